@@ -1,0 +1,17 @@
+//! What time it is: the one reader of the clock, so that nothing else depends on it unseen.
+
+use time::UtcDateTime;
+
+/// Now, in UTC.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
+pub fn now() -> UtcDateTime {
+    UtcDateTime::now()
+}
+
+/// Now, in milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let now = now();
+    now.unix_timestamp() * 1000 + i64::from(now.millisecond())
+}

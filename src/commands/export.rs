@@ -1,0 +1,84 @@
+//! `onemap export`: a layer into a file that appears under its name only when it is whole.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::import::layer_of;
+use super::progress;
+use super::store::StoreOptions;
+use crate::exchange::{Format, flatgeobuf, geojson};
+use crate::model::{Catalog, Feature, LayerSchema, View};
+
+/// Write a layer to a file, complete with its sensitive fields.
+#[derive(Args)]
+#[command(after_help = "\
+The format goes by the ending: .geojson, .json or .fgb. Coordinates are WGS 84 longitude, latitude.
+
+Examples:
+  onemap export --layer hazards -o hazards.fgb
+  onemap export --layer shelters -o shelters.geojson --store county.gpkg")]
+pub(super) struct Options {
+    /// The layer.
+    #[arg(long)]
+    layer: String,
+
+    /// The file to write; one that is there is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+pub(super) async fn export(options: Options) -> anyhow::Result<ExitCode> {
+    let catalog = Catalog::built_in()?;
+    let schema = layer_of(&catalog, &options.layer)?;
+    let format = Format::of(&options.output)?;
+    let store = options.store.open_existing(&catalog).await?;
+    let wanted = store.schemas().iter().position(|layer| layer.id == schema.id).context("the store lacks the layer")?;
+    let mut features: Vec<Feature> = Vec::new();
+    store
+        .read_all(&mut |layer, feature| {
+            if layer == wanted {
+                features.push(feature);
+            }
+        })
+        .await?;
+    store.close().await;
+    features.sort_by(|a, b| a.id.cmp(&b.id));
+    let count = features.len();
+    let without_place = write(&options.output, format, schema, features)
+        .with_context(|| format!("cannot write {}", options.output.display()))?;
+    if without_place > 0 {
+        tracing::warn!(
+            features = without_place,
+            "have no geometry, for which FlatGeobuf has no room; they are left out"
+        );
+    }
+    tracing::info!(features = count - without_place, file = %options.output.display(), "written");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, format: Format, schema: &LayerSchema, features: Vec<Feature>) -> std::io::Result<usize> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
+    let mut out = BufWriter::new(File::create(&unfinished)?);
+    let bar = progress::bar(features.len() as u64, "features written");
+    let features = bar.wrap_iter(features.into_iter());
+    let view = View::complete(schema);
+    let without_place = match format {
+        Format::GeoJson => geojson::write_collection(&mut out, &view, features).map(|()| 0),
+        Format::FlatGeobuf => flatgeobuf::write(&mut out, &view, features),
+    }?;
+    bar.finish_and_clear();
+    out.flush()?;
+    out.get_ref().sync_all()?;
+    std::fs::rename(unfinished, path)?;
+    Ok(without_place)
+}

@@ -1,0 +1,45 @@
+//! The sample county that is built into the program, and how it gets into a new store.
+
+use std::io::Cursor;
+
+use anyhow::{Context, bail};
+use rust_embed::RustEmbed;
+
+use super::progress;
+use crate::clock;
+use crate::exchange::flatgeobuf;
+use crate::exchange::intake::{Intake, Rules};
+use crate::geodesy::datum::Crs;
+use crate::model::Feature;
+use crate::store::{OnConflict, Store};
+
+#[derive(RustEmbed)]
+#[folder = "data/minqing"]
+struct Sample;
+
+/// Fills an empty store with the sample county.
+pub(super) async fn fill(store: &dyn Store) -> anyhow::Result<()> {
+    let bar = progress::bar(store.schemas().len() as u64, "layers");
+    for (at, schema) in store.schemas().iter().enumerate() {
+        let Some(file) = Sample::get(&format!("{}.fgb", schema.id)) else { continue };
+        let source = flatgeobuf::read(Cursor::new(file.data))
+            .map_err(anyhow::Error::msg)
+            .with_context(|| format!("sample layer {}", schema.id))?;
+        let rules = Rules {
+            crs: Crs::Geographic,
+            columns: Vec::new(),
+            source: "示例数据".to_owned(),
+            id_prefix: schema.id.clone(),
+            now: clock::now(),
+        };
+        let mut intake = Intake::new(schema, rules)?;
+        let features: Vec<Feature> = source.records.filter_map(|record| intake.take(record)).collect();
+        if let Some(remark) = intake.into_report().refused.first() {
+            bail!("sample layer {} has a row that is refused: {remark:?}", schema.id);
+        }
+        store.append(at, &mut features.into_iter(), OnConflict::Refuse).await?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}

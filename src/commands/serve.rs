@@ -1,0 +1,83 @@
+//! `onemap serve`: opens the store, draws the picture, answers until it is told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::sync::watch;
+
+use super::store::{Fill, StoreOptions};
+use crate::clock;
+use crate::http::{self, Door};
+use crate::model::Catalog;
+use crate::snapshot::{Head, follower};
+
+/// Answer on HTTP: the map, tiles, features, nearest.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  onemap serve                                 the sample county on http://127.0.0.1:8080
+  onemap serve --empty --store county.gpkg     a map of your own, empty at first
+  onemap serve --listen 0.0.0.0:80             for the whole network
+
+Stops in order on Ctrl-C and on SIGTERM: requests under way are answered first.")]
+pub(super) struct Options {
+    /// Address and port to answer on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
+    listen: SocketAddr,
+
+    /// The address people reach the server by, when it stands behind a proxy.
+    #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
+    public_url: Option<String>,
+
+    /// Make a new store without the sample county.
+    #[arg(long)]
+    empty: bool,
+
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
+    // The port is taken first: a second server must not touch the store.
+    let listener = listen(options.listen)?;
+    let address = listener.local_addr()?;
+    let catalog = Catalog::built_in()?;
+    let started = Instant::now();
+    let fill = if options.empty { Fill::Nothing } else { Fill::Sample };
+    let store = options.store.open(&catalog, fill).await?;
+    let asked_ms = clock::now_ms();
+    let (snapshot, position) = follower::build(&*store).await?;
+    let features: usize = snapshot.layers().iter().map(|layer| layer.len()).sum();
+    tracing::info!(
+        features,
+        layers = snapshot.layers().len(),
+        seconds = started.elapsed().as_secs_f32(),
+        "the map is drawn"
+    );
+
+    let head = Arc::new(Head::new(snapshot, asked_ms));
+    let (stop, stopped) = watch::channel(false);
+    let follower = tokio::spawn(follower::follow(store.clone(), head.clone(), position, clock::now_ms, stopped));
+    let server = http::serve(Door { head, catalog, public_url: options.public_url }, listener)?;
+    tracing::info!(url = %format!("http://{address}/"), "onemap answers; stop with Ctrl-C");
+
+    server.await?;
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    follower.await?;
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!(
+            "cannot listen on {address}; give a free address with --listen, such as 127.0.0.1:{}",
+            address.port() ^ 1
+        )
+    })
+}

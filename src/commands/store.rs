@@ -1,0 +1,99 @@
+//! Which store is meant by `--store`, and how it is opened.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::sample;
+use crate::model::Catalog;
+use crate::store::{GeoPackage, PostGis, Store};
+
+/// Where the map is kept.
+#[derive(Args)]
+pub(super) struct StoreOptions {
+    /// Where the map is kept: a GeoPackage file, made on first use, or postgres://USER:PASSWORD@HOST/DATABASE
+    /// with PostGIS.
+    #[arg(long, value_name = "FILE|URL", default_value = "onemap.gpkg", env = "ONEMAP_STORE", hide_env_values = true)]
+    store: Location,
+}
+
+/// What a new store holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// The sample county.
+    Sample,
+    /// Nothing.
+    Nothing,
+}
+
+#[derive(Clone)]
+enum Location {
+    File(PathBuf),
+    /// Holds a password, so it is never printed.
+    Database(String),
+}
+
+impl FromStr for Location {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+        Ok(if is_url { Self::Database(text.to_owned()) } else { Self::File(text.into()) })
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Database(_) => f.write_str("postgres://***"),
+        }
+    }
+}
+
+impl StoreOptions {
+    /// Opens the store. One that is not there yet is made, with or without the sample county.
+    pub(super) async fn open(&self, catalog: &Catalog, fill: Fill) -> anyhow::Result<Arc<dyn Store>> {
+        let store: Arc<dyn Store> = match &self.store {
+            Location::File(path) => {
+                if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
+                    let draft = GeoPackage::create(path, catalog).await?;
+                    fill_new(draft.store(), &path.display().to_string(), fill).await?;
+                    draft.finish().await?;
+                }
+                Arc::new(GeoPackage::open(path, catalog).await?)
+            }
+            Location::Database(url) => {
+                let store = PostGis::open(url, catalog.layers.clone()).await?;
+                if store.is_new() {
+                    fill_new(&store, store.location(), fill).await?;
+                }
+                Arc::new(store)
+            }
+        };
+        tracing::info!(store = store.location(), "store opened");
+        Ok(store)
+    }
+
+    /// Opens a store that must be there.
+    pub(super) async fn open_existing(&self, catalog: &Catalog) -> anyhow::Result<Arc<dyn Store>> {
+        Ok(match &self.store {
+            Location::File(path) => Arc::new(GeoPackage::open(path, catalog).await?),
+            Location::Database(url) => Arc::new(PostGis::open(url, catalog.layers.clone()).await?),
+        })
+    }
+}
+
+async fn fill_new(store: &dyn Store, location: &str, fill: Fill) -> anyhow::Result<()> {
+    if fill == Fill::Nothing {
+        tracing::info!(store = location, "making a new, empty store");
+        return Ok(());
+    }
+    tracing::info!(store = location, "making a new store with the sample county (示例数据)");
+    sample::fill(store).await
+}

@@ -1,0 +1,173 @@
+//! GeoJSON (RFC 7946) and GeoJSON text sequences (RFC 8142), in and out.
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::Path;
+
+use geozero::geojson::{GeoJson, GeoJsonWriter};
+use geozero::{GeozeroGeometry, ToGeo};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::values::value_to_json;
+use super::{Error, Record, Source, Unreadable};
+use crate::model::{Feature, View};
+
+const FORMAT: &str = "GeoJSON";
+
+#[derive(Deserialize)]
+struct RawFeature<'a> {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    id: Option<serde_json::Value>,
+    #[serde(borrow)]
+    geometry: Option<&'a RawValue>,
+    properties: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(Deserialize)]
+struct RawCollection<'a> {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(borrow)]
+    features: Option<Vec<&'a RawValue>>,
+    crs: Option<serde_json::Value>,
+}
+
+/// Opens a file: a FeatureCollection, an array of Feature, one Feature, or one Feature a line.
+/// A byte order mark is passed over; a `crs` member of old GeoJSON is reported as the file's claim.
+///
+/// # Errors
+/// When the file cannot be read, is not UTF-8 or is none of these.
+pub fn open(path: &Path) -> Result<Source, Error> {
+    let bytes = std::fs::read(path).map_err(Error::file(path))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::malformed(path, FORMAT, &format!("it is not UTF-8 from byte {at} on"))
+    })?;
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let (features, crs) = locate(&text[start..]).map_err(|reason| Error::malformed(path, FORMAT, &reason))?;
+    let rows = features.len();
+    let mut line = 1;
+    let mut counted_to = 0;
+    let records = features.into_iter().enumerate().map(move |(index, place)| {
+        let place = place.start + start..place.end + start;
+        line += text.as_bytes()[counted_to..place.start].split(|&byte| byte == b'\n').count() - 1;
+        counted_to = place.start;
+        let (row, line) = (index + 1, Some(line));
+        read_feature(&text[place], row, line).map_err(|reason| Unreadable { row, line, reason })
+    });
+    Ok(Source { crs, rows: Some(rows), records: Box::new(records) })
+}
+
+/// Finds where each feature stands in the text, and the claimed reference system.
+fn locate(text: &str) -> Result<(Vec<Range<usize>>, Option<String>), String> {
+    let place = |raw: &str| {
+        let start = raw.as_ptr().addr() - text.as_ptr().addr();
+        start..start + raw.len()
+    };
+    let trimmed = text.trim_matches(['\u{1e}', ' ', '\t', '\r', '\n']);
+    if trimmed.is_empty() {
+        return Ok((Vec::new(), None));
+    }
+    let whole = if trimmed.starts_with('[') {
+        serde_json::from_str::<Vec<&RawValue>>(trimmed).map(|features| (Some(features), None))
+    } else {
+        serde_json::from_str::<RawCollection>(trimmed).map(|collection| {
+            let crs = collection.crs.as_ref().and_then(|crs| crs["properties"]["name"].as_str().map(str::to_owned));
+            match collection.kind.as_deref() {
+                Some("FeatureCollection") => (Some(collection.features.unwrap_or_default()), crs),
+                _ => (None, crs),
+            }
+        })
+    };
+    match whole {
+        Ok((Some(features), crs)) => Ok((features.into_iter().map(|raw| place(raw.get())).collect(), crs)),
+        Ok((None, crs)) => Ok((vec![place(trimmed)], crs)),
+        Err(error) => lines(trimmed, place).map(|lines| (lines, None)).ok_or_else(|| error.to_string()),
+    }
+}
+
+/// One feature a line, if the first line is a JSON object of its own and there are more.
+fn lines(text: &str, place: impl Fn(&str) -> Range<usize>) -> Option<Vec<Range<usize>>> {
+    let lines: Vec<&str> = text.split(['\n', '\u{1e}']).map(str::trim).filter(|line| !line.is_empty()).collect();
+    let first: serde_json::Value = serde_json::from_str(lines.first()?).ok()?;
+    (lines.len() > 1 && first.is_object()).then(|| lines.into_iter().map(place).collect())
+}
+
+fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, String> {
+    let raw: RawFeature = serde_json::from_str(text).map_err(|error| format!("not a Feature: {error}"))?;
+    if raw.kind.as_deref() != Some("Feature") {
+        return Err(format!("not a Feature but {}", raw.kind.as_deref().unwrap_or("an object without a type")));
+    }
+    let geometry = match raw.geometry.map(RawValue::get) {
+        None | Some("null") => None,
+        Some(json) => Some(GeoJson(json).to_geo().map_err(|error| format!("the geometry is not GeoJSON: {error}"))?),
+    };
+    let id = raw.id.and_then(|id| match id {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
+    Ok(Record { row, line, id, geometry, properties: raw.properties.unwrap_or_default() })
+}
+
+/// Appends one Feature: id, geometry and the visible properties, then `extra` properties.
+pub fn write_feature(out: &mut Vec<u8>, view: &View<'_>, feature: &Feature, extra: &[(&str, serde_json::Value)]) {
+    out.extend_from_slice(br#"{"type":"Feature","id":"#);
+    write_json(out, &feature.id.as_str());
+    out.extend_from_slice(br#","geometry":"#);
+    match &feature.geometry {
+        Some(shape) => write_geometry(out, shape.geometry()),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(br#","properties":{"#);
+    let own = view.fields().map(|(at, field)| (field.name.as_str(), value_to_json(&feature.values[at])));
+    for (index, (name, value)) in own.chain(extra.iter().cloned()).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_json(out, &name);
+        out.push(b':');
+        write_json(out, &value);
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// Appends a geometry.
+pub fn write_geometry(out: &mut Vec<u8>, geometry: &geo::Geometry) {
+    let start = out.len();
+    if geometry.process_geom(&mut GeoJsonWriter::new(&mut *out)).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends any JSON. Writing to memory cannot fail.
+pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    let start = out.len();
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Writes a FeatureCollection, one feature a line.
+///
+/// # Errors
+/// When writing fails.
+pub fn write_collection(
+    out: &mut impl Write,
+    view: &View<'_>,
+    features: impl Iterator<Item = Feature>,
+) -> std::io::Result<()> {
+    let mut buffer = Vec::new();
+    out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[")?;
+    for (index, feature) in features.enumerate() {
+        buffer.clear();
+        buffer.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+        write_feature(&mut buffer, view, &feature, &[]);
+        out.write_all(&buffer)?;
+    }
+    out.write_all(b"\n]}\n")
+}

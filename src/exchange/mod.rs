@@ -1,0 +1,125 @@
+//! Files in and out: formats, what became of every row, and values as JSON.
+//!
+//! Reading has two steps. A format turns its bytes into [`Record`]s, which know nothing of our
+//! layers; [`intake::Intake`] turns a record into a feature of one layer or says why not.
+
+pub mod flatgeobuf;
+pub mod geojson;
+pub mod intake;
+mod values;
+
+use std::path::Path;
+
+pub use values::{value_from_json, value_to_json};
+
+/// A row as it stands in a file.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Position among the rows of the file, from 1.
+    pub row: usize,
+    /// Line of the file where it starts, for text formats.
+    pub line: Option<usize>,
+    /// The feature's id member, if the format has one.
+    pub id: Option<String>,
+    /// Coordinates in the file's reference system, easting or longitude first.
+    pub geometry: Option<geo::Geometry>,
+    /// Attributes by the file's own names.
+    pub properties: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A row that could not be read at all.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unreadable {
+    /// Position among the rows of the file, from 1.
+    pub row: usize,
+    /// Line of the file where it starts, for text formats.
+    pub line: Option<usize>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading or writing failed.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The name's ending is not one of a known format.
+    #[error("{path}: the format is not known by its ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb")]
+    UnknownFormat {
+        /// The file.
+        path: String,
+    },
+    /// The bytes are not of the format.
+    #[error("{path} is not {format}: {reason}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// What it should be.
+        format: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Names the file that an I/O error happened to.
+    pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
+        move |source| Self::File { path: path.display().to_string(), source }
+    }
+
+    pub(crate) fn malformed(path: &Path, format: &'static str, reason: &impl ToString) -> Self {
+        Self::Malformed { path: path.display().to_string(), format, reason: reason.to_string() }
+    }
+}
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A FeatureCollection, an array of Feature, one Feature, or one Feature a line (RFC 7946, RFC 8142).
+    GeoJson,
+    /// FlatGeobuf 3.
+    FlatGeobuf,
+}
+
+impl Format {
+    /// Tells the format by the ending of the name.
+    ///
+    /// # Errors
+    /// When the ending is not known.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        match ending.as_str() {
+            "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => Ok(Self::GeoJson),
+            "fgb" => Ok(Self::FlatGeobuf),
+            _ => Err(Error::UnknownFormat { path: path.display().to_string() }),
+        }
+    }
+}
+
+/// A file opened for reading.
+pub struct Source {
+    /// The reference system the file claims, if it claims one: its name.
+    pub crs: Option<String>,
+    /// Rows, if the file says how many.
+    pub rows: Option<usize>,
+    /// The rows, in order.
+    pub records: Box<dyn Iterator<Item = Result<Record, Unreadable>> + Send>,
+}
+
+/// Opens a file of a known format.
+///
+/// # Errors
+/// When it cannot be opened or is not of the format its name says.
+pub fn open(path: &Path) -> Result<Source, Error> {
+    match Format::of(path)? {
+        Format::GeoJson => geojson::open(path),
+        Format::FlatGeobuf => flatgeobuf::open(path),
+    }
+}

@@ -1,0 +1,222 @@
+//! Where on earth: positions and envelopes that cannot hold nonsense.
+//!
+//! Coordinates are WGS 84 / CGCS2000 longitude, latitude in degrees. The two datums differ by
+//! centimetres and are treated as the same on purpose. Everything that enters from elsewhere is
+//! converted in [`datum`] first; inside the house there is one kind of position.
+
+pub mod datum;
+pub mod distance;
+
+use std::fmt;
+
+/// A position: longitude, latitude in degrees; finite, -180..=180 and -90..=90.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LonLat {
+    lon: f64,
+    lat: f64,
+}
+
+/// Why two numbers are not a position.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum PositionError {
+    /// NaN or infinite.
+    #[error("a coordinate is not a finite number")]
+    NotFinite,
+    /// Longitude outside -180..=180.
+    #[error("longitude {0} is outside -180..=180")]
+    Longitude(f64),
+    /// Latitude outside -90..=90. `swapped` says that the pair would be a position the other way round.
+    #[error("latitude {lat} is outside -90..=90{}", if *.swapped { format!("; did you mean {},{}?", .lat, .lon) } else { String::new() })]
+    Latitude {
+        /// What stood in the place of the longitude.
+        lon: f64,
+        /// What stood in the place of the latitude.
+        lat: f64,
+        /// Whether lat,lon in the other order is a position.
+        swapped: bool,
+    },
+}
+
+impl LonLat {
+    /// Takes longitude, latitude in degrees.
+    ///
+    /// # Errors
+    /// When a number is not finite or out of range.
+    pub fn new(lon: f64, lat: f64) -> Result<Self, PositionError> {
+        if !lon.is_finite() || !lat.is_finite() {
+            return Err(PositionError::NotFinite);
+        }
+        if !(-180.0..=180.0).contains(&lon) {
+            return Err(PositionError::Longitude(lon));
+        }
+        if !(-90.0..=90.0).contains(&lat) {
+            let swapped = lon.abs() <= 90.0 && lat.abs() <= 180.0;
+            return Err(PositionError::Latitude { lon, lat, swapped });
+        }
+        Ok(Self { lon, lat })
+    }
+
+    /// Longitude in degrees, east positive.
+    #[must_use]
+    pub fn lon(self) -> f64 {
+        self.lon
+    }
+
+    /// Latitude in degrees, north positive.
+    #[must_use]
+    pub fn lat(self) -> f64 {
+        self.lat
+    }
+}
+
+impl TryFrom<geo::Coord> for LonLat {
+    type Error = PositionError;
+
+    fn try_from(coord: geo::Coord) -> Result<Self, PositionError> {
+        Self::new(coord.x, coord.y)
+    }
+}
+
+impl fmt::Display for LonLat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.lon, self.lat)
+    }
+}
+
+/// A box of longitudes and latitudes in degrees; `west > east` means that it crosses the antimeridian.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Envelope {
+    west: f64,
+    south: f64,
+    east: f64,
+    north: f64,
+}
+
+/// Why four numbers are not an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// A corner is not a position.
+    #[error(transparent)]
+    Corner(#[from] PositionError),
+    /// South lies above north.
+    #[error("south {south} is greater than north {north}")]
+    UpsideDown {
+        /// Lower edge as given.
+        south: f64,
+        /// Upper edge as given.
+        north: f64,
+    },
+}
+
+impl Envelope {
+    /// The whole world.
+    pub const WORLD: Self = Self { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
+
+    /// Takes west, south, east, north in degrees, the order of an OGC `bbox`.
+    ///
+    /// # Errors
+    /// When a corner is not a position or south is above north.
+    pub fn new(west: f64, south: f64, east: f64, north: f64) -> Result<Self, EnvelopeError> {
+        LonLat::new(west, south)?;
+        LonLat::new(east, north)?;
+        if south > north {
+            return Err(EnvelopeError::UpsideDown { south, north });
+        }
+        Ok(Self { west, south, east, north })
+    }
+
+    /// The planar box around a geometry whose positions were checked; `None` when it has none.
+    #[must_use]
+    pub fn around(geometry: &geo::Geometry) -> Option<Self> {
+        use geo::BoundingRect;
+        let rect = geometry.bounding_rect()?;
+        Self::new(rect.min().x, rect.min().y, rect.max().x, rect.max().y).ok()
+    }
+
+    /// West edge, degrees.
+    #[must_use]
+    pub fn west(&self) -> f64 {
+        self.west
+    }
+
+    /// South edge, degrees.
+    #[must_use]
+    pub fn south(&self) -> f64 {
+        self.south
+    }
+
+    /// East edge, degrees.
+    #[must_use]
+    pub fn east(&self) -> f64 {
+        self.east
+    }
+
+    /// North edge, degrees.
+    #[must_use]
+    pub fn north(&self) -> f64 {
+        self.north
+    }
+
+    /// The smallest box around both; neither may cross the antimeridian (data envelopes never do).
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            west: self.west.min(other.west),
+            south: self.south.min(other.south),
+            east: self.east.max(other.east),
+            north: self.north.max(other.north),
+        }
+    }
+
+    /// One box, or the two halves on either side of the antimeridian.
+    pub fn split(&self) -> impl Iterator<Item = Self> + use<> {
+        let (first, second) = if self.west <= self.east {
+            (*self, None)
+        } else {
+            (Self { east: 180.0, ..*self }, Some(Self { west: -180.0, ..*self }))
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    /// Whether the two share a point; for boxes that do not cross the antimeridian.
+    #[must_use]
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.west <= other.east && other.west <= self.east && self.south <= other.north && other.south <= self.north
+    }
+
+    /// West, south, east, north, the order of an OGC `bbox`.
+    #[must_use]
+    pub fn to_array(&self) -> [f64; 4] {
+        [self.west, self.south, self.east, self.north]
+    }
+}
+
+impl From<LonLat> for Envelope {
+    fn from(at: LonLat) -> Self {
+        Self { west: at.lon, south: at.lat, east: at.lon, north: at.lat }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swapped_pair_is_recognised() {
+        assert_eq!(LonLat::new(26.2, 118.8), Err(PositionError::Latitude { lon: 26.2, lat: 118.8, swapped: true }));
+        assert_eq!(
+            LonLat::new(26.2, 118.8).map_err(|e| e.to_string()),
+            Err("latitude 118.8 is outside -90..=90; did you mean 118.8,26.2?".to_owned())
+        );
+        assert!(LonLat::new(f64::NAN, 0.0).is_err());
+        assert!(LonLat::new(1e308, 0.0).is_err());
+    }
+
+    #[test]
+    fn a_box_over_the_antimeridian_has_two_halves() -> Result<(), EnvelopeError> {
+        let pacific = Envelope::new(170.0, -10.0, -170.0, 10.0)?;
+        let halves: Vec<_> = pacific.split().map(|half| half.to_array()).collect();
+        assert_eq!(halves, [[170.0, -10.0, 180.0, 10.0], [-180.0, -10.0, -170.0, 10.0]]);
+        Ok(())
+    }
+}

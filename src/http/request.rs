@@ -1,0 +1,143 @@
+//! What a request says, as domain types: parameters, points, boxes, layers, its own address.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, web};
+
+use super::problem::Problem;
+use crate::geodesy::{Envelope, LonLat};
+use crate::model::FeatureId;
+use crate::snapshot::{Layer, Snapshot};
+
+/// Longest query string that is read, bytes.
+const MAX_QUERY_BYTES: usize = 16_384;
+
+/// The parameters of a query string, each at most once and all of them known to the path.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the query string.
+    ///
+    /// # Errors
+    /// When a parameter is unknown, comes twice or cannot be decoded.
+    pub(super) fn read(request: &HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
+        let query = request.query_string();
+        let malformed = |detail: &str| Problem::InvalidParameter {
+            parameter: "query string".to_owned(),
+            value: query.chars().take(200).collect(),
+            detail: detail.to_owned(),
+            accepted: "name=value pairs joined by &, percent-encoded UTF-8, at most 16 kB".to_owned(),
+        };
+        if query.len() > MAX_QUERY_BYTES {
+            return Err(malformed("it is too long"));
+        }
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
+            .map_err(|error| malformed(&error.to_string()))?
+            .into_inner();
+        for (at, (name, value)) in pairs.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let (parameter, value) = (name.clone(), value.clone());
+                return Err(Problem::UnknownParameter { parameter, value, accepted: known.to_vec() });
+            }
+            if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(invalid(name, value, "it is given more than once", "each parameter once"));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn required(&self, parameter: &'static str, accepted: &str) -> Result<&str, Problem> {
+        self.get(parameter).ok_or_else(|| Problem::MissingParameter { parameter, accepted: accepted.to_owned() })
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn count(&self, name: &str, default: usize, min: usize, max: usize) -> Result<usize, Problem> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        let accepted = format!("a whole number from {min} to {max}");
+        match text.parse::<usize>() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            Ok(_) => Err(invalid(name, text, "it is out of range", &accepted)),
+            Err(_) => Err(invalid(name, text, "it is not a whole number", &accepted)),
+        }
+    }
+
+    /// A positive number of metres.
+    pub(super) fn metres(&self, name: &str, max: f64) -> Result<Option<f64>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match text.parse::<f64>() {
+            Ok(metres) if metres > 0.0 && metres <= max => Ok(Some(metres)),
+            _ => {
+                let accepted = format!("a number of metres above 0 and up to {max}");
+                Err(invalid(name, text, "it is not a distance", &accepted))
+            }
+        }
+    }
+
+    /// A point `LON,LAT`.
+    pub(super) fn point(&self, name: &'static str) -> Result<LonLat, Problem> {
+        const ACCEPTED: &str = "LON,LAT in degrees, longitude first, such as 118.86,26.22";
+        let text = self.required(name, ACCEPTED)?;
+        let [lon, lat] =
+            numbers(text).ok_or_else(|| invalid(name, text, "it is not two numbers joined by a comma", ACCEPTED))?;
+        LonLat::new(lon, lat).map_err(|error| invalid(name, text, &error.to_string(), ACCEPTED))
+    }
+
+    /// A box `WEST,SOUTH,EAST,NORTH`; six numbers, with heights, are taken too.
+    pub(super) fn bbox(&self) -> Result<Option<Envelope>, Problem> {
+        const ACCEPTED: &str = "WEST,SOUTH,EAST,NORTH in degrees; west greater than east crosses the antimeridian";
+        let Some(text) = self.get("bbox") else { return Ok(None) };
+        let flat = || numbers::<4>(text);
+        let high = || numbers::<6>(text).map(|[west, south, _, east, north, _]| [west, south, east, north]);
+        let [west, south, east, north] = flat()
+            .or_else(high)
+            .ok_or_else(|| invalid("bbox", text, "it is not four numbers joined by commas", ACCEPTED))?;
+        Envelope::new(west, south, east, north)
+            .map(Some)
+            .map_err(|error| invalid("bbox", text, &error.to_string(), ACCEPTED))
+    }
+
+    /// A feature id.
+    pub(super) fn feature_id(&self, name: &'static str) -> Result<Option<FeatureId>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        FeatureId::new(text).map(Some).map_err(|error| invalid(name, text, &error.to_string(), "the id of a feature"))
+    }
+}
+
+/// A refusal of a value.
+pub(super) fn invalid(parameter: &str, value: &str, detail: &str, accepted: &str) -> Problem {
+    Problem::InvalidParameter {
+        parameter: parameter.to_owned(),
+        value: value.chars().take(200).collect(),
+        detail: detail.to_owned(),
+        accepted: accepted.to_owned(),
+    }
+}
+
+fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
+    let parts: Vec<f64> = text.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
+    parts.try_into().ok()
+}
+
+/// A layer of the picture by the name a request gives.
+///
+/// # Errors
+/// When there is none; the names that exist are told.
+pub(super) fn layer<'a>(snapshot: &'a Snapshot, what: &'static str, name: &str) -> Result<&'a Layer, Problem> {
+    snapshot.layer(name).ok_or_else(|| {
+        let names: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();
+        Problem::NotFound { what, value: name.chars().take(200).collect(), accepted: names.join(", ") }
+    })
+}
+
+/// The server's own address as the caller reached it, without a trailing slash.
+pub(super) fn origin(request: &HttpRequest, public_url: Option<&str>) -> String {
+    if let Some(url) = public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
+    format!("http://{}", host.filter(plain).unwrap_or("localhost"))
+}

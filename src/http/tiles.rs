@@ -1,0 +1,116 @@
+//! Vector tiles by column and row, and TileJSON 3.0 that describes them.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value as Json, json};
+
+use super::Door;
+use super::answer::{Moment, etag, is_known};
+use super::problem::Problem;
+use super::request::{Parameters, invalid, layer, origin};
+use crate::geodesy::Envelope;
+use crate::model::{FieldType, View};
+use crate::snapshot::{Layer, Snapshot};
+use crate::tile::{self, InvalidAddress, TileAddress};
+
+/// Zoom beyond which viewers enlarge tiles instead of asking for more.
+const MAX_ZOOM: u8 = 16;
+/// Most layers of one tile.
+const MAX_LAYERS: usize = 64;
+
+pub(super) async fn tilejson(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    Parameters::read(&request, &[])?;
+    let moment = Moment::now(&door);
+    let layers = named_layers(&moment.snapshot, &path)?;
+    let base = origin(&request, door.public_url.as_deref());
+    let bounds =
+        layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD);
+    let min_zoom = layers.iter().map(|layer| layer.schema().min_zoom).min().unwrap_or(0);
+    Ok(moment.json(json!({
+        "tilejson": "3.0.0",
+        "name": path.as_str(),
+        "scheme": "xyz",
+        "tiles": [format!("{base}/tiles/{path}/{{z}}/{{x}}/{{y}}?v={}", moment.snapshot.version())],
+        "minzoom": min_zoom,
+        "maxzoom": MAX_ZOOM,
+        "bounds": bounds.to_array(),
+        "vector_layers": layers.iter().map(|layer| describe(layer)).collect::<Vec<_>>(),
+    })))
+}
+
+pub(super) async fn tile(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    path: web::Path<(String, String, String, String)>,
+) -> Result<HttpResponse, Problem> {
+    // The version in the address only makes it a new one for caches; the answer is always the newest.
+    Parameters::read(&request, &["v"])?;
+    let (names, z, x, y) = path.into_inner();
+    let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
+    let moment = Moment::now(&door);
+    let layers = named_layers(&moment.snapshot, &names)?;
+    let address = address(&z, &x, y)?;
+    let bytes = tile::render(&layers, address);
+    if bytes.is_empty() {
+        return Ok(moment.respond(tile::MEDIA_TYPE).status(StatusCode::NO_CONTENT).finish());
+    }
+    let etag = etag(&bytes);
+    if is_known(&request, &etag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    }
+    Ok(moment.respond(tile::MEDIA_TYPE).insert_header((header::ETAG, etag)).body(bytes))
+}
+
+/// Layers by their names joined by commas, each once.
+fn named_layers<'a>(snapshot: &'a Snapshot, names: &str) -> Result<Vec<&'a Layer>, Problem> {
+    let accepted = "layer ids joined by commas, each once, such as hazards,shelters";
+    let mut layers: Vec<&Layer> = Vec::new();
+    for name in names.split(',') {
+        let next = layer(snapshot, "layer", name)?;
+        if layers.iter().any(|layer| layer.schema().id == next.schema().id) || layers.len() == MAX_LAYERS {
+            return Err(invalid("layers", names, "a layer stands more than once", accepted));
+        }
+        layers.push(next);
+    }
+    Ok(layers)
+}
+
+fn address(z: &str, x: &str, y: &str) -> Result<TileAddress, Problem> {
+    let number = |name: &str, text: &str| {
+        text.parse::<u32>().map_err(|_| invalid(name, text, "it is not a whole number", "a whole number"))
+    };
+    let (zoom, column, row) = (number("z", z)?, number("x", x)?, number("y", y)?);
+    let zoom = u8::try_from(zoom).unwrap_or(u8::MAX);
+    TileAddress::new(zoom, column, row).map_err(|error| {
+        let (what, value, accepted) = match error {
+            InvalidAddress::Zoom(_) => ("z", z, format!("0..={}", TileAddress::MAX_ZOOM)),
+            InvalidAddress::OutOfRange { axis: "x", max, .. } => ("x", x, format!("0..={max} at zoom {zoom}")),
+            InvalidAddress::OutOfRange { max, .. } => ("y", y, format!("0..={max} at zoom {zoom}")),
+        };
+        Problem::NotFound { what, value: value.to_owned(), accepted }
+    })
+}
+
+fn describe(layer: &Layer) -> Json {
+    let schema = layer.schema();
+    let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
+    for (_, field) in View::public(schema).fields().filter(|(_, field)| field.in_tiles) {
+        let kind = match field.field_type {
+            FieldType::Boolean => "Boolean",
+            FieldType::Integer | FieldType::Real => "Number",
+            FieldType::Text | FieldType::Date | FieldType::DateTime | FieldType::TextList | FieldType::Json => "String",
+        };
+        fields.insert(field.name.clone(), json!(kind));
+    }
+    json!({
+        "id": schema.id,
+        "description": format!("{} {}", schema.title.zh, schema.title.en),
+        "minzoom": schema.min_zoom,
+        "maxzoom": MAX_ZOOM,
+        "fields": fields,
+    })
+}

@@ -1,0 +1,194 @@
+//! What is on the map: the nouns every other room speaks of.
+
+pub mod catalog;
+mod instant;
+pub mod schema;
+
+use std::fmt;
+
+use crate::geodesy::{LonLat, PositionError};
+
+pub use catalog::Catalog;
+pub use instant::{format_date, format_instant, parse_date, parse_instant};
+pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
+
+/// A feature's own id: stable text, unique in its layer, 1 to 200 bytes without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeatureId(Box<str>);
+
+/// Why a text is not a feature id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 1 to 200 bytes without control characters")]
+pub struct InvalidFeatureId;
+
+impl FeatureId {
+    /// Longest id, in bytes of UTF-8.
+    pub const MAX_BYTES: usize = 200;
+
+    /// Takes an id.
+    ///
+    /// # Errors
+    /// When it is empty, too long or holds a control character.
+    pub fn new(id: &str) -> Result<Self, InvalidFeatureId> {
+        if id.is_empty() || id.len() > Self::MAX_BYTES || id.chars().any(char::is_control) {
+            return Err(InvalidFeatureId);
+        }
+        Ok(Self(id.into()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FeatureId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One attribute value. Unknown is its own value: a missing capacity is not 0.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Not known or not given.
+    Unknown,
+    /// Yes or no.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A finite number.
+    Real(f64),
+    /// Any text.
+    Text(String),
+    /// A calendar day.
+    Date(time::Date),
+    /// An instant, kept in UTC with milliseconds.
+    DateTime(time::UtcDateTime),
+    /// A list of codes or ids, in order.
+    TextList(Vec<String>),
+    /// A JSON document as compact text, for structures that have their own reader (stock lists).
+    Json(String),
+}
+
+impl Value {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+}
+
+/// One thing on the map: an id, where it is, and its values in the order of the layer's fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Unique in the layer.
+    pub id: FeatureId,
+    /// Longitude, latitude in degrees; `None` for a feature whose place is unknown.
+    pub geometry: Option<Shape>,
+    /// One value for each of [`LayerSchema::fields`], in that order.
+    pub values: Vec<Value>,
+}
+
+/// A geometry all of whose coordinates are positions: never NaN, never outside the world, never empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape(geo::Geometry);
+
+/// Why a geometry cannot stand on the map.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ShapeError {
+    /// It has no coordinates, or a line of one point, or a ring of fewer than four.
+    #[error("the geometry is empty or has too few points")]
+    Empty,
+    /// A coordinate is outside the world.
+    #[error(transparent)]
+    Position(#[from] PositionError),
+    /// More coordinates than one feature may have.
+    #[error("the geometry has {0} coordinates, at most {max} are taken", max = Shape::MAX_COORDINATES)]
+    TooLarge(usize),
+    /// A collection of mixed geometries.
+    #[error("a GeometryCollection cannot be one feature")]
+    Collection,
+}
+
+impl Shape {
+    /// Most coordinates of one feature.
+    pub const MAX_COORDINATES: usize = 1_000_000;
+
+    /// Checks a geometry in longitude, latitude degrees. Lines, rectangles and triangles become the
+    /// simple-features type they stand for.
+    ///
+    /// # Errors
+    /// See [`ShapeError`].
+    pub fn new(geometry: geo::Geometry) -> Result<Self, ShapeError> {
+        use geo::{CoordsIter, Geometry};
+        let geometry = match geometry {
+            Geometry::Line(line) => Geometry::LineString(line.into()),
+            Geometry::Rect(rect) => Geometry::Polygon(rect.to_polygon()),
+            Geometry::Triangle(triangle) => Geometry::Polygon(triangle.to_polygon()),
+            Geometry::MultiPoint(points) if points.0.len() == 1 => Geometry::Point(points.0[0]),
+            Geometry::GeometryCollection(_) => return Err(ShapeError::Collection),
+            other => other,
+        };
+        let count = geometry.coords_count();
+        if count > Self::MAX_COORDINATES {
+            return Err(ShapeError::TooLarge(count));
+        }
+        for coord in geometry.coords_iter() {
+            LonLat::try_from(coord)?;
+        }
+        let whole = match &geometry {
+            Geometry::LineString(line) => is_line(line),
+            Geometry::Polygon(polygon) => is_polygon(polygon),
+            Geometry::MultiLineString(lines) => lines.iter().all(is_line),
+            Geometry::MultiPolygon(polygons) => polygons.iter().all(is_polygon),
+            _ => true,
+        };
+        if count == 0 || !whole {
+            return Err(ShapeError::Empty);
+        }
+        Ok(Self(geometry))
+    }
+
+    /// The geometry; its coordinates are positions.
+    #[must_use]
+    pub fn geometry(&self) -> &geo::Geometry {
+        &self.0
+    }
+
+    /// The position, if this is a single point.
+    #[must_use]
+    pub fn as_point(&self) -> Option<LonLat> {
+        match &self.0 {
+            geo::Geometry::Point(point) => LonLat::new(point.x(), point.y()).ok(),
+            _ => None,
+        }
+    }
+
+    /// Which kind of layer it belongs to; several points at once stand only in a layer of any kind.
+    #[must_use]
+    pub fn kind(&self) -> GeometryKind {
+        use geo::Geometry;
+        match &self.0 {
+            Geometry::Point(_) => GeometryKind::Point,
+            Geometry::MultiPoint(_) => GeometryKind::Any,
+            Geometry::LineString(_) | Geometry::MultiLineString(_) => GeometryKind::Line,
+            _ => GeometryKind::Polygon,
+        }
+    }
+}
+
+impl From<LonLat> for Shape {
+    fn from(at: LonLat) -> Self {
+        Self(geo::Point::new(at.lon(), at.lat()).into())
+    }
+}
+
+fn is_line(line: &geo::LineString) -> bool {
+    line.0.len() >= 2
+}
+
+fn is_polygon(polygon: &geo::Polygon) -> bool {
+    std::iter::once(polygon.exterior()).chain(polygon.interiors()).all(|ring| ring.0.len() >= 4)
+}

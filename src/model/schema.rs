@@ -1,0 +1,230 @@
+//! What a layer's features look like: fields, units, codes, who may see them, what "ready" means.
+
+use serde::Deserialize;
+
+use super::Value;
+
+/// A text in the two languages of the map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// The type of a field's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// Yes or no.
+    Boolean,
+    /// 64-bit whole number.
+    Integer,
+    /// Finite 64-bit float.
+    Real,
+    /// Text.
+    Text,
+    /// Calendar day.
+    Date,
+    /// Instant in UTC.
+    #[serde(rename = "datetime")]
+    DateTime,
+    /// List of texts.
+    TextList,
+    /// JSON document.
+    Json,
+}
+
+impl FieldType {
+    /// The name used in the catalog and in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Real => "real",
+            Self::Text => "text",
+            Self::Date => "date",
+            Self::DateTime => "datetime",
+            Self::TextList => "text_list",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// One column of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Column name: lower-case ASCII.
+    pub name: String,
+    /// Type of its values.
+    pub field_type: FieldType,
+    /// What people call it.
+    pub title: Label,
+    /// Unit of measure, as shown to people.
+    pub unit: Option<String>,
+    /// The code list its values come from.
+    pub codes: Option<String>,
+    /// Never leaves the server to a caller who may not see it.
+    pub sensitive: bool,
+    /// Carried in vector tiles.
+    pub in_tiles: bool,
+    /// Smallest accepted number.
+    pub min: Option<f64>,
+    /// Largest accepted number.
+    pub max: Option<f64>,
+}
+
+/// Why a value does not fit its field.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ValueError {
+    /// Another type.
+    #[error("{value} is not of type {expected}")]
+    Type {
+        /// What was given.
+        value: String,
+        /// The field's type.
+        expected: &'static str,
+    },
+    /// Below the minimum or above the maximum.
+    #[error("{value} is outside {min}..={max}")]
+    Range {
+        /// What was given.
+        value: f64,
+        /// Smallest accepted.
+        min: f64,
+        /// Largest accepted.
+        max: f64,
+    },
+}
+
+impl Field {
+    /// Whether a value may stand in this field.
+    ///
+    /// # Errors
+    /// Says what does not fit. Codes outside the list are kept: sources run ahead of our lists.
+    pub fn check(&self, value: &Value) -> Result<(), ValueError> {
+        let number = match (self.field_type, value) {
+            (_, Value::Unknown)
+            | (FieldType::Boolean, Value::Boolean(_))
+            | (FieldType::Text, Value::Text(_))
+            | (FieldType::Date, Value::Date(_))
+            | (FieldType::DateTime, Value::DateTime(_))
+            | (FieldType::TextList, Value::TextList(_))
+            | (FieldType::Json, Value::Json(_)) => return Ok(()),
+            #[expect(clippy::cast_precision_loss, reason = "ranges are far below 2^53")]
+            (FieldType::Integer, Value::Integer(number)) => *number as f64,
+            (FieldType::Real, Value::Real(number)) if number.is_finite() => *number,
+            (_, other) => {
+                return Err(ValueError::Type { value: format!("{other:?}"), expected: self.field_type.name() });
+            }
+        };
+        let (min, max) = (self.min.unwrap_or(f64::NEG_INFINITY), self.max.unwrap_or(f64::INFINITY));
+        if (min..=max).contains(&number) { Ok(()) } else { Err(ValueError::Range { value: number, min, max }) }
+    }
+}
+
+/// What kind of geometry a layer holds. Multi-part geometries count as their single kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeometryKind {
+    /// Points.
+    Point,
+    /// Lines.
+    Line,
+    /// Areas.
+    Polygon,
+    /// Any of them.
+    Any,
+}
+
+impl GeometryKind {
+    /// The name used in the catalog and in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Point => "point",
+            Self::Line => "line",
+            Self::Polygon => "polygon",
+            Self::Any => "any",
+        }
+    }
+
+    /// Whether a layer of this kind takes a geometry of the other kind.
+    #[must_use]
+    pub fn accepts(self, other: Self) -> bool {
+        self == Self::Any || self == other
+    }
+}
+
+/// Which status means that a resource can take a job.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    /// Name of the status field.
+    pub field: String,
+    /// Codes that count as ready.
+    pub codes: Vec<String>,
+}
+
+/// A layer (an OGC collection): its name, its kind of geometry and its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerSchema {
+    /// Collection id: lower-case ASCII letters, digits and underscores.
+    pub id: String,
+    /// What people call it.
+    pub title: Label,
+    /// The group it stands in on the layer panel.
+    pub group: String,
+    /// Kind of geometry.
+    pub geometry: GeometryKind,
+    /// Lowest zoom at which it stands in tiles.
+    pub min_zoom: u8,
+    /// Fields without `id`, in order; `name` is the first.
+    pub fields: Vec<Field>,
+    /// What counts as ready, for layers that can take a job.
+    pub ready: Option<Ready>,
+}
+
+impl LayerSchema {
+    /// Position of a field in [`Self::fields`].
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+}
+
+/// What a caller may see of a layer. Every encoder takes one, so forgetting who may see a phone
+/// number does not compile.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    schema: &'a LayerSchema,
+    visible: Vec<usize>,
+}
+
+impl<'a> View<'a> {
+    /// What everybody may see.
+    #[must_use]
+    pub fn public(schema: &'a LayerSchema) -> Self {
+        let visible = (0..schema.fields.len()).filter(|&at| !schema.fields[at].sensitive).collect();
+        Self { schema, visible }
+    }
+
+    /// Everything, for whoever holds the store itself.
+    #[must_use]
+    pub fn complete(schema: &'a LayerSchema) -> Self {
+        Self { schema, visible: (0..schema.fields.len()).collect() }
+    }
+
+    /// The layer.
+    #[must_use]
+    pub fn schema(&self) -> &'a LayerSchema {
+        self.schema
+    }
+
+    /// Visible fields with their position in [`LayerSchema::fields`].
+    pub fn fields(&self) -> impl Iterator<Item = (usize, &'a Field)> + '_ {
+        self.visible.iter().map(|&at| (at, &self.schema.fields[at]))
+    }
+}

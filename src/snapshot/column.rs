@@ -1,0 +1,92 @@
+//! One field of a chunk as a typed array.
+
+use std::collections::HashMap;
+
+use crate::model::{FieldType, Value};
+
+/// Values of one field, one for each row; `None` is unknown.
+#[derive(Clone, Debug)]
+pub(super) enum Column {
+    Boolean(Vec<Option<bool>>),
+    Integer(Vec<Option<i64>>),
+    Real(Vec<Option<f64>>),
+    Text(Texts),
+    Date(Vec<Option<time::Date>>),
+    DateTime(Vec<Option<time::UtcDateTime>>),
+    TextList(Vec<Option<Box<[String]>>>),
+    Json(Vec<Option<Box<str>>>),
+}
+
+/// Texts, each different one kept once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Texts {
+    entries: Vec<Option<u32>>,
+    dictionary: Vec<Box<str>>,
+}
+
+impl Texts {
+    fn get(&self, row: usize) -> Option<&str> {
+        self.entries[row].map(|entry| &*self.dictionary[entry as usize])
+    }
+}
+
+impl Column {
+    /// Collects a column. A value of another type than the field's is unknown here; stores and
+    /// intake have checked and reported it before.
+    pub(super) fn collect(field_type: FieldType, values: impl Iterator<Item = Value>) -> Self {
+        macro_rules! array {
+            ($column:ident, $value:ident) => {
+                Self::$column(
+                    values
+                        .map(|value| if let Value::$value(inner) = value { Some(inner.into()) } else { None })
+                        .collect(),
+                )
+            };
+        }
+        match field_type {
+            FieldType::Boolean => array!(Boolean, Boolean),
+            FieldType::Integer => array!(Integer, Integer),
+            FieldType::Real => array!(Real, Real),
+            FieldType::Text => Self::Text(collect_texts(values)),
+            FieldType::Date => array!(Date, Date),
+            FieldType::DateTime => array!(DateTime, DateTime),
+            FieldType::TextList => array!(TextList, TextList),
+            FieldType::Json => array!(Json, Json),
+        }
+    }
+
+    pub(super) fn get(&self, row: usize) -> Value {
+        match self {
+            Self::Boolean(values) => values[row].map_or(Value::Unknown, Value::Boolean),
+            Self::Integer(values) => values[row].map_or(Value::Unknown, Value::Integer),
+            Self::Real(values) => values[row].map_or(Value::Unknown, Value::Real),
+            Self::Text(texts) => texts.get(row).map_or(Value::Unknown, |text| Value::Text(text.to_owned())),
+            Self::Date(values) => values[row].map_or(Value::Unknown, Value::Date),
+            Self::DateTime(values) => values[row].map_or(Value::Unknown, Value::DateTime),
+            Self::TextList(values) => {
+                values[row].as_ref().map_or(Value::Unknown, |list| Value::TextList(list.to_vec()))
+            }
+            Self::Json(values) => values[row].as_ref().map_or(Value::Unknown, |text| Value::Json(text.to_string())),
+        }
+    }
+}
+
+fn collect_texts(values: impl Iterator<Item = Value>) -> Texts {
+    let mut texts = Texts::default();
+    let mut known: HashMap<Box<str>, u32> = HashMap::new();
+    for value in values {
+        let Value::Text(text) = value else {
+            texts.entries.push(None);
+            continue;
+        };
+        let text: Box<str> = text.into();
+        let entry = *known.entry(text.clone()).or_insert_with(|| {
+            texts.dictionary.push(text);
+            #[expect(clippy::cast_possible_truncation, reason = "a chunk has a few thousand rows")]
+            let entry = (texts.dictionary.len() - 1) as u32;
+            entry
+        });
+        texts.entries.push(Some(entry));
+    }
+    texts
+}

@@ -1,0 +1,232 @@
+//! A layer as chunks of neighbours.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use super::{Chunk, Row, Version};
+use crate::geodesy::Envelope;
+use crate::model::{Feature, FeatureId, LayerSchema, Shape};
+
+/// Features of a chunk when a layer is built; a chunk that grows to twice this is split.
+const CHUNK_ROWS: usize = 2048;
+/// From this many changes on, an index of all ids is made first.
+const MANY_CHANGES: usize = 256;
+
+/// All features of one collection.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    schema: Arc<LayerSchema>,
+    version: Version,
+    chunks: Vec<Arc<Chunk>>,
+}
+
+impl Layer {
+    /// Builds a layer from all its features; ids must differ.
+    #[must_use]
+    pub fn build(schema: LayerSchema, features: Vec<Feature>, version: Version) -> Self {
+        let chunks = cut(&schema, features, version);
+        Self { schema: Arc::new(schema), version, chunks }
+    }
+
+    /// What its features look like.
+    #[must_use]
+    pub fn schema(&self) -> &LayerSchema {
+        &self.schema
+    }
+
+    /// The version of its newest change.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Its chunks, in no particular order.
+    #[must_use]
+    pub fn chunks(&self) -> &[Arc<Chunk>] {
+        &self.chunks
+    }
+
+    /// Number of features.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// Whether it holds no feature.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// The box around all of it; `None` when nothing in it has a place.
+    #[must_use]
+    pub fn envelope(&self) -> Option<Envelope> {
+        self.chunks.iter().filter_map(|chunk| chunk.envelope().copied()).reduce(|a, b| a.union(&b))
+    }
+
+    /// A feature by its id.
+    #[must_use]
+    pub fn find(&self, id: &FeatureId) -> Option<Row<'_>> {
+        self.chunks.iter().find_map(|chunk| chunk.find(id))
+    }
+
+    /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
+    pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let halves: Vec<Envelope> = envelope.split().collect();
+        self.chunks.iter().flat_map(move |chunk| {
+            let first = halves[0];
+            let rows = chunk.rows_in(&first);
+            // A feature that reaches into both halves is answered once.
+            let others = halves.get(1).map(|half| chunk.rows_in(half)).into_iter().flatten();
+            rows.chain(others.filter(move |row| !touches(row, &first)))
+        })
+    }
+
+    /// All rows whose id comes after this one, in order of id.
+    pub fn rows_after<'a>(&'a self, after: Option<&FeatureId>) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        InOrder::new(self.chunks.iter().map(|chunk| chunk.rows_after(after)).collect())
+    }
+
+    /// The layer after some features changed: id and what it is now, each id once. Only the chunks
+    /// that held or now hold them are rebuilt.
+    #[must_use]
+    pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>, version: Version) -> Self {
+        let index = (changes.len() >= MANY_CHANGES).then(|| self.index());
+        let home = |id: &FeatureId| match &index {
+            Some(index) => index.get(id).copied(),
+            None => self.chunks.iter().position(|chunk| chunk.find(id).is_some()),
+        };
+        let mut touched: BTreeMap<usize, BTreeMap<FeatureId, Feature>> = BTreeMap::new();
+        let open = |at: usize, touched: &mut BTreeMap<usize, BTreeMap<FeatureId, Feature>>| {
+            touched.entry(at).or_insert_with(|| {
+                let features = self.chunks.get(at).map(|chunk| chunk.features()).into_iter().flatten();
+                features.map(|feature| (feature.id.clone(), feature)).collect()
+            });
+        };
+        for (id, now) in changes {
+            let old_home = home(&id);
+            if let Some(at) = old_home {
+                open(at, &mut touched);
+                touched.entry(at).and_modify(|features| {
+                    features.remove(&id);
+                });
+            }
+            if let Some(feature) = now {
+                let at = self.best_chunk(feature.geometry.as_ref()).or(old_home).unwrap_or(self.chunks.len());
+                open(at, &mut touched);
+                touched.entry(at).and_modify(|features| {
+                    features.insert(id, feature);
+                });
+            }
+        }
+        let kept =
+            self.chunks.iter().enumerate().filter(|(at, _)| !touched.contains_key(at)).map(|(_, chunk)| chunk.clone());
+        let mut chunks: Vec<Arc<Chunk>> = kept.collect();
+        for features in touched.into_values() {
+            let features: Vec<Feature> = features.into_values().collect();
+            if features.len() < 2 * CHUNK_ROWS {
+                if !features.is_empty() {
+                    chunks.push(Arc::new(Chunk::build(&self.schema, features, version)));
+                }
+            } else {
+                chunks.extend(cut(&self.schema, features, version));
+            }
+        }
+        Self { schema: self.schema.clone(), version, chunks }
+    }
+
+    fn index(&self) -> HashMap<&FeatureId, usize> {
+        self.chunks
+            .iter()
+            .enumerate()
+            .flat_map(|(at, chunk)| chunk.rows_after(None).map(move |row| (row.id(), at)))
+            .collect()
+    }
+
+    /// The chunk whose box grows least by taking the shape.
+    fn best_chunk(&self, shape: Option<&Shape>) -> Option<usize> {
+        let around = Envelope::around(shape?.geometry())?;
+        let area = |envelope: &Envelope| (envelope.east() - envelope.west()) * (envelope.north() - envelope.south());
+        let growth =
+            |chunk: &Chunk| chunk.envelope().map_or(f64::INFINITY, |own| area(&own.union(&around)) - area(own));
+        (0..self.chunks.len()).min_by(|&a, &b| growth(&self.chunks[a]).total_cmp(&growth(&self.chunks[b])))
+    }
+}
+
+fn touches(row: &Row<'_>, envelope: &Envelope) -> bool {
+    row.shape().and_then(|shape| Envelope::around(shape.geometry())).is_some_and(|own| own.intersects(envelope))
+}
+
+/// Cuts features into chunks of neighbours.
+fn cut(schema: &LayerSchema, features: Vec<Feature>, version: Version) -> Vec<Arc<Chunk>> {
+    let mut keyed: Vec<(u64, Feature)> =
+        features.into_iter().map(|feature| (curve_position(&feature), feature)).collect();
+    keyed.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.id.cmp(&other.id)));
+    let mut chunks = Vec::with_capacity(keyed.len().div_ceil(CHUNK_ROWS));
+    let mut rest = keyed.into_iter().map(|(_, feature)| feature).peekable();
+    while rest.peek().is_some() {
+        let features = rest.by_ref().take(CHUNK_ROWS).collect();
+        chunks.push(Arc::new(Chunk::build(schema, features, version)));
+    }
+    chunks
+}
+
+/// Position of a feature's middle on a Hilbert curve over the world, 16 bits an axis; features without a place come last.
+fn curve_position(feature: &Feature) -> u64 {
+    const SIDE: u32 = 1 << 16;
+    let Some(around) = feature.geometry.as_ref().and_then(|shape| Envelope::around(shape.geometry())) else {
+        return u64::MAX;
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is within 0..=1")]
+    let cell = |share: f64| ((share * f64::from(SIDE)) as u32).min(SIDE - 1);
+    let mut x = cell(f64::midpoint(around.west(), around.east()) / 360.0 + 0.5);
+    let mut y = cell(f64::midpoint(around.south(), around.north()) / 180.0 + 0.5);
+    let mut position = 0;
+    let mut quadrant = SIDE / 2;
+    while quadrant > 0 {
+        let (right, upper) = (u32::from(x & quadrant > 0), u32::from(y & quadrant > 0));
+        position += u64::from(quadrant) * u64::from(quadrant) * u64::from((3 * right) ^ upper);
+        if upper == 0 {
+            if right == 1 {
+                x = (SIDE - 1) - x;
+                y = (SIDE - 1) - y;
+            }
+            std::mem::swap(&mut x, &mut y);
+        }
+        quadrant /= 2;
+    }
+    position
+}
+
+/// Merges rows of several chunks, each in order of id.
+struct InOrder<'a, I: Iterator<Item = Row<'a>>> {
+    chunks: Vec<Peekable<I>>,
+    heap: BinaryHeap<Reverse<(&'a FeatureId, usize)>>,
+}
+
+impl<'a, I: Iterator<Item = Row<'a>>> InOrder<'a, I> {
+    fn new(chunks: Vec<I>) -> Self {
+        let mut chunks: Vec<_> = chunks.into_iter().map(Iterator::peekable).collect();
+        let heap = chunks
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(at, rows)| rows.peek().map(|row| Reverse((row.id(), at))))
+            .collect();
+        Self { chunks, heap }
+    }
+}
+
+impl<'a, I: Iterator<Item = Row<'a>>> Iterator for InOrder<'a, I> {
+    type Item = Row<'a>;
+
+    fn next(&mut self) -> Option<Row<'a>> {
+        let Reverse((_, at)) = self.heap.pop()?;
+        let row = self.chunks[at].next();
+        if let Some(next) = self.chunks[at].peek() {
+            self.heap.push(Reverse((next.id(), at)));
+        }
+        row
+    }
+}

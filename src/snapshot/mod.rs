@@ -1,0 +1,99 @@
+//! The picture: everything on the map at one moment, immutable, in memory.
+//!
+//! A [`Snapshot`] holds layers, a layer holds chunks of a few thousand neighbouring features, a chunk
+//! holds columns, shapes and two R-trees. A change rebuilds the chunks it touches and shares all
+//! others with the picture before; [`Head`] swaps the pointer, so readers never wait and an answer
+//! that holds one `Arc<Snapshot>` has one version throughout.
+
+mod chunk;
+mod column;
+pub mod follower;
+mod layer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::model::LayerSchema;
+
+pub use chunk::{Chunk, Place, Row};
+pub use layer::Layer;
+
+/// Names the data an answer was made from: the position in the store's change log.
+pub type Version = i64;
+
+/// Everything on the map at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    version: Version,
+    layers: Vec<Arc<Layer>>,
+}
+
+impl Snapshot {
+    /// An empty map.
+    #[must_use]
+    pub fn empty(schemas: &[LayerSchema]) -> Self {
+        Self::new(0, schemas.iter().map(|schema| Layer::build(schema.clone(), Vec::new(), 0)).collect())
+    }
+
+    /// The map made of these layers.
+    #[must_use]
+    pub fn new(version: Version, layers: Vec<Layer>) -> Self {
+        Self { version, layers: layers.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The version of the newest change in it.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// All layers in drawing order.
+    #[must_use]
+    pub fn layers(&self) -> &[Arc<Layer>] {
+        &self.layers
+    }
+
+    /// A layer by its id.
+    #[must_use]
+    pub fn layer(&self, id: &str) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.schema().id == id).map(Arc::as_ref)
+    }
+}
+
+/// The one place where the picture is replaced.
+#[derive(Debug)]
+pub struct Head {
+    current: ArcSwap<Snapshot>,
+    /// When the picture was last known to equal the store, milliseconds since 1970.
+    confirmed_ms: AtomicI64,
+}
+
+impl Head {
+    /// Starts with a picture that equals the store at this time (milliseconds since 1970).
+    #[must_use]
+    pub fn new(snapshot: Snapshot, now_ms: i64) -> Self {
+        Self { current: ArcSwap::from_pointee(snapshot), confirmed_ms: AtomicI64::new(now_ms) }
+    }
+
+    /// The picture now. Load it once for one answer.
+    #[must_use]
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// When the picture was last known to equal the store, milliseconds since 1970.
+    #[must_use]
+    pub fn confirmed_ms(&self) -> i64 {
+        self.confirmed_ms.load(Ordering::Acquire)
+    }
+
+    fn replace(&self, snapshot: Snapshot) {
+        self.current.store(Arc::new(snapshot));
+    }
+
+    fn confirm(&self, now_ms: i64) {
+        self.confirmed_ms.store(now_ms, Ordering::Release);
+    }
+}

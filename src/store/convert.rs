@@ -1,0 +1,45 @@
+//! Values and geometries between our model and what databases hold, the same for every house.
+
+use geozero::wkb::{FromWkb, WkbDialect};
+use geozero::{CoordDimensions, ToWkb};
+
+use super::ewkb;
+use crate::model::{Field, FieldType, Shape, Value, parse_date, parse_instant};
+
+/// The shape of a stored geometry; `Ok(None)` when there is none or it is empty.
+///
+/// # Errors
+/// The sentence says why the bytes are not a shape on earth.
+pub(super) fn read_shape(bytes: &[u8], dialect: WkbDialect) -> Result<Option<Shape>, String> {
+    let geometry = geo::Geometry::from_wkb(&mut &bytes[..], dialect).map_err(|error| error.to_string())?;
+    if geo::CoordsIter::coords_count(&geometry) == 0 {
+        return Ok(None);
+    }
+    Shape::new(geometry).map(Some).map_err(|error| error.to_string())
+}
+
+/// A geometry as the bytes of a dialect.
+///
+/// # Errors
+/// When the writer refuses it, which checked shapes never cause.
+pub(super) fn write_shape(shape: &Shape, dialect: WkbDialect) -> Result<Vec<u8>, String> {
+    let envelope = crate::geodesy::Envelope::around(shape.geometry())
+        .map(|box_| vec![box_.west(), box_.east(), box_.south(), box_.north()])
+        .unwrap_or_default();
+    shape
+        .geometry()
+        .to_wkb_dialect(dialect, CoordDimensions::xy(), Some(ewkb::SRID), envelope)
+        .map_err(|error| error.to_string())
+}
+
+/// A value of a field that the database keeps as text; `None` when the text is not of that type.
+pub(super) fn value_from_text(field: &Field, text: String) -> Option<Value> {
+    match field.field_type {
+        FieldType::Text => Some(Value::Text(text)),
+        FieldType::Date => parse_date(&text).map(Value::Date),
+        FieldType::DateTime => parse_instant(&text).map(Value::DateTime),
+        FieldType::TextList => serde_json::from_str(&text).ok().map(Value::TextList),
+        FieldType::Json => serde_json::from_str::<serde_json::Value>(&text).ok().map(|_| Value::Json(text)),
+        FieldType::Boolean | FieldType::Integer | FieldType::Real => None,
+    }
+}

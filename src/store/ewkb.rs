@@ -1,0 +1,81 @@
+//! Shapes as EWKB, the form in which geometries stand in PostgreSQL rows.
+
+use geo::{Coord, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
+use postgis::ewkb::{self, AsEwkbGeometry, EwkbRead, EwkbWrite};
+
+use crate::model::Shape;
+
+/// EPSG code under which positions are stored.
+pub(super) const SRID: i32 = 4326;
+
+/// Appends a shape.
+pub(super) fn write(out: &mut Vec<u8>, shape: &Shape) -> Result<(), postgis::error::Error> {
+    to_ewkb(shape.geometry()).as_ewkb().write_ewkb(out)
+}
+
+/// Reads a geometry; `None` for the kinds that are never one feature's place.
+pub(super) fn read(mut bytes: &[u8]) -> Result<Option<Geometry>, postgis::error::Error> {
+    ewkb::Geometry::read_ewkb(&mut bytes).map(from_ewkb)
+}
+
+fn to_ewkb(geometry: &Geometry) -> ewkb::Geometry {
+    let srid = Some(SRID);
+    match geometry {
+        Geometry::Point(point) => ewkb::GeometryT::Point(position(point.0)),
+        Geometry::LineString(line) => ewkb::GeometryT::LineString(path(line)),
+        Geometry::Polygon(area) => ewkb::GeometryT::Polygon(polygon(area)),
+        Geometry::MultiPoint(points) => {
+            let points = points.iter().map(|point| position(point.0)).collect();
+            ewkb::GeometryT::MultiPoint(ewkb::MultiPointT { points, srid })
+        }
+        Geometry::MultiLineString(lines) => {
+            let lines = lines.iter().map(path).collect();
+            ewkb::GeometryT::MultiLineString(ewkb::MultiLineStringT { lines, srid })
+        }
+        Geometry::MultiPolygon(areas) => {
+            let polygons = areas.iter().map(polygon).collect();
+            ewkb::GeometryT::MultiPolygon(ewkb::MultiPolygonT { polygons, srid })
+        }
+        // A shape has turned these into the kinds above.
+        Geometry::Line(_) | Geometry::Rect(_) | Geometry::Triangle(_) | Geometry::GeometryCollection(_) => {
+            ewkb::GeometryT::GeometryCollection(ewkb::GeometryCollectionT { geometries: Vec::new(), srid })
+        }
+    }
+}
+
+fn position(at: Coord) -> ewkb::Point {
+    ewkb::Point::new(at.x, at.y, Some(SRID))
+}
+
+fn path(line: &LineString) -> ewkb::LineString {
+    ewkb::LineStringT { points: line.coords().map(|at| position(*at)).collect(), srid: Some(SRID) }
+}
+
+fn polygon(area: &Polygon) -> ewkb::Polygon {
+    let rings = std::iter::once(area.exterior()).chain(area.interiors()).map(path).collect();
+    ewkb::PolygonT { rings, srid: Some(SRID) }
+}
+
+fn from_ewkb(geometry: ewkb::Geometry) -> Option<Geometry> {
+    Some(match geometry {
+        ewkb::GeometryT::Point(point) => Point::new(point.x, point.y).into(),
+        ewkb::GeometryT::LineString(line) => to_line(line).into(),
+        ewkb::GeometryT::Polygon(area) => to_polygon(area).into(),
+        ewkb::GeometryT::MultiPoint(all) => {
+            all.points.into_iter().map(|point| Point::new(point.x, point.y)).collect::<MultiPoint>().into()
+        }
+        ewkb::GeometryT::MultiLineString(all) => all.lines.into_iter().map(to_line).collect::<MultiLineString>().into(),
+        ewkb::GeometryT::MultiPolygon(all) => all.polygons.into_iter().map(to_polygon).collect::<MultiPolygon>().into(),
+        ewkb::GeometryT::GeometryCollection(_) => return None,
+    })
+}
+
+fn to_line(line: ewkb::LineString) -> LineString {
+    line.points.into_iter().map(|point| (point.x, point.y)).collect()
+}
+
+fn to_polygon(area: ewkb::Polygon) -> Polygon {
+    let mut rings = area.rings.into_iter().map(to_line);
+    let exterior = rings.next().unwrap_or_else(|| LineString(Vec::new()));
+    Polygon::new(exterior, rings.collect())
+}

@@ -1,0 +1,452 @@
+//! Kept in one GeoPackage file (OGC 12-128r17, version 1.3) through SQLite in WAL mode.
+//!
+//! There is no RTree extension in the file on purpose: its triggers call ST_* functions that plain
+//! SQLite lacks, and the picture has indexes of its own. So any SQLite program may edit the file,
+//! and our triggers write down what it did.
+
+mod tables;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use geozero::wkb::WkbDialect;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Connection, Row, SqlitePool, TypeInfo, ValueRef};
+
+use super::convert::{read_shape, value_from_text, write_shape};
+use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store};
+use crate::model::{Catalog, Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant};
+
+const SKELETON: &str = include_str!("geopackage/skeleton.sql");
+/// How long a writer waits for another one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECTIONS: u32 = 4;
+/// Rows of one INSERT; columns times rows stays below SQLite's 32,766 parameters.
+const ROWS_PER_STATEMENT: usize = 200;
+
+/// A GeoPackage opened for reading and writing.
+pub struct GeoPackage {
+    location: String,
+    pool: SqlitePool,
+    schemas: Vec<LayerSchema>,
+}
+
+impl GeoPackage {
+    /// Makes a new file with the catalog's layers, all empty. The file appears under its name only
+    /// when it is whole.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub async fn create(path: &Path, catalog: &Catalog) -> Result<Draft, Error> {
+        let unfinished = path.with_extension("gpkg.unfinished");
+        for leftover in side_files(&unfinished) {
+            match std::fs::remove_file(&leftover) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_error(path)(error)),
+                _ => {}
+            }
+        }
+        // Asking the system first gives its own words for a read-only folder.
+        std::fs::File::create_new(&unfinished).map_err(file_error(path))?;
+        let store = Self::connect(&unfinished, catalog.layers.clone()).await?;
+        let mut sql = SKELETON.to_owned();
+        for layer in &store.schemas {
+            sql.push_str(&tables::create(layer, catalog));
+        }
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&store.pool).await.map_err(|error| store.database(error))?;
+        Ok(Draft { store, unfinished, path: path.to_owned() })
+    }
+
+    /// Opens an existing file. Layers of the catalog that it does not have are added, empty.
+    ///
+    /// # Errors
+    /// When the file is not a GeoPackage, cannot be written to, or holds a table of a layer's name
+    /// without its columns.
+    pub async fn open(path: &Path, catalog: &Catalog) -> Result<Self, Error> {
+        check_header(path)?;
+        // SQLite would fall back to reading only and fail at the first write.
+        std::fs::OpenOptions::new().append(true).open(path).map_err(file_error(path))?;
+        let store = Self::connect(path, catalog.layers.clone()).await?;
+        store.adopt(catalog).await?;
+        Ok(store)
+    }
+
+    async fn connect(path: &Path, schemas: Vec<LayerSchema>) -> Result<Self, Error> {
+        let location = path.display().to_string();
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .connect_with(options)
+            .await
+            .map_err(|source| Error::Database { location: location.clone(), source })?;
+        Ok(Self { location, pool, schemas })
+    }
+
+    /// Adds what a file lacks: our change log, missing layers, missing triggers.
+    async fn adopt(&self, catalog: &Catalog) -> Result<(), Error> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
+        let present: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(|error| self.database(error))?;
+        let present: BTreeSet<String> = present.into_iter().collect();
+        let mut sql = missing_skeleton(&present);
+        for layer in &self.schemas {
+            if present.contains(&layer.id) {
+                self.check_columns(&mut transaction, layer).await?;
+                sql.push_str(&tables::triggers(layer));
+            } else {
+                sql.push_str(&tables::create(layer, catalog));
+            }
+        }
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| self.database(error))
+    }
+
+    async fn check_columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<(), Error> {
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+            .bind(&layer.id)
+            .fetch_all(connection)
+            .await
+            .map_err(|error| self.database(error))?;
+        let needed = ["fid", "geom", "id"].into_iter().chain(layer.fields.iter().map(|field| field.name.as_str()));
+        match needed.into_iter().find(|needed| !columns.iter().any(|column| column == needed)) {
+            Some(column) => Err(Error::MissingColumn { table: layer.id.clone(), column: column.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    fn database(&self, source: sqlx::Error) -> Error {
+        Error::Database { location: self.location.clone(), source }
+    }
+
+    async fn read_layers(&self, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let mut moment = connection.begin().await?;
+        let position = log_end(&mut moment).await?;
+        for (at, layer) in self.schemas.iter().enumerate() {
+            let sql = select(layer, "WHERE id IS NOT NULL ORDER BY fid");
+            let mut faults = Faults::new(layer);
+            let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *moment);
+            while let Some(row) = rows.try_next().await? {
+                if let Some(feature) = read_feature(&row, layer, &mut faults)? {
+                    sink(at, feature);
+                }
+            }
+            faults.tell();
+        }
+        moment.commit().await?;
+        Ok(position)
+    }
+
+    async fn read_changes(&self, position: &LogPosition) -> Result<Changes, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let mut moment = connection.begin().await?;
+        let end = log_end(&mut moment).await?;
+        let (position, end) = (position.newest, end.newest);
+        let first: Option<i64> =
+            sqlx::query_scalar("SELECT min(position) FROM onemap_changes").fetch_one(&mut *moment).await?;
+        if end < position || (end > position && first.is_none_or(|first| first > position + 1)) {
+            return Ok(Changes::Lost);
+        }
+        let touched: Vec<(String, String)> =
+            sqlx::query_as("SELECT DISTINCT layer, id FROM onemap_changes WHERE position > ? ORDER BY layer, id")
+                .bind(position)
+                .fetch_all(&mut *moment)
+                .await?;
+        let mut changes = Vec::with_capacity(touched.len());
+        for (layer, id) in touched {
+            let Some(at) = self.schemas.iter().position(|schema| schema.id == layer) else { continue };
+            let Ok(id) = FeatureId::new(&id) else { continue };
+            let schema = &self.schemas[at];
+            let row = sqlx::query(AssertSqlSafe(select(schema, "WHERE id = ?")))
+                .bind(id.as_str())
+                .fetch_optional(&mut *moment)
+                .await?;
+            let mut faults = Faults::new(schema);
+            let now = row.map(|row| read_feature(&row, schema, &mut faults)).transpose()?.flatten();
+            faults.tell();
+            changes.push(Change { layer: at, id, now });
+        }
+        Ok(Changes::Since { position: LogPosition { newest: end, seen: None }, changes })
+    }
+
+    async fn insert_all(
+        &self,
+        layer: &LayerSchema,
+        features: &mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> Result<usize, Error> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
+        let mut count = 0;
+        loop {
+            let batch: Vec<Feature> = features.take(ROWS_PER_STATEMENT).collect();
+            if batch.is_empty() {
+                break;
+            }
+            if on_conflict == OnConflict::Refuse
+                && let Some(id) = first_present(&mut transaction, layer, &batch).await.map_err(|e| self.database(e))?
+            {
+                return Err(Error::Duplicate { layer: layer.id.clone(), id });
+            }
+            insert(&mut transaction, layer, &batch).await.map_err(|error| self.database(error))?;
+            count += batch.len();
+        }
+        let bounds =
+            "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?";
+        sqlx::query(bounds).bind(&layer.id).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| self.database(error))?;
+        Ok(count)
+    }
+}
+
+impl Store for GeoPackage {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn schemas(&self) -> &[LayerSchema] {
+        &self.schemas
+    }
+
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>> {
+        Box::pin(async move { self.read_layers(sink).await.map_err(|error| self.database(error)) })
+    }
+
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
+        Box::pin(async move { self.read_changes(position).await.map_err(|error| self.database(error)) })
+    }
+
+    fn append<'a>(
+        &'a self,
+        layer: usize,
+        features: &'a mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> BoxFuture<'a, Result<usize, Error>> {
+        Box::pin(self.insert_all(&self.schemas[layer], features, on_conflict))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}
+
+/// A new file that does not yet stand under its name.
+pub struct Draft {
+    store: GeoPackage,
+    unfinished: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// The store, to be filled.
+    #[must_use]
+    pub fn store(&self) -> &GeoPackage {
+        &self.store
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub async fn finish(self) -> Result<(), Error> {
+        // Closing the last connection folds the write-ahead log into the file.
+        self.store.pool.close().await;
+        std::fs::rename(&self.unfinished, &self.path).map_err(file_error(&self.path))
+    }
+}
+
+fn file_error(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+    move |source| Error::File { path: path.display().to_string(), source }
+}
+
+/// A database file and what SQLite keeps beside it.
+fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    ["", "-wal", "-shm", "-journal"].into_iter().map(move |suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    })
+}
+
+/// Looks at the first bytes: SQLite's magic text, and "GPKG" at offset 68.
+fn check_header(path: &Path) -> Result<(), Error> {
+    const HEADER_BYTES: u64 = 100;
+    let mut header = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut header))
+        .map_err(file_error(path))?;
+    let wrong = |reason| Err(Error::NotGeoPackage { path: path.display().to_string(), reason });
+    if !header.starts_with(b"SQLite format 3\0") {
+        return wrong("it is not an SQLite database");
+    }
+    if header.get(68..72) != Some(b"GPKG") {
+        return wrong("it is an SQLite database without the GeoPackage application id");
+    }
+    Ok(())
+}
+
+/// Statements of the skeleton whose table a file lacks.
+fn missing_skeleton(present: &BTreeSet<String>) -> String {
+    let mut sql = String::new();
+    let mut wanted = false;
+    for statement in SKELETON.split_inclusive(";\n") {
+        let start =
+            statement.find("CREATE TABLE ").or_else(|| statement.find("INSERT INTO ")).map(|at| &statement[at..]);
+        match start.map(|statement| statement.split_whitespace().collect::<Vec<_>>()) {
+            Some(words) if words[0] == "CREATE" => wanted = !present.contains(words[2]),
+            Some(_) => {}
+            None => wanted = false,
+        }
+        if wanted {
+            sql.push_str(statement);
+        }
+    }
+    sql
+}
+
+async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx::Error> {
+    // The sequence outlives trimmed rows.
+    let newest: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'onemap_changes'")
+        .fetch_optional(connection)
+        .await?;
+    Ok(LogPosition { newest: newest.unwrap_or(0), seen: None })
+}
+
+fn select(layer: &LayerSchema, condition: &str) -> String {
+    let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
+    format!("SELECT geom, id, {} FROM {} {condition}", columns.join(", "), tables::identifier(&layer.id))
+}
+
+/// Values that other programs left in the file and that do not fit; told once per reading.
+struct Faults<'a> {
+    layer: &'a LayerSchema,
+    count: usize,
+    first: Option<String>,
+}
+
+impl<'a> Faults<'a> {
+    fn new(layer: &'a LayerSchema) -> Self {
+        Self { layer, count: 0, first: None }
+    }
+
+    fn note(&mut self, id: &str, what: impl FnOnce() -> String) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| format!("{id}: {}", what()));
+    }
+
+    fn tell(self) {
+        if let Some(first) = self.first {
+            tracing::warn!(
+                layer = self.layer.id,
+                count = self.count,
+                first,
+                "stored values that do not fit were read as unknown"
+            );
+        }
+    }
+}
+
+fn read_feature(row: &SqliteRow, layer: &LayerSchema, faults: &mut Faults<'_>) -> Result<Option<Feature>, sqlx::Error> {
+    let text: String = row.try_get_unchecked(1)?;
+    let Ok(id) = FeatureId::new(&text) else {
+        faults.note(&text, || "the id is not usable, the feature is left out".to_owned());
+        return Ok(None);
+    };
+    let blob: Option<Vec<u8>> = row.try_get_unchecked(0)?;
+    let geometry = match blob.map(|blob| read_shape(&blob, WkbDialect::Geopackage)) {
+        Some(Ok(shape)) => shape,
+        Some(Err(reason)) => {
+            faults.note(&text, || format!("geom: {reason}"));
+            None
+        }
+        None => None,
+    };
+    let mut values = Vec::with_capacity(layer.fields.len());
+    for (at, field) in layer.fields.iter().enumerate() {
+        let value = read_value(row, at + 2, field)?.unwrap_or_else(|| {
+            faults.note(&text, || format!("{} is not {}", field.name, field.field_type.name()));
+            Value::Unknown
+        });
+        values.push(value);
+    }
+    Ok(Some(Feature { id, geometry, values }))
+}
+
+/// A stored value; `None` when it is not of the field's type. SQLite lets any program store anything.
+fn read_value(row: &SqliteRow, at: usize, field: &Field) -> Result<Option<Value>, sqlx::Error> {
+    let raw = row.try_get_raw(at)?;
+    if raw.is_null() {
+        return Ok(Some(Value::Unknown));
+    }
+    let stored = raw.type_info().name().to_owned();
+    let (is_integer, is_real) = (matches!(&*stored, "INTEGER" | "BOOLEAN" | "INT4"), stored == "REAL");
+    Ok(match field.field_type {
+        FieldType::Boolean if is_integer => Some(Value::Boolean(row.try_get_unchecked::<i64, _>(at)? != 0)),
+        FieldType::Integer if is_integer => Some(Value::Integer(row.try_get_unchecked(at)?)),
+        FieldType::Real if is_real || is_integer => {
+            Some(row.try_get_unchecked(at)?).filter(|number: &f64| number.is_finite()).map(Value::Real)
+        }
+        FieldType::Boolean | FieldType::Integer | FieldType::Real => None,
+        _ if stored == "BLOB" => None,
+        _ => value_from_text(field, row.try_get_unchecked(at)?),
+    })
+}
+
+async fn first_present(
+    connection: &mut SqliteConnection,
+    layer: &LayerSchema,
+    batch: &[Feature],
+) -> Result<Option<FeatureId>, sqlx::Error> {
+    let marks = vec!["?"; batch.len()].join(",");
+    let sql = format!("SELECT id FROM {} WHERE id IN ({marks}) ORDER BY id LIMIT 1", tables::identifier(&layer.id));
+    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
+    for feature in batch {
+        query = query.bind(feature.id.as_str());
+    }
+    let id = query.fetch_optional(connection).await?;
+    Ok(id.and_then(|id| FeatureId::new(&id).ok()))
+}
+
+async fn insert(connection: &mut SqliteConnection, layer: &LayerSchema, batch: &[Feature]) -> Result<(), sqlx::Error> {
+    let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
+    let row = format!("({})", vec!["?"; columns.len() + 2].join(","));
+    let updates: Vec<String> = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    let sql = format!(
+        "INSERT INTO {} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET geom = excluded.geom, {}",
+        tables::identifier(&layer.id),
+        columns.join(", "),
+        vec![row; batch.len()].join(","),
+        updates.join(", ")
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for feature in batch {
+        let geometry = feature.geometry.as_ref().map(|shape| write_shape(shape, WkbDialect::Geopackage)).transpose();
+        query = query.bind(geometry.map_err(sqlx::Error::Protocol)?).bind(feature.id.as_str());
+        for value in &feature.values {
+            query = match value {
+                Value::Unknown => query.bind(None::<i64>),
+                Value::Boolean(yes) => query.bind(*yes),
+                Value::Integer(number) => query.bind(*number),
+                Value::Real(number) => query.bind(*number),
+                Value::Text(text) | Value::Json(text) => query.bind(text.as_str()),
+                Value::Date(date) => query.bind(format_date(*date)),
+                Value::DateTime(instant) => query.bind(format_instant(*instant)),
+                Value::TextList(list) => query.bind(serde_json::Value::from(list.as_slice()).to_string()),
+            };
+        }
+    }
+    query.execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Where it is kept: one contract, and the houses that keep it.
+
+mod convert;
+mod ewkb;
+pub mod geopackage;
+pub mod postgis;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::{Feature, FeatureId, LayerSchema};
+
+pub use geopackage::GeoPackage;
+pub use postgis::PostGis;
+
+/// How far a store's change log was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPosition {
+    /// The newest entry seen; grows, and survives restarts.
+    pub newest: i64,
+    /// Which transactions had been seen, in the house's own words, where entries do not appear in
+    /// the order of their numbers.
+    seen: Option<String>,
+}
+
+/// What to do with a feature whose id is already there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Refuse the whole batch.
+    Refuse,
+    /// Put the new one in the place of the old.
+    Replace,
+}
+
+/// One thing that happened: the feature as it is now, or that it is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Position of the layer in [`Store::schemas`].
+    pub layer: usize,
+    /// Which feature.
+    pub id: FeatureId,
+    /// What it is now; `None` when deleted.
+    pub now: Option<Feature>,
+}
+
+/// What happened since a position of the log.
+#[derive(Debug)]
+pub enum Changes {
+    /// Everything that became visible, and the new position; nothing, where `changes` is empty.
+    /// Several changes of one feature are one entry.
+    Since {
+        /// Position that the changes lead to.
+        position: LogPosition,
+        /// The changed features.
+        changes: Vec<Change>,
+    },
+    /// The log does not reach back so far: only a whole reading will do.
+    Lost,
+}
+
+/// Takes the features of a whole reading: position of the layer in [`Store::schemas`], feature.
+pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
+
+/// A house that keeps layers.
+///
+/// Promises, kept by every house:
+/// - What [`append`](Store::append) acknowledged is committed and survives the death of any process.
+/// - A reading sees one moment: never half a transaction.
+/// - A change made by any program is in the log once its transaction is committed.
+/// - Nothing is ever mapped to emptiness: what cannot be read is an error.
+pub trait Store: Send + Sync {
+    /// Where it is, for people; without secrets.
+    fn location(&self) -> &str;
+
+    /// The layers kept here, in drawing order.
+    fn schemas(&self) -> &[LayerSchema];
+
+    /// Reads everything as of one moment and answers the log position of that moment.
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>>;
+
+    /// Reads what happened after a position.
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>>;
+
+    /// Adds features to a layer: all of them or none. Answers how many.
+    fn append<'a>(
+        &'a self,
+        layer: usize,
+        features: &'a mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> BoxFuture<'a, Result<usize, Error>>;
+
+    /// Closes every connection in order.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Why a store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is something else.
+    #[error("{path} is not a GeoPackage: {reason}; give another --store, or move the file away and a new one is made")]
+    NotGeoPackage {
+        /// The file.
+        path: String,
+        /// What it is instead.
+        reason: &'static str,
+    },
+    /// The file or its folder cannot be opened or made.
+    #[error("{path}: {source}; the store needs a folder it may write to")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A table of the store has the name of a layer but not its columns.
+    #[error("table {table} has no column {column}, which the layer needs")]
+    MissingColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A feature with that id is already there.
+    #[error(
+        "layer {layer} already has a feature {id}; nothing was stored (--replace puts new ones in the place of old)"
+    )]
+    Duplicate {
+        /// The layer.
+        layer: String,
+        /// The id.
+        id: FeatureId,
+    },
+    /// The database said no or could not be reached.
+    #[error("{location}: {source}")]
+    Database {
+        /// The store, without secrets.
+        location: String,
+        /// What the database library said.
+        source: sqlx::Error,
+    },
+}

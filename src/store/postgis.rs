@@ -1,0 +1,306 @@
+//! Kept in PostgreSQL with PostGIS, in the schema `onemap`, one table for each layer.
+//!
+//! Sequence numbers are taken before their transaction commits, so "all above the last seen" would
+//! skip the rows of a slow transaction. The log keeps the transaction of each entry, and a reading asks for those
+//! that are visible in its own snapshot and were not in the one before.
+
+mod copy;
+mod tables;
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
+
+use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store, ewkb};
+use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
+
+const SCHEMA: &str = include_str!("postgis/schema.sql");
+const CONNECTIONS: u32 = 4;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// COPY sends its rows in pieces of about this many bytes.
+const PIECE_BYTES: usize = 256 * 1024;
+/// Keeps two servers from making the tables at the same time.
+const MIGRATION_LOCK: i64 = 0x6f6e_656d_6170;
+
+/// A database opened for reading and writing.
+pub struct PostGis {
+    location: String,
+    pool: PgPool,
+    schemas: Vec<LayerSchema>,
+    is_new: bool,
+}
+
+impl PostGis {
+    /// Connects, and makes what is missing: the schema `onemap`, its change log, the tables of the layers.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, has no PostGIS, or holds a table without the columns of its layer.
+    pub async fn open(url: &str, schemas: Vec<LayerSchema>) -> Result<Self, Error> {
+        let unreadable = |source| Error::Database { location: "the address of the database".to_owned(), source };
+        let options: PgConnectOptions = url.parse().map_err(unreadable)?;
+        let location = format!(
+            "postgres://{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_default()
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_with(options.application_name("onemap"))
+            .await
+            .map_err(|source| Error::Database { location: location.clone(), source })?;
+        let mut store = Self { location, pool, schemas, is_new: false };
+        store.is_new = store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Whether opening made the schema: nothing has ever been stored.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    async fn migrate(&self) -> Result<bool, Error> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        let mut transaction = connection.begin().await.map_err(|error| self.database(error))?;
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
+        lock.execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'onemap'",
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(|error| self.database(error))?;
+        let is_new = columns.is_empty();
+        let mut sql = if is_new { SCHEMA.to_owned() } else { String::new() };
+        for layer in &self.schemas {
+            let present: Vec<&str> =
+                columns.iter().filter(|(table, _)| *table == layer.id).map(|(_, column)| column.as_str()).collect();
+            if present.is_empty() {
+                sql.push_str(&tables::create(layer));
+                continue;
+            }
+            let needed = ["id", "geom"].into_iter().chain(layer.fields.iter().map(|field| field.name.as_str()));
+            if let Some(column) = needed.into_iter().find(|needed| !present.contains(needed)) {
+                let table = format!("onemap.{}", layer.id);
+                return Err(Error::MissingColumn { table, column: column.to_owned() });
+            }
+        }
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| self.database(error))?;
+        Ok(is_new)
+    }
+
+    fn database(&self, source: sqlx::Error) -> Error {
+        Error::Database { location: self.location.clone(), source }
+    }
+
+    async fn read_layers(&self, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let position = log_end(&mut moment).await?;
+        for (at, layer) in self.schemas.iter().enumerate() {
+            let mut rows = sqlx::query(AssertSqlSafe(select(layer, ""))).fetch(&mut *moment);
+            while let Some(row) = rows.try_next().await? {
+                if let Some(feature) = read_feature(&row, layer)? {
+                    sink(at, feature);
+                }
+            }
+        }
+        moment.commit().await?;
+        Ok(position)
+    }
+
+    async fn read_changes(&self, position: &LogPosition) -> Result<Changes, sqlx::Error> {
+        let Some(before) = &position.seen else { return Ok(Changes::Lost) };
+        let mut connection = self.pool.acquire().await?;
+        let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let end = log_end(&mut moment).await?;
+        if end.newest < position.newest {
+            // The log is another one: the database was replaced or set back.
+            return Ok(Changes::Lost);
+        }
+        let touched: Vec<(String, Option<String>)> = sqlx::query_as(
+            "SELECT DISTINCT layer, id FROM onemap.changes \
+             WHERE transaction >= pg_snapshot_xmin($1::pg_snapshot) \
+               AND NOT pg_visible_in_snapshot(transaction, $1::pg_snapshot) ORDER BY layer, id",
+        )
+        .bind(before)
+        .fetch_all(&mut *moment)
+        .await?;
+        let mut changes = Vec::with_capacity(touched.len());
+        for (at, layer) in self.schemas.iter().enumerate() {
+            let mut ids: Vec<&str> = Vec::new();
+            for (_, id) in touched.iter().filter(|(name, _)| *name == layer.id) {
+                match id {
+                    Some(id) => ids.push(id),
+                    None => return Ok(Changes::Lost),
+                }
+            }
+            if ids.is_empty() {
+                continue;
+            }
+            let rows = sqlx::query(AssertSqlSafe(select(layer, "WHERE id = ANY($1)")))
+                .bind(&ids)
+                .fetch_all(&mut *moment)
+                .await?;
+            let mut now = std::collections::BTreeMap::new();
+            for row in rows {
+                now.extend(read_feature(&row, layer)?.map(|feature| (feature.id.clone(), feature)));
+            }
+            let ids = ids.into_iter().filter_map(|id| FeatureId::new(id).ok());
+            changes.extend(ids.map(|id| Change { layer: at, now: now.remove(&id), id }));
+        }
+        moment.commit().await?;
+        Ok(Changes::Since { position: end, changes })
+    }
+
+    async fn copy_all(
+        &self,
+        layer: &LayerSchema,
+        features: &mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> Result<usize, Error> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        let mut transaction = connection.begin().await.map_err(|error| self.database(error))?;
+        let count = copy_in(&mut transaction, layer, features).await.map_err(|error| self.database(error))?;
+        if on_conflict == OnConflict::Refuse {
+            let clash = format!("SELECT min(id) FROM {} JOIN pg_temp.incoming USING (id)", tables::name(layer));
+            let clash: Option<String> = sqlx::query_scalar(AssertSqlSafe(clash))
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(|error| self.database(error))?;
+            if let Some(id) = clash.and_then(|id| FeatureId::new(&id).ok()) {
+                return Err(Error::Duplicate { layer: layer.id.clone(), id });
+            }
+        }
+        let columns = tables::columns(layer);
+        let update: Vec<String> =
+            columns.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({columns}) SELECT {columns} FROM pg_temp.incoming ON CONFLICT (id) DO UPDATE SET {}",
+            tables::name(layer),
+            update.join(", ")
+        );
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| self.database(error))?;
+        Ok(count)
+    }
+}
+
+impl Store for PostGis {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn schemas(&self) -> &[LayerSchema] {
+        &self.schemas
+    }
+
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>> {
+        Box::pin(async move { self.read_layers(sink).await.map_err(|error| self.database(error)) })
+    }
+
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
+        Box::pin(async move { self.read_changes(position).await.map_err(|error| self.database(error)) })
+    }
+
+    fn append<'a>(
+        &'a self,
+        layer: usize,
+        features: &'a mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> BoxFuture<'a, Result<usize, Error>> {
+        Box::pin(self.copy_all(&self.schemas[layer], features, on_conflict))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}
+
+async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
+    let (newest, seen) =
+        sqlx::query_as("SELECT coalesce(max(position), 0), pg_current_snapshot()::text FROM onemap.changes")
+            .fetch_one(connection)
+            .await?;
+    Ok(LogPosition { newest, seen: Some(seen) })
+}
+
+/// Fills the temporary table `incoming`, which lives as long as the transaction.
+async fn copy_in(
+    connection: &mut PgConnection,
+    layer: &LayerSchema,
+    features: &mut (dyn Iterator<Item = Feature> + Send),
+) -> Result<usize, sqlx::Error> {
+    let columns = tables::columns(layer);
+    let table = format!(
+        "CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA",
+        tables::name(layer)
+    );
+    sqlx::query(AssertSqlSafe(table)).execute(&mut *connection).await?;
+    let statement = format!("COPY pg_temp.incoming ({columns}) FROM STDIN (FORMAT BINARY)");
+    let mut copy = connection.copy_in_raw(&statement).await?;
+    let mut piece = copy::HEADER.to_vec();
+    let mut count = 0;
+    for feature in features {
+        copy::write_row(&mut piece, &feature).map_err(sqlx::Error::Protocol)?;
+        count += 1;
+        if piece.len() >= PIECE_BYTES {
+            copy.send(std::mem::take(&mut piece)).await?;
+        }
+    }
+    piece.extend_from_slice(&copy::TRAILER);
+    copy.send(piece).await?;
+    copy.finish().await?;
+    Ok(count)
+}
+
+fn select(layer: &LayerSchema, condition: &str) -> String {
+    let fields: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
+    format!("SELECT id, ST_AsEWKB(geom), {} FROM {} {condition}", fields.join(", "), tables::name(layer))
+}
+
+fn read_feature(row: &PgRow, layer: &LayerSchema) -> Result<Option<Feature>, sqlx::Error> {
+    let text: String = row.try_get(0)?;
+    let Ok(id) = FeatureId::new(&text) else {
+        tracing::warn!(layer = layer.id, id = text, "the id is not usable, the feature is left out");
+        return Ok(None);
+    };
+    let bytes: Option<Vec<u8>> = row.try_get(1)?;
+    let geometry = bytes.and_then(|bytes| read_shape(&bytes, layer, &id));
+    let values =
+        layer.fields.iter().enumerate().map(|(at, field)| read_value(row, at + 2, field)).collect::<Result<_, _>>()?;
+    Ok(Some(Feature { id, geometry, values }))
+}
+
+/// What is not a place on earth is told and read as a feature without a place.
+fn read_shape(bytes: &[u8], layer: &LayerSchema, id: &FeatureId) -> Option<Shape> {
+    let shape = match ewkb::read(bytes) {
+        Ok(geometry) => Shape::new(geometry?).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    shape.map_err(|reason| tracing::warn!(layer = layer.id, %id, reason, "the geometry is not usable")).ok()
+}
+
+fn read_value(row: &PgRow, at: usize, field: &Field) -> Result<Value, sqlx::Error> {
+    let value = match field.field_type {
+        FieldType::Boolean => row.try_get::<Option<bool>, _>(at)?.map(Value::Boolean),
+        FieldType::Integer => row.try_get::<Option<i64>, _>(at)?.map(Value::Integer),
+        FieldType::Real => row.try_get::<Option<f64>, _>(at)?.filter(|number| number.is_finite()).map(Value::Real),
+        FieldType::Text => row.try_get::<Option<String>, _>(at)?.map(Value::Text),
+        FieldType::Date => row.try_get::<Option<time::Date>, _>(at)?.map(Value::Date),
+        FieldType::DateTime => {
+            row.try_get::<Option<time::OffsetDateTime>, _>(at)?.map(|instant| Value::DateTime(instant.to_utc()))
+        }
+        FieldType::TextList => row.try_get::<Option<Vec<String>>, _>(at)?.map(Value::TextList),
+        FieldType::Json => {
+            row.try_get::<Option<serde_json::Value>, _>(at)?.map(|document| Value::Json(document.to_string()))
+        }
+    };
+    Ok(value.unwrap_or(Value::Unknown))
+}

@@ -1,0 +1,43 @@
+//! Answers as pictures: layers and a tile address in, vector tile bytes out. Plain functions on a picture.
+
+pub mod grid;
+mod mvt;
+mod shape;
+
+use crate::model::View;
+use crate::snapshot::{Layer, Row};
+
+pub use grid::{InvalidAddress, TileAddress};
+
+/// Media type of the tiles.
+pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
+
+/// Draws layers into one Mapbox Vector Tile 2.1, each as a tile layer of the same name, in the order
+/// given. The same features give the same bytes: rows stand in order of id. Empty when nothing is there.
+#[must_use]
+pub fn render(layers: &[&Layer], address: TileAddress) -> Vec<u8> {
+    let mut tile = mvt::Tile::default();
+    let reach = address.buffered_envelope(shape::BUFFER_UNITS / shape::EXTENT);
+    for layer in layers.iter().filter(|layer| address.zoom() >= layer.schema().min_zoom) {
+        let view = View::public(layer.schema());
+        let mut rows: Vec<Row<'_>> = layer.rows_in(&reach).collect();
+        rows.sort_unstable_by_key(Row::id);
+        let mut drawn = mvt::LayerWriter::new(&layer.schema().id);
+        for row in rows {
+            let Some(stored) = row.shape() else { continue };
+            if let Some(geometry) = shape::project(stored.geometry(), address) {
+                drawn.feature(row.id(), &geometry, properties(&row, &view));
+            }
+        }
+        tile.add(drawn);
+    }
+    tile.into_bytes()
+}
+
+/// The id and every public field that the catalog carries in tiles.
+fn properties<'a>(row: &Row<'a>, view: &View<'a>) -> Vec<(&'a str, mvt::Attribute)> {
+    let id = ("id", mvt::Attribute::Text(row.id().as_str().to_owned()));
+    let fields = view.fields().filter(|(_, field)| field.in_tiles);
+    let values = fields.filter_map(|(at, field)| Some((field.name.as_str(), mvt::Attribute::of(row.value(at))?)));
+    std::iter::once(id).chain(values).collect()
+}

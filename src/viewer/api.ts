@@ -1,0 +1,92 @@
+// Asks the server: catalog, nearest, one feature, townships; every failure is a ServerError that says what happened.
+import type { Feature, FeatureCollection, Geometry, Point } from "geojson";
+import type { StyleSpecification } from "maplibre-gl";
+import { say, type Bilingual } from "./language";
+
+export type Code = { code: string | number; zh: string; en: string; color?: string };
+export type Field = {
+  name: string;
+  type: "text" | "integer" | "real" | "boolean" | "date" | "datetime" | "text_list" | "json";
+  title: Bilingual;
+  unit?: string;
+  codes?: string;
+  tile?: boolean;
+};
+export type Layer = {
+  id: string;
+  title: Bilingual;
+  group: "event" | "rescue" | "risk" | "monitor" | "base";
+  geometry: "point" | "line" | "polygon" | "any";
+  count: number;
+  bounds: [number, number, number, number] | null;
+  minzoom: number;
+  fields: Field[];
+};
+/** What every answer says about the data it was made from. */
+export type Freshness = { data_version: string; data_age_s: number; stale: boolean };
+export type Catalog = Freshness & {
+  /** Absent while the server holds no feature at all. */
+  bounds: [number, number, number, number] | null;
+  codes: Record<string, Code[]>;
+  layers: Layer[];
+};
+export type Properties = Record<string, unknown>;
+export type Item = Feature<Geometry, Properties> & { id: string };
+export type Answer = Freshness & { layer: string; features: (Feature<Point, Properties> & { id: string })[] };
+
+const PATIENCE_MS = 15_000;
+
+/** The server said no, or nothing. */
+export class ServerError extends Error {
+  /** @param status 0 when no answer came. */
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+export function catalog(): Promise<Catalog> {
+  return ask("/api/layers");
+}
+
+export function nearest(layer: string, lon: number, lat: number, k: number, signal: AbortSignal): Promise<Answer> {
+  return ask(`/api/nearest?point=${lon},${lat}&layer=${encodeURIComponent(layer)}&k=${k}`, signal);
+}
+
+export function item(layer: string, id: string, signal: AbortSignal): Promise<Item> {
+  return ask(`/ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
+}
+
+export function townships(): Promise<FeatureCollection<Geometry, Properties>> {
+  return ask("/ogc/collections/townships/items?limit=200");
+}
+
+export function style(): Promise<StyleSpecification> {
+  return ask("/styles/onemap.json");
+}
+
+async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      headers: { accept: "application/geo+json, application/json, application/problem+json" },
+      signal: signal ? AbortSignal.any([signal, patience]) : patience,
+    });
+    if (response.ok) return (await response.json()) as Reply;
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new ServerError(0, say(patience.aborted ? "noAnswer" : "noConnection"));
+  }
+  throw new ServerError(response.status, await reason(response));
+}
+
+/** The sentence of a problem+json reply, or the bare status. */
+async function reason(response: Response): Promise<string> {
+  const status = `${response.status} ${response.statusText}`.trim();
+  try {
+    const problem = (await response.json()) as { title?: string; detail?: string };
+    return problem.detail ?? problem.title ?? status;
+  } catch {
+    return status;
+  }
+}

@@ -1,0 +1,46 @@
+// Writes the finished viewer into a folder: build.mjs --out DIR makes DIR/index.html and DIR/viewer/*.
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const maplibre = join(here, "node_modules", "maplibre-gl");
+
+const at = process.argv.indexOf("--out");
+if (at < 0 || !process.argv[at + 1]) {
+  console.error("usage: node build.mjs --out DIR");
+  process.exit(2);
+}
+const out = resolve(process.argv[at + 1]);
+const files = join(out, "viewer");
+rmSync(files, { recursive: true, force: true });
+mkdirSync(files, { recursive: true });
+
+await build({
+  absWorkingDir: here,
+  entryPoints: ["main.ts", "main.css"],
+  outdir: files,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["es2022"],
+  loader: { ".svg": "dataurl" },
+  legalComments: "none",
+  logLevel: "warning",
+});
+
+// The map library decodes tiles in a worker, which is a module file of its own.
+const worker = readFileSync(join(maplibre, "dist", "maplibre-gl-worker.mjs"), "utf8");
+writeFileSync(join(files, "maplibre-gl-worker.mjs"), worker.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
+copyFileSync(join(maplibre, "LICENSE.txt"), join(files, "maplibre-gl-license.txt"));
+copyFileSync(join(here, "icon.svg"), join(files, "icon.svg"));
+
+// The page names its files with a mark of their content, so a browser never mixes two builds.
+let page = readFileSync(join(here, "index.html"), "utf8");
+for (const name of ["main.js", "main.css", "icon.svg"]) {
+  const mark = createHash("sha256").update(readFileSync(join(files, name))).digest("hex").slice(0, 10);
+  page = page.replaceAll(`/viewer/${name}"`, `/viewer/${name}?v=${mark}"`);
+}
+writeFileSync(join(out, "index.html"), page);

@@ -1,0 +1,80 @@
+// Which language the page speaks: Chinese unless asked otherwise, remembered, and announced when it changes.
+import { words, type Word } from "./words";
+
+export type Language = "zh" | "en";
+/** A text kept in both languages, as the server sends it. */
+export type Bilingual = { zh: string; en: string };
+
+const KEPT_AS = "onemap.language";
+const listeners: (() => void)[] = [];
+let current: Language = atStart();
+
+export function language(): Language {
+  return current;
+}
+
+/** The word in the current language. */
+export function say(word: Word): string {
+  return words[word][current === "zh" ? 0 : 1];
+}
+
+/** The same for a text that came from the server. */
+export function pick(text: Bilingual): string {
+  return text[current] || text.zh;
+}
+
+/** Units are words only when a person would read them as one; "mm" and "m³" stand for themselves. */
+export function unitWord(unit: string): string {
+  return unit in words ? say(unit as Word) : unit;
+}
+
+export function setLanguage(next: Language): void {
+  current = next;
+  try {
+    localStorage.setItem(KEPT_AS, next);
+  } catch {
+    // A browser that keeps nothing still speaks the language until the page is closed.
+  }
+  announce();
+}
+
+/** Calls back now and at every change. */
+export function onLanguage(listener: () => void): void {
+  listeners.push(listener);
+  listener();
+}
+
+/** Fills the fixed words of the page and starts its language button. */
+export function startLanguage(button: HTMLButtonElement): void {
+  button.addEventListener("click", () => setLanguage(current === "zh" ? "en" : "zh"));
+  onLanguage(() => {
+    document.documentElement.lang = current === "zh" ? "zh-CN" : "en";
+    document.title = say("title");
+    button.textContent = current === "zh" ? "EN" : "中文";
+    button.lang = current === "zh" ? "en" : "zh-CN";
+    button.title = say("switchLanguage");
+    button.setAttribute("aria-label", `${say("switchLanguage")} (${button.textContent})`);
+    for (const part of document.querySelectorAll<HTMLElement>("[data-word]")) {
+      part.textContent = say(part.dataset.word as Word);
+    }
+    for (const part of document.querySelectorAll<HTMLElement>("[data-word-label]")) {
+      const label = say(part.dataset.wordLabel as Word);
+      part.setAttribute("aria-label", label);
+      if (part.matches("button, .badge")) part.title = label;
+    }
+  });
+}
+
+function announce(): void {
+  for (const listener of listeners) listener();
+}
+
+function atStart(): Language {
+  const asked = new URLSearchParams(location.search).get("lang");
+  if (asked === "en" || asked === "zh") return asked;
+  try {
+    return localStorage.getItem(KEPT_AS) === "en" ? "en" : "zh";
+  } catch {
+    return "zh";
+  }
+}

@@ -1,0 +1,141 @@
+// Starts the page: language first, then what the server holds, then the map and its panels.
+import type { Map } from "maplibre-gl";
+import * as api from "./api";
+import { part } from "./element";
+import { Freshness } from "./freshness";
+import { onLanguage, startLanguage } from "./language";
+import { LayerPanel } from "./layers";
+import { Legend } from "./legend";
+import { createMap, featuresAt, refreshTiles } from "./map";
+import { NearestPanel } from "./nearest";
+import { notice, settle } from "./notices";
+import { Card } from "./popup";
+import { nameTownshipsAtSeats, spellSymbols } from "./style";
+
+declare global {
+  interface Window {
+    /** For tests and the console: the map, and when it is drawn for the first time. */
+    onemap?: { map: Map; ready: Promise<void> };
+  }
+}
+
+/** Shown while the server holds nothing: the county. */
+const COUNTY_BOUNDS: [number, number, number, number] = [118.51, 25.92, 119.02, 26.55];
+const RETRY_AFTER_MS = 5_000;
+
+startLanguage(part<HTMLButtonElement>("language"));
+startDrawer();
+void start();
+
+async function start(): Promise<void> {
+  const loaded = await load();
+  if (!loaded) {
+    setTimeout(() => void start(), RETRY_AFTER_MS);
+    return;
+  }
+  const { catalog, style, townships } = loaded;
+  let map: Map;
+  try {
+    map = createMap(style, catalog.bounds ?? COUNTY_BOUNDS);
+  } catch (error) {
+    part("loading").hidden = true;
+    notice("graphics", "noGraphics", () => ` (${error instanceof Error ? error.message : String(error)})`);
+    return;
+  }
+  part("sample-badge").hidden = !isSample(townships);
+  const ready = new Promise<void>((resolve) => void map.once("idle", () => resolve()));
+  window.onemap = { map, ready };
+  watchTiles(map);
+  map.once("load", () => {
+    const layers = new LayerPanel(map, style, catalog, part("layers"));
+    new Legend(style, catalog, layers, part("legend"));
+    new Freshness(catalog, (news, moved) => {
+      layers.update(news);
+      if (moved) refreshTiles(map);
+    });
+    const card = new Card(map, catalog);
+    const nearest = new NearestPanel(map, style, catalog, part("nearest"));
+    startClicks(map, card, nearest);
+    onLanguage(() => spellSymbols(map, style));
+  });
+  await ready;
+  part("loading").hidden = true;
+  document.documentElement.dataset.ready = "true";
+}
+
+/** Everything the first picture needs, or nothing and a notice why. */
+async function load() {
+  const townships = api.townships().catch(() => undefined);
+  try {
+    const [catalog, style] = await Promise.all([api.catalog(), api.style()]);
+    settle("start");
+    const named = await townships;
+    return { catalog, style: named ? nameTownshipsAtSeats(style, named) : style, townships: named };
+  } catch (error) {
+    const why = error instanceof Error ? ` (${error.message})` : "";
+    notice("start", "unreachableAtStart", () => why, () => location.reload());
+    part("loading").hidden = true;
+    return undefined;
+  }
+}
+
+/** Every row of the sample says so in its source. */
+function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefined): boolean {
+  return /示例|样例|模拟|sample/i.test(String(townships?.features[0]?.properties.source ?? ""));
+}
+
+/** A click asks what is nearest there, and opens the card of what was hit. */
+function startClicks(map: Map, card: Card, nearest: NearestPanel): void {
+  const ask = (at: { x: number; y: number }, place: { lng: number; lat: number }, open: boolean) => {
+    const { marked, township } = featuresAt(map, at);
+    const lngLat = map.unproject([at.x, at.y]);
+    if (open) card.open(marked, lngLat);
+    void nearest.ask(
+      { lon: place.lng, lat: place.lat },
+      township && { name: township.name, open: () => card.open([township], lngLat) },
+    );
+  };
+  const askCentre = () => {
+    const centre = map.getCenter();
+    ask(map.project(centre), centre, false);
+  };
+  map.on("click", (event) => ask(event.point, event.lngLat, true));
+  map.on("mousemove", (event) => {
+    map.getCanvas().style.cursor = featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
+  });
+  part("ask-centre").addEventListener("click", askCentre);
+  map.getCanvas().addEventListener("keydown", (event) => {
+    if (event.key === "Enter") askCentre();
+  });
+  part("nearest").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") nearest.close();
+  });
+}
+
+/** A tile that fails leaves a hole: say so until a whole picture has been drawn. */
+function watchTiles(map: Map): void {
+  let failures = 0;
+  map.on("error", ({ error }) => {
+    failures += 1;
+    console.warn(error.message);
+    notice("tiles", "tilesFailed", () => ` (${error.message})`, () => refreshTiles(map));
+  });
+  map.on("dataloading", () => (failures = 0));
+  map.on("idle", () => {
+    if (failures === 0) settle("tiles");
+  });
+}
+
+/** The layer panel slides away; on a narrow screen it starts so. */
+function startDrawer(): void {
+  const button = part("layers-toggle");
+  const set = (open: boolean) => {
+    document.body.classList.toggle("layers-open", open);
+    button.setAttribute("aria-expanded", String(open));
+  };
+  set(window.innerWidth > 760);
+  button.addEventListener("click", () => {
+    set(!document.body.classList.contains("layers-open"));
+    window.onemap?.map.resize();
+  });
+}

@@ -1,0 +1,97 @@
+// Starts the map: its worker, fonts, limits and tools, and what lies under a click.
+import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type PointLike, type StyleSpecification, type VectorTileSource } from "maplibre-gl";
+import { part } from "./element";
+import { coordinates } from "./format";
+import { onLanguage, say } from "./language";
+import { metadata } from "./style";
+import type { Found } from "./popup";
+
+const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
+/** A finger is wider than a mouse pointer. */
+const REACH_PX = matchMedia("(pointer: coarse)").matches ? 12 : 5;
+/** Grounds: a click on them alone is a click on the empty map. */
+const GROUNDS = new Set(["county", "townships"]);
+const KINDS = ["circle", "symbol", "line", "fill"];
+
+export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): Map {
+  setWorkerUrl(new URL("/viewer/maplibre-gl-worker.mjs", location.href).href);
+  const map = new Map({
+    container: "map",
+    style,
+    bounds,
+    fitBoundsOptions: { padding: edges() },
+    hash: "map",
+    minZoom: 6,
+    maxZoom: 18,
+    maxPitch: 0,
+    dragRotate: false,
+    pitchWithRotate: false,
+    attributionControl: false,
+    localIdeographFontFamily: LOCAL_FONTS,
+    fadeDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 200,
+  });
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 }), "bottom-right");
+  onLanguage(() => map.getCanvas().setAttribute("aria-label", say("map")));
+  startTools(map, bounds);
+  startCoordinates(map);
+  return map;
+}
+
+/** The features under a pixel: points before lines before areas, the topmost first, each once. */
+export function featuresAt(map: Map, at: { x: number; y: number }): { marked: Found[]; township: Found | undefined } {
+  const box: [PointLike, PointLike] = [[at.x - REACH_PX, at.y - REACH_PX], [at.x + REACH_PX, at.y + REACH_PX]];
+  const hits = [...map.queryRenderedFeatures([at.x, at.y]), ...map.queryRenderedFeatures(box).filter((hit) => hit.layer.type !== "fill")];
+  const ranked = hits
+    .filter((hit) => metadata(hit.layer)["onemap:layer"] !== undefined && typeof hit.properties.id === "string")
+    .toSorted((a, b) => KINDS.indexOf(a.layer.type) - KINDS.indexOf(b.layer.type));
+  const seen = new Set<string>();
+  const marked: Found[] = [];
+  let township: Found | undefined;
+  for (const hit of ranked) {
+    const layer = metadata(hit.layer)["onemap:layer"]!;
+    const found = { layer, id: String(hit.properties.id), name: String(hit.properties.name ?? "") };
+    if (seen.has(`${layer}/${found.id}`)) continue;
+    seen.add(`${layer}/${found.id}`);
+    if (!GROUNDS.has(layer)) marked.push(found);
+    else if (layer === "townships" && hit.layer.type === "fill") township ??= found;
+  }
+  return { marked, township };
+}
+
+/** Fetches the tiles again, because the data behind them moved on. */
+export function refreshTiles(map: Map): void {
+  const source = map.getSource<VectorTileSource>("onemap");
+  if (source?.url) source.setUrl(source.url);
+}
+
+function startTools(map: Map, bounds: LngLatBoundsLike): void {
+  part("zoom-in").addEventListener("click", () => map.zoomIn());
+  part("zoom-out").addEventListener("click", () => map.zoomOut());
+  part("fit-county").addEventListener("click", () => map.fitBounds(bounds, { padding: edges() }));
+}
+
+/** Where the pointer is, or the centre of the map while there is none over it. */
+function startCoordinates(map: Map): void {
+  let pointer: { lng: number; lat: number } | undefined;
+  const output = part<HTMLOutputElement>("coordinates");
+  const draw = () => {
+    const { lng, lat } = pointer ?? map.getCenter();
+    output.textContent = coordinates(lng, lat);
+  };
+  map.on("mousemove", (event) => {
+    pointer = event.lngLat;
+    draw();
+  });
+  map.on("mouseout", () => {
+    pointer = undefined;
+    draw();
+  });
+  map.on("move", draw);
+  onLanguage(draw);
+}
+
+function edges(): number {
+  return Math.min(40, Math.round(window.innerWidth / 20));
+}

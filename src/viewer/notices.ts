@@ -1,0 +1,36 @@
+// What is wrong right now, said across the top of the page until it is right again.
+import { element, part } from "./element";
+import { onLanguage, say } from "./language";
+import type { Word } from "./words";
+
+type Notice = { word: Word; detail: () => string; retry?: () => void };
+
+/** One notice of each kind at most. */
+const standing = new Map<string, Notice>();
+let started = false;
+
+export function notice(kind: string, word: Word, detail: () => string = () => "", retry?: () => void): void {
+  standing.set(kind, { word, detail, retry });
+  draw();
+}
+
+export function settle(kind: string): void {
+  if (standing.delete(kind)) draw();
+}
+
+function draw(): void {
+  if (!started) {
+    started = true;
+    onLanguage(draw);
+    return;
+  }
+  part("notices").replaceChildren(...[...standing].map(([kind, { word, detail, retry }]) => {
+    const row = element("p", { class: "notice", "data-notice": kind }, element("span", {}, say(word), detail()));
+    if (retry) {
+      const again = element("button", { type: "button" }, say("retry"));
+      again.addEventListener("click", retry);
+      row.append(again);
+    }
+    return row;
+  }));
+}

@@ -1,0 +1,122 @@
+// The card of one feature: opened by a click, filled with everything the server tells about it.
+import { Popup, type LngLat, type Map } from "maplibre-gl";
+import { item, ServerError, type Catalog, type Field, type Layer, type Properties } from "./api";
+import { element } from "./element";
+import { fieldValue, time } from "./format";
+import { onLanguage, pick, say } from "./language";
+
+export type Found = { layer: string; id: string; name: string };
+
+/** Shown small at the foot, or in the heading, and not among the rows. */
+const APART = new Set(["name", "region_code", "source", "confirmed_at", "updated_at", "version"]);
+
+export class Card {
+  readonly #popup: Popup;
+  #found: Found[] = [];
+  #at = 0;
+  #asking = new AbortController();
+
+  constructor(private readonly map: Map, private readonly catalog: Catalog) {
+    this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
+    onLanguage(() => this.#draw());
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+    });
+  }
+
+  /** Several features under one click are leafed through. */
+  open(found: Found[], place: LngLat): void {
+    this.#found = found;
+    this.#at = 0;
+    if (found.length === 0) return this.close();
+    this.#popup.setLngLat(place);
+    this.#draw();
+    if (!this.#popup.isOpen()) this.#popup.addTo(this.map);
+  }
+
+  close(): void {
+    this.#asking.abort();
+    this.#found = [];
+    this.#popup.remove();
+  }
+
+  #draw(): void {
+    const found = this.#found[this.#at];
+    const layer = this.catalog.layers.find((one) => one.id === found?.layer);
+    if (!found || !layer) return;
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    const body = element("div", { class: "body", "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
+    this.#popup.setDOMContent(element("article", { "data-feature": found.id, "aria-label": found.name },
+      element("header", {},
+        element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),
+        ...this.#leaf(), this.#button("×", "close", () => this.close())),
+      body));
+    void this.#fill(body, layer, found, this.#asking.signal);
+  }
+
+  async #fill(body: HTMLElement, layer: Layer, found: Found, signal: AbortSignal): Promise<void> {
+    try {
+      const { properties } = await item(layer.id, found.id, signal);
+      body.replaceChildren(...this.#rows(layer, properties));
+    } catch (error) {
+      if (signal.aborted) return;
+      const why = error instanceof ServerError ? error.message : String(error);
+      body.replaceChildren(element("p", { class: "failed" }, say("askFailed"), why));
+    }
+    body.setAttribute("aria-busy", "false");
+  }
+
+  #rows(layer: Layer, properties: Properties): HTMLElement[] {
+    const shown = layer.fields.filter((field) => !APART.has(field.name) && !(field.name === "unit" && "value" in properties));
+    const values = shown.map((field) => [field, fieldValue(field, properties, this.catalog.codes)] as const);
+    const list = element("dl", {});
+    for (const [field, value] of values) {
+      if (value === undefined) continue;
+      const shownValue = element("dd", {}, value);
+      const colour = this.#colour(field, properties);
+      if (colour) {
+        const dot = element("span", { class: "dot", "aria-hidden": "true" });
+        dot.style.background = colour;
+        shownValue.prepend(dot);
+      }
+      list.append(element("dt", {}, pick(field.title)), shownValue);
+    }
+    const missing = values.filter(([, value]) => value === undefined).map(([field]) => pick(field.title));
+    const foot = layer.fields
+      .filter((field) => ["source", "confirmed_at", "updated_at"].includes(field.name))
+      .flatMap((field) => {
+        const value = properties[field.name];
+        if (value === undefined || value === null) return [];
+        return `${pick(field.title)} ${field.type === "datetime" ? time(String(value)) : String(value)}`;
+      });
+    return [
+      list,
+      ...(missing.length > 0 ? [element("p", { class: "quiet" }, say("notFilled"), missing.join(say("listComma")))] : []),
+      ...(foot.length > 0 ? [element("footer", {}, ...foot.map((line) => element("p", {}, line)))] : []),
+    ];
+  }
+
+  #colour(field: Field, properties: Properties): string | undefined {
+    const codes = field.codes ? this.catalog.codes[field.codes] : undefined;
+    return codes?.find((code) => code.code === properties[field.name])?.color;
+  }
+
+  #leaf(): HTMLElement[] {
+    if (this.#found.length < 2) return [];
+    const turn = (by: number) => () => {
+      this.#at = (this.#at + by + this.#found.length) % this.#found.length;
+      this.#draw();
+    };
+    return [element("span", { class: "leaf" },
+      this.#button("‹", "previous", turn(-1)),
+      `${this.#at + 1}/${this.#found.length}`,
+      this.#button("›", "next", turn(1)))];
+  }
+
+  #button(sign: string, word: "close" | "previous" | "next", action: () => void): HTMLButtonElement {
+    const button = element("button", { type: "button", "aria-label": say(word), title: say(word) }, sign);
+    button.addEventListener("click", action);
+    return button;
+  }
+}

@@ -1,0 +1,63 @@
+// Makes the server's style ready for this page: township names at their seats, symbols in the chosen language.
+import type { ExpressionSpecification, LayerSpecification, Map, StyleSpecification } from "maplibre-gl";
+import type { FeatureCollection, Geometry } from "geojson";
+import type { Properties } from "./api";
+import { language } from "./language";
+
+const TOWNSHIP_NAMES = "townships-name";
+
+type Metadata = { "onemap:layer"?: string; "onemap:text-field-en"?: ExpressionSpecification | string };
+
+export function metadata(layer: LayerSpecification): Metadata {
+  return (layer.metadata ?? {}) as Metadata;
+}
+
+/** The style layers that draw one layer of the catalog, bottom first. */
+export function drawnBy(style: StyleSpecification, layerId: string): LayerSpecification[] {
+  return style.layers.filter((layer) => metadata(layer)["onemap:layer"] === layerId);
+}
+
+/**
+ * A polygon cut into tiles gets a name in every tile. The seats of the townships are points, so each name stands once.
+ * Without seats the style's own names stay.
+ */
+export function nameTownshipsAtSeats(
+  style: StyleSpecification,
+  townships: FeatureCollection<Geometry, Properties>,
+): StyleSpecification {
+  const seats = townships.features.flatMap(({ properties }) =>
+    typeof properties.seat_lon === "number" && typeof properties.seat_lat === "number"
+      ? [{
+          type: "Feature" as const,
+          properties: { name: properties.name },
+          geometry: { type: "Point" as const, coordinates: [properties.seat_lon, properties.seat_lat] },
+        }]
+      : [],
+  );
+  if (seats.length === 0 || seats.length < townships.features.length) return style;
+  return {
+    ...style,
+    sources: { ...style.sources, seats: { type: "geojson", data: { type: "FeatureCollection", features: seats } } },
+    layers: style.layers.map((layer) => {
+      if (layer.id !== TOWNSHIP_NAMES) return layer;
+      const { "source-layer": _, ...rest } = layer as LayerSpecification & { "source-layer"?: string };
+      return { ...rest, source: "seats" } as LayerSpecification;
+    }),
+  };
+}
+
+/** Sets each one-character symbol to the Chinese of the style or to the English kept in its metadata. */
+export function spellSymbols(map: Map, style: StyleSpecification): void {
+  for (const layer of style.layers) {
+    const english = metadata(layer)["onemap:text-field-en"];
+    if (layer.type !== "symbol" || english === undefined) continue;
+    map.setLayoutProperty(layer.id, "text-field", language() === "en" ? english : layer.layout?.["text-field"]);
+  }
+}
+
+/** Shows or hides everything that draws a layer. */
+export function show(map: Map, style: StyleSpecification, layerId: string, visible: boolean): void {
+  for (const layer of drawnBy(style, layerId)) {
+    map.setLayoutProperty(layer.id, "visibility", visible ? "visible" : "none");
+  }
+}

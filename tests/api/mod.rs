@@ -1,0 +1,186 @@
+//! Every path: what it answers, and how it refuses.
+
+use serde_json::{Value as Json, json};
+
+use crate::stage::{Folder, Server};
+
+/// Wants a refusal that names the parameter, the value and what would be accepted.
+fn refuses(server: &Server, path: &str, status: u16, parameter: &str, accepted: &str) {
+    let reply = server.get(path);
+    let body = reply.json();
+    assert_eq!(reply.status, status, "{path}: {body}");
+    assert_eq!(reply.header("content-type"), "application/problem+json", "{path}");
+    assert_eq!(body["status"], json!(status), "{path}");
+    for member in ["type", "title", "detail"] {
+        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{path} lacks {member}: {body}");
+    }
+    assert_eq!(body["parameter"], json!(parameter), "{path}: {body}");
+    assert!(body["accepted"].to_string().contains(accepted), "{path}: {body}");
+}
+
+#[test]
+fn wrong_input_is_refused_with_what_would_be_accepted() {
+    let (_folder, server) = Server::of_sample();
+    for (path, status, parameter, accepted) in [
+        ("/api/nearest?point=118.8,26.2&layer=shelter", 404, "layer", "shelters"),
+        ("/api/nearest?point=118.8,26.2", 400, "layer", "shelters"),
+        ("/api/nearest?layer=shelters", 400, "point", "LON,LAT"),
+        ("/api/nearest?point=118.8&layer=shelters", 400, "point", "LON,LAT"),
+        ("/api/nearest?point=118.8,95&layer=shelters", 400, "point", "LON,LAT"),
+        ("/api/nearest?point=NaN,26&layer=shelters", 400, "point", "LON,LAT"),
+        ("/api/nearest?point=1e308,26&layer=shelters", 400, "point", "LON,LAT"),
+        ("/api/nearest?point=118.8,26.2&layer=shelters&k=0", 400, "k", "1 to 1000"),
+        ("/api/nearest?point=118.8,26.2&layer=shelters&k=10000", 400, "k", "1 to 1000"),
+        ("/api/nearest?point=118.8,26.2&layer=shelters&k=many", 400, "k", "1 to 1000"),
+        ("/api/nearest?point=118.8,26.2&layer=shelters&k=2&k=3", 400, "k", "once"),
+        ("/api/nearest?point=118.8,26.2&layer=shelters&max_distance_m=-1", 400, "max_distance_m", "metres"),
+        ("/api/nearest?point=118.8,26.2&layer=shelters&radius=5", 400, "radius", "max_distance_m"),
+        ("/ogc/collections/nope", 404, "collection", "hazards"),
+        ("/ogc/collections/hazards/items?bbox=1,2,3", 400, "bbox", "WEST,SOUTH"),
+        ("/ogc/collections/hazards/items?bbox=118,27,119,26", 400, "bbox", "WEST,SOUTH"),
+        ("/ogc/collections/hazards/items?limit=0", 400, "limit", "1 to 10000"),
+        ("/ogc/collections/hazards/items?f=shp", 400, "f", "json"),
+        ("/ogc/collections/hazards/items/none", 404, "feature", ""),
+        ("/tiles/hazards,nope", 404, "layer", "hazards"),
+        ("/tiles/hazards,hazards", 400, "layers", "once"),
+        ("/tiles/hazards/40/1/1", 404, "z", "0..=22"),
+        ("/tiles/hazards/3/8/1", 404, "x", "0..=7"),
+        ("/tiles/hazards/3/1/8", 404, "y", "0..=7"),
+        ("/tiles/hazards/3/1/-1", 400, "y", "whole number"),
+        ("/tiles/hazards/z/1/1", 400, "z", "whole number"),
+        ("/styles/nope.json", 404, "style", "onemap"),
+        ("/nowhere", 404, "path", "/api/nearest"),
+    ] {
+        refuses(&server, path, status, parameter, accepted);
+    }
+    let swapped = server.get("/api/nearest?point=26.2,118.8&layer=shelters").json();
+    assert!(swapped["detail"].as_str().is_some_and(|text| text.contains("did you mean 118.8,26.2?")), "{swapped}");
+}
+
+#[test]
+fn no_input_brings_the_server_down() {
+    let (_folder, server) = Server::of_sample();
+    let long = "9".repeat(20_000);
+    for path in [
+        format!("/api/nearest?point={long}&layer=shelters"),
+        "/api/nearest?point=%ff%fe&layer=shelters".to_owned(),
+        "/api/nearest?point=,&layer=%00".to_owned(),
+        "/ogc/collections/hazards/items/%00".to_owned(),
+        "/ogc/collections/hazards/items?bbox=180,-90,-180,90".to_owned(),
+        "/tiles/,/0/0/0".to_owned(),
+        "/tiles/hazards/4294967296/0/0".to_owned(),
+        "/viewer/../../Cargo.toml".to_owned(),
+        "/viewer/%2e%2e/%2e%2e/Cargo.toml".to_owned(),
+    ] {
+        let status = server.get(&path).status;
+        assert!(status == 200 || (400..500).contains(&status), "{path}: {status}");
+    }
+    assert_eq!(server.get("/health/live").status, 200);
+}
+
+#[test]
+fn a_method_that_is_not_taken_says_which_are() {
+    let (_folder, server) = Server::of_sample();
+    let reply = ureq::delete(&format!("{}/api/layers", server.url))
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .call()
+        .expect("an answer");
+    assert_eq!(reply.status(), 405);
+    assert_eq!(reply.headers()["allow"], "GET, HEAD");
+    let head = ureq::head(&format!("{}/api/layers", server.url)).call().expect("an answer");
+    assert_eq!(head.status(), 200);
+}
+
+#[test]
+fn the_catalog_counts_what_is_there() {
+    let (_folder, server) = Server::of_sample();
+    let catalog = server.get("/api/layers").json();
+    let layers = catalog["layers"].as_array().expect("layers");
+    assert_eq!(layers.len(), 18);
+    for layer in layers {
+        let id = layer["id"].as_str().expect("an id");
+        let items = server.get(&format!("/ogc/collections/{id}/items?limit=1")).json();
+        assert_eq!(items["numberMatched"], layer["count"], "{id}");
+        let fields = layer["fields"].to_string();
+        for sensitive in ["\"phone\"", "\"contact\"", "\"grid_officer\""] {
+            assert!(!fields.contains(sensitive), "{id} shows {sensitive}");
+        }
+    }
+    assert_eq!(catalog["codes"]["category"].as_array().map(Vec::len), Some(47));
+    assert_eq!(catalog["codes"]["risk_level"][0], json!({"code": 1, "zh": "重大风险", "en": "Major", "color": "#d7263d"}));
+}
+
+#[test]
+fn pages_hold_each_feature_once_in_order() {
+    let (_folder, server) = Server::of_sample();
+    for query in ["limit=100", "limit=37&bbox=118.6,26.0,118.9,26.3"] {
+        let mut path = format!("/ogc/collections/hazards/items?{query}");
+        let mut ids: Vec<String> = Vec::new();
+        let matched = loop {
+            let page = server.get(&path).json();
+            let features = page["features"].as_array().expect("features");
+            assert_eq!(page["numberReturned"], json!(features.len()));
+            ids.extend(features.iter().map(|feature| feature["id"].as_str().expect("an id").to_owned()));
+            let next = page["links"].as_array().expect("links").iter().find(|link| link["rel"] == "next");
+            let Some(next) = next else { break page["numberMatched"].clone() };
+            path = next["href"].as_str().expect("an address").trim_start_matches(&server.url).to_owned();
+        };
+        assert_eq!(json!(ids.len()), matched, "{query}");
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{query}: not in order of id");
+    }
+}
+
+#[test]
+fn a_box_over_the_antimeridian_finds_both_sides() {
+    let folder = Folder::new();
+    let point = |id: &str, lon: f64| {
+        json!({"type": "Feature", "id": id, "properties": {}, "geometry": {"type": "Point", "coordinates": [lon, 10.0]}})
+    };
+    let line = json!({"type": "Feature", "id": "line", "properties": {}, "geometry":
+        {"type": "MultiLineString", "coordinates": [[[179.0, 10.0], [180.0, 10.0]], [[-180.0, 10.0], [-179.0, 10.0]]]}});
+    let points = json!({"type": "FeatureCollection", "features": [point("west", -179.5), point("east", 179.5), point("far", 0.0)]});
+    folder.write("points.geojson", points.to_string());
+    folder.write("line.geojson", line.to_string());
+    crate::stage::run_well(&folder, &["import", "points.geojson", "--layer", "stations"]);
+    crate::stage::run_well(&folder, &["import", "line.geojson", "--layer", "roads"]);
+    let server = Server::start(&folder, &[]);
+    for (layer, expected) in [("stations", json!(["east", "west"])), ("roads", json!(["line"]))] {
+        let found = server.get(&format!("/ogc/collections/{layer}/items?bbox=179,0,-179,20")).json();
+        let ids: Vec<Json> = found["features"].as_array().expect("features").iter().map(|f| f["id"].clone()).collect();
+        assert_eq!(json!(ids), expected, "{layer}");
+    }
+}
+
+#[test]
+fn every_answer_tells_its_version_and_age() {
+    let (_folder, server) = Server::of_sample();
+    for path in ["/api/layers", "/api/nearest?point=118.86,26.22&layer=teams", "/ogc/collections", "/ogc/collections/teams/items", "/health/ready", "/tiles/teams"] {
+        let body = server.get(path).json();
+        assert!(body["data_version"].as_str().is_some_and(|version| version.parse::<i64>().is_ok()), "{path}: {body}");
+        assert!(body["data_age_s"].as_f64().is_some_and(|age| age < 3.0), "{path}: {body}");
+        assert_eq!(body["stale"], json!(false), "{path}");
+    }
+}
+
+#[test]
+fn a_tile_that_is_known_is_not_sent_again() {
+    let (_folder, server) = Server::of_sample();
+    let path = "/tiles/hazards,shelters/10/850/435";
+    let tile = server.get(path);
+    assert_eq!((tile.status, tile.header("content-type")), (200, "application/vnd.mapbox-vector-tile"));
+    let tag = tile.header("etag").to_owned();
+    assert_eq!(server.get_with(path, ("If-None-Match", &tag)).status, 304);
+    assert_eq!(server.get(path).body, tile.body, "the same data gives the same bytes");
+    assert_eq!(server.get("/tiles/hazards/10/1/1").status, 204);
+}
+
+#[test]
+fn compressed_answers_hold_the_same_bytes() {
+    let (_folder, server) = Server::of_sample();
+    let plain = server.get("/api/layers");
+    let packed = server.get_with("/api/layers", ("Accept-Encoding", "gzip"));
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert!(packed.body.len() * 3 < plain.body.len(), "{} against {}", packed.body.len(), plain.body.len());
+}

@@ -1,0 +1,14 @@
+//! Promises of the program, kept by its real binary, real files, a real database and a real browser.
+
+mod stage; // what every test stands on: a server, a database, foreign programs
+
+mod api; // every path: what it answers, and how it refuses
+mod browser; // Chromium: the map draws, answers and speaks two languages
+mod commands; // the command line: what goes in, what comes out, what it says when it cannot
+mod geodesy; // datums against published vectors
+mod house; // the rules of the house, executed
+mod nearest; // equals brute force with another geodesic, and PostGIS
+mod real_data; // the same against data that nobody here made, where it is at hand
+mod sample; // the sample county is what it says, byte by byte
+mod store; // what is kept stays kept, and GDAL reads it
+mod tiles; // decoded by a second implementation, equal to the source

@@ -1,0 +1,178 @@
+//! What every test stands on: the real binary, a folder of its own, foreign programs.
+
+pub(crate) mod database;
+pub(crate) mod node;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value as Json;
+
+/// A folder that is empty at first and gone at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("onemap-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a folder for the test");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        std::fs::write(&path, content).expect("a file for the test");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program, in a folder.
+pub(crate) fn onemap(folder: &Folder, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onemap"));
+    command.current_dir(folder.path()).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    onemap(folder, arguments).output().expect("the program starts")
+}
+
+/// Runs the program to its end and wants success.
+pub(crate) fn run_well(folder: &Folder, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "onemap {arguments:?}: {log}");
+    log
+}
+
+/// A running server on a port of its own.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Starts in a folder and waits until it says that it answers.
+    pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let mut child = onemap(folder, &["--json", "serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut log = BufReader::new(child.stderr.take().expect("a log"));
+        let mut told = String::new();
+        let url = loop {
+            let mut line = String::new();
+            let read = log.read_line(&mut line).expect("the log is readable");
+            assert!(read > 0, "the server stopped before it answered:\n{told}");
+            told.push_str(&line);
+            let url = serde_json::from_str::<Json>(&line).ok().and_then(|line| {
+                line["fields"]["url"].as_str().map(|url| url.trim_end_matches('/').to_owned())
+            });
+            if let Some(url) = url {
+                break url;
+            }
+        };
+        // The log must go on being read, or the server would wait for room in the pipe.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, url }
+    }
+
+    /// The server of the sample county.
+    pub(crate) fn of_sample() -> (Folder, Self) {
+        let folder = Folder::new();
+        let server = Self::start(&folder, &[]);
+        (folder, server)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        Reply::of(ureq::get(&format!("{}{path}", self.url)))
+    }
+
+    pub(crate) fn get_with(&self, path: &str, header: (&str, &str)) -> Reply {
+        Reply::of(ureq::get(&format!("{}{path}", self.url)).header(header.0, header.1))
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server is gone");
+    }
+
+    /// Asks it to stop and answers its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(told.success());
+        self.child.wait().expect("the server ends").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A reply with all of its body.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    fn of(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Self {
+        let mut response =
+            request.config().http_status_as_error(false).build().call().expect("the server answers");
+        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a whole body");
+        Self { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// Runs a foreign program and wants success; answers what it printed.
+pub(crate) fn foreign(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}; scripts/install-test-tools installs it"));
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {arguments:?}: {printed}");
+    printed
+}
+
+/// The project's own folder.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

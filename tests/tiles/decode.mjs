@@ -1,0 +1,58 @@
+// Reads vector tiles with the reference decoder: decode.mjs BASE_URL LAYERS MINZ MAXZ W S E N; one line of JSON per tile.
+import { VectorTile } from "@mapbox/vector-tile";
+import { PbfReader } from "pbf";
+
+const AT_ONCE = 8;
+const MAX_LATITUDE = 85.0511287798066;
+
+const [base, layers, ...numbers] = process.argv.slice(2);
+const [minZoom, maxZoom, west, south, east, north] = numbers.map(Number);
+if (!base || !layers || numbers.length !== 6 || numbers.some((text) => !Number.isFinite(Number(text)))) {
+  console.error("usage: node tests/tiles/decode.mjs BASE_URL LAYERS MINZ MAXZ W S E N");
+  process.exit(2);
+}
+
+const addresses = tilesOf();
+await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+  for (let next = addresses.next(); !next.done; next = addresses.next()) await print(await read(next.value));
+}));
+
+/** Every address whose tile touches the box. */
+function* tilesOf() {
+  for (let z = minZoom; z <= maxZoom; z += 1) {
+    const last = 2 ** z - 1;
+    const clamp = (index) => Math.min(last, Math.max(0, index));
+    for (let x = clamp(column(west, z)); x <= clamp(column(east, z)); x += 1) {
+      for (let y = clamp(row(north, z)); y <= clamp(row(south, z)); y += 1) yield { z, x, y };
+    }
+  }
+}
+
+function column(lon, z) {
+  return Math.floor(((lon + 180) / 360) * 2 ** z);
+}
+
+function row(lat, z) {
+  const radians = (Math.min(MAX_LATITUDE, Math.max(-MAX_LATITUDE, lat)) * Math.PI) / 180;
+  return Math.floor(((1 - Math.asinh(Math.tan(radians)) / Math.PI) / 2) * 2 ** z);
+}
+
+async function read({ z, x, y }) {
+  const response = await fetch(`${base.replace(/\/$/, "")}/tiles/${layers}/${z}/${x}/${y}`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const tile = { z, x, y, status: response.status, bytes: bytes.length, layers: {} };
+  if (response.status !== 200) return tile;
+  for (const [id, layer] of Object.entries(new VectorTile(new PbfReader(bytes)).layers)) {
+    tile.layers[id] = Array.from({ length: layer.length }, (_, at) => {
+      const feature = layer.feature(at);
+      const { geometry } = feature.toGeoJSON(x, y, z);
+      return { id: feature.id, type: feature.type, properties: feature.properties, geometry };
+    });
+  }
+  return tile;
+}
+
+/** Waits for a slow reader instead of piling lines up. */
+function print(tile) {
+  return new Promise((resolve) => process.stdout.write(`${JSON.stringify(tile)}\n`, resolve));
+}
