@@ -1,4 +1,10 @@
 //! Promises of the program, kept by its real binary, real files, a real database and a real browser.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test ends at what it did not expect, waits by the clock and reads its own settings"
+)]
 
 mod stage; // what every test stands on: a server, a database, foreign programs
 

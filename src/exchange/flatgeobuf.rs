@@ -1,7 +1,7 @@
 //! FlatGeobuf 3, in and out.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 
 use flatgeobuf::{
@@ -15,6 +15,7 @@ use super::{Error, Record, Source, Unreadable};
 use crate::model::{Feature, FieldType, GeometryKind, Value, View, format_date, format_instant};
 
 const FORMAT: &str = "FlatGeobuf";
+const VERSION: u8 = 3;
 
 /// Opens a file.
 ///
@@ -29,8 +30,14 @@ pub fn open(path: &Path) -> Result<Source, Error> {
 ///
 /// # Errors
 /// The sentence says what is wrong with the bytes.
-pub fn read(bytes: impl Read + Send + 'static) -> Result<Source, String> {
-    let reader = FgbReader::open(bytes).map_err(|error| error.to_string())?;
+pub fn read(mut bytes: impl Read + Send + 'static) -> Result<Source, String> {
+    let mut start = [0; 8];
+    bytes.read_exact(&mut start).map_err(|error| error.to_string())?;
+    // The library takes older versions for the current one and misreads them.
+    if start.starts_with(b"fgb") && start[3] != VERSION {
+        return Err(format!("it is of version {} of the format, and only version {VERSION} is read", start[3]));
+    }
+    let reader = FgbReader::open(Cursor::new(start).chain(bytes)).map_err(|error| error.to_string())?;
     let crs = reader.header().crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));
     let features = reader.select_all_seq().map_err(|error| error.to_string())?;
     let rows = features.features_count();

@@ -41,7 +41,7 @@ export class AnswerLines {
 
   draw(lon: number, lat: number, answers: Answer[]): void {
     this.#set(answers.flatMap(({ layer, features }) => features.flatMap((feature): Feature[] => {
-      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(Number(feature.properties.distance_m)) };
+      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(Number(feature.properties.distance_m), true) };
       return [
         { type: "Feature", properties, geometry: feature.geometry },
         { type: "Feature", properties, geometry: { type: "LineString", coordinates: [[lon, lat], feature.geometry.coordinates] } },

@@ -7,8 +7,9 @@ const COMPASS: readonly (readonly [string, string])[] = [
   ["南", "south"], ["西南", "south-west"], ["西", "west"], ["西北", "north-west"],
 ];
 
-export function distance(metres: number): string {
-  const [m, km] = language() === "zh" ? ["米", "公里"] : ["m", "km"];
+/** @param onMap in letters only, so that a label along a line is never written from top to bottom */
+export function distance(metres: number, onMap = false): string {
+  const [m, km] = language() === "zh" && !onMap ? ["米", "公里"] : ["m", "km"];
   if (metres < 999.5) return `${Math.round(metres)} ${m}`;
   return `${(metres / 1000).toFixed(metres < 99_950 ? 1 : 0)} ${km}`;
 }

@@ -6,11 +6,12 @@ import { Freshness } from "./freshness";
 import { onLanguage, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
-import { createMap, featuresAt, refreshTiles } from "./map";
+import { createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
 import { Card } from "./popup";
 import { nameTownshipsAtSeats, spellSymbols } from "./style";
+import { Tiles } from "./tiles";
 
 declare global {
   interface Window {
@@ -45,13 +46,13 @@ async function start(): Promise<void> {
   part("sample-badge").hidden = !isSample(townships);
   const ready = new Promise<void>((resolve) => void map.once("idle", () => resolve()));
   window.onemap = { map, ready };
-  watchTiles(map);
+  const tiles = new Tiles(map);
   map.once("load", () => {
     const layers = new LayerPanel(map, style, catalog, part("layers"));
     new Legend(style, catalog, layers, part("legend"));
     new Freshness(catalog, (news, moved) => {
       layers.update(news);
-      if (moved) refreshTiles(map);
+      if (moved || tiles.areMissing) tiles.refresh();
     });
     const card = new Card(map, catalog);
     const nearest = new NearestPanel(map, style, catalog, part("nearest"));
@@ -109,20 +110,6 @@ function startClicks(map: Map, card: Card, nearest: NearestPanel): void {
   });
   part("nearest").addEventListener("keydown", (event) => {
     if (event.key === "Escape") nearest.close();
-  });
-}
-
-/** A tile that fails leaves a hole: say so until a whole picture has been drawn. */
-function watchTiles(map: Map): void {
-  let failures = 0;
-  map.on("error", ({ error }) => {
-    failures += 1;
-    console.warn(error.message);
-    notice("tiles", "tilesFailed", () => ` (${error.message})`, () => refreshTiles(map));
-  });
-  map.on("dataloading", () => (failures = 0));
-  map.on("idle", () => {
-    if (failures === 0) settle("tiles");
   });
 }
 

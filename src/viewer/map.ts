@@ -1,5 +1,5 @@
 // Starts the map: its worker, fonts, limits and tools, and what lies under a click.
-import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type PointLike, type StyleSpecification, type VectorTileSource } from "maplibre-gl";
+import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type PointLike, type StyleSpecification } from "maplibre-gl";
 import { part } from "./element";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
@@ -58,12 +58,6 @@ export function featuresAt(map: Map, at: { x: number; y: number }): { marked: Fo
     else if (layer === "townships" && hit.layer.type === "fill") township ??= found;
   }
   return { marked, township };
-}
-
-/** Fetches the tiles again, because the data behind them moved on. */
-export function refreshTiles(map: Map): void {
-  const source = map.getSource<VectorTileSource>("onemap");
-  if (source?.url) source.setUrl(source.url);
 }
 
 function startTools(map: Map, bounds: LngLatBoundsLike): void {

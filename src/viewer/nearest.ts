@@ -170,7 +170,8 @@ export class NearestPanel {
   #row(layer: Layer, feature: Answer["features"][number]): HTMLElement {
     const properties = feature.properties;
     const name = String(properties.name ?? feature.id);
-    const far = `${wind(Number(properties.bearing_deg))} ${distance(Number(properties.distance_m))}`;
+    const metres = Number(properties.distance_m);
+    const far = metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
     const button = element("button", { type: "button", "data-id": feature.id },
       element("span", { class: "rank", "aria-hidden": "true" }, String(properties.rank)),
       element("span", { class: "name" }, name),

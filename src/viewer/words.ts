@@ -55,6 +55,7 @@ export const words = {
   coordinatesInput: ["经度,纬度", "Longitude,latitude"],
   ask: ["查询", "Ask"],
   badCoordinates: ["请输入经度,纬度，例如 118.8630,26.2210", "Enter longitude,latitude, for example 118.8630,26.2210"],
+  here: ["就在此处", "right here"],
   seeAnswers: ["缩放到全部结果", "Zoom to all answers"],
   askFailed: ["查询失败：", "The question failed: "],
   noConnection: ["无法连接服务器", "the server cannot be reached"],

@@ -109,7 +109,10 @@ fn the_catalog_counts_what_is_there() {
         }
     }
     assert_eq!(catalog["codes"]["category"].as_array().map(Vec::len), Some(47));
-    assert_eq!(catalog["codes"]["risk_level"][0], json!({"code": 1, "zh": "重大风险", "en": "Major", "color": "#d7263d"}));
+    assert_eq!(
+        catalog["codes"]["risk_level"][0],
+        json!({"code": 1, "zh": "重大风险", "en": "Major", "color": "#d7263d"})
+    );
 }
 
 #[test]
@@ -135,9 +138,7 @@ fn pages_hold_each_feature_once_in_order() {
 #[test]
 fn a_box_over_the_antimeridian_finds_both_sides() {
     let folder = Folder::new();
-    let point = |id: &str, lon: f64| {
-        json!({"type": "Feature", "id": id, "properties": {}, "geometry": {"type": "Point", "coordinates": [lon, 10.0]}})
-    };
+    let point = |id: &str, lon: f64| json!({"type": "Feature", "id": id, "properties": {}, "geometry": {"type": "Point", "coordinates": [lon, 10.0]}});
     let line = json!({"type": "Feature", "id": "line", "properties": {}, "geometry":
         {"type": "MultiLineString", "coordinates": [[[179.0, 10.0], [180.0, 10.0]], [[-180.0, 10.0], [-179.0, 10.0]]]}});
     let points = json!({"type": "FeatureCollection", "features": [point("west", -179.5), point("east", 179.5), point("far", 0.0)]});
@@ -156,7 +157,14 @@ fn a_box_over_the_antimeridian_finds_both_sides() {
 #[test]
 fn every_answer_tells_its_version_and_age() {
     let (_folder, server) = Server::of_sample();
-    for path in ["/api/layers", "/api/nearest?point=118.86,26.22&layer=teams", "/ogc/collections", "/ogc/collections/teams/items", "/health/ready", "/tiles/teams"] {
+    for path in [
+        "/api/layers",
+        "/api/nearest?point=118.86,26.22&layer=teams",
+        "/ogc/collections",
+        "/ogc/collections/teams/items",
+        "/health/ready",
+        "/tiles/teams",
+    ] {
         let body = server.get(path).json();
         assert!(body["data_version"].as_str().is_some_and(|version| version.parse::<i64>().is_ok()), "{path}: {body}");
         assert!(body["data_age_s"].as_f64().is_some_and(|age| age < 3.0), "{path}: {body}");

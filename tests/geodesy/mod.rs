@@ -34,7 +34,9 @@ fn inside_an_area_the_distance_is_zero_and_in_its_hole_it_is_not() {
 #[test]
 fn the_nearest_place_of_a_line_beats_every_sample_along_it() {
     let line = line_string![(x: 118.51, y: 25.93), (x: 118.74, y: 26.31), (x: 118.98, y: 26.05), (x: 119.8, y: 26.06)];
-    for (lon, lat) in [(118.7, 26.0), (118.9, 26.4), (118.2, 25.9), (120.5, 26.5), (119.4, 20.0), (-60.0, -26.0), (118.6, 89.9)] {
+    for (lon, lat) in
+        [(118.7, 26.0), (118.9, 26.4), (118.2, 25.9), (120.5, 26.5), (119.4, 20.0), (-60.0, -26.0), (118.6, 89.9)]
+    {
         let (place, metres) = nearest_place(at(lon, lat), &line.clone().into()).expect("a place");
         assert!((distance_m(at(lon, lat), place) - metres).abs() < 1e-9);
         let sampled = line

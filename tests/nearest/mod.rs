@@ -31,7 +31,13 @@ fn layer(shapes: Vec<Shape>) -> Layer {
 }
 
 fn config(cases: u32) -> Config {
-    Config { cases, rng_algorithm: RngAlgorithm::ChaCha, rng_seed: RngSeed::Fixed(350_124), failure_persistence: None, ..Config::default() }
+    Config {
+        cases,
+        rng_algorithm: RngAlgorithm::ChaCha,
+        rng_seed: RngSeed::Fixed(350_124),
+        failure_persistence: None,
+        ..Config::default()
+    }
 }
 
 /// Positions all over the world, in one county, at the antimeridian, at the poles, and on a coarse
@@ -103,7 +109,8 @@ fn extended() -> impl Strategy<Value = Geometry> {
     (centre, corners, any::<bool>()).prop_map(|((lon, lat), mut corners, closed)| {
         // By growing angle, so that areas do not cross themselves.
         corners.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let path: LineString = corners.iter().map(|(angle, reach)| (lon + reach * angle.cos(), lat + reach * angle.sin())).collect();
+        let path: LineString =
+            corners.iter().map(|(angle, reach)| (lon + reach * angle.cos(), lat + reach * angle.sin())).collect();
         if closed { Polygon::new(path, Vec::new()).into() } else { path.into() }
     })
 }

@@ -9,7 +9,8 @@ pub(crate) fn distance_m(from: (f64, f64), to: (f64, f64)) -> Option<f64> {
     if from == to {
         return Some(0.0);
     }
-    let reduced = |lat: f64| if lat.abs() == 90.0 { lat.to_radians() } else { ((1.0 - F) * lat.to_radians().tan()).atan() };
+    let reduced =
+        |lat: f64| if lat.abs() >= 90.0 { lat.to_radians() } else { ((1.0 - F) * lat.to_radians().tan()).atan() };
     let (sin_u1, cos_u1) = reduced(from.1).sin_cos();
     let (sin_u2, cos_u2) = reduced(to.1).sin_cos();
     let difference = (to.0 - from.0 + 540.0).rem_euclid(360.0) - 180.0;

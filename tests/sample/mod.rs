@@ -1,1 +1,104 @@
-//! later
+//! The sample county is what it says, byte by byte.
+
+use std::process::Command;
+
+use onemap::model::Catalog;
+use serde_json::Value as Json;
+
+use crate::stage::{Folder, Server, project};
+
+#[test]
+fn drawing_it_again_gives_the_same_bytes() {
+    let folder = Folder::new();
+    // Cargo puts examples beside the program under test.
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_onemap")).with_file_name("examples").join("sample-county");
+    let output = Command::new(&program)
+        .args(["--out".as_ref(), folder.path().as_os_str()])
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples makes it", program.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let catalog = Catalog::built_in().expect("a catalog");
+    let layers = catalog.layers.iter().map(|layer| format!("minqing/{}.fgb", layer.id));
+    for name in layers.chain(["categories.csv".to_owned()]) {
+        let kept = std::fs::read(project().join("data").join(&name)).expect("the kept file");
+        let drawn = std::fs::read(folder.file(&name)).expect("the drawn file");
+        assert!(kept == drawn, "{name} differs: run cargo run --example sample-county and commit what it writes");
+    }
+}
+
+/// All features of a layer.
+fn features(server: &Server, layer: &str) -> Vec<Json> {
+    let mut reply = server.get(&format!("/ogc/collections/{layer}/items?limit=10000")).json();
+    match reply["features"].take() {
+        Json::Array(features) => features,
+        other => panic!("{layer}: {other}"),
+    }
+}
+
+fn count(features: &[Json], field: &str, value: &str) -> usize {
+    features.iter().filter(|feature| feature["properties"][field] == value).count()
+}
+
+#[test]
+fn it_counts_what_the_plan_counts() {
+    let (_folder, server) = Server::of_sample();
+    for (layer, expected) in
+        [("hazards", 1850), ("shelters", 349), ("teams", 31), ("townships", 16), ("villages", 292), ("county", 1)]
+    {
+        assert_eq!(features(&server, layer).len(), expected, "{layer}");
+    }
+    let hazards = features(&server, "hazards");
+    let distinct = |field: &str| {
+        hazards
+            .iter()
+            .map(|hazard| hazard["properties"][field].to_string())
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+    };
+    assert_eq!((distinct("unit"), distinct("category"), distinct("risk_level")), (4, 47, 4));
+    let teams = features(&server, "teams");
+    let kinds =
+        ["professional", "semi_professional", "social", "militia", "industry"].map(|kind| count(&teams, "kind", kind));
+    // Blue Sky and Lanbao; the militia; power and mine: the five that the plan names.
+    assert_eq!(kinds, [7, 18 + 1, 2, 1, 2]);
+    let depots = features(&server, "depots");
+    let government = |level: &str| {
+        let own =
+            |depot: &&Json| depot["properties"]["level"] == level && depot["properties"]["ownership"] == "government";
+        depots.iter().filter(own).count()
+    };
+    assert_eq!(government("township"), 16);
+    assert!(government("county") >= 1 && count(&depots, "ownership", "agreement") >= 1);
+}
+
+#[test]
+fn it_says_everywhere_that_it_is_a_sample() {
+    let (_folder, server) = Server::of_sample();
+    for layer in server.get("/api/layers").json()["layers"].as_array().expect("layers") {
+        let id = layer["id"].as_str().expect("an id");
+        for feature in features(&server, id) {
+            assert_eq!(feature["properties"]["source"], "示例数据", "{id} {}", feature["id"]);
+        }
+    }
+}
+
+#[test]
+fn a_few_shelters_stand_in_landslide_zones_for_the_audit_to_find() {
+    use geo::Intersects;
+    use geozero::ToGeo;
+    let (_folder, server) = Server::of_sample();
+    let shape =
+        |feature: &Json| geozero::geojson::GeoJsonString(feature["geometry"].to_string()).to_geo().expect("a geometry");
+    let zones: Vec<geo::Geometry> = features(&server, "risk_zones")
+        .iter()
+        .filter(|zone| zone["properties"]["hazard"] == "landslide")
+        .map(shape)
+        .collect();
+    assert!(!zones.is_empty());
+    let inside = features(&server, "shelters")
+        .iter()
+        .map(shape)
+        .filter(|shelter| zones.iter().any(|zone| zone.intersects(shelter)))
+        .count();
+    assert!((3..=10).contains(&inside), "{inside}");
+}

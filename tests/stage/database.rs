@@ -53,6 +53,7 @@ pub(crate) fn psql(url: &str, sql: &str) -> String {
 }
 
 impl Postgres {
+    #[expect(clippy::zombie_processes, reason = "the guard ends it after the run")]
     fn start() -> Self {
         if let Ok(url) = std::env::var("ONEMAP_TEST_POSTGRES") {
             return Self { url: url.trim_end_matches('/').to_owned() };
@@ -79,7 +80,10 @@ impl Postgres {
             .output()
             .expect("initdb starts");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a free port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|taken| taken.local_addr())
+            .expect("a free port")
+            .port();
         let own = std::process::id();
         let server = format!(
             "-D {data} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100",
@@ -91,7 +95,7 @@ impl Postgres {
             .stderr(std::fs::File::options().append(true).open(&log).expect("a log"))
             .spawn()
             .expect("postgres starts");
-        guard(own, child.id(), folder.path().display().to_string());
+        guard(own, child.id(), folder.path());
         // The folder is removed by the guard.
         std::mem::forget(folder);
         let url = format!("postgres://onemap@127.0.0.1:{port}");
@@ -101,9 +105,12 @@ impl Postgres {
 }
 
 /// Statics are not dropped at the end of a test run, so a small shell waits for the run's end and cleans up.
-fn guard(run: u32, server: u32, folder: String) {
-    let script =
-        format!("while kill -0 {run} 2>/dev/null; do sleep 1; done; kill -INT {server}; sleep 2; rm -rf '{folder}'");
+#[expect(clippy::zombie_processes, reason = "it outlives the run on purpose")]
+fn guard(run: u32, server: u32, folder: &std::path::Path) {
+    let script = format!(
+        "while kill -0 {run} 2>/dev/null; do sleep 1; done; kill -INT {server}; sleep 2; rm -rf '{}'",
+        folder.display()
+    );
     Command::new("sh")
         .args(["-c", &script])
         .stdin(Stdio::null())

@@ -84,9 +84,9 @@ impl Server {
             let read = log.read_line(&mut line).expect("the log is readable");
             assert!(read > 0, "the server stopped before it answered:\n{told}");
             told.push_str(&line);
-            let url = serde_json::from_str::<Json>(&line).ok().and_then(|line| {
-                line["fields"]["url"].as_str().map(|url| url.trim_end_matches('/').to_owned())
-            });
+            let url = serde_json::from_str::<Json>(&line)
+                .ok()
+                .and_then(|line| line["fields"]["url"].as_str().map(|url| url.trim_end_matches('/').to_owned()));
             if let Some(url) = url {
                 break url;
             }
@@ -145,8 +145,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     fn of(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Self {
-        let mut response =
-            request.config().http_status_as_error(false).build().call().expect("the server answers");
+        let mut response = request.config().http_status_as_error(false).build().call().expect("the server answers");
         let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a whole body");
         Self { status: response.status().as_u16(), headers: response.headers().clone(), body }
     }

@@ -1,1 +1,5 @@
-//! later
+//! What is kept stays kept: each promise once, held by both houses; and the file as GDAL sees it.
+
+mod contract;
+mod geopackage;
+mod postgis;

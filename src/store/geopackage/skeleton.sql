@@ -19,7 +19,7 @@ CREATE TABLE gpkg_contents (
   data_type TEXT NOT NULL,
   identifier TEXT UNIQUE,
   description TEXT DEFAULT '',
-  last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
   min_x DOUBLE,
   min_y DOUBLE,
   max_x DOUBLE,
@@ -83,7 +83,7 @@ CREATE TABLE onemap_changes (
   position INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
   layer TEXT NOT NULL,
   id TEXT NOT NULL,
-  changed_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+  changed_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
 );
 INSERT INTO gpkg_contents (table_name, data_type, identifier, description)
 VALUES ('onemap_changes', 'attributes', '变更记录 Change log', 'Which feature of which layer changed, in order of commit');

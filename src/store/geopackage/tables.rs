@@ -71,8 +71,8 @@ fn describe_columns(sql: &mut String, layer: &LayerSchema) {
             "INSERT INTO gpkg_data_columns VALUES ({}, {}, {}, {}, {}, {mime_type}, {});",
             literal(&layer.id),
             literal(&field.name),
-            literal(&field.name),
             literal(&title),
+            literal(&field.title.zh),
             literal(&field.title.en),
             constraint.map_or_else(|| "NULL".to_owned(), literal),
         );

@@ -1,0 +1,43 @@
+// Starts Chromium for a browser test: found by CHROMIUM or on PATH, a new profile, software WebGL, no calls home.
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { chromium } from "playwright-core";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const FLAGS = [
+  "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
+  "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--disable-default-apps", "--disable-extensions", "--hide-scrollbars",
+];
+
+/** A browser window of its own with a profile of its own; close() takes both away. */
+export async function openBrowser(viewport) {
+  const profile = mkdtempSync(join(tmpdir(), "onemap-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: executable(), args: FLAGS, viewport, locale: "zh-CN", timezoneId: "Asia/Shanghai",
+  });
+  return {
+    context,
+    async close() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+function executable() {
+  if (process.env.CHROMIUM) return process.env.CHROMIUM;
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    for (const name of NAMES) {
+      const file = join(folder, name);
+      try {
+        accessSync(file, constants.X_OK);
+        return file;
+      } catch {
+        // Not here; the next folder may have it.
+      }
+    }
+  }
+  throw new Error("no Chromium found: install it (on Debian: apt-get install chromium fonts-noto-cjk) or set CHROMIUM");
+}

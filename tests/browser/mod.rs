@@ -1,0 +1,29 @@
+//! Chromium: the map draws, answers and speaks two languages, and asks no other host; the style is valid.
+
+use crate::stage::node::script_well;
+use crate::stage::{Server, project};
+
+#[test]
+fn the_viewer_draws_answers_and_speaks_two_languages() {
+    let (_folder, server) = Server::of_sample();
+    let pictures = project().join("target/screenshots");
+    let printed = script_well("browser/viewer.mjs", &[&server.url, &pictures.display().to_string()]);
+    assert!(printed.lines().count() > 5, "{printed}");
+}
+
+#[test]
+fn the_style_is_valid_and_has_the_colours_of_the_catalog() {
+    let style = project().join("styles/onemap.json");
+    script_well("styles/validate.mjs", &[&style.display().to_string()]);
+    let text = std::fs::read_to_string(style).expect("the style");
+    let catalog = onemap::model::Catalog::built_in().expect("a catalog");
+    for list in ["risk_level", "hazard", "pipeline_kind"] {
+        for code in &catalog.codes[list] {
+            let colour = code.color.as_deref().expect("a colour");
+            assert!(text.contains(colour), "{list} {:?} is not drawn in {colour}", code.code);
+        }
+    }
+    for layer in &catalog.layers {
+        assert!(text.contains(&format!("\"source-layer\": \"{}\"", layer.id)), "{} is not drawn", layer.id);
+    }
+}

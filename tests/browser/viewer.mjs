@@ -1,0 +1,214 @@
+// Drives the viewer in a real Chromium: viewer.mjs BASE_URL OUT_DIR; one line per check, exit code 1 at the first that fails.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./chromium.mjs";
+
+const [base, out] = process.argv.slice(2);
+if (!base || !out) {
+  console.error("usage: node tests/browser/viewer.mjs BASE_URL OUT_DIR");
+  process.exit(2);
+}
+const origin = new URL(base).origin;
+mkdirSync(out, { recursive: true });
+
+const PATIENCE_MS = 90_000;
+/** Layers that must be seen on the first picture of the whole county. */
+const AT_FIRST = ["county", "townships", "risk_zones", "roads", "hazards", "shelters", "teams", "depots"];
+
+/** What the page said and asked for while it was open. */
+const complaints = [];
+const requests = [];
+let name = "start";
+
+const browser = await openBrowser({ width: 1366, height: 768 });
+const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+page.setDefaultTimeout(PATIENCE_MS);
+page.on("console", (message) => {
+  if (message.type() === "error") complaints.push(message.text());
+});
+page.on("pageerror", (error) => complaints.push(error.message));
+browser.context.on("request", (request) => requests.push(request.url()));
+
+try {
+  await check("the page loads and the map becomes idle", async () => {
+    await page.goto(`${origin}/`);
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  });
+
+  const catalog = await (await fetch(`${origin}/api/layers`)).json();
+
+  await check("the title and all layer names are Chinese", async () => {
+    assert.equal(await page.locator("#header h1").textContent(), "闽清县应急管理一张图");
+    const shown = await page.locator("#layers .layer .name").allTextContents();
+    assert.deepEqual(shown.toSorted(), catalog.layers.map((layer) => layer.title.zh).toSorted());
+  });
+
+  await check("the panel shows the counts of the server", async () => {
+    for (const layer of catalog.layers) {
+      const count = await page.locator(`#layers [data-layer="${layer.id}"] .count`).textContent();
+      assert.equal(count.replaceAll(",", ""), String(layer.count), layer.id);
+    }
+  });
+
+  await check("the canvas draws the key layers", async () => {
+    const filled = AT_FIRST.filter((id) => catalog.layers.find((layer) => layer.id === id).count > 0);
+    for (const id of filled) assert.ok((await rendered(id)) > 0, `nothing of ${id} is drawn`);
+    assert.ok((await coloursOnCanvas()) > 20, "the canvas is blank");
+  });
+
+  await check("the legend names the four risk levels", async () => {
+    const levels = await page.locator("#legend .level").allTextContents();
+    assert.deepEqual(levels, catalog.codes.risk_level.map((level) => level.zh));
+  });
+
+  await screenshot("overview-zh");
+
+  await check("a layer goes off and comes back", async () => {
+    const before = await rendered("hazards");
+    const box = page.locator('#layers [data-layer="hazards"] input');
+    await idleAfter(() => box.uncheck());
+    assert.equal(await rendered("hazards"), 0, "still drawn after it was switched off");
+    await idleAfter(() => box.check());
+    assert.equal(await rendered("hazards"), before, "not all came back");
+  });
+
+  await check("a click lists the answers of /api/nearest", async () => {
+    const frame = await page.locator("#map").boundingBox();
+    await page.mouse.click(frame.x + frame.width * 0.45, frame.y + frame.height * 0.55);
+    await page.waitForSelector("#nearest:not([hidden])[aria-busy=false]");
+    const point = await page.locator("#nearest .question input").inputValue();
+    for (const layer of ["shelters", "teams", "depots"]) {
+      const answer = await (await fetch(`${origin}/api/nearest?point=${point}&layer=${layer}&k=3`)).json();
+      const expected = answer.features.map((feature) => ({ id: String(feature.id), name: feature.properties.name, rank: String(feature.properties.rank) }));
+      assert.ok(expected.length > 0, `the server knows nothing near ${point} in ${layer}`);
+      const shown = await page.locator(`#nearest [data-layer="${layer}"] li button`).evaluateAll((buttons) => buttons.map((button) => ({
+        id: button.dataset.id,
+        name: button.querySelector(".name").textContent,
+        rank: button.querySelector(".rank").textContent,
+      })));
+      assert.deepEqual(shown, expected, layer);
+      const far = await page.locator(`#nearest [data-layer="${layer}"] li .far`).allTextContents();
+      for (const [at, text] of far.entries()) assert.match(text, metresIn(answer.features[at].properties.distance_m), layer);
+    }
+  });
+
+  await check("lines lead from the point to the answers", async () => {
+    await idleAfter(() => page.locator("#nearest .tools button").click());
+    assert.ok((await page.evaluate(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length)) > 0);
+  });
+
+  await screenshot("nearest-zh");
+
+  await check("an answer flies there and its card tells what the server knows", async () => {
+    await idleAfter(() => page.locator('#nearest [data-layer="shelters"] li button').first().click());
+    const id = await page.locator('#nearest [data-layer="shelters"] li button').first().getAttribute("data-id");
+    const item = await (await fetch(`${origin}/ogc/collections/shelters/items/${encodeURIComponent(id)}`)).json();
+    const at = await page.evaluate((place) => window.onemap.map.project(place), item.geometry.coordinates);
+    const frame = await page.locator("#map").boundingBox();
+    await page.mouse.click(frame.x + at.x, frame.y + at.y);
+    await page.waitForSelector('.card .body[aria-busy="false"]');
+    const cards = await page.evaluate(async () => {
+      const seen = [];
+      for (;;) {
+        const article = document.querySelector(".card article");
+        if (seen.some((one) => one.id === article.dataset.feature)) return seen;
+        seen.push({ id: article.dataset.feature, name: article.querySelector("h2").textContent });
+        const next = article.querySelectorAll(".leaf button")[1];
+        if (!next) return seen;
+        next.click();
+      }
+    });
+    assert.ok(cards.some((card) => card.id === id && card.name === item.properties.name), `no card of ${id} among ${JSON.stringify(cards)}`);
+  });
+
+  await screenshot("card-zh");
+
+  await check("the page speaks English after the switch, and remembers it", async () => {
+    await idleAfter(() => page.locator("#language").click());
+    await inEnglish();
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    await inEnglish();
+  });
+
+  await screenshot("overview-en");
+
+  await check("no request left the server", () => {
+    const foreign = requests.filter((url) => !url.startsWith(`${origin}/`) && !/^(data|blob):/.test(url));
+    assert.deepEqual(foreign, []);
+  });
+
+  await check("the page reported no error", () => assert.deepEqual(complaints, []));
+
+  async function inEnglish() {
+    assert.equal(await page.locator("#header h1").textContent(), "Minqing One Map");
+    const shown = await page.locator("#layers .layer .name").allTextContents();
+    assert.deepEqual(shown.toSorted(), catalog.layers.map((layer) => layer.title.en).toSorted());
+    assert.equal(await page.evaluate(() => JSON.stringify(window.onemap.map.getLayoutProperty("shelters-sign", "text-field")).includes("避")), false);
+  }
+} catch (error) {
+  console.error(`failed: ${name}\n${error.stack ?? error}`);
+  for (const complaint of complaints) console.error(`page: ${complaint}`);
+  await page.screenshot({ path: join(out, "failed.png") }).catch(() => undefined);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+async function check(promise, body) {
+  name = promise;
+  await body();
+  console.log(`ok: ${promise}`);
+}
+
+/** Does something and waits for the map to have drawn its consequence. */
+async function idleAfter(action) {
+  await page.evaluate(() => {
+    window.idleSeen = new Promise((resolve) => window.onemap.map.once("idle", () => resolve(true)));
+  });
+  await action();
+  await page.evaluate(() => {
+    window.onemap.map.triggerRepaint();
+    return window.idleSeen;
+  });
+}
+
+/** How many different features of a layer are drawn now. */
+function rendered(layer) {
+  return page.evaluate((id) => {
+    const { map } = window.onemap;
+    const drawnBy = map.getStyle().layers.filter((one) => one.metadata?.["onemap:layer"] === id).map((one) => one.id);
+    return new Set(map.queryRenderedFeatures({ layers: drawnBy }).map((feature) => feature.properties.id)).size;
+  }, layer);
+}
+
+/** Different colours on a coarse grid of the drawn picture: a blank canvas has one. */
+function coloursOnCanvas() {
+  return page.evaluate(() => new Promise((resolve) => {
+    const { map } = window.onemap;
+    map.once("render", () => {
+      const canvas = map.getCanvas();
+      const copy = document.createElement("canvas");
+      copy.width = canvas.width;
+      copy.height = canvas.height;
+      const pen = copy.getContext("2d");
+      pen.drawImage(canvas, 0, 0);
+      const { data } = pen.getImageData(0, 0, copy.width, copy.height);
+      const colours = new Set();
+      for (let at = 0; at < data.length; at += 4 * 97) colours.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+      resolve(colours.size);
+    });
+    map.triggerRepaint();
+  }));
+}
+
+/** The words a distance is shown in. */
+function metresIn(metres) {
+  return new RegExp(metres < 999.5 ? ` ${Math.round(metres)} 米$` : ` ${(metres / 1000).toFixed(metres < 99_950 ? 1 : 0)} 公里$`);
+}
+
+async function screenshot(title) {
+  await page.screenshot({ path: join(out, `${title}.png`) });
+}

@@ -1,0 +1,156 @@
+//! The file itself: valid for GDAL, safe from power cuts, refused when it is something else.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::stage::{Folder, Server, foreign, onemap, run, run_well};
+
+#[test]
+fn gdal_opens_every_layer_without_a_warning() {
+    let (folder, server) = Server::of_sample();
+    let path = folder.file("onemap.gpkg").display().to_string();
+    let listed = foreign("ogrinfo", &["-ro", "-so", "-al", &path]);
+    assert!(!listed.contains("Warning ") && !listed.contains("ERROR"), "{listed}");
+    let catalog = server.get("/api/layers").json();
+    for layer in catalog["layers"].as_array().expect("layers") {
+        let (id, count, title) =
+            (layer["id"].as_str().expect("an id"), &layer["count"], layer["title"]["zh"].as_str().expect("a title"));
+        let one = foreign("ogrinfo", &["-ro", "-so", &path, id]);
+        assert!(one.contains(&format!("Feature Count: {count}")), "{id}: {one}");
+        assert!(one.contains(&format!("IDENTIFIER={title}")), "{id}: {one}");
+    }
+    let names = foreign("ogrinfo", &["-ro", &path, "townships", "-where", "id = '350124100000'"]);
+    assert!(names.contains("name (String) = 梅城镇"), "{names}");
+    let schema = foreign("ogrinfo", &["-ro", "-so", &path, "shelters"]);
+    assert!(schema.contains("status: String (0.0), domain name=shelter_status"), "{schema}");
+    assert!(schema.contains("fits: String(JSON)") && schema.contains("for_frail: Integer(Boolean)"), "{schema}");
+}
+
+#[test]
+fn the_validator_of_gdal_finds_nothing() {
+    let (folder, server) = Server::of_sample();
+    assert_eq!(server.stop(), Some(0));
+    let path = folder.file("onemap.gpkg").display().to_string();
+    let program = "import sys\nfrom osgeo_utils.samples import validate_gpkg\nsys.exit(validate_gpkg.main(['validate_gpkg', '-k', '-q', sys.argv[1]]))";
+    foreign("/usr/bin/python3", &["-c", program, &path]);
+}
+
+/// Many points as one feature a line.
+fn points(folder: &Folder, name: &str, count: u32) {
+    let lines: Vec<String> = (0..count)
+        .map(|n| {
+            let (lon, lat) = (118.5 + f64::from(n % 1000) / 2000.0, 26.0 + f64::from(n / 1000) / 2000.0);
+            json!({"type": "Feature", "id": format!("v{n:06}"), "properties": {"name": format!("第{n}村")},
+                "geometry": {"type": "Point", "coordinates": [lon, lat]}})
+            .to_string()
+        })
+        .collect();
+    folder.write(name, lines.join("\n"));
+}
+
+/// Starts an import and kills it at the first log line that has the word.
+fn import_killed_at(folder: &Folder, word: &str) {
+    let mut child = onemap(folder, &["--json", "import", "points.geojsonl", "--layer", "villages"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let log = BufReader::new(child.stderr.take().expect("a log"));
+    let reached = log.lines().map_while(Result::ok).any(|line| line.contains(word));
+    child.kill().expect("the program can be killed");
+    child.wait().expect("the program is gone");
+    assert!(reached, "the import never said {word:?}");
+}
+
+fn villages(folder: &Folder) -> u64 {
+    let server = Server::start(folder, &[]);
+    server.get("/ogc/collections/villages/items?limit=1").json()["numberMatched"].as_u64().expect("a count")
+}
+
+#[test]
+fn an_acknowledged_write_survives_a_kill() {
+    let folder = Folder::new();
+    points(&folder, "points.geojsonl", 20_000);
+    run_well(&folder, &["import", "--layer", "villages", "points.geojsonl", "--dry-run"]);
+    // While a server has the file open, which is killed as well.
+    let server = Server::start(&folder, &["--empty"]);
+    import_killed_at(&folder, "\"message\":\"stored\"");
+    server.kill();
+    assert_eq!(villages(&folder), 20_000);
+}
+
+#[test]
+fn a_killed_import_leaves_all_or_nothing() {
+    let folder = Folder::new();
+    points(&folder, "points.geojsonl", 60_000);
+    Server::start(&folder, &["--empty"]).kill();
+    import_killed_at(&folder, "store opened");
+    let left = villages(&folder);
+    assert!(left == 0 || left == 60_000, "{left}");
+}
+
+#[test]
+fn a_killed_first_start_leaves_no_half_store() {
+    let folder = Folder::new();
+    folder.write("onemap.gpkg.unfinished", "left by a power cut");
+    let server = Server::start(&folder, &[]);
+    assert_eq!(server.get("/health/ready").status, 200);
+    assert!(!folder.file("onemap.gpkg.unfinished").exists());
+}
+
+#[test]
+fn an_import_shows_up_in_a_running_server() {
+    let folder = Folder::new();
+    points(&folder, "points.geojsonl", 3);
+    let server = Server::start(&folder, &["--empty"]);
+    let nothing = server.get("/tiles/villages/14/13585/6965");
+    run_well(&folder, &["import", "points.geojsonl", "--layer", "villages"]);
+    let started = std::time::Instant::now();
+    let seen = || server.get("/ogc/collections/villages/items").json()["numberMatched"] == json!(3);
+    while !seen() {
+        assert!(started.elapsed().as_secs() < 10, "the import never showed up");
+    }
+    assert_ne!(server.get("/tiles/villages/14/13585/6965").body, nothing.body);
+}
+
+#[test]
+fn a_file_that_is_something_else_is_left_alone() {
+    let folder = Folder::new();
+    let plain = "create table t (a)";
+    foreign(
+        "python3",
+        &[
+            "-c",
+            "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute(sys.argv[2])",
+            &folder.file("plain.db").display().to_string(),
+            plain,
+        ],
+    );
+    folder.write("text.gpkg", "this is no database");
+    for (file, reason) in [("text.gpkg", "not an SQLite database"), ("plain.db", "GeoPackage application id")] {
+        let before = std::fs::read(folder.file(file)).expect("the file");
+        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", file]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(file) && said.contains("not a GeoPackage") && said.contains(reason), "{said}");
+        assert_eq!(std::fs::read(folder.file(file)).expect("the file"), before, "{file} was touched");
+    }
+}
+
+#[test]
+fn a_geopackage_of_another_program_keeps_its_own_layers() {
+    let folder = Folder::new();
+    folder.write(
+        "roads.geojson",
+        r#"{"type":"Feature","properties":{"n":1},"geometry":{"type":"Point","coordinates":[118.8,26.2]}}"#,
+    );
+    let (source, path) =
+        (folder.file("roads.geojson").display().to_string(), folder.file("theirs.gpkg").display().to_string());
+    foreign("ogr2ogr", &["-f", "GPKG", &path, &source, "-nln", "reservoirs"]);
+    let server = Server::start(&folder, &["--store", "theirs.gpkg"]);
+    assert_eq!(server.get("/api/layers").json()["layers"].as_array().map(Vec::len), Some(18));
+    assert_eq!(server.stop(), Some(0));
+    let listed = foreign("ogrinfo", &["-ro", "-so", &path, "reservoirs"]);
+    assert!(listed.contains("Feature Count: 1"), "{listed}");
+}
