@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::store::{Fill, StoreOptions};
@@ -63,10 +64,21 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let (stop, stopped) = watch::channel(false);
     let follower = tokio::spawn(follower::follow(store.clone(), head.clone(), position, clock::now_ms, stopped));
     let server = http::serve(Door { head, catalog, public_url: options.public_url }, listener)?;
+    let handle = server.handle();
+    // Whoever reads the line below may ask to stop at once.
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut server = tokio::spawn(server);
     tracing::info!(url = %format!("http://{address}/"), "onemap answers; stop with Ctrl-C");
 
-    server.await?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+        ended = &mut server => anyhow::bail!("the server ended by itself: {ended:?}"),
+    }
     tracing::info!("stopping");
+    handle.stop(true).await;
+    server.await??;
     stop.send_replace(true);
     follower.await?;
     store.close().await;

@@ -34,7 +34,7 @@ pub struct Door {
     pub public_url: Option<String>,
 }
 
-/// Answers on a listener until it is told to stop.
+/// Answers on a listener until its handle is told to stop.
 ///
 /// # Errors
 /// When the listener cannot be used.
@@ -53,7 +53,7 @@ pub fn serve(door: Door, listener: TcpListener) -> std::io::Result<Server> {
             )
             .configure(urls)
     });
-    Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).run())
+    Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
 }
 
 fn urls(app: &mut web::ServiceConfig) {
