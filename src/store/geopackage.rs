@@ -20,6 +20,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection, Row, SqlitePool, TypeInfo, ValueRef};
 
 use super::convert::{read_shape, value_from_text, write_shape};
+use super::trimming::Trimming;
 use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store};
 use crate::model::{Catalog, Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant};
 
@@ -27,6 +28,8 @@ const SKELETON: &str = include_str!("geopackage/skeleton.sql");
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: u32 = 4;
+/// Entries of the change log that are kept for readers that come back late.
+const KEPT_ENTRIES: i64 = 100_000;
 /// Rows of one INSERT; columns times rows stays below SQLite's 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 200;
 
@@ -35,6 +38,7 @@ pub struct GeoPackage {
     location: String,
     pool: SqlitePool,
     schemas: Vec<LayerSchema>,
+    trimming: Trimming,
 }
 
 impl GeoPackage {
@@ -88,7 +92,7 @@ impl GeoPackage {
             .connect_with(options)
             .await
             .map_err(|source| Error::Database { location: location.clone(), source })?;
-        Ok(Self { location, pool, schemas })
+        Ok(Self { location, pool, schemas, trimming: Trimming::default() })
     }
 
     /// Adds what a file lacks: our change log, missing layers, missing triggers.
@@ -181,6 +185,14 @@ impl GeoPackage {
         Ok(Changes::Since { position: LogPosition { newest: end, seen: None }, changes })
     }
 
+    /// Forgets entries of the log that no reader can still want.
+    async fn trim(&self) {
+        const SQL: &str = "DELETE FROM onemap_changes WHERE position <= (SELECT max(position) FROM onemap_changes) - ?";
+        if let Err(error) = sqlx::query(SQL).bind(KEPT_ENTRIES).execute(&self.pool).await {
+            tracing::debug!(%error, "the change log was not shortened");
+        }
+    }
+
     async fn insert_all(
         &self,
         layer: &LayerSchema,
@@ -225,7 +237,12 @@ impl Store for GeoPackage {
     }
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
-        Box::pin(async move { self.read_changes(position).await.map_err(|error| self.database(error)) })
+        Box::pin(async move {
+            if self.trimming.is_due() {
+                self.trim().await;
+            }
+            self.read_changes(position).await.map_err(|error| self.database(error))
+        })
     }
 
     fn append<'a>(

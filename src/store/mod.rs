@@ -4,6 +4,7 @@ mod convert;
 mod ewkb;
 pub mod geopackage;
 pub mod postgis;
+mod trimming;
 
 use futures_util::future::BoxFuture;
 
@@ -128,6 +129,31 @@ pub enum Error {
         layer: String,
         /// The id.
         id: FeatureId,
+    },
+    /// The database has no PostGIS.
+    #[error("{location} has no PostGIS; connect as its owner and run CREATE EXTENSION postgis")]
+    NoPostGis {
+        /// The store, without secrets.
+        location: String,
+    },
+    /// A newer program has changed the database's tables.
+    #[error("{location} was made by a newer version of this program ({steps} steps); use that version")]
+    NewerStore {
+        /// The store, without secrets.
+        location: String,
+        /// Steps that it has seen.
+        steps: i32,
+    },
+    /// Something is missing that the role may not make.
+    #[error(
+        "{location} lacks tables that this role may not make: {source}; start once with a role that may create the \
+         schema onemap, after that reading is enough"
+    )]
+    ReadOnly {
+        /// The store, without secrets.
+        location: String,
+        /// What the database library said.
+        source: sqlx::Error,
     },
     /// The database said no or could not be reached.
     #[error("{location}: {source}")]

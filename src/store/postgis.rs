@@ -5,6 +5,7 @@
 //! that are visible in its own snapshot and were not in the one before.
 
 mod copy;
+mod migration;
 mod tables;
 
 use std::time::Duration;
@@ -14,16 +15,15 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
 
+use self::migration::Outcome;
+use super::trimming::Trimming;
 use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store, ewkb};
 use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
 
-const SCHEMA: &str = include_str!("postgis/schema.sql");
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// COPY sends its rows in pieces of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Keeps two servers from making the tables at the same time.
-const MIGRATION_LOCK: i64 = 0x6f6e_656d_6170;
 
 /// A database opened for reading and writing.
 pub struct PostGis {
@@ -31,13 +31,15 @@ pub struct PostGis {
     pool: PgPool,
     schemas: Vec<LayerSchema>,
     is_new: bool,
+    trimming: Trimming,
 }
 
 impl PostGis {
-    /// Connects, and makes what is missing: the schema `onemap`, its change log, the tables of the layers.
+    /// Connects, and makes what is missing: the schema `onemap`, its change log, the tables and columns of the layers.
     ///
     /// # Errors
-    /// When the database cannot be reached, has no PostGIS, or holds a table without the columns of its layer.
+    /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
+    /// the role may not make.
     pub async fn open(url: &str, schemas: Vec<LayerSchema>) -> Result<Self, Error> {
         let unreadable = |source| Error::Database { location: "the address of the database".to_owned(), source };
         let options: PgConnectOptions = url.parse().map_err(unreadable)?;
@@ -53,7 +55,7 @@ impl PostGis {
             .connect_with(options.application_name("onemap"))
             .await
             .map_err(|source| Error::Database { location: location.clone(), source })?;
-        let mut store = Self { location, pool, schemas, is_new: false };
+        let mut store = Self { location, pool, schemas, is_new: false, trimming: Trimming::default() };
         store.is_new = store.migrate().await?;
         Ok(store)
     }
@@ -65,34 +67,15 @@ impl PostGis {
     }
 
     async fn migrate(&self) -> Result<bool, Error> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
-        let mut transaction = connection.begin().await.map_err(|error| self.database(error))?;
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
-        lock.execute(&mut *transaction).await.map_err(|error| self.database(error))?;
-        let columns: Vec<(String, String)> = sqlx::query_as(
-            "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'onemap'",
-        )
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(|error| self.database(error))?;
-        let is_new = columns.is_empty();
-        let mut sql = if is_new { SCHEMA.to_owned() } else { String::new() };
-        for layer in &self.schemas {
-            let present: Vec<&str> =
-                columns.iter().filter(|(table, _)| *table == layer.id).map(|(_, column)| column.as_str()).collect();
-            if present.is_empty() {
-                sql.push_str(&tables::create(layer));
-                continue;
-            }
-            let needed = ["id", "geom"].into_iter().chain(layer.fields.iter().map(|field| field.name.as_str()));
-            if let Some(column) = needed.into_iter().find(|needed| !present.contains(needed)) {
-                let table = format!("onemap.{}", layer.id);
-                return Err(Error::MissingColumn { table, column: column.to_owned() });
-            }
+        let location = || self.location.clone();
+        match migration::run(&self.pool, &self.schemas).await {
+            Ok(Outcome::Made) => Ok(true),
+            Ok(Outcome::Present) => Ok(false),
+            Ok(Outcome::NoPostGis) => Err(Error::NoPostGis { location: location() }),
+            Ok(Outcome::Newer(steps)) => Err(Error::NewerStore { location: location(), steps }),
+            Err(error) if is_forbidden(&error) => Err(Error::ReadOnly { location: location(), source: error }),
+            Err(error) => Err(self.database(error)),
         }
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
-        transaction.commit().await.map_err(|error| self.database(error))?;
-        Ok(is_new)
     }
 
     fn database(&self, source: sqlx::Error) -> Error {
@@ -120,8 +103,13 @@ impl PostGis {
         let mut connection = self.pool.acquire().await?;
         let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let end = log_end(&mut moment).await?;
-        if end.newest < position.newest {
-            // The log is another one: the database was replaced or set back.
+        let is_cut: Option<bool> =
+            sqlx::query_scalar("SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed")
+                .bind(before)
+                .fetch_optional(&mut *moment)
+                .await?;
+        if is_cut == Some(true) || end.newest < position.newest {
+            // Too old, or the log is another one: the database was replaced or set back.
             return Ok(Changes::Lost);
         }
         let touched: Vec<(String, Option<String>)> = sqlx::query_as(
@@ -157,6 +145,17 @@ impl PostGis {
         }
         moment.commit().await?;
         Ok(Changes::Since { position: end, changes })
+    }
+
+    /// Forgets entries of the log that no reader can still want.
+    async fn trim(&self) {
+        const SQL: &str = "\
+            WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' RETURNING transaction) \
+            INSERT INTO onemap.trimmed (up_to) SELECT transaction FROM gone ORDER BY transaction DESC LIMIT 1 \
+            ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
+        if let Err(error) = sqlx::query(SQL).execute(&self.pool).await {
+            tracing::debug!(%error, "the change log was not shortened");
+        }
     }
 
     async fn copy_all(
@@ -206,7 +205,12 @@ impl Store for PostGis {
     }
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
-        Box::pin(async move { self.read_changes(position).await.map_err(|error| self.database(error)) })
+        Box::pin(async move {
+            if self.trimming.is_due() {
+                self.trim().await;
+            }
+            self.read_changes(position).await.map_err(|error| self.database(error))
+        })
     }
 
     fn append<'a>(
@@ -221,6 +225,12 @@ impl Store for PostGis {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.pool.close())
     }
+}
+
+/// SQLSTATE 42501, insufficient privilege, and 25006, a database that takes no writes.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
 }
 
 async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {

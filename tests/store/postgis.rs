@@ -48,6 +48,59 @@ async fn a_truncated_table_is_read_again() {
     assert_eq!(ids_since(&house, &mut position).await, None);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
+    let url = fresh_database();
+    let schemas = onemap::model::Catalog::built_in().expect("a catalog").layers;
+    let open = async || {
+        House::over(std::sync::Arc::new(onemap::store::PostGis::open(&url, schemas.clone()).await.expect("a store")))
+    };
+    let early = open().await;
+    let mut position = early.store.read_all(&mut |_, _| {}).await.expect("a reading");
+    psql(
+        &url,
+        "INSERT INTO onemap.villages (id) VALUES ('old'); UPDATE onemap.changes SET changed_at = now() - interval '8 days'",
+    );
+    let mut late = position.clone();
+    assert_eq!(ids_since(&early, &mut position).await, None, "the reading cuts the log before it looks");
+    // Whoever read after the cut follows on from there.
+    position = early.store.read_all(&mut |_, _| {}).await.expect("a reading");
+    psql(&url, "INSERT INTO onemap.villages (id) VALUES ('new')");
+    assert_eq!(ids_since(&early, &mut position).await, Some(vec!["new".to_owned()]));
+    assert_eq!(ids_since(&open().await, &mut late).await, None);
+}
+
+#[test]
+fn a_role_that_may_only_read_serves_a_complete_store_and_is_told_what_an_empty_one_lacks() {
+    let url = fresh_database();
+    let folder = Folder::new();
+    psql(&url, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    let reader = url.replace("onemap@", "reader@");
+    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &reader]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("this role may not make"), "{said}");
+    drop(Server::start(&folder, &["--store", &url]));
+    psql(&url, "GRANT USAGE ON SCHEMA onemap TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA onemap TO reader");
+    let server = Server::start(&folder, &["--store", &reader]);
+    assert_eq!(server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"], 349);
+}
+
+#[test]
+fn a_database_of_another_version_is_brought_up_or_refused() {
+    let url = fresh_database();
+    let folder = Folder::new();
+    drop(Server::start(&folder, &["--store", &url]));
+    psql(&url, "ALTER TABLE onemap.shelters DROP COLUMN area_m2");
+    let server = Server::start(&folder, &["--store", &url]);
+    let shelter = server.get("/ogc/collections/shelters/items/SH-0001").json();
+    assert!(shelter["properties"]["name"].is_string() && shelter["properties"]["area_m2"].is_null(), "{shelter}");
+    drop(server);
+    psql(&url, "INSERT INTO onemap.migrations (step) VALUES (99)");
+    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("newer version"), "{said}");
+}
+
 #[test]
 fn the_same_county_is_served_from_a_database() {
     let url = fresh_database();
@@ -88,6 +141,11 @@ fn a_row_changed_by_psql_is_on_the_map_at_once() {
 #[test]
 fn a_database_without_postgis_or_without_an_answer_is_named() {
     let folder = Folder::new();
+    let url = fresh_database();
+    psql(&url, "DROP EXTENSION postgis");
+    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("CREATE EXTENSION postgis"), "{said}");
     let dead = "postgres://nobody:secret@127.0.0.1:1/none";
     let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", dead]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

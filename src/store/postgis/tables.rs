@@ -20,9 +20,7 @@ pub(super) fn create(layer: &LayerSchema) -> String {
         literal(&format!("{} {}", layer.title.zh, layer.title.en))
     );
     for field in &layer.fields {
-        let unit = field.unit.as_ref().map(|unit| format!(" ({unit})")).unwrap_or_default();
-        let about = format!("{} {}{unit}", field.title.zh, field.title.en);
-        let _ = writeln!(sql, "COMMENT ON COLUMN {table}.{} IS {};", identifier(&field.name), literal(&about));
+        sql.push_str(&comment(&table, field));
     }
     for (event, rows) in [
         ("inserted", "AFTER INSERT ON {} REFERENCING NEW TABLE AS now_rows FOR EACH STATEMENT"),
@@ -39,6 +37,17 @@ pub(super) fn create(layer: &LayerSchema) -> String {
     sql
 }
 
+/// Statements that add the columns that a newer catalog has and the table lacks.
+pub(super) fn add_columns(layer: &LayerSchema, present: &[&str]) -> String {
+    let missing = layer.fields.iter().filter(|field| !present.contains(&field.name.as_str()));
+    let table = name(layer);
+    let add = |field: &Field| {
+        let (column, kind) = (identifier(&field.name), column_type(field.field_type));
+        format!("ALTER TABLE {table} ADD COLUMN {column} {kind}{};\n{}", range(field), comment(&table, field))
+    };
+    missing.map(add).collect()
+}
+
 /// The quoted name of a layer's table.
 pub(super) fn name(layer: &LayerSchema) -> String {
     format!("onemap.{}", identifier(&layer.id))
@@ -53,6 +62,12 @@ pub(super) fn columns(layer: &LayerSchema) -> String {
 /// A quoted identifier.
 pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn comment(table: &str, field: &Field) -> String {
+    let unit = field.unit.as_ref().map(|unit| format!(" ({unit})")).unwrap_or_default();
+    let about = format!("{} {}{unit}", field.title.zh, field.title.en);
+    format!("COMMENT ON COLUMN {table}.{} IS {};\n", identifier(&field.name), literal(&about))
 }
 
 fn literal(text: &str) -> String {

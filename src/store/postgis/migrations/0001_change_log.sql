@@ -1,38 +1,41 @@
--- What every onemap database has: the change log and the functions that write it.
-CREATE SCHEMA IF NOT EXISTS onemap;
-COMMENT ON SCHEMA onemap IS '应急管理一张图 One map for emergency management';
-
-CREATE TABLE IF NOT EXISTS onemap.changes (
+-- The change log and the functions that write it.
+CREATE TABLE onemap.changes (
   position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
   layer text NOT NULL,
   id text, -- NULL: the whole layer
   changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX IF NOT EXISTS changes_transaction ON onemap.changes (transaction);
+CREATE INDEX changes_transaction ON onemap.changes (transaction);
 COMMENT ON TABLE onemap.changes IS '变更记录 Change log: which feature of which layer changed, in which transaction';
 
-CREATE OR REPLACE FUNCTION onemap.note_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION onemap.note_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO onemap.changes (layer, id) SELECT TG_TABLE_NAME, id FROM now_rows;
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION onemap.note_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION onemap.note_updated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO onemap.changes (layer, id)
     SELECT TG_TABLE_NAME, id FROM (SELECT id FROM now_rows UNION SELECT id FROM old_rows) AS touched;
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION onemap.note_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION onemap.note_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO onemap.changes (layer, id) SELECT TG_TABLE_NAME, id FROM old_rows;
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION onemap.note_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION onemap.note_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO onemap.changes (layer, id) VALUES (TG_TABLE_NAME, NULL);
   RETURN NULL;
 END $$;
+
+-- Up to which transaction old entries were removed; a reader that stopped before it has to read everything.
+CREATE TABLE onemap.trimmed (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  up_to xid8 NOT NULL
+);

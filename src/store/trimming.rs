@@ -1,0 +1,23 @@
+//! When the change log is next shortened: at most once an hour, by whoever reads it.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+const EVERY: Duration = Duration::from_hours(1);
+
+/// Remembers the last time.
+#[derive(Debug, Default)]
+pub(super) struct Trimming(Mutex<Option<Instant>>);
+
+impl Trimming {
+    /// Whether it is time; if so, the next time is an hour later.
+    pub(super) fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let Ok(mut last) = self.0.lock() else { return false };
+        let due = last.is_none_or(|last| now.duration_since(last) >= EVERY);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
