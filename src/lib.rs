@@ -33,7 +33,8 @@
 //! | [`query`] | questions: pages of features, who is nearest | geodesy, model, snapshot | – |
 //! | [`tile`] | answers as pictures: vector tiles | geodesy, model, snapshot | – |
 //! | [`http`] | the door: the URL map, requests, problems | geodesy, model, clock, exchange, snapshot, query, tile | actix_web |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`config`] | the configuration file, checked | model, store | toml |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # What is deliberately absent
 //!
@@ -45,6 +46,7 @@
 
 pub mod clock;
 pub mod commands;
+pub mod config;
 pub mod exchange;
 pub mod geodesy;
 pub mod http;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::sample;
+use crate::config::Config;
 use crate::model::Catalog;
 use crate::store::{GeoPackage, PostGis, Store};
 
@@ -20,6 +21,10 @@ pub(super) struct StoreOptions {
     /// with PostGIS.
     #[arg(long, value_name = "FILE|URL", default_value = "onemap.gpkg", env = "ONEMAP_STORE", hide_env_values = true)]
     store: Location,
+
+    /// Configuration file; onemap.toml in the working directory where there is one.
+    #[arg(long, value_name = "FILE", env = "ONEMAP_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 /// What a new store holds.
@@ -59,8 +64,10 @@ impl fmt::Debug for Location {
 impl StoreOptions {
     /// Opens the store. One that is not there yet is made, with or without the sample county.
     pub(super) async fn open(&self, catalog: &Catalog, fill: Fill) -> anyhow::Result<Arc<dyn Store>> {
+        let config = self.config()?;
         let store: Arc<dyn Store> = match &self.store {
             Location::File(path) => {
+                refuse_tables(&config)?;
                 if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
                     let draft = GeoPackage::create(path, catalog).await?;
                     fill_new(draft.store(), &path.display().to_string(), fill).await?;
@@ -69,7 +76,7 @@ impl StoreOptions {
                 Arc::new(GeoPackage::open(path, catalog).await?)
             }
             Location::Database(url) => {
-                let store = PostGis::open(url, catalog.layers.clone()).await?;
+                let store = PostGis::open(url, catalog.layers.clone(), &config.layers).await?;
                 if store.is_new() {
                     fill_new(&store, store.location(), fill).await?;
                 }
@@ -84,8 +91,29 @@ impl StoreOptions {
     pub(super) async fn open_existing(&self, catalog: &Catalog) -> anyhow::Result<Arc<dyn Store>> {
         Ok(match &self.store {
             Location::File(path) => Arc::new(GeoPackage::open(path, catalog).await?),
-            Location::Database(url) => Arc::new(PostGis::open(url, catalog.layers.clone()).await?),
+            Location::Database(url) => {
+                Arc::new(PostGis::open(url, catalog.layers.clone(), &self.config()?.layers).await?)
+            }
         })
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
+        const DEFAULT: &str = "onemap.toml";
+        match &self.config {
+            Some(path) => Ok(Config::read(path)?),
+            None if Path::new(DEFAULT).is_file() => Ok(Config::read(Path::new(DEFAULT))?),
+            None => Ok(Config::default()),
+        }
+    }
+}
+
+fn refuse_tables(config: &Config) -> anyhow::Result<()> {
+    match config.layers.first() {
+        None => Ok(()),
+        Some(layer) => anyhow::bail!(
+            "the configuration names table {}, which needs a PostGIS store; give --store postgres://…",
+            layer.table
+        ),
     }
 }
 

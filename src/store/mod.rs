@@ -6,8 +6,11 @@ pub mod geopackage;
 pub mod postgis;
 mod trimming;
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 
+use crate::model::schema::Label;
 use crate::model::{Feature, FeatureId, LayerSchema};
 
 pub use geopackage::GeoPackage;
@@ -56,6 +59,33 @@ pub enum Changes {
     },
     /// The log does not reach back so far: only a whole reading will do.
     Lost,
+}
+
+/// A table or view of another program that stands on the map as a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableLayer {
+    /// `schema.table`.
+    pub table: String,
+    /// Id of the layer; the table's own name where it is not given.
+    pub id: Option<String>,
+    /// Column that names a row; the primary key where it is not given.
+    pub key: Option<String>,
+    /// Geometry column; the only one where it is not given.
+    pub geometry: Option<String>,
+    /// EPSG code of the coordinates, where the column does not say it.
+    pub srid: Option<i32>,
+    /// Column that is shown as the feature's name.
+    pub name: Option<String>,
+    /// What people call the layer.
+    pub title: Option<Label>,
+    /// The group it stands in on the layer panel.
+    pub group: String,
+    /// Columns that never leave the server to a caller who may not see them.
+    pub sensitive: Vec<String>,
+    /// Columns that are carried in vector tiles, beside the name.
+    pub tile: Vec<String>,
+    /// How often it is read again where no triggers can be put on it.
+    pub refresh: Duration,
 }
 
 /// Takes the features of a whole reading: position of the layer in [`Store::schemas`], feature.
@@ -154,6 +184,20 @@ pub enum Error {
         location: String,
         /// What the database library said.
         source: sqlx::Error,
+    },
+    /// A table of the configuration cannot be a layer.
+    #[error("table {table} cannot be a layer: {reason}")]
+    UnusableTable {
+        /// The table.
+        table: String,
+        /// Why.
+        reason: String,
+    },
+    /// A layer that belongs to another program is not written to.
+    #[error("layer {layer} belongs to another program and is only read here")]
+    NotOurs {
+        /// The layer.
+        layer: String,
     },
     /// The database said no or could not be reached.
     #[error("{location}: {source}")]

@@ -5,9 +5,12 @@
 //! that are visible in its own snapshot and were not in the one before.
 
 mod copy;
+mod foreign;
 mod migration;
+mod source;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -16,8 +19,9 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
 
 use self::migration::Outcome;
+use self::source::{Source, Watch};
 use super::trimming::Trimming;
-use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store, ewkb};
+use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store, TableLayer, ewkb};
 use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
 
 const CONNECTIONS: u32 = 4;
@@ -30,6 +34,8 @@ pub struct PostGis {
     location: String,
     pool: PgPool,
     schemas: Vec<LayerSchema>,
+    /// One for each schema: ours first, then those of other programs.
+    sources: Vec<Source>,
     is_new: bool,
     trimming: Trimming,
 }
@@ -40,7 +46,7 @@ impl PostGis {
     /// # Errors
     /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
     /// the role may not make.
-    pub async fn open(url: &str, schemas: Vec<LayerSchema>) -> Result<Self, Error> {
+    pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, Error> {
         let unreadable = |source| Error::Database { location: "the address of the database".to_owned(), source };
         let options: PgConnectOptions = url.parse().map_err(unreadable)?;
         let location = format!(
@@ -55,8 +61,10 @@ impl PostGis {
             .connect_with(options.application_name("onemap"))
             .await
             .map_err(|source| Error::Database { location: location.clone(), source })?;
-        let mut store = Self { location, pool, schemas, is_new: false, trimming: Trimming::default() };
+        let sources = schemas.iter().cloned().map(Source::own).collect();
+        let mut store = Self { location, pool, schemas, sources, is_new: false, trimming: Trimming::default() };
         store.is_new = store.migrate().await?;
+        store.add_foreign(foreign).await?;
         Ok(store)
     }
 
@@ -64,6 +72,20 @@ impl PostGis {
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    async fn add_foreign(&mut self, tables: &[TableLayer]) -> Result<(), Error> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        for table in tables {
+            let source = foreign::discover(&mut connection, table).await?;
+            if self.schemas.iter().any(|schema| schema.id == source.schema.id) {
+                let reason = format!("there is another layer {:?}; give this one an id of its own", source.schema.id);
+                return Err(Error::UnusableTable { table: table.table.clone(), reason });
+            }
+            self.schemas.push(source.schema.clone());
+            self.sources.push(source);
+        }
+        Ok(())
     }
 
     async fn migrate(&self) -> Result<bool, Error> {
@@ -86,12 +108,18 @@ impl PostGis {
         let mut connection = self.pool.acquire().await?;
         let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let position = log_end(&mut moment).await?;
-        for (at, layer) in self.schemas.iter().enumerate() {
-            let mut rows = sqlx::query(AssertSqlSafe(select(layer, ""))).fetch(&mut *moment);
+        for (at, source) in self.sources.iter().enumerate() {
+            let mut compared = Vec::new();
+            let mut rows = sqlx::query(AssertSqlSafe(source.select(""))).fetch(&mut *moment);
             while let Some(row) = rows.try_next().await? {
-                if let Some(feature) = read_feature(&row, layer)? {
-                    sink(at, feature);
+                let Some(feature) = read_feature(&row, &source.schema)? else { continue };
+                if matches!(source.watch, Watch::Compare(_)) {
+                    compared.push(feature.clone());
                 }
+                sink(at, feature);
+            }
+            if let Watch::Compare(comparison) = &source.watch {
+                comparison.differences(compared);
             }
         }
         moment.commit().await?;
@@ -121,7 +149,16 @@ impl PostGis {
         .fetch_all(&mut *moment)
         .await?;
         let mut changes = Vec::with_capacity(touched.len());
-        for (at, layer) in self.schemas.iter().enumerate() {
+        for (at, source) in self.sources.iter().enumerate() {
+            let layer = &source.schema;
+            if let Watch::Compare(comparison) = &source.watch {
+                if comparison.is_due() {
+                    let now = read_rows(&mut moment, source, "", &[]).await?;
+                    let differences = comparison.differences(now).into_iter();
+                    changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
+                }
+                continue;
+            }
             let mut ids: Vec<&str> = Vec::new();
             for (_, id) in touched.iter().filter(|(name, _)| *name == layer.id) {
                 match id {
@@ -132,14 +169,10 @@ impl PostGis {
             if ids.is_empty() {
                 continue;
             }
-            let rows = sqlx::query(AssertSqlSafe(select(layer, "WHERE id = ANY($1)")))
-                .bind(&ids)
-                .fetch_all(&mut *moment)
-                .await?;
-            let mut now = std::collections::BTreeMap::new();
-            for row in rows {
-                now.extend(read_feature(&row, layer)?.map(|feature| (feature.id.clone(), feature)));
-            }
+            let condition = format!("WHERE {} = ANY($1)", source.key);
+            let rows = read_rows(&mut moment, source, &condition, &ids).await?;
+            let mut now: BTreeMap<FeatureId, Feature> =
+                rows.into_iter().map(|feature| (feature.id.clone(), feature)).collect();
             let ids = ids.into_iter().filter_map(|id| FeatureId::new(id).ok());
             changes.extend(ids.map(|id| Change { layer: at, now: now.remove(&id), id }));
         }
@@ -219,7 +252,13 @@ impl Store for PostGis {
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, Error>> {
-        Box::pin(self.copy_all(&self.schemas[layer], features, on_conflict))
+        Box::pin(async move {
+            let schema = &self.schemas[layer];
+            if self.sources[layer].relation != tables::name(schema) {
+                return Err(Error::NotOurs { layer: schema.id.clone() });
+            }
+            self.copy_all(schema, features, on_conflict).await
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -270,9 +309,19 @@ async fn copy_in(
     Ok(count)
 }
 
-fn select(layer: &LayerSchema, condition: &str) -> String {
-    let fields: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
-    format!("SELECT id, ST_AsEWKB(geom), {} FROM {} {condition}", fields.join(", "), tables::name(layer))
+/// Rows that meet a condition, which may name the ids as `$1`.
+async fn read_rows(
+    connection: &mut PgConnection,
+    source: &Source,
+    condition: &str,
+    ids: &[&str],
+) -> Result<Vec<Feature>, sqlx::Error> {
+    let mut query = sqlx::query(AssertSqlSafe(source.select(condition)));
+    if !ids.is_empty() {
+        query = query.bind(ids);
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter().filter_map(|row| read_feature(row, &source.schema).transpose()).collect()
 }
 
 fn read_feature(row: &PgRow, layer: &LayerSchema) -> Result<Option<Feature>, sqlx::Error> {

@@ -44,7 +44,7 @@ impl House {
     pub(crate) async fn postgis() -> Self {
         let url = fresh_database();
         let schemas = Catalog::built_in().expect("a catalog").layers;
-        let store = PostGis::open(&url, schemas).await.expect("a store");
+        let store = PostGis::open(&url, schemas, &[]).await.expect("a store");
         let foreign_sql = move |sql: &str| {
             psql(&url, sql);
         };

@@ -1,5 +1,6 @@
 //! What is kept stays kept: each promise once, held by both houses; and the file as GDAL sees it.
 
 mod contract;
+mod foreign;
 mod geopackage;
 mod postgis;

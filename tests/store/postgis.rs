@@ -21,7 +21,7 @@ async fn a_slow_transaction_is_not_lost_behind_a_quick_one() {
     use sqlx::Connection;
     let url = fresh_database();
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
-    let store = onemap::store::PostGis::open(&url, catalog.layers).await.expect("a store");
+    let store = onemap::store::PostGis::open(&url, catalog.layers, &[]).await.expect("a store");
     let house = House::over(std::sync::Arc::new(store));
     let mut position = house.store.read_all(&mut |_, _| {}).await.expect("a reading");
 
@@ -53,7 +53,9 @@ async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
     let url = fresh_database();
     let schemas = onemap::model::Catalog::built_in().expect("a catalog").layers;
     let open = async || {
-        House::over(std::sync::Arc::new(onemap::store::PostGis::open(&url, schemas.clone()).await.expect("a store")))
+        House::over(std::sync::Arc::new(
+            onemap::store::PostGis::open(&url, schemas.clone(), &[]).await.expect("a store"),
+        ))
     };
     let early = open().await;
     let mut position = early.store.read_all(&mut |_, _| {}).await.expect("a reading");

@@ -70,7 +70,8 @@ fn comment(table: &str, field: &Field) -> String {
     format!("COMMENT ON COLUMN {table}.{} IS {};\n", identifier(&field.name), literal(&about))
 }
 
-fn literal(text: &str) -> String {
+/// A quoted text.
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -1,0 +1,127 @@
+//! Tables and views of other programs stand on the map by configuration.
+
+use serde_json::{Value as Json, json};
+
+use crate::stage::database::{fresh_database, psql};
+use crate::stage::{Folder, Server, run};
+
+/// Tables as another department keeps them: projected coordinates, own names, types without a counterpart.
+const TABLES: &str = "
+    CREATE TABLE public.\"Reservoirs\" (
+      gid serial PRIMARY KEY, res_name varchar(50), place geometry(PointZ, 4549), capacity numeric(12, 2),
+      built date, inspected timestamp, duty_phone text, picture bytea, tags text[], state int2);
+    INSERT INTO public.\"Reservoirs\" (res_name, place, capacity, built, inspected, duty_phone, tags, state) VALUES
+      ('岭里水库', 'SRID=4549;POINT Z (385976.625801175 2901931.58040734 120)', 1234.5, '1975-06-01',
+       '2026-08-14 10:00:00', '13800000000', '{水利,重点}', 2),
+      ('无名塘', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    CREATE VIEW public.full_reservoirs AS
+      SELECT gid, res_name, place FROM public.\"Reservoirs\" WHERE state = 2;
+";
+
+const CONFIG: &str = r#"
+[[layer]]
+table = "public.Reservoirs"
+id = "reservoirs"
+name = "res_name"
+title = { zh = "水库台账", en = "Reservoirs" }
+sensitive = ["duty_phone"]
+tile = ["state"]
+
+[[layer]]
+table = "public.full_reservoirs"
+key = "gid"
+refresh_s = 1
+"#;
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds() {
+        assert!(started.elapsed().as_secs() < 15, "never: {what}");
+    }
+}
+
+#[test]
+fn a_table_and_a_view_are_layers_and_follow_their_rows() {
+    let url = fresh_database();
+    psql(&url, TABLES);
+    let folder = Folder::new();
+    folder.write("onemap.toml", CONFIG);
+    let server = Server::start(&folder, &["--store", &url, "--empty"]);
+    let one = server.get("/ogc/collections/reservoirs/items/1").json();
+    let (lon, lat) = (one["geometry"]["coordinates"][0].as_f64(), one["geometry"]["coordinates"][1].as_f64());
+    assert!((lon.expect("a number") - 118.859).abs() < 1e-8 && (lat.expect("a number") - 26.222).abs() < 1e-8, "{one}");
+    let properties = json!({"name": "岭里水库", "capacity": 1234.5, "built": "1975-06-01",
+        "inspected": "2026-08-14T02:00:00.000Z", "tags": ["水利", "重点"], "state": 2});
+    assert_eq!(one["properties"], properties, "no phone, no picture");
+    assert_eq!(server.get("/ogc/collections/reservoirs/items/2").json()["geometry"], Json::Null);
+    let layers = server.get("/api/layers").json();
+    let own = layers["layers"].as_array().expect("layers").iter().find(|layer| layer["id"] == "reservoirs");
+    assert_eq!(own.map(|layer| layer["title"]["zh"].clone()), Some(json!("水库台账")));
+
+    let count = |layer: &str| server.get(&format!("/ogc/collections/{layer}/items")).json()["numberMatched"].clone();
+    assert_eq!(count("full_reservoirs"), json!(1));
+    psql(&url, "UPDATE public.\"Reservoirs\" SET state = 2, res_name = '有名塘' WHERE gid = 2");
+    wait_until("the table's change", || {
+        server.get("/ogc/collections/reservoirs/items/2").json()["properties"]["name"] == "有名塘"
+    });
+    wait_until("the view's change", || count("full_reservoirs") == json!(2));
+    psql(&url, "DELETE FROM public.\"Reservoirs\" WHERE gid = 1");
+    wait_until("the deletion", || server.get("/ogc/collections/reservoirs/items/1").status == 404);
+    wait_until("the deletion in the view", || count("full_reservoirs") == json!(1));
+    psql(&url, "TRUNCATE public.\"Reservoirs\"");
+    wait_until("the table's end", || count("reservoirs") == json!(0));
+}
+
+#[test]
+fn another_program_without_rights_on_our_log_can_still_change_its_table() {
+    let url = fresh_database();
+    psql(&url, TABLES);
+    psql(
+        &url,
+        "DO $$ BEGIN CREATE ROLE clerk LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+        GRANT SELECT, UPDATE ON public.\"Reservoirs\" TO clerk",
+    );
+    let folder = Folder::new();
+    folder.write("onemap.toml", CONFIG);
+    let server = Server::start(&folder, &["--store", &url, "--empty"]);
+    psql(&url.replace("onemap@", "clerk@"), "UPDATE public.\"Reservoirs\" SET res_name = '改名水库' WHERE gid = 1");
+    wait_until("the clerk's change", || {
+        server.get("/ogc/collections/reservoirs/items/1").json()["properties"]["name"] == "改名水库"
+    });
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_with_its_place() {
+    let url = fresh_database();
+    psql(&url, TABLES);
+    psql(
+        &url,
+        "CREATE TABLE public.flat (a int PRIMARY KEY); CREATE TABLE public.keyless (g geometry(Point, 4326));
+        CREATE TABLE public.lost (a int PRIMARY KEY, g geometry(Point))",
+    );
+    for (config, words) in [
+        ("[[layer]]\ntable = \"public.Reservoirs\"\nid = \"r\"\nsensitiv = [\"x\"]", "sensitiv"),
+        ("[[layer]]\ntable = \"public.Reservoirs\"", "lower-case"),
+        ("[[layer]]\ntable = \"reservoirs\"", "SCHEMA.TABLE"),
+        ("[[layer]]\ntable = \"public.nowhere\"", "no such table"),
+        ("[[layer]]\ntable = \"public.flat\"", "no geometry column"),
+        ("[[layer]]\ntable = \"public.keyless\"", "key ="),
+        ("[[layer]]\ntable = \"public.lost\"", "srid ="),
+        ("[[layer]]\ntable = \"public.full_reservoirs\"", "key ="),
+        ("[[layer]]\ntable = \"public.full_reservoirs\"\nkey = \"gid\"\nid = \"shelters\"", "another layer"),
+        ("[[layer]]\ntable = \"public.full_reservoirs\"\nkey = \"gid\"\nsensitive = [\"none\"]", "no column none"),
+        ("layer = 5", "line 1"),
+    ] {
+        let folder = Folder::new();
+        folder.write("onemap.toml", config);
+        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && said.contains(words), "{config}: {said}");
+    }
+    let folder = Folder::new();
+    folder.write("onemap.toml", CONFIG);
+    let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("needs a PostGIS store"), "{said}");
+    assert!(!folder.file("onemap.gpkg").exists());
+}
