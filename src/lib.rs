@@ -16,7 +16,8 @@
 //!
 //! Walk an outage through: the store does not answer; the follower tries again with growing pauses; every reply goes
 //! on from the picture there is and says `stale: true` and its age; `/health/ready` turns to 503. No code on the
-//! reading side notices.
+//! reading side notices. A keeper writes the picture to disk all the while, so a server that is started without its
+//! store begins with that local copy, and the follower reads everything as soon as the store is reached.
 //!
 //! # Who may use whom
 //!

@@ -14,6 +14,7 @@ mod commands; // the command line: what goes in, what comes out, what it says wh
 mod geodesy; // datums against published vectors
 mod house; // the rules of the house, executed
 mod nearest; // equals brute force with another geodesic, and PostGIS
+mod outage; // the database goes, the map stays
 mod real_data; // the same against data that nobody here made, where it is at hand
 mod sample; // the sample county is what it says, byte by byte
 mod store; // what is kept stays kept, and GDAL reads it

@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod opening;
 mod progress;
 mod sample;
 mod serve;

@@ -10,11 +10,12 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::opening::{self, CopyOptions};
 use super::store::{Fill, StoreOptions};
 use crate::clock;
 use crate::http::{self, Door};
 use crate::model::Catalog;
-use crate::snapshot::{Head, follower};
+use crate::snapshot::{Head, follower, keeper};
 
 /// Answer on HTTP: the map, tiles, features, nearest.
 #[derive(Args)]
@@ -40,6 +41,9 @@ pub(super) struct Options {
 
     #[command(flatten)]
     store: StoreOptions,
+
+    #[command(flatten)]
+    copies: CopyOptions,
 }
 
 pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
@@ -49,20 +53,21 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let catalog = Catalog::built_in()?;
     let started = Instant::now();
     let fill = if options.empty { Fill::Nothing } else { Fill::Sample };
-    let store = options.store.open(&catalog, fill).await?;
-    let asked_ms = clock::now_ms();
-    let (snapshot, position) = follower::build(&*store).await?;
-    let features: usize = snapshot.layers().iter().map(|layer| layer.len()).sum();
+    let opened = opening::open(&options.store, &options.copies, &catalog, fill).await?;
+    let features: usize = opened.snapshot.layers().iter().map(|layer| layer.len()).sum();
     tracing::info!(
         features,
-        layers = snapshot.layers().len(),
+        layers = opened.snapshot.layers().len(),
         seconds = started.elapsed().as_secs_f32(),
         "the map is drawn"
     );
 
-    let head = Arc::new(Head::new(snapshot, asked_ms));
+    let store = opened.store;
+    let head = Arc::new(Head::new(opened.snapshot, opened.confirmed_ms));
     let (stop, stopped) = watch::channel(false);
-    let follower = tokio::spawn(follower::follow(store.clone(), head.clone(), position, clock::now_ms, stopped));
+    let following = follower::follow(store.clone(), head.clone(), opened.position, clock::now_ms, stopped.clone());
+    let follower = tokio::spawn(following);
+    let keeper = opened.copy.map(|copy| tokio::spawn(keeper::keep(copy, head.clone(), opened.saved, stopped)));
     let server = http::serve(Door { head, catalog, public_url: options.public_url }, listener)?;
     let handle = server.handle();
     // Whoever reads the line below may ask to stop at once.
@@ -81,6 +86,9 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     server.await??;
     stop.send_replace(true);
     follower.await?;
+    if let Some(keeper) = keeper {
+        keeper.await?;
+    }
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }

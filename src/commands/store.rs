@@ -12,6 +12,7 @@ use clap::Args;
 use super::sample;
 use crate::config::Config;
 use crate::model::Catalog;
+use crate::store::awaited::Opener;
 use crate::store::{GeoPackage, PostGis, Store};
 
 /// Where the map is kept.
@@ -89,12 +90,30 @@ impl StoreOptions {
 
     /// Opens a store that must be there.
     pub(super) async fn open_existing(&self, catalog: &Catalog) -> anyhow::Result<Arc<dyn Store>> {
+        Ok(self.opener(catalog)?().await?)
+    }
+
+    /// Where the database is, without secrets; `None` when the store is a file.
+    pub(super) fn database_location(&self) -> anyhow::Result<Option<String>> {
         Ok(match &self.store {
-            Location::File(path) => Arc::new(GeoPackage::open(path, catalog).await?),
-            Location::Database(url) => {
-                Arc::new(PostGis::open(url, catalog.layers.clone(), &self.config()?.layers).await?)
-            }
+            Location::File(_) => None,
+            Location::Database(url) => Some(PostGis::location_of(url)?),
         })
+    }
+
+    /// What opens the store as it is, without filling it.
+    pub(super) fn opener(&self, catalog: &Catalog) -> anyhow::Result<Opener> {
+        let (location, catalog, tables) = (self.store.clone(), catalog.clone(), self.config()?.layers);
+        Ok(Box::new(move || {
+            let (location, catalog, tables) = (location.clone(), catalog.clone(), tables.clone());
+            Box::pin(async move {
+                let store: Arc<dyn Store> = match location {
+                    Location::File(path) => Arc::new(GeoPackage::open(&path, &catalog).await?),
+                    Location::Database(url) => Arc::new(PostGis::open(&url, catalog.layers, &tables).await?),
+                };
+                Ok(store)
+            })
+        }))
     }
 
     fn config(&self) -> anyhow::Result<Config> {

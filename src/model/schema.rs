@@ -1,11 +1,11 @@
 //! What a layer's features look like: fields, units, codes, who may see them, what "ready" means.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Value;
 
 /// A text in the two languages of the map.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// Chinese.
     pub zh: String,
@@ -14,7 +14,7 @@ pub struct Label {
 }
 
 /// The type of a field's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldType {
     /// Yes or no.
@@ -54,7 +54,7 @@ impl FieldType {
 }
 
 /// One column of a layer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Field {
     /// Column name: lower-case ASCII.
     pub name: String,
@@ -126,7 +126,7 @@ impl Field {
 }
 
 /// What kind of geometry a layer holds. Multi-part geometries count as their single kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GeometryKind {
     /// Points.
@@ -159,7 +159,7 @@ impl GeometryKind {
 }
 
 /// Which status means that a resource can take a job.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
     /// Name of the status field.
@@ -169,7 +169,7 @@ pub struct Ready {
 }
 
 /// A layer (an OGC collection): its name, its kind of geometry and its fields.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerSchema {
     /// Collection id: lower-case ASCII letters, digits and underscores.
     pub id: String,

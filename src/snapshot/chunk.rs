@@ -66,8 +66,17 @@ impl Chunk {
                 Column::collect(field.field_type, values)
             })
             .collect();
-        let (ids, shapes): (Vec<_>, Vec<_>) =
-            features.into_iter().map(|feature| (feature.id, feature.geometry)).unzip();
+        let (ids, shapes) = features.into_iter().map(|feature| (feature.id, feature.geometry)).unzip();
+        Self::assemble(version, ids, shapes, columns)
+    }
+
+    /// Makes the indexes. Ids are sorted; shapes and columns are as long as they.
+    pub(super) fn assemble(
+        version: Version,
+        ids: Vec<FeatureId>,
+        shapes: Vec<Option<Shape>>,
+        columns: Vec<Column>,
+    ) -> Self {
         let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
         let boxes: Vec<(u32, Envelope)> =
             located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
@@ -139,6 +148,11 @@ impl Chunk {
     /// Parts of features by growing straight-line distance, squared, metres squared.
     pub fn places_by_chord(&self, from: Ecef) -> impl Iterator<Item = (&Place, f64)> {
         self.places.nearest_neighbor_iter_with_distance_2(from)
+    }
+
+    /// Ids, shapes and columns, as [`Self::assemble`] takes them.
+    pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Column]) {
+        (&self.ids, &self.shapes, &self.columns)
     }
 
     pub(super) fn features(&self) -> impl Iterator<Item = Feature> + '_ {

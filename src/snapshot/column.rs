@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{FieldType, Value};
 
 /// Values of one field, one for each row; `None` is unknown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Column {
     Boolean(Vec<Option<bool>>),
     Integer(Vec<Option<i64>>),
@@ -18,7 +20,7 @@ pub(super) enum Column {
 }
 
 /// Texts, each different one kept once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Texts {
     entries: Vec<Option<u32>>,
     dictionary: Vec<Box<str>>,
@@ -53,6 +55,25 @@ impl Column {
             FieldType::TextList => array!(TextList, TextList),
             FieldType::Json => array!(Json, Json),
         }
+    }
+
+    /// Whether it is a column of this type with so many rows, and whole in itself.
+    pub(super) fn fits(&self, field_type: FieldType, rows: usize) -> bool {
+        let (own, length) = match self {
+            Self::Boolean(values) => (FieldType::Boolean, values.len()),
+            Self::Integer(values) => (FieldType::Integer, values.len()),
+            Self::Real(values) => (FieldType::Real, values.len()),
+            Self::Text(texts) => {
+                let known = |entry: &u32| (*entry as usize) < texts.dictionary.len();
+                let whole = texts.entries.iter().flatten().all(known);
+                (FieldType::Text, if whole { texts.entries.len() } else { usize::MAX })
+            }
+            Self::Date(values) => (FieldType::Date, values.len()),
+            Self::DateTime(values) => (FieldType::DateTime, values.len()),
+            Self::TextList(values) => (FieldType::TextList, values.len()),
+            Self::Json(values) => (FieldType::Json, values.len()),
+        };
+        own == field_type && length == rows
     }
 
     pub(super) fn get(&self, row: usize) -> Value {

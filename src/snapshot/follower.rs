@@ -1,8 +1,9 @@
 //! Keeps the picture equal to the store; the only writer of [`Head`].
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -12,55 +13,99 @@ use crate::store::{Change, Changes, Error, LogPosition, Store};
 
 /// How often the store is asked whether something happened.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// After a hint, more changes are waited for this long: many small ones cost as much as one large.
+const GATHER: Duration = Duration::from_millis(10);
 /// Longest pause between two attempts to reach a store that does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A long outage is told of this often.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Reads everything and builds a picture, and answers where to follow on from.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), Error> {
-    let mut features: Vec<Vec<Feature>> = store.schemas().iter().map(|_| Vec::new()).collect();
-    let position = store.read_all(&mut |layer, feature| features[layer].push(feature)).await?;
+    let mut features: Vec<Vec<Feature>> = Vec::new();
+    let mut sort = |layer: usize, feature| {
+        if features.len() <= layer {
+            features.resize_with(layer + 1, Vec::new);
+        }
+        features[layer].push(feature);
+    };
+    let position = store.read_all(&mut sort).await?;
+    // Asked after the reading: a store that was only now reached knows its layers only now.
+    features.resize_with(store.schemas().len(), Vec::new);
     let version = position.newest;
     let layers = store.schemas().iter().cloned().zip(features);
     let layers = layers.map(|(schema, features)| Layer::build(schema, features, version)).collect();
     Ok((Snapshot::new(version, layers), position))
 }
 
-/// Follows the store from a position until `stop` turns true. What fails is tried again, with growing
-/// pauses, while readers go on with the picture they have.
+/// Follows the store until `stop` turns true: from a position, or, where there is none, from a reading of everything.
+/// What fails is tried again, with growing pauses, while readers go on with the picture they have.
 pub async fn follow(
     store: Arc<dyn Store>,
     head: Arc<Head>,
-    mut position: LogPosition,
+    mut position: Option<LogPosition>,
     now_ms: fn() -> i64,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut pause = LOOK_EVERY;
+    let mut outage = None;
     while !*stop.borrow() {
         let asked_ms = now_ms();
-        match catch_up(&*store, &head, &position).await {
+        let reached = tokio::select! {
+            reached = catch_up(&*store, &head, position.as_ref()) => reached,
+            _ = stop.changed() => return,
+        };
+        let pause = match reached {
             Ok(reached) => {
-                position = reached;
+                position = Some(reached);
                 head.confirm(asked_ms);
-                pause = LOOK_EVERY;
+                if let Some(Outage { since, .. }) = outage.take() {
+                    tracing::info!(seconds = since.elapsed().as_secs(), "the store answers again, the map is fresh");
+                }
+                LOOK_EVERY
             }
-            Err(error) => {
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                tracing::warn!(%error, retry_in_ms = pause.as_millis(), "the store does not answer, the map stays as it was");
-            }
-        }
+            Err(error) => outage.get_or_insert_with(Outage::begin).note(&error),
+        };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            () = store.changed(), if outage.is_none() => tokio::time::sleep(GATHER).await,
             _ = stop.changed() => {}
         }
     }
 }
 
+/// A time without the store.
+struct Outage {
+    since: Instant,
+    pause: Duration,
+    told: Option<Instant>,
+}
+
+impl Outage {
+    fn begin() -> Self {
+        Self { since: Instant::now(), pause: LOOK_EVERY, told: None }
+    }
+
+    /// Tells of it, but not each time, and answers how long to wait before the next attempt.
+    fn note(&mut self, error: &Error) -> Duration {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told = Some(Instant::now());
+            let seconds = self.since.elapsed().as_secs();
+            tracing::warn!(%error, seconds, "the store does not answer, the map stays as it was; trying again");
+        }
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        // Servers that lost the same store do not come back to it in step.
+        let share = f64::from(u16::try_from(RandomState::new().hash_one(()) >> 48).unwrap_or(0)) / f64::from(u16::MAX);
+        self.pause.mul_f64(0.5 + 0.5 * share)
+    }
+}
+
 /// Brings the picture to where the store is now.
-async fn catch_up(store: &dyn Store, head: &Head, from: &LogPosition) -> Result<LogPosition, Error> {
+async fn catch_up(store: &dyn Store, head: &Head, from: Option<&LogPosition>) -> Result<LogPosition, Error> {
     let current = head.load();
+    let Some(from) = from else { return read_again(store, head, &current).await };
     match store.changes_since(from).await? {
         Changes::Since { position, changes } => {
             if !changes.is_empty() {
@@ -73,11 +118,15 @@ async fn catch_up(store: &dyn Store, head: &Head, from: &LogPosition) -> Result<
         }
         Changes::Lost => {
             tracing::warn!("the change log does not reach back to the map's version, everything is read again");
-            let (snapshot, position) = build(store).await?;
-            head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot });
-            Ok(position)
+            read_again(store, head, &current).await
         }
     }
+}
+
+async fn read_again(store: &dyn Store, head: &Head, current: &Snapshot) -> Result<LogPosition, Error> {
+    let (snapshot, position) = build(store).await?;
+    head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot });
+    Ok(position)
 }
 
 fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> Snapshot {

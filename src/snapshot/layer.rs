@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::{Chunk, Row, Version};
 use crate::geodesy::Envelope;
 use crate::model::{Feature, FeatureId, LayerSchema, Shape};
@@ -27,6 +29,11 @@ impl Layer {
     #[must_use]
     pub fn build(schema: LayerSchema, features: Vec<Feature>, version: Version) -> Self {
         let chunks = cut(&schema, features, version);
+        Self { schema: Arc::new(schema), version, chunks }
+    }
+
+    /// The layer made of these chunks, whose rows have the columns of the schema.
+    pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>, version: Version) -> Self {
         Self { schema: Arc::new(schema), version, chunks }
     }
 
@@ -164,13 +171,12 @@ fn cut(schema: &LayerSchema, features: Vec<Feature>, version: Version) -> Vec<Ar
     let mut keyed: Vec<(u64, Feature)> =
         features.into_iter().map(|feature| (curve_position(&feature), feature)).collect();
     keyed.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.id.cmp(&other.id)));
-    let mut chunks = Vec::with_capacity(keyed.len().div_ceil(CHUNK_ROWS));
+    let mut groups: Vec<Vec<Feature>> = Vec::with_capacity(keyed.len().div_ceil(CHUNK_ROWS));
     let mut rest = keyed.into_iter().map(|(_, feature)| feature).peekable();
     while rest.peek().is_some() {
-        let features = rest.by_ref().take(CHUNK_ROWS).collect();
-        chunks.push(Arc::new(Chunk::build(schema, features, version)));
+        groups.push(rest.by_ref().take(CHUNK_ROWS).collect());
     }
-    chunks
+    groups.into_par_iter().map(|features| Arc::new(Chunk::build(schema, features, version))).collect()
 }
 
 /// Position of a feature's middle on a Hilbert curve over the world, 16 bits an axis; features without a place come last.

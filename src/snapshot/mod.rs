@@ -7,7 +7,9 @@
 
 mod chunk;
 mod column;
+pub mod copy;
 pub mod follower;
+pub mod keeper;
 mod layer;
 
 use std::sync::Arc;

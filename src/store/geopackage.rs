@@ -182,7 +182,7 @@ impl GeoPackage {
             faults.tell();
             changes.push(Change { layer: at, id, now });
         }
-        Ok(Changes::Since { position: LogPosition { newest: end, seen: None }, changes })
+        Ok(Changes::Since { position: LogPosition { newest: end, seen: None, history: None }, changes })
     }
 
     /// Forgets entries of the log that no reader can still want.
@@ -243,6 +243,11 @@ impl Store for GeoPackage {
             }
             self.read_changes(position).await.map_err(|error| self.database(error))
         })
+    }
+
+    /// SQLite tells nobody of a change.
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
     }
 
     fn append<'a>(
@@ -338,7 +343,7 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
     let newest: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'onemap_changes'")
         .fetch_optional(connection)
         .await?;
-    Ok(LogPosition { newest: newest.unwrap_or(0), seen: None })
+    Ok(LogPosition { newest: newest.unwrap_or(0), seen: None, history: None })
 }
 
 fn select(layer: &LayerSchema, condition: &str) -> String {

@@ -1,5 +1,6 @@
 //! Where it is kept: one contract, and the houses that keep it.
 
+pub mod awaited;
 mod convert;
 mod ewkb;
 pub mod geopackage;
@@ -13,6 +14,7 @@ use futures_util::future::BoxFuture;
 use crate::model::schema::Label;
 use crate::model::{Feature, FeatureId, LayerSchema};
 
+pub use awaited::Awaited;
 pub use geopackage::GeoPackage;
 pub use postgis::PostGis;
 
@@ -24,6 +26,8 @@ pub struct LogPosition {
     /// Which transactions had been seen, in the house's own words, where entries do not appear in
     /// the order of their numbers.
     seen: Option<String>,
+    /// Which history of the house these numbers belong to, where it can have several.
+    history: Option<String>,
 }
 
 /// What to do with a feature whose id is already there.
@@ -111,6 +115,10 @@ pub trait Store: Send + Sync {
     /// Reads what happened after a position.
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>>;
 
+    /// Resolves when a change may have happened, where the house can tell. A hint to look, never the news itself:
+    /// looking from time to time is enough without it.
+    fn changed(&self) -> BoxFuture<'_, ()>;
+
     /// Adds features to a layer: all of them or none. Answers how many.
     fn append<'a>(
         &'a self,
@@ -159,6 +167,12 @@ pub enum Error {
         layer: String,
         /// The id.
         id: FeatureId,
+    },
+    /// It was not yet reached since the server started.
+    #[error("{location} was not reached yet")]
+    Unopened {
+        /// The store, without secrets.
+        location: String,
     },
     /// The database has no PostGIS.
     #[error("{location} has no PostGIS; connect as its owner and run CREATE EXTENSION postgis")]

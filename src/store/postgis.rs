@@ -6,6 +6,7 @@
 
 mod copy;
 mod foreign;
+mod line;
 mod migration;
 mod source;
 mod tables;
@@ -18,6 +19,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
 
+use self::line::{Ear, Line, answered};
 use self::migration::Outcome;
 use self::source::{Source, Watch};
 use super::trimming::Trimming;
@@ -32,7 +34,11 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// A database opened for reading and writing.
 pub struct PostGis {
     location: String,
+    /// For writing.
     pool: PgPool,
+    /// For following.
+    line: Line,
+    ear: Ear,
     schemas: Vec<LayerSchema>,
     /// One for each schema: ours first, then those of other programs.
     sources: Vec<Source>,
@@ -47,25 +53,28 @@ impl PostGis {
     /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
     /// the role may not make.
     pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, Error> {
-        let unreadable = |source| Error::Database { location: "the address of the database".to_owned(), source };
-        let options: PgConnectOptions = url.parse().map_err(unreadable)?;
-        let location = format!(
-            "postgres://{}:{}/{}",
-            options.get_host(),
-            options.get_port(),
-            options.get_database().unwrap_or_default()
-        );
+        let options = options(url)?.application_name("onemap");
+        let location = location(&options);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECT_TIMEOUT)
-            .connect_with(options.application_name("onemap"))
+            .connect_with(options.clone())
             .await
             .map_err(|source| Error::Database { location: location.clone(), source })?;
         let sources = schemas.iter().cloned().map(Source::own).collect();
-        let mut store = Self { location, pool, schemas, sources, is_new: false, trimming: Trimming::default() };
+        let (line, ear, trimming) = (Line::new(options.clone()), Ear::open(options), Trimming::default());
+        let mut store = Self { location, pool, line, ear, schemas, sources, is_new: false, trimming };
         store.is_new = store.migrate().await?;
         store.add_foreign(foreign).await?;
         Ok(store)
+    }
+
+    /// Where an address leads to, without secrets.
+    ///
+    /// # Errors
+    /// When it is not the address of a database.
+    pub fn location_of(url: &str) -> Result<String, Error> {
+        options(url).map(|options| location(&options))
     }
 
     /// Whether opening made the schema: nothing has ever been stored.
@@ -104,14 +113,12 @@ impl PostGis {
         Error::Database { location: self.location.clone(), source }
     }
 
-    async fn read_layers(&self, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let position = log_end(&mut moment).await?;
+    async fn read_layers(&self, moment: &mut PgConnection, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
+        let position = answered(log_end(moment)).await?;
         for (at, source) in self.sources.iter().enumerate() {
             let mut compared = Vec::new();
             let mut rows = sqlx::query(AssertSqlSafe(source.select(""))).fetch(&mut *moment);
-            while let Some(row) = rows.try_next().await? {
+            while let Some(row) = answered(rows.try_next()).await? {
                 let Some(feature) = read_feature(&row, &source.schema)? else { continue };
                 if matches!(source.watch, Watch::Compare(_)) {
                     compared.push(feature.clone());
@@ -122,38 +129,30 @@ impl PostGis {
                 comparison.differences(compared);
             }
         }
-        moment.commit().await?;
         Ok(position)
     }
 
-    async fn read_changes(&self, position: &LogPosition) -> Result<Changes, sqlx::Error> {
+    async fn read_changes(&self, moment: &mut PgConnection, position: &LogPosition) -> Result<Changes, sqlx::Error> {
         let Some(before) = &position.seen else { return Ok(Changes::Lost) };
-        let mut connection = self.pool.acquire().await?;
-        let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let end = log_end(&mut moment).await?;
-        let is_cut: Option<bool> =
-            sqlx::query_scalar("SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed")
-                .bind(before)
-                .fetch_optional(&mut *moment)
-                .await?;
-        if is_cut == Some(true) || end.newest < position.newest {
-            // Too old, or the log is another one: the database was replaced or set back.
+        let end = answered(log_end(moment)).await?;
+        let cut = sqlx::query_scalar("SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed");
+        let is_cut: Option<bool> = answered(cut.bind(before).fetch_optional(&mut *moment)).await?;
+        if is_cut == Some(true) || end.newest < position.newest || end.history != position.history {
+            // Too old, or another log: the database was replaced or set back.
             return Ok(Changes::Lost);
         }
-        let touched: Vec<(String, Option<String>)> = sqlx::query_as(
+        let touched = sqlx::query_as(
             "SELECT DISTINCT layer, id FROM onemap.changes \
              WHERE transaction >= pg_snapshot_xmin($1::pg_snapshot) \
                AND NOT pg_visible_in_snapshot(transaction, $1::pg_snapshot) ORDER BY layer, id",
-        )
-        .bind(before)
-        .fetch_all(&mut *moment)
-        .await?;
+        );
+        let touched: Vec<(String, Option<String>)> = answered(touched.bind(before).fetch_all(&mut *moment)).await?;
         let mut changes = Vec::with_capacity(touched.len());
         for (at, source) in self.sources.iter().enumerate() {
             let layer = &source.schema;
             if let Watch::Compare(comparison) = &source.watch {
                 if comparison.is_due() {
-                    let now = read_rows(&mut moment, source, "", &[]).await?;
+                    let now = read_rows(moment, source, "", &[]).await?;
                     let differences = comparison.differences(now).into_iter();
                     changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
                 }
@@ -170,13 +169,12 @@ impl PostGis {
                 continue;
             }
             let condition = format!("WHERE {} = ANY($1)", source.key);
-            let rows = read_rows(&mut moment, source, &condition, &ids).await?;
+            let rows = read_rows(moment, source, &condition, &ids).await?;
             let mut now: BTreeMap<FeatureId, Feature> =
                 rows.into_iter().map(|feature| (feature.id.clone(), feature)).collect();
             let ids = ids.into_iter().filter_map(|id| FeatureId::new(id).ok());
             changes.extend(ids.map(|id| Change { layer: at, now: now.remove(&id), id }));
         }
-        moment.commit().await?;
         Ok(Changes::Since { position: end, changes })
     }
 
@@ -186,7 +184,7 @@ impl PostGis {
             WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' RETURNING transaction) \
             INSERT INTO onemap.trimmed (up_to) SELECT transaction FROM gone ORDER BY transaction DESC LIMIT 1 \
             ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
-        if let Err(error) = sqlx::query(SQL).execute(&self.pool).await {
+        if let Err(error) = answered(sqlx::query(SQL).execute(&self.pool)).await {
             tracing::debug!(%error, "the change log was not shortened");
         }
     }
@@ -234,7 +232,10 @@ impl Store for PostGis {
     }
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>> {
-        Box::pin(async move { self.read_layers(sink).await.map_err(|error| self.database(error)) })
+        Box::pin(async move {
+            let read = self.line.read(async |moment| self.read_layers(moment, sink).await);
+            read.await.map_err(|error| self.database(error))
+        })
     }
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
@@ -242,8 +243,13 @@ impl Store for PostGis {
             if self.trimming.is_due() {
                 self.trim().await;
             }
-            self.read_changes(position).await.map_err(|error| self.database(error))
+            let read = self.line.read(async |moment| self.read_changes(moment, position).await);
+            read.await.map_err(|error| self.database(error))
         })
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.ear.heard())
     }
 
     fn append<'a>(
@@ -262,8 +268,21 @@ impl Store for PostGis {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.pool.close())
+        Box::pin(async move {
+            self.line.close().await;
+            self.pool.close().await;
+        })
     }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, Error> {
+    let unreadable = |source| Error::Database { location: "the address of the database".to_owned(), source };
+    url.parse().map_err(unreadable)
+}
+
+fn location(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_default();
+    format!("postgres://{}:{}/{database}", options.get_host(), options.get_port())
 }
 
 /// SQLSTATE 42501, insufficient privilege, and 25006, a database that takes no writes.
@@ -272,12 +291,17 @@ fn is_forbidden(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
 }
 
+/// Where the log ends at this moment. Transactions are numbered within one history of one database: after a standby
+/// took over, or a backup was put back, the same numbers mean something else.
 async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
-    let (newest, seen) =
-        sqlx::query_as("SELECT coalesce(max(position), 0), pg_current_snapshot()::text FROM onemap.changes")
-            .fetch_one(connection)
-            .await?;
-    Ok(LogPosition { newest, seen: Some(seen) })
+    const SQL: &str = "\
+        SELECT coalesce(max(position), 0), pg_current_snapshot()::text, concat_ws('/', \
+          (SELECT system_identifier FROM pg_control_system()), \
+          (SELECT oid FROM pg_database WHERE datname = current_database()), \
+          CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END) \
+        FROM onemap.changes";
+    let (newest, seen, history) = sqlx::query_as(SQL).fetch_one(connection).await?;
+    Ok(LogPosition { newest, seen: Some(seen), history: Some(history) })
 }
 
 /// Fills the temporary table `incoming`, which lives as long as the transaction.
@@ -320,7 +344,7 @@ async fn read_rows(
     if !ids.is_empty() {
         query = query.bind(ids);
     }
-    let rows = query.fetch_all(connection).await?;
+    let rows = answered(query.fetch_all(connection)).await?;
     rows.iter().filter_map(|row| read_feature(row, &source.schema).transpose()).collect()
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 pub(crate) mod node;
+pub(crate) mod proxy;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -174,4 +175,14 @@ pub(crate) fn foreign(program: &str, arguments: &[&str]) -> String {
 /// The project's own folder.
 pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Asks again and again until it is so.
+pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+    let start = std::time::Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "still not so: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

@@ -215,7 +215,7 @@ async fn the_followed_picture_equals_one_built_from_nothing(house: House) {
     let (snapshot, position) = follower::build(&*house.store).await.expect("a picture");
     let head = Arc::new(Head::new(snapshot, 0));
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let following = tokio::spawn(follower::follow(house.store.clone(), head.clone(), position, || 1, stopped));
+    let following = tokio::spawn(follower::follow(house.store.clone(), head.clone(), Some(position), || 1, stopped));
 
     let table = (house.table)("hazards");
     for sql in [

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, run};
+use crate::stage::{Folder, Server, await_that, run};
 
 /// Tables as another department keeps them: projected coordinates, own names, types without a counterpart.
 const TABLES: &str = "
@@ -33,13 +33,6 @@ key = "gid"
 refresh_s = 1
 "#;
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = std::time::Instant::now();
-    while !holds() {
-        assert!(started.elapsed().as_secs() < 15, "never: {what}");
-    }
-}
-
 #[test]
 fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     let url = fresh_database();
@@ -61,15 +54,15 @@ fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     let count = |layer: &str| server.get(&format!("/ogc/collections/{layer}/items")).json()["numberMatched"].clone();
     assert_eq!(count("full_reservoirs"), json!(1));
     psql(&url, "UPDATE public.\"Reservoirs\" SET state = 2, res_name = '有名塘' WHERE gid = 2");
-    wait_until("the table's change", || {
+    await_that("the table's change", || {
         server.get("/ogc/collections/reservoirs/items/2").json()["properties"]["name"] == "有名塘"
     });
-    wait_until("the view's change", || count("full_reservoirs") == json!(2));
+    await_that("the view's change", || count("full_reservoirs") == json!(2));
     psql(&url, "DELETE FROM public.\"Reservoirs\" WHERE gid = 1");
-    wait_until("the deletion", || server.get("/ogc/collections/reservoirs/items/1").status == 404);
-    wait_until("the deletion in the view", || count("full_reservoirs") == json!(1));
+    await_that("the deletion", || server.get("/ogc/collections/reservoirs/items/1").status == 404);
+    await_that("the deletion in the view", || count("full_reservoirs") == json!(1));
     psql(&url, "TRUNCATE public.\"Reservoirs\"");
-    wait_until("the table's end", || count("reservoirs") == json!(0));
+    await_that("the table's end", || count("reservoirs") == json!(0));
 }
 
 #[test]
@@ -85,7 +78,7 @@ fn another_program_without_rights_on_our_log_can_still_change_its_table() {
     folder.write("onemap.toml", CONFIG);
     let server = Server::start(&folder, &["--store", &url, "--empty"]);
     psql(&url.replace("onemap@", "clerk@"), "UPDATE public.\"Reservoirs\" SET res_name = '改名水库' WHERE gid = 1");
-    wait_until("the clerk's change", || {
+    await_that("the clerk's change", || {
         server.get("/ogc/collections/reservoirs/items/1").json()["properties"]["name"] == "改名水库"
     });
 }

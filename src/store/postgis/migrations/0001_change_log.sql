@@ -40,3 +40,11 @@ CREATE TABLE onemap.trimmed (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   up_to xid8 NOT NULL
 );
+
+-- Calls whoever follows the log; a hint to look, so a database without NOTIFY loses nothing but time.
+CREATE FUNCTION onemap.call_followers() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM pg_notify('onemap_changes', '');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER onemap_called AFTER INSERT ON onemap.changes FOR EACH STATEMENT EXECUTE FUNCTION onemap.call_followers();

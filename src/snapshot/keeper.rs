@@ -1,0 +1,53 @@
+//! Keeps the local copy near the picture: soon after a change, and never so often that it burdens the machine.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::copy::LocalCopy;
+use super::{Head, Version};
+
+/// The copy is looked after this often.
+const EVERY: Duration = Duration::from_secs(10);
+/// Writing takes at most one part in so many of the time.
+const REST_PER_WORK: u32 = 20;
+
+/// Writes the copy whenever the picture, or the time at which it was known to equal the store, has moved on since;
+/// once more when `stop` turns true. `saved` names what the copy holds already.
+pub async fn keep(
+    mut copy: LocalCopy,
+    head: Arc<Head>,
+    mut saved: Option<(Version, i64)>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let is_last = *stop.borrow();
+        let mut pause = EVERY;
+        // In this order the picture is at least as new as the time that is written beside it.
+        let confirmed_ms = head.confirmed_ms();
+        let snapshot = head.load();
+        let state = (snapshot.version(), confirmed_ms);
+        if saved != Some(state) {
+            let started = Instant::now();
+            let written = tokio::task::spawn_blocking(move || {
+                let result = copy.save(&snapshot, confirmed_ms);
+                (copy, result)
+            });
+            let Ok((back, result)) = written.await else { return };
+            copy = back;
+            match result {
+                Ok(()) => saved = Some(state),
+                Err(error) => tracing::warn!(%error, "the local copy was not written; the one before still stands"),
+            }
+            pause = EVERY.max(started.elapsed() * REST_PER_WORK);
+        }
+        if is_last {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The database goes, the map stays: answers go on, say how old they are, and are fresh again by themselves.
+
+use serde_json::Value as Json;
+
+use crate::stage::database::{fresh_database, psql};
+use crate::stage::proxy::Proxy;
+use crate::stage::{Folder, Server, await_that, run};
+
+/// A server over a database at the end of a line that can be broken.
+struct Scene {
+    folder: Folder,
+    /// The database itself.
+    database: String,
+    /// The database through the line.
+    store: String,
+    line: Proxy,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let database = fresh_database();
+        let (before, after) = database.split_once('@').expect("a user");
+        let (host, name) = after.split_once('/').expect("a database");
+        let port = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        let line = Proxy::to(port);
+        let store = format!("{before}@{}/{name}", line.address);
+        Self { folder: Folder::new(), database, store, line }
+    }
+
+    fn serve(&self) -> Server {
+        Server::start(&self.folder, &["--store", &self.store])
+    }
+
+    fn rename(&self, shelter: &str, name: &str) {
+        psql(&self.database, &format!("UPDATE onemap.shelters SET name = '{name}' WHERE id = '{shelter}'"));
+    }
+}
+
+const ITEM: &str = "/ogc/collections/shelters/items/SH-0001";
+
+fn name(server: &Server) -> Json {
+    server.get(ITEM).json()["properties"]["name"].clone()
+}
+
+fn is_ready(server: &Server) -> bool {
+    server.get("/health/ready").status == 200
+}
+
+#[test]
+fn answers_go_on_while_the_line_is_cut_and_are_fresh_after_it_is_mended() {
+    let scene = Scene::new();
+    let server = scene.serve();
+    assert!(is_ready(&server));
+    scene.line.cut();
+    scene.rename("SH-0001", "改了的");
+    await_that("the server knows that it is behind", || !is_ready(&server));
+    let item = server.get(ITEM);
+    assert_eq!((item.status, &item.json()["stale"]), (200, &Json::Bool(true)));
+    assert!(item.json()["data_age_s"].as_f64().expect("an age") >= 3.0);
+    let tile = server.get("/tiles/shelters/12/3400/1738");
+    assert!(tile.header("warning").starts_with("110 "), "{} {:?}", tile.status, tile.headers);
+    assert_ne!(tile.header("age"), "0");
+    scene.line.mend();
+    await_that("the change that was made meanwhile", || name(&server) == "改了的");
+    await_that("it is ready again", || is_ready(&server));
+}
+
+#[test]
+fn a_silent_database_holds_nobody_up() {
+    let scene = Scene::new();
+    let server = scene.serve();
+    scene.line.silence();
+    scene.rename("SH-0001", "改了的");
+    await_that("the server knows that it is behind", || !is_ready(&server));
+    assert_eq!(server.get(ITEM).status, 200);
+    scene.line.mend();
+    await_that("the change that was made meanwhile", || name(&server) == "改了的");
+    scene.line.silence();
+    assert_eq!(server.stop(), Some(0), "it stops although the database is silent");
+}
+
+#[test]
+fn it_starts_without_its_database_and_catches_up() {
+    let scene = Scene::new();
+    let first = scene.serve();
+    let version = first.get("/api/layers").json()["data_version"].clone();
+    let before = name(&first);
+    assert_eq!(first.stop(), Some(0));
+    scene.line.cut();
+    scene.rename("SH-0001", "改了的");
+
+    let server = scene.serve();
+    await_that("the server knows that it is behind", || !is_ready(&server));
+    let layers = server.get("/api/layers").json();
+    assert_eq!((&layers["stale"], &layers["data_version"]), (&Json::Bool(true), &version));
+    assert_eq!(name(&server), before);
+    let nearest = server.get("/api/nearest?point=118.86,26.22&layer=teams&k=3").json();
+    assert_eq!((&nearest["stale"], nearest["features"].as_array().map(Vec::len)), (&Json::Bool(true), Some(3)));
+    scene.line.mend();
+    await_that("the change that was made meanwhile", || name(&server) == "改了的");
+    assert!(is_ready(&server));
+}
+
+#[test]
+fn the_copy_holds_every_feature_as_it_was() {
+    let scene = Scene::new();
+    // Kinds of values and shapes that the sample does not have.
+    let first = scene.serve();
+    psql(
+        &scene.database,
+        "INSERT INTO onemap.incidents (id, geom, started_at) VALUES
+           ('none', NULL, NULL), ('point', 'SRID=4326;POINT(118.8 26.2)', '2026-08-14T10:00:00.123Z'),
+           ('multi', 'SRID=4326;MULTIPOLYGON(((118 26,119 26,119 27,118 26)),((120 26,121 26,121 27,120 26)))', NULL)",
+    );
+    let pages = |server: &Server| {
+        let layers = server.get("/api/layers").json()["layers"].as_array().expect("layers").clone();
+        let page = |layer: &Json| {
+            let id = layer["id"].as_str().expect("an id");
+            server.get(&format!("/ogc/collections/{id}/items?limit=10000")).json()["features"].clone()
+        };
+        layers.iter().map(page).collect::<Vec<Json>>()
+    };
+    await_that("the incidents", || first.get("/ogc/collections/incidents/items/multi").status == 200);
+    let before = pages(&first);
+    assert_eq!(first.stop(), Some(0));
+    scene.line.cut();
+    assert_eq!(pages(&scene.serve()), before);
+}
+
+#[test]
+fn a_copy_outlives_the_death_of_the_server() {
+    let scene = Scene::new();
+    let first = scene.serve();
+    await_that("a copy", || !copied(&scene.folder, "manifest").is_empty());
+    first.kill();
+    scene.line.cut();
+    assert_eq!(scene.serve().get(ITEM).status, 200);
+}
+
+#[test]
+fn a_damaged_copy_is_refused() {
+    let scene = Scene::new();
+    assert_eq!(scene.serve().stop(), Some(0));
+    scene.line.cut();
+    let path = copied(&scene.folder, ".layer").into_iter().find(|path| path.contains("shelters-")).expect("a file");
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("damage");
+    let output = run(&scene.folder, &["serve", "--listen", "127.0.0.1:0", "--store", &scene.store]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("is damaged: a checksum does not agree"), "{log}");
+}
+
+#[test]
+fn one_database_never_answers_for_another() {
+    let scene = Scene::new();
+    assert_eq!(scene.serve().stop(), Some(0));
+    scene.line.cut();
+    let other = scene.store.replace("/onemap_test", "/another_onemap_test");
+    let output = run(&scene.folder, &["serve", "--listen", "127.0.0.1:0", "--store", &other]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_second_server_leaves_the_copy_to_the_first() {
+    let scene = Scene::new();
+    let first = scene.serve();
+    let second = scene.serve();
+    assert!(is_ready(&second));
+    assert_eq!(second.stop(), Some(0));
+    assert_eq!(first.stop(), Some(0));
+    scene.line.cut();
+    assert_eq!(scene.serve().get(ITEM).status, 200);
+}
+
+#[test]
+fn a_database_that_was_exchanged_is_read_anew() {
+    let scene = Scene::new();
+    let server = scene.serve();
+    let (administration, name_of) = scene.database.rsplit_once('/').expect("a database");
+    let administration = format!("{administration}/postgres");
+    let swap = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
+    // The other one has the same log and has gone on: numbers alone do not tell them apart.
+    scene.line.cut();
+    psql(&administration, &format!("{swap} '{name_of}'"));
+    psql(&administration, &format!("CREATE DATABASE {name_of}_other TEMPLATE {name_of}"));
+    let other = format!("{}_other", scene.database);
+    psql(&other, "ALTER TABLE onemap.shelters DISABLE TRIGGER USER");
+    psql(&other, "UPDATE onemap.shelters SET name = '另一个' WHERE id = 'SH-0001'");
+    psql(&administration, &format!("ALTER DATABASE {name_of} RENAME TO {name_of}_old"));
+    psql(&administration, &format!("ALTER DATABASE {name_of}_other RENAME TO {name_of}"));
+    scene.line.mend();
+    await_that("what the other database says", || name(&server) == "另一个");
+}
+
+/// Files of the copy whose name ends so.
+fn copied(folder: &Folder, ending: &str) -> Vec<String> {
+    let stores = std::fs::read_dir(folder.file("onemap-copy")).into_iter().flatten().flatten();
+    let files = stores.flat_map(|store| std::fs::read_dir(store.path()).into_iter().flatten().flatten());
+    files.map(|file| file.path().display().to_string()).filter(|path| path.ends_with(ending)).collect()
+}

@@ -1,0 +1,91 @@
+//! A line to a server that can be cut, silenced and mended.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Bytes pass.
+    Open,
+    /// Bytes wait.
+    Silent,
+    /// Connections break, and none is taken.
+    Cut,
+}
+
+/// Forwards TCP connections, as long as the line is not broken.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    line: Arc<Line>,
+}
+
+struct Line {
+    state: Mutex<State>,
+    changed: Condvar,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    /// A line to a port of this machine.
+    pub(crate) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let line = Arc::new(Line {
+            state: Mutex::new(State::Open),
+            changed: Condvar::new(),
+            connections: Mutex::new(Vec::new()),
+        });
+        let own = line.clone();
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                if *own.state.lock().expect("a state") == State::Cut {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
+                    let line = own.clone();
+                    std::thread::spawn(move || line.forward(from, to));
+                }
+                own.connections.lock().expect("connections").extend([near, far]);
+            }
+        });
+        Self { address, line }
+    }
+
+    pub(crate) fn cut(&self) {
+        self.line.turn(State::Cut);
+        for connection in self.line.connections.lock().expect("connections").drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn silence(&self) {
+        self.line.turn(State::Silent);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.line.turn(State::Open);
+    }
+}
+
+impl Line {
+    fn turn(&self, state: State) {
+        *self.state.lock().expect("a state") = state;
+        self.changed.notify_all();
+    }
+
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let state = self.state.lock().expect("a state");
+            drop(self.changed.wait_while(state, |state| *state == State::Silent).expect("a state"));
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}
