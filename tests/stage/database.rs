@@ -2,13 +2,21 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Folder;
 
-/// A running PostgreSQL, shared by all tests of the run and stopped with it.
+/// A running PostgreSQL; stopped at the end of the run.
 pub(crate) struct Postgres {
     pub(crate) url: String,
+    /// What it takes to start it again; nothing, when it is somebody else's.
+    own: Option<Own>,
+}
+
+struct Own {
+    folder: PathBuf,
+    port: u16,
 }
 
 /// The server of this run; started by the first test that needs it.
@@ -17,20 +25,9 @@ pub(crate) fn postgres() -> &'static Postgres {
     SERVER.get_or_init(Postgres::start)
 }
 
-/// A new database with PostGIS, and its URL.
+/// A new database with PostGIS on the server of this run, and its URL.
 pub(crate) fn fresh_database() -> String {
-    static COUNT: Mutex<u32> = Mutex::new(0);
-    let server = postgres();
-    let name = {
-        let mut count = COUNT.lock().expect("the count");
-        *count += 1;
-        format!("onemap_test_{}_{}", std::process::id(), *count)
-    };
-    let administration = format!("{}/postgres", server.url);
-    psql(&administration, &format!("CREATE DATABASE {name}"));
-    let url = format!("{}/{name}", server.url);
-    psql(&url, "CREATE EXTENSION postgis");
-    url
+    postgres().fresh_database()
 }
 
 /// Runs SQL and answers rows of values joined by `|`.
@@ -53,55 +50,86 @@ pub(crate) fn psql(url: &str, sql: &str) -> String {
 }
 
 impl Postgres {
-    #[expect(clippy::zombie_processes, reason = "the guard ends it after the run")]
     fn start() -> Self {
-        if let Ok(url) = std::env::var("ONEMAP_TEST_POSTGRES") {
-            return Self { url: url.trim_end_matches('/').to_owned() };
+        match std::env::var("ONEMAP_TEST_POSTGRES") {
+            Ok(url) => Self { url: url.trim_end_matches('/').to_owned(), own: None },
+            Err(_) => Self::of_its_own(),
         }
-        let programs = programs();
+    }
+
+    /// A server that a test may kill.
+    pub(crate) fn of_its_own() -> Self {
         let folder = Folder::new();
-        let as_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-        if as_root {
+        if is_root() {
             super::foreign("chown", &["postgres", &folder.path().display().to_string()]);
         }
-        let run = |program: &str, arguments: &str| {
-            let command = format!("cd / && exec {} {arguments}", programs.join(program).display());
-            // PostgreSQL refuses to run as root.
-            let mut shell = if as_root { Command::new("runuser") } else { Command::new("sh") };
-            if as_root {
-                shell.args(["-u", "postgres", "--", "sh"]);
-            }
-            shell.args(["-c", &command]).stdin(Stdio::null());
-            shell
-        };
         let data = folder.file("data");
-        let data = data.display();
-        let made = run("initdb", &format!("-D {data} -U onemap -A trust -E UTF8 --no-locale --no-sync"))
-            .output()
-            .expect("initdb starts");
+        let made =
+            program("initdb", &format!("-D {} -U onemap -A trust -E UTF8 --no-locale --no-sync", data.display()))
+                .output()
+                .expect("initdb starts");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|taken| taken.local_addr())
             .expect("a free port")
             .port();
-        let own = std::process::id();
-        let server = format!(
-            "-D {data} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100",
-            folder.path().display()
-        );
-        let log = folder.file("log");
-        let child = run("postgres", &server)
-            .stdout(std::fs::File::create(&log).expect("a log"))
-            .stderr(std::fs::File::options().append(true).open(&log).expect("a log"))
-            .spawn()
-            .expect("postgres starts");
-        guard(own, child.id(), folder.path());
+        let own = Own { folder: folder.path().to_owned(), port };
         // The folder is removed by the guard.
         std::mem::forget(folder);
-        let url = format!("postgres://onemap@127.0.0.1:{port}");
-        wait_until_ready(&programs.join("pg_isready"), port, &log);
-        Self { url }
+        own.launch();
+        Self { url: format!("postgres://onemap@127.0.0.1:{port}"), own: Some(own) }
     }
+
+    /// A new database with PostGIS, and its URL.
+    pub(crate) fn fresh_database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("onemap_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        psql(&format!("{}/postgres", self.url), &format!("CREATE DATABASE {name}"));
+        let url = format!("{}/{name}", self.url);
+        psql(&url, "CREATE EXTENSION postgis");
+        url
+    }
+
+    /// Ends the server with SIGKILL.
+    pub(crate) fn kill(&self) {
+        let own = self.own.as_ref().expect("a server of its own");
+        let lock = std::fs::read_to_string(own.folder.join("data/postmaster.pid")).expect("it runs");
+        super::foreign("kill", &["-KILL", lock.lines().next().expect("a process")]);
+    }
+
+    /// Starts the server again after it was killed.
+    pub(crate) fn start_again(&self) {
+        self.own.as_ref().expect("a server of its own").launch();
+    }
+}
+
+impl Own {
+    #[expect(clippy::zombie_processes, reason = "the guard ends it after the run")]
+    fn launch(&self) {
+        let Self { folder, port } = self;
+        let options = "-c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=100";
+        let server = format!("-D {}/data -p {port} -k {} {options}", folder.display(), folder.display());
+        let log = folder.join("log");
+        let file = || std::fs::File::options().create(true).append(true).open(&log).expect("a log");
+        let child = program("postgres", &server).stdout(file()).stderr(file()).spawn().expect("postgres starts");
+        guard(std::process::id(), child.id(), folder);
+        wait_until_ready(*port, &log);
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// A program of PostgreSQL, which refuses to run as root.
+fn program(name: &str, arguments: &str) -> Command {
+    let command = format!("cd / && exec {} {arguments}", programs().join(name).display());
+    let mut shell = if is_root() { Command::new("runuser") } else { Command::new("sh") };
+    if is_root() {
+        shell.args(["-u", "postgres", "--", "sh"]);
+    }
+    shell.args(["-c", &command]).stdin(Stdio::null());
+    shell
 }
 
 /// Statics are not dropped at the end of a test run, so a small shell waits for the run's end and cleans up.
@@ -120,11 +148,12 @@ fn guard(run: u32, server: u32, folder: &std::path::Path) {
         .expect("sh starts");
 }
 
-fn wait_until_ready(pg_isready: &std::path::Path, port: u16, log: &std::path::Path) {
+fn wait_until_ready(port: u16, log: &std::path::Path) {
+    let pg_isready = programs().join("pg_isready");
     // The program itself waits for the server's answer; -t bounds one attempt.
     for _ in 0..200 {
         let port = port.to_string();
-        let answered = Command::new(pg_isready).args(["-q", "-h", "127.0.0.1", "-p", &port, "-t", "1"]).status();
+        let answered = Command::new(&pg_isready).args(["-q", "-h", "127.0.0.1", "-p", &port, "-t", "1"]).status();
         if answered.is_ok_and(|status| status.success()) {
             return;
         }

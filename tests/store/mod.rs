@@ -4,3 +4,4 @@ mod contract;
 mod foreign;
 mod geopackage;
 mod postgis;
+mod writers;
