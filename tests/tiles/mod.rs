@@ -1,5 +1,7 @@
 //! Every tile of the county, decoded by a second implementation, equals the source.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::PI;
 
