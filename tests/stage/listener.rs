@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{Server, foreign};
 
 /// Longest wait for an event that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One event as it was sent.
 #[derive(Debug)]
@@ -88,6 +88,5 @@ pub(crate) fn edit(file: &Path, statements: &str) {
 pub(crate) fn point_literal(lon: f64, lat: f64) -> String {
     let mut bytes = vec![0x47, 0x50, 0, 1, 0xe6, 0x10, 0, 0, 1, 1, 0, 0, 0];
     bytes.extend([lon, lat].iter().flat_map(|ordinate| ordinate.to_le_bytes()));
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("X'{hex}'")
+    bytes.iter().fold("X'".to_owned(), |hex, byte| format!("{hex}{byte:02x}")) + "'"
 }
