@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::opening::{self, CopyOptions};
 use super::store::{Fill, StoreOptions};
 use crate::clock;
-use crate::http::{self, Door};
+use crate::http::{self, Door, Limits};
 use crate::model::Catalog;
 use crate::snapshot::{Head, follower, keeper};
 
@@ -38,6 +38,14 @@ pub(super) struct Options {
     /// Make a new store without the sample county.
     #[arg(long)]
     empty: bool,
+
+    /// Most streams of change events at once; each holds one file handle.
+    #[arg(long, value_name = "COUNT", default_value_t = 2_000, env = "ONEMAP_MAX_EVENT_STREAMS")]
+    max_event_streams: usize,
+
+    /// Memory for finished tiles, megabytes; 0 keeps none.
+    #[arg(long, value_name = "MB", default_value_t = 256, env = "ONEMAP_TILE_CACHE_MB")]
+    tile_cache_mb: u32,
 
     #[command(flatten)]
     store: StoreOptions,
@@ -68,7 +76,12 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let following = follower::follow(store.clone(), head.clone(), opened.position, clock::now_ms, stopped.clone());
     let follower = tokio::spawn(following);
     let keeper = opened.copy.map(|copy| tokio::spawn(keeper::keep(copy, head.clone(), opened.saved, stopped)));
-    let server = http::serve(Door { head, catalog, public_url: options.public_url }, listener)?;
+    let (close_streams, closing) = watch::channel(false);
+    let limits = Limits {
+        event_streams: options.max_event_streams,
+        tile_cache_bytes: u64::from(options.tile_cache_mb) * 1_000_000,
+    };
+    let server = http::serve(Door { head, catalog, public_url: options.public_url }, limits, closing, listener)?;
     let handle = server.handle();
     // Whoever reads the line below may ask to stop at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -82,6 +95,8 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         ended = &mut server => anyhow::bail!("the server ended by itself: {ended:?}"),
     }
     tracing::info!("stopping");
+    // A stream has no end of its own that could be waited for.
+    close_streams.send_replace(true);
     handle.stop(true).await;
     server.await??;
     stop.send_replace(true);

@@ -3,26 +3,36 @@
 mod analysis;
 mod answer;
 mod assets;
+mod events;
 mod features;
 mod layers;
+mod news;
 mod operations;
 mod problem;
 mod request;
 mod tiles;
 
+use std::any::Any;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Extensions, Server};
 use actix_web::middleware::{Compress, DefaultHeaders, NormalizePath};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, guard, web};
+use tokio::sync::watch;
 
 use crate::model::Catalog;
 use crate::snapshot::Head;
+use crate::tile::cache::TileCache;
 use problem::Problem;
 
 /// Seconds that requests under way may take after a stop was asked for.
 const SHUTDOWN_TIMEOUT_S: u64 = 10;
+
+/// How long bytes may wait for a caller who does not take them.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every handler may use.
 pub struct Door {
@@ -34,15 +44,33 @@ pub struct Door {
     pub public_url: Option<String>,
 }
 
-/// Answers on a listener until its handle is told to stop.
+/// How much the door may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most streams of events at once.
+    pub event_streams: usize,
+    /// Most bytes of finished tiles that are kept; 0 keeps none.
+    pub tile_cache_bytes: u64,
+}
+
+/// Answers on a listener until its handle is told to stop. Streams of events end once `closing` turns true.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(door: Door, listener: TcpListener) -> std::io::Result<Server> {
+pub fn serve(
+    door: Door,
+    limits: Limits,
+    closing: watch::Receiver<bool>,
+    listener: TcpListener,
+) -> std::io::Result<Server> {
     let door = web::Data::new(door);
+    let tiles = web::Data::new(TileCache::new(limits.tile_cache_bytes, answer::etag));
+    let streams = web::Data::new(events::Streams::new(limits.event_streams, closing));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(door.clone())
+            .app_data(tiles.clone())
+            .app_data(streams.clone())
             .wrap(Compress::default())
             .wrap(NormalizePath::trim())
             .wrap(
@@ -53,7 +81,19 @@ pub fn serve(door: Door, listener: TcpListener) -> std::io::Result<Server> {
             )
             .configure(urls)
     });
+    let server = server.on_connect(end_when_unread);
     Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
+}
+
+/// Lets the kernel end a connection whose other side takes nothing for a while: a response that waits for room
+/// to write would not notice.
+fn end_when_unread(connection: &dyn Any, _: &mut Extensions) {
+    #[cfg(target_os = "linux")]
+    if let Some(socket) = connection.downcast_ref::<TcpStream>()
+        && let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))
+    {
+        tracing::debug!(%error, "a connection cannot be given a time limit");
+    }
 }
 
 fn urls(app: &mut web::ServiceConfig) {
@@ -66,6 +106,7 @@ fn urls(app: &mut web::ServiceConfig) {
 
     at("/api/layers", read().to(layers::layers));
     at("/api/nearest", read().to(analysis::nearest));
+    at("/api/events", read().to(events::events));
 
     at("/ogc", read().to(features::landing_page));
     at("/ogc/conformance", read().to(features::conformance));
@@ -91,7 +132,9 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::NotFound {
         what: "path",
         value: request.path().chars().take(200).collect(),
-        accepted: "/, /api/layers, /api/nearest, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready".to_owned(),
+        accepted:
+            "/, /api/layers, /api/nearest, /api/events, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
+                .to_owned(),
     })
 }
 

@@ -52,6 +52,15 @@ pub(super) enum Problem {
         /// What is taken.
         allowed: &'static str,
     },
+    /// As many are served at once as may be.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many may be.
+        limit: usize,
+        /// When to ask again, seconds.
+        retry_after_s: u32,
+    },
 }
 
 impl Problem {
@@ -62,6 +71,7 @@ impl Problem {
             }
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -72,6 +82,7 @@ impl Problem {
             Self::UnknownParameter { .. } => ("unknown-parameter", "A parameter is not known here"),
             Self::NotFound { .. } => ("not-found", "There is nothing of that name"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not taken here"),
+            Self::TooMany { .. } => ("too-many", "As many are served at once as may be"),
         };
         let mut body = json!({
             "type": format!("urn:problem-type:onemap:{slug}"),
@@ -91,6 +102,7 @@ impl Problem {
                 json!({"parameter": what, "value": value, "accepted": accepted})
             }
             Self::MethodNotAllowed { method, allowed } => json!({"value": method, "accepted": allowed}),
+            Self::TooMany { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
         };
         if let (Some(body), serde_json::Value::Object(facts)) = (body.as_object_mut(), facts) {
             body.extend(facts);
@@ -115,6 +127,9 @@ impl fmt::Display for Problem {
             }
             Self::NotFound { what, value, accepted } => write!(f, "there is no {what} {value:?}; accepted: {accepted}"),
             Self::MethodNotAllowed { method, allowed } => write!(f, "{method} is not taken here; accepted: {allowed}"),
+            Self::TooMany { what, limit, retry_after_s } => {
+                write!(f, "{limit} {what} are open, which is the most; ask again in {retry_after_s} s")
+            }
         }
     }
 }
@@ -129,6 +144,9 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Self::MethodNotAllowed { allowed, .. } = self {
             response.insert_header((header::ALLOW, *allowed));
+        }
+        if let Self::TooMany { retry_after_s, .. } = self {
+            response.insert_header((header::RETRY_AFTER, *retry_after_s));
         }
         response.body(self.body().to_string())
     }

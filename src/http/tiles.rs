@@ -1,16 +1,18 @@
 //! Vector tiles by column and row, and TileJSON 3.0 that describes them.
 
+use actix_web::http::header::{AcceptEncoding, ContentEncoding, Encoding, Header};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value as Json, json};
 
 use super::Door;
-use super::answer::{Moment, etag, is_known};
+use super::answer::{Moment, is_known};
 use super::problem::Problem;
 use super::request::{Parameters, invalid, layer, origin};
 use crate::geodesy::Envelope;
 use crate::model::{FieldType, View};
 use crate::snapshot::{Layer, Snapshot};
+use crate::tile::cache::{Packing, TileCache, Wanted};
 use crate::tile::{self, InvalidAddress, TileAddress};
 
 /// Zoom beyond which viewers enlarge tiles instead of asking for more.
@@ -34,7 +36,7 @@ pub(super) async fn tilejson(
         "tilejson": "3.0.0",
         "name": path.as_str(),
         "scheme": "xyz",
-        "tiles": [format!("{base}/tiles/{path}/{{z}}/{{x}}/{{y}}?v={}", moment.snapshot.version())],
+        "tiles": [format!("{base}/tiles/{path}/{{z}}/{{x}}/{{y}}")],
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),
@@ -45,24 +47,43 @@ pub(super) async fn tilejson(
 pub(super) async fn tile(
     request: HttpRequest,
     door: web::Data<Door>,
+    cache: web::Data<TileCache>,
     path: web::Path<(String, String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    // The version in the address only makes it a new one for caches; the answer is always the newest.
+    // Some callers put a version into the address to make it a new one for caches; the answer is always the newest.
     Parameters::read(&request, &["v"])?;
     let (names, z, x, y) = path.into_inner();
     let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
     let moment = Moment::now(&door);
     let layers = named_layers(&moment.snapshot, &names)?;
     let address = address(&z, &x, y)?;
-    let bytes = tile::render(&layers, address);
-    if bytes.is_empty() {
-        return Ok(moment.respond(tile::MEDIA_TYPE).status(StatusCode::NO_CONTENT).finish());
+    let packing = packing(&request);
+    let tile = cache.get(Wanted { head: &door.head, snapshot: &moment.snapshot, layers: &layers, address, packing });
+    let mut response = moment.respond(tile::MEDIA_TYPE);
+    if tile.bytes().is_empty() {
+        return Ok(response.status(StatusCode::NO_CONTENT).finish());
     }
-    let etag = etag(&bytes);
-    if is_known(&request, &etag) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    response.insert_header((header::ETAG, tile.tag())).insert_header((header::VARY, "Accept-Encoding"));
+    if is_known(&request, tile.tag()) {
+        return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
     }
-    Ok(moment.respond(tile::MEDIA_TYPE).insert_header((header::ETAG, etag)).body(bytes))
+    match tile.packing() {
+        Packing::Plain => &mut response,
+        Packing::Gzip => response.insert_header(ContentEncoding::Gzip),
+        Packing::Brotli => response.insert_header(ContentEncoding::Brotli),
+    };
+    Ok(response.body(tile.bytes().clone()))
+}
+
+/// The packing that the caller likes best of those that tiles are kept in.
+fn packing(request: &HttpRequest) -> Packing {
+    let kept = [Encoding::brotli(), Encoding::gzip(), Encoding::identity()];
+    let accepted = AcceptEncoding::parse(request).ok();
+    match accepted.and_then(|accepted| accepted.negotiate(kept.iter())) {
+        Some(Encoding::Known(ContentEncoding::Brotli)) => Packing::Brotli,
+        Some(Encoding::Known(ContentEncoding::Gzip)) => Packing::Gzip,
+        _ => Packing::Plain,
+    }
 }
 
 /// Layers by their names joined by commas, each once.

@@ -112,7 +112,8 @@ async fn catch_up(store: &dyn Store, head: &Head, from: Option<&LogPosition>) ->
                 // A transaction that was slow to commit brings entries older than the newest one seen.
                 let version = position.newest.max(current.version() + 1);
                 tracing::debug!(version, changes = changes.len(), "the map changed");
-                head.replace(apply(&current, changes, version));
+                let (snapshot, changed) = apply(&current, changes, version);
+                head.replace(snapshot, Some(changed));
             }
             Ok(position)
         }
@@ -125,18 +126,21 @@ async fn catch_up(store: &dyn Store, head: &Head, from: Option<&LogPosition>) ->
 
 async fn read_again(store: &dyn Store, head: &Head, current: &Snapshot) -> Result<LogPosition, Error> {
     let (snapshot, position) = build(store).await?;
-    head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot });
+    head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot }, None);
     Ok(position)
 }
 
-fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> Snapshot {
+/// The picture after some changes, and which features they are, by position of their layer.
+fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<(usize, Vec<FeatureId>)>) {
     let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {
         by_layer.entry(change.layer).or_default().push((change.id, change.now));
     }
     let mut layers = current.layers.clone();
+    let mut ids = Vec::new();
     for (at, changes) in by_layer {
+        ids.push((at, changes.iter().map(|(id, _)| id.clone()).collect()));
         layers[at] = Arc::new(layers[at].with_changes(changes, version));
     }
-    Snapshot { version, layers }
+    (Snapshot { version, layers }, ids)
 }

@@ -9,17 +9,20 @@ mod chunk;
 mod column;
 pub mod copy;
 pub mod follower;
+mod history;
 pub mod keeper;
 mod layer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
-use crate::model::LayerSchema;
+use crate::model::{FeatureId, LayerSchema};
 
 pub use chunk::{Chunk, Place, Row};
+pub use history::{Edit, LayerEdits, Swap};
 pub use layer::Layer;
 
 /// Names the data an answer was made from: the position in the store's change log.
@@ -70,13 +73,20 @@ pub struct Head {
     current: ArcSwap<Snapshot>,
     /// When the picture was last known to equal the store, milliseconds since 1970.
     confirmed_ms: AtomicI64,
+    history: RwLock<history::History>,
+    newest: watch::Sender<Version>,
 }
 
 impl Head {
     /// Starts with a picture that equals the store at this time (milliseconds since 1970).
     #[must_use]
     pub fn new(snapshot: Snapshot, now_ms: i64) -> Self {
-        Self { current: ArcSwap::from_pointee(snapshot), confirmed_ms: AtomicI64::new(now_ms) }
+        Self {
+            newest: watch::Sender::new(snapshot.version),
+            current: ArcSwap::from_pointee(snapshot),
+            confirmed_ms: AtomicI64::new(now_ms),
+            history: RwLock::default(),
+        }
     }
 
     /// The picture now. Load it once for one answer.
@@ -91,8 +101,31 @@ impl Head {
         self.confirmed_ms.load(Ordering::Acquire)
     }
 
-    fn replace(&self, snapshot: Snapshot) {
-        self.current.store(Arc::new(snapshot));
+    /// The version of the picture, to wait on: wakes at each replacement.
+    #[must_use]
+    pub fn versions(&self) -> watch::Receiver<Version> {
+        self.newest.subscribe()
+    }
+
+    /// What led from one version of the picture to a later one; `None` when that is not remembered.
+    #[must_use]
+    pub fn changes(&self, from: Version, to: Version) -> Option<Vec<Arc<Swap>>> {
+        self.history.read().unwrap_or_else(PoisonError::into_inner).between(from, to)
+    }
+
+    /// Puts a picture in the place of the one before. `changed` names the features that differ, by position of
+    /// their layer; `None` when anything may differ.
+    fn replace(&self, snapshot: Snapshot, changed: Option<Vec<(usize, Vec<FeatureId>)>>) {
+        let before = self.load();
+        let version = snapshot.version;
+        let edits = changed.map(|changed| history::compare(&before, &snapshot, changed));
+        {
+            // Whoever reads of a change finds it in the picture.
+            let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
+            history.push(before.version, version, edits);
+            self.current.store(Arc::new(snapshot));
+        }
+        self.newest.send_replace(version);
     }
 
     fn confirm(&self, now_ms: i64) {

@@ -1,9 +1,11 @@
 //! Answers as pictures: layers and a tile address in, vector tile bytes out. Plain functions on a picture.
 
+pub mod cache;
 pub mod grid;
 mod mvt;
 mod shape;
 
+use crate::geodesy::Envelope;
 use crate::model::View;
 use crate::snapshot::{Layer, Row};
 
@@ -17,7 +19,7 @@ pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 #[must_use]
 pub fn render(layers: &[&Layer], address: TileAddress) -> Vec<u8> {
     let mut tile = mvt::Tile::default();
-    let reach = address.buffered_envelope(shape::BUFFER_UNITS / shape::EXTENT);
+    let reach = reach(address);
     for layer in layers.iter().filter(|layer| address.zoom() >= layer.schema().min_zoom) {
         let view = View::public(layer.schema());
         let mut rows: Vec<Row<'_>> = layer.rows_in(&reach).collect();
@@ -32,6 +34,11 @@ pub fn render(layers: &[&Layer], address: TileAddress) -> Vec<u8> {
         tile.add(drawn);
     }
     tile.into_bytes()
+}
+
+/// The box that decides what a tile shows: a feature whose own box does not share a point with it is not drawn.
+fn reach(address: TileAddress) -> Envelope {
+    address.buffered_envelope(shape::BUFFER_UNITS / shape::EXTENT)
 }
 
 /// The id and every public field that the catalog carries in tiles.

@@ -1,5 +1,5 @@
 // Watches how fresh the server's data is: version and age in the header, a notice when stale or out of reach.
-import { catalog, ServerError, type Catalog } from "./api";
+import { catalog, ServerError, type Catalog, type Freshness as News } from "./api";
 import { element, part } from "./element";
 import { age } from "./format";
 import { onLanguage, say } from "./language";
@@ -7,11 +7,15 @@ import { notice, settle } from "./notices";
 
 const LOOK_EVERY_MS = 30_000;
 const RETRY_AFTER_MS = 5_000;
+/** Changes that come in quick succession are counted once. */
+const SOON_MS = 500;
 
 export class Freshness {
   #heardAt = performance.now();
   #timer = 0;
   #reachable = true;
+  #live = true;
+  #soon = 0;
 
   constructor(private latest: Catalog, private readonly onNews: (catalog: Catalog, moved: boolean) => void) {
     onLanguage(() => this.#draw());
@@ -35,17 +39,42 @@ export class Freshness {
     }
   }
 
+  /** Asks shortly: something changed, and the counts with it. */
+  lookSoon(): void {
+    this.#soon ||= window.setTimeout(() => {
+      this.#soon = 0;
+      void this.look();
+    }, SOON_MS);
+  }
+
+  /** Takes what the server said by itself. */
+  hear(news: News): void {
+    this.latest = { ...this.latest, data_age_s: news.data_age_s, stale: news.stale };
+    this.#heardAt = performance.now();
+    this.#judge();
+  }
+
+  /** Whether changes are heard of as they happen. */
+  live(live: boolean): void {
+    this.#live = live;
+    this.#draw();
+  }
+
   #heard(news: Catalog): void {
     const moved = news.data_version !== this.latest.data_version || !this.#reachable;
     this.#reachable = true;
     this.latest = news;
     this.#heardAt = performance.now();
     settle("unreachable");
-    if (news.stale) notice("stale", "staleNotice", () => this.#ageWords());
-    else settle("stale");
-    this.#draw();
+    this.#judge();
     this.onNews(news, moved);
     this.#again(LOOK_EVERY_MS);
+  }
+
+  #judge(): void {
+    if (this.latest.stale) notice("stale", "staleNotice", () => this.#ageWords());
+    else settle("stale");
+    this.#draw();
   }
 
   #again(afterMs: number): void {
@@ -61,11 +90,11 @@ export class Freshness {
   #draw(): void {
     const bad = this.latest.stale || !this.#reachable;
     const status = part("data-status");
-    status.classList.toggle("bad", bad);
+    status.classList.toggle("bad", bad || !this.#live);
     status.replaceChildren(
       element("span", { class: "lamp", "aria-hidden": "true" }),
       element("span", { class: "version" }, `${say("dataVersion")} ${this.latest.data_version}`),
-      element("span", { class: "age" }, bad ? `${say("stale")} · ${this.#ageWords()}` : this.#updated()));
+      element("span", { class: "age" }, bad ? `${say("stale")} · ${this.#ageWords()}` : this.#live ? this.#updated() : say("notLive")));
   }
 
   #updated(): string {

@@ -2,6 +2,7 @@
 import type { Map } from "maplibre-gl";
 import * as api from "./api";
 import { part } from "./element";
+import { Events } from "./events";
 import { Freshness } from "./freshness";
 import { onLanguage, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
@@ -50,18 +51,43 @@ async function start(): Promise<void> {
   map.once("load", () => {
     const layers = new LayerPanel(map, style, catalog, part("layers"));
     new Legend(style, catalog, layers, part("legend"));
-    new Freshness(catalog, (news, moved) => {
-      layers.update(news);
-      if (moved || tiles.areMissing) tiles.refresh();
-    });
     const card = new Card(map, catalog);
     const nearest = new NearestPanel(map, style, catalog, part("nearest"));
+    let events: Events | undefined;
+    const freshness = new Freshness(catalog, (news, moved) => {
+      layers.update(news);
+      // What moved is told by the events, tile by tile, while they are heard.
+      if (tiles.areMissing || (moved && !events?.areHeard)) tiles.refresh();
+    });
+    events = listen(tiles, freshness, nearest, card, catalog);
     startClicks(map, card, nearest);
     onLanguage(() => spellSymbols(map, style));
   });
   await ready;
   part("loading").hidden = true;
   document.documentElement.dataset.ready = "true";
+}
+
+/** Brings what changes on the server onto the page: the tiles that show it, the answers and the card that rest on it. */
+function listen(tiles: Tiles, freshness: Freshness, nearest: NearestPanel, card: Card, catalog: api.Catalog): Events {
+  return new Events({
+    change({ layer, ids, boxes }) {
+      tiles.touch(boxes);
+      void nearest.changed(layer);
+      card.changed(layer, ids);
+      freshness.lookSoon();
+    },
+    reset() {
+      tiles.refresh();
+      for (const { id } of catalog.layers) {
+        void nearest.changed(id);
+        card.changed(id, undefined);
+      }
+      freshness.lookSoon();
+    },
+    freshness: (news) => freshness.hear(news),
+    connection: (up) => freshness.live(up),
+  });
 }
 
 /** Everything the first picture needs, or nothing and a notice why. */

@@ -27,6 +27,8 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
     dragRotate: false,
     pitchWithRotate: false,
     attributionControl: false,
+    // A tile that left the screen is asked for again when it comes back: it may have changed in the meantime.
+    maxTileCacheSize: 0,
     localIdeographFontFamily: LOCAL_FONTS,
     fadeDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 200,
   });

@@ -49,9 +49,22 @@ export class NearestPanel {
     this.#township = township;
     this.#outcomes = [];
     this.#reveal(this.#place);
-    this.panel.setAttribute("aria-busy", "true");
     this.#lines.ask(this.#place.lon, this.#place.lat);
     this.#draw();
+    await this.#answer(asking);
+  }
+
+  /** Something changed in a layer: an open question is asked again, and its answers stay until new ones are there. */
+  async changed(layerId: string): Promise<void> {
+    if (!this.#place || !this.#layers.some((layer) => layer.id === layerId)) return;
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    await this.#answer(this.#asking);
+  }
+
+  async #answer(asking: AbortController): Promise<void> {
+    if (!this.#place) return;
+    this.panel.setAttribute("aria-busy", "true");
     const { lon, lat } = this.#place;
     const outcomes = await Promise.all(this.#layers.map(async (layer): Promise<Outcome> => {
       try {

@@ -34,6 +34,12 @@ export class Card {
     if (!this.#popup.isOpen()) this.#popup.addTo(this.map);
   }
 
+  /** Something changed in a layer: a card that tells of it is filled again. */
+  changed(layerId: string, ids: readonly string[] | undefined): void {
+    const shown = this.#found[this.#at];
+    if (shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
+  }
+
   close(): void {
     this.#asking.abort();
     this.#found = [];

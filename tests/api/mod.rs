@@ -1,5 +1,7 @@
 //! Every path: what it answers, and how it refuses.
 
+mod events;
+
 use serde_json::{Value as Json, json};
 
 use crate::stage::{Folder, Server};

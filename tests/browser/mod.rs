@@ -12,6 +12,15 @@ fn the_viewer_draws_answers_and_speaks_two_languages() {
 }
 
 #[test]
+fn what_moves_in_the_store_moves_on_the_open_map() {
+    let (folder, server) = Server::of_sample();
+    let pictures = project().join("target/screenshots").display().to_string();
+    let file = folder.file("onemap.gpkg").display().to_string();
+    let printed = script_well("browser/events.mjs", &[&server.url, &pictures, &file]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
 fn the_style_is_valid_and_has_the_colours_of_the_catalog() {
     let style = project().join("styles/onemap.json");
     script_well("styles/validate.mjs", &[&style.display().to_string()]);

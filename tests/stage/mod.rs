@@ -1,6 +1,7 @@
 //! What every test stands on: the real binary, a folder of its own, foreign programs.
 
 pub(crate) mod database;
+pub(crate) mod listener;
 pub(crate) mod node;
 pub(crate) mod proxy;
 

@@ -1,0 +1,201 @@
+//! Finished tiles, kept until something that they show has changed; bounded by bytes.
+//!
+//! Nobody tells the cache of a change. A tile carries the version it was made at, and who looks it up asks the
+//! history whether anything of its layers changed since then within its reach: if not, its bytes are still right.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use quick_cache::sync::{Cache, GuardResult};
+
+use super::{TileAddress, reach, render};
+use crate::snapshot::{Head, Layer, Snapshot, Version};
+
+/// Bytes that a kept tile costs beside its own.
+const OVERHEAD_BYTES: u64 = 256;
+/// What a tile weighs on the average, packed and plain, bytes.
+const TYPICAL_BYTES: u64 = 8 * 1024;
+/// Packed once and sent many times: worth more than the least effort, not worth the most (0..=11).
+const BROTLI_QUALITY: u32 = 5;
+/// Window of the brotli packer, as a power of two bytes.
+const BROTLI_WINDOW: u32 = 20;
+
+/// How the bytes of a tile are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// Not at all.
+    Plain,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 7932.
+    Brotli,
+}
+
+/// A tile that is ready to be sent.
+#[derive(Debug)]
+pub struct Finished {
+    bytes: Bytes,
+    packing: Packing,
+    tag: Box<str>,
+    made: Version,
+    /// The newest version that it is known to be right for.
+    right_until: AtomicI64,
+}
+
+impl Finished {
+    /// What is sent; empty when nothing is there.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How it is packed: as was asked for, or not at all where that would not make it smaller.
+    #[must_use]
+    pub fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// The name of its plain bytes.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+}
+
+/// Which tile is wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Remembers what changed.
+    pub head: &'a Head,
+    /// The picture that the tile is to show.
+    pub snapshot: &'a Snapshot,
+    /// Layers of that picture, in the order of drawing.
+    pub layers: &'a [&'a Layer],
+    /// The place.
+    pub address: TileAddress,
+    /// How it is to be packed.
+    pub packing: Packing,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    layers: Box<str>,
+    address: TileAddress,
+    packing: Packing,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl quick_cache::Weighter<Key, Arc<Finished>> for Weight {
+    fn weight(&self, key: &Key, tile: &Arc<Finished>) -> u64 {
+        OVERHEAD_BYTES + (key.layers.len() + tile.bytes.len() + tile.tag.len()) as u64
+    }
+}
+
+/// The finished tiles.
+pub struct TileCache {
+    /// `None` when nothing is to be kept.
+    kept: Option<Cache<Key, Arc<Finished>, Weight>>,
+    tag: fn(&[u8]) -> String,
+}
+
+impl TileCache {
+    /// Keeps up to so many bytes of tiles; `tag` names a tile by its plain bytes.
+    #[must_use]
+    pub fn new(capacity_bytes: u64, tag: fn(&[u8]) -> String) -> Self {
+        let typical = usize::try_from(capacity_bytes / TYPICAL_BYTES).unwrap_or(usize::MAX).max(1);
+        let kept = (capacity_bytes > 0).then(|| Cache::with_weighter(typical, capacity_bytes, Weight));
+        Self { kept, tag }
+    }
+
+    /// A tile, equal to one made from the picture now. Callers who want the same tile at once wait for one maker.
+    #[must_use]
+    pub fn get(&self, wanted: Wanted<'_>) -> Arc<Finished> {
+        let Some(kept) = &self.kept else { return self.make(wanted) };
+        let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
+        let key = Key { layers: names.join(",").into(), address: wanted.address, packing: wanted.packing };
+        loop {
+            match kept.get_value_or_guard(&key, None) {
+                GuardResult::Value(found) if is_right(&found, wanted) => return found,
+                // A reader who still holds an older picture leaves the newer tile to the others.
+                GuardResult::Value(found) if found.made > wanted.snapshot.version() => return self.make(wanted),
+                GuardResult::Value(found) => {
+                    kept.remove_if(&key, |still| Arc::ptr_eq(still, &found));
+                }
+                GuardResult::Guard(place) => {
+                    let made = self.make(wanted);
+                    // It is not kept when it alone is heavier than all that may be.
+                    let _ = place.insert(made.clone());
+                    return made;
+                }
+                GuardResult::Timeout => return self.make(wanted),
+            }
+        }
+    }
+
+    fn make(&self, wanted: Wanted<'_>) -> Arc<Finished> {
+        let version = wanted.snapshot.version();
+        let right_until = AtomicI64::new(version);
+        Arc::new(if wanted.packing == Packing::Plain {
+            let bytes = Bytes::from(render(wanted.layers, wanted.address));
+            let tag = (self.tag)(&bytes).into();
+            Finished { bytes, packing: Packing::Plain, tag, made: version, right_until }
+        } else {
+            let plain = self.get(Wanted { packing: Packing::Plain, ..wanted });
+            let packed = pack(&plain.bytes, wanted.packing).ok().filter(|packed| packed.len() < plain.bytes.len());
+            let packing = packed.as_ref().map_or(Packing::Plain, |_| wanted.packing);
+            let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
+            Finished { bytes, packing, tag: plain.tag.clone(), made: plain.made, right_until }
+        })
+    }
+}
+
+/// Whether a tile shows the picture that is wanted.
+fn is_right(tile: &Finished, wanted: Wanted<'_>) -> bool {
+    let now = wanted.snapshot.version();
+    let right_until = tile.right_until.load(Ordering::Acquire);
+    if (tile.made..=right_until).contains(&now) {
+        return true;
+    }
+    let right =
+        if now > right_until { is_untouched(wanted, right_until, now) } else { is_untouched(wanted, now, tile.made) };
+    if right {
+        tile.right_until.fetch_max(now, Ordering::AcqRel);
+    }
+    right
+}
+
+/// Whether nothing that a tile shows changed between two versions.
+fn is_untouched(wanted: Wanted<'_>, from: Version, to: Version) -> bool {
+    let Some(swaps) = wanted.head.changes(from, to) else { return false };
+    let boxes: Vec<_> = reach(wanted.address).split().collect();
+    let shows = |layer: usize| {
+        let id = wanted.snapshot.layers().get(layer).map(|layer| &layer.schema().id);
+        wanted.layers.iter().any(|own| Some(&own.schema().id) == id && own.schema().min_zoom <= wanted.address.zoom())
+    };
+    swaps.iter().all(|swap| {
+        swap.layers().is_some_and(|layers| {
+            !layers.iter().any(|edits| shows(edits.layer()) && boxes.iter().any(|own| edits.touches(own)))
+        })
+    })
+}
+
+fn pack(plain: &[u8], packing: Packing) -> std::io::Result<Vec<u8>> {
+    let room = Vec::with_capacity(plain.len() / 2);
+    match packing {
+        Packing::Plain => Ok(plain.to_vec()),
+        Packing::Gzip => {
+            let mut packer = flate2::write::GzEncoder::new(room, flate2::Compression::default());
+            packer.write_all(plain)?;
+            packer.finish()
+        }
+        Packing::Brotli => {
+            let mut packer = brotli::CompressorWriter::new(room, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
+            packer.write_all(plain)?;
+            Ok(packer.into_inner())
+        }
+    }
+}

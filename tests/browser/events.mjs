@@ -1,0 +1,118 @@
+// A shelter that moves in the store moves on the open map: events.mjs BASE_URL OUT_DIR GEOPACKAGE; exit code 1 at the first failure.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./chromium.mjs";
+
+const [base, out, file] = process.argv.slice(2);
+if (!file) {
+  console.error("usage: node tests/browser/events.mjs BASE_URL OUT_DIR GEOPACKAGE");
+  process.exit(2);
+}
+const origin = new URL(base).origin;
+mkdirSync(out, { recursive: true });
+
+const PATIENCE_MS = 60_000;
+const ID = "SH-0001";
+const [OLD, NEW] = [[118.61, 26.2], [118.9, 26.3]];
+const ZOOM = 10.4;
+let name = "start";
+const requests = [];
+
+const browser = await openBrowser({ width: 1366, height: 768 });
+const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+page.setDefaultTimeout(PATIENCE_MS);
+browser.context.on("request", (request) => requests.push(new URL(request.url()).pathname));
+
+try {
+  await check("the map opens and listens", async () => {
+    move(OLD);
+    const greeted = page.waitForRequest((request) => request.url().includes("/api/events"));
+    await page.goto(`${origin}/#map=${ZOOM}/26.25/118.75`);
+    await greeted;
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    await page.waitForFunction(() => document.querySelector("#data-status .age")?.textContent?.length > 0);
+    await waitForShelter(OLD);
+    await page.screenshot({ path: join(out, "events-before.png") });
+  });
+
+  await check("a shelter moves on the map, and only the tiles of its two places are asked for", async () => {
+    const loaded = await page.evaluate(() => window.onemap.map.areTilesLoaded());
+    assert.ok(loaded, "the map was still busy");
+    requests.length = 0;
+    await page.evaluate(() => (window.notReloaded = true));
+    move(NEW);
+    await waitForShelter(NEW);
+    await page.waitForFunction(() => window.onemap.map.areTilesLoaded());
+    assert.equal(await page.evaluate(() => window.notReloaded), true);
+    const asked = new Set(requests.filter((path) => /^\/tiles\/.*\/\d+\/\d+\/\d+$/.test(path)).map((path) => path.split("/").slice(-3).join("/")));
+    const zooms = new Set([...asked].map((tile) => Number(tile.split("/")[0])));
+    const expected = new Set([...zooms].flatMap((z) => [OLD, NEW].map((place) => tileAt(place, z))));
+    assert.ok(asked.size >= 1 && asked.size <= 2 * zooms.size, [...asked].join(" "));
+    for (const tile of asked) assert.ok(expected.has(tile), `${tile} was asked for; expected ${[...expected].join(" ")}`);
+    await page.screenshot({ path: join(out, "events-after.png") });
+  });
+
+  await check("an open answer is asked again", async () => {
+    await page.evaluate(() => document.getElementById("ask-centre").click());
+    await page.waitForSelector("#nearest:not([hidden])[aria-busy=false]");
+    const point = (await page.locator("#nearest .question input").inputValue()).split(",").map(Number);
+    move(point);
+    await page.waitForFunction((id) => document.querySelector('#nearest [data-layer="shelters"] li button')?.dataset.id === id, ID);
+  });
+
+  await check("a lost connection is told, and told off", async () => {
+    await browser.context.setOffline(true);
+    // Offline ends no open connection by itself, so the page makes its own anew.
+    await page.evaluate(() => {
+      for (const hidden of [true, false]) {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }
+    });
+    await page.waitForFunction(() => document.querySelector("#data-status").classList.contains("bad"));
+    await page.screenshot({ path: join(out, "events-lost.png") });
+    move(NEW);
+    await browser.context.setOffline(false);
+    await page.waitForFunction(() => !document.querySelector("#data-status").classList.contains("bad"));
+    await waitForShelter(NEW);
+  });
+} catch (error) {
+  console.error(`failed: ${name}\n${error.stack ?? error}`);
+  await page.screenshot({ path: join(out, "failed-events.png") }).catch(() => undefined);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+async function check(promise, body) {
+  name = promise;
+  await body();
+  console.log(`ok: ${promise}`);
+}
+
+/** Moves the shelter in the file, as another program would: GeoPackage header, then well-known binary. */
+function move([lon, lat]) {
+  const program = [
+    "import sqlite3,struct,sys", "path, id, lon, lat = sys.argv[1:]", "c = sqlite3.connect(path, timeout=30)",
+    "blob = bytes.fromhex('47500001e61000000101000000') + struct.pack('<dd', float(lon), float(lat))",
+    "c.execute('update shelters set geom = ? where id = ?', (blob, id))", "c.commit()",
+  ].join("\n");
+  execFileSync("python3", ["-c", program, file, ID, String(lon), String(lat)]);
+}
+
+/** Waits until the tiles on the map have the shelter there, and nowhere else. */
+function waitForShelter([lon, lat]) {
+  return page.waitForFunction(([id, lon, lat]) => {
+    const all = window.onemap.map.querySourceFeatures("onemap", { sourceLayer: "shelters" }).filter((one) => one.properties.id === id);
+    const off = ({ geometry: { coordinates } }) => Math.hypot(coordinates[0] - lon, coordinates[1] - lat);
+    return all.length > 0 && all.every((one) => off(one) < 0.001);
+  }, [ID, lon, lat]);
+}
+
+function tileAt([lon, lat], z) {
+  const side = 2 ** z;
+  const phi = (lat * Math.PI) / 180;
+  return `${z}/${Math.floor((lon / 360 + 0.5) * side)}/${Math.floor((0.5 - Math.asinh(Math.tan(phi)) / (2 * Math.PI)) * side)}`;
+}
