@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -58,6 +59,7 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     // The port is taken first: a second server must not touch the store.
     let listener = listen(options.listen)?;
     let address = listener.local_addr()?;
+    raise_file_limit();
     let catalog = Catalog::built_in()?;
     let started = Instant::now();
     let fill = if options.empty { Fill::Nothing } else { Fill::Sample };
@@ -106,6 +108,15 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Each open map holds a connection, and the usual limit of 1,024 is soon reached.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, limit = limit.current, "the limit of open files stays as it is");
+    }
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

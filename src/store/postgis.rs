@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
 
 use self::line::{Ear, Line, answered};
@@ -197,26 +197,15 @@ impl PostGis {
     ) -> Result<usize, Error> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin().await.map_err(|error| self.database(error))?;
-        let count = copy_in(&mut transaction, layer, features).await.map_err(|error| self.database(error))?;
-        if on_conflict == OnConflict::Refuse {
-            let clash = format!("SELECT min(id) FROM {} JOIN pg_temp.incoming USING (id)", tables::name(layer));
-            let clash: Option<String> = sqlx::query_scalar(AssertSqlSafe(clash))
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(|error| self.database(error))?;
-            if let Some(id) = clash.and_then(|id| FeatureId::new(&id).ok()) {
-                return Err(Error::Duplicate { layer: layer.id.clone(), id });
-            }
-        }
-        let columns = tables::columns(layer);
-        let update: Vec<String> =
-            columns.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
-        let sql = format!(
-            "INSERT INTO {} ({columns}) SELECT {columns} FROM pg_temp.incoming ON CONFLICT (id) DO UPDATE SET {}",
-            tables::name(layer),
-            update.join(", ")
-        );
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        let (table, columns) = (tables::name(layer), tables::columns(layer));
+        let stored = match on_conflict {
+            OnConflict::Refuse => copy_in(&mut transaction, &table, &columns, features).await,
+            OnConflict::Replace => merge_in(&mut transaction, &table, &columns, features).await,
+        };
+        let count = stored.map_err(|error| match clashing_id(&error) {
+            Some(id) => Error::Duplicate { layer: layer.id.clone(), id },
+            None => self.database(error),
+        })?;
         transaction.commit().await.map_err(|error| self.database(error))?;
         Ok(count)
     }
@@ -304,19 +293,45 @@ async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Err
     Ok(LogPosition { newest, seen: Some(seen), history: Some(history) })
 }
 
-/// Fills the temporary table `incoming`, which lives as long as the transaction.
-async fn copy_in(
+/// The id that a row has in common with one that is already there, from the words of the database: they are
+/// translated, but the key and its value stand in them as `(id)=(…)`.
+fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
+    const UNIQUE_VIOLATION: &str = "23505";
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    let detail = error.detail().filter(|_| error.code() == UNIQUE_VIOLATION)?;
+    let (_, after) = detail.split_once("(id)=(")?;
+    FeatureId::new(after.rsplit_once(')')?.0).ok()
+}
+
+/// Puts rows in the place of those with the same id, by way of a table that lives as long as the transaction.
+async fn merge_in(
     connection: &mut PgConnection,
-    layer: &LayerSchema,
+    table: &str,
+    columns: &str,
     features: &mut (dyn Iterator<Item = Feature> + Send),
 ) -> Result<usize, sqlx::Error> {
-    let columns = tables::columns(layer);
-    let table = format!(
-        "CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA",
-        tables::name(layer)
+    let incoming =
+        format!("CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA");
+    sqlx::query(AssertSqlSafe(incoming)).execute(&mut *connection).await?;
+    let count = copy_in(connection, "pg_temp.incoming", columns, features).await?;
+    let update: Vec<String> =
+        columns.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
+    let merge = format!(
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM pg_temp.incoming ON CONFLICT (id) DO UPDATE SET {}",
+        update.join(", ")
     );
-    sqlx::query(AssertSqlSafe(table)).execute(&mut *connection).await?;
-    let statement = format!("COPY pg_temp.incoming ({columns}) FROM STDIN (FORMAT BINARY)");
+    sqlx::query(AssertSqlSafe(merge)).execute(connection).await?;
+    Ok(count)
+}
+
+/// Sends rows to a table by COPY.
+async fn copy_in(
+    connection: &mut PgConnection,
+    table: &str,
+    columns: &str,
+    features: &mut (dyn Iterator<Item = Feature> + Send),
+) -> Result<usize, sqlx::Error> {
+    let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)");
     let mut copy = connection.copy_in_raw(&statement).await?;
     let mut piece = copy::HEADER.to_vec();
     let mut count = 0;

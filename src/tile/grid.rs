@@ -1,6 +1,7 @@
 //! The tile matrix set WebMercatorQuad (OGC 17-083r4, annex D.1): addresses, positions and envelopes.
 
 use std::f64::consts::PI;
+use std::fmt;
 
 use crate::geodesy::{Envelope, LonLat};
 
@@ -33,6 +34,13 @@ pub enum InvalidAddress {
         /// The zoom.
         zoom: u8,
     },
+}
+
+/// `z/x/y`, as in the address of a tile.
+impl fmt::Display for TileAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.zoom, self.x, self.y)
+    }
 }
 
 impl TileAddress {

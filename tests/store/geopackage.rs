@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::stage::{Folder, Server, foreign, onemap, run, run_well};
+use crate::stage::{Folder, Server, await_that, foreign, onemap, run, run_well};
 
 #[test]
 fn gdal_opens_every_layer_without_a_warning() {
@@ -106,11 +106,7 @@ fn an_import_shows_up_in_a_running_server() {
     let server = Server::start(&folder, &["--empty"]);
     let nothing = server.get("/tiles/villages/14/13585/6965");
     run_well(&folder, &["import", "points.geojsonl", "--layer", "villages"]);
-    let started = std::time::Instant::now();
-    let seen = || server.get("/ogc/collections/villages/items").json()["numberMatched"] == json!(3);
-    while !seen() {
-        assert!(started.elapsed().as_secs() < 10, "the import never showed up");
-    }
+    await_that("the import", || server.get("/ogc/collections/villages/items").json()["numberMatched"] == json!(3));
     assert_ne!(server.get("/tiles/villages/14/13585/6965").body, nothing.body);
 }
 
@@ -153,4 +149,22 @@ fn a_geopackage_of_another_program_keeps_its_own_layers() {
     assert_eq!(server.stop(), Some(0));
     let listed = foreign("ogrinfo", &["-ro", "-so", &path, "reservoirs"]);
     assert!(listed.contains("Feature Count: 1"), "{listed}");
+}
+
+#[test]
+fn what_ogr2ogr_appends_is_on_the_running_map() {
+    let (folder, server) = Server::of_sample();
+    let before = server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"].as_u64();
+    let source = folder.write(
+        "new.geojson",
+        r#"{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": "new-1", "name": "乡中心小学"},
+            "geometry": {"type": "Point", "coordinates": [118.75, 26.3]}}]}"#,
+    );
+    let (store, source) = (folder.file("onemap.gpkg").display().to_string(), source.display().to_string());
+    foreign("ogr2ogr", &["-update", "-append", &store, &source, "-nln", "shelters"]);
+    await_that("the new shelter", || server.get("/ogc/collections/shelters/items/new-1").status == 200);
+    let nearest = server.get("/api/nearest?point=118.75,26.3&layer=shelters&k=1").json();
+    assert_eq!(nearest["features"][0]["properties"]["name"], "乡中心小学");
+    let after = server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"].as_u64();
+    assert_eq!(after, before.map(|count| count + 1));
 }
