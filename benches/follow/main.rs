@@ -66,7 +66,7 @@ fn main() {
     psql(&administration, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
     let server = Server::start(&folder, &["--store", &url]);
     report("start from the local copy", format!("{:.1} s", started.elapsed().as_secs_f64()));
-    drop(server);
+    report("memory after that", memory(&server));
 }
 
 fn report(what: &str, value: impl std::fmt::Display) {
@@ -106,6 +106,16 @@ fn memory(server: &Server) -> String {
         line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).expect("a number")
     };
     format!("{:.0} MB (peak {:.0} MB)", kilobytes("VmRSS") / 1e3, kilobytes("VmHWM") / 1e3)
+}
+
+/// Processor time that a server has used so far, seconds.
+fn cpu_s(server: &Server) -> f64 {
+    const TICKS_PER_S: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.process_id())).expect("a status");
+    let (_, after) = stat.rsplit_once(") ").expect("a name");
+    let ticks = |at: usize| after.split(' ').nth(at).and_then(|number| number.parse::<f64>().ok()).expect("a number");
+    // User and system time are the 14th and 15th word, the name is the second.
+    (ticks(11) + ticks(12)) / TICKS_PER_S
 }
 
 /// Moves one feature after another, and asks for the tile of its new place until it is another one.
@@ -161,6 +171,16 @@ fn read_under_load(server: &Server, url: &str, features: u64, runtime: &tokio::r
             ),
         );
     }
+    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (before, started) = (cpu_s(server), Instant::now());
+    let writer = runtime.spawn(write(url.to_owned(), features, stop.clone(), written.clone()));
+    std::thread::sleep(LOAD_TIME / 4);
+    let used = cpu_s(server) - before;
+    let share = used / started.elapsed().as_secs_f64();
+    stop.store(true, Ordering::Relaxed);
+    runtime.block_on(writer).expect("the writer ends");
+    let each_ms = used * 1e3 / written.load(Ordering::Relaxed) as f64;
+    report("processor for following alone", format!("{share:.2} of a core, {each_ms:.2} ms a change"));
     let caught_up = Instant::now();
     let expected = psql(url, "SELECT count(*) FROM onemap.hazards WHERE owner IS NOT NULL");
     report("rows with a new owner in the database", expected.trim());

@@ -3,7 +3,6 @@
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
 
-use super::Version;
 use super::column::Column;
 use crate::geodesy::distance::{Ecef, ecef, ecef_box};
 use crate::geodesy::{Envelope, LonLat};
@@ -12,7 +11,6 @@ use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value};
 /// Rows are sorted by id.
 #[derive(Debug)]
 pub struct Chunk {
-    version: Version,
     ids: Vec<FeatureId>,
     shapes: Vec<Option<Shape>>,
     columns: Vec<Column>,
@@ -54,7 +52,7 @@ impl PointDistance for Place {
 }
 
 impl Chunk {
-    pub(super) fn build(schema: &LayerSchema, mut features: Vec<Feature>, version: Version) -> Self {
+    pub(super) fn build(schema: &LayerSchema, mut features: Vec<Feature>) -> Self {
         features.sort_by(|a, b| a.id.cmp(&b.id));
         let columns = schema
             .fields
@@ -67,16 +65,11 @@ impl Chunk {
             })
             .collect();
         let (ids, shapes) = features.into_iter().map(|feature| (feature.id, feature.geometry)).unzip();
-        Self::assemble(version, ids, shapes, columns)
+        Self::assemble(ids, shapes, columns)
     }
 
     /// Makes the indexes. Ids are sorted; shapes and columns are as long as they.
-    pub(super) fn assemble(
-        version: Version,
-        ids: Vec<FeatureId>,
-        shapes: Vec<Option<Shape>>,
-        columns: Vec<Column>,
-    ) -> Self {
+    pub(super) fn assemble(ids: Vec<FeatureId>, shapes: Vec<Option<Shape>>, columns: Vec<Column>) -> Self {
         let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
         let boxes: Vec<(u32, Envelope)> =
             located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
@@ -87,13 +80,7 @@ impl Chunk {
         let envelopes = RTree::bulk_load(
             boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
         );
-        Self { version, ids, shapes, columns, envelopes, places, envelope }
-    }
-
-    /// The version of the newest change in it.
-    #[must_use]
-    pub fn version(&self) -> Version {
-        self.version
+        Self { ids, shapes, columns, envelopes, places, envelope }
     }
 
     /// Number of features.

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use geozero::error::GeozeroError;
 use geozero::wkb::Wkb;
@@ -36,8 +36,8 @@ pub struct LocalCopy {
     folder: PathBuf,
     /// Where the store is, so that one store's copy never stands for another.
     store: String,
-    /// What was written by this run, and the name of its file.
-    written: HashMap<String, (Arc<Layer>, String)>,
+    /// What was written by this run, and the name of its file; the layers themselves are not held.
+    written: HashMap<String, (Weak<Layer>, String)>,
     /// Held while this program keeps the copy.
     _lock: File,
 }
@@ -109,7 +109,6 @@ struct Manifest {
 #[derive(Serialize, Deserialize)]
 struct LayerEntry {
     schema: LayerSchema,
-    version: Version,
     file: String,
     chunks: usize,
     rows: usize,
@@ -212,17 +211,17 @@ impl LocalCopy {
         let mut layers = Vec::with_capacity(snapshot.layers().len());
         for layer in snapshot.layers() {
             let id = &layer.schema().id;
-            let known = self.written.get(id).filter(|(written, _)| Arc::ptr_eq(written, layer));
+            let known = self.written.get(id).filter(|(written, _)| std::ptr::eq(written.as_ptr(), Arc::as_ptr(layer)));
             let file = if let Some((_, file)) = known {
                 file.clone()
             } else {
-                let file = format!("{id}-{}-{confirmed_ms}.{LAYER_ENDING}", layer.version());
+                let file = format!("{id}-{}-{confirmed_ms}.{LAYER_ENDING}", snapshot.version());
                 self.replace(&file, |out| write_layer(out, layer))?;
-                self.written.insert(id.clone(), (layer.clone(), file.clone()));
+                self.written.insert(id.clone(), (Arc::downgrade(layer), file.clone()));
                 file
             };
             let (schema, chunks) = (layer.schema().clone(), layer.chunks().len());
-            layers.push(LayerEntry { schema, version: layer.version(), file, chunks, rows: layer.len() });
+            layers.push(LayerEntry { schema, file, chunks, rows: layer.len() });
         }
         let version = snapshot.version();
         let manifest = Manifest { format: FORMAT, store: self.store.clone(), version, confirmed_ms, layers };
@@ -302,7 +301,7 @@ fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, Error> {
     if rows != entry.rows {
         return Err(Error::Damaged { path, reason: format!("{rows} rows instead of {}", entry.rows) });
     }
-    Ok(Layer::of_chunks(entry.schema, chunks, entry.version))
+    Ok(Layer::of_chunks(entry.schema, chunks))
 }
 
 fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
@@ -319,7 +318,7 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
     if !fits {
         return Err("its columns are not those of the layer".to_owned());
     }
-    Ok(Chunk::assemble(entry.version, ids, shapes, columns))
+    Ok(Chunk::assemble(ids, shapes, columns))
 }
 
 /// Length and CRC-32 (4 bytes each, little-endian), then the bytes.

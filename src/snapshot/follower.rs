@@ -25,20 +25,21 @@ const TELL_EVERY: Duration = Duration::from_mins(1);
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), Error> {
-    let mut features: Vec<Vec<Feature>> = Vec::new();
-    let mut sort = |layer: usize, feature| {
-        if features.len() <= layer {
-            features.resize_with(layer + 1, Vec::new);
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut features: Vec<Feature> = Vec::new();
+    // A layer is built as soon as the next one begins, so that no more than one stands in memory twice.
+    let mut take = |layer: usize, feature| {
+        while layers.len() < layer {
+            layers.push(Layer::build(store.schemas()[layers.len()].clone(), std::mem::take(&mut features)));
         }
-        features[layer].push(feature);
+        features.push(feature);
     };
-    let position = store.read_all(&mut sort).await?;
+    let position = store.read_all(&mut take).await?;
     // Asked after the reading: a store that was only now reached knows its layers only now.
-    features.resize_with(store.schemas().len(), Vec::new);
-    let version = position.newest;
-    let layers = store.schemas().iter().cloned().zip(features);
-    let layers = layers.map(|(schema, features)| Layer::build(schema, features, version)).collect();
-    Ok((Snapshot::new(version, layers), position))
+    for schema in &store.schemas()[layers.len()..] {
+        layers.push(Layer::build(schema.clone(), std::mem::take(&mut features)));
+    }
+    Ok((Snapshot::new(position.newest, layers), position))
 }
 
 /// Follows the store until `stop` turns true: from a position, or, where there is none, from a reading of everything.
@@ -140,7 +141,7 @@ fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapsho
     let mut ids = Vec::new();
     for (at, changes) in by_layer {
         ids.push((at, changes.iter().map(|(id, _)| id.clone()).collect()));
-        layers[at] = Arc::new(layers[at].with_changes(changes, version));
+        layers[at] = Arc::new(layers[at].with_changes(changes));
     }
     (Snapshot { version, layers }, ids)
 }

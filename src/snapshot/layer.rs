@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Chunk, Row, Version};
+use super::{Chunk, Row};
 use crate::geodesy::Envelope;
 use crate::model::{Feature, FeatureId, LayerSchema, Shape};
 
@@ -20,33 +20,26 @@ const MANY_CHANGES: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Layer {
     schema: Arc<LayerSchema>,
-    version: Version,
     chunks: Vec<Arc<Chunk>>,
 }
 
 impl Layer {
     /// Builds a layer from all its features; ids must differ.
     #[must_use]
-    pub fn build(schema: LayerSchema, features: Vec<Feature>, version: Version) -> Self {
-        let chunks = cut(&schema, features, version);
-        Self { schema: Arc::new(schema), version, chunks }
+    pub fn build(schema: LayerSchema, features: Vec<Feature>) -> Self {
+        let chunks = cut(&schema, features);
+        Self { schema: Arc::new(schema), chunks }
     }
 
     /// The layer made of these chunks, whose rows have the columns of the schema.
-    pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>, version: Version) -> Self {
-        Self { schema: Arc::new(schema), version, chunks }
+    pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>) -> Self {
+        Self { schema: Arc::new(schema), chunks }
     }
 
     /// What its features look like.
     #[must_use]
     pub fn schema(&self) -> &LayerSchema {
         &self.schema
-    }
-
-    /// The version of its newest change.
-    #[must_use]
-    pub fn version(&self) -> Version {
-        self.version
     }
 
     /// Its chunks, in no particular order.
@@ -99,7 +92,7 @@ impl Layer {
     /// The layer after some features changed: id and what it is now, each id once. Only the chunks
     /// that held or now hold them are rebuilt.
     #[must_use]
-    pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>, version: Version) -> Self {
+    pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>) -> Self {
         let index = (changes.len() >= MANY_CHANGES).then(|| self.index());
         let home = |id: &FeatureId| match &index {
             Some(index) => index.get(id).copied(),
@@ -135,13 +128,13 @@ impl Layer {
             let features: Vec<Feature> = features.into_values().collect();
             if features.len() < 2 * CHUNK_ROWS {
                 if !features.is_empty() {
-                    chunks.push(Arc::new(Chunk::build(&self.schema, features, version)));
+                    chunks.push(Arc::new(Chunk::build(&self.schema, features)));
                 }
             } else {
-                chunks.extend(cut(&self.schema, features, version));
+                chunks.extend(cut(&self.schema, features));
             }
         }
-        Self { schema: self.schema.clone(), version, chunks }
+        Self { schema: self.schema.clone(), chunks }
     }
 
     fn index(&self) -> HashMap<&FeatureId, usize> {
@@ -167,7 +160,7 @@ fn touches(row: &Row<'_>, envelope: &Envelope) -> bool {
 }
 
 /// Cuts features into chunks of neighbours.
-fn cut(schema: &LayerSchema, features: Vec<Feature>, version: Version) -> Vec<Arc<Chunk>> {
+fn cut(schema: &LayerSchema, features: Vec<Feature>) -> Vec<Arc<Chunk>> {
     let mut keyed: Vec<(u64, Feature)> =
         features.into_iter().map(|feature| (curve_position(&feature), feature)).collect();
     keyed.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.id.cmp(&other.id)));
@@ -176,7 +169,7 @@ fn cut(schema: &LayerSchema, features: Vec<Feature>, version: Version) -> Vec<Ar
     while rest.peek().is_some() {
         groups.push(rest.by_ref().take(CHUNK_ROWS).collect());
     }
-    groups.into_par_iter().map(|features| Arc::new(Chunk::build(schema, features, version))).collect()
+    groups.into_par_iter().map(|features| Arc::new(Chunk::build(schema, features))).collect()
 }
 
 /// Position of a feature's middle on a Hilbert curve over the world, 16 bits an axis; features without a place come last.

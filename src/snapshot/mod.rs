@@ -39,7 +39,7 @@ impl Snapshot {
     /// An empty map.
     #[must_use]
     pub fn empty(schemas: &[LayerSchema]) -> Self {
-        Self::new(0, schemas.iter().map(|schema| Layer::build(schema.clone(), Vec::new(), 0)).collect())
+        Self::new(0, schemas.iter().map(|schema| Layer::build(schema.clone(), Vec::new())).collect())
     }
 
     /// The map made of these layers.

@@ -92,7 +92,7 @@ pub struct TableLayer {
     pub refresh: Duration,
 }
 
-/// Takes the features of a whole reading: position of the layer in [`Store::schemas`], feature.
+/// Takes the features of a whole reading, layer after layer: position of the layer in [`Store::schemas`], feature.
 pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
 
 /// A house that keeps layers.

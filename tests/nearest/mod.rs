@@ -27,7 +27,7 @@ fn layer(shapes: Vec<Shape>) -> Layer {
         geometry: Some(shape),
         values: Vec::new(),
     });
-    Layer::build(schema, named.collect(), 1)
+    Layer::build(schema, named.collect())
 }
 
 fn config(cases: u32) -> Config {
