@@ -1,5 +1,7 @@
 //! A few thousand neighbouring features: columns, shapes, and an R-tree each for envelopes and distances.
 
+use std::sync::Arc;
+
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
 
@@ -8,12 +10,18 @@ use crate::geodesy::distance::{Ecef, ecef, ecef_box};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value};
 
-/// Rows are sorted by id.
-#[derive(Debug)]
+/// Rows are sorted by id. A chunk and the one that follows it share what did not change.
+#[derive(Clone, Debug)]
 pub struct Chunk {
-    ids: Vec<FeatureId>,
+    ids: Arc<[FeatureId]>,
+    columns: Vec<Arc<Column>>,
+    whereabouts: Arc<Whereabouts>,
+}
+
+/// Where the rows are.
+#[derive(Debug)]
+struct Whereabouts {
     shapes: Vec<Option<Shape>>,
-    columns: Vec<Column>,
     /// Envelopes in degrees.
     envelopes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
     /// Earth-centred boxes, one for each part of a shape.
@@ -68,19 +76,37 @@ impl Chunk {
         Self::assemble(ids, shapes, columns)
     }
 
-    /// Makes the indexes. Ids are sorted; shapes and columns are as long as they.
+    /// Puts together what fits: ids are sorted; shapes and columns are as long as they.
     pub(super) fn assemble(ids: Vec<FeatureId>, shapes: Vec<Option<Shape>>, columns: Vec<Column>) -> Self {
-        let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
-        let boxes: Vec<(u32, Envelope)> =
-            located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
-        let places = located()
-            .flat_map(|(row, shape)| places(shape).into_iter().map(move |(low, high)| Place { low, high, row }));
-        let places = RTree::bulk_load(places.collect());
-        let envelope = boxes.iter().map(|(_, envelope)| *envelope).reduce(|a, b| a.union(&b));
-        let envelopes = RTree::bulk_load(
-            boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
-        );
-        Self { ids, shapes, columns, envelopes, places, envelope }
+        Self {
+            ids: ids.into(),
+            columns: columns.into_iter().map(Arc::new).collect(),
+            whereabouts: Arc::new(Whereabouts::index(shapes)),
+        }
+    }
+
+    /// The chunk with other values in some rows, which keep their ids.
+    pub(super) fn with_rows(&self, rows: Vec<(usize, Feature)>) -> Self {
+        let mut chunk = self.clone();
+        let mut moved = Vec::new();
+        for (row, feature) in rows {
+            for (column, value) in chunk.columns.iter_mut().zip(feature.values) {
+                if column.get(row) != value {
+                    Arc::make_mut(column).set(row, value);
+                }
+            }
+            if self.whereabouts.shapes[row] != feature.geometry {
+                moved.push((row, feature.geometry));
+            }
+        }
+        if !moved.is_empty() {
+            let mut shapes = self.whereabouts.shapes.clone();
+            for (row, shape) in moved {
+                shapes[row] = shape;
+            }
+            chunk.whereabouts = Arc::new(Whereabouts::index(shapes));
+        }
+        chunk
     }
 
     /// Number of features.
@@ -98,7 +124,7 @@ impl Chunk {
     /// The box around all of it; `None` when nothing in it has a place.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
-        self.envelope.as_ref()
+        self.whereabouts.envelope.as_ref()
     }
 
     /// A feature by its row.
@@ -110,7 +136,18 @@ impl Chunk {
     /// The row of an id.
     #[must_use]
     pub fn find(&self, id: &FeatureId) -> Option<Row<'_>> {
-        self.ids.binary_search(id).ok().map(|row| self.row(row))
+        self.place_of(id).map(|row| self.row(row))
+    }
+
+    /// The row number of an id.
+    pub(super) fn place_of(&self, id: &FeatureId) -> Option<usize> {
+        self.ids.binary_search(id).ok()
+    }
+
+    /// Whether a shape lies in the box around the chunk; nowhere is in every box.
+    pub(super) fn reaches(&self, shape: Option<&Shape>) -> bool {
+        let around = shape.and_then(|shape| Envelope::around(shape.geometry()));
+        around.is_none_or(|around| self.envelope().is_some_and(|own| own.union(&around) == *own))
     }
 
     /// The rows whose id comes after this one, in order of id.
@@ -121,29 +158,47 @@ impl Chunk {
 
     /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        let near = self.envelope.as_ref().is_some_and(|own| own.intersects(envelope));
-        let found = near.then(|| self.envelopes.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
+        let near = self.whereabouts.envelope.as_ref().is_some_and(|own| own.intersects(envelope));
+        let found =
+            near.then(|| self.whereabouts.envelopes.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
         found.into_iter().flatten().map(|entry| self.row(entry.data as usize))
     }
 
     /// The squared straight-line distance in metres that nothing in it is nearer than.
     #[must_use]
     pub fn chord_2(&self, from: Ecef) -> Option<f64> {
-        (self.places.size() > 0).then(|| self.places.root().envelope().distance_2(&from))
+        let places = &self.whereabouts.places;
+        (places.size() > 0).then(|| places.root().envelope().distance_2(&from))
     }
 
     /// Parts of features by growing straight-line distance, squared, metres squared.
     pub fn places_by_chord(&self, from: Ecef) -> impl Iterator<Item = (&Place, f64)> {
-        self.places.nearest_neighbor_iter_with_distance_2(from)
+        self.whereabouts.places.nearest_neighbor_iter_with_distance_2(from)
     }
 
     /// Ids, shapes and columns, as [`Self::assemble`] takes them.
-    pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Column]) {
-        (&self.ids, &self.shapes, &self.columns)
+    pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Arc<Column>]) {
+        (&self.ids, &self.whereabouts.shapes, &self.columns)
     }
 
     pub(super) fn features(&self) -> impl Iterator<Item = Feature> + '_ {
         (0..self.len()).map(|row| self.row(row).to_feature())
+    }
+}
+
+impl Whereabouts {
+    fn index(shapes: Vec<Option<Shape>>) -> Self {
+        let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
+        let boxes: Vec<(u32, Envelope)> =
+            located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
+        let places = located()
+            .flat_map(|(row, shape)| places(shape).into_iter().map(move |(low, high)| Place { low, high, row }));
+        let places = RTree::bulk_load(places.collect());
+        let envelope = boxes.iter().map(|(_, envelope)| *envelope).reduce(|a, b| a.union(&b));
+        let envelopes = RTree::bulk_load(
+            boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
+        );
+        Self { shapes, envelopes, places, envelope }
     }
 }
 
@@ -186,7 +241,7 @@ impl<'a> Row<'a> {
     /// Where it is.
     #[must_use]
     pub fn shape(&self) -> Option<&'a Shape> {
-        self.chunk.shapes[self.row].as_ref()
+        self.chunk.whereabouts.shapes[self.row].as_ref()
     }
 
     /// The value of a field by its position in the schema.

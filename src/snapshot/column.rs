@@ -30,6 +30,27 @@ impl Texts {
     fn get(&self, row: usize) -> Option<&str> {
         self.entries[row].map(|entry| &*self.dictionary[entry as usize])
     }
+
+    fn set(&mut self, row: usize, text: Option<String>) {
+        self.entries[row] = text.map(|text| {
+            let known = self.dictionary.iter().position(|known| **known == *text);
+            #[expect(clippy::cast_possible_truncation, reason = "a chunk has a few thousand rows")]
+            let entry = known.unwrap_or(self.dictionary.len()) as u32;
+            if known.is_none() {
+                self.dictionary.push(text.into());
+            }
+            entry
+        });
+        // Texts that no row has any more are forgotten when they are the greater part.
+        if self.dictionary.len() > 2 * self.entries.len() {
+            let all: Vec<Value> = (0..self.entries.len()).map(|row| self.value(row)).collect();
+            *self = collect_texts(all.into_iter());
+        }
+    }
+
+    fn value(&self, row: usize) -> Value {
+        self.get(row).map_or(Value::Unknown, |text| Value::Text(text.to_owned()))
+    }
 }
 
 impl Column {
@@ -76,12 +97,31 @@ impl Column {
         own == field_type && length == rows
     }
 
+    /// Puts a value in a row; one of another type than the column's is unknown here.
+    pub(super) fn set(&mut self, row: usize, value: Value) {
+        macro_rules! put {
+            ($values:ident, $value:ident) => {
+                $values[row] = if let Value::$value(inner) = value { Some(inner.into()) } else { None }
+            };
+        }
+        match self {
+            Self::Boolean(values) => put!(values, Boolean),
+            Self::Integer(values) => put!(values, Integer),
+            Self::Real(values) => put!(values, Real),
+            Self::Text(texts) => texts.set(row, if let Value::Text(text) = value { Some(text) } else { None }),
+            Self::Date(values) => put!(values, Date),
+            Self::DateTime(values) => put!(values, DateTime),
+            Self::TextList(values) => put!(values, TextList),
+            Self::Json(values) => put!(values, Json),
+        }
+    }
+
     pub(super) fn get(&self, row: usize) -> Value {
         match self {
             Self::Boolean(values) => values[row].map_or(Value::Unknown, Value::Boolean),
             Self::Integer(values) => values[row].map_or(Value::Unknown, Value::Integer),
             Self::Real(values) => values[row].map_or(Value::Unknown, Value::Real),
-            Self::Text(texts) => texts.get(row).map_or(Value::Unknown, |text| Value::Text(text.to_owned())),
+            Self::Text(texts) => texts.value(row),
             Self::Date(values) => values[row].map_or(Value::Unknown, Value::Date),
             Self::DateTime(values) => values[row].map_or(Value::Unknown, Value::DateTime),
             Self::TextList(values) => {

@@ -118,7 +118,7 @@ struct LayerEntry {
 struct PieceOut<'a> {
     ids: Vec<&'a str>,
     shapes: Vec<Option<StoredShape>>,
-    columns: &'a [Column],
+    columns: Vec<&'a Column>,
 }
 
 /// A shape: most are points.
@@ -276,6 +276,7 @@ fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
     for chunk in layer.chunks() {
         let (ids, shapes, columns) = chunk.parts();
         let ids = ids.iter().map(FeatureId::as_str).collect();
+        let columns = columns.iter().map(AsRef::as_ref).collect();
         let shapes = shapes.iter().map(|shape| shape.as_ref().map(StoredShape::of).transpose());
         let shapes = shapes.collect::<Result<_, _>>().map_err(std::io::Error::other)?;
         let piece = postcard::to_stdvec(&PieceOut { ids, shapes, columns }).map_err(std::io::Error::other)?;

@@ -1,7 +1,7 @@
 //! A layer as chunks of neighbours.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::model::{Feature, FeatureId, LayerSchema, Shape};
 
 /// Features of a chunk when a layer is built; a chunk that grows to twice this is split.
 const CHUNK_ROWS: usize = 2048;
-/// From this many changes on, an index of all ids is made first.
-const MANY_CHANGES: usize = 256;
+/// From this many changes on, an index of all ids is made first: as much work as looking for so many of them.
+const MANY_CHANGES: usize = 2 * CHUNK_ROWS;
 
 /// All features of one collection.
 #[derive(Clone, Debug)]
@@ -98,43 +98,47 @@ impl Layer {
             Some(index) => index.get(id).copied(),
             None => self.chunks.iter().position(|chunk| chunk.find(id).is_some()),
         };
-        let mut touched: BTreeMap<usize, BTreeMap<FeatureId, Feature>> = BTreeMap::new();
-        let open = |at: usize, touched: &mut BTreeMap<usize, BTreeMap<FeatureId, Feature>>| {
-            touched.entry(at).or_insert_with(|| {
-                let features = self.chunks.get(at).map(|chunk| chunk.features()).into_iter().flatten();
-                features.map(|feature| (feature.id.clone(), feature)).collect()
-            });
-        };
+        let mut touched: BTreeMap<usize, Touched> = BTreeMap::new();
         for (id, now) in changes {
             let old_home = home(&id);
-            if let Some(at) = old_home {
-                open(at, &mut touched);
-                touched.entry(at).and_modify(|features| {
-                    features.remove(&id);
-                });
+            let new_home = now.as_ref().map(|feature| {
+                let stays = old_home.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
+                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_home).unwrap_or(self.chunks.len())
+            });
+            if let Some(at) = old_home.filter(|&at| Some(at) != new_home) {
+                touched.entry(at).or_default().gone.insert(id);
             }
-            if let Some(feature) = now {
-                let at = self.best_chunk(feature.geometry.as_ref()).or(old_home).unwrap_or(self.chunks.len());
-                open(at, &mut touched);
-                touched.entry(at).and_modify(|features| {
-                    features.insert(id, feature);
-                });
+            if let Some((at, feature)) = new_home.zip(now) {
+                let touched = touched.entry(at).or_default();
+                if old_home == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
             }
         }
         let kept =
             self.chunks.iter().enumerate().filter(|(at, _)| !touched.contains_key(at)).map(|(_, chunk)| chunk.clone());
         let mut chunks: Vec<Arc<Chunk>> = kept.collect();
-        for features in touched.into_values() {
-            let features: Vec<Feature> = features.into_values().collect();
-            if features.len() < 2 * CHUNK_ROWS {
-                if !features.is_empty() {
-                    chunks.push(Arc::new(Chunk::build(&self.schema, features)));
-                }
-            } else {
-                chunks.extend(cut(&self.schema, features));
-            }
-        }
+        let rebuilt: Vec<Vec<Arc<Chunk>>> =
+            touched.into_par_iter().map(|(at, touched)| self.rebuild(self.chunks.get(at), touched)).collect();
+        chunks.extend(rebuilt.into_iter().flatten());
         Self { schema: self.schema.clone(), chunks }
+    }
+
+    /// A chunk after its features changed, or the chunks it falls apart into; none, if nothing is left.
+    fn rebuild(&self, chunk: Option<&Arc<Chunk>>, touched: Touched) -> Vec<Arc<Chunk>> {
+        let Touched { changed, come, gone } = touched;
+        let place = |feature: Feature| Some((chunk?.place_of(&feature.id)?, feature));
+        if let Some(chunk) = chunk.filter(|_| come.is_empty() && gone.is_empty()) {
+            return vec![Arc::new(chunk.with_rows(changed.into_iter().filter_map(place).collect()))];
+        }
+        let before = chunk.map(|chunk| chunk.features()).into_iter().flatten();
+        let mut features: BTreeMap<FeatureId, Feature> =
+            before.filter(|feature| !gone.contains(&feature.id)).map(|feature| (feature.id.clone(), feature)).collect();
+        features.extend(changed.into_iter().chain(come).map(|feature| (feature.id.clone(), feature)));
+        let features: Vec<Feature> = features.into_values().collect();
+        match features.len() {
+            0 => Vec::new(),
+            few if few < 2 * CHUNK_ROWS => vec![Arc::new(Chunk::build(&self.schema, features))],
+            _ => cut(&self.schema, features),
+        }
     }
 
     fn index(&self) -> HashMap<&FeatureId, usize> {
@@ -153,6 +157,17 @@ impl Layer {
             |chunk: &Chunk| chunk.envelope().map_or(f64::INFINITY, |own| area(&own.union(&around)) - area(own));
         (0..self.chunks.len()).min_by(|&a, &b| growth(&self.chunks[a]).total_cmp(&growth(&self.chunks[b])))
     }
+}
+
+/// What happens to one chunk.
+#[derive(Default)]
+struct Touched {
+    /// Features that it has, as they are now.
+    changed: Vec<Feature>,
+    /// Features that it did not have.
+    come: Vec<Feature>,
+    /// Features that it has no more.
+    gone: HashSet<FeatureId>,
 }
 
 fn touches(row: &Row<'_>, envelope: &Envelope) -> bool {
