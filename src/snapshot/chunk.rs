@@ -109,6 +109,11 @@ impl Chunk {
         chunk
     }
 
+    /// The ids of its features, in order.
+    pub(super) fn ids(&self) -> &[FeatureId] {
+        &self.ids
+    }
+
     /// Number of features.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,26 +1,27 @@
 //! A layer as chunks of neighbours.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::iter::Peekable;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::ids::{Deed, IdIndex};
 use super::{Chunk, Row};
 use crate::geodesy::Envelope;
 use crate::model::{Feature, FeatureId, LayerSchema, Shape};
 
 /// Features of a chunk when a layer is built; a chunk that grows to twice this is split.
 const CHUNK_ROWS: usize = 2048;
-/// From this many changes on, an index of all ids is made first: as much work as looking for so many of them.
-const MANY_CHANGES: usize = 2 * CHUNK_ROWS;
 
 /// All features of one collection.
 #[derive(Clone, Debug)]
 pub struct Layer {
     schema: Arc<LayerSchema>,
+    /// A chunk keeps its place in the list for life; one that lost all its features stays empty for a while.
     chunks: Vec<Arc<Chunk>>,
+    ids: IdIndex,
 }
 
 impl Layer {
@@ -28,12 +29,13 @@ impl Layer {
     #[must_use]
     pub fn build(schema: LayerSchema, features: Vec<Feature>) -> Self {
         let chunks = cut(&schema, features);
-        Self { schema: Arc::new(schema), chunks }
+        Self::of_chunks(schema, chunks)
     }
 
     /// The layer made of these chunks, whose rows have the columns of the schema.
     pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>) -> Self {
-        Self { schema: Arc::new(schema), chunks }
+        let ids = IdIndex::build(&chunks);
+        Self { schema: Arc::new(schema), chunks, ids }
     }
 
     /// What its features look like.
@@ -57,7 +59,7 @@ impl Layer {
     /// Whether it holds no feature.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.len() == 0
     }
 
     /// The box around all of it; `None` when nothing in it has a place.
@@ -69,7 +71,12 @@ impl Layer {
     /// A feature by its id.
     #[must_use]
     pub fn find(&self, id: &FeatureId) -> Option<Row<'_>> {
-        self.chunks.iter().find_map(|chunk| chunk.find(id))
+        self.home(id).and_then(|at| self.chunks[at].find(id))
+    }
+
+    /// The position of the chunk that holds a feature.
+    fn home(&self, id: &FeatureId) -> Option<usize> {
+        self.ids.candidates(id).find(|&at| self.chunks[at].find(id).is_some())
     }
 
     /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
@@ -93,18 +100,18 @@ impl Layer {
     /// that held or now hold them are rebuilt.
     #[must_use]
     pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>) -> Self {
-        let index = (changes.len() >= MANY_CHANGES).then(|| self.index());
-        let home = |id: &FeatureId| match &index {
-            Some(index) => index.get(id).copied(),
-            None => self.chunks.iter().position(|chunk| chunk.find(id).is_some()),
-        };
         let mut touched: BTreeMap<usize, Touched> = BTreeMap::new();
+        let mut deeds = Vec::new();
         for (id, now) in changes {
-            let old_home = home(&id);
+            let old_home = self.home(&id);
             let new_home = now.as_ref().map(|feature| {
                 let stays = old_home.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
-                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_home).unwrap_or(self.chunks.len())
+                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_home).unwrap_or(0)
             });
+            if old_home != new_home {
+                deeds.extend(old_home.map(|at| (id.clone(), Deed::Remove(at))));
+                deeds.extend(new_home.map(|at| (id.clone(), Deed::Add(at))));
+            }
             if let Some(at) = old_home.filter(|&at| Some(at) != new_home) {
                 touched.entry(at).or_default().gone.insert(id);
             }
@@ -113,13 +120,29 @@ impl Layer {
                 if old_home == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
             }
         }
-        let kept =
-            self.chunks.iter().enumerate().filter(|(at, _)| !touched.contains_key(at)).map(|(_, chunk)| chunk.clone());
-        let mut chunks: Vec<Arc<Chunk>> = kept.collect();
-        let rebuilt: Vec<Vec<Arc<Chunk>>> =
-            touched.into_par_iter().map(|(at, touched)| self.rebuild(self.chunks.get(at), touched)).collect();
-        chunks.extend(rebuilt.into_iter().flatten());
-        Self { schema: self.schema.clone(), chunks }
+        let rebuilt: Vec<(usize, Vec<Arc<Chunk>>)> =
+            touched.into_par_iter().map(|(at, touched)| (at, self.rebuild(self.chunks.get(at), touched))).collect();
+        let mut chunks = self.chunks.clone();
+        for (at, parts) in rebuilt {
+            let mut parts = parts.into_iter();
+            let first = parts.next().unwrap_or_else(|| Arc::new(Chunk::build(&self.schema, Vec::new())));
+            if let Some(place) = chunks.get_mut(at) {
+                *place = first;
+            } else {
+                chunks.push(first);
+            }
+            for part in parts {
+                let moved = |id: &FeatureId| [(id.clone(), Deed::Remove(at)), (id.clone(), Deed::Add(chunks.len()))];
+                deeds.extend(part.ids().iter().flat_map(moved));
+                chunks.push(part);
+            }
+        }
+        if chunks.iter().filter(|chunk| chunk.is_empty()).count() > chunks.len() / 2 {
+            chunks.retain(|chunk| !chunk.is_empty());
+            let ids = IdIndex::build(&chunks);
+            return Self { schema: self.schema.clone(), chunks, ids };
+        }
+        Self { schema: self.schema.clone(), ids: self.ids.with(deeds, &chunks), chunks }
     }
 
     /// A chunk after its features changed, or the chunks it falls apart into; none, if nothing is left.
@@ -139,14 +162,6 @@ impl Layer {
             few if few < 2 * CHUNK_ROWS => vec![Arc::new(Chunk::build(&self.schema, features))],
             _ => cut(&self.schema, features),
         }
-    }
-
-    fn index(&self) -> HashMap<&FeatureId, usize> {
-        self.chunks
-            .iter()
-            .enumerate()
-            .flat_map(|(at, chunk)| chunk.rows_after(None).map(move |row| (row.id(), at)))
-            .collect()
     }
 
     /// The chunk whose box grows least by taking the shape.

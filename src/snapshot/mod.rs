@@ -10,6 +10,7 @@ mod column;
 pub mod copy;
 pub mod follower;
 mod history;
+mod ids;
 pub mod keeper;
 mod layer;
 

@@ -9,6 +9,7 @@ use onemap::model::{Catalog, Feature, FeatureId, Shape, Value, parse_date, parse
 use onemap::snapshot::{Head, follower};
 use onemap::store::{Changes, Error, GeoPackage, OnConflict, PostGis, Store};
 
+use super::writers::picture;
 use crate::stage::database::{fresh_database, psql};
 use crate::stage::{Folder, foreign};
 
@@ -199,11 +200,6 @@ async fn a_change_by_any_program_is_told(house: House) {
     assert_eq!(told(&house, &mut position).await, Some(vec![entry("b", None)]));
     (house.foreign_sql)(&format!("BEGIN; UPDATE {table} SET name = '丁'; DELETE FROM {table}; ROLLBACK"));
     assert_eq!(told(&house, &mut position).await, Some(Vec::new()));
-}
-
-/// A picture as plain values.
-fn picture(snapshot: &onemap::snapshot::Snapshot) -> Vec<Vec<Feature>> {
-    snapshot.layers().iter().map(|layer| layer.rows_after(None).map(|row| row.to_feature()).collect()).collect()
 }
 
 async fn the_followed_picture_equals_one_built_from_nothing(house: House) {

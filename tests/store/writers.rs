@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
-use onemap::snapshot::{Head, Snapshot, follower};
+use onemap::snapshot::{Head, Layer, Snapshot, follower};
 use onemap::store::{GeoPackage, OnConflict, PostGis, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -82,9 +82,13 @@ macro_rules! writer {
 writer!(write_to_postgis, PgConnection);
 writer!(write_to_geopackage, SqliteConnection);
 
-/// Features of the layers as plain values.
-fn picture(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
-    snapshot.layers().iter().map(|layer| layer.rows_after(None).map(|row| row.to_feature()).collect()).collect()
+/// Features of the layers as plain values; each is also found by its id.
+pub(crate) fn picture(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
+    let features = |layer: &Layer| {
+        let rows = layer.rows_after(None).map(|row| row.to_feature());
+        rows.inspect(|feature| assert!(layer.find(&feature.id).is_some(), "{} is not found", feature.id)).collect()
+    };
+    snapshot.layers().iter().map(|layer| features(layer)).collect()
 }
 
 /// Fills a store and follows it while writers and trouble are at work; the picture must equal the store at the end.
