@@ -15,3 +15,10 @@ pub fn now_ms() -> i64 {
     let now = now();
     now.unix_timestamp() * 1000 + i64::from(now.millisecond())
 }
+
+/// Now, in UTC, cut to milliseconds, as times are kept.
+#[must_use]
+pub fn now_to_the_millisecond() -> UtcDateTime {
+    let now = now();
+    now.replace_millisecond(now.millisecond()).unwrap_or(now)
+}

@@ -33,7 +33,7 @@
 //! | [`snapshot`] | the picture, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | questions: pages of features, who is nearest | geodesy, model, snapshot | – |
 //! | [`tile`] | answers as pictures: vector tiles, made and kept | geodesy, model, snapshot | quick_cache, brotli, flate2 |
-//! | [`http`] | the door: the URL map, requests, problems | geodesy, model, clock, exchange, snapshot, query, tile | actix_web |
+//! | [`http`] | the door: the URL map, requests, problems | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web |
 //! | [`config`] | the configuration file, checked | model, store | toml |
 //! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, rustix, tracing_subscriber |
 //!

@@ -7,6 +7,7 @@ mod progress;
 mod sample;
 mod serve;
 mod store;
+mod token;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! `onemap serve`: opens the store, draws the picture, answers until it is told to stop.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use super::opening::{self, CopyOptions};
 use super::store::{Fill, StoreOptions};
+use super::token;
 use crate::clock;
 use crate::http::{self, Door, Limits};
 use crate::model::Catalog;
@@ -48,11 +50,25 @@ pub(super) struct Options {
     #[arg(long, value_name = "MB", default_value_t = 256, env = "ONEMAP_TILE_CACHE_MB")]
     tile_cache_mb: u32,
 
+    /// File that holds the token writers must show, made at first start. Default: beside the store.
+    #[arg(long, value_name = "FILE", env = "ONEMAP_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Take no writes.
+    #[arg(long)]
+    no_write: bool,
+
     #[command(flatten)]
     store: StoreOptions,
 
     #[command(flatten)]
     copies: CopyOptions,
+}
+
+impl Options {
+    fn token_file(&self) -> PathBuf {
+        self.token_file.clone().unwrap_or_else(|| self.store.token_file())
+    }
 }
 
 pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
@@ -83,7 +99,9 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         event_streams: options.max_event_streams,
         tile_cache_bytes: u64::from(options.tile_cache_mb) * 1_000_000,
     };
-    let server = http::serve(Door { head, catalog, public_url: options.public_url }, limits, closing, listener)?;
+    let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
+    let door = Door { head, store: store.clone(), token, catalog, public_url: options.public_url };
+    let server = http::serve(door, limits, closing, listener)?;
     let handle = server.handle();
     // Whoever reads the line below may ask to stop at once.
     let mut interrupted = signal(SignalKind::interrupt())?;

@@ -101,6 +101,18 @@ impl StoreOptions {
         })
     }
 
+    /// Where the token of writers is kept when nothing else is said: beside the file, or in the working directory.
+    pub(super) fn token_file(&self) -> PathBuf {
+        match &self.store {
+            Location::File(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".token");
+                name.into()
+            }
+            Location::Database(_) => "onemap.token".into(),
+        }
+    }
+
     /// What opens the store as it is, without filling it.
     pub(super) fn opener(&self, catalog: &Catalog) -> anyhow::Result<Opener> {
         let (location, catalog, tables) = (self.store.clone(), catalog.clone(), self.config()?.layers);

@@ -6,6 +6,7 @@
 pub mod flatgeobuf;
 pub mod geojson;
 pub mod intake;
+pub mod submission;
 mod values;
 
 use std::path::Path;

@@ -110,7 +110,7 @@ pub(super) async fn events(
 fn filter(parameters: &Parameters, snapshot: &Snapshot) -> Result<Filter, Problem> {
     let position = |name: &str| {
         let id = &layer(snapshot, "layer", name)?.schema().id;
-        Ok(snapshot.layers().iter().position(|layer| layer.schema().id == *id))
+        Ok::<_, Problem>(snapshot.layers().iter().position(|layer| layer.schema().id == *id))
     };
     let layers = match parameters.get("layers") {
         Some(names) => Some(names.split(',').filter_map(|name| position(name).transpose()).collect::<Result<_, _>>()?),

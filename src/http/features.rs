@@ -1,15 +1,17 @@
 //! OGC API Features (OGC 17-069r4): landing page, collections, items.
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
 use super::Door;
-use super::answer::Moment;
+use super::answer::{Moment, is_known};
+use super::edits::tag;
 use super::problem::Problem;
 use super::request::{Parameters, layer, origin};
 use crate::clock;
 use crate::exchange::geojson::{write_feature, write_json};
-use crate::model::{FeatureId, View, format_instant};
+use crate::model::{FeatureId, Fingerprint, View, format_instant};
 use crate::query::items::{Ask, Page, page};
 use crate::snapshot::Layer;
 
@@ -110,10 +112,15 @@ pub(super) async fn item(
     let missing = || Problem::NotFound { what: "feature", value: feature.clone(), accepted: String::new() };
     let row = FeatureId::new(&feature).ok().and_then(|id| layer.find(&id)).ok_or_else(missing)?;
 
+    let feature = row.to_feature();
+    let etag = tag(Fingerprint::of(&feature));
+    if is_known(&request, &etag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    }
     let base = origin(&request, door.public_url.as_deref());
     let own = format!("{base}/ogc/collections/{collection}");
     let mut body = Vec::new();
-    write_feature(&mut body, &View::public(layer.schema()), &row.to_feature(), &[]);
+    write_feature(&mut body, &View::public(layer.schema()), &feature, &[]);
     // The feature's own closing brace makes room for the links.
     body.pop();
     body.extend_from_slice(b",\"links\":");
@@ -123,7 +130,7 @@ pub(super) async fn item(
     ];
     write_json(&mut body, &links);
     moment.close_object(&mut body);
-    Ok(moment.respond(GEOJSON).body(body))
+    Ok(moment.respond(GEOJSON).insert_header((header::ETAG, etag)).body(body))
 }
 
 fn describe(layer: &Layer, base: &str) -> Json {
@@ -190,7 +197,7 @@ fn only_json(parameters: &Parameters) -> Result<(), Problem> {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters and commas.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -1,8 +1,10 @@
 //! The door: parse, call, render. This page is the whole URL map.
 
+mod access;
 mod analysis;
 mod answer;
 mod assets;
+mod edits;
 mod events;
 mod features;
 mod layers;
@@ -25,8 +27,11 @@ use tokio::sync::watch;
 
 use crate::model::Catalog;
 use crate::snapshot::Head;
+use crate::store::Store;
 use crate::tile::cache::TileCache;
 use problem::Problem;
+
+pub use access::Token;
 
 /// Seconds that requests under way may take after a stop was asked for.
 const SHUTDOWN_TIMEOUT_S: u64 = 10;
@@ -38,6 +43,10 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Door {
     /// The picture.
     pub head: Arc<Head>,
+    /// Where writes go.
+    pub store: Arc<dyn Store>,
+    /// What writers must show; `None` when nobody may write.
+    pub token: Option<Token>,
     /// Code lists and their labels.
     pub catalog: Catalog,
     /// The address people reach the server by, when it is behind a proxy.
@@ -97,9 +106,29 @@ fn end_when_unread(connection: &dyn Any, _: &mut Extensions) {
 }
 
 fn urls(app: &mut web::ServiceConfig) {
-    let mut at = |path: &str, answer: Route| {
-        app.service(web::resource(path).route(answer).default_service(web::to(wrong_method)));
+    const READ: &str = "GET, HEAD";
+    let mut add = |path: &str, routes: Vec<Route>, allowed: &'static str| {
+        let resource = web::resource(path)
+            .default_service(web::to(move |request: HttpRequest| std::future::ready(wrong_method(&request, allowed))));
+        app.service(routes.into_iter().fold(resource, actix_web::Resource::route));
     };
+    add(
+        "/ogc/collections/{collection}/items",
+        vec![read().to(features::items), web::post().to(edits::create)],
+        "GET, HEAD, POST",
+    );
+    add(
+        "/ogc/collections/{collection}/items/{feature}",
+        vec![
+            read().to(features::item),
+            web::put().to(edits::replace),
+            web::patch().to(edits::patch),
+            web::delete().to(edits::delete),
+        ],
+        "GET, HEAD, PUT, PATCH, DELETE",
+    );
+    add("/api/edits", vec![web::post().to(edits::batch)], "POST");
+    let mut at = |path: &str, answer: Route| add(path, vec![answer], READ);
     at("/", read().to(assets::viewer));
     at("/viewer/{file:.*}", read().to(assets::viewer_file));
     at("/styles/{style}.json", read().to(assets::style));
@@ -112,8 +141,6 @@ fn urls(app: &mut web::ServiceConfig) {
     at("/ogc/conformance", read().to(features::conformance));
     at("/ogc/collections", read().to(features::collections));
     at("/ogc/collections/{collection}", read().to(features::collection));
-    at("/ogc/collections/{collection}/items", read().to(features::items));
-    at("/ogc/collections/{collection}/items/{feature}", read().to(features::item));
 
     at("/tiles/{layers}", read().to(tiles::tilejson));
     at("/tiles/{layers}/{z}/{x}/{y}", read().to(tiles::tile));
@@ -133,11 +160,11 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
         what: "path",
         value: request.path().chars().take(200).collect(),
         accepted:
-            "/, /api/layers, /api/nearest, /api/events, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
+            "/, /api/layers, /api/nearest, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
                 .to_owned(),
     })
 }
 
-async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Err(Problem::MethodNotAllowed { method: request.method().to_string(), allowed: "GET, HEAD" })
+fn wrong_method(request: &HttpRequest, allowed: &'static str) -> Result<HttpResponse, Problem> {
+    Err(Problem::MethodNotAllowed { method: request.method().to_string(), allowed })
 }

@@ -6,6 +6,10 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
+use crate::exchange::submission::Fault;
+use crate::model::EditError;
+use crate::store::{self, Remedy};
+
 /// A refusal, ready to be told.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Problem {
@@ -61,6 +65,80 @@ pub(super) enum Problem {
         /// When to ask again, seconds.
         retry_after_s: u32,
     },
+    /// What a writer sent does not fit.
+    InvalidContent {
+        /// Which edit of a batch, from 0.
+        edit: Option<usize>,
+        /// What is wrong, and where.
+        fault: Fault,
+    },
+    /// The body is of a kind that is not taken.
+    WrongMediaType {
+        /// What was given.
+        given: String,
+        /// What is taken.
+        accepted: &'static str,
+    },
+    /// The body is longer than may be.
+    TooLarge {
+        /// Most bytes that are taken.
+        limit_bytes: usize,
+    },
+    /// A writer without the token.
+    NoToken,
+    /// A writer on another machine.
+    NotFromHere,
+    /// Nobody may write.
+    WritesAreOff,
+    /// An edit cannot happen; nothing was done.
+    EditRefused {
+        /// Which edit of a batch, from 0.
+        edit: usize,
+        /// Why.
+        reason: EditError,
+    },
+    /// The key of a request was used for another one.
+    KeyReused {
+        /// The key.
+        key: String,
+    },
+    /// The layer belongs to another program.
+    NotOurs {
+        /// The layer.
+        layer: String,
+    },
+    /// The store does not answer now; nothing was done.
+    Unavailable,
+    /// Something is wrong with us; the log tells what.
+    Ours {
+        /// By which the log line is found.
+        incident: String,
+    },
+}
+
+/// When a store that does not answer may be asked again, seconds.
+const STORE_RETRY_AFTER_S: u32 = 5;
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Edit { index, reason } => Self::EditRefused { edit: index, reason },
+            store::Error::KeyReused { key } => Self::KeyReused { key },
+            store::Error::NotOurs { layer } => Self::NotOurs { layer },
+            error => match error.remedy() {
+                Remedy::Wait => {
+                    tracing::warn!(%error, "a write was refused, the store does not answer");
+                    Self::Unavailable
+                }
+                Remedy::Permission => Self::WritesAreOff,
+                Remedy::Repair => {
+                    let incident = format!("{:08x}", crc32fast::hash(format!("{error:?}").as_bytes()));
+                    tracing::error!(%error, incident, "a write failed");
+                    Self::Ours { incident }
+                }
+            },
+        }
+    }
 }
 
 impl Problem {
@@ -69,21 +147,47 @@ impl Problem {
             Self::InvalidParameter { .. } | Self::MissingParameter { .. } | Self::UnknownParameter { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidContent { .. } | Self::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::NotFromHere | Self::WritesAreOff | Self::NotOurs { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
+            Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
+            Self::EditRefused { reason: EditError::Changed(_), .. } => StatusCode::PRECONDITION_FAILED,
+            Self::Ours { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    fn body(&self) -> serde_json::Value {
-        let (slug, title) = match self {
+    /// The end of the problem's type, and its title.
+    fn kind(&self) -> (&'static str, &'static str) {
+        match self {
             Self::InvalidParameter { .. } => ("invalid-parameter", "A parameter has a value that is not accepted"),
             Self::MissingParameter { .. } => ("missing-parameter", "A required parameter is missing"),
             Self::UnknownParameter { .. } => ("unknown-parameter", "A parameter is not known here"),
             Self::NotFound { .. } => ("not-found", "There is nothing of that name"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not taken here"),
             Self::TooMany { .. } => ("too-many", "As many are served at once as may be"),
-        };
+            Self::InvalidContent { .. } => ("invalid-content", "What was sent does not fit the layer"),
+            Self::WrongMediaType { .. } => ("wrong-media-type", "The body is of a kind that is not taken here"),
+            Self::TooLarge { .. } => ("too-large", "The body is too long"),
+            Self::NoToken => ("no-token", "Writers must show the token"),
+            Self::NotFromHere => ("not-from-here", "Only this machine may write"),
+            Self::WritesAreOff => ("writes-are-off", "Nobody may write here"),
+            Self::EditRefused { reason: EditError::NotThere, .. } => ("not-there", "There is no such feature"),
+            Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id is taken"),
+            Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature was changed since"),
+            Self::KeyReused { .. } => ("key-reused", "The key was used for another request"),
+            Self::NotOurs { .. } => ("not-ours", "The layer belongs to another program"),
+            Self::Unavailable => ("unavailable", "The store does not answer now"),
+            Self::Ours { .. } => ("internal", "Something is wrong with the server"),
+        }
+    }
+
+    fn body(&self) -> serde_json::Value {
+        let (slug, title) = self.kind();
         let mut body = json!({
             "type": format!("urn:problem-type:onemap:{slug}"),
             "title": title,
@@ -103,6 +207,27 @@ impl Problem {
             }
             Self::MethodNotAllowed { method, allowed } => json!({"value": method, "accepted": allowed}),
             Self::TooMany { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
+            Self::InvalidContent { edit, fault } => {
+                let Fault { pointer, value, accepted, .. } = fault;
+                let mut facts = json!({"parameter": pointer, "value": value, "accepted": accepted});
+                if let Some(edit) = edit {
+                    facts["edit"] = json!(edit);
+                }
+                facts
+            }
+            Self::WrongMediaType { given, accepted } => {
+                json!({"parameter": "Content-Type", "value": given, "accepted": accepted})
+            }
+            Self::TooLarge { limit_bytes } => json!({"parameter": "body", "accepted": limit_bytes}),
+            Self::NoToken => json!({"parameter": "Authorization", "accepted": "Bearer and the token"}),
+            Self::EditRefused { edit, reason: EditError::Changed(now) } => {
+                json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
+            }
+            Self::EditRefused { edit, .. } => json!({"edit": edit, "parameter": "id"}),
+            Self::KeyReused { key } => json!({"parameter": "Idempotency-Key", "value": key}),
+            Self::NotOurs { layer } => json!({"parameter": "collection", "value": layer}),
+            Self::Ours { incident } => json!({"incident": incident}),
+            Self::NotFromHere | Self::WritesAreOff | Self::Unavailable => json!({}),
         };
         if let (Some(body), serde_json::Value::Object(facts)) = (body.as_object_mut(), facts) {
             body.extend(facts);
@@ -130,6 +255,24 @@ impl fmt::Display for Problem {
             Self::TooMany { what, limit, retry_after_s } => {
                 write!(f, "{limit} {what} are open, which is the most; ask again in {retry_after_s} s")
             }
+            Self::InvalidContent { fault, .. } => {
+                let Fault { pointer, value, reason, accepted } = fault;
+                write!(f, "{pointer} is {value}: {reason}; accepted: {accepted}")
+            }
+            Self::WrongMediaType { given, accepted } => {
+                write!(f, "the body says it is {given:?}; accepted: {accepted}")
+            }
+            Self::TooLarge { limit_bytes } => write!(f, "at most {limit_bytes} bytes are taken"),
+            Self::NoToken => f.write_str(
+                "give the header Authorization: Bearer TOKEN; the server's log names the file that holds the token",
+            ),
+            Self::NotFromHere => f.write_str("writes are taken from this machine alone"),
+            Self::WritesAreOff => f.write_str("this server, or the role it has in its store, only reads"),
+            Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; nothing was done"),
+            Self::KeyReused { key } => write!(f, "{key:?} was the key of a request with another content"),
+            Self::NotOurs { layer } => write!(f, "{layer} belongs to another program and is only read here"),
+            Self::Unavailable => write!(f, "nothing was done; ask again in {STORE_RETRY_AFTER_S} s"),
+            Self::Ours { incident } => write!(f, "nothing was done; the log has more under {incident}"),
         }
     }
 }
@@ -144,6 +287,12 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Self::MethodNotAllowed { allowed, .. } = self {
             response.insert_header((header::ALLOW, *allowed));
+        }
+        if *self == Self::Unavailable {
+            response.insert_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S));
+        }
+        if *self == Self::NoToken {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"onemap\""));
         }
         if let Self::TooMany { retry_after_s, .. } = self {
             response.insert_header((header::RETRY_AFTER, *retry_after_s));

@@ -1,6 +1,7 @@
 //! What is on the map: the nouns every other room speaks of.
 
 pub mod catalog;
+pub mod edit;
 mod instant;
 pub mod schema;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use crate::geodesy::{LonLat, PositionError};
 
 pub use catalog::Catalog;
+pub use edit::{Action, Applied, Batch, Condition, Edit, EditError, Fingerprint, Once, Outcome};
 pub use instant::{format_date, format_instant, parse_date, parse_instant};
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
 

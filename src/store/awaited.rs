@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::{Changes, Error, LogPosition, OnConflict, Sink, Store};
-use crate::model::{Feature, LayerSchema};
+use crate::model::{Applied, Batch, Feature, LayerSchema};
 
 /// Opens the store behind it.
 pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, Error>> + Send + Sync>;
@@ -62,6 +62,10 @@ impl Store for Awaited {
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, Error>> {
         Box::pin(async move { self.store()?.append(layer, features, on_conflict).await })
+    }
+
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>> {
+        Box::pin(async move { self.store()?.apply(batch).await })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

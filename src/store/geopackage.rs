@@ -4,6 +4,7 @@
 //! SQLite lacks, and the picture has indexes of its own. So any SQLite program may edit the file,
 //! and our triggers write down what it did.
 
+mod edits;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -18,11 +19,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection, Row, SqlitePool, TypeInfo, ValueRef};
+use tokio::sync::Notify;
 
 use super::convert::{read_shape, value_from_text, write_shape};
 use super::trimming::Trimming;
 use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store};
-use crate::model::{Catalog, Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant};
+use crate::model::{
+    Applied, Batch, Catalog, Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant,
+};
 
 const SKELETON: &str = include_str!("geopackage/skeleton.sql");
 /// How long a writer waits for another one.
@@ -39,6 +43,8 @@ pub struct GeoPackage {
     pool: SqlitePool,
     schemas: Vec<LayerSchema>,
     trimming: Trimming,
+    /// Called by our own writes.
+    written: Notify,
 }
 
 impl GeoPackage {
@@ -92,7 +98,7 @@ impl GeoPackage {
             .connect_with(options)
             .await
             .map_err(|source| Error::Database { location: location.clone(), source })?;
-        Ok(Self { location, pool, schemas, trimming: Trimming::default() })
+        Ok(Self { location, pool, schemas, trimming: Trimming::default(), written: Notify::new() })
     }
 
     /// Adds what a file lacks: our change log, missing layers, missing triggers.
@@ -201,6 +207,8 @@ impl GeoPackage {
     ) -> Result<usize, Error> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
+        let without_indexes = edits::drop_spatial_indexes(&mut transaction, &self.schemas);
+        without_indexes.await.map_err(|error| self.database(error))?;
         let mut count = 0;
         loop {
             let batch: Vec<Feature> = features.take(ROWS_PER_STATEMENT).collect();
@@ -245,9 +253,9 @@ impl Store for GeoPackage {
         })
     }
 
-    /// SQLite tells nobody of a change.
+    /// SQLite tells nobody of a change by another program.
     fn changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::pending())
+        Box::pin(self.written.notified())
     }
 
     fn append<'a>(
@@ -257,6 +265,10 @@ impl Store for GeoPackage {
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, Error>> {
         Box::pin(self.insert_all(&self.schemas[layer], features, on_conflict))
+    }
+
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>> {
+        Box::pin(self.apply_batch(batch))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -2,6 +2,7 @@
 
 pub mod awaited;
 mod convert;
+mod edits;
 mod ewkb;
 pub mod geopackage;
 pub mod postgis;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::schema::Label;
-use crate::model::{Feature, FeatureId, LayerSchema};
+use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerSchema};
 
 pub use awaited::Awaited;
 pub use geopackage::GeoPackage;
@@ -98,7 +99,7 @@ pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
 /// A house that keeps layers.
 ///
 /// Promises, kept by every house:
-/// - What [`append`](Store::append) acknowledged is committed and survives the death of any process.
+/// - What [`append`](Store::append) and [`apply`](Store::apply) acknowledged is committed and survives the death of any process.
 /// - A reading sees one moment: never half a transaction.
 /// - A change made by any program is in the log once its transaction is committed.
 /// - Nothing is ever mapped to emptiness: what cannot be read is an error.
@@ -126,6 +127,9 @@ pub trait Store: Send + Sync {
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, Error>>;
+
+    /// Changes features: all edits of the batch or none. What is answered is committed.
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>>;
 
     /// Closes every connection in order.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -174,6 +178,20 @@ pub enum Error {
         /// The store, without secrets.
         location: String,
     },
+    /// An edit of a batch cannot happen; none of it did.
+    #[error("edit {index}: {reason}")]
+    Edit {
+        /// Position in the batch, from 0.
+        index: usize,
+        /// Why.
+        reason: EditError,
+    },
+    /// Another batch has happened under the same key.
+    #[error("another batch has happened under the key {key:?}")]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
     /// The database has no PostGIS.
     #[error("{location} has no PostGIS; connect as its owner and run CREATE EXTENSION postgis")]
     NoPostGis {
@@ -221,4 +239,46 @@ pub enum Error {
         /// What the database library said.
         source: sqlx::Error,
     },
+}
+
+/// What helps against an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Asking again later.
+    Wait,
+    /// A role that may write.
+    Permission,
+    /// Somebody who looks at the log.
+    Repair,
+}
+
+impl Error {
+    /// What helps against it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        let source = match self {
+            Self::Unopened { .. } => return Remedy::Wait,
+            Self::Database { source, .. } => source,
+            _ => return Remedy::Repair,
+        };
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+        match source {
+            // A line that breaks in the middle of a word is a breach of protocol to who listens.
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed => Remedy::Wait,
+            // PostgreSQL (appendix A): no connection, no resources, a lock or statement that took too long, the
+            // database is stopping, transactions that met. SQLite: busy and locked, with their extended codes.
+            sqlx::Error::Database(_)
+                if ["08", "53", "55P03", "57", "40"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+                    || matches!(code.parse::<i32>().map(|code| code & 0xff), Ok(5 | 6) if code.len() < 5) =>
+            {
+                Remedy::Wait
+            }
+            sqlx::Error::Database(_) if matches!(&*code, "42501" | "25006" | "8") => Remedy::Permission,
+            _ => Remedy::Repair,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! that are visible in its own snapshot and were not in the one before.
 
 mod copy;
+mod edits;
 mod foreign;
 mod line;
 mod migration;
@@ -24,7 +25,7 @@ use self::migration::Outcome;
 use self::source::{Source, Watch};
 use super::trimming::Trimming;
 use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store, TableLayer, ewkb};
-use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
+use crate::model::{Applied, Batch, Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,6 +108,11 @@ impl PostGis {
             Err(error) if is_forbidden(&error) => Err(Error::ReadOnly { location: location(), source: error }),
             Err(error) => Err(self.database(error)),
         }
+    }
+
+    /// Whether a layer's table is ours to write to.
+    fn is_own(&self, layer: usize) -> bool {
+        self.sources[layer].relation == tables::name(&self.schemas[layer])
     }
 
     fn database(&self, source: sqlx::Error) -> Error {
@@ -249,11 +255,15 @@ impl Store for PostGis {
     ) -> BoxFuture<'a, Result<usize, Error>> {
         Box::pin(async move {
             let schema = &self.schemas[layer];
-            if self.sources[layer].relation != tables::name(schema) {
+            if !self.is_own(layer) {
                 return Err(Error::NotOurs { layer: schema.id.clone() });
             }
             self.copy_all(schema, features, on_conflict).await
         })
+    }
+
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>> {
+        Box::pin(self.apply_batch(batch))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

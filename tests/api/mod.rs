@@ -1,5 +1,6 @@
 //! Every path: what it answers, and how it refuses.
 
+mod edits;
 mod events;
 
 use serde_json::{Value as Json, json};

@@ -113,6 +113,18 @@ impl Server {
         Reply::of(ureq::get(&format!("{}{path}", self.url)).header(header.0, header.1))
     }
 
+    /// Sends a body with some headers.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned()).expect("a request");
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
+        Reply::read(agent.run(request).expect("the server answers"))
+    }
+
     pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
@@ -147,7 +159,10 @@ pub(crate) struct Reply {
 
 impl Reply {
     fn of(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Self {
-        let mut response = request.config().http_status_as_error(false).build().call().expect("the server answers");
+        Self::read(request.config().http_status_as_error(false).build().call().expect("the server answers"))
+    }
+
+    fn read(mut response: ureq::http::Response<ureq::Body>) -> Self {
         let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a whole body");
         Self { status: response.status().as_u16(), headers: response.headers().clone(), body }
     }
@@ -180,9 +195,17 @@ pub(crate) fn project() -> &'static Path {
 
 /// Asks again and again until it is so.
 pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    until(what, || holds().then_some(()));
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
     let start = std::time::Instant::now();
-    while !holds() {
+    loop {
+        if let Some(answer) = answer() {
+            return answer;
+        }
         assert!(start.elapsed() < PATIENCE, "still not so: {what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

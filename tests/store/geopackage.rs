@@ -168,3 +168,24 @@ fn what_ogr2ogr_appends_is_on_the_running_map() {
     let after = server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"].as_u64();
     assert_eq!(after, before.map(|count| count + 1));
 }
+
+#[test]
+fn a_file_with_a_spatial_index_takes_writes_from_every_program() {
+    let (folder, server) = Server::of_sample();
+    assert_eq!(server.stop(), Some(0));
+    let (ours, theirs) = (folder.file("onemap.gpkg").display().to_string(), folder.file("theirs.gpkg"));
+    let theirs = theirs.display().to_string();
+    foreign("ogr2ogr", &["-f", "GPKG", &theirs, &ours, "shelters", "-lco", "FID=fid", "-lco", "SPATIAL_INDEX=YES"]);
+    let server = Server::start(&folder, &["--store", &theirs]);
+    let token = std::fs::read_to_string(folder.file("theirs.gpkg.token")).expect("a token");
+    let authorization = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", &*authorization), ("Content-Type", "application/json")];
+    let feature = r#"{"id": "X-1", "geometry": {"type": "Point", "coordinates": [118.8, 26.2]}}"#;
+    let made = server.send("POST", "/ogc/collections/shelters/items", &headers, feature);
+    assert_eq!(made.status, 201, "{}", String::from_utf8_lossy(&made.body));
+    assert!(foreign("ogrinfo", &["-so", &theirs, "shelters"]).contains("Feature Count: 350"));
+    let edit = "import sqlite3,sys\nwith sqlite3.connect(sys.argv[1]) as c: c.execute(\"update shelters set name='改' where id='X-1'\")";
+    foreign("python3", &["-c", edit, &theirs]);
+    let name = || server.get("/ogc/collections/shelters/items/X-1").json()["properties"]["name"].clone();
+    await_that("the edit of a program without spatial functions", || name() == "改");
+}

@@ -68,7 +68,7 @@ fn describe_columns(sql: &mut String, layer: &LayerSchema) {
         let constraint = field.codes.as_deref().filter(|_| field.field_type != FieldType::TextList);
         let _ = writeln!(
             sql,
-            "INSERT INTO gpkg_data_columns VALUES ({}, {}, {}, {}, {}, {mime_type}, {});",
+            "INSERT OR IGNORE INTO gpkg_data_columns VALUES ({}, {}, {}, {}, {}, {mime_type}, {});",
             literal(&layer.id),
             literal(&field.name),
             literal(&title),

@@ -14,8 +14,11 @@ use crate::model::LayerSchema;
 /// Keeps two servers from making the tables at the same time.
 const LOCK: i64 = 0x6f6e_656d_6170;
 /// The steps, in order; one that was released is never changed.
-const STEPS: [&str; 2] =
-    [include_str!("migrations/0001_change_log.sql"), include_str!("migrations/0002_foreign_tables.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("migrations/0001_change_log.sql"),
+    include_str!("migrations/0002_foreign_tables.sql"),
+    include_str!("migrations/0003_done.sql"),
+];
 
 const FOUNDATION: &str = "\
 CREATE SCHEMA IF NOT EXISTS onemap;

@@ -1,0 +1,238 @@
+//! What somebody asks to be changed, and what becomes of it: rules that hold in every house.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use time::UtcDateTime;
+
+use super::{Feature, FeatureId, LayerSchema, Shape, Value};
+
+/// Tells one state of a feature from another: 128 bits of the SHA-256 of its id, place and values. The same wherever
+/// the feature is kept, and after any restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// The fingerprint of a feature as it is.
+    #[must_use]
+    pub fn of(feature: &Feature) -> Self {
+        let mut digest = Sha256::new();
+        let mut part = |kind: u8, bytes: &[u8]| {
+            digest.update([kind]);
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(bytes);
+        };
+        part(b'i', feature.id.as_str().as_bytes());
+        // Rust's own form of a number leads back to the same number, and shapes have no other parts.
+        part(b'g', format!("{:?}", feature.geometry.as_ref().map(Shape::geometry)).as_bytes());
+        for value in &feature.values {
+            match value {
+                // Databases write the same document in different words.
+                Value::Json(document) => part(b'j', canonical(document).as_bytes()),
+                Value::Real(number) => part(b'r', &number.to_le_bytes()),
+                other => part(b'v', format!("{other:?}").as_bytes()),
+            }
+        }
+        let whole = digest.finalize();
+        Self(std::array::from_fn(|at| whole[at]))
+    }
+
+    /// Reads what [`fmt::Display`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// A JSON document with the members of objects in order and numbers by their value.
+fn canonical(document: &str) -> String {
+    let mut out = String::new();
+    match serde_json::from_str(document) {
+        Ok(value) => write_canonical(&mut out, &value),
+        Err(_) => out.push_str(document),
+    }
+    out
+}
+
+fn write_canonical(out: &mut String, value: &Json) {
+    match value {
+        Json::Object(members) => {
+            out.push('{');
+            for (name, value) in members.iter().collect::<BTreeMap<_, _>>() {
+                let _ = write!(out, "{name:?}:");
+                write_canonical(out, value);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Json::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(out, item);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Json::Number(number) => {
+            let _ = write!(out, "{:?}", number.as_f64());
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+/// One thing that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// Position of the layer in the store's schemas.
+    pub layer: usize,
+    /// Which feature.
+    pub id: FeatureId,
+    /// What is to become of it.
+    pub action: Action,
+    /// What it must be like before.
+    pub condition: Condition,
+}
+
+/// What is to become of a feature.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// It is new.
+    Create {
+        /// Where it is.
+        geometry: Option<Shape>,
+        /// Its values, by position in [`LayerSchema::fields`]; those not named are unknown.
+        values: Vec<(usize, Value)>,
+    },
+    /// It changes where something is named, and stays as it is otherwise.
+    Change {
+        /// Where it is; `None` when it stays where it is.
+        geometry: Option<Option<Shape>>,
+        /// New values, by position in [`LayerSchema::fields`].
+        values: Vec<(usize, Value)>,
+    },
+    /// It goes.
+    Delete,
+}
+
+/// What a feature must be like for an edit to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Anything.
+    None,
+    /// It is there in this very state.
+    Unchanged(Fingerprint),
+    /// It is there in a state that it cannot have.
+    Never,
+}
+
+/// Why an edit cannot happen; a fact about the stored feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// There is no such feature.
+    #[error("there is no such feature")]
+    NotThere,
+    /// A feature with that id is already there.
+    #[error("a feature with that id is already there")]
+    Duplicate,
+    /// Somebody else changed it since.
+    #[error("it has been changed since; it is {0} now")]
+    Changed(Fingerprint),
+}
+
+/// What a feature is after an edit (`None`: gone), from what is stored. Its `version` counts up and its `updated_at`
+/// is `now`.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn resolve(
+    schema: &LayerSchema,
+    edit: &Edit,
+    stored: Option<&Feature>,
+    now: UtcDateTime,
+) -> Result<Option<Feature>, EditError> {
+    if let Some(stored) = stored.filter(|_| edit.condition != Condition::None) {
+        let found = Fingerprint::of(stored);
+        if edit.condition != Condition::Unchanged(found) {
+            return Err(EditError::Changed(found));
+        }
+    }
+    let (mut feature, values) = match (&edit.action, stored) {
+        (Action::Create { .. }, Some(_)) => return Err(EditError::Duplicate),
+        (Action::Create { geometry, values }, None) => {
+            let unknown = vec![Value::Unknown; schema.fields.len()];
+            (Feature { id: edit.id.clone(), geometry: geometry.clone(), values: unknown }, values)
+        }
+        (Action::Change { .. } | Action::Delete, None) => return Err(EditError::NotThere),
+        (Action::Delete, Some(_)) => return Ok(None),
+        (Action::Change { geometry, values }, Some(stored)) => {
+            let mut feature = stored.clone();
+            if let Some(geometry) = geometry {
+                feature.geometry.clone_from(geometry);
+            }
+            (feature, values)
+        }
+    };
+    for (at, value) in values {
+        feature.values[*at] = value.clone();
+    }
+    if let Some(at) = schema.position("version") {
+        let before = stored.map(|stored| &stored.values[at]);
+        let version = if let Some(Value::Integer(version)) = before { version.saturating_add(1) } else { 1 };
+        feature.values[at] = Value::Integer(version);
+    }
+    if let Some(at) = schema.position("updated_at") {
+        feature.values[at] = Value::DateTime(now);
+    }
+    Ok(Some(feature))
+}
+
+/// Edits that happen together or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// In this order; a later one sees what an earlier one did.
+    pub edits: Vec<Edit>,
+    /// What `updated_at` will say.
+    pub now: UtcDateTime,
+    /// That the same batch, asked for again, happens once.
+    pub once: Option<Once>,
+}
+
+/// The name under which a batch happens once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Chosen by the caller.
+    pub key: String,
+    /// Tells one content from another under the same name.
+    pub digest: String,
+}
+
+/// What a feature is after an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Position of the layer in the store's schemas.
+    pub layer: usize,
+    /// Which feature.
+    pub id: FeatureId,
+    /// Its state; `None` when it is gone.
+    pub state: Option<Fingerprint>,
+    /// Its `version`, where the layer counts them.
+    pub version: Option<i64>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// One for each edit, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// It had happened before; nothing was done now.
+    pub is_repeated: bool,
+}

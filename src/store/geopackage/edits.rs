@@ -1,0 +1,139 @@
+//! Edits in one transaction, which no other writer of the file can enter.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::{Faults, GeoPackage, ROWS_PER_STATEMENT, insert, read_feature, select, tables};
+use crate::model::{Applied, Batch, FeatureId, LayerSchema};
+use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::{Error, Store};
+
+/// Made when it is first needed; it is ours alone and no content of the package.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_done (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
+    outcomes TEXT NOT NULL, done_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
+
+impl GeoPackage {
+    pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, Error> {
+        let failed = |error: sqlx::Error| self.database(error);
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        if let Some(applied) = self.done_before(&mut transaction, batch).await? {
+            return Ok(applied);
+        }
+        drop_spatial_indexes(&mut transaction, self.schemas()).await.map_err(failed)?;
+        let mut stored = Stored::new();
+        for (layer, ids) in wanted(batch) {
+            let ids: Vec<&FeatureId> = ids.into_iter().collect();
+            for ids in ids.chunks(ROWS_PER_STATEMENT) {
+                self.look_at(&mut transaction, layer, ids, &mut stored).await.map_err(failed)?;
+            }
+        }
+        let plan = plan(self.schemas(), batch, &stored)?;
+        self.write(&mut transaction, &plan).await.map_err(failed)?;
+        if let Some(once) = &batch.once {
+            let sql = "INSERT INTO onemap_done (key, digest, outcomes) VALUES (?, ?, ?)";
+            let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
+            let insert = sqlx::query(sql).bind(&once.key).bind(&once.digest).bind(outcomes);
+            insert.execute(&mut *transaction).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        self.written.notify_one();
+        Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
+    }
+
+    async fn done_before(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<Option<Applied>, Error> {
+        let Some(once) = &batch.once else { return Ok(None) };
+        let failed = |error: sqlx::Error| self.database(error);
+        sqlx::raw_sql(TABLE).execute(&mut *connection).await.map_err(failed)?;
+        let forget = "DELETE FROM onemap_done WHERE done_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-24 hours')";
+        sqlx::raw_sql(forget).execute(&mut *connection).await.map_err(failed)?;
+        let found: Option<(String, String)> = sqlx::query_as("SELECT digest, outcomes FROM onemap_done WHERE key = ?")
+            .bind(&once.key)
+            .fetch_optional(connection)
+            .await
+            .map_err(failed)?;
+        match found {
+            None => Ok(None),
+            Some((digest, _)) if digest != once.digest => Err(Error::KeyReused { key: once.key.clone() }),
+            Some((_, outcomes)) => {
+                Ok(Some(Applied { outcomes: read_outcomes(self.schemas(), &outcomes), is_repeated: true }))
+            }
+        }
+    }
+
+    async fn look_at(
+        &self,
+        connection: &mut SqliteConnection,
+        layer: usize,
+        ids: &[&FeatureId],
+        stored: &mut Stored,
+    ) -> Result<(), sqlx::Error> {
+        let schema = &self.schemas()[layer];
+        let sql = select(schema, &format!("WHERE id IN ({})", vec!["?"; ids.len()].join(",")));
+        let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
+        let mut faults = Faults::new(schema);
+        for row in query.fetch_all(connection).await? {
+            if let Some(feature) = read_feature(&row, schema, &mut faults)? {
+                stored.insert((layer, feature.id.clone()), feature);
+            }
+        }
+        faults.tell();
+        Ok(())
+    }
+
+    async fn write(&self, connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
+        for (&layer, features) in plan.new.iter().chain(&plan.changed) {
+            for features in features.chunks(ROWS_PER_STATEMENT) {
+                insert(connection, &self.schemas()[layer], features).await?;
+            }
+        }
+        for (&layer, ids) in &plan.gone {
+            let sql = format!("DELETE FROM {} WHERE id = ?", tables::identifier(&self.schemas()[layer].id));
+            for id in ids {
+                sqlx::query(AssertSqlSafe(sql.clone())).bind(id.as_str()).execute(&mut *connection).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the spatial indexes of our layers out of a file: their triggers call functions that only spatial programs
+/// have, and would refuse every write of ours and of plain SQLite. A package without them is as valid as with them,
+/// and who wants them may make them again.
+pub(super) async fn drop_spatial_indexes(
+    connection: &mut SqliteConnection,
+    schemas: &[LayerSchema],
+) -> Result<(), sqlx::Error> {
+    const EXTENSION: &str = "gpkg_rtree_index";
+    const PRESENT: &str = "SELECT 1 FROM sqlite_master WHERE name = 'gpkg_extensions'";
+    let present: Option<i64> = sqlx::query_scalar(PRESENT).fetch_optional(&mut *connection).await?;
+    if present.is_none() {
+        return Ok(());
+    }
+    let indexed: Vec<(String, String)> =
+        sqlx::query_as("SELECT table_name, column_name FROM gpkg_extensions WHERE extension_name = ?")
+            .bind(EXTENSION)
+            .fetch_all(&mut *connection)
+            .await?;
+    for (table, column) in indexed.iter().filter(|(table, _)| schemas.iter().any(|schema| schema.id == *table)) {
+        let index = format!("rtree_{table}_{column}");
+        let triggers: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? AND name LIKE ? || '\\_%' ESCAPE '\\'",
+        )
+        .bind(table)
+        .bind(&index)
+        .fetch_all(&mut *connection)
+        .await?;
+        let drop = |name: &String| format!("DROP TRIGGER {};", tables::identifier(name));
+        let drops: String = triggers.iter().map(drop).collect();
+        let sql = format!("{drops}DROP TABLE IF EXISTS {};", tables::identifier(&index));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+        sqlx::query("DELETE FROM gpkg_extensions WHERE extension_name = ? AND table_name = ?")
+            .bind(EXTENSION)
+            .bind(table)
+            .execute(&mut *connection)
+            .await?;
+        tracing::info!(layer = table, "its spatial index was taken out of the file, so that every program can write");
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Edits in one transaction: rows are locked, looked at, and written together.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::line::answered;
+use super::{PostGis, copy_in, merge_in, read_rows, tables};
+use crate::model::{Applied, Batch, EditError, FeatureId};
+use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::{Error, Store};
+
+/// Neither a lock nor a statement holds a writer up for longer.
+const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
+
+impl PostGis {
+    pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, Error> {
+        if let Some(foreign) = batch.edits.iter().find(|edit| !self.is_own(edit.layer)) {
+            return Err(Error::NotOurs { layer: self.schemas()[foreign.layer].id.clone() });
+        }
+        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        let outcome = self.apply_on(&mut connection, batch).await;
+        if outcome.is_err() {
+            // What is left of the line is not worth waiting for.
+            drop(connection.detach());
+        }
+        outcome
+    }
+
+    async fn apply_on(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Applied, Error> {
+        let failed = |error: sqlx::Error| self.database(error);
+        let mut transaction = answered(connection.begin()).await.map_err(failed)?;
+        answered(sqlx::raw_sql(BOUNDS).execute(&mut *transaction)).await.map_err(failed)?;
+        if let Some(applied) = self.done_before(&mut transaction, batch).await? {
+            return Ok(applied);
+        }
+        let mut stored = Stored::new();
+        for (layer, ids) in wanted(batch) {
+            let source = &self.sources[layer];
+            let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
+            let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
+            let rows = read_rows(&mut transaction, source, &condition, &ids).await.map_err(failed)?;
+            stored.extend(rows.into_iter().map(|feature| ((layer, feature.id.clone()), feature)));
+        }
+        let plan = plan(self.schemas(), batch, &stored)?;
+        self.write(&mut transaction, &plan).await.map_err(|error| match super::clashing_id(&error) {
+            // Somebody else made it between our look and our write.
+            Some(id) => {
+                let index = batch.edits.iter().position(|edit| edit.id == id).unwrap_or(0);
+                Error::Edit { index, reason: EditError::Duplicate }
+            }
+            None => failed(error),
+        })?;
+        if let Some(once) = &batch.once {
+            let sql = "INSERT INTO onemap.done (key, digest, outcomes) VALUES ($1, $2, $3)";
+            let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
+            let insert = sqlx::query(sql).bind(&once.key).bind(&once.digest).bind(outcomes);
+            answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
+        }
+        answered(transaction.commit()).await.map_err(failed)?;
+        Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
+    }
+
+    /// What became of a batch of the same key; callers with the same key wait for each other.
+    async fn done_before(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Option<Applied>, Error> {
+        let Some(once) = &batch.once else { return Ok(None) };
+        let failed = |error: sqlx::Error| self.database(error);
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&once.key);
+        answered(lock.execute(&mut *connection)).await.map_err(failed)?;
+        let forget = sqlx::query("DELETE FROM onemap.done WHERE done_at < now() - interval '24 hours'");
+        answered(forget.execute(&mut *connection)).await.map_err(failed)?;
+        let found = sqlx::query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&once.key);
+        let found: Option<(String, String)> = answered(found.fetch_optional(connection)).await.map_err(failed)?;
+        match found {
+            None => Ok(None),
+            Some((digest, _)) if digest != once.digest => Err(Error::KeyReused { key: once.key.clone() }),
+            Some((_, outcomes)) => {
+                Ok(Some(Applied { outcomes: read_outcomes(self.schemas(), &outcomes), is_repeated: true }))
+            }
+        }
+    }
+
+    async fn write(&self, connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::Error> {
+        let names = |layer: usize| (tables::name(&self.schemas()[layer]), tables::columns(&self.schemas()[layer]));
+        for (&layer, features) in &plan.new {
+            let (table, columns) = names(layer);
+            answered(copy_in(connection, &table, &columns, &mut features.iter().cloned())).await?;
+        }
+        for (&layer, features) in &plan.changed {
+            let (table, columns) = names(layer);
+            answered(merge_in(connection, &table, &columns, &mut features.iter().cloned())).await?;
+            answered(sqlx::raw_sql("DROP TABLE pg_temp.incoming").execute(&mut *connection)).await?;
+        }
+        for (&layer, ids) in &plan.gone {
+            let ids: Vec<&str> = ids.iter().map(FeatureId::as_str).collect();
+            let sql = format!("DELETE FROM {} WHERE id = ANY($1)", names(layer).0);
+            answered(sqlx::query(AssertSqlSafe(sql)).bind(ids).execute(&mut *connection)).await?;
+        }
+        Ok(())
+    }
+}
