@@ -5,28 +5,27 @@
 //! and our triggers write down what it did.
 
 mod edits;
+mod opened;
+mod rows;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
-use geozero::wkb::WkbDialect;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, Connection, Row, SqlitePool, TypeInfo, ValueRef};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, SqlitePool};
 use tokio::sync::Notify;
 
-use super::convert::{read_shape, value_from_text, write_shape};
+use self::opened::Opened;
+use self::rows::{Faults, first_present, insert, read_feature};
 use super::trimming::Trimming;
 use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store};
-use crate::model::{
-    Applied, Batch, Catalog, Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant,
-};
+use crate::model::{Applied, Batch, Catalog, Feature, FeatureId, LayerSchema};
 
 const SKELETON: &str = include_str!("geopackage/skeleton.sql");
 /// How long a writer waits for another one.
@@ -40,7 +39,9 @@ const ROWS_PER_STATEMENT: usize = 200;
 /// A GeoPackage opened for reading and writing.
 pub struct GeoPackage {
     location: String,
-    pool: SqlitePool,
+    path: PathBuf,
+    catalog: Catalog,
+    opened: RwLock<Opened>,
     schemas: Vec<LayerSchema>,
     trimming: Trimming,
     /// Called by our own writes.
@@ -63,12 +64,12 @@ impl GeoPackage {
         }
         // Asking the system first gives its own words for a read-only folder.
         std::fs::File::create_new(&unfinished).map_err(file_error(path))?;
-        let store = Self::connect(&unfinished, catalog.layers.clone()).await?;
+        let store = Self::connect(&unfinished, catalog).await?;
         let mut sql = SKELETON.to_owned();
         for layer in &store.schemas {
             sql.push_str(&tables::create(layer, catalog));
         }
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&store.pool).await.map_err(|error| store.database(error))?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&store.pool()?).await.map_err(|error| store.database(error))?;
         Ok(Draft { store, unfinished, path: path.to_owned() })
     }
 
@@ -81,29 +82,44 @@ impl GeoPackage {
         check_header(path)?;
         // SQLite would fall back to reading only and fail at the first write.
         std::fs::OpenOptions::new().append(true).open(path).map_err(file_error(path))?;
-        let store = Self::connect(path, catalog.layers.clone()).await?;
-        store.adopt(catalog).await?;
+        let store = Self::connect(path, catalog).await?;
+        store.adopt().await?;
         Ok(store)
     }
 
-    async fn connect(path: &Path, schemas: Vec<LayerSchema>) -> Result<Self, Error> {
-        let location = path.display().to_string();
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .connect_with(options)
-            .await
-            .map_err(|source| Error::Database { location: location.clone(), source })?;
-        Ok(Self { location, pool, schemas, trimming: Trimming::default(), written: Notify::new() })
+    async fn connect(path: &Path, catalog: &Catalog) -> Result<Self, Error> {
+        Ok(Self {
+            location: path.display().to_string(),
+            path: path.to_owned(),
+            catalog: catalog.clone(),
+            opened: RwLock::new(Opened::open(path).await?),
+            schemas: catalog.layers.clone(),
+            trimming: Trimming::default(),
+            written: Notify::new(),
+        })
+    }
+
+    /// Connections to the file that stands under the name.
+    fn pool(&self) -> Result<SqlitePool, Error> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).pool()
+    }
+
+    /// Opens the file that stands there now in the place of the one that did.
+    async fn open_again(&self) -> Result<(), Error> {
+        check_header(&self.path)?;
+        let (old, log) = {
+            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+            (opened.pool.clone(), opened.log())
+        };
+        Opened::abandon(old, &self.path, log).await;
+        let opened = Opened::open(&self.path).await?;
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
+        self.adopt().await
     }
 
     /// Adds what a file lacks: our change log, missing layers, missing triggers.
-    async fn adopt(&self, catalog: &Catalog) -> Result<(), Error> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+    async fn adopt(&self) -> Result<(), Error> {
+        let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let present: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
             .fetch_all(&mut *transaction)
@@ -116,11 +132,13 @@ impl GeoPackage {
                 self.check_columns(&mut transaction, layer).await?;
                 sql.push_str(&tables::triggers(layer));
             } else {
-                sql.push_str(&tables::create(layer, catalog));
+                sql.push_str(&tables::create(layer, &self.catalog));
             }
         }
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
-        transaction.commit().await.map_err(|error| self.database(error))
+        transaction.commit().await.map_err(|error| self.database(error))?;
+        self.opened.write().unwrap_or_else(PoisonError::into_inner).remember_log();
+        Ok(())
     }
 
     async fn check_columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<(), Error> {
@@ -140,8 +158,8 @@ impl GeoPackage {
         Error::Database { location: self.location.clone(), source }
     }
 
-    async fn read_layers(&self, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+    async fn read_layers(&self, pool: SqlitePool, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
+        let mut connection = pool.acquire().await?;
         let mut moment = connection.begin().await?;
         let position = log_end(&mut moment).await?;
         for (at, layer) in self.schemas.iter().enumerate() {
@@ -159,8 +177,8 @@ impl GeoPackage {
         Ok(position)
     }
 
-    async fn read_changes(&self, position: &LogPosition) -> Result<Changes, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+    async fn read_changes(&self, pool: SqlitePool, position: &LogPosition) -> Result<Changes, sqlx::Error> {
+        let mut connection = pool.acquire().await?;
         let mut moment = connection.begin().await?;
         let end = log_end(&mut moment).await?;
         let (position, end) = (position.newest, end.newest);
@@ -192,9 +210,9 @@ impl GeoPackage {
     }
 
     /// Forgets entries of the log that no reader can still want.
-    async fn trim(&self) {
+    async fn trim(&self, pool: &SqlitePool) {
         const SQL: &str = "DELETE FROM onemap_changes WHERE position <= (SELECT max(position) FROM onemap_changes) - ?";
-        if let Err(error) = sqlx::query(SQL).bind(KEPT_ENTRIES).execute(&self.pool).await {
+        if let Err(error) = sqlx::query(SQL).bind(KEPT_ENTRIES).execute(pool).await {
             tracing::debug!(%error, "the change log was not shortened");
         }
     }
@@ -205,7 +223,7 @@ impl GeoPackage {
         features: &mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> Result<usize, Error> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
+        let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let without_indexes = edits::drop_spatial_indexes(&mut transaction, &self.schemas);
         without_indexes.await.map_err(|error| self.database(error))?;
@@ -241,15 +259,23 @@ impl Store for GeoPackage {
     }
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>> {
-        Box::pin(async move { self.read_layers(sink).await.map_err(|error| self.database(error)) })
+        Box::pin(async move { self.read_layers(self.pool()?, sink).await.map_err(|error| self.database(error)) })
     }
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
         Box::pin(async move {
+            let pool = match self.pool() {
+                Err(replaced @ Error::Replaced { .. }) => {
+                    tracing::warn!("{replaced}");
+                    self.open_again().await?;
+                    return Ok(Changes::Lost);
+                }
+                pool => pool?,
+            };
             if self.trimming.is_due() {
-                self.trim().await;
+                self.trim(&pool).await;
             }
-            self.read_changes(position).await.map_err(|error| self.database(error))
+            self.read_changes(pool, position).await.map_err(|error| self.database(error))
         })
     }
 
@@ -272,7 +298,8 @@ impl Store for GeoPackage {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.pool.close())
+        let pool = self.opened.read().unwrap_or_else(PoisonError::into_inner).pool.clone();
+        Box::pin(async move { pool.close().await })
     }
 }
 
@@ -296,7 +323,7 @@ impl Draft {
     /// When the file system refuses.
     pub async fn finish(self) -> Result<(), Error> {
         // Closing the last connection folds the write-ahead log into the file.
-        self.store.pool.close().await;
+        self.store.close().await;
         std::fs::rename(&self.unfinished, &self.path).map_err(file_error(&self.path))
     }
 }
@@ -361,126 +388,4 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
 fn select(layer: &LayerSchema, condition: &str) -> String {
     let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
     format!("SELECT geom, id, {} FROM {} {condition}", columns.join(", "), tables::identifier(&layer.id))
-}
-
-/// Values that other programs left in the file and that do not fit; told once per reading.
-struct Faults<'a> {
-    layer: &'a LayerSchema,
-    count: usize,
-    first: Option<String>,
-}
-
-impl<'a> Faults<'a> {
-    fn new(layer: &'a LayerSchema) -> Self {
-        Self { layer, count: 0, first: None }
-    }
-
-    fn note(&mut self, id: &str, what: impl FnOnce() -> String) {
-        self.count += 1;
-        self.first.get_or_insert_with(|| format!("{id}: {}", what()));
-    }
-
-    fn tell(self) {
-        if let Some(first) = self.first {
-            tracing::warn!(
-                layer = self.layer.id,
-                count = self.count,
-                first,
-                "stored values that do not fit were read as unknown"
-            );
-        }
-    }
-}
-
-fn read_feature(row: &SqliteRow, layer: &LayerSchema, faults: &mut Faults<'_>) -> Result<Option<Feature>, sqlx::Error> {
-    let text: String = row.try_get_unchecked(1)?;
-    let Ok(id) = FeatureId::new(&text) else {
-        faults.note(&text, || "the id is not usable, the feature is left out".to_owned());
-        return Ok(None);
-    };
-    let blob: Option<Vec<u8>> = row.try_get_unchecked(0)?;
-    let geometry = match blob.map(|blob| read_shape(&blob, WkbDialect::Geopackage)) {
-        Some(Ok(shape)) => shape,
-        Some(Err(reason)) => {
-            faults.note(&text, || format!("geom: {reason}"));
-            None
-        }
-        None => None,
-    };
-    let mut values = Vec::with_capacity(layer.fields.len());
-    for (at, field) in layer.fields.iter().enumerate() {
-        let value = read_value(row, at + 2, field)?.unwrap_or_else(|| {
-            faults.note(&text, || format!("{} is not {}", field.name, field.field_type.name()));
-            Value::Unknown
-        });
-        values.push(value);
-    }
-    Ok(Some(Feature { id, geometry, values }))
-}
-
-/// A stored value; `None` when it is not of the field's type. SQLite lets any program store anything.
-fn read_value(row: &SqliteRow, at: usize, field: &Field) -> Result<Option<Value>, sqlx::Error> {
-    let raw = row.try_get_raw(at)?;
-    if raw.is_null() {
-        return Ok(Some(Value::Unknown));
-    }
-    let stored = raw.type_info().name().to_owned();
-    let (is_integer, is_real) = (matches!(&*stored, "INTEGER" | "BOOLEAN" | "INT4"), stored == "REAL");
-    Ok(match field.field_type {
-        FieldType::Boolean if is_integer => Some(Value::Boolean(row.try_get_unchecked::<i64, _>(at)? != 0)),
-        FieldType::Integer if is_integer => Some(Value::Integer(row.try_get_unchecked(at)?)),
-        FieldType::Real if is_real || is_integer => {
-            Some(row.try_get_unchecked(at)?).filter(|number: &f64| number.is_finite()).map(Value::Real)
-        }
-        FieldType::Boolean | FieldType::Integer | FieldType::Real => None,
-        _ if stored == "BLOB" => None,
-        _ => value_from_text(field, row.try_get_unchecked(at)?),
-    })
-}
-
-async fn first_present(
-    connection: &mut SqliteConnection,
-    layer: &LayerSchema,
-    batch: &[Feature],
-) -> Result<Option<FeatureId>, sqlx::Error> {
-    let marks = vec!["?"; batch.len()].join(",");
-    let sql = format!("SELECT id FROM {} WHERE id IN ({marks}) ORDER BY id LIMIT 1", tables::identifier(&layer.id));
-    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
-    for feature in batch {
-        query = query.bind(feature.id.as_str());
-    }
-    let id = query.fetch_optional(connection).await?;
-    Ok(id.and_then(|id| FeatureId::new(&id).ok()))
-}
-
-async fn insert(connection: &mut SqliteConnection, layer: &LayerSchema, batch: &[Feature]) -> Result<(), sqlx::Error> {
-    let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
-    let row = format!("({})", vec!["?"; columns.len() + 2].join(","));
-    let updates: Vec<String> = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect();
-    let sql = format!(
-        "INSERT INTO {} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET geom = excluded.geom, {}",
-        tables::identifier(&layer.id),
-        columns.join(", "),
-        vec![row; batch.len()].join(","),
-        updates.join(", ")
-    );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for feature in batch {
-        let geometry = feature.geometry.as_ref().map(|shape| write_shape(shape, WkbDialect::Geopackage)).transpose();
-        query = query.bind(geometry.map_err(sqlx::Error::Protocol)?).bind(feature.id.as_str());
-        for value in &feature.values {
-            query = match value {
-                Value::Unknown => query.bind(None::<i64>),
-                Value::Boolean(yes) => query.bind(*yes),
-                Value::Integer(number) => query.bind(*number),
-                Value::Real(number) => query.bind(*number),
-                Value::Text(text) | Value::Json(text) => query.bind(text.as_str()),
-                Value::Date(date) => query.bind(format_date(*date)),
-                Value::DateTime(instant) => query.bind(format_instant(*instant)),
-                Value::TextList(list) => query.bind(serde_json::Value::from(list.as_slice()).to_string()),
-            };
-        }
-    }
-    query.execute(connection).await?;
-    Ok(())
 }

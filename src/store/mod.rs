@@ -154,6 +154,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Another file stands under the name of the store.
+    #[error("{path} is another file now; what is in it is read anew")]
+    Replaced {
+        /// The file.
+        path: String,
+    },
     /// A table of the store has the name of a layer but not its columns.
     #[error("table {table} has no column {column}, which the layer needs")]
     MissingColumn {
@@ -257,7 +263,7 @@ impl Error {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let source = match self {
-            Self::Unopened { .. } => return Remedy::Wait,
+            Self::Unopened { .. } | Self::Replaced { .. } | Self::File { .. } => return Remedy::Wait,
             Self::Database { source, .. } => source,
             _ => return Remedy::Repair,
         };

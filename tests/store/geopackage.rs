@@ -189,3 +189,32 @@ fn a_file_with_a_spatial_index_takes_writes_from_every_program() {
     let name = || server.get("/ogc/collections/shelters/items/X-1").json()["properties"]["name"].clone();
     await_that("the edit of a program without spatial functions", || name() == "改");
 }
+
+#[test]
+fn a_file_that_is_exchanged_under_the_server_is_read_anew_and_takes_the_writes() {
+    let (folder, server) = Server::of_sample();
+    let other = Folder::new();
+    points(&other, "points.geojsonl", 7);
+    run_well(&other, &["import", "points.geojsonl", "--layer", "villages"]);
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let authorization = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", &*authorization), ("Content-Type", "application/json")];
+    let post = |id: &str| {
+        let feature = format!(r#"{{"id": "{id}", "geometry": null}}"#);
+        server.send("POST", "/ogc/collections/villages/items", &headers, &feature).status
+    };
+    assert_eq!(post("before"), 201);
+    let (away, place) = (folder.file("away.gpkg"), folder.file("onemap.gpkg"));
+    std::fs::rename(&place, &away).expect("moved away");
+    assert_eq!(post("nowhere"), 503, "no write goes into a file without a name");
+    await_that("it knows that its file is gone", || server.get("/health/ready").status == 503);
+    std::fs::rename(other.file("onemap.gpkg"), &place).expect("another in its place");
+    let count = || server.get("/ogc/collections/villages/items").json()["numberMatched"].clone();
+    await_that("the other file's villages", || count() == 7);
+    assert_eq!(post("after"), 201);
+    assert_eq!(server.stop(), Some(0));
+    assert!(foreign("ogrinfo", &["-so", &place.display().to_string(), "villages"]).contains("Feature Count: 8"));
+    let check =
+        "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('pragma integrity_check').fetchone()[0])";
+    assert_eq!(foreign("python3", &["-c", check, &place.display().to_string()]).trim(), "ok");
+}

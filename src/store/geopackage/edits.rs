@@ -3,7 +3,8 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::{Faults, GeoPackage, ROWS_PER_STATEMENT, insert, read_feature, select, tables};
+use super::rows::{Faults, insert, read_feature};
+use super::{GeoPackage, ROWS_PER_STATEMENT, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerSchema};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
 use crate::store::{Error, Store};
@@ -15,7 +16,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_done (key TEXT PRIMARY KE
 impl GeoPackage {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, Error> {
         let failed = |error: sqlx::Error| self.database(error);
-        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        let mut connection = self.pool()?.acquire().await.map_err(failed)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         if let Some(applied) = self.done_before(&mut transaction, batch).await? {
             return Ok(applied);
