@@ -100,7 +100,9 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         tile_cache_bytes: u64::from(options.tile_cache_mb) * 1_000_000,
     };
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
-    let door = Door { head, store: store.clone(), token, catalog, public_url: options.public_url };
+    // Who takes no writes is never shown a state again, so any secret does.
+    let seal = token.as_ref().map_or_else(token::passing_seal, |token| Ok(token.seal()))?;
+    let door = Door { head, store: store.clone(), token, seal, catalog, public_url: options.public_url };
     let server = http::serve(door, limits, closing, listener)?;
     let handle = server.handle();
     // Whoever reads the line below may ask to stop at once.

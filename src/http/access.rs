@@ -5,6 +5,7 @@ use actix_web::http::header;
 use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
+use crate::model::Seal;
 
 /// The secret that writers show. It is never printed by accident.
 #[derive(Clone)]
@@ -15,6 +16,12 @@ impl Token {
     #[must_use]
     pub fn new(secret: String) -> Self {
         Self(secret)
+    }
+
+    /// What seals the states of features: the same as long as the token is.
+    #[must_use]
+    pub fn seal(&self) -> Seal {
+        Seal::new(self.0.as_bytes())
     }
 }
 

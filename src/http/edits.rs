@@ -17,7 +17,7 @@ use crate::exchange::submission::{Fault, Submission, read_submission};
 use crate::model::{
     Action, Applied, Batch, Condition, Edit, EditError, FeatureId, Fingerprint, LayerSchema, Once, Outcome, Value,
 };
-use crate::snapshot::{Head, Snapshot};
+use crate::snapshot::Snapshot;
 
 const MAX_FEATURE_BYTES: usize = 4_000_000;
 const MAX_BATCH_BYTES: usize = 16_000_000;
@@ -308,7 +308,7 @@ async fn read_body(
     digest.update(request.method().as_str());
     digest.update(request.uri().path());
     digest.update(&bytes);
-    let digest = format!("{:x}", digest.finalize());
+    let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let json = serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?;
     Ok(Body { json, digest })
 }
@@ -354,13 +354,14 @@ impl Answer {
 /// Commits, then waits a while for the picture.
 async fn apply(door: &Door, edits: Vec<Edit>, once: Option<Once>) -> Result<Answer, Problem> {
     let mut versions = door.head.versions();
-    let applied = door.store.apply(&Batch { edits, now: clock::now_to_the_millisecond(), once }).await?;
+    let batch = Batch { edits, now: clock::now_to_the_millisecond(), seal: door.seal.clone(), once };
+    let applied = door.store.apply(&batch).await?;
     if applied.outcomes.is_empty() {
         return Err(Problem::EditRefused { edit: 0, reason: EditError::NotThere });
     }
     let schemas = door.store.schemas();
     let shown = async {
-        while !shows(&door.head, schemas, &applied.outcomes) {
+        while !shows(door, schemas, &applied.outcomes) {
             if versions.changed().await.is_err() {
                 return;
             }
@@ -371,17 +372,17 @@ async fn apply(door: &Door, edits: Vec<Edit>, once: Option<Once>) -> Result<Answ
 }
 
 /// Whether the picture is as new as these outcomes, or newer.
-fn shows(head: &Head, schemas: &[LayerSchema], outcomes: &[Outcome]) -> bool {
-    let snapshot = head.load();
-    outcomes.iter().rev().all(|outcome| has(&snapshot, &schemas[outcome.layer], outcome))
+fn shows(door: &Door, schemas: &[LayerSchema], outcomes: &[Outcome]) -> bool {
+    let snapshot = door.head.load();
+    outcomes.iter().rev().all(|outcome| has(door, &snapshot, &schemas[outcome.layer], outcome))
 }
 
-fn has(snapshot: &Snapshot, schema: &LayerSchema, outcome: &Outcome) -> bool {
+fn has(door: &Door, snapshot: &Snapshot, schema: &LayerSchema, outcome: &Outcome) -> bool {
     let row = snapshot.layer(&schema.id).and_then(|layer| layer.find(&outcome.id));
     let Some(row) = row else { return outcome.state.is_none() };
     match (outcome.state, outcome.version, schema.position("version").map(|at| row.value(at))) {
         (None, ..) => false,
         (Some(_), Some(written), Some(Value::Integer(shown))) => shown >= written,
-        (Some(state), ..) => Fingerprint::of(&row.to_feature()) == state,
+        (Some(state), ..) => door.seal.fingerprint(&row.to_feature()) == state,
     }
 }

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::request::{Parameters, layer, origin};
 use crate::clock;
 use crate::exchange::geojson::{write_feature, write_json};
-use crate::model::{FeatureId, Fingerprint, View, format_instant};
+use crate::model::{FeatureId, View, format_instant};
 use crate::query::items::{Ask, Page, page};
 use crate::snapshot::Layer;
 
@@ -113,7 +113,7 @@ pub(super) async fn item(
     let row = FeatureId::new(&feature).ok().and_then(|id| layer.find(&id)).ok_or_else(missing)?;
 
     let feature = row.to_feature();
-    let etag = tag(Fingerprint::of(&feature));
+    let etag = tag(door.seal.fingerprint(&feature));
     if is_known(&request, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
     }

@@ -25,7 +25,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, guard, web};
 use tokio::sync::watch;
 
-use crate::model::Catalog;
+use crate::model::{Catalog, Seal};
 use crate::snapshot::Head;
 use crate::store::Store;
 use crate::tile::cache::TileCache;
@@ -47,6 +47,8 @@ pub struct Door {
     pub store: Arc<dyn Store>,
     /// What writers must show; `None` when nobody may write.
     pub token: Option<Token>,
+    /// Names the states of features.
+    pub seal: Seal,
     /// Code lists and their labels.
     pub catalog: Catalog,
     /// The address people reach the server by, when it is behind a proxy.

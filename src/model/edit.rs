@@ -1,93 +1,8 @@
 //! What somebody asks to be changed, and what becomes of it: rules that hold in every house.
 
-use std::collections::BTreeMap;
-use std::fmt::{self, Write};
-
-use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 use time::UtcDateTime;
 
-use super::{Feature, FeatureId, LayerSchema, Shape, Value};
-
-/// Tells one state of a feature from another: 128 bits of the SHA-256 of its id, place and values. The same wherever
-/// the feature is kept, and after any restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    /// The fingerprint of a feature as it is.
-    #[must_use]
-    pub fn of(feature: &Feature) -> Self {
-        let mut digest = Sha256::new();
-        let mut part = |kind: u8, bytes: &[u8]| {
-            digest.update([kind]);
-            digest.update((bytes.len() as u64).to_le_bytes());
-            digest.update(bytes);
-        };
-        part(b'i', feature.id.as_str().as_bytes());
-        // Rust's own form of a number leads back to the same number, and shapes have no other parts.
-        part(b'g', format!("{:?}", feature.geometry.as_ref().map(Shape::geometry)).as_bytes());
-        for value in &feature.values {
-            match value {
-                // Databases write the same document in different words.
-                Value::Json(document) => part(b'j', canonical(document).as_bytes()),
-                Value::Real(number) => part(b'r', &number.to_le_bytes()),
-                other => part(b'v', format!("{other:?}").as_bytes()),
-            }
-        }
-        let whole = digest.finalize();
-        Self(std::array::from_fn(|at| whole[at]))
-    }
-
-    /// Reads what [`fmt::Display`] wrote.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
-        Some(Self(number.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-/// A JSON document with the members of objects in order and numbers by their value.
-fn canonical(document: &str) -> String {
-    let mut out = String::new();
-    match serde_json::from_str(document) {
-        Ok(value) => write_canonical(&mut out, &value),
-        Err(_) => out.push_str(document),
-    }
-    out
-}
-
-fn write_canonical(out: &mut String, value: &Json) {
-    match value {
-        Json::Object(members) => {
-            out.push('{');
-            for (name, value) in members.iter().collect::<BTreeMap<_, _>>() {
-                let _ = write!(out, "{name:?}:");
-                write_canonical(out, value);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Json::Array(items) => {
-            out.push('[');
-            for item in items {
-                write_canonical(out, item);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        Json::Number(number) => {
-            let _ = write!(out, "{:?}", number.as_f64());
-        }
-        other => out.push_str(&other.to_string()),
-    }
-}
+use super::{Feature, FeatureId, Fingerprint, LayerSchema, Seal, Shape, Value};
 
 /// One thing that is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,10 +72,11 @@ pub fn resolve(
     schema: &LayerSchema,
     edit: &Edit,
     stored: Option<&Feature>,
+    seal: &Seal,
     now: UtcDateTime,
 ) -> Result<Option<Feature>, EditError> {
     if let Some(stored) = stored.filter(|_| edit.condition != Condition::None) {
-        let found = Fingerprint::of(stored);
+        let found = seal.fingerprint(stored);
         if edit.condition != Condition::Unchanged(found) {
             return Err(EditError::Changed(found));
         }
@@ -196,12 +112,14 @@ pub fn resolve(
 }
 
 /// Edits that happen together or not at all.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// In this order; a later one sees what an earlier one did.
     pub edits: Vec<Edit>,
     /// What `updated_at` will say.
     pub now: UtcDateTime,
+    /// Makes the fingerprints that conditions and outcomes speak of.
+    pub seal: Seal,
     /// That the same batch, asked for again, happens once.
     pub once: Option<Once>,
 }

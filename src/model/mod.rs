@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod edit;
+mod fingerprint;
 mod instant;
 pub mod schema;
 
@@ -10,7 +11,8 @@ use std::fmt;
 use crate::geodesy::{LonLat, PositionError};
 
 pub use catalog::Catalog;
-pub use edit::{Action, Applied, Batch, Condition, Edit, EditError, Fingerprint, Once, Outcome};
+pub use edit::{Action, Applied, Batch, Condition, Edit, EditError, Once, Outcome};
+pub use fingerprint::{Fingerprint, Seal};
 pub use instant::{format_date, format_instant, parse_date, parse_instant};
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
 

@@ -41,12 +41,13 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
         let schema = &schemas[edit.layer];
         let key = (edit.layer, &edit.id);
         let before = now.get(&key).map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), Option::as_ref);
-        let after = resolve(schema, edit, before, batch.now).map_err(|reason| Error::Edit { index, reason })?;
+        let after =
+            resolve(schema, edit, before, &batch.seal, batch.now).map_err(|reason| Error::Edit { index, reason })?;
         let version = schema.position("version").and_then(|at| match after.as_ref()?.values[at] {
             Value::Integer(version) => Some(version),
             _ => None,
         });
-        let state = after.as_ref().map(Fingerprint::of);
+        let state = after.as_ref().map(|feature| batch.seal.fingerprint(feature));
         plan.outcomes.push(Outcome { layer: edit.layer, id: edit.id.clone(), state, version });
         now.insert(key, after);
     }
