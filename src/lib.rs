@@ -35,7 +35,7 @@
 //! | [`tile`] | answers as pictures: vector tiles, made and kept | geodesy, model, snapshot | quick_cache, brotli, flate2 |
 //! | [`http`] | the door: the URL map, requests, problems | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web |
 //! | [`config`] | the configuration file, checked | model, store | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, rustix, tracing_subscriber |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # What is deliberately absent
 //!

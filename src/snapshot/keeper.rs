@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use rustix::process::setpriority_process;
+use tokio::sync::{oneshot, watch};
 
 use super::copy::LocalCopy;
 use super::{Head, Version};
@@ -12,6 +13,8 @@ use super::{Head, Version};
 const EVERY: Duration = Duration::from_secs(10);
 /// Writing takes at most one part in so many of the time.
 const REST_PER_WORK: u32 = 20;
+/// The most considerate there is.
+const NICENESS: i32 = 19;
 
 /// Writes the copy whenever the picture, or the time at which it was known to equal the store, has moved on since;
 /// once more when `stop` turns true. `saved` names what the copy holds already.
@@ -30,7 +33,7 @@ pub async fn keep(
         let state = (snapshot.version(), confirmed_ms);
         if saved != Some(state) {
             let started = Instant::now();
-            let written = tokio::task::spawn_blocking(move || {
+            let written = in_the_background(move || {
                 let result = copy.save(&snapshot, confirmed_ms);
                 (copy, result)
             });
@@ -50,4 +53,18 @@ pub async fn keep(
             _ = stop.changed() => {}
         }
     }
+}
+
+/// Does something on a thread of its own that gives way to whoever answers requests.
+fn in_the_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (done, outcome) = oneshot::channel();
+    std::thread::spawn(move || {
+        // On Linux a thread has a niceness of its own. Without it the work is only less considerate.
+        if let Err(error) = setpriority_process(None, NICENESS) {
+            tracing::debug!(%error, "the local copy is written at common priority");
+        }
+        // Nobody waits any more when the server was cut off.
+        let _ = done.send(work());
+    });
+    outcome
 }
