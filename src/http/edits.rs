@@ -54,12 +54,7 @@ pub(super) async fn replace(
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (collection, id) = path.into_inner();
-    let feature = read_body(&request, &door, payload, FEATURE_TYPES, MAX_FEATURE_BYTES).await?;
-    let condition = if_match(&request)?;
-    let edit = to_replace(&door, &collection, &id, &feature.json, condition).map_err(|wrong| wrong.of(None))?;
-    let once = once(&request, &feature.digest)?;
-    Ok(apply(&door, vec![edit], once).await?.respond(StatusCode::NO_CONTENT).finish())
+    change(request, door, path, payload, FEATURE_TYPES, to_replace).await
 }
 
 /// PATCH with a merge patch (RFC 7396); a property is replaced as a whole.
@@ -69,10 +64,24 @@ pub(super) async fn patch(
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
+    change(request, door, path, payload, PATCH_TYPES, to_patch).await
+}
+
+/// Makes an edit of a collection's feature from a body and the state that it must have.
+type Reading = fn(&Door, &str, &str, &Json, Condition) -> Result<Edit, Wrong>;
+
+async fn change(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+    accepted: &'static str,
+    read: Reading,
+) -> Result<HttpResponse, Problem> {
     let (collection, id) = path.into_inner();
-    let feature = read_body(&request, &door, payload, PATCH_TYPES, MAX_FEATURE_BYTES).await?;
+    let feature = read_body(&request, &door, payload, accepted, MAX_FEATURE_BYTES).await?;
     let condition = if_match(&request)?;
-    let edit = to_patch(&door, &collection, &id, &feature.json, condition).map_err(|wrong| wrong.of(None))?;
+    let edit = read(&door, &collection, &id, &feature.json, condition).map_err(|wrong| wrong.of(None))?;
     let once = once(&request, &feature.digest)?;
     Ok(apply(&door, vec![edit], once).await?.respond(StatusCode::NO_CONTENT).finish())
 }
@@ -158,8 +167,8 @@ fn read_edit(door: &Door, raw: RawEdit) -> Result<Edit, Wrong> {
         return to_delete(door, &collection, &id, condition);
     }
     let feature = feature.ok_or_else(|| missing("feature"))?;
-    let to = if op == Operation::Replace { to_replace } else { to_patch };
-    to(door, &collection, &id, &feature, condition)
+    let read: Reading = if op == Operation::Replace { to_replace } else { to_patch };
+    read(door, &collection, &id, &feature, condition)
 }
 
 /// What is wrong with one edit.
