@@ -184,10 +184,12 @@ impl PostGis {
         Ok(Changes::Since { position: end, changes })
     }
 
-    /// Forgets entries of the log that no reader can still want.
+    /// Forgets entries of the log that no reader can still want: old ones, and only those that every reading from now
+    /// on has behind it, so that whoever reads after the cut follows on from there.
     async fn trim(&self) {
         const SQL: &str = "\
-            WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' RETURNING transaction) \
+            WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' \
+                            AND transaction < pg_snapshot_xmin(pg_current_snapshot()) RETURNING transaction) \
             INSERT INTO onemap.trimmed (up_to) SELECT transaction FROM gone ORDER BY transaction DESC LIMIT 1 \
             ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
         if let Err(error) = answered(sqlx::query(SQL).execute(&self.pool)).await {

@@ -63,6 +63,11 @@ async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
         &url,
         "INSERT INTO onemap.villages (id) VALUES ('old'); UPDATE onemap.changes SET changed_at = now() - interval '8 days'",
     );
+    // Other tests have transactions open on the same server.
+    await_that("all transactions that were open before are over", || {
+        let over = "SELECT max(transaction) < pg_snapshot_xmin(pg_current_snapshot()) FROM onemap.changes";
+        psql(&url, over).trim() == "t"
+    });
     let mut late = position.clone();
     assert_eq!(ids_since(&early, &mut position).await, None, "the reading cuts the log before it looks");
     // Whoever read after the cut follows on from there.
