@@ -38,6 +38,10 @@ pub enum PositionError {
 }
 
 impl LonLat {
+    /// What other programs' rounding may put a coordinate beyond the edge of the world by, degrees: a tenth of a
+    /// millimetre. It is taken as the edge.
+    const EDGE_DEG: f64 = 1e-9;
+
     /// Takes longitude, latitude in degrees.
     ///
     /// # Errors
@@ -46,6 +50,10 @@ impl LonLat {
         if !lon.is_finite() || !lat.is_finite() {
             return Err(PositionError::NotFinite);
         }
+        let to_edge = |degrees: f64, edge: f64| {
+            if degrees.abs() <= edge + Self::EDGE_DEG { degrees.clamp(-edge, edge) } else { degrees }
+        };
+        let (lon, lat) = (to_edge(lon, 180.0), to_edge(lat, 90.0));
         if !(-180.0..=180.0).contains(&lon) {
             return Err(PositionError::Longitude(lon));
         }
@@ -210,6 +218,8 @@ mod tests {
         );
         assert!(LonLat::new(f64::NAN, 0.0).is_err());
         assert!(LonLat::new(1e308, 0.0).is_err());
+        assert_eq!(LonLat::new(180.000_000_000_000_06, 0.0), LonLat::new(180.0, 0.0));
+        assert!(LonLat::new(180.000_001, 0.0).is_err());
     }
 
     #[test]

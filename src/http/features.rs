@@ -69,16 +69,18 @@ pub(super) async fn items(
     door: web::Data<Door>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = Parameters::read(&request, &["f", "bbox", "limit", "after"])?;
+    let parameters =
+        Parameters::read(&request, &["f", "bbox", "filter", "filter-lang", "filter-crs", "limit", "after"])?;
     only_json(&parameters)?;
-    let ask = Ask {
-        bbox: parameters.bbox()?,
-        after: parameters.feature_id("after")?,
-        limit: parameters.count("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)?,
-    };
     let moment = Moment::now(&door);
     let layer = layer(&moment.snapshot, "collection", &path)?;
     let view = View::public(layer.schema());
+    let ask = Ask {
+        bbox: parameters.bbox()?,
+        filter: parameters.filter(&view)?,
+        after: parameters.feature_id("after")?,
+        limit: parameters.count("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)?,
+    };
     let answer = page(layer, &ask);
 
     let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
@@ -165,7 +167,9 @@ fn page_links(
     let base = origin(request, door.public_url.as_deref());
     let own = format!("{base}/ogc/collections/{}", layer.schema().id);
     let address = |after: Option<&str>| {
-        let kept = ["bbox", "limit"].into_iter().filter_map(|name| Some((name, parameters.get(name)?)));
+        let kept = ["bbox", "filter", "filter-lang", "limit"]
+            .into_iter()
+            .filter_map(|name| Some((name, parameters.get(name)?)));
         let query: Vec<String> = kept
             .chain(after.map(|after| ("after", after)))
             .map(|(name, value)| format!("{name}={}", encode(value)))

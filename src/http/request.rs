@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, web};
 
 use super::problem::Problem;
 use crate::geodesy::{Envelope, LonLat};
-use crate::model::FeatureId;
+use crate::model::{FeatureId, View};
+use crate::query::filter::{Filter, Language};
 use crate::snapshot::{Layer, Snapshot};
 
 /// Longest query string that is read, bytes.
@@ -97,6 +98,23 @@ impl Parameters {
         Envelope::new(west, south, east, north)
             .map(Some)
             .map_err(|error| invalid("bbox", text, &error.to_string(), ACCEPTED))
+    }
+
+    /// A CQL2 filter on the fields of a layer that the caller may see; coordinates are longitude, latitude.
+    pub(super) fn filter(&self, view: &View<'_>) -> Result<Option<Filter>, Problem> {
+        const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
+        if let Some(crs) = self.get("filter-crs").filter(|crs| *crs != CRS84) {
+            return Err(invalid("filter-crs", crs, "this is not offered", CRS84));
+        }
+        let language = match self.get("filter-lang") {
+            None | Some("cql2-text") => Language::Text,
+            Some("cql2-json") => Language::Json,
+            Some(other) => return Err(invalid("filter-lang", other, "this is not offered", "cql2-text, cql2-json")),
+        };
+        let Some(text) = self.get("filter") else { return Ok(None) };
+        let accepted = "a CQL2 expression on the properties of the collection, such as status='open' AND capacity>=100";
+        let filter = Filter::read(text, language, view);
+        filter.map(Some).map_err(|error| invalid("filter", text, &error.to_string(), accepted))
     }
 
     /// A feature id.

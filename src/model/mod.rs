@@ -126,7 +126,7 @@ impl Shape {
     /// # Errors
     /// See [`ShapeError`].
     pub fn new(geometry: geo::Geometry) -> Result<Self, ShapeError> {
-        use geo::{CoordsIter, Geometry};
+        use geo::{CoordsIter, Geometry, MapCoords};
         let geometry = match geometry {
             Geometry::Line(line) => Geometry::LineString(line.into()),
             Geometry::Rect(rect) => Geometry::Polygon(rect.to_polygon()),
@@ -139,9 +139,16 @@ impl Shape {
         if count > Self::MAX_COORDINATES {
             return Err(ShapeError::TooLarge(count));
         }
+        let mut at_edge = false;
         for coord in geometry.coords_iter() {
-            LonLat::try_from(coord)?;
+            let at = LonLat::try_from(coord)?;
+            at_edge |= (at.lon(), at.lat()) != coord.x_y();
         }
+        let geometry = if at_edge {
+            geometry.try_map_coords(|coord| LonLat::try_from(coord).map(|at| (at.lon(), at.lat()).into()))?
+        } else {
+            geometry
+        };
         let whole = match &geometry {
             Geometry::LineString(line) => is_line(line),
             Geometry::Polygon(polygon) => is_polygon(polygon),

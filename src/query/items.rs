@@ -4,7 +4,9 @@
 //! skip a feature when others come and go in between.
 
 use geo::Intersects;
+use rayon::prelude::*;
 
+use super::filter::Filter;
 use crate::geodesy::Envelope;
 use crate::model::FeatureId;
 use crate::snapshot::{Layer, Row};
@@ -14,6 +16,8 @@ use crate::snapshot::{Layer, Row};
 pub struct Ask {
     /// Only features that share a point with this box.
     pub bbox: Option<Envelope>,
+    /// Only features that match, as the layer's own filter.
+    pub filter: Option<Filter>,
     /// Only features after this id.
     pub after: Option<FeatureId>,
     /// How many at most.
@@ -34,13 +38,13 @@ pub struct Page<'a> {
 /// Answers one page.
 #[must_use]
 pub fn page<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
-    let Some(bbox) = &ask.bbox else {
+    if ask.bbox.is_none() && ask.filter.is_none() {
         let mut rows: Vec<Row<'_>> = layer.rows_after(ask.after.as_ref()).take(ask.limit + 1).collect();
         let more = rows.len() > ask.limit;
         rows.truncate(ask.limit);
         return Page { rows, matched: layer.len(), more };
-    };
-    let mut rows: Vec<Row<'_>> = layer.rows_in(bbox).filter(|row| meets(row, bbox)).collect();
+    }
+    let mut rows = matching(layer, ask.bbox.as_ref(), ask.filter.as_ref());
     let matched = rows.len();
     if let Some(after) = &ask.after {
         rows.retain(|row| row.id() > after);
@@ -49,6 +53,24 @@ pub fn page<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
     let more = rows.len() > ask.limit;
     rows.truncate(ask.limit);
     Page { rows, matched, more }
+}
+
+/// All features that share a point with a box and match a filter, in no order.
+fn matching<'a>(layer: &'a Layer, bbox: Option<&Envelope>, filter: Option<&Filter>) -> Vec<Row<'a>> {
+    let holds =
+        |row: &Row<'_>| bbox.is_none_or(|bbox| meets(row, bbox)) && filter.is_none_or(|filter| filter.matches(row));
+    let around = bbox.copied().or_else(|| filter.and_then(Filter::envelope));
+    layer
+        .chunks()
+        .par_iter()
+        .flat_map_iter(|chunk| {
+            let rows: Box<dyn Iterator<Item = Row<'a>>> = match &around {
+                Some(around) => Box::new(chunk.rows_around(around)),
+                None => Box::new(chunk.rows_after(None)),
+            };
+            rows.filter(holds)
+        })
+        .collect()
 }
 
 /// Whether the feature itself, not just its envelope, shares a point with the box.

@@ -1,4 +1,5 @@
 //! Questions: plain functions on a picture. No waiting, no files, no clock, so they fail only on a wrong ask.
 
+pub mod filter;
 pub mod items;
 pub mod nearest;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
 
-use super::column::Column;
+use super::column::{Cell, Column};
 use crate::geodesy::distance::{Ecef, ecef, ecef_box};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value};
@@ -169,6 +169,15 @@ impl Chunk {
         found.into_iter().flatten().map(|entry| self.row(entry.data as usize))
     }
 
+    /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
+    pub fn rows_around<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let mut halves = envelope.split();
+        let first = halves.next().unwrap_or(*envelope);
+        // A feature that reaches into both halves is answered once.
+        let others = halves.next().map(|half| self.rows_in(&half)).into_iter().flatten();
+        self.rows_in(&first).chain(others.filter(move |row| !row.touches(&first)))
+    }
+
     /// The squared straight-line distance in metres that nothing in it is nearer than.
     #[must_use]
     pub fn chord_2(&self, from: Ecef) -> Option<f64> {
@@ -249,10 +258,21 @@ impl<'a> Row<'a> {
         self.chunk.whereabouts.shapes[self.row].as_ref()
     }
 
+    fn touches(&self, envelope: &Envelope) -> bool {
+        let own = self.shape().and_then(|shape| Envelope::around(shape.geometry()));
+        own.is_some_and(|own| own.intersects(envelope))
+    }
+
     /// The value of a field by its position in the schema.
     #[must_use]
     pub fn value(&self, field: usize) -> Value {
         self.chunk.columns[field].get(self.row)
+    }
+
+    /// The value of a field, by its position in the schema, where it lies.
+    #[must_use]
+    pub fn cell(&self, field: usize) -> Cell<'a> {
+        self.chunk.columns[field].cell(self.row)
     }
 
     /// A copy of the whole feature.

@@ -19,6 +19,45 @@ pub(super) enum Column {
     Json(Vec<Option<Box<str>>>),
 }
 
+/// A value of a feature where it lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// Not known or not given.
+    Unknown,
+    /// Yes or no.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A finite number.
+    Real(f64),
+    /// Any text.
+    Text(&'a str),
+    /// A calendar day.
+    Date(time::Date),
+    /// An instant in UTC.
+    DateTime(time::UtcDateTime),
+    /// A list of codes or ids.
+    TextList(&'a [String]),
+    /// A JSON document.
+    Json(&'a str),
+}
+
+impl Cell<'_> {
+    fn to_value(self) -> Value {
+        match self {
+            Self::Unknown => Value::Unknown,
+            Self::Boolean(yes) => Value::Boolean(yes),
+            Self::Integer(number) => Value::Integer(number),
+            Self::Real(number) => Value::Real(number),
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Date(date) => Value::Date(date),
+            Self::DateTime(instant) => Value::DateTime(instant),
+            Self::TextList(list) => Value::TextList(list.to_vec()),
+            Self::Json(document) => Value::Json(document.to_owned()),
+        }
+    }
+}
+
 /// Texts, each different one kept once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Texts {
@@ -117,17 +156,19 @@ impl Column {
     }
 
     pub(super) fn get(&self, row: usize) -> Value {
+        self.cell(row).to_value()
+    }
+
+    pub(super) fn cell(&self, row: usize) -> Cell<'_> {
         match self {
-            Self::Boolean(values) => values[row].map_or(Value::Unknown, Value::Boolean),
-            Self::Integer(values) => values[row].map_or(Value::Unknown, Value::Integer),
-            Self::Real(values) => values[row].map_or(Value::Unknown, Value::Real),
-            Self::Text(texts) => texts.value(row),
-            Self::Date(values) => values[row].map_or(Value::Unknown, Value::Date),
-            Self::DateTime(values) => values[row].map_or(Value::Unknown, Value::DateTime),
-            Self::TextList(values) => {
-                values[row].as_ref().map_or(Value::Unknown, |list| Value::TextList(list.to_vec()))
-            }
-            Self::Json(values) => values[row].as_ref().map_or(Value::Unknown, |text| Value::Json(text.to_string())),
+            Self::Boolean(values) => values[row].map_or(Cell::Unknown, Cell::Boolean),
+            Self::Integer(values) => values[row].map_or(Cell::Unknown, Cell::Integer),
+            Self::Real(values) => values[row].map_or(Cell::Unknown, Cell::Real),
+            Self::Text(texts) => texts.get(row).map_or(Cell::Unknown, Cell::Text),
+            Self::Date(values) => values[row].map_or(Cell::Unknown, Cell::Date),
+            Self::DateTime(values) => values[row].map_or(Cell::Unknown, Cell::DateTime),
+            Self::TextList(values) => values[row].as_deref().map_or(Cell::Unknown, Cell::TextList),
+            Self::Json(values) => values[row].as_deref().map_or(Cell::Unknown, Cell::Json),
         }
     }
 }

@@ -81,14 +81,8 @@ impl Layer {
 
     /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        let halves: Vec<Envelope> = envelope.split().collect();
-        self.chunks.iter().flat_map(move |chunk| {
-            let first = halves[0];
-            let rows = chunk.rows_in(&first);
-            // A feature that reaches into both halves is answered once.
-            let others = halves.get(1).map(|half| chunk.rows_in(half)).into_iter().flatten();
-            rows.chain(others.filter(move |row| !touches(row, &first)))
-        })
+        let envelope = *envelope;
+        self.chunks.iter().flat_map(move |chunk| chunk.rows_around(&envelope))
     }
 
     /// All rows whose id comes after this one, in order of id.
@@ -183,10 +177,6 @@ struct Touched {
     come: Vec<Feature>,
     /// Features that it has no more.
     gone: HashSet<FeatureId>,
-}
-
-fn touches(row: &Row<'_>, envelope: &Envelope) -> bool {
-    row.shape().and_then(|shape| Envelope::around(shape.geometry())).is_some_and(|own| own.intersects(envelope))
 }
 
 /// Cuts features into chunks of neighbours.

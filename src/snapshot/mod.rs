@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::model::{FeatureId, LayerSchema};
 
 pub use chunk::{Chunk, Place, Row};
+pub use column::Cell;
 pub use history::{Edit, LayerEdits, Swap};
 pub use layer::Layer;
 

@@ -2,6 +2,7 @@
 
 mod edits;
 mod events;
+mod filters;
 
 use serde_json::{Value as Json, json};
 

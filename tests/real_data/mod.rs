@@ -1,6 +1,8 @@
 //! Checks against data that nobody here made. They run where `ONEMAP_REAL_DATA` names the folder that holds it;
 //! elsewhere each says in one line that it did not.
 
+mod cql2;
+
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::path::PathBuf;

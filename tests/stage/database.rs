@@ -30,6 +30,18 @@ pub(crate) fn fresh_database() -> String {
     postgres().fresh_database()
 }
 
+/// A database as GDAL names it, from `postgres://user[:password]@host:port/name`.
+pub(crate) fn gdal_name(url: &str) -> String {
+    let read = || {
+        let (who, place) = url.strip_prefix("postgres://")?.split_once('@')?;
+        let (address, name) = place.split_once('/')?;
+        let (user, password) = who.split_once(':').unwrap_or((who, ""));
+        let (host, port) = address.split_once(':').unwrap_or((address, "5432"));
+        Some(format!("PG:host={host} port={port} user={user} password='{password}' dbname={name}"))
+    };
+    read().unwrap_or_else(|| panic!("{url} is no address of a database"))
+}
+
 /// Runs SQL and answers rows of values joined by `|`.
 pub(crate) fn psql(url: &str, sql: &str) -> String {
     use std::io::Write;

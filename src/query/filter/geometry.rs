@@ -1,0 +1,203 @@
+//! Geometry literals: WKT and boxes in and out. Longitude, latitude in degrees; heights and measures are left out.
+
+use std::fmt;
+
+use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
+
+use super::Error;
+use super::number::Number;
+use super::tokens::{Token, Tokens};
+
+/// Kinds of WKT and GeoJSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Point,
+    LineString,
+    Polygon,
+    MultiPoint,
+    MultiLineString,
+    MultiPolygon,
+    Collection,
+}
+
+impl Kind {
+    const NAMES: [(&'static str, Self); 7] = [
+        ("Point", Self::Point),
+        ("LineString", Self::LineString),
+        ("Polygon", Self::Polygon),
+        ("MultiPoint", Self::MultiPoint),
+        ("MultiLineString", Self::MultiLineString),
+        ("MultiPolygon", Self::MultiPolygon),
+        ("GeometryCollection", Self::Collection),
+    ];
+
+    /// By its name in any case.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
+    }
+}
+
+/// Reads what follows the name of the kind.
+pub(super) fn read(tokens: &mut Tokens<'_>, kind: Kind) -> Result<Geometry, Error> {
+    if tokens.is_word_before_parenthesis(&["z", "m", "zm"]) {
+        tokens.skip();
+    }
+    Ok(match kind {
+        Kind::Point => {
+            tokens.want('(')?;
+            let at = position(tokens)?;
+            tokens.want(')')?;
+            Point(at).into()
+        }
+        Kind::LineString => line(tokens)?.into(),
+        Kind::Polygon => polygon(tokens)?.into(),
+        Kind::MultiPoint => MultiPoint(many(tokens, point_of_many)?).into(),
+        Kind::MultiLineString => MultiLineString(many(tokens, line)?).into(),
+        Kind::MultiPolygon => MultiPolygon(many(tokens, polygon)?).into(),
+        Kind::Collection => Geometry::GeometryCollection(GeometryCollection(many(tokens, member)?)),
+    })
+}
+
+/// Reads four or six numbers after the opening parenthesis.
+pub(super) fn read_bbox(tokens: &mut Tokens<'_>) -> Result<[f64; 4], Error> {
+    let mut numbers = vec![tokens.signed_number()?];
+    while tokens.take(',') {
+        numbers.push(tokens.signed_number()?);
+    }
+    let bounds = bbox(&numbers).ok_or_else(|| tokens.unexpected("four or six numbers"))?;
+    tokens.want(')')?;
+    Ok(bounds)
+}
+
+/// West, south, east, north of a box with or without heights.
+pub(super) fn bbox(numbers: &[f64]) -> Option<[f64; 4]> {
+    match *numbers {
+        [west, south, east, north] | [west, south, _, east, north, _] => Some([west, south, east, north]),
+        _ => None,
+    }
+}
+
+fn many<T>(tokens: &mut Tokens<'_>, part: fn(&mut Tokens<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    tokens.want('(')?;
+    let mut parts = vec![part(tokens)?];
+    while tokens.take(',') {
+        parts.push(part(tokens)?);
+    }
+    tokens.want(')')?;
+    Ok(parts)
+}
+
+/// Two to four numbers, of which the first two count.
+fn position(tokens: &mut Tokens<'_>) -> Result<Coord, Error> {
+    let (x, y) = (tokens.signed_number()?, tokens.signed_number()?);
+    for _ in 0..2 {
+        if matches!(tokens.peek(), Some(Token::Number(_) | Token::Symbol("-" | "+"))) {
+            tokens.signed_number()?;
+        }
+    }
+    Ok(Coord { x, y })
+}
+
+fn point_of_many(tokens: &mut Tokens<'_>) -> Result<Point, Error> {
+    let inner = tokens.take('(');
+    let at = position(tokens)?;
+    if inner {
+        tokens.want(')')?;
+    }
+    Ok(Point(at))
+}
+
+fn line(tokens: &mut Tokens<'_>) -> Result<LineString, Error> {
+    many(tokens, position).map(LineString)
+}
+
+fn polygon(tokens: &mut Tokens<'_>) -> Result<Polygon, Error> {
+    many(tokens, line).map(polygon_of)
+}
+
+/// The first ring is the outline.
+pub(super) fn polygon_of(mut rings: Vec<LineString>) -> Polygon {
+    let exterior = if rings.is_empty() { LineString(Vec::new()) } else { rings.remove(0) };
+    Polygon::new(exterior, rings)
+}
+
+/// One level only, as the standard's schema has it: collections do not nest.
+fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, Error> {
+    let kind = match tokens.peek() {
+        Some(Token::Word(word)) => Kind::of(word).filter(|kind| *kind != Kind::Collection),
+        _ => None,
+    };
+    let kind = kind.ok_or_else(|| tokens.unexpected("a geometry that is no collection"))?;
+    tokens.skip();
+    read(tokens, kind)
+}
+
+/// Canonical WKT.
+pub(super) fn write(f: &mut fmt::Formatter<'_>, geometry: &Geometry) -> fmt::Result {
+    match geometry {
+        Geometry::Point(point) => {
+            f.write_str("POINT(")?;
+            write_position(f, &point.0)?;
+            f.write_str(")")
+        }
+        Geometry::LineString(line) => {
+            f.write_str("LINESTRING")?;
+            write_line(f, line)
+        }
+        Geometry::Polygon(polygon) => {
+            f.write_str("POLYGON")?;
+            write_polygon(f, polygon)
+        }
+        Geometry::MultiPoint(points) => {
+            f.write_str("MULTIPOINT")?;
+            write_many(f, &points.0, |f, point| {
+                f.write_str("(")?;
+                write_position(f, &point.0)?;
+                f.write_str(")")
+            })
+        }
+        Geometry::MultiLineString(lines) => {
+            f.write_str("MULTILINESTRING")?;
+            write_many(f, &lines.0, write_line)
+        }
+        Geometry::MultiPolygon(polygons) => {
+            f.write_str("MULTIPOLYGON")?;
+            write_many(f, &polygons.0, write_polygon)
+        }
+        Geometry::GeometryCollection(members) => {
+            f.write_str("GEOMETRYCOLLECTION")?;
+            write_many(f, &members.0, write)
+        }
+        Geometry::Line(line) => write(f, &LineString::from(line).into()),
+        Geometry::Rect(rect) => write(f, &rect.to_polygon().into()),
+        Geometry::Triangle(triangle) => write(f, &triangle.to_polygon().into()),
+    }
+}
+
+fn write_many<T>(
+    f: &mut fmt::Formatter<'_>,
+    parts: &[T],
+    part: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    f.write_str("(")?;
+    for (index, own) in parts.iter().enumerate() {
+        if index > 0 {
+            f.write_str(",")?;
+        }
+        part(f, own)?;
+    }
+    f.write_str(")")
+}
+
+fn write_position(f: &mut fmt::Formatter<'_>, at: &Coord) -> fmt::Result {
+    write!(f, "{} {}", Number::of(at.x), Number::of(at.y))
+}
+
+fn write_line(f: &mut fmt::Formatter<'_>, line: &LineString) -> fmt::Result {
+    write_many(f, &line.0, write_position)
+}
+
+fn write_polygon(f: &mut fmt::Formatter<'_>, polygon: &Polygon) -> fmt::Result {
+    let rings: Vec<&LineString> = std::iter::once(polygon.exterior()).chain(polygon.interiors()).collect();
+    write_many(f, &rings, |f, ring| write_line(f, ring))
+}

@@ -1,0 +1,204 @@
+//! CQL2 (OGC 21-065r2), as text and as JSON: a condition on the features of one layer.
+//!
+//! An expression is read into a tree that knows no layer ([`ast`]), checked against the fields that the caller may
+//! see ([`check`]), and asked of each feature ([`condition`]) in three-valued logic: what is unknown is neither true
+//! nor false, and only what is true matches.
+//!
+//! Covered: comparison, logic, `LIKE`, `BETWEEN`, `IN`, `IS NULL`, `CASEI`, `ACCENTI`, spatial, temporal and array
+//! functions, arithmetic, and properties on either side.
+
+mod ast;
+mod check;
+mod condition;
+mod geometry;
+mod json;
+mod number;
+mod relation;
+mod temporal;
+mod text;
+mod tokens;
+mod words;
+
+use crate::geodesy::Envelope;
+use crate::model::View;
+use crate::snapshot::Row;
+use ast::{Expr, Op};
+use condition::Condition;
+
+/// A checked condition on the features of one layer.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    condition: Condition,
+    canonical: String,
+}
+
+impl Filter {
+    /// Longest expression, bytes.
+    pub const MAX_BYTES: usize = 65_536;
+
+    /// Reads an expression for a layer whose visible fields are its properties, beside `id` and `geometry`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn read(source: &str, language: Language, view: &View<'_>) -> Result<Self, Error> {
+        let expr = language.parse(source)?;
+        Ok(Self { condition: check::condition(&expr, view)?, canonical: expr.to_string() })
+    }
+
+    /// Whether a feature of the layer matches.
+    #[must_use]
+    pub fn matches(&self, row: &Row<'_>) -> bool {
+        self.condition.of(row) == Some(true)
+    }
+
+    /// A box outside of which nothing matches, in degrees; `None` when matches may be anywhere or nowhere on earth.
+    #[must_use]
+    pub fn envelope(&self) -> Option<Envelope> {
+        self.condition.envelope()
+    }
+
+    /// The expression in canonical CQL2 text: the same for text and JSON that mean the same.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+/// How an expression is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// CQL2 text.
+    Text,
+    /// CQL2 JSON.
+    Json,
+}
+
+impl Language {
+    /// An expression in canonical CQL2 text, before any layer is asked whether it has such properties.
+    ///
+    /// # Errors
+    /// When it is not of this language.
+    pub fn canonical(self, source: &str) -> Result<String, Error> {
+        self.parse(source).map(|expr| expr.to_string())
+    }
+
+    fn parse(self, source: &str) -> Result<Expr, Error> {
+        if source.len() > Filter::MAX_BYTES {
+            return Err(Error::TooLong { max: Filter::MAX_BYTES });
+        }
+        match self {
+            Self::Text => text::parse(source),
+            Self::Json => json::parse(source),
+        }
+    }
+}
+
+/// Why an expression cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// Not CQL2 text.
+    #[error("at character {at} stands {found} where {expected} should")]
+    Syntax {
+        /// Where, in bytes from 1.
+        at: usize,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+    /// Not JSON at all.
+    #[error("it is not JSON: {reason}")]
+    NotJson {
+        /// What the parser says.
+        reason: String,
+    },
+    /// JSON, but not CQL2.
+    #[error("{found} stands where there should be {expected}")]
+    JsonShape {
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A literal that is none.
+    #[error("{value:?} is not {expected}")]
+    Literal {
+        /// What was given.
+        value: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// A coordinate outside the world, or a geometry without extent where it needs one.
+    #[error("{geometry}: {reason}")]
+    Geometry {
+        /// The geometry.
+        geometry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An operator with too few or too many operands.
+    #[error("{op} takes {expected} operands, not {found}")]
+    Operands {
+        /// The operator.
+        op: &'static str,
+        /// How many it takes.
+        expected: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// The layer has no such property, or the caller may not know.
+    #[error("there is no property {name:?}; there are {accepted}")]
+    UnknownProperty {
+        /// The name.
+        name: String,
+        /// The names there are.
+        accepted: String,
+    },
+    /// Not a function of the standard.
+    #[error("there is no function {name:?}; there are {accepted}")]
+    UnknownFunction {
+        /// The name.
+        name: String,
+        /// The names there are.
+        accepted: String,
+    },
+    /// An operand of the wrong type.
+    #[error("{expression} is {found} where {expected} is needed")]
+    Type {
+        /// The operand.
+        expression: String,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Nested too deeply.
+    #[error("it is nested more than {max} levels deep")]
+    TooDeep {
+        /// Most levels.
+        max: usize,
+    },
+    /// Too long.
+    #[error("it is longer than {max} bytes")]
+    TooLong {
+        /// Most bytes.
+        max: usize,
+    },
+    /// Too many operations or coordinates.
+    #[error("it has more than {max} {what}")]
+    TooMuch {
+        /// Most of them.
+        max: usize,
+        /// Of what.
+        what: &'static str,
+    },
+}
+
+fn check_operands(op: Op, found: usize) -> Result<(), Error> {
+    let (least, most) = op.operands();
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    let expected = if least == most { least.to_string() } else { format!("at least {least}") };
+    Err(Error::Operands { op: op.name(), expected, found })
+}

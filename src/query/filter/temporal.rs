@@ -1,0 +1,95 @@
+//! Instants and intervals: literals, and the relations of OGC 21-065r2, table 7.
+//!
+//! A time without a zone is UTC. A day that meets instants is all of that day in UTC, from its first nanosecond to
+//! its last; days among themselves are points, so that an interval that ends on a day meets one that begins on it.
+
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, UtcDateTime};
+
+use super::Error;
+use super::ast::{Comparison, Expr, Temporal};
+
+/// From the first to the last instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Span {
+    pub(super) start: UtcDateTime,
+    pub(super) end: UtcDateTime,
+}
+
+impl Span {
+    pub(super) fn at(instant: UtcDateTime) -> Self {
+        Self { start: instant, end: instant }
+    }
+
+    /// All of a day, or the day as a point on the scale of days.
+    pub(super) fn of_day(date: Date, as_point: bool) -> Self {
+        let start = UtcDateTime::new(date, Time::MIDNIGHT);
+        Self { start, end: if as_point { start } else { UtcDateTime::new(date, Time::MAX) } }
+    }
+
+    /// Compares as a scalar: what overlaps is equal.
+    pub(super) fn compare(self, op: Comparison, other: Self) -> bool {
+        let (less, greater) = (self.end < other.start, self.start > other.end);
+        match op {
+            Comparison::Equal => !less && !greater,
+            Comparison::NotEqual => less || greater,
+            Comparison::Less => less,
+            Comparison::Greater => greater,
+            Comparison::LessOrEqual => !greater,
+            Comparison::GreaterOrEqual => !less,
+        }
+    }
+
+    /// Whether the relation holds from this one to the other.
+    pub(super) fn relates(self, relation: Temporal, other: Self) -> bool {
+        let (a, b) = (self, other);
+        match relation {
+            Temporal::After => a.start > b.end,
+            Temporal::Before => a.end < b.start,
+            Temporal::Disjoint => a.start > b.end || a.end < b.start,
+            Temporal::Intersects => a.start <= b.end && a.end >= b.start,
+            Temporal::Equals => a == b,
+            Temporal::Contains => a.start < b.start && a.end > b.end,
+            Temporal::During => a.start > b.start && a.end < b.end,
+            Temporal::Finishes => a.end == b.end && a.start > b.start,
+            Temporal::FinishedBy => a.end == b.end && a.start < b.start,
+            Temporal::Starts => a.start == b.start && a.end < b.end,
+            Temporal::StartedBy => a.start == b.start && a.end > b.end,
+            Temporal::Meets => a.end == b.start,
+            Temporal::MetBy => a.start == b.end,
+            Temporal::Overlaps => a.start < b.start && a.end > b.start && a.end < b.end,
+            Temporal::OverlappedBy => a.start > b.start && a.start < b.end && a.end > b.end,
+        }
+    }
+}
+
+fn literal(value: &str, expected: &'static str) -> Error {
+    Error::Literal { value: value.chars().take(80).collect(), expected }
+}
+
+/// Reads `2026-08-14`.
+pub(super) fn parse_date(text: &str) -> Result<Date, Error> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .map_err(|_| literal(text, "a day such as 2026-08-14"))
+}
+
+/// Reads `2026-08-14T10:00:00Z`, also with an offset or, as UTC, without a zone.
+pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, Error> {
+    let local = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond]]]");
+    let zoned = OffsetDateTime::parse(text, &Rfc3339).ok().and_then(OffsetDateTime::checked_to_utc);
+    zoned
+        .or_else(|| PrimitiveDateTime::parse(text, local).ok().map(PrimitiveDateTime::as_utc))
+        .ok_or_else(|| literal(text, "an instant such as 2026-08-14T10:00:00Z"))
+}
+
+/// Reads a bound of an interval: a day, an instant or `..`.
+pub(super) fn interval_bound(text: &str) -> Result<Expr, Error> {
+    if text == ".." {
+        return Ok(Expr::Open);
+    }
+    parse_date(text)
+        .map(Expr::Date)
+        .or_else(|_| parse_timestamp(text).map(Expr::Timestamp))
+        .map_err(|_| literal(text, "a day such as 2026-08-14, an instant such as 2026-08-14T10:00:00Z, or .."))
+}

@@ -1,0 +1,110 @@
+//! Texts: without case, without accents, and the patterns of `LIKE`.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// What is not told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fold {
+    /// Upper and lower case (full case folding: `Straße` is `STRASSE`).
+    Case,
+    /// Letters with and without marks.
+    Accent,
+}
+
+impl Fold {
+    /// The text that stands for all that are not told apart.
+    pub(super) fn apply(self, text: &str) -> String {
+        match self {
+            Self::Case => caseless::default_case_fold_str(text),
+            Self::Accent => text.nfd().filter(|c| !is_combining_mark(*c)).nfc().collect(),
+        }
+    }
+}
+
+/// A pattern of `LIKE`: `%` is any text, `_` one character, and a backslash takes the meaning off the next one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pattern(Vec<Piece>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Piece {
+    This(char),
+    One,
+    Any,
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            let piece = match c {
+                '%' => Piece::Any,
+                '_' => Piece::One,
+                '\\' => Piece::This(chars.next().unwrap_or('\\')),
+                other => Piece::This(other),
+            };
+            // Two in a row say no more than one.
+            if piece != Piece::Any || pieces.last() != Some(&Piece::Any) {
+                pieces.push(piece);
+            }
+        }
+        Self(pieces)
+    }
+
+    /// Whether all of a text fits. Costs at most the product of both lengths.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        let text: Cow<'_, [char]> = text.chars().collect();
+        let (mut at, mut piece) = (0, 0);
+        // Where to go on when the last `%` takes one character more.
+        let mut retry: Option<(usize, usize)> = None;
+        while at < text.len() {
+            match self.0.get(piece) {
+                Some(Piece::Any) => {
+                    retry = Some((piece + 1, at));
+                    piece += 1;
+                }
+                Some(Piece::One) => (at, piece) = (at + 1, piece + 1),
+                Some(Piece::This(c)) if *c == text[at] => (at, piece) = (at + 1, piece + 1),
+                _ => {
+                    let Some((after, taken)) = retry else { return false };
+                    retry = Some((after, taken + 1));
+                    (at, piece) = (taken + 1, after);
+                }
+            }
+        }
+        self.0[piece..].iter().all(|rest| *rest == Piece::Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_take_all_of_a_text() {
+        for (pattern, text, fits) in [
+            ("闽%", "闽清县", true),
+            ("_清_", "闽清县", true),
+            ("%清", "闽清县", false),
+            ("%a%b%", "xxaxxbxx", true),
+            ("%ab", "aab", true),
+            ("a\\%", "a%", true),
+            ("a\\%", "ab", false),
+            ("", "", true),
+            ("%%", "", true),
+            ("_", "", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).fits(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn case_and_accents_fold_fully() {
+        assert_eq!(Fold::Case.apply("Straße"), Fold::Case.apply("STRASSE"));
+        assert_eq!(Fold::Accent.apply("Chișinău"), "Chisinau");
+        assert_eq!(Fold::Accent.apply("København"), "København");
+    }
+}

@@ -1,0 +1,90 @@
+//! Filters against the test data that the standard publishes: every predicate, its count, and its twin in JSON.
+
+use std::fmt::Write as _;
+
+use onemap::query::filter::Language;
+
+use super::real_data;
+use crate::stage::database::{fresh_database, gdal_name};
+use crate::stage::{Folder, Server, encoded, foreign};
+
+const LAYERS: [&str; 3] =
+    ["ne_110m_admin_0_countries", "ne_110m_populated_places_simple", "ne_110m_rivers_lake_centerlines"];
+
+/// What the published data hold, where the published count says otherwise: the letters of two names differ in more
+/// than their accents.
+const WRONGLY_COUNTED: [(&str, u64); 3] = [("Ch%", 3), ("Chiș%", 1), ("cHis%", 1)];
+
+#[test]
+fn predicates_of_the_standard_find_what_it_counts() {
+    let Some(data) = real_data("filters against the standard's own counts") else { return };
+    let url = fresh_database();
+    let source = data.join("cql2/data/ne110m4cql2.gpkg").display().to_string();
+    let target = gdal_name(&url);
+    // Times without a zone are UTC there.
+    let options = ["--config", "PGTZ", "UTC", "-lco", "LAUNDER=NO", "-lco", "GEOMETRY_NAME=geom", "-lco", "FID=fid"];
+    foreign("ogr2ogr", &[&["-f", "PostgreSQL", &target, &source][..], &options[..]].concat());
+    let folder = Folder::new();
+    let mut config = String::new();
+    for layer in LAYERS {
+        writeln!(config, "[[layer]]\ntable = \"public.{layer}\"").expect("text");
+    }
+    folder.write("onemap.toml", config);
+    let server = Server::start(&folder, &["--store", &url, "--empty"]);
+
+    let table = std::fs::read_to_string(data.join("cql2/ats_predicates.csv")).expect("predicates");
+    let mut wrong = Vec::new();
+    let rows = rows(&table);
+    assert_eq!(rows.len(), 274);
+    for row in rows {
+        let [_, _, collection, predicate, expected, _] = &row[..] else { panic!("{row:?}") };
+        let expected = WRONGLY_COUNTED
+            .iter()
+            .find(|(pattern, _)| predicate.contains(&format!("'{pattern}'")) && row[0].starts_with("accent"))
+            .map_or_else(|| expected.parse().expect("a count"), |(_, count)| *count);
+        let filter = encoded(predicate);
+        let reply = server.get(&format!("/ogc/collections/{collection}/items?limit=1&filter={filter}"));
+        let body = reply.json();
+        if body["numberMatched"].as_u64() != Some(expected) {
+            wrong.push(format!("{predicate}: expected {expected}, {}{}", body["numberMatched"], body["detail"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of 274:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn text_and_json_that_mean_the_same_have_one_canonical_form() {
+    let Some(data) = real_data("filters as text against filters as JSON") else { return };
+    let folder = data.join("cql2/schema/examples");
+    let mut pairs = 0;
+    let mut different = Vec::new();
+    for entry in std::fs::read_dir(folder.join("json")).expect("examples").flatten() {
+        let name = entry.path().file_stem().expect("a name").to_string_lossy().into_owned();
+        let Ok(text) = std::fs::read_to_string(folder.join(format!("text/{name}.txt"))) else { continue };
+        let json = std::fs::read_to_string(entry.path()).expect("an example");
+        pairs += 1;
+        let (text, json) = (Language::Text.canonical(text.trim()), Language::Json.canonical(&json));
+        if text.is_err() || text != json {
+            different.push(format!("{name}:\n  {text:?}\n  {json:?}"));
+        }
+    }
+    assert_eq!(pairs, 109);
+    assert!(different.is_empty(), "{} of 109:\n{}", different.len(), different.join("\n"));
+}
+
+/// Rows of a table of comma-separated values with quotes, without its header.
+fn rows(table: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![vec![String::new()]];
+    let mut quoted = false;
+    for c in table.chars() {
+        let row = rows.last_mut().expect("a row");
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(String::new()),
+            '\n' if !quoted => rows.push(vec![String::new()]),
+            '\r' => {}
+            other => row.last_mut().expect("a cell").push(other),
+        }
+    }
+    rows.into_iter().skip(1).filter(|row| row.len() > 1).collect()
+}
