@@ -22,3 +22,9 @@ pub fn now_to_the_millisecond() -> UtcDateTime {
     let now = now();
     now.replace_millisecond(now.millisecond()).unwrap_or(now)
 }
+
+/// The day in China.
+#[must_use]
+pub fn today() -> time::Date {
+    now().to_offset(time::macros::offset!(+8)).date()
+}

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::values::value_to_json;
 use super::{Error, Record, Source, Unreadable};
-use crate::model::{Feature, View};
+use crate::model::{Feature, Shape, View};
 
 const FORMAT: &str = "GeoJSON";
 
@@ -114,11 +114,22 @@ fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, S
 
 /// Appends one Feature: id, geometry and the visible properties, then `extra` properties.
 pub fn write_feature(out: &mut Vec<u8>, view: &View<'_>, feature: &Feature, extra: &[(&str, serde_json::Value)]) {
+    write_feature_at(out, view, feature, feature.geometry.as_ref().map(Shape::geometry), extra);
+}
+
+/// Appends one Feature with its geometry in other coordinates.
+pub fn write_feature_at(
+    out: &mut Vec<u8>,
+    view: &View<'_>,
+    feature: &Feature,
+    geometry: Option<&geo::Geometry>,
+    extra: &[(&str, serde_json::Value)],
+) {
     out.extend_from_slice(br#"{"type":"Feature","id":"#);
     write_json(out, &feature.id.as_str());
     out.extend_from_slice(br#","geometry":"#);
-    match &feature.geometry {
-        Some(shape) => write_geometry(out, shape.geometry()),
+    match geometry {
+        Some(geometry) => write_geometry(out, geometry),
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(br#","properties":{"#);

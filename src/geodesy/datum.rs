@@ -167,6 +167,29 @@ impl Converter {
     }
 }
 
+impl Converter {
+    /// Converts a position to easting, northing in metres or longitude, latitude in degrees.
+    ///
+    /// # Errors
+    /// When the system does not reach there.
+    pub fn pair(&self, at: LonLat) -> Result<(f64, f64), CrsError> {
+        if let Some((to, from)) = &self.projection {
+            let mut point = (at.lon.to_radians(), at.lat.to_radians(), 0.0);
+            let there = proj4rs::transform::transform(from, to, &mut point).is_ok();
+            if !there || !point.0.is_finite() || !point.1.is_finite() {
+                return Err(CrsError::NotThere { x: at.lon, y: at.lat, crs: self.crs.to_string() });
+            }
+            return Ok((point.0, point.1));
+        }
+        let shifted = match self.crs {
+            Crs::Gcj02 => to_gcj02(at),
+            Crs::Bd09 => to_bd09(at),
+            Crs::Geographic | Crs::Projected { .. } => at,
+        };
+        Ok((shifted.lon, shifted.lat))
+    }
+}
+
 /// WGS 84 to GCJ-02; the identity outside China.
 #[must_use]
 pub fn to_gcj02(at: LonLat) -> LonLat {
@@ -292,6 +315,8 @@ mod tests {
         for (name, easting) in [("EPSG:4549", 500_000.0), ("EPSG:4528", 40_500_000.0)] {
             let at = Crs::parse(name)?.converter()?.position(easting, 2_899_000.0)?;
             assert!((at.lon() - 120.0).abs() < 1e-9 && (at.lat() - 26.2).abs() < 0.02, "{name}: {at}");
+            let (x, y) = Crs::parse(name)?.converter()?.pair(at)?;
+            assert!((x - easting).abs() < 1e-3 && (y - 2_899_000.0).abs() < 1e-3, "{name}: {x},{y}");
         }
         assert!(Crs::parse("EPSG:4547x").is_err());
         Ok(())

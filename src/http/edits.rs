@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Door;
 use super::access::may_write;
 use super::problem::Problem;
-use super::request::{Parameters, invalid, layer, origin};
+use super::request::{Parameters, body, invalid, layer, origin, parse_json};
 use crate::clock;
 use crate::exchange::submission::{Fault, Submission, read_submission};
 use crate::model::{
@@ -302,24 +302,13 @@ async fn read_body(
     // Who may not write is told so before anything is read.
     may_write(request, door.token.as_ref())?;
     Parameters::read(request, &[])?;
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if !accepted.split(", ").any(|accepted| accepted == essence) {
-        return Err(Problem::WrongMediaType { given: given.chars().take(200).collect(), accepted });
-    }
-    let malformed = |detail: &str| invalid("body", "", detail, "a JSON document in UTF-8");
-    let bytes = payload
-        .to_bytes_limited(limit_bytes)
-        .await
-        .map_err(|_| Problem::TooLarge { limit_bytes })?
-        .map_err(|error| malformed(&error.to_string()))?;
+    let bytes = body(request, payload, accepted, limit_bytes).await?;
     let mut digest = Sha256::new();
     digest.update(request.method().as_str());
     digest.update(request.uri().path());
     digest.update(&bytes);
     let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    let json = serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?;
-    Ok(Body { json, digest })
+    Ok(Body { json: parse_json(&bytes)?, digest })
 }
 
 /// The key under which the request happens once.

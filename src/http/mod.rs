@@ -1,16 +1,19 @@
 //! The door: parse, call, render. This page is the whole URL map.
 
 mod access;
-mod analysis;
 mod answer;
 mod assets;
 mod edits;
 mod events;
 mod features;
+mod frame;
+mod job;
 mod layers;
+mod nearest;
 mod news;
 mod operations;
 mod problem;
+mod reasons;
 mod request;
 mod tiles;
 
@@ -130,13 +133,13 @@ fn urls(app: &mut web::ServiceConfig) {
         "GET, HEAD, PUT, PATCH, DELETE",
     );
     add("/api/edits", vec![web::post().to(edits::batch)], "POST");
+    add("/api/nearest", vec![read().to(nearest::nearest), web::post().to(nearest::nearest_of_body)], "GET, HEAD, POST");
     let mut at = |path: &str, answer: Route| add(path, vec![answer], READ);
     at("/", read().to(assets::viewer));
     at("/viewer/{file:.*}", read().to(assets::viewer_file));
     at("/styles/{style}.json", read().to(assets::style));
 
     at("/api/layers", read().to(layers::layers));
-    at("/api/nearest", read().to(analysis::nearest));
     at("/api/events", read().to(events::events));
 
     at("/ogc", read().to(features::landing_page));

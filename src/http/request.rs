@@ -2,9 +2,10 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
+use serde_json::{Map, Value as Json};
 
 use super::problem::Problem;
-use crate::geodesy::{Envelope, LonLat};
+use crate::geodesy::Envelope;
 use crate::model::{FeatureId, View};
 use crate::query::filter::{Filter, Language};
 use crate::snapshot::{Layer, Snapshot};
@@ -46,6 +47,59 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// Reads the same parameters as members of a JSON object: lists are joined by commas, amounts by name
+    /// (`{"tent": 200}`) become `tent:200`, and documents stay JSON.
+    ///
+    /// # Errors
+    /// When a member is unknown or cannot be a parameter.
+    pub(super) fn from_members(members: &Map<String, Json>, known: &[&'static str]) -> Result<Self, Problem> {
+        let plain = |value: &Json| match value {
+            Json::String(text) => Some(text.clone()),
+            Json::Number(_) | Json::Bool(_) => Some(value.to_string()),
+            _ => None,
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+            if !known.contains(&name.as_str()) {
+                let (parameter, value) = (name.clone(), value.to_string().chars().take(200).collect());
+                return Err(Problem::UnknownParameter { parameter, value, accepted: known.to_vec() });
+            }
+            let amounts = |(name, count): (&String, &Json)| count.as_f64().map(|count| format!("{name}:{count}"));
+            let text = match value {
+                Json::Array(items) => items.iter().map(plain).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+                Json::Object(own) if own.values().all(Json::is_number) && !own.is_empty() => {
+                    own.iter().map(amounts).collect::<Option<Vec<_>>>().map(|items| items.join(","))
+                }
+                Json::Object(_) => Some(value.to_string()),
+                other => plain(other),
+            };
+            let text = text.ok_or_else(|| {
+                invalid(name, &value.to_string(), "it is not a parameter", "a text, number, list of them or object")
+            })?;
+            pairs.push((name.clone(), text));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// Yes or no; no without the parameter.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(invalid(name, other, "it is not yes or no", "true, false")),
+        }
+    }
+
+    /// Parts between commas, none of them empty; none without the parameter.
+    pub(super) fn list(&self, name: &str) -> Result<Vec<&str>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(Vec::new()) };
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(invalid(name, text, "a part of it is empty", "values joined by commas"));
+        }
+        Ok(parts)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -75,15 +129,6 @@ impl Parameters {
                 Err(invalid(name, text, "it is not a distance", &accepted))
             }
         }
-    }
-
-    /// A point `LON,LAT`.
-    pub(super) fn point(&self, name: &'static str) -> Result<LonLat, Problem> {
-        const ACCEPTED: &str = "LON,LAT in degrees, longitude first, such as 118.86,26.22";
-        let text = self.required(name, ACCEPTED)?;
-        let [lon, lat] =
-            numbers(text).ok_or_else(|| invalid(name, text, "it is not two numbers joined by a comma", ACCEPTED))?;
-        LonLat::new(lon, lat).map_err(|error| invalid(name, text, &error.to_string(), ACCEPTED))
     }
 
     /// A box `WEST,SOUTH,EAST,NORTH`; six numbers, with heights, are taken too.
@@ -124,6 +169,37 @@ impl Parameters {
     }
 }
 
+/// The bytes of a body of one of these media types, joined by commas.
+///
+/// # Errors
+/// When it is of another type, too long or cut off.
+pub(super) async fn body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    accepted: &'static str,
+    limit_bytes: usize,
+) -> Result<web::Bytes, Problem> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !accepted.split(", ").any(|accepted| accepted == essence) {
+        return Err(Problem::WrongMediaType { given: given.chars().take(200).collect(), accepted });
+    }
+    let bytes = payload.to_bytes_limited(limit_bytes).await.map_err(|_| Problem::TooLarge { limit_bytes })?;
+    bytes.map_err(|error| not_json(&error.to_string()))
+}
+
+/// A body as JSON.
+///
+/// # Errors
+/// When it is not.
+pub(super) fn parse_json(bytes: &[u8]) -> Result<Json, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))
+}
+
+fn not_json(detail: &str) -> Problem {
+    invalid("body", "", detail, "a JSON document in UTF-8")
+}
+
 /// A refusal of a value.
 pub(super) fn invalid(parameter: &str, value: &str, detail: &str, accepted: &str) -> Problem {
     Problem::InvalidParameter {
@@ -134,7 +210,7 @@ pub(super) fn invalid(parameter: &str, value: &str, detail: &str, accepted: &str
     }
 }
 
-fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
+pub(super) fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
     let parts: Vec<f64> = text.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
     parts.try_into().ok()
 }

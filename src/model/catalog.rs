@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, Ready};
+use super::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, Roles};
 
 /// One entry of a code list.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,14 @@ pub enum CatalogError {
         /// Line number, from 1.
         line: usize,
     },
+    /// A role names a field that the layer does not have.
+    #[error("a role of {layer} names the unknown field {field}")]
+    UnknownField {
+        /// Layer id.
+        layer: String,
+        /// The missing field.
+        field: String,
+    },
     /// A field names a code list that is not there.
     #[error("field {layer}.{field} names the unknown code list {codes}")]
     UnknownCodes {
@@ -78,6 +86,9 @@ impl Catalog {
         let common = raw.common_fields;
         let layers: Vec<LayerSchema> = raw.layers.into_iter().map(|layer| layer.into_schema(&common)).collect();
         for layer in &layers {
+            if let Some(field) = layer.roles.fields().find(|field| layer.position(field).is_none()) {
+                return Err(CatalogError::UnknownField { layer: layer.id.clone(), field: field.to_owned() });
+            }
             for field in &layer.fields {
                 if let Some(list) = &field.codes
                     && !codes.contains_key(list)
@@ -196,7 +207,8 @@ struct RawLayer {
     geometry: GeometryKind,
     minzoom: u8,
     fields: Vec<RawField>,
-    ready: Option<Ready>,
+    #[serde(default)]
+    roles: Roles,
 }
 
 impl RawLayer {
@@ -209,7 +221,7 @@ impl RawLayer {
             geometry: self.geometry,
             min_zoom: self.minzoom,
             fields,
-            ready: self.ready,
+            roles: self.roles,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a layer's features look like: fields, units, codes, who may see them, what "ready" means.
+//! What a layer's features look like: fields, units, codes, who may see them, what may be asked of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -158,14 +158,95 @@ impl GeometryKind {
     }
 }
 
-/// Which status means that a resource can take a job.
+/// A field and those of its codes that mean yes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ready {
-    /// Name of the status field.
+pub struct Codes {
+    /// Name of the field.
     pub field: String,
-    /// Codes that count as ready.
+    /// The codes.
     pub codes: Vec<String>,
+}
+
+/// Where people find room: names of number fields, persons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    /// All places.
+    pub capacity: String,
+    /// Places to sleep in.
+    pub night: Option<String>,
+    /// Places that are taken.
+    pub taken: String,
+    /// Places that are promised; blank is none.
+    pub promised: Option<String>,
+}
+
+/// Which dangers a resource is made for: names of list fields. A danger that stands in neither is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suits {
+    /// Dangers that it is for.
+    pub yes: String,
+    /// Dangers that it is not for.
+    pub no: String,
+}
+
+/// A list of articles that can be given out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stock {
+    /// Name of the JSON field: a list of `item_code`, `quantity`, `promised`, `expires_on`.
+    pub field: String,
+    /// Name of the date field up to which, inclusive, it may be used; blank is without end.
+    pub until: Option<String>,
+    /// Name of the code list of its articles.
+    pub codes: String,
+}
+
+/// An area that is dangerous.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Name of the field that says of which danger.
+    pub hazard: String,
+    /// Name of the field that says how much: 1 is worst.
+    pub level: String,
+}
+
+/// What questions may ask of a layer, by the names of its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Roles {
+    /// The status of what can take a job.
+    pub ready: Option<Codes>,
+    /// Room for people.
+    pub room: Option<Room>,
+    /// Dangers that it is for.
+    pub suits: Option<Suits>,
+    /// Name of the list field that says what it can do.
+    pub skills: Option<String>,
+    /// Articles.
+    pub stock: Option<Stock>,
+    /// A dangerous area.
+    pub zone: Option<Zone>,
+    /// An area that something happens in, and the status of what is not over.
+    pub alert: Option<Codes>,
+}
+
+impl Roles {
+    /// The names of all fields that are spoken of.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        let coded = self.ready.iter().chain(&self.alert).map(|codes| codes.field.as_str());
+        let room = self.room.iter().flat_map(|room| {
+            [&room.capacity, &room.taken].into_iter().chain(&room.night).chain(&room.promised).map(String::as_str)
+        });
+        let suits = self.suits.iter().flat_map(|suits| [suits.yes.as_str(), suits.no.as_str()]);
+        let stock =
+            self.stock.iter().flat_map(|stock| std::iter::once(&stock.field).chain(&stock.until).map(String::as_str));
+        let zone = self.zone.iter().flat_map(|zone| [zone.hazard.as_str(), zone.level.as_str()]);
+        coded.chain(room).chain(suits).chain(self.skills.as_deref()).chain(stock).chain(zone)
+    }
 }
 
 /// A layer (an OGC collection): its name, its kind of geometry and its fields.
@@ -183,8 +264,8 @@ pub struct LayerSchema {
     pub min_zoom: u8,
     /// Fields without `id`, in order; `name` is the first.
     pub fields: Vec<Field>,
-    /// What counts as ready, for layers that can take a job.
-    pub ready: Option<Ready>,
+    /// What questions may ask of it.
+    pub roles: Roles,
 }
 
 impl LayerSchema {

@@ -1,11 +1,12 @@
 //! A few thousand neighbouring features: columns, shapes, and an R-tree each for envelopes and distances.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
 
 use super::column::{Cell, Column};
+use super::offers::{ChunkOffers, Offers};
 use crate::geodesy::distance::{Ecef, ecef, ecef_box};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value};
@@ -16,6 +17,8 @@ pub struct Chunk {
     ids: Arc<[FeatureId]>,
     columns: Vec<Arc<Column>>,
     whereabouts: Arc<Whereabouts>,
+    /// Counted when first asked for.
+    offers: OnceLock<Arc<ChunkOffers>>,
 }
 
 /// Where the rows are.
@@ -82,12 +85,13 @@ impl Chunk {
             ids: ids.into(),
             columns: columns.into_iter().map(Arc::new).collect(),
             whereabouts: Arc::new(Whereabouts::index(shapes)),
+            offers: OnceLock::new(),
         }
     }
 
     /// The chunk with other values in some rows, which keep their ids.
     pub(super) fn with_rows(&self, rows: Vec<(usize, Feature)>) -> Self {
-        let mut chunk = self.clone();
+        let mut chunk = Self { offers: OnceLock::new(), ..self.clone() };
         let mut moved = Vec::new();
         for (row, feature) in rows {
             for (column, value) in chunk.columns.iter_mut().zip(feature.values) {
@@ -190,6 +194,12 @@ impl Chunk {
         self.whereabouts.places.nearest_neighbor_iter_with_distance_2(from)
     }
 
+    /// What its features offer.
+    #[must_use]
+    pub fn offers(&self, offers: &Offers) -> &ChunkOffers {
+        self.offers.get_or_init(|| Arc::new(ChunkOffers::of(self, offers)))
+    }
+
     /// Ids, shapes and columns, as [`Self::assemble`] takes them.
     pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Arc<Column>]) {
         (&self.ids, &self.whereabouts.shapes, &self.columns)
@@ -246,6 +256,18 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// The chunk that holds it.
+    #[must_use]
+    pub fn chunk(&self) -> &'a Chunk {
+        self.chunk
+    }
+
+    /// Its place in the chunk.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.row
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &'a FeatureId {

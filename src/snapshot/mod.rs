@@ -13,6 +13,7 @@ mod history;
 mod ids;
 pub mod keeper;
 mod layer;
+mod offers;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,6 +27,7 @@ pub use chunk::{Chunk, Place, Row};
 pub use column::Cell;
 pub use history::{Edit, LayerEdits, Swap};
 pub use layer::Layer;
+pub use offers::{Article, ChunkOffers, Most, Offers};
 
 /// Names the data an answer was made from: the position in the store's change log.
 pub type Version = i64;

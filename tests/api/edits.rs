@@ -67,7 +67,7 @@ fn a_feature_lives_and_dies_and_every_answer_knows_it() {
         assert_eq!(item.header("etag"), made.header("etag"));
         assert_eq!(item.json()["properties"]["version"], 1);
         assert_eq!(item.json()["properties"]["phone"], Json::Null, "it is sensitive");
-        let nearest = || writer.server.get("/api/nearest?point=118.7012,26.3345&layer=shelters&k=1").json();
+        let nearest = || writer.server.get("/api/nearest?point=118.7012,26.3345&layer=shelters&k=1&status=any").json();
         assert_eq!(nearest()["features"][0]["id"], "X-1");
         let tile = || writer.server.get("/tiles/shelters/14/13594/6948").body;
         let with = tile();

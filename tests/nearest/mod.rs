@@ -5,8 +5,9 @@ mod vincenty;
 use geo::{Geometry, LineString, Polygon};
 use onemap::geodesy::LonLat;
 use onemap::model::schema::Label;
-use onemap::model::{Feature, FeatureId, GeometryKind, LayerSchema, Shape};
-use onemap::query::nearest::{Ask, nearest};
+use onemap::model::{Feature, FeatureId, GeometryKind, LayerSchema, Roles, Shape};
+use onemap::query::nearest::origin::Origin;
+use onemap::query::nearest::walk::{Near, Reach, nearest_where};
 use onemap::snapshot::Layer;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
@@ -20,7 +21,7 @@ fn layer(shapes: Vec<Shape>) -> Layer {
         geometry: GeometryKind::Any,
         min_zoom: 0,
         fields: Vec::new(),
-        ready: None,
+        roles: Roles::default(),
     };
     let named = shapes.into_iter().enumerate().map(|(at, shape)| Feature {
         id: FeatureId::new(&format!("f{at:05}")).expect("an id"),
@@ -56,6 +57,12 @@ fn at((lon, lat): (f64, f64)) -> LonLat {
     LonLat::new(lon, lat).expect("a position")
 }
 
+/// Whatever is nearest.
+fn plain(layer: &Layer, from: (f64, f64), k: usize, max_distance_m: Option<f64>) -> Vec<Near<'_>> {
+    let origin = Origin::point(at(from));
+    nearest_where(layer, &origin, Reach { k, max_distance_m }, |_| true, |_| true)
+}
+
 /// Vincenty's and Karney's results agree to this, metres.
 const AGREEMENT_M: f64 = 1e-3;
 
@@ -73,7 +80,7 @@ proptest! {
         // Vincenty's series does not converge for nearly opposite places.
         prop_assume!(truth.is_some());
         let truth = truth.unwrap_or_default();
-        let found = nearest(&layer, &Ask { at: at(from), k, max_distance_m: None });
+        let found = plain(&layer, from, k, None);
         prop_assert_eq!(found.len(), k.min(sites.len()));
         let mut sorted = truth.clone();
         sorted.sort_by(f64::total_cmp);
@@ -95,8 +102,8 @@ proptest! {
         limit_m in 1.0..20_000_000.0_f64,
     ) {
         let layer = layer(sites.iter().map(|&site| Shape::from(at(site))).collect());
-        let all = nearest(&layer, &Ask { at: at(from), k: sites.len(), max_distance_m: None });
-        let within = nearest(&layer, &Ask { at: at(from), k: sites.len(), max_distance_m: Some(limit_m) });
+        let all = plain(&layer, from, sites.len(), None);
+        let within = plain(&layer, from, sites.len(), Some(limit_m));
         let expected: Vec<_> = all.iter().filter(|found| found.distance_m <= limit_m).map(|found| found.row.id()).collect();
         prop_assert_eq!(within.iter().map(|found| found.row.id()).collect::<Vec<_>>(), expected);
     }
@@ -153,7 +160,7 @@ proptest! {
         prop_assume!(truth.is_some());
         let truth = truth.unwrap_or_default();
         let layer = layer(shapes.into_iter().map(|shape| Shape::new(shape).expect("a shape")).collect());
-        let found = nearest(&layer, &Ask { at: at(from), k, max_distance_m: None });
+        let found = plain(&layer, from, k, None);
         prop_assert_eq!(found.len(), k.min(truth.len()));
         let mut sorted = truth.clone();
         sorted.sort_by(f64::total_cmp);

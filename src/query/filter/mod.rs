@@ -194,6 +194,23 @@ pub enum Error {
     },
 }
 
+/// Reads a geometry in well-known text; longitude, latitude in degrees are not checked.
+///
+/// # Errors
+/// When it is not well-known text.
+pub fn read_wkt(text: &str) -> Result<geo::Geometry, Error> {
+    let mut tokens = tokens::Tokens::new(text)?;
+    let kind = match tokens.peek() {
+        Some(tokens::Token::Word(word)) => geometry::Kind::of(word),
+        _ => None,
+    };
+    let kind = kind.ok_or_else(|| tokens.unexpected("a geometry such as POLYGON((...))"))?;
+    tokens.skip();
+    let geometry = geometry::read(&mut tokens, kind)?;
+    tokens.end()?;
+    Ok(geometry)
+}
+
 fn check_operands(op: Op, found: usize) -> Result<(), Error> {
     let (least, most) = op.operands();
     if (least..=most).contains(&found) {

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::source::{Source, Watch};
 use super::tables::{identifier, literal};
 use crate::model::schema::Label;
-use crate::model::{Field, FieldType, GeometryKind, LayerSchema};
+use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
 use crate::store::{Error, TableLayer};
 
 /// A column as the database describes it.
@@ -48,8 +48,15 @@ pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) 
     let (fields, expressions) = fields(table, &columns, &key, &geometry_column);
     let id = table.id.clone().unwrap_or_else(|| table.table.rsplit('.').next().unwrap_or_default().to_owned());
     let title = table.title.clone().unwrap_or_else(|| Label { zh: id.clone(), en: id.clone() });
-    let schema =
-        LayerSchema { id, title, group: table.group.clone(), geometry: kind, min_zoom: 0, fields, ready: None };
+    let schema = LayerSchema {
+        id,
+        title,
+        group: table.group.clone(),
+        geometry: kind,
+        min_zoom: 0,
+        fields,
+        roles: Roles::default(),
+    };
     let watch = watch(connection, table, &relation, &schema.id, &key).await.map_err(failed)?;
     tracing::info!(
         table = table.table,

@@ -1,4 +1,4 @@
-//! Who is nearest: the k nearest features of a layer, exact on the ellipsoid.
+//! The walk: features of a layer by growing distance, exact on the ellipsoid.
 //!
 //! Chunks, tree nodes and features are walked by straight chord through the earth, which is never
 //! longer than the geodesic. The walk ends when the next chord is longer than the k-th geodesic found
@@ -7,28 +7,18 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
+use super::origin::Origin;
 use crate::geodesy::LonLat;
-use crate::geodesy::distance::{bearing_deg, ecef, lower_bound_m, nearest_place};
+use crate::geodesy::distance::{Ecef, bearing_deg};
 use crate::model::FeatureId;
-use crate::snapshot::{Layer, Place, Row};
+use crate::snapshot::{Chunk, Layer, Place, Row};
 
-/// What is asked.
+/// A feature and how far it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// From where.
-    pub at: LonLat,
-    /// How many answers at most.
-    pub k: usize,
-    /// Nothing farther than this, metres.
-    pub max_distance_m: Option<f64>,
-}
-
-/// One answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct Near<'a> {
     /// The feature.
     pub row: Row<'a>,
-    /// Geodesic distance to its nearest part, metres; 0 inside a polygon.
+    /// Geodesic distance between the nearest parts, metres; 0 inside an area.
     pub distance_m: f64,
     /// Its nearest place.
     pub place: LonLat,
@@ -36,16 +26,32 @@ pub struct Found<'a> {
     pub bearing_deg: Option<f64>,
 }
 
-/// The k nearest features in order of distance, ties by id.
-#[must_use]
-pub fn nearest<'a>(layer: &'a Layer, ask: &Ask) -> Vec<Found<'a>> {
-    let mut best = Best { ask, found: BTreeMap::new(), seen: HashSet::new() };
-    for step in Walk::new(layer, ask.at) {
-        let Step { row, chord_2 } = step;
-        if best.is_settled(lower_bound_m(chord_2)) {
+/// How many, and how far.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// How many answers at most.
+    pub k: usize,
+    /// Nothing farther than this, metres.
+    pub max_distance_m: Option<f64>,
+}
+
+/// The nearest features that are accepted, in order of distance, ties by id. Chunks that `may_hold` refuses are
+/// passed by as a whole.
+pub fn nearest_where<'a>(
+    layer: &'a Layer,
+    origin: &Origin,
+    reach: Reach,
+    may_hold: impl Fn(&Chunk) -> bool,
+    accepts: impl Fn(&Row<'a>) -> bool,
+) -> Vec<Near<'a>> {
+    let mut best = Best { origin, reach, found: BTreeMap::new(), seen: HashSet::new() };
+    for Step { row, chord_2 } in Walk::new(layer, origin.centre(), may_hold) {
+        if best.is_settled(origin.lower_bound_m(chord_2)) {
             break;
         }
-        best.offer(row);
+        if accepts(&row) {
+            best.offer(row);
+        }
     }
     best.found.into_values().collect()
 }
@@ -72,8 +78,9 @@ impl Ord for Rank<'_> {
 }
 
 struct Best<'a, 'b> {
-    ask: &'b Ask,
-    found: BTreeMap<Rank<'a>, Found<'a>>,
+    origin: &'b Origin,
+    reach: Reach,
+    found: BTreeMap<Rank<'a>, Near<'a>>,
     /// A feature of several parts comes by once for each.
     seen: HashSet<&'a FeatureId>,
 }
@@ -81,9 +88,9 @@ struct Best<'a, 'b> {
 impl<'a> Best<'a, '_> {
     /// Whether nothing at or beyond this distance can still be among the answers.
     fn is_settled(&self, bound_m: f64) -> bool {
-        let full = self.found.len() >= self.ask.k;
+        let full = self.found.len() >= self.reach.k;
         let worst = self.found.last_key_value().map_or(0.0, |(rank, _)| rank.distance_m);
-        (full && bound_m > worst) || self.ask.max_distance_m.is_some_and(|max| bound_m > max)
+        (full && bound_m > worst) || self.reach.max_distance_m.is_some_and(|max| bound_m > max)
     }
 
     fn offer(&mut self, row: Row<'a>) {
@@ -91,13 +98,13 @@ impl<'a> Best<'a, '_> {
         if shape.as_point().is_none() && !self.seen.insert(row.id()) {
             return;
         }
-        let Some((place, distance_m)) = nearest_place(self.ask.at, shape.geometry()) else { return };
-        if self.ask.max_distance_m.is_some_and(|max| distance_m > max) {
+        let Some((from, place, distance_m)) = self.origin.nearest(shape) else { return };
+        if self.reach.max_distance_m.is_some_and(|max| distance_m > max) {
             return;
         }
-        let found = Found { row, distance_m, place, bearing_deg: bearing_deg(self.ask.at, place) };
-        self.found.insert(Rank { distance_m, id: row.id() }, found);
-        if self.found.len() > self.ask.k {
+        let near = Near { row, distance_m, place, bearing_deg: bearing_deg(from, place) };
+        self.found.insert(Rank { distance_m, id: row.id() }, near);
+        if self.found.len() > self.reach.k {
             self.found.pop_last();
         }
     }
@@ -112,7 +119,7 @@ struct Step<'a> {
 /// Parts of all chunks by growing chord. A chunk is opened only when its box comes to the front.
 struct Walk<'a> {
     layer: &'a Layer,
-    from: [f64; 3],
+    from: Ecef,
     front: BinaryHeap<Reverse<Front>>,
     open: Vec<Option<OpenChunk<'a>>>,
 }
@@ -143,9 +150,8 @@ impl Ord for Front {
 }
 
 impl<'a> Walk<'a> {
-    fn new(layer: &'a Layer, at: LonLat) -> Self {
-        let from = ecef(at);
-        let chunks = layer.chunks().iter().enumerate();
+    fn new(layer: &'a Layer, from: Ecef, may_hold: impl Fn(&Chunk) -> bool) -> Self {
+        let chunks = layer.chunks().iter().enumerate().filter(|(_, chunk)| may_hold(chunk));
         let front = chunks
             .filter_map(|(chunk, content)| Some(Reverse(Front { chord_2: content.chord_2(from)?, chunk })))
             .collect();

@@ -1,0 +1,310 @@
+//! Who is nearest and can take the job: one place by GET, one or many places by POST.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::{StreamExt, stream};
+use rayon::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::Door;
+use super::answer::Moment;
+use super::job::{Job, PARAMETERS, Part};
+use super::problem::Problem;
+use super::reasons::reason;
+use super::request::{Parameters, body, invalid, layer, parse_json};
+use crate::exchange::geojson::{write_feature_at, write_json};
+use crate::model::{Shape, View};
+use crate::query::nearest::combine::{Amounts, combine};
+use crate::query::nearest::demand::{Reason, Standing};
+use crate::query::nearest::origin::Origin;
+use crate::query::nearest::walk::Near;
+use crate::query::nearest::{Ask, nearest as find_nearest};
+use crate::snapshot::{Cell, Layer, Offers, Row, Snapshot};
+
+const GEOJSON: &str = "application/geo+json";
+const BODY_TYPES: &str = "application/json, application/geo+json";
+const MAX_BODY_BYTES: usize = 1_000_000;
+/// Most places of one request.
+const MAX_POINTS: usize = 10_000;
+/// Most answers of one request, over all places.
+const MAX_ANSWERS: usize = 500_000;
+/// Places that are answered at once.
+const BATCH: usize = 64;
+/// How many of those who were passed over are told of when nobody can take the job, without being asked.
+const TOLD_OF_WHEN_EMPTY: usize = 10;
+
+/// GET: one place.
+pub(super) async fn nearest(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
+    let parameters = Parameters::read(&request, &PARAMETERS)?;
+    one(&door, &parameters)
+}
+
+/// POST: one place, or many in `points`, which are answered line by line.
+pub(super) async fn nearest_of_body(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let format = Parameters::read(&request, &["f"])?;
+    let bytes = body(&request, payload, BODY_TYPES, MAX_BODY_BYTES).await?;
+    let Json::Object(mut members) = parse_json(&bytes)? else {
+        return Err(invalid("body", "", "it is not a JSON object", "an object with the parameters of GET as members"));
+    };
+    let points = members.shift_remove("points");
+    let parameters = Parameters::from_members(&members, &PARAMETERS)?;
+    let Some(points) = points else { return one(&door, &parameters) };
+    if let Some(name) = ["point", "near"].into_iter().find(|name| parameters.get(name).is_some()) {
+        return Err(invalid(name, parameters.get(name).unwrap_or_default(), "it stands beside points", "one of them"));
+    }
+    many(&door, &parameters, &points, format.get("f"))
+}
+
+fn one(door: &Door, parameters: &Parameters) -> Result<HttpResponse, Problem> {
+    let moment = Moment::now(door);
+    let job = Job::read(parameters, door, &moment.snapshot)?;
+    let origin = match parameters.get("near") {
+        None => Origin::point(job.frame.point(parameters, "point")?),
+        Some(near) if parameters.get("point").is_none() => {
+            Origin::shape(job.frame.shape("near", near, Origin::MAX_COORDINATES)?)
+        }
+        Some(near) => return Err(invalid("near", near, "it stands beside point", "one of them")),
+    };
+    let mut body = Vec::new();
+    write_answer(&mut body, door, &moment.snapshot, &job, &origin)?;
+    moment.close_object(&mut body);
+    Ok(moment.respond(GEOJSON).body(body))
+}
+
+/// One answer a line (`application/x-ndjson`), or one FeatureCollection whose features carry the number of their
+/// point; sent as they are found.
+fn many(
+    door: &web::Data<Door>,
+    parameters: &Parameters,
+    points: &Json,
+    format: Option<&str>,
+) -> Result<HttpResponse, Problem> {
+    let moment = Moment::now(door);
+    let job = Arc::new(Job::read(parameters, door, &moment.snapshot)?);
+    let origins = read_points(points, &job)?;
+    let each: usize = job.parts.iter().map(|part| part.reach.k).sum();
+    if origins.len() * each > MAX_ANSWERS {
+        let (value, accepted) = (format!("{} points", origins.len()), format!("at most {MAX_ANSWERS} in all"));
+        return Err(invalid("points", &value, &format!("with {each} answers each they are too many"), &accepted));
+    }
+    let media_type = match format {
+        None | Some("ndjson") => "application/x-ndjson",
+        Some(other) => return Err(invalid("f", other, "this form is not offered", "ndjson")),
+    };
+    let batches: Vec<Vec<Origin>> = origins.chunks(BATCH).map(<[Origin]>::to_vec).collect();
+    let (door, snapshot) = (door.clone(), moment.snapshot.clone());
+    let members = moment.members();
+    let lines = stream::iter(batches).then(move |batch| {
+        let (door, snapshot, job, members) = (door.clone(), snapshot.clone(), job.clone(), members.clone());
+        async move {
+            let answered = web::block(move || {
+                let lines: Result<Vec<Vec<u8>>, Problem> =
+                    batch.par_iter().map(|origin| line(&door, &snapshot, &job, origin, &members)).collect();
+                lines.map(|lines| web::Bytes::from(lines.concat()))
+            });
+            match answered.await {
+                Ok(Ok(bytes)) => Ok(bytes),
+                Ok(Err(problem)) => Err(actix_web::Error::from(problem)),
+                Err(stopped) => Err(actix_web::Error::from(stopped)),
+            }
+        }
+    });
+    Ok(moment.respond(media_type).streaming(lines))
+}
+
+fn line(door: &Door, snapshot: &Snapshot, job: &Job, origin: &Origin, members: &Json) -> Result<Vec<u8>, Problem> {
+    let mut line = Vec::new();
+    write_answer(&mut line, door, snapshot, job, origin)?;
+    line.push(b',');
+    line.extend_from_slice(&members.to_string().as_bytes()[1..]);
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn read_points(points: &Json, job: &Job) -> Result<Vec<Origin>, Problem> {
+    const ACCEPTED: &str = "1 to 10000 points [LON,LAT]";
+    let refused = |value: &Json, detail: &str| invalid("points", &value.to_string(), detail, ACCEPTED);
+    let list = points.as_array().filter(|list| (1..=MAX_POINTS).contains(&list.len()));
+    let list = list.ok_or_else(|| invalid("points", "", "it is not a list of that many", ACCEPTED))?;
+    list.iter()
+        .map(|point| {
+            let pair = match point.as_array().map(Vec::as_slice) {
+                Some([x, y]) => x.as_f64().zip(y.as_f64()),
+                _ => None,
+            };
+            let (x, y) = pair.ok_or_else(|| refused(point, "it is not a pair of numbers"))?;
+            let at = job.frame.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
+            Ok(Origin::point(at))
+        })
+        .collect()
+}
+
+/// Appends a FeatureCollection that is not yet closed.
+fn write_answer(
+    out: &mut Vec<u8>,
+    door: &Door,
+    snapshot: &Snapshot,
+    job: &Job,
+    origin: &Origin,
+) -> Result<(), Problem> {
+    out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
+    let mut layers = Vec::with_capacity(job.parts.len());
+    let mut first = true;
+    for part in &job.parts {
+        let own = layer(snapshot, "layer", &part.layer)?;
+        let mut page = Page { out: &mut *out, first: &mut first, door, snapshot, job, layer: own, rank: 0 };
+        layers.push(if job.combine { page.together(part, origin) } else { page.nearest(part, origin) });
+    }
+    out.push(b']');
+    let mut member = |name: &str, value: &Json| {
+        out.push(b',');
+        write_json(out, &name);
+        out.push(b':');
+        write_json(out, value);
+    };
+    if let [part] = job.parts.as_slice() {
+        member("layer", &json!(part.layer));
+    }
+    if let geo::Geometry::Point(_) = origin.geometry()
+        && let geo::Geometry::Point(at) = &*job.frame.outward(origin.geometry())
+    {
+        member("point", &json!([at.x(), at.y()]));
+    }
+    member("layers", &Json::Array(layers));
+    Ok(())
+}
+
+/// The answers of one layer on their way out.
+struct Page<'a> {
+    out: &'a mut Vec<u8>,
+    first: &'a mut bool,
+    door: &'a Door,
+    snapshot: &'a Snapshot,
+    job: &'a Job,
+    layer: &'a Layer,
+    rank: usize,
+}
+
+impl<'a> Page<'a> {
+    fn nearest(&mut self, part: &'a Part, origin: &'a Origin) -> Json {
+        let job = self.job;
+        let ask = Ask { origin, reach: part.reach, demand: &part.demand, relax: job.relax, explain: job.explain };
+        let answer = find_nearest(self.snapshot, self.layer, &ask);
+        let offers = Offers::of(self.layer.schema());
+        for found in &answer.found {
+            let standing = match found.standing {
+                Standing::Fits => "fits",
+                Standing::Unknown => "unknown",
+                Standing::Short | Standing::Unfit => "short",
+            };
+            let mut extra = vec![("standing", json!(standing))];
+            if !found.reasons.is_empty() {
+                extra.push(("reasons", self.reasons(&found.reasons)));
+            }
+            if let Some(free) = offers.free_places(&found.near.row, part.demand.by_night) {
+                extra.push(("free_places", json!(free)));
+            }
+            self.feature(&found.near, extra);
+        }
+        let mut told = json!({"layer": part.layer, "returned": answer.found.len()});
+        let mut passed_over = (answer.passed_over, answer.more_passed_over);
+        if answer.found.is_empty() && job.explain == 0 {
+            let again = find_nearest(self.snapshot, self.layer, &Ask { explain: TOLD_OF_WHEN_EMPTY, ..ask });
+            passed_over = (again.passed_over, again.more_passed_over);
+        }
+        if job.explain > 0 || answer.found.is_empty() {
+            let list = passed_over.0.iter().map(|found| {
+                json!({
+                    "id": found.near.row.id().as_str(),
+                    "name": self.name(&found.near.row),
+                    "distance_m": millimetres(found.near.distance_m),
+                    "reasons": self.reasons(&found.reasons),
+                })
+            });
+            told["passed_over"] = list.collect();
+            told["more_passed_over"] = json!(passed_over.1);
+        }
+        told
+    }
+
+    fn together(&mut self, part: &'a Part, origin: &'a Origin) -> Json {
+        let ask = Ask { origin, reach: part.reach, demand: &part.demand, relax: false, explain: 0 };
+        let together = combine(self.snapshot, self.layer, &ask);
+        for member in &together.members {
+            self.feature(&member.near, vec![("gives", amounts(&member.gives))]);
+        }
+        json!({
+            "layer": part.layer,
+            "returned": together.members.len(),
+            "covered": together.uncovered.is_nothing(),
+            "uncovered": amounts(&together.uncovered),
+        })
+    }
+
+    fn reasons(&self, reasons: &[Reason<'_>]) -> Json {
+        reasons.iter().map(|own| reason(&self.door.catalog, self.layer.schema(), own)).collect()
+    }
+
+    fn name(&self, row: &Row<'_>) -> Json {
+        self.text(row, "name").map_or(Json::Null, |name| json!(name))
+    }
+
+    fn text<'r>(&self, row: &Row<'r>, field: &str) -> Option<&'r str> {
+        match row.cell(self.layer.schema().position(field)?) {
+            Cell::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn feature(&mut self, near: &Near<'_>, more: Vec<(&str, Json)>) {
+        if !std::mem::take(self.first) {
+            self.out.push(b',');
+        }
+        self.rank += 1;
+        let mut extra = vec![
+            ("rank", json!(self.rank)),
+            ("distance_m", json!(millimetres(near.distance_m))),
+            ("bearing_deg", bearing(near)),
+        ];
+        if self.job.parts.len() > 1 {
+            extra.push(("layer", json!(self.layer.schema().id)));
+        }
+        extra.extend(more);
+        if let Some(code) = self.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
+            extra.push(("jurisdiction", json!(code)));
+        }
+        if let Some(since) = self.job.confirmed_since {
+            let at = self.layer.schema().position("confirmed_at").map(|at| near.row.cell(at));
+            let confirmed = matches!(at, Some(Cell::DateTime(instant)) if instant >= since);
+            extra.push(("unconfirmed", json!(!confirmed)));
+        }
+        let geometry = near.row.shape().map(Shape::geometry).map(|geometry| self.job.frame.outward(geometry));
+        let view = View::public(self.layer.schema());
+        write_feature_at(self.out, &view, &near.row.to_feature(), geometry.as_deref(), &extra);
+    }
+}
+
+fn amounts(amounts: &Amounts) -> Json {
+    let items = amounts.items.iter().map(|item| json!({"item_code": item.code, "quantity": quantity(item.count)}));
+    json!({"people": amounts.people, "skills": amounts.skills, "items": items.collect::<Vec<_>>()})
+}
+
+/// Whole where it is whole.
+pub(super) fn quantity(count: f64) -> Json {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    if count.fract() == 0.0 && count.abs() < 9e15 { json!(count as i64) } else { json!(count) }
+}
+
+fn millimetres(metres: f64) -> f64 {
+    (metres * 1_000.0).round() / 1_000.0
+}
+
+/// Whole degrees and hundredths; null at the place itself.
+fn bearing(near: &Near<'_>) -> Json {
+    near.bearing_deg.map_or(Json::Null, |degrees| json!((degrees * 100.0).round() % 36_000.0 / 100.0))
+}

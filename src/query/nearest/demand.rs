@@ -1,0 +1,445 @@
+//! What a job asks of a resource, and whether a resource can take it: yes, no or not known, each with its reasons.
+
+use geo::{Geometry, Intersects};
+use time::Date;
+
+use crate::geodesy::Envelope;
+use crate::model::Shape;
+use crate::query::filter::Filter;
+use crate::snapshot::{Cell, Chunk, Layer, Most, Offers, Row, Snapshot};
+
+/// Which status is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// What the layer calls ready; where there is room for people, at least one place is free too.
+    #[default]
+    Ready,
+    /// Any.
+    Any,
+    /// One of these codes.
+    Codes(Vec<String>),
+}
+
+/// Where a resource must be.
+#[derive(Clone, Debug)]
+pub enum Within {
+    /// In a division, by the part of its code that all in it begin with.
+    Division(String),
+    /// Sharing a point with an area; longitude, latitude in degrees.
+    Area(Box<Shape>),
+}
+
+impl Within {
+    /// A division by its code: 12 digits, or the first 2, 4, 6 or 9 of them.
+    #[must_use]
+    pub fn division(code: &str) -> Option<Self> {
+        let digits = code.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || ![2, 4, 6, 9, 12].contains(&code.len()) {
+            return None;
+        }
+        let mut prefix = code;
+        for (length, parent) in [(12, 9), (9, 6), (6, 4), (4, 2)] {
+            if prefix.len() == length && prefix[parent..].bytes().all(|byte| byte == b'0') {
+                prefix = &prefix[..parent];
+            }
+        }
+        Some(Self::Division(prefix.to_owned()))
+    }
+}
+
+/// A quantity of an article.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantity {
+    /// Code of the article.
+    pub code: String,
+    /// How many, above 0.
+    pub count: f64,
+}
+
+/// What must not be where a resource is.
+#[derive(Clone, Debug, Default)]
+pub struct Avoid {
+    /// Dangers whose areas are avoided; with `any_hazard` all.
+    pub hazards: Vec<String>,
+    /// Areas of every danger are avoided.
+    pub any_hazard: bool,
+    /// Areas of this level or worse (1 is worst); `None` is every level.
+    pub level: Option<i64>,
+    /// Ids of layers whose areas are avoided while what happens in them is not over.
+    pub alerts: Vec<String>,
+}
+
+/// What a job asks of a resource. A condition on something that the features of a layer do not have does not
+/// concern that layer.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// Its status.
+    pub status: Status,
+    /// Free places, persons.
+    pub people: Option<u32>,
+    /// Places to sleep in are counted.
+    pub by_night: bool,
+    /// Dangers that it must be for.
+    pub hazards: Vec<String>,
+    /// What it must be able to do, all of it.
+    pub skills: Vec<String>,
+    /// What it must have, all of it.
+    pub items: Vec<Quantity>,
+    /// Where it must be.
+    pub within: Option<Within>,
+    /// What must not be there.
+    pub avoid: Avoid,
+    /// Anything else.
+    pub filter: Option<Filter>,
+    /// The day of the job: what expired before it does not count.
+    pub today: Date,
+}
+
+impl Demand {
+    /// Whatever is there.
+    #[must_use]
+    pub fn anything(today: Date) -> Self {
+        Self { status: Status::Any, ..Self::ready(today) }
+    }
+
+    /// What is ready.
+    #[must_use]
+    pub fn ready(today: Date) -> Self {
+        Self {
+            status: Status::Ready,
+            people: None,
+            by_night: false,
+            hazards: Vec::new(),
+            skills: Vec::new(),
+            items: Vec::new(),
+            within: None,
+            avoid: Avoid::default(),
+            filter: None,
+            today,
+        }
+    }
+}
+
+/// Why a resource cannot take the job, or may not be able to.
+#[derive(Clone, Debug)]
+pub enum Reason<'a> {
+    /// Its status is not what is asked for.
+    Status(&'a str),
+    /// Its status is unknown.
+    StatusUnknown,
+    /// Too few places are free.
+    Room {
+        /// Free places.
+        free: i64,
+        /// Places asked for.
+        asked: u32,
+    },
+    /// How many places are free is unknown.
+    RoomUnknown,
+    /// It is not for a danger.
+    Unfit(&'a str),
+    /// Whether it is for a danger is unknown.
+    FitUnknown(&'a str),
+    /// It lacks a skill.
+    Skill(&'a str),
+    /// Its skills are unknown.
+    SkillsUnknown,
+    /// It has too little of an article.
+    Stock {
+        /// Code of the article.
+        code: &'a str,
+        /// Free quantity.
+        free: f64,
+        /// Quantity asked for.
+        asked: f64,
+    },
+    /// What it has of an article is unknown.
+    StockUnknown(&'a str),
+    /// Its articles may be used no more since this day.
+    Ended(Date),
+    /// It is not where it must be.
+    Elsewhere,
+    /// Its division is unknown.
+    DivisionUnknown,
+    /// It has no place on the map.
+    NoPlace,
+    /// It is inside an area that is avoided.
+    Inside {
+        /// The layer of the area.
+        layer: &'a Layer,
+        /// The area.
+        area: Row<'a>,
+    },
+    /// The filter does not match.
+    Filtered,
+}
+
+impl Reason<'_> {
+    /// Whether it says that something is unknown, and not that it is wrong.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::StatusUnknown
+                | Self::RoomUnknown
+                | Self::FitUnknown(_)
+                | Self::SkillsUnknown
+                | Self::StockUnknown(_)
+                | Self::DivisionUnknown
+        )
+    }
+
+    /// Whether it says that there is some, but too little.
+    #[must_use]
+    pub fn is_amount(&self) -> bool {
+        matches!(self, Self::Room { .. } | Self::Skill(_) | Self::Stock { .. })
+    }
+}
+
+/// Whether a resource can take the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Fits,
+    /// Perhaps: something is unknown.
+    Unknown,
+    /// In part: there is too little of what is asked for.
+    Short,
+    /// No.
+    Unfit,
+}
+
+/// Asks the features of one layer for one job.
+pub struct Judge<'a> {
+    demand: &'a Demand,
+    offers: Offers,
+    division: Option<usize>,
+    within: Option<Envelope>,
+    /// Layers of areas that are avoided.
+    avoided: Vec<(&'a Layer, Offers)>,
+}
+
+impl<'a> Judge<'a> {
+    /// Prepares for a layer.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, layer: &'a Layer, demand: &'a Demand) -> Self {
+        let avoid = &demand.avoid;
+        let named = |own: &Layer| avoid.alerts.contains(&own.schema().id);
+        let by_hazard = avoid.any_hazard || !avoid.hazards.is_empty();
+        let layers = snapshot.layers().iter().map(|own| (&**own, Offers::of(own.schema())));
+        let avoided =
+            layers.filter(|(own, offers)| (by_hazard && offers.has_zone()) || (named(own) && offers.has_alert()));
+        let within = match &demand.within {
+            Some(Within::Area(shape)) => Envelope::around(shape.geometry()),
+            _ => None,
+        };
+        Self {
+            demand,
+            offers: Offers::of(layer.schema()),
+            division: layer.schema().position("region_code"),
+            within,
+            avoided: avoided.collect(),
+        }
+    }
+
+    /// What the layer's features offer.
+    #[must_use]
+    pub fn offers(&self) -> &Offers {
+        &self.offers
+    }
+
+    /// Free places that are asked for.
+    #[must_use]
+    pub fn places(&self) -> Option<u32> {
+        let at_least_one = (self.demand.status == Status::Ready).then_some(1);
+        self.demand.people.or(at_least_one).filter(|_| self.offers.has_room())
+    }
+
+    fn most<'c>(&self, chunk: &'c Chunk) -> &'c Most {
+        let offers = chunk.offers(&self.offers);
+        if self.demand.status == Status::Ready { &offers.ready } else { &offers.all }
+    }
+
+    /// Whether a chunk can hold a feature that fits.
+    #[must_use]
+    pub fn may_fit(&self, chunk: &Chunk) -> bool {
+        if !self.is_near(chunk) {
+            return false;
+        }
+        let most = self.most(chunk);
+        let room = if self.demand.by_night { most.room_by_night } else { most.room };
+        let has_skills = || self.demand.skills.iter().all(|skill| most.skills.contains(skill.as_str()));
+        let has_items = || {
+            let enough =
+                |item: &Quantity| most.articles.get(item.code.as_str()).is_some_and(|free| *free >= item.count);
+            self.demand.items.iter().all(enough)
+        };
+        most.any
+            && self.places().is_none_or(|asked| room.is_some_and(|room| room >= i64::from(asked)))
+            && (!self.offers.has_skills() || has_skills())
+            && (!self.offers.has_stock() || has_items())
+    }
+
+    /// Whether a chunk can hold a feature of which something is unknown.
+    #[must_use]
+    pub fn may_be_unknown(&self, chunk: &Chunk) -> bool {
+        let of_division = matches!(self.demand.within, Some(Within::Division(_)));
+        let of_hazard = self.offers.has_suits() && !self.demand.hazards.is_empty();
+        self.is_near(chunk) && (self.most(chunk).unknown || of_hazard || of_division)
+    }
+
+    fn is_near(&self, chunk: &Chunk) -> bool {
+        self.within.is_none_or(|within| chunk.envelope().is_some_and(|own| own.intersects(&within)))
+    }
+
+    /// Whether a feature can take the job.
+    #[must_use]
+    pub fn standing(&self, row: &Row<'a>) -> Standing {
+        let (mut doubt, mut short) = (false, false);
+        let unfit = !self.each(row, &mut |reason| {
+            doubt |= reason.is_doubt();
+            short |= reason.is_amount();
+            reason.is_doubt() || reason.is_amount()
+        });
+        match (unfit, short, doubt) {
+            (true, ..) => Standing::Unfit,
+            (_, true, _) => Standing::Short,
+            (.., true) => Standing::Unknown,
+            _ => Standing::Fits,
+        }
+    }
+
+    /// All that speaks against a feature.
+    #[must_use]
+    pub fn reasons(&self, row: &Row<'a>) -> Vec<Reason<'a>> {
+        let mut reasons = Vec::new();
+        self.each(row, &mut |reason| {
+            reasons.push(reason);
+            true
+        });
+        reasons
+    }
+
+    /// Tells each reason until there are no more, or until it is not asked to go on; false in that case.
+    fn each(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        self.of_status(row).is_none_or(&mut *tell)
+            && self.of_room(row).is_none_or(&mut *tell)
+            && self.of_hazards(row, tell)
+            && self.of_skills(row, tell)
+            && self.of_stock(row, tell)
+            && self.of_place(row).is_none_or(&mut *tell)
+            && (self.demand.filter.as_ref().is_none_or(|filter| filter.matches(row)) || tell(Reason::Filtered))
+            && self.of_areas(row, tell)
+    }
+
+    fn of_status(&self, row: &Row<'a>) -> Option<Reason<'a>> {
+        if !self.offers.has_status() || self.demand.status == Status::Any {
+            return None;
+        }
+        let Some(status) = self.offers.status(row) else { return Some(Reason::StatusUnknown) };
+        let wanted = match &self.demand.status {
+            Status::Codes(codes) => codes.iter().any(|code| code == status),
+            _ => self.offers.is_ready(row) == Some(true),
+        };
+        (!wanted).then_some(Reason::Status(status))
+    }
+
+    fn of_room(&self, row: &Row<'a>) -> Option<Reason<'a>> {
+        let asked = self.places()?;
+        match self.free_places(row) {
+            None => Some(Reason::RoomUnknown),
+            Some(free) => (free < i64::from(asked)).then_some(Reason::Room { free, asked }),
+        }
+    }
+
+    fn of_hazards(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        let hazards = if self.offers.has_suits() { self.demand.hazards.as_slice() } else { &[] };
+        hazards.iter().all(|hazard| match self.offers.suits(row, hazard) {
+            Some(true) => true,
+            Some(false) => tell(Reason::Unfit(hazard)),
+            None => tell(Reason::FitUnknown(hazard)),
+        })
+    }
+
+    fn of_skills(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        if !self.offers.has_skills() || self.demand.skills.is_empty() {
+            return true;
+        }
+        let Some(own) = self.offers.skills(row) else { return tell(Reason::SkillsUnknown) };
+        self.demand.skills.iter().all(|skill| own.contains(skill) || tell(Reason::Skill(skill)))
+    }
+
+    fn of_stock(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        if !self.offers.has_stock() {
+            return true;
+        }
+        if let Some(until) = self.offers.until(row).filter(|until| *until < self.demand.today)
+            && !tell(Reason::Ended(until))
+        {
+            return false;
+        }
+        self.demand.items.iter().all(|item| match self.free_quantity(row, &item.code) {
+            Some(free) if free >= item.count => true,
+            Some(free) => tell(Reason::Stock { code: &item.code, free, asked: item.count }),
+            None => tell(Reason::StockUnknown(&item.code)),
+        })
+    }
+
+    /// Free places by day or by night, as the job asks, persons; `None` when that is unknown.
+    #[must_use]
+    pub fn free_places(&self, row: &Row<'_>) -> Option<i64> {
+        self.offers.free_places(row, self.demand.by_night)
+    }
+
+    /// Free quantity of an article that has not expired; `None` when it is unknown.
+    #[must_use]
+    pub fn free_quantity(&self, row: &Row<'_>, code: &str) -> Option<f64> {
+        let lots = self.offers.articles(row)?.iter().filter(|article| &*article.code == code);
+        let usable = lots.filter(|article| article.expires_on.is_none_or(|last| last >= self.demand.today));
+        usable.map(|article| article.free).sum()
+    }
+
+    fn of_place(&self, row: &Row<'a>) -> Option<Reason<'a>> {
+        match self.demand.within.as_ref()? {
+            Within::Division(prefix) => match self.division.map(|at| row.cell(at)) {
+                Some(Cell::Text(code)) => (!code.starts_with(prefix.as_str())).then_some(Reason::Elsewhere),
+                _ => Some(Reason::DivisionUnknown),
+            },
+            Within::Area(area) => match row.shape() {
+                Some(shape) => (!area.geometry().intersects(shape.geometry())).then_some(Reason::Elsewhere),
+                None => Some(Reason::NoPlace),
+            },
+        }
+    }
+
+    fn of_areas(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        if self.avoided.is_empty() {
+            return true;
+        }
+        let Some(shape) = row.shape() else { return tell(Reason::NoPlace) };
+        let Some(around) = Envelope::around(shape.geometry()) else { return true };
+        self.avoided.iter().all(|(layer, offers)| {
+            let mut areas: Vec<Row<'a>> = layer
+                .rows_in(&around)
+                .filter(|area| self.is_avoided(offers, area) && covers(area, shape.geometry()))
+                .collect();
+            areas.sort_unstable_by_key(Row::id);
+            areas.into_iter().all(|area| tell(Reason::Inside { layer, area }))
+        })
+    }
+
+    /// Whether an area is one of those to keep out of. What is unknown of it does not make it safe.
+    fn is_avoided(&self, offers: &Offers, area: &Row<'_>) -> bool {
+        if !offers.has_zone() {
+            return offers.is_active(area);
+        }
+        let avoid = &self.demand.avoid;
+        let of_hazard = avoid.any_hazard
+            || offers.hazard(area).is_none_or(|hazard| avoid.hazards.iter().any(|avoided| avoided == hazard));
+        of_hazard && avoid.level.is_none_or(|worst| offers.level(area).is_none_or(|level| level <= worst))
+    }
+}
+
+fn covers(area: &Row<'_>, geometry: &Geometry) -> bool {
+    area.shape().is_some_and(|shape| shape.geometry().intersects(geometry))
+}
