@@ -1,5 +1,6 @@
 //! Nearest equals brute force with another geodesic, on random worlds.
 
+mod conditions;
 mod vincenty;
 
 use geo::{Geometry, LineString, Polygon};

@@ -1,0 +1,390 @@
+//! Conditions against brute force over HTTP: who is answered, who was passed over and why, and sets that cover together.
+
+use std::collections::BTreeSet;
+
+use geo::{Contains, Geometry, Point};
+use geozero::ToGeo;
+use geozero::geojson::GeoJson;
+use serde_json::{Value as Json, json};
+
+use super::vincenty;
+use crate::stage::{Server, encoded};
+
+/// Two series for the same distance agree to this, metres.
+const AGREEMENT_M: f64 = 1e-3;
+
+fn all(server: &Server, layer: &str) -> Vec<Json> {
+    let mut answer = server.get(&format!("/ogc/collections/{layer}/items?limit=10000")).json();
+    answer["features"].as_array_mut().expect("features").drain(..).collect()
+}
+
+fn point(feature: &Json) -> (f64, f64) {
+    let axis = |at: usize| feature["geometry"]["coordinates"][at].as_f64().expect("a coordinate");
+    (axis(0), axis(1))
+}
+
+fn distance_m(from: (f64, f64), feature: &Json) -> f64 {
+    vincenty::distance_m(from, point(feature)).expect("a distance")
+}
+
+/// What brute force says of one feature: `None` when something is unknown.
+type Verdict = fn(&World, &Json) -> Option<bool>;
+
+struct World {
+    zones: Vec<(String, i64, Geometry)>,
+}
+
+impl World {
+    fn of(server: &Server) -> Self {
+        let zones = all(server, "risk_zones").into_iter().map(|zone| {
+            let hazard = zone["properties"]["hazard"].as_str().expect("a hazard").to_owned();
+            let level = zone["properties"]["risk_level"].as_i64().expect("a level");
+            (hazard, level, GeoJson(&zone["geometry"].to_string()).to_geo().expect("a geometry"))
+        });
+        Self { zones: zones.collect() }
+    }
+
+    fn is_inside(&self, feature: &Json, hazards: &[&str], level: i64) -> bool {
+        let (lon, lat) = point(feature);
+        self.zones.iter().any(|(hazard, own, area)| {
+            hazards.contains(&hazard.as_str()) && *own <= level && area.contains(&Point::new(lon, lat))
+        })
+    }
+}
+
+fn status(feature: &Json, codes: &[&str]) -> Option<bool> {
+    feature["properties"]["status"].as_str().map(|status| codes.contains(&status))
+}
+
+fn free(feature: &Json, capacity: &str) -> Option<i64> {
+    let number = |name: &str| feature["properties"][name].as_i64();
+    Some((number(capacity)? - number("occupancy")? - number("promised").unwrap_or(0)).max(0))
+}
+
+/// Three-valued AND.
+fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+fn suits(feature: &Json, hazard: &str) -> Option<bool> {
+    let names = |list: &str| feature["properties"][list].as_array().is_some_and(|list| list.contains(&json!(hazard)));
+    if names("unfit") { Some(false) } else { names("fits").then_some(true) }
+}
+
+fn can(feature: &Json, skill: &str) -> Option<bool> {
+    feature["properties"]["skills"].as_array().map(|skills| skills.contains(&json!(skill)))
+}
+
+fn stock(feature: &Json, code: &str) -> Option<f64> {
+    let today = time::OffsetDateTime::now_utc().to_offset(time::macros::offset!(+8)).date().to_string();
+    let lots = feature["properties"]["stock"].as_array()?;
+    let usable = lots
+        .iter()
+        .filter(|lot| lot["item_code"] == code && lot["expires_on"].as_str().is_none_or(|day| day >= today.as_str()));
+    Some(
+        usable.map(|lot| lot["quantity"].as_f64().expect("a quantity") - lot["promised"].as_f64().unwrap_or(0.0)).sum(),
+    )
+}
+
+const SHELTER: [&str; 3] = ["standby", "opening", "open"];
+const TEAM: [&str; 2] = ["standby", "training"];
+
+fn with_room(feature: &Json, places: i64) -> Option<bool> {
+    both(status(feature, &SHELTER), free(feature, "capacity").map(|free| free >= places))
+}
+
+/// Condition sets: layer, parameters, and what brute force says.
+fn conditions() -> Vec<(&'static str, String, Verdict)> {
+    let filter = encoded("for_frail = true AND capacity >= 100");
+    let area = encoded("POLYGON((118.7 26.1,118.95 26.1,118.95 26.35,118.7 26.35,118.7 26.1))");
+    let shelters = |text: &str| text.to_owned();
+    vec![
+        ("shelters", shelters("status=any"), |_, _| Some(true)),
+        ("shelters", shelters(""), |_, feature| with_room(feature, 1)),
+        ("shelters", shelters("people=300"), |_, feature| with_room(feature, 300)),
+        ("shelters", shelters("people=100&night=true"), |_, feature| {
+            both(status(feature, &SHELTER), free(feature, "capacity_night").map(|free| free >= 100))
+        }),
+        ("shelters", shelters("people=50&hazard=flood,earthquake"), |_, feature| {
+            both(with_room(feature, 50), both(suits(feature, "flood"), suits(feature, "earthquake")))
+        }),
+        ("shelters", shelters("people=80&avoid=flood,landslide,debris_flow&avoid_level=3"), |world, feature| {
+            both(with_room(feature, 80), Some(!world.is_inside(feature, &["flood", "landslide", "debris_flow"], 3)))
+        }),
+        ("shelters", format!("people=20&filter={filter}"), |_, feature| {
+            let properties = &feature["properties"];
+            let wanted =
+                properties["for_frail"] == true && properties["capacity"].as_i64().is_some_and(|all| all >= 100);
+            both(with_room(feature, 20), Some(wanted))
+        }),
+        ("shelters", format!("within={area}"), |_, feature| {
+            let (lon, lat) = point(feature);
+            both(with_room(feature, 1), Some((118.7..=118.95).contains(&lon) && (26.1..=26.35).contains(&lat)))
+        }),
+        ("shelters", shelters("within=350124102000&status=standby,full"), |_, feature| {
+            let code = feature["properties"]["region_code"].as_str().map(|code| code.starts_with("350124102"));
+            both(status(feature, &["standby", "full"]), code)
+        }),
+        ("teams", shelters("skills=forest_fire,flood"), |_, feature| {
+            both(status(feature, &TEAM), both(can(feature, "forest_fire"), can(feature, "flood")))
+        }),
+        ("depots", shelters("items=tent:25,3010201:3"), |_, feature| {
+            let until = feature["properties"]["agreement_until"].as_str();
+            let today = time::OffsetDateTime::now_utc().date().to_string();
+            let holds = Some(until.is_none_or(|until| until >= today.as_str()));
+            let has = |code: &str, count: f64| stock(feature, code).map(|free| free >= count);
+            both(holds, both(has("1010101", 25.0), has("3010201", 3.0)))
+        }),
+    ]
+}
+
+fn ids(features: &Json) -> Vec<&str> {
+    features.as_array().expect("a list").iter().map(|own| own["id"].as_str().expect("an id")).collect()
+}
+
+#[test]
+fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
+    const K: usize = 4;
+    let (_folder, server) = Server::of_sample();
+    let world = World::of(&server);
+    for (layer, parameters, verdict) in conditions() {
+        let features = all(&server, layer);
+        for from in [(118.86, 26.22), (118.62, 26.05), (119.4, 26.5), (0.0, 0.0), (118.701, 26.402), (-179.9, 26.0)] {
+            let path =
+                format!("/api/nearest?point={},{}&layer={layer}&k={K}&explain=true&{parameters}", from.0, from.1);
+            let answer = server.get(&path).json();
+            let told = &answer["layers"][0];
+            let mut order: Vec<(f64, &Json)> =
+                features.iter().map(|feature| (distance_m(from, feature), feature)).collect();
+            order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1["id"].as_str().cmp(&b.1["id"].as_str())));
+            let (world, order) = (&world, &order);
+            let of = |wanted: Option<bool>| {
+                let those = order.iter().filter(move |(_, feature)| verdict(world, feature) == wanted);
+                those.map(|(_, feature)| feature["id"].as_str().expect("an id"))
+            };
+            let expected: Vec<&str> = of(Some(true)).chain(of(None)).take(K).collect();
+            assert_eq!(ids(&answer["features"]), expected, "{path}");
+            for (rank, feature) in answer["features"].as_array().expect("features").iter().enumerate() {
+                let properties = &feature["properties"];
+                assert_eq!(properties["rank"], json!(rank + 1), "{path}");
+                let metres = properties["distance_m"].as_f64().expect("metres");
+                assert!((metres - distance_m(from, feature)).abs() < AGREEMENT_M, "{path}: {feature}");
+                let known = verdict(world, feature) == Some(true);
+                assert_eq!(properties["standing"], if known { "fits" } else { "unknown" }, "{path}");
+                assert_eq!(properties["reasons"].is_array(), !known, "{path}");
+            }
+            // Whoever is nearer and was not answered is told of, with a reason.
+            let fitting = of(Some(true)).take(K).count();
+            let last = if fitting == K { expected.last().copied() } else { None };
+            let mut nearer: Vec<&str> =
+                order.iter().map(|(_, feature)| feature["id"].as_str().expect("an id")).collect();
+            if let Some(last) = last {
+                nearer.truncate(nearer.iter().position(|id| *id == last).expect("it is there") + 1);
+            }
+            nearer.retain(|id| !expected.contains(id));
+            assert_eq!(ids(&told["passed_over"]), nearer, "{path}");
+            assert_eq!(told["more_passed_over"], false);
+            for passed in told["passed_over"].as_array().expect("a list") {
+                let reasons = passed["reasons"].as_array().expect("reasons");
+                assert!(!reasons.is_empty(), "{path}: {passed}");
+                let own = features.iter().find(|feature| feature["id"] == passed["id"]).expect("a feature");
+                let doubtful = |reason: &Json| {
+                    let code = reason["code"].as_str().expect("a code");
+                    code.ends_with("_unknown")
+                };
+                let all_doubts = reasons.iter().all(doubtful);
+                assert_eq!(all_doubts, verdict(world, own).is_none(), "{path}: {passed}");
+                check_facts(world, own, reasons);
+            }
+        }
+    }
+}
+
+/// Each reason says what is true.
+fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
+    for reason in reasons {
+        let properties = &feature["properties"];
+        let holds = match reason["code"].as_str().expect("a code") {
+            "status" => properties["status"] == reason["status"],
+            "room" => {
+                let free = [free(feature, "capacity"), free(feature, "capacity_night")];
+                free.contains(&reason["free"].as_i64()) && reason["free"].as_i64() < reason["asked"].as_i64()
+            }
+            "room_unknown" => free(feature, "capacity").is_none() || free(feature, "capacity_night").is_none(),
+            "unfit" => suits(feature, reason["hazard"].as_str().expect("a hazard")) == Some(false),
+            "fit_unknown" => suits(feature, reason["hazard"].as_str().expect("a hazard")).is_none(),
+            "skill" => can(feature, reason["skill"].as_str().expect("a skill")) == Some(false),
+            "skills_unknown" => properties["skills"].is_null(),
+            "stock" => {
+                let free = stock(feature, reason["item_code"].as_str().expect("a code"));
+                free == reason["free"].as_f64() && reason["free"].as_f64() < reason["asked"].as_f64()
+            }
+            "inside" => world.is_inside(feature, &["flood", "landslide", "debris_flow"], 3),
+            "stock_unknown" => properties["stock"].is_null(),
+            "ended" => properties["agreement_until"] == reason["until"],
+            "filter" | "elsewhere" => true,
+            other => panic!("{other} is no reason that was asked for"),
+        };
+        assert!(holds, "{reason} of {feature}");
+        assert!(["zh", "en"].iter().all(|language| reason[language].as_str().is_some_and(|text| !text.is_empty())));
+    }
+}
+
+#[test]
+fn a_set_covers_the_demand_with_the_nearest_and_nobody_too_much() {
+    let (_folder, server) = Server::of_sample();
+    for from in [(118.86, 26.22), (118.62, 26.05), (118.95, 26.4)] {
+        let point = format!("point={},{}", from.0, from.1);
+        // Places: each gives all it has, but the last.
+        let answer = server.get(&format!("/api/nearest?{point}&layer=shelters&people=4000&combine=true")).json();
+        let mut fitting: Vec<(f64, i64, Json)> = all(&server, "shelters")
+            .into_iter()
+            .filter(|feature| with_room(feature, 1) == Some(true))
+            .map(|feature| {
+                (distance_m(from, &feature), free(&feature, "capacity").expect("free"), feature["id"].clone())
+            })
+            .collect();
+        fitting.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut left = 4000;
+        let expected: Vec<(Json, i64)> = fitting
+            .into_iter()
+            .map_while(|(_, free, id)| {
+                let taken = free.min(left);
+                left -= taken;
+                (taken > 0).then_some((id, taken))
+            })
+            .collect();
+        let features = answer["features"].as_array().expect("features");
+        let given = features
+            .iter()
+            .map(|own| (own["id"].clone(), own["properties"]["gives"]["people"].as_i64().expect("people")));
+        assert_eq!(given.collect::<Vec<_>>(), expected);
+        assert_eq!(answer["layers"][0]["covered"], true);
+    }
+    // More than there is: what is left is told.
+    let answer = server.get("/api/nearest?point=118.86,26.22&layer=depots&items=tent:1000000&combine=true").json();
+    let uncovered = answer["layers"][0]["uncovered"]["items"][0]["quantity"].as_i64().expect("a quantity");
+    let given: i64 = answer["features"]
+        .as_array()
+        .expect("features")
+        .iter()
+        .map(|own| own["properties"]["gives"]["items"][0]["quantity"].as_i64().expect("a quantity"))
+        .sum();
+    assert_eq!(given + uncovered, 1_000_000);
+}
+
+#[test]
+fn a_set_has_every_skill_and_nobody_who_is_not_needed() {
+    let skills = ["mine_rescue", "flood", "landslide", "engineering"];
+    let (_folder, server) = Server::of_sample();
+    for from in [(118.86, 26.22), (118.62, 26.05), (118.95, 26.4)] {
+        let point = format!("point={},{}", from.0, from.1);
+        // Skills: exhaustive search finds no covering set whose farthest member is nearer, and none can be left out.
+        let answer =
+            server.get(&format!("/api/nearest?{point}&layer=teams&skills={}&combine=true", skills.join(","))).json();
+        let mut ready: Vec<(f64, u32)> = all(&server, "teams")
+            .iter()
+            .filter(|feature| status(feature, &TEAM) == Some(true))
+            .map(|feature| {
+                let bits = skills.iter().enumerate().filter(|(_, skill)| can(feature, skill) == Some(true));
+                (distance_m(from, feature), bits.fold(0, |bits, (at, _)| bits | 1 << at))
+            })
+            .filter(|(_, bits)| *bits > 0)
+            .collect();
+        ready.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Of those who can do the same the nearest is enough.
+        let mut seen = BTreeSet::new();
+        ready.retain(|(_, bits)| seen.insert(*bits));
+        let farthest = (1_u32..1 << ready.len())
+            .filter_map(|set| {
+                let members = || (0..ready.len()).filter(|at| set & (1 << at) > 0);
+                let covers = members().fold(0, |bits, at| bits | ready[at].1) == 0b1111;
+                covers.then(|| members().map(|at| ready[at].0).fold(0.0, f64::max))
+            })
+            .fold(f64::INFINITY, f64::min);
+        let features = answer["features"].as_array().expect("features");
+        let metres = |own: &Json| own["properties"]["distance_m"].as_f64().expect("metres");
+        let ours = features.iter().map(metres).fold(0.0, f64::max);
+        assert!((ours - farthest).abs() < AGREEMENT_M, "{ours} against {farthest}");
+        let covered_without = |left_out: usize| -> BTreeSet<String> {
+            let others = features.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, own)| own);
+            let skills = others.flat_map(|own| own["properties"]["skills"].as_array().expect("skills").clone());
+            skills.map(|skill| skill.as_str().expect("a skill").to_owned()).collect()
+        };
+        for (at, own) in features.iter().enumerate() {
+            let covered = covered_without(at);
+            assert!(skills.iter().any(|skill| !covered.contains(*skill)), "{} is not needed", own["id"]);
+        }
+    }
+}
+
+#[test]
+fn many_places_are_answered_as_each_alone() {
+    let (_folder, server) = Server::of_sample();
+    let points: Vec<(f64, f64)> =
+        (0..300).map(|n| (118.5 + f64::from(n) * 0.002, 25.9 + f64::from(n * 7 % 300) * 0.002)).collect();
+    let body = json!({"points": points, "layer": "shelters:2,teams:1", "people": 40, "avoid": ["landslide"]});
+    let json = [("Content-Type", "application/json")];
+    let reply = server.send("POST", "/api/nearest", &json, &body.to_string());
+    assert_eq!(reply.header("content-type"), "application/x-ndjson");
+    let text = String::from_utf8(reply.body).expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), points.len());
+    for at in [0, 64, 299] {
+        let line: Json = serde_json::from_str(lines[at]).expect("JSON");
+        let (lon, lat) = points[at];
+        let query = format!("point={lon},{lat}&layer=shelters:2,teams:1&people=40&avoid=landslide");
+        let alone = server.get(&format!("/api/nearest?{query}")).json();
+        for member in ["features", "layers", "point"] {
+            assert_eq!(line[member], alone[member], "{at}");
+        }
+    }
+}
+
+#[test]
+fn the_asker_may_be_a_shape_and_speak_another_datum() {
+    let (_folder, server) = Server::of_sample();
+    let plain = server.get("/api/nearest?point=118.86,26.22&layer=shelters&k=3").json();
+    // GCJ-02 of the same place, by the published formula.
+    let shifted = onemap::geodesy::datum::to_gcj02(onemap::geodesy::LonLat::new(118.86, 26.22).expect("a place"));
+    let path = format!("/api/nearest?point={},{}&layer=shelters&k=3&crs=gcj02", shifted.lon(), shifted.lat());
+    let moved = server.get(&path).json();
+    assert_eq!(ids(&moved["features"]), ids(&plain["features"]));
+    for (a, b) in
+        plain["features"].as_array().expect("a list").iter().zip(moved["features"].as_array().expect("a list"))
+    {
+        let metres = |own: &Json| own["properties"]["distance_m"].as_f64().expect("metres");
+        assert!((metres(a) - metres(b)).abs() < 0.002);
+        let apart = vincenty::distance_m(point(a), point(b)).expect("a distance");
+        assert!((585.0..600.0).contains(&apart), "answers are shifted too: {apart}");
+    }
+    // Along a line: as near as the nearest of many places on it, and 0 inside an area.
+    let line = encoded("LINESTRING(118.7 26.1, 118.8 26.2, 118.95 26.25)");
+    let along = server.get(&format!("/api/nearest?near={line}&layer=shelters&k=5&status=any")).json();
+    let path = geo::LineString::from(vec![(118.7, 26.1), (118.8, 26.2), (118.95, 26.25)]);
+    let places: Vec<(f64, f64)> = path
+        .lines()
+        .flat_map(|edge| (0..=4000).map(move |step| edge.start + edge.delta() * (f64::from(step) / 4000.0)))
+        .map(|coord| (coord.x, coord.y))
+        .collect();
+    let mut expected: Vec<(f64, Json)> = all(&server, "shelters")
+        .into_iter()
+        .map(|feature| {
+            let nearest = places.iter().map(|place| distance_m(*place, &feature)).fold(f64::INFINITY, f64::min);
+            (nearest, feature["id"].clone())
+        })
+        .collect();
+    expected.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (feature, (metres, id)) in along["features"].as_array().expect("a list").iter().zip(&expected) {
+        assert_eq!(feature["id"], *id);
+        assert!((feature["properties"]["distance_m"].as_f64().expect("metres") - metres).abs() < 0.5);
+    }
+    let area = json!({"near": {"type": "Polygon", "coordinates":
+        [[[118.8, 26.2], [118.9, 26.2], [118.9, 26.3], [118.8, 26.3], [118.8, 26.2]]]}, "layer": "shelters", "k": 3});
+    let reply = server.send("POST", "/api/nearest", &[("Content-Type", "application/json")], &area.to_string()).json();
+    assert!(reply["features"].as_array().expect("a list").iter().all(|own| own["properties"]["distance_m"] == 0.0));
+}
