@@ -7,6 +7,7 @@ pub mod flatgeobuf;
 pub mod geojson;
 pub mod intake;
 pub mod submission;
+pub mod table;
 mod values;
 
 use std::path::Path;

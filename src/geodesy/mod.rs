@@ -176,6 +176,34 @@ impl Envelope {
         }
     }
 
+    /// A box that holds everything within so many metres of this one, which must not cross the antimeridian; it may
+    /// itself cross it.
+    #[must_use]
+    pub fn padded(&self, metres: f64) -> Self {
+        // The shortest degree of latitude, and of longitude at the widest of the two parallels; a little more is safe.
+        const DEGREE_M: f64 = 110_500.0;
+        let pad_lat = metres / DEGREE_M;
+        let (south, north) = (self.south - pad_lat, self.north + pad_lat);
+        if south <= -90.0 || north >= 90.0 {
+            return Self { west: -180.0, south: south.max(-90.0), east: 180.0, north: north.min(90.0) };
+        }
+        let pad_lon = pad_lat / south.abs().max(north.abs()).to_radians().cos();
+        let (west, east) = (self.west - pad_lon, self.east + pad_lon);
+        if east - west >= 360.0 {
+            return Self { west: -180.0, south, east: 180.0, north };
+        }
+        let around = |lon: f64| {
+            if lon < -180.0 {
+                lon + 360.0
+            } else if lon > 180.0 {
+                lon - 360.0
+            } else {
+                lon
+            }
+        };
+        Self { west: around(west), south, east: around(east), north }
+    }
+
     /// One box, or the two halves on either side of the antimeridian.
     pub fn split(&self) -> impl Iterator<Item = Self> + use<> {
         let (first, second) = if self.west <= self.east {
@@ -220,6 +248,22 @@ mod tests {
         assert!(LonLat::new(1e308, 0.0).is_err());
         assert_eq!(LonLat::new(180.000_000_000_000_06, 0.0), LonLat::new(180.0, 0.0));
         assert!(LonLat::new(180.000_001, 0.0).is_err());
+    }
+
+    #[test]
+    fn a_padded_box_holds_what_is_near() -> Result<(), EnvelopeError> {
+        use geo::{Destination, Geodesic, Point};
+        for (lon, lat) in [(118.8, 26.2), (179.99, 0.0), (-179.99, 60.0), (10.0, 89.9), (0.0, -89.0), (50.0, 0.0)] {
+            for metres in [50.0, 5_000.0, 200_000.0, 5_000_000.0] {
+                let padded = Envelope::from(LonLat::new(lon, lat)?).padded(metres);
+                for bearing in 0..36 {
+                    let there = Geodesic.destination(Point::new(lon, lat), f64::from(bearing) * 10.0, metres * 0.9999);
+                    let at = Envelope::from(LonLat::new(there.x(), there.y())?);
+                    assert!(padded.split().any(|half| half.intersects(&at)), "{lon},{lat} {metres} m {bearing}");
+                }
+            }
+        }
+        Ok(())
     }
 
     #[test]

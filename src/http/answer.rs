@@ -10,6 +10,11 @@ use super::Door;
 use crate::clock;
 use crate::snapshot::Snapshot;
 
+/// Features.
+pub(super) const GEOJSON: &str = "application/geo+json";
+/// Tables for spreadsheets.
+pub(super) const CSV: &str = "text/csv; charset=utf-8";
+
 /// A picture that the store has not confirmed for this long is called stale, milliseconds.
 const STALE_AFTER_MS: i64 = 3_000;
 

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
 use super::Door;
-use super::answer::{Moment, is_known};
+use super::answer::{GEOJSON, Moment, is_known};
 use super::edits::tag;
 use super::problem::Problem;
 use super::request::{Parameters, layer, origin};
@@ -18,7 +18,6 @@ use crate::snapshot::Layer;
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 10_000;
 const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
-const GEOJSON: &str = "application/geo+json";
 const JSON: &str = "application/json";
 
 pub(super) async fn landing_page(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {

@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use geo::{CoordsIter, Geometry, MapCoords};
 use geozero::ToGeo;
 use geozero::geojson::GeoJson;
+use serde_json::Value as Json;
 
 use super::problem::Problem;
 use super::request::{Parameters, invalid};
+use crate::exchange::geojson::{write_geometry, write_json};
 use crate::geodesy::LonLat;
 use crate::geodesy::datum::{Converter, Crs, CrsError};
 use crate::model::Shape;
 use crate::query::filter::read_wkt;
+use crate::snapshot::Row;
 
 /// The reference system that the parameter `crs` names; WGS 84 without it.
 pub(super) struct Frame {
@@ -79,5 +82,19 @@ impl Frame {
             Ok::<_, CrsError>(geo::Coord { x, y })
         });
         there.map_or(Cow::Borrowed(geometry), Cow::Owned)
+    }
+
+    /// Appends a Feature with its place in the caller's coordinates.
+    pub(super) fn write_feature(&self, out: &mut Vec<u8>, id: &str, row: &Row<'_>, properties: &Json) {
+        out.extend_from_slice(br#"{"type":"Feature","id":"#);
+        write_json(out, &id);
+        out.extend_from_slice(br#","geometry":"#);
+        match row.shape().map(Shape::geometry) {
+            Some(geometry) => write_geometry(out, &self.outward(geometry)),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(br#","properties":"#);
+        write_json(out, properties);
+        out.push(b'}');
     }
 }

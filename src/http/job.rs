@@ -270,8 +270,8 @@ impl Reading<'_> {
     }
 }
 
-/// The code of a word.
-fn code(name: &str, word: &str, known: &[&Code], also: &str) -> Result<String, Problem> {
+/// The code that a word means: itself, or its Chinese or English name; `also` are words that would be taken too.
+pub(super) fn code(name: &str, word: &str, known: &[&Code], also: &str) -> Result<String, Problem> {
     if let Some(code) = known.iter().find_map(|code| matching(code, word)) {
         return Ok(code);
     }

@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod assets;
+mod coverage;
 mod edits;
 mod events;
 mod features;
@@ -15,6 +16,7 @@ mod operations;
 mod problem;
 mod reasons;
 mod request;
+mod siting;
 mod tiles;
 
 use std::any::Any;
@@ -140,6 +142,8 @@ fn urls(app: &mut web::ServiceConfig) {
     at("/styles/{style}.json", read().to(assets::style));
 
     at("/api/layers", read().to(layers::layers));
+    at("/api/audits/siting", read().to(siting::siting));
+    at("/api/coverage", read().to(coverage::coverage));
     at("/api/events", read().to(events::events));
 
     at("/ogc", read().to(features::landing_page));
@@ -165,7 +169,7 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
         what: "path",
         value: request.path().chars().take(200).collect(),
         accepted:
-            "/, /api/layers, /api/nearest, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
+            "/, /api/layers, /api/nearest, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
                 .to_owned(),
     })
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::Door;
-use super::answer::Moment;
+use super::answer::{GEOJSON, Moment};
 use super::job::{Job, PARAMETERS, Part};
 use super::problem::Problem;
 use super::reasons::reason;
@@ -20,9 +20,8 @@ use crate::query::nearest::demand::{Reason, Standing};
 use crate::query::nearest::origin::Origin;
 use crate::query::nearest::walk::Near;
 use crate::query::nearest::{Ask, nearest as find_nearest};
-use crate::snapshot::{Cell, Layer, Offers, Row, Snapshot};
+use crate::snapshot::{Cell, Layer, Offers, Snapshot};
 
-const GEOJSON: &str = "application/geo+json";
 const BODY_TYPES: &str = "application/json, application/geo+json";
 const MAX_BODY_BYTES: usize = 1_000_000;
 /// Most places of one request.
@@ -221,7 +220,7 @@ impl<'a> Page<'a> {
             let list = passed_over.0.iter().map(|found| {
                 json!({
                     "id": found.near.row.id().as_str(),
-                    "name": self.name(&found.near.row),
+                    "name": self.layer.text(&found.near.row, "name"),
                     "distance_m": millimetres(found.near.distance_m),
                     "reasons": self.reasons(&found.reasons),
                 })
@@ -250,17 +249,6 @@ impl<'a> Page<'a> {
         reasons.iter().map(|own| reason(&self.door.catalog, self.layer.schema(), own)).collect()
     }
 
-    fn name(&self, row: &Row<'_>) -> Json {
-        self.text(row, "name").map_or(Json::Null, |name| json!(name))
-    }
-
-    fn text<'r>(&self, row: &Row<'r>, field: &str) -> Option<&'r str> {
-        match row.cell(self.layer.schema().position(field)?) {
-            Cell::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
     fn feature(&mut self, near: &Near<'_>, more: Vec<(&str, Json)>) {
         if !std::mem::take(self.first) {
             self.out.push(b',');
@@ -275,7 +263,7 @@ impl<'a> Page<'a> {
             extra.push(("layer", json!(self.layer.schema().id)));
         }
         extra.extend(more);
-        if let Some(code) = self.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
+        if let Some(code) = self.layer.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
             extra.push(("jurisdiction", json!(code)));
         }
         if let Some(since) = self.job.confirmed_since {
@@ -300,7 +288,7 @@ pub(super) fn quantity(count: f64) -> Json {
     if count.fract() == 0.0 && count.abs() < 9e15 { json!(count as i64) } else { json!(count) }
 }
 
-fn millimetres(metres: f64) -> f64 {
+pub(super) fn millimetres(metres: f64) -> f64 {
     (metres * 1_000.0).round() / 1_000.0
 }
 

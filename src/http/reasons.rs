@@ -7,7 +7,7 @@ use crate::model::catalog::{Catalog, Code, CodeValue};
 use crate::model::schema::Label;
 use crate::model::{LayerSchema, format_date};
 use crate::query::nearest::demand::Reason;
-use crate::snapshot::{Cell, Row};
+use crate::snapshot::{Cell, Layer, Row};
 
 /// One reason: what kind it is, in two languages, with its facts.
 pub(super) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_>) -> Json {
@@ -57,6 +57,8 @@ pub(super) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             let zh = format!("{zh}库存不明");
             said("stock_unknown", zh, format!("its stock of {en} is unknown"), json!({"item_code": code}))
         }
+        Reason::Empty => said("empty", "没有可用物资", "it has nothing to give", json!({})),
+        Reason::ContentUnknown => said("stock_unknown", "库存不明", "whether it has anything is unknown", json!({})),
         Reason::Ended(until) => {
             let day = format_date(*until);
             said("ended", format!("协议已于{day}到期"), format!("its agreement ended on {day}"), json!({"until": day}))
@@ -64,16 +66,13 @@ pub(super) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
         Reason::Elsewhere => said("elsewhere", "不在指定范围内", "it is outside the area asked for", json!({})),
         Reason::DivisionUnknown => said("division_unknown", "区划不明", "its division is unknown", json!({})),
         Reason::NoPlace => said("no_place", "没有位置", "it has no place on the map", json!({})),
-        Reason::Inside { layer, area } => inside(catalog, layer.schema(), area),
+        Reason::Inside { layer, area } => inside(catalog, layer, area),
         Reason::Filtered => said("filter", "不符合筛选条件", "the filter does not match", json!({})),
     }
 }
 
-fn inside(catalog: &Catalog, schema: &LayerSchema, area: &Row<'_>) -> Json {
-    let text = |name: &str| match schema.position(name).map(|at| area.cell(at)) {
-        Some(Cell::Text(text)) => text.to_owned(),
-        _ => area.id().as_str().to_owned(),
-    };
+fn inside(catalog: &Catalog, layer: &Layer, area: &Row<'_>) -> Json {
+    let schema = layer.schema();
     let level = schema.roles.zone.as_ref().and_then(|zone| match area.cell(schema.position(&zone.level)?) {
         Cell::Integer(level) => Some(level),
         _ => None,
@@ -82,7 +81,7 @@ fn inside(catalog: &Catalog, schema: &LayerSchema, area: &Row<'_>) -> Json {
         let list = schema.roles.zone.as_ref().and_then(|zone| schema.position(&zone.level));
         label(catalog, list.and_then(|at| schema.fields[at].codes.as_ref()), &level.to_string())
     });
-    let name = text("name");
+    let name = layer.text(area, "name").unwrap_or(area.id().as_str());
     let (zh, en) =
         grade.map_or((String::new(), String::new()), |Label { zh, en }| (format!("（{zh}）"), format!(" ({en})")));
     let title = &schema.title;

@@ -90,6 +90,13 @@ impl Parameters {
         }
     }
 
+    /// The form that is asked for by `f`; the first without it.
+    pub(super) fn form(&self, offered: &[&'static str]) -> Result<&'static str, Problem> {
+        let asked = self.get("f").unwrap_or_default();
+        let found = offered.iter().find(|form| **form == asked || asked.is_empty());
+        found.copied().ok_or_else(|| invalid("f", asked, "this form is not offered", &offered.join(", ")))
+    }
+
     /// Parts between commas, none of them empty; none without the parameter.
     pub(super) fn list(&self, name: &str) -> Result<Vec<&str>, Problem> {
         let Some(text) = self.get(name) else { return Ok(Vec::new()) };

@@ -214,6 +214,14 @@ pub struct Zone {
     pub level: String,
 }
 
+/// A place with people that must not stand where it is dangerous.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Only features with one of these codes; all of them without it.
+    pub only: Option<Codes>,
+}
+
 /// What questions may ask of a layer, by the names of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -232,6 +240,10 @@ pub struct Roles {
     pub zone: Option<Zone>,
     /// An area that something happens in, and the status of what is not over.
     pub alert: Option<Codes>,
+    /// Name of the number field that says how many people are there.
+    pub people: Option<String>,
+    /// A place with people that must not stand where it is dangerous.
+    pub site: Option<Site>,
 }
 
 impl Roles {
@@ -245,7 +257,9 @@ impl Roles {
         let stock =
             self.stock.iter().flat_map(|stock| std::iter::once(&stock.field).chain(&stock.until).map(String::as_str));
         let zone = self.zone.iter().flat_map(|zone| [zone.hazard.as_str(), zone.level.as_str()]);
-        coded.chain(room).chain(suits).chain(self.skills.as_deref()).chain(stock).chain(zone)
+        let site = self.site.iter().filter_map(|site| Some(site.only.as_ref()?.field.as_str()));
+        let plain = self.skills.iter().chain(&self.people).map(String::as_str);
+        coded.chain(room).chain(suits).chain(plain).chain(stock).chain(zone).chain(site)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Questions: plain functions on a picture. No waiting, no files, no clock, so they fail only on a wrong ask.
 
+pub mod coverage;
 pub mod filter;
 pub mod items;
 pub mod nearest;
+pub mod siting;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::ids::{Deed, IdIndex};
-use super::{Chunk, Row};
+use super::{Cell, Chunk, Row};
 use crate::geodesy::Envelope;
 use crate::model::{Feature, FeatureId, LayerSchema, Shape};
 
@@ -66,6 +66,24 @@ impl Layer {
     #[must_use]
     pub fn envelope(&self) -> Option<Envelope> {
         self.chunks.iter().filter_map(|chunk| chunk.envelope().copied()).reduce(|a, b| a.union(&b))
+    }
+
+    /// A text of one of its features by the name of the field; `None` when it is unknown, or no text.
+    #[must_use]
+    pub fn text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
+        match row.cell(self.schema.position(field)?) {
+            Cell::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number of one of its features by the name of the field; `None` when it is unknown, or no such number.
+    #[must_use]
+    pub fn integer(&self, row: &Row<'_>, field: &str) -> Option<i64> {
+        match row.cell(self.schema.position(field)?) {
+            Cell::Integer(number) => Some(number),
+            _ => None,
+        }
     }
 
     /// A feature by its id.

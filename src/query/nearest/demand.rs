@@ -1,17 +1,19 @@
 //! What a job asks of a resource, and whether a resource can take it: yes, no or not known, each with its reasons.
 
-use geo::{Geometry, Intersects};
+use geo::Intersects;
 use time::Date;
 
+use super::origin::Origin;
 use crate::geodesy::Envelope;
 use crate::model::Shape;
 use crate::query::filter::Filter;
-use crate::snapshot::{Cell, Chunk, Layer, Most, Offers, Row, Snapshot};
+use crate::snapshot::{Article, Cell, Chunk, Layer, Most, Offers, Row, Snapshot};
 
 /// Which status is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// What the layer calls ready; where there is room for people, at least one place is free too.
+    /// What the layer calls ready; where there is room for people at least one place is free, where there are
+    /// articles there is at least one.
     #[default]
     Ready,
     /// Any.
@@ -65,6 +67,8 @@ pub struct Avoid {
     pub any_hazard: bool,
     /// Areas of this level or worse (1 is worst); `None` is every level.
     pub level: Option<i64>,
+    /// What is within so many metres of an area is avoided like what is inside.
+    pub margin_m: f64,
     /// Ids of layers whose areas are avoided while what happens in them is not over.
     pub alerts: Vec<String>,
 }
@@ -155,6 +159,10 @@ pub enum Reason<'a> {
     },
     /// What it has of an article is unknown.
     StockUnknown(&'a str),
+    /// It has nothing to give.
+    Empty,
+    /// Whether it has anything is unknown.
+    ContentUnknown,
     /// Its articles may be used no more since this day.
     Ended(Date),
     /// It is not where it must be.
@@ -185,6 +193,7 @@ impl Reason<'_> {
                 | Self::FitUnknown(_)
                 | Self::SkillsUnknown
                 | Self::StockUnknown(_)
+                | Self::ContentUnknown
                 | Self::DivisionUnknown
         )
     }
@@ -378,11 +387,30 @@ impl<'a> Judge<'a> {
         {
             return false;
         }
+        if self.demand.status == Status::Ready && self.demand.items.is_empty() {
+            return self.of_content(row).is_none_or(tell);
+        }
         self.demand.items.iter().all(|item| match self.free_quantity(row, &item.code) {
             Some(free) if free >= item.count => true,
             Some(free) => tell(Reason::Stock { code: &item.code, free, asked: item.count }),
             None => tell(Reason::StockUnknown(&item.code)),
         })
+    }
+
+    /// Whoever is asked for nothing in particular has at least something.
+    fn of_content(&self, row: &Row<'a>) -> Option<Reason<'a>> {
+        let Some(articles) = self.offers.articles(row) else { return Some(Reason::ContentUnknown) };
+        let usable = |article: &&Article| article.expires_on.is_none_or(|last| last >= self.demand.today);
+        let mut usable = articles.iter().filter(usable).peekable();
+        if usable.peek().is_none() {
+            return Some(Reason::Empty);
+        }
+        let known: Vec<Option<f64>> = usable.map(|article| article.free).collect();
+        match known.iter().flatten().any(|free| *free > 0.0) {
+            true => None,
+            false if known.contains(&None) => Some(Reason::ContentUnknown),
+            false => Some(Reason::Empty),
+        }
     }
 
     /// Free places by day or by night, as the job asks, persons; `None` when that is unknown.
@@ -418,10 +446,12 @@ impl<'a> Judge<'a> {
         }
         let Some(shape) = row.shape() else { return tell(Reason::NoPlace) };
         let Some(around) = Envelope::around(shape.geometry()) else { return true };
+        let margin_m = self.demand.avoid.margin_m;
+        let around = if margin_m > 0.0 { around.padded(margin_m) } else { around };
         self.avoided.iter().all(|(layer, offers)| {
             let mut areas: Vec<Row<'a>> = layer
                 .rows_in(&around)
-                .filter(|area| self.is_avoided(offers, area) && covers(area, shape.geometry()))
+                .filter(|area| self.is_avoided(offers, area) && is_within(margin_m, shape, area))
                 .collect();
             areas.sort_unstable_by_key(Row::id);
             areas.into_iter().all(|area| tell(Reason::Inside { layer, area }))
@@ -440,6 +470,11 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn covers(area: &Row<'_>, geometry: &Geometry) -> bool {
-    area.shape().is_some_and(|shape| shape.geometry().intersects(geometry))
+/// Whether a shape shares a point with an area, or is within so many metres of it.
+fn is_within(margin_m: f64, shape: &Shape, area: &Row<'_>) -> bool {
+    area.shape().is_some_and(|area| {
+        shape.geometry().intersects(area.geometry())
+            || (margin_m > 0.0
+                && Origin::shape(shape.clone()).nearest(area).is_some_and(|(.., metres)| metres <= margin_m))
+    })
 }

@@ -91,6 +91,20 @@ pub fn nearest<'a>(snapshot: &'a Snapshot, layer: &'a Layer, ask: &Ask<'a>) -> A
     Answer { found, passed_over, more_passed_over }
 }
 
+/// The nearest of those that are known to fit.
+#[must_use]
+pub fn fitting<'a>(
+    snapshot: &'a Snapshot,
+    layer: &'a Layer,
+    origin: &Origin,
+    reach: Reach,
+    demand: &Demand,
+) -> Vec<Near<'a>> {
+    let judge = Judge::new(snapshot, layer, demand);
+    let fits = |row: &Row<'a>| judge.standing(row) == Standing::Fits;
+    nearest_where(layer, origin, reach, |chunk| judge.may_fit(chunk), fits)
+}
+
 /// Those who can do part of the job, the greater part first, then the nearer.
 fn in_part<'a>(layer: &'a Layer, ask: &Ask<'a>, judge: &Judge<'a>) -> Vec<Near<'a>> {
     let reach = Reach { k: PARTIAL, ..ask.reach };

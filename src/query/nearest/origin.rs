@@ -53,7 +53,7 @@ impl Origin {
 
     /// The places of the asker and of a feature that are nearest to each other, and the geodesic between them in
     /// metres. Between two lines or areas it is taken at a corner of either.
-    pub(super) fn nearest(&self, feature: &Shape) -> Option<(LonLat, LonLat, f64)> {
+    pub(in crate::query) fn nearest(&self, feature: &Shape) -> Option<(LonLat, LonLat, f64)> {
         if let Some(from) = self.shape.as_point() {
             return nearest_place(from, feature.geometry()).map(|(place, metres)| (from, place, metres));
         }

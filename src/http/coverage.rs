@@ -1,0 +1,142 @@
+//! Coverage: how far the people of each village are from help.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value as Json, json};
+
+use super::Door;
+use super::answer::{CSV, GEOJSON, Moment};
+use super::frame::Frame;
+use super::nearest::millimetres;
+use super::problem::Problem;
+use super::request::{Parameters, layer};
+use crate::clock;
+use crate::exchange::geojson::write_json;
+use crate::exchange::table::write_table;
+use crate::query::coverage::{Covered, Need, coverage as cover};
+use crate::query::nearest::demand::Demand;
+use crate::snapshot::{Layer, Snapshot};
+
+const MAX_LIMIT_M: f64 = 1_000_000.0;
+const MAX_PEOPLE: usize = 1_000_000;
+
+/// One kind of help in the coverage: its name, its layer, its default limit in metres.
+const HELP: [(&str, &str, &str, f64); 3] = [
+    ("shelter", "shelters", "shelter_m", 3_000.0),
+    ("team", "teams", "team_m", 10_000.0),
+    ("depot", "depots", "depot_m", 10_000.0),
+];
+
+/// How far the people of each village are from a ready shelter with room, a ready team and a stocked depot.
+pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
+    let known = ["layer", "people", "shelter_m", "team_m", "depot_m", "beyond", "f", "crs"];
+    let parameters = Parameters::read(&request, &known)?;
+    let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(&parameters)?);
+    let only_beyond = parameters.flag("beyond")?;
+    let moment = Moment::now(&door);
+    let places = layer(&moment.snapshot, "layer", parameters.get("layer").unwrap_or("villages"))?;
+    let people = u32::try_from(parameters.count("people", 1, 1, MAX_PEOPLE)?).unwrap_or(1);
+    let mut needs = Vec::new();
+    for (_, id, limit, default_m) in HELP {
+        let limit_m = parameters.metres(limit, MAX_LIMIT_M)?.unwrap_or(default_m);
+        let demand = Demand { people: Some(people), ..Demand::ready(clock::today()) };
+        needs.push(Need { layer: layer(&moment.snapshot, "layer", id)?, demand, limit_m });
+    }
+    let covered = cover(&moment.snapshot, places, &needs);
+    let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
+    if form == "csv" {
+        return Ok(moment.respond(CSV).body(table(places, shown())));
+    }
+    let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
+    for (index, own) in shown().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        frame.write_feature(&mut body, own.row.id().as_str(), &own.row, &describe(places, own));
+    }
+    body.extend_from_slice(b"],\"townships\":");
+    write_json(&mut body, &totals(places, &covered, &moment.snapshot));
+    body.extend_from_slice(b",\"limits\":");
+    write_json(
+        &mut body,
+        &HELP.iter().zip(&needs).map(|(help, need)| (help.2, need.limit_m)).collect::<BTreeMap<_, _>>(),
+    );
+    moment.close_object(&mut body);
+    Ok(moment.respond(GEOJSON).body(body))
+}
+
+fn describe(places: &Layer, own: &Covered<'_>) -> Json {
+    let mut json = json!({"name": places.text(&own.row, "name"), "people": own.people, "region_code": places.text(&own.row, "region_code")});
+    for ((help, ..), near) in HELP.iter().zip(&own.help) {
+        json[help] = json!(near.map(|near| near.row.id().as_str()));
+        json[format!("{help}_m")] = json!(near.map(|near| millimetres(near.distance_m)));
+    }
+    let beyond = HELP.iter().zip(&own.is_beyond).filter(|(_, is_beyond)| **is_beyond).map(|((help, ..), _)| *help);
+    json["beyond"] = beyond.collect();
+    json
+}
+
+fn table<'a>(places: &Layer, covered: impl Iterator<Item = &'a Covered<'a>>) -> Vec<u8> {
+    const HEADER: [&str; 11] = [
+        "编号 id",
+        "名称 name",
+        "区划代码 region_code",
+        "人口 people",
+        "避灾点 shelter",
+        "距离 shelter_m",
+        "队伍 team",
+        "距离 team_m",
+        "物资库 depot",
+        "距离 depot_m",
+        "超限 beyond",
+    ];
+    let rows = covered.map(|own| {
+        let mut row = vec![
+            own.row.id().to_string(),
+            places.text(&own.row, "name").unwrap_or_default().to_owned(),
+            places.text(&own.row, "region_code").unwrap_or_default().to_owned(),
+            own.people.map_or(String::new(), |people| people.to_string()),
+        ];
+        for near in &own.help {
+            row.push(near.map_or(String::new(), |near| near.row.id().to_string()));
+            row.push(near.map_or(String::new(), |near| format!("{:.3}", near.distance_m)));
+        }
+        let beyond = HELP.iter().zip(&own.is_beyond).filter(|(_, is_beyond)| **is_beyond).map(|((help, ..), _)| *help);
+        row.push(beyond.collect::<Vec<_>>().join(" "));
+        row
+    });
+    write_table(&HEADER, rows)
+}
+
+/// Totals of each township, by the first nine digits of the division code.
+fn totals(places: &Layer, covered: &[Covered<'_>], snapshot: &Snapshot) -> Vec<Json> {
+    let mut townships: BTreeMap<&str, Vec<&Covered<'_>>> = BTreeMap::new();
+    for own in covered {
+        let code = places.text(&own.row, "region_code").and_then(|code| code.get(..9)).unwrap_or_default();
+        townships.entry(code).or_default().push(own);
+    }
+    let named = |code: &str| {
+        let layer = snapshot.layer("townships")?;
+        let row =
+            layer.rows_after(None).find(|row| layer.text(row, "code").is_some_and(|own| own.starts_with(code)))?;
+        layer.text(&row, "name").map(str::to_owned)
+    };
+    townships
+        .into_iter()
+        .map(|(code, villages)| {
+            let people =
+                |those: &mut dyn Iterator<Item = &&Covered<'_>>| those.filter_map(|own| own.people).sum::<i64>();
+            let is_beyond = |own: &&&Covered<'_>| own.is_beyond.contains(&true);
+            json!({
+                "code": code,
+                "name": if code.is_empty() { None } else { named(code) },
+                "places": villages.len(),
+                "people": people(&mut villages.iter()),
+                "people_unknown": villages.iter().filter(|own| own.people.is_none()).count(),
+                "places_beyond": villages.iter().filter(is_beyond).count(),
+                "people_beyond": people(&mut villages.iter().filter(is_beyond)),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! Coverage: how far the people of each place are from help, and who is beyond the limits.
+
+use rayon::prelude::*;
+
+use super::nearest::demand::Demand;
+use super::nearest::fitting;
+use super::nearest::origin::Origin;
+use super::nearest::walk::{Near, Reach};
+use super::siting::people;
+use crate::snapshot::{Layer, Row, Snapshot};
+
+/// Help of one kind.
+#[derive(Clone, Debug)]
+pub struct Need<'a> {
+    /// The layer of those who help.
+    pub layer: &'a Layer,
+    /// What they must be able to do.
+    pub demand: Demand,
+    /// How far they may be, metres.
+    pub limit_m: f64,
+}
+
+/// A place with people, and its help.
+#[derive(Clone, Debug)]
+pub struct Covered<'a> {
+    /// The place.
+    pub row: Row<'a>,
+    /// How many people are there; `None` is unknown.
+    pub people: Option<i64>,
+    /// The nearest help of each kind that is known to fit, in the order of the needs; `None` where there is none.
+    pub help: Vec<Option<Near<'a>>>,
+    /// Whether help is beyond the limit, in the order of the needs.
+    pub is_beyond: Vec<bool>,
+}
+
+/// All places of a layer that have a position, in order of id.
+#[must_use]
+pub fn coverage<'a>(snapshot: &'a Snapshot, places: &'a Layer, needs: &[Need<'a>]) -> Vec<Covered<'a>> {
+    let rows: Vec<Row<'a>> = places.rows_after(None).collect();
+    rows.into_par_iter().filter_map(|row| cover(snapshot, places, row, needs)).collect()
+}
+
+fn cover<'a>(snapshot: &'a Snapshot, places: &Layer, row: Row<'a>, needs: &[Need<'a>]) -> Option<Covered<'a>> {
+    let origin = Origin::shape(row.shape()?.clone());
+    let reach = Reach { k: 1, max_distance_m: None };
+    let nearest = |need: &Need<'a>| fitting(snapshot, need.layer, &origin, reach, &need.demand).into_iter().next();
+    let help: Vec<Option<Near<'a>>> = needs.iter().map(nearest).collect();
+    let far = |(near, need): (&Option<Near<'_>>, &Need<'_>)| near.is_none_or(|near| near.distance_m > need.limit_m);
+    let is_beyond = help.iter().zip(needs).map(far).collect();
+    Some(Covered { row, people: people(places, &row), help, is_beyond })
+}

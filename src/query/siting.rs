@@ -1,0 +1,149 @@
+//! The siting audit: which places with people stand in a dangerous area, or too close to one.
+
+use geo::{Geometry, MultiLineString};
+use rayon::prelude::*;
+use time::Date;
+
+use super::nearest::demand::{Avoid, Demand};
+use super::nearest::fitting;
+use super::nearest::origin::Origin;
+use super::nearest::walk::{Near, Reach};
+use crate::geodesy::distance::nearest_place;
+use crate::geodesy::{Envelope, LonLat};
+use crate::model::Shape;
+use crate::snapshot::{Layer, Offers, Row, Snapshot};
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Codes of dangers.
+    pub hazards: Vec<String>,
+    /// Areas of this level or worse (1 is worst); `None` is every level.
+    pub level: Option<i64>,
+    /// How close to an area is too close, metres.
+    pub margin_m: f64,
+    /// The day, for what may be suggested instead.
+    pub today: Date,
+}
+
+/// A place and an area that it should not be in.
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    /// The layer of the place.
+    pub layer: &'a Layer,
+    /// The place.
+    pub site: Row<'a>,
+    /// Where it is, or the part of it that is nearest to the area.
+    pub at: LonLat,
+    /// The area.
+    pub zone: Row<'a>,
+    /// Its danger.
+    pub hazard: Option<&'a str>,
+    /// Its level, 1 is worst; `None` is unknown.
+    pub level: Option<i64>,
+    /// Whether the place is inside.
+    pub is_inside: bool,
+    /// Metres to the edge of the area, from inside or outside.
+    pub edge_m: f64,
+    /// How many people are there; `None` is unknown.
+    pub people: Option<i64>,
+    /// The nearest shelter that is ready, has room and is in none of these areas nor too close to one.
+    pub safe: Option<Near<'a>>,
+}
+
+/// Audits layers of places: worst level first (unknown is worst), then those inside, then by people, then by id.
+#[must_use]
+pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], ask: &Ask) -> Vec<Finding<'a>> {
+    let zones: Vec<(&Layer, Offers)> = snapshot
+        .layers()
+        .iter()
+        .map(|layer| (&**layer, Offers::of(layer.schema())))
+        .filter(|(_, offers)| offers.has_zone())
+        .collect();
+    let avoid = Avoid { hazards: ask.hazards.clone(), level: ask.level, margin_m: ask.margin_m, ..Avoid::default() };
+    let safe = Demand { avoid, ..Demand::ready(ask.today) };
+    let mut findings: Vec<Finding<'a>> = layers
+        .iter()
+        .flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, chunk)))
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .flat_map_iter(|(layer, chunk)| {
+            let sites = chunk.rows_after(None).filter(move |row| is_site(layer, row));
+            sites.flat_map(|site| of_site(snapshot, &zones, layer, site, ask, &safe)).collect::<Vec<_>>()
+        })
+        .collect();
+    findings.sort_by(|a, b| {
+        let key = |own: &Finding<'_>| (own.level, !own.is_inside, std::cmp::Reverse(own.people));
+        key(a).cmp(&key(b)).then_with(|| (a.site.id(), a.zone.id()).cmp(&(b.site.id(), b.zone.id())))
+    });
+    findings
+}
+
+fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
+    let Some(site) = &layer.schema().roles.site else { return false };
+    let Some(only) = &site.only else { return true };
+    layer.text(row, &only.field).is_some_and(|code| only.codes.iter().any(|own| own == code))
+}
+
+/// How many people a place has, as its layer's role says.
+pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
+    layer.integer(row, layer.schema().roles.people.as_ref()?)
+}
+
+fn of_site<'a>(
+    snapshot: &'a Snapshot,
+    zones: &[(&'a Layer, Offers)],
+    layer: &'a Layer,
+    site: Row<'a>,
+    ask: &Ask,
+    safe: &Demand,
+) -> Vec<Finding<'a>> {
+    let Some(shape) = site.shape() else { return Vec::new() };
+    let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
+    let around = around.padded(ask.margin_m);
+    let origin = Origin::shape(shape.clone());
+    let mut findings = Vec::new();
+    for (zone_layer, offers) in zones {
+        for zone in zone_layer.rows_in(&around) {
+            let (hazard, level) = (offers.hazard(&zone), offers.level(&zone));
+            let asked = hazard.is_none_or(|hazard| ask.hazards.iter().any(|own| own == hazard))
+                && level.zip(ask.level).is_none_or(|(level, worst)| level <= worst);
+            let Some((at, _, distance_m)) = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone)) else {
+                continue;
+            };
+            if distance_m > ask.margin_m {
+                continue;
+            }
+            let is_inside = distance_m == 0.0;
+            let edge_m = if is_inside { to_edge_m(at, zone.shape()) } else { distance_m };
+            let people = people(layer, &site);
+            findings.push(Finding { layer, site, at, zone, hazard, level, is_inside, edge_m, people, safe: None });
+        }
+    }
+    if !findings.is_empty() {
+        let safe = suggestion(snapshot, &origin, safe);
+        for finding in &mut findings {
+            finding.safe = safe;
+        }
+    }
+    findings
+}
+
+/// Metres from a place inside an area to its edge.
+fn to_edge_m(at: LonLat, area: Option<&Shape>) -> f64 {
+    let polygons = match area.map(Shape::geometry) {
+        Some(Geometry::Polygon(polygon)) => std::slice::from_ref(polygon),
+        Some(Geometry::MultiPolygon(polygons)) => polygons.0.as_slice(),
+        _ => return 0.0,
+    };
+    let rings = polygons.iter().flat_map(|own| std::iter::once(own.exterior()).chain(own.interiors()).cloned());
+    let edges = Geometry::MultiLineString(MultiLineString(rings.collect()));
+    nearest_place(at, &edges).map_or(0.0, |(_, metres)| metres)
+}
+
+fn suggestion<'a>(snapshot: &'a Snapshot, origin: &Origin, demand: &Demand) -> Option<Near<'a>> {
+    let reach = Reach { k: 1, max_distance_m: None };
+    let layers = snapshot.layers().iter().filter(|layer| layer.schema().roles.room.is_some());
+    let nearest_of = |layer: &'a Layer| fitting(snapshot, layer, origin, reach, demand).into_iter().next();
+    layers.filter_map(|layer| nearest_of(layer)).min_by(|a, b| a.distance_m.total_cmp(&b.distance_m))
+}
