@@ -9,6 +9,7 @@
 mod stage; // what every test stands on: a server, a database, foreign programs
 
 mod api; // every path: what it answers, and how it refuses
+mod audits; // places in danger, people far from help: equals PostGIS
 mod browser; // Chromium: the map draws, answers and speaks two languages
 mod commands; // the command line: what goes in, what comes out, what it says when it cannot
 mod geodesy; // datums against published vectors
