@@ -7,9 +7,8 @@ use serde_json::{Value as Json, json};
 use crate::stage::database::{fresh_database, psql};
 use crate::stage::{Folder, Server};
 
-/// Edges are straight on the map here and geodesics there, cut short; and PostGIS seeks the foot of a perpendicular on
-/// a sphere. Together they differ by less than this, metres.
-const AGREEMENT_M: f64 = 0.02;
+/// Edges are straight on the map here and geodesics there; cut short they differ by less than this, metres.
+const AGREEMENT_M: f64 = 0.01;
 
 /// Shelters that can take somebody, as SQL.
 const READY_SHELTERS: &str = "SELECT id, geom FROM onemap.shelters WHERE status IN ('standby', 'opening', 'open') \
@@ -75,7 +74,9 @@ fn places_in_dangerous_areas_are_those_of_postgis() {
             assert_eq!(found["inside"], json!(inside == "t"));
             assert_eq!(found["people"], people.parse::<i64>().map_or(Json::Null, |people| json!(people)));
             let close = |found: &Json, expected: f64| (found.as_f64().expect("metres") - expected).abs() < AGREEMENT_M;
-            assert!(close(&found["edge_m"], metres(edge)), "{path}: {found} against {edge}");
+            // PostGIS may miss the nearest place of an edge by some centimetres; nothing is nearer than the truth.
+            let missed = metres(edge) - found["edge_m"].as_f64().expect("metres");
+            assert!((-AGREEMENT_M..0.5).contains(&missed), "{path}: {found} against {edge}");
             let (shelter, shelter_m) = safe[id.as_str()];
             assert_eq!(found["safe_shelter"]["id"], shelter, "{path}: {found}");
             assert!(close(&found["safe_shelter"]["distance_m"], shelter_m), "{path}: {found}");
