@@ -19,4 +19,5 @@ mod outage; // the database goes, the map stays
 mod real_data; // the same against data that nobody here made, where it is at hand
 mod sample; // the sample county is what it says, byte by byte
 mod store; // what is kept stays kept, and GDAL reads it
+mod surroundings; // what lies around: equals SQL over PostGIS
 mod tiles; // decoded by a second implementation, equal to the source

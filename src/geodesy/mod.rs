@@ -42,6 +42,9 @@ impl LonLat {
     /// millimetre. It is taken as the edge.
     const EDGE_DEG: f64 = 1e-9;
 
+    /// On the equator, at Greenwich.
+    pub const ORIGIN: Self = Self { lon: 0.0, lat: 0.0 };
+
     /// Takes longitude, latitude in degrees.
     ///
     /// # Errors

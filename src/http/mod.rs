@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod assets;
+mod brief;
 mod coverage;
 mod edits;
 mod events;
@@ -17,6 +18,7 @@ mod problem;
 mod reasons;
 mod request;
 mod siting;
+mod surroundings;
 mod tiles;
 
 use std::any::Any;
@@ -136,6 +138,11 @@ fn urls(app: &mut web::ServiceConfig) {
     );
     add("/api/edits", vec![web::post().to(edits::batch)], "POST");
     add("/api/nearest", vec![read().to(nearest::nearest), web::post().to(nearest::nearest_of_body)], "GET, HEAD, POST");
+    add(
+        "/api/surroundings",
+        vec![read().to(surroundings::surroundings), web::post().to(surroundings::surroundings_of_body)],
+        "GET, HEAD, POST",
+    );
     let mut at = |path: &str, answer: Route| add(path, vec![answer], READ);
     at("/", read().to(assets::viewer));
     at("/viewer/{file:.*}", read().to(assets::viewer_file));
@@ -169,7 +176,7 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
         what: "path",
         value: request.path().chars().take(200).collect(),
         accepted:
-            "/, /api/layers, /api/nearest, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
+            "/, /api/layers, /api/nearest, /api/surroundings, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
                 .to_owned(),
     })
 }

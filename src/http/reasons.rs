@@ -102,7 +102,7 @@ fn said(code: &str, zh: impl Into<String>, en: impl Into<String>, facts: Json) -
 }
 
 /// What people call a code; the code itself where nobody says.
-fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
+pub(super) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
     let is_it = |own: &&Code| match &own.code {
         CodeValue::Text(text) => text == code,
         CodeValue::Integer(number) => number.to_string() == code,

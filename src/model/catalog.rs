@@ -39,6 +39,8 @@ pub struct Catalog {
     pub layers: Vec<LayerSchema>,
     /// Code lists by name.
     pub codes: BTreeMap<String, Vec<Code>>,
+    /// Rings around what happened, metres, growing, by the kind of incident; those of `default` for any other.
+    pub rings_m: BTreeMap<String, Vec<f64>>,
 }
 
 /// Why a catalog cannot be used.
@@ -101,7 +103,7 @@ impl Catalog {
                 }
             }
         }
-        Ok(Self { layers, codes })
+        Ok(Self { layers, codes, rings_m: raw.rings_m })
     }
 
     /// The catalog built into the program.
@@ -145,6 +147,7 @@ fn parse_categories(csv: &str) -> Result<Vec<Code>, CatalogError> {
 struct RawCatalog {
     common_fields: Vec<RawField>,
     codes: BTreeMap<String, Vec<RawCode>>,
+    rings_m: BTreeMap<String, Vec<f64>>,
     layers: Vec<RawLayer>,
 }
 

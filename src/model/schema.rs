@@ -1,5 +1,7 @@
 //! What a layer's features look like: fields, units, codes, who may see them, what may be asked of them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Value;
@@ -218,8 +220,20 @@ pub struct Zone {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
+    /// Name of the number field that says how many people it is for; those who are there without it.
+    pub people: Option<String>,
     /// Only features with one of these codes; all of them without it.
     pub only: Option<Codes>,
+}
+
+/// What makes an accident nearby worse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Danger {
+    /// Name of the field that says what it is.
+    pub field: String,
+    /// How dangerous each of its codes is; 1 is the most dangerous, what is not named is no danger.
+    pub ranks: BTreeMap<String, u8>,
 }
 
 /// What questions may ask of a layer, by the names of its fields.
@@ -244,6 +258,10 @@ pub struct Roles {
     pub people: Option<String>,
     /// A place with people that must not stand where it is dangerous.
     pub site: Option<Site>,
+    /// Names of fields by whose codes features are counted; the length of lines is summed by the first.
+    pub count_by: Vec<String>,
+    /// What makes an accident nearby worse.
+    pub danger: Option<Danger>,
 }
 
 impl Roles {
@@ -257,9 +275,14 @@ impl Roles {
         let stock =
             self.stock.iter().flat_map(|stock| std::iter::once(&stock.field).chain(&stock.until).map(String::as_str));
         let zone = self.zone.iter().flat_map(|zone| [zone.hazard.as_str(), zone.level.as_str()]);
-        let site = self.site.iter().filter_map(|site| Some(site.only.as_ref()?.field.as_str()));
+        let site = self
+            .site
+            .iter()
+            .flat_map(|site| site.only.iter().map(|only| &only.field).chain(&site.people).map(String::as_str));
         let plain = self.skills.iter().chain(&self.people).map(String::as_str);
-        coded.chain(room).chain(suits).chain(plain).chain(stock).chain(zone).chain(site)
+        let counted = self.count_by.iter().map(String::as_str);
+        let danger = self.danger.iter().map(|danger| danger.field.as_str());
+        coded.chain(counted).chain(danger).chain(room).chain(suits).chain(plain).chain(stock).chain(zone).chain(site)
     }
 }
 

@@ -5,3 +5,4 @@ pub mod filter;
 pub mod items;
 pub mod nearest;
 pub mod siting;
+pub mod surroundings;

@@ -87,7 +87,8 @@ fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
 
 /// How many people a place has, as its layer's role says.
 pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
-    layer.integer(row, layer.schema().roles.people.as_ref()?)
+    let roles = &layer.schema().roles;
+    layer.integer(row, roles.people.as_ref().or_else(|| roles.site.as_ref()?.people.as_ref())?)
 }
 
 fn of_site<'a>(

@@ -13,7 +13,7 @@ use onemap::geodesy::distance::distance_m;
 use serde_json::Value as Json;
 
 use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, run, run_well};
+use crate::stage::{Folder, Server, chances, run, run_well};
 
 fn real_data(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ONEMAP_REAL_DATA").map(PathBuf::from);
@@ -36,18 +36,6 @@ fn unpack(path: &std::path::Path, folder: &Folder, name: &str) -> String {
     flate2::read::GzDecoder::new(packed).read_to_string(&mut text).expect("gzip");
     folder.write(name, &text);
     text
-}
-
-/// Numbers between 0 and 1 that are the same every time (SplitMix64).
-#[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-fn chances(mut seed: u64) -> impl FnMut() -> f64 {
-    move || {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = seed;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 #[test]

@@ -219,3 +219,15 @@ pub(crate) fn encoded(text: &str) -> String {
         encoded
     })
 }
+
+/// Numbers between 0 and 1 that are the same every time (SplitMix64).
+#[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+pub(crate) fn chances(mut seed: u64) -> impl FnMut() -> f64 {
+    move || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}

@@ -1,0 +1,75 @@
+//! How much of a line lies within a distance of a place, or inside an area; metres on the ellipsoid.
+
+use geo::{BooleanOps, Coord, Geodesic, Geometry, Length, LineString, MultiLineString};
+
+use crate::geodesy::LonLat;
+use crate::geodesy::distance::{distance_m, nearest_place};
+
+/// Where an edge crosses the ring is found to this, metres.
+const CLOSED_M: f64 = 1e-3;
+
+/// Length of the lines of a geometry within a geodesic distance of a place.
+pub(super) fn length_within_m(geometry: &Geometry, from: LonLat, radius_m: f64) -> f64 {
+    lines(geometry).0.iter().flat_map(LineString::lines).map(|edge| within(edge, from, radius_m)).sum()
+}
+
+/// Length of the lines of a geometry inside an area.
+pub(super) fn length_inside_m(geometry: &Geometry, area: &Geometry) -> f64 {
+    let lines = lines(geometry);
+    let inside = match area {
+        Geometry::Polygon(polygon) => polygon.clip(&lines, false),
+        Geometry::MultiPolygon(polygons) => polygons.clip(&lines, false),
+        _ => return 0.0,
+    };
+    Geodesic.length(&inside)
+}
+
+fn lines(geometry: &Geometry) -> MultiLineString {
+    match geometry {
+        Geometry::LineString(line) => MultiLineString(vec![line.clone()]),
+        Geometry::MultiLineString(lines) => lines.clone(),
+        _ => MultiLineString(Vec::new()),
+    }
+}
+
+/// An edge is within the distance from one crossing to the other on both sides of its nearest place.
+fn within(edge: geo::Line, from: LonLat, radius_m: f64) -> f64 {
+    let at = |share: f64| edge.start + edge.delta() * share;
+    let metres = |share: f64| place(at(share)).map_or(f64::INFINITY, |place| distance_m(from, place));
+    let (start_m, end_m) = (metres(0.0), metres(1.0));
+    let line = Geometry::LineString(vec![edge.start, edge.end].into());
+    let Some((nearest, nearest_m)) = nearest_place(from, &line) else { return 0.0 };
+    if nearest_m > radius_m {
+        return 0.0;
+    }
+    let foot = share_of(edge, nearest);
+    let first = if start_m <= radius_m { 0.0 } else { crossing(&metres, foot, 0.0, edge, radius_m) };
+    let last = if end_m <= radius_m { 1.0 } else { crossing(&metres, foot, 1.0, edge, radius_m) };
+    Geodesic.length(&LineString::from(vec![at(first), at(last)]))
+}
+
+/// Where the distance passes the radius between a share that is within and one that is not.
+fn crossing(metres: &impl Fn(f64) -> f64, within: f64, beyond: f64, edge: geo::Line, radius_m: f64) -> f64 {
+    let (mut within, mut beyond) = (within, beyond);
+    let length_m = Geodesic.length(&LineString::from(vec![edge.start, edge.end]));
+    while (beyond - within).abs() * length_m > CLOSED_M {
+        let middle = f64::midpoint(within, beyond);
+        if metres(middle) <= radius_m { within = middle } else { beyond = middle }
+    }
+    within
+}
+
+/// Which share of an edge lies before a place on it.
+fn share_of(edge: geo::Line, place: LonLat) -> f64 {
+    let delta = edge.delta();
+    let (along, whole) = if delta.x.abs() > delta.y.abs() {
+        (place.lon() - edge.start.x, delta.x)
+    } else {
+        (place.lat() - edge.start.y, delta.y)
+    };
+    if whole == 0.0 { 0.0 } else { (along / whole).clamp(0.0, 1.0) }
+}
+
+fn place(coord: Coord) -> Option<LonLat> {
+    LonLat::try_from(coord).ok()
+}

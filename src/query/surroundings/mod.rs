@@ -1,0 +1,220 @@
+//! Surroundings (周边分析): what lies within rings around a place, or inside an area.
+
+mod length;
+
+use std::collections::BTreeMap;
+
+use geo::Intersects;
+use rayon::prelude::*;
+use time::Date;
+
+use super::nearest::demand::Demand;
+use super::nearest::fitting;
+use super::nearest::origin::Origin;
+use super::nearest::walk::{Near, Reach};
+use super::siting::people;
+use crate::geodesy::{Envelope, LonLat};
+use crate::model::{GeometryKind, Shape};
+use crate::snapshot::{Cell, Layer, Row, Snapshot};
+use length::{length_inside_m, length_within_m};
+
+/// Most features of secondary danger that are named.
+pub const MAX_DANGERS: usize = 100;
+/// How many who help are named of each layer.
+const HELP: usize = 3;
+
+/// Where.
+#[derive(Clone, Debug)]
+pub enum Area {
+    /// Within distances of a point, metres, growing; geodesic distance to the nearest part of a feature.
+    Rings(LonLat, Vec<f64>),
+    /// Sharing a point with an area.
+    Inside(Box<Shape>),
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Where.
+    pub area: Area,
+    /// The day, for those who help.
+    pub today: Date,
+}
+
+/// What lies there.
+#[derive(Clone, Debug)]
+pub struct Surroundings<'a> {
+    /// One for each ring, each with all that the smaller ones hold; one for an area.
+    pub rings: Vec<Ring<'a>>,
+    /// What makes it worse, the most dangerous first, then the worst level, then the nearest.
+    pub dangers: Vec<Danger<'a>>,
+    /// How many more there are.
+    pub more_dangers: usize,
+    /// The nearest who can help now, of each layer of those who can.
+    pub help: Vec<(&'a Layer, Vec<Near<'a>>)>,
+}
+
+/// What lies within one ring.
+#[derive(Clone, Debug)]
+pub struct Ring<'a> {
+    /// Its radius, metres; `None` for an area.
+    pub radius_m: Option<f64>,
+    /// What lies there of each layer that has anything there.
+    pub layers: Vec<Tally<'a>>,
+}
+
+/// What lies there of one layer.
+#[derive(Clone, Debug)]
+pub struct Tally<'a> {
+    /// The layer.
+    pub layer: &'a Layer,
+    /// How many features.
+    pub count: usize,
+    /// How many of each code of a field; `None` is unknown.
+    pub by: Vec<(&'a str, BTreeMap<Option<String>, usize>)>,
+    /// People there, where the layer counts people.
+    pub people: Option<People>,
+    /// Length inside, metres, by the first field that is counted by; for lines.
+    pub length_m: Option<BTreeMap<Option<String>, f64>>,
+}
+
+/// People of several places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct People {
+    /// Those who are known of.
+    pub known: i64,
+    /// Places of which nobody knows how many are there.
+    pub unknown_places: usize,
+}
+
+/// Something that makes it worse.
+#[derive(Clone, Copy, Debug)]
+pub struct Danger<'a> {
+    /// Its layer.
+    pub layer: &'a Layer,
+    /// The feature.
+    pub row: Row<'a>,
+    /// Geodesic distance, metres; 0 inside an area.
+    pub distance_m: f64,
+    /// 1 is the most dangerous kind.
+    rank: u8,
+    level: Option<i64>,
+}
+
+/// A feature and the smallest ring that it is in.
+type Hit<'a> = (Row<'a>, usize, f64);
+
+/// Looks around.
+#[must_use]
+pub fn surroundings<'a>(snapshot: &'a Snapshot, ask: &Ask) -> Surroundings<'a> {
+    let origin = match &ask.area {
+        Area::Rings(at, _) => Origin::point(*at),
+        Area::Inside(shape) => Origin::shape((**shape).clone()),
+    };
+    let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> =
+        snapshot.layers().par_iter().map(|layer| (&**layer, hits(layer, &ask.area, &origin))).collect();
+    let radii: Vec<Option<f64>> = match &ask.area {
+        Area::Rings(_, radii) => radii.iter().copied().map(Some).collect(),
+        Area::Inside(_) => vec![None],
+    };
+    let rings = radii.into_iter().enumerate().map(|(at, radius_m)| Ring {
+        radius_m,
+        layers: hits.iter().filter_map(|(layer, hits)| tally(layer, hits, at, &ask.area)).collect(),
+    });
+    let rings = rings.collect();
+    let mut dangers: Vec<Danger<'a>> = hits
+        .iter()
+        .flat_map(|(layer, hits)| hits.iter().filter_map(|(row, _, metres)| danger(layer, *row, *metres)))
+        .collect();
+    dangers.sort_by(|a, b| {
+        let level = |own: &Danger<'_>| own.level.unwrap_or(0);
+        let order = a.rank.cmp(&b.rank).then(level(a).cmp(&level(b))).then(a.distance_m.total_cmp(&b.distance_m));
+        order.then_with(|| a.row.id().cmp(b.row.id()))
+    });
+    let more_dangers = dangers.len().saturating_sub(MAX_DANGERS);
+    dangers.truncate(MAX_DANGERS);
+    Surroundings { rings, dangers, more_dangers, help: help(snapshot, &origin, ask.today) }
+}
+
+fn hits<'a>(layer: &'a Layer, area: &Area, origin: &Origin) -> Vec<Hit<'a>> {
+    match area {
+        Area::Rings(at, radii) => {
+            let farthest = radii.last().copied().unwrap_or_default();
+            let around = Envelope::from(*at).padded(farthest);
+            let ring = |row: Row<'a>| {
+                let (.., metres) = origin.nearest(row.shape()?)?;
+                let ring = radii.iter().position(|radius| metres <= *radius)?;
+                Some((row, ring, metres))
+            };
+            layer.rows_in(&around).filter_map(ring).collect()
+        }
+        Area::Inside(shape) => {
+            let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
+            let touches = |row: &Row<'a>| row.shape().is_some_and(|own| own.geometry().intersects(shape.geometry()));
+            layer.rows_in(&around).filter(touches).map(|row| (row, 0, 0.0)).collect()
+        }
+    }
+}
+
+fn tally<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Option<Tally<'a>> {
+    let inside = || hits.iter().filter(|(_, own, _)| *own <= ring).map(|(row, ..)| row);
+    let count = inside().count();
+    if count == 0 {
+        return None;
+    }
+    let roles = &layer.schema().roles;
+    let by = roles.count_by.iter().map(|field| {
+        let mut counts: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        for row in inside() {
+            *counts.entry(code(layer, row, field)).or_default() += 1;
+        }
+        (field.as_str(), counts)
+    });
+    let by = by.collect();
+    let people = roles.people.is_some().then(|| {
+        inside().map(|row| people(layer, row)).fold(People::default(), |sum, people| match people {
+            Some(people) => People { known: sum.known + people, ..sum },
+            None => People { unknown_places: sum.unknown_places + 1, ..sum },
+        })
+    });
+    let length_m = (layer.schema().geometry == GeometryKind::Line).then(|| {
+        let mut lengths: BTreeMap<Option<String>, f64> = BTreeMap::new();
+        for row in inside() {
+            let kind = roles.count_by.first().and_then(|field| code(layer, row, field));
+            let metres = row.shape().map_or(0.0, |shape| match area {
+                Area::Rings(at, radii) => length_within_m(shape.geometry(), *at, radii[ring]),
+                Area::Inside(area) => length_inside_m(shape.geometry(), area.geometry()),
+            });
+            *lengths.entry(kind).or_default() += metres;
+        }
+        lengths
+    });
+    Some(Tally { layer, count, by, people, length_m })
+}
+
+/// A code as text; numbers are ranks.
+fn code(layer: &Layer, row: &Row<'_>, field: &str) -> Option<String> {
+    match row.cell(layer.schema().position(field)?) {
+        Cell::Text(text) => Some(text.to_owned()),
+        Cell::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn danger<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<Danger<'a>> {
+    let danger = layer.schema().roles.danger.as_ref()?;
+    let code = layer.text(&row, &danger.field)?;
+    let rank = *danger.ranks.get(code)?;
+    Some(Danger { layer, row, distance_m, rank, level: layer.integer(&row, "risk_level") })
+}
+
+fn help<'a>(snapshot: &'a Snapshot, origin: &Origin, today: Date) -> Vec<(&'a Layer, Vec<Near<'a>>)> {
+    let can_help = |layer: &&'a Layer| {
+        let roles = &layer.schema().roles;
+        roles.room.is_some() || roles.skills.is_some() || roles.stock.is_some()
+    };
+    let reach = Reach { k: HELP, max_distance_m: None };
+    let demand = Demand::ready(today);
+    let layers = snapshot.layers().iter().map(|layer| &**layer).filter(can_help);
+    layers.map(|layer| (layer, fitting(snapshot, layer, origin, reach, &demand))).collect()
+}

@@ -1,0 +1,277 @@
+//! Surroundings equal SQL over PostGIS, for random areas and rings; and what is refused.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value as Json, json};
+
+use crate::stage::database::{fresh_database, psql};
+use crate::stage::{Folder, Server, chances};
+
+const JSON: [(&str, &str); 1] = [("Content-Type", "application/geo+json")];
+
+/// A star around a place, without or with a hole.
+fn star(chance: &mut impl FnMut() -> f64, hole: bool) -> Json {
+    let (lon, lat) = (118.5 + 0.55 * chance(), 25.85 + 0.75 * chance());
+    let size = 0.005 + 0.15 * chance() * chance();
+    let corners: u32 = if chance() < 0.5 { 7 } else { 23 };
+    let mut ring = |from: f64, to: f64| -> Vec<[f64; 2]> {
+        let mut ring: Vec<[f64; 2]> = (0..corners)
+            .map(|corner| {
+                let angle = f64::from(corner) / f64::from(corners) * std::f64::consts::TAU;
+                let reach = size * (from + (to - from) * chance());
+                [lon + reach * angle.cos(), lat + reach * angle.sin()]
+            })
+            .collect();
+        ring.push(ring[0]);
+        ring
+    };
+    let outline = ring(0.6, 1.0);
+    let rings = if hole { vec![outline, ring(0.1, 0.4)] } else { vec![outline] };
+    json!({"type": "Polygon", "coordinates": rings})
+}
+
+/// Numbers of SQL rows by `asked|layer|field|code`.
+fn numbers(url: &str, sql: &str) -> BTreeMap<String, f64> {
+    let rows = psql(url, sql);
+    let row = |line: &str| {
+        let (key, number) = line.rsplit_once('|')?;
+        Some((key.to_owned(), number.parse().ok()?))
+    };
+    rows.lines().filter_map(row).collect()
+}
+
+/// The same of an answer.
+fn tallies(asked: usize, ring: &Json) -> BTreeMap<String, f64> {
+    let mut found = BTreeMap::new();
+    for own in ring["layers"].as_array().expect("layers") {
+        let layer = own["layer"].as_str().expect("a layer");
+        found.insert(format!("{asked}|{layer}||count"), own["count"].as_f64().expect("a count"));
+        for (field, codes) in own["by"].as_object().into_iter().flatten() {
+            for code in codes.as_array().expect("codes") {
+                let key = format!("{asked}|{layer}|{field}|{}", code["code"].as_str().unwrap_or_default());
+                found.insert(key, code["count"].as_f64().expect("a count"));
+            }
+        }
+        if own["people"].is_object() {
+            found.insert(format!("{asked}|{layer}||people"), own["people"]["known"].as_f64().expect("people"));
+        }
+    }
+    found
+}
+
+/// Counts of each layer under a condition on `asked` and `own`, as [`tallies`] has them.
+fn expected(url: &str, condition: &str) -> BTreeMap<String, f64> {
+    let counted = [
+        ("risk_zones", "hazard,risk_level", ""),
+        ("roads", "class", ""),
+        ("pipelines", "kind", ""),
+        ("villages", "", "population"),
+        ("key_places", "kind", "people"),
+        ("water_works", "kind", ""),
+        ("hazards", "unit,category,risk_level", ""),
+        ("geo_hazard_points", "kind,risk_level", "people_threatened"),
+        ("shelters", "status", ""),
+        ("townships", "", ""),
+    ];
+    let mut sql = String::new();
+    for (layer, fields, people) in counted {
+        let from = format!("FROM asked JOIN onemap.{layer} own ON {condition} GROUP BY asked.n");
+        let _ = write!(sql, "SELECT asked.n, '{layer}', '', 'count', count(*) {from};");
+        if !people.is_empty() {
+            let _ = write!(sql, "SELECT asked.n, '{layer}', '', 'people', coalesce(sum({people}), 0) {from};");
+        }
+        for field in fields.split(',').filter(|field| !field.is_empty()) {
+            let _ = write!(sql, "SELECT asked.n, '{layer}', '{field}', own.{field}, count(*) {from}, own.{field};");
+        }
+    }
+    numbers(url, &sql)
+}
+
+fn counted(found: BTreeMap<String, f64>, expected: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    let layers: Vec<&str> = expected.keys().filter_map(|key| key.split('|').nth(1)).collect();
+    found.into_iter().filter(|(key, _)| key.split('|').nth(1).is_some_and(|layer| layers.contains(&layer))).collect()
+}
+
+#[test]
+fn areas_hold_what_postgis_says() {
+    const RANDOM: usize = 200;
+    let url = fresh_database();
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &url]);
+    let mut chance = chances(350_124);
+    let mut areas: Vec<Json> = (0..RANDOM).map(|n| star(&mut chance, n % 3 == 0)).collect();
+    // The county itself and its townships touch its border.
+    for layer in ["county", "townships"] {
+        let all = server.get(&format!("/ogc/collections/{layer}/items")).json();
+        areas.extend(all["features"].as_array().expect("features").iter().map(|own| own["geometry"].clone()));
+    }
+    let mut sql = "CREATE TABLE asked (n integer, geom geometry);".to_owned();
+    for (n, area) in areas.iter().enumerate() {
+        let _ = write!(sql, "INSERT INTO asked VALUES ({n}, ST_SetSRID(ST_GeomFromGeoJSON('{area}'), 4326));");
+    }
+    psql(&url, &sql);
+    let expected = expected(&url, "ST_Intersects(own.geom, asked.geom)");
+    let lengths = numbers(
+        &url,
+        "SELECT asked.n, 'pipelines', 'kind', kind, sum(ST_Length(ST_Intersection(own.geom, asked.geom)::geography)) \
+         FROM asked JOIN onemap.pipelines own ON ST_Intersects(own.geom, asked.geom) GROUP BY asked.n, kind",
+    );
+    let (mut found, mut measured) = (BTreeMap::new(), BTreeMap::new());
+    for (n, area) in areas.iter().enumerate() {
+        let answer = server.send("POST", "/api/surroundings", &JSON, &area.to_string()).json();
+        found.extend(tallies(n, &answer["rings"][0]));
+        let layers = answer["rings"][0]["layers"].as_array().expect("layers");
+        let own = layers.iter().find(|own| own["layer"] == "pipelines");
+        for kind in own.and_then(|own| own["length_m"].as_array()).into_iter().flatten() {
+            let key = format!("{n}|pipelines|kind|{}", kind["code"].as_str().expect("a kind"));
+            measured.insert(key, kind["length_m"].as_f64().expect("metres"));
+        }
+    }
+    assert!(expected.len() > 2_000 && lengths.len() > 100);
+    assert_eq!(counted(found, &expected), expected);
+    assert_eq!(measured.keys().collect::<Vec<_>>(), lengths.keys().collect::<Vec<_>>());
+    for (key, metres) in &lengths {
+        assert!((measured[key] - metres).abs() < 0.01 + metres * 1e-6, "{key}: {} against {metres}", measured[key]);
+    }
+}
+
+#[test]
+fn rings_hold_what_postgis_says() {
+    const RADII: [f64; 3] = [400.0, 1_500.0, 6_000.0];
+    let url = fresh_database();
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &url]);
+    let mut chance = chances(7);
+    let mut sql = "CREATE TABLE asked (n integer, radius float8, place geography, geom geography);".to_owned();
+    let mut answers = Vec::new();
+    for n in 0..40 {
+        let (lon, lat) = (118.55 + 0.4 * chance(), 25.95 + 0.55 * chance());
+        answers.push(server.get(&format!("/api/surroundings?point={lon},{lat}&radius_m=400,1500,6000")).json());
+        for (ring, radius) in RADII.iter().enumerate() {
+            // A disc of so many corners is too small by millimetres; along a road that just touches it that is a metre.
+            let _ = write!(
+                sql,
+                "INSERT INTO asked SELECT {}, {radius}, p, ST_MakePolygon(ST_AddPoint(line, ST_StartPoint(line)))::geography \
+                 FROM (SELECT ST_SetSRID(ST_MakePoint({lon}, {lat}), 4326)::geography AS p) here, LATERAL (SELECT ST_MakeLine(\
+                 ST_Project(p, {radius}, radians(a))::geometry ORDER BY a) AS line FROM generate_series(0.0, 359.9, 0.1) a) c;",
+                n * 10 + ring
+            );
+        }
+    }
+    psql(&url, &sql);
+    // Lines and areas that the edge of a ring only just touches are left to the test of distances.
+    let condition = "ST_DWithin(own.geom::geography, asked.place, asked.radius) \
+        AND abs(ST_Distance(own.geom::geography, asked.place) - asked.radius) > 0.5";
+    let expected = expected(&url, condition);
+    let near = expected_near(&url);
+    let mut found = BTreeMap::new();
+    for (n, answer) in answers.iter().enumerate() {
+        for (ring, own) in answer["rings"].as_array().expect("rings").iter().enumerate() {
+            assert_eq!(own["radius_m"], json!(RADII[ring]));
+            found.extend(tallies(n * 10 + ring, own));
+        }
+    }
+    let found = counted(found, &expected);
+    assert!(expected.len() > 1_000);
+    for (key, count) in &found {
+        let doubtful = near.contains(&key.split('|').take(2).collect::<Vec<_>>().join("|"));
+        assert!(doubtful || expected.get(key) == Some(count), "{key}: {count} against {:?}", expected.get(key));
+    }
+    for (key, metres) in numbers(
+        &url,
+        "SELECT asked.n, 'roads', 'class', class, sum(ST_Length(ST_Intersection(own.geom, asked.geom::geometry)::geography)) \
+         FROM asked JOIN onemap.roads own ON ST_Intersects(own.geom, asked.geom::geometry) GROUP BY asked.n, class",
+    ) {
+        let mut parts = key.split('|');
+        let asked: usize = parts.next().and_then(|n| n.parse().ok()).expect("a number");
+        let class = parts.nth(2).expect("a class");
+        let layers = answers[asked / 10]["rings"][asked % 10]["layers"].as_array().expect("layers");
+        let roads = layers.iter().find(|own| own["layer"] == "roads").expect("roads");
+        let lengths = roads["length_m"].as_array().expect("lengths");
+        let ours = lengths.iter().find(|own| own["code"] == class).expect("the class")["length_m"].as_f64();
+        assert!((ours.expect("metres") - metres).abs() < 1.0 + metres * 1e-4, "{key}: {ours:?} against {metres}");
+    }
+}
+
+/// What lies so close to the edge of a ring that two ways of measuring may differ.
+fn expected_near(url: &str) -> Vec<String> {
+    let layers = [
+        "risk_zones",
+        "roads",
+        "pipelines",
+        "villages",
+        "key_places",
+        "water_works",
+        "hazards",
+        "geo_hazard_points",
+        "shelters",
+        "townships",
+    ];
+    let sql: String = layers.iter().fold(String::new(), |mut sql, layer| {
+        let _ = write!(
+            sql,
+            "SELECT DISTINCT asked.n || '|{layer}' FROM asked JOIN onemap.{layer} own ON \
+             abs(ST_Distance(own.geom::geography, asked.place) - asked.radius) <= 0.5;"
+        );
+        sql
+    });
+    psql(url, &sql).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_on_file_is_looked_at_and_printed() {
+    let (_folder, server) = Server::of_sample();
+    let zone = server.get("/api/surroundings?zone=RZ-0001").json();
+    assert_eq!(zone["place"]["id"], "RZ-0001");
+    assert_eq!(zone["rings"].as_array().map(Vec::len), Some(1));
+    let incidents = server.get("/ogc/collections/incidents/items").json();
+    let incident =
+        incidents["features"].as_array().expect("incidents").iter().find(|own| own["geometry"]["type"] == "Point");
+    if let Some(incident) = incident {
+        let answer =
+            server.get(&format!("/api/surroundings?incident={}", incident["id"].as_str().expect("an id"))).json();
+        assert!(answer["rings"].as_array().expect("rings").len() >= 3, "rings of its kind");
+    }
+    let ranks = zone["dangers"].as_array().expect("dangers");
+    assert!(ranks.iter().all(|own| own["kind"]["zh"].is_string()));
+    assert_eq!(zone["help"].as_array().map(Vec::len), Some(3), "shelters, teams, depots");
+
+    let page = server.get("/api/surroundings?point=118.86,26.22&f=html");
+    assert_eq!(page.header("content-security-policy"), "default-src 'none'; style-src 'unsafe-inline'");
+    let html = String::from_utf8(page.body).expect("text");
+    assert!(html.contains("<h1>周边分析</h1>") && html.contains("次生危险源") && !html.contains("<script"));
+    let table = server.get("/api/surroundings?point=118.86,26.22&f=csv");
+    assert!(table.body.starts_with("\u{feff}半径".as_bytes()));
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_refused() {
+    let (_folder, server) = Server::of_sample();
+    let refuses = |path: &str, status: u16, parameter: &str, says: &str| {
+        let reply = server.get(path);
+        let body = reply.json();
+        assert_eq!((reply.status, body["parameter"].as_str()), (status, Some(parameter)), "{path}: {body}");
+        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{path}: {body}");
+    };
+    refuses("/api/surroundings", 400, "point", "missing");
+    refuses("/api/surroundings?point=26.2,118.8", 400, "point", "did you mean 118.8,26.2?");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=-5", 400, "radius_m", "not a distance");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=NaN", 400, "radius_m", "not a distance");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=500,100", 400, "radius_m", "do not grow");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=1e308", 400, "radius_m", "not a distance");
+    refuses("/api/surroundings?incident=none", 404, "incident", "none");
+    refuses("/api/surroundings?point=118.8,26.2&zone=RZ-0001", 400, "zone", "another place");
+    refuses("/api/surroundings?point=118.8,26.2&kind=war", 400, "kind", "no rings");
+    refuses("/api/surroundings?point=118.8,26.2&f=pdf", 400, "f", "not offered");
+    let post = |body: &str| server.send("POST", "/api/surroundings", &JSON, body);
+    let bow = json!({"type": "Polygon", "coordinates": [[[118.0, 26.0], [119.0, 27.0], [119.0, 26.0], [118.0, 27.0], [118.0, 26.0]]]});
+    assert_eq!(post(&bow.to_string()).status, 400, "it crosses itself");
+    assert_eq!(post("{\"type\": \"Point\", \"coordinates\": [118.8, 26.2]}").status, 400);
+    assert_eq!(post("[1, 2").status, 400);
+    let corner = "[118.8123,26.2123],".repeat(30_000);
+    let long = format!("{{\"type\":\"Polygon\",\"coordinates\":[[{corner}[118.8123,26.2123]]]}}");
+    assert_eq!(post(&long).status, 400, "too many corners");
+    let longer = "[118.8123,26.2123],".repeat(2_000_000);
+    assert_eq!(post(&longer).status, 413);
+}
