@@ -31,7 +31,7 @@
 //! | [`store`] | where it is kept: GeoPackage, PostGIS | geodesy, model | sqlx, postgis |
 //! | [`exchange`] | files in and out: GeoJSON, FlatGeobuf, tables | geodesy, model | flatgeobuf, csv |
 //! | [`snapshot`] | the picture, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
-//! | [`query`] | questions: filters, pages of features, who is nearest, audits | geodesy, model, snapshot | caseless, unicode_normalization |
+//! | [`query`] | questions: filters, pages of features, who is nearest, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin |
 //! | [`tile`] | answers as pictures: vector tiles, made and kept | geodesy, model, snapshot | quick_cache, brotli, flate2 |
 //! | [`http`] | the door: the URL map, requests, problems | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web |
 //! | [`config`] | the configuration file, checked | model, store | toml |

@@ -18,6 +18,7 @@ mod nearest; // equals brute force with another geodesic, and PostGIS
 mod outage; // the database goes, the map stays
 mod real_data; // the same against data that nobody here made, where it is at hand
 mod sample; // the sample county is what it says, byte by byte
+mod search; // what people type is found
 mod store; // what is kept stays kept, and GDAL reads it
 mod surroundings; // what lies around: equals SQL over PostGIS
 mod tiles; // decoded by a second implementation, equal to the source

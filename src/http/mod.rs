@@ -17,6 +17,7 @@ mod operations;
 mod problem;
 mod reasons;
 mod request;
+mod search;
 mod siting;
 mod surroundings;
 mod tiles;
@@ -150,6 +151,7 @@ fn urls(app: &mut web::ServiceConfig) {
 
     at("/api/layers", read().to(layers::layers));
     at("/api/audits/siting", read().to(siting::siting));
+    at("/api/search", read().to(search::search));
     at("/api/coverage", read().to(coverage::coverage));
     at("/api/events", read().to(events::events));
 
@@ -176,7 +178,7 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
         what: "path",
         value: request.path().chars().take(200).collect(),
         accepted:
-            "/, /api/layers, /api/nearest, /api/surroundings, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
+            "/, /api/layers, /api/nearest, /api/surroundings, /api/search, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
                 .to_owned(),
     })
 }

@@ -4,5 +4,6 @@ pub mod coverage;
 pub mod filter;
 pub mod items;
 pub mod nearest;
+pub mod search;
 pub mod siting;
 pub mod surroundings;

@@ -52,6 +52,22 @@ export function nearest(layer: string, lon: number, lat: number, k: number, sign
   return ask(`/api/nearest?point=${lon},${lat}&layer=${encodeURIComponent(layer)}&k=${k}`, signal);
 }
 
+/** A feature that was found by its name or code, at a place inside it. */
+export type Hit = {
+  type: "Feature"; id: string; geometry: Point | null;
+  properties: { layer: string; name: string | null; matched: string; distance_m: number | null };
+};
+
+export function search(words: string, lon: number, lat: number, limit: number, signal: AbortSignal): Promise<{ features: Hit[] }> {
+  return ask(`/api/search?q=${encodeURIComponent(words)}&point=${lon},${lat}&limit=${limit}`, signal);
+}
+
+export type AuditName = "siting" | "coverage";
+
+export function audit(name: AuditName): Promise<FeatureCollection<Geometry, Properties>> {
+  return ask(name === "siting" ? "/api/audits/siting" : "/api/coverage");
+}
+
 export function item(layer: string, id: string, signal: AbortSignal): Promise<Item> {
   return ask(`/ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
 }

@@ -1,6 +1,7 @@
 // Starts the page: language first, then what the server holds, then the map and its panels.
 import type { Map } from "maplibre-gl";
 import * as api from "./api";
+import { Audits } from "./audits";
 import { part } from "./element";
 import { Events } from "./events";
 import { Freshness } from "./freshness";
@@ -11,6 +12,7 @@ import { createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
 import { Card } from "./popup";
+import { Search } from "./search";
 import { nameTownshipsAtSeats, spellSymbols } from "./style";
 import { Tiles } from "./tiles";
 
@@ -49,17 +51,19 @@ async function start(): Promise<void> {
   window.onemap = { map, ready };
   const tiles = new Tiles(map);
   map.once("load", () => {
-    const layers = new LayerPanel(map, style, catalog, part("layers"));
+    const layers = new LayerPanel(map, style, catalog, part("layer-groups"));
     new Legend(style, catalog, layers, part("legend"));
     const card = new Card(map, catalog);
     const nearest = new NearestPanel(map, style, catalog, part("nearest"));
+    new Search(map, catalog, card, part("search"));
+    const audits = new Audits(map, part("audits"));
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
       // What moved is told by the events, tile by tile, while they are heard.
       if (tiles.areMissing || (moved && !events?.areHeard)) tiles.refresh();
     });
-    events = listen(tiles, freshness, nearest, card, catalog);
+    events = listen(tiles, freshness, nearest, card, audits, catalog);
     startClicks(map, card, nearest);
     onLanguage(() => spellSymbols(map, style));
   });
@@ -69,12 +73,15 @@ async function start(): Promise<void> {
 }
 
 /** Brings what changes on the server onto the page: the tiles that show it, the answers and the card that rest on it. */
-function listen(tiles: Tiles, freshness: Freshness, nearest: NearestPanel, card: Card, catalog: api.Catalog): Events {
+function listen(
+  tiles: Tiles, freshness: Freshness, nearest: NearestPanel, card: Card, audits: Audits, catalog: api.Catalog,
+): Events {
   return new Events({
     change({ layer, ids, boxes }) {
       tiles.touch(boxes);
       void nearest.changed(layer);
       card.changed(layer, ids);
+      void audits.changed();
       freshness.lookSoon();
     },
     reset() {
@@ -83,6 +90,7 @@ function listen(tiles: Tiles, freshness: Freshness, nearest: NearestPanel, card:
         void nearest.changed(id);
         card.changed(id, undefined);
       }
+      void audits.changed();
       freshness.lookSoon();
     },
     freshness: (news) => freshness.hear(news),

@@ -168,7 +168,10 @@ export class NearestPanel {
     }
     const zoom = element("button", { type: "button", class: "link" }, say("seeAnswers"));
     zoom.addEventListener("click", () => this.#zoomToAnswers());
-    return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom));
+    const brief = element("a", {
+      class: "link brief", target: "_blank", rel: "noopener", href: `/api/surroundings?point=${place.lon},${place.lat}&f=html`,
+    }, say("printBrief"));
+    return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom, " ", brief));
   }
 
   #group({ layer, answer, failure }: Outcome): HTMLElement {
@@ -201,11 +204,12 @@ export class NearestPanel {
     const facts: HTMLElement[] = [];
     const fact = (text: string, kind = "") => facts.push(element("span", { class: `fact ${kind}` }, text));
     if (layer.id === "shelters") {
-      const free = freePlaces(properties);
+      const free = typeof properties.free_places === "number" ? properties.free_places : undefined;
       const capacity = typeof properties.capacity === "number" ? ` / ${number(properties.capacity)}` : "";
       fact(`${say("freePlaces")} ${free === undefined ? say("unknown") : number(free)}${capacity}`,
         free === undefined ? "doubt" : free > 0 ? "good" : "bad");
     }
+    if (properties.standing === "unknown") fact(say("notKnownToFit"), "doubt");
     if (layer.id === "teams") {
       fact(`${say("people")} ${typeof properties.people === "number" ? number(properties.people) : say("unknown")}`);
     }
@@ -222,13 +226,6 @@ export class NearestPanel {
       confirmed ? "quiet" : "doubt");
     return facts;
   }
-}
-
-/** Places left; unknown as soon as one of the three numbers is. */
-function freePlaces(properties: Properties): number | undefined {
-  const { capacity, occupancy, promised } = properties;
-  if (typeof capacity !== "number" || typeof occupancy !== "number" || typeof promised !== "number") return undefined;
-  return Math.max(0, capacity - occupancy - promised);
 }
 
 /** "118.863,26.221", with Chinese commas and blanks forgiven. */

@@ -21,6 +21,14 @@ fn what_moves_in_the_store_moves_on_the_open_map() {
 }
 
 #[test]
+fn names_are_found_and_audits_are_drawn() {
+    let (_folder, server) = Server::of_sample();
+    let pictures = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/search.mjs", &[&server.url, &pictures]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
 fn the_style_is_valid_and_has_the_colours_of_the_catalog() {
     let style = project().join("styles/onemap.json");
     script_well("styles/validate.mjs", &[&style.display().to_string()]);

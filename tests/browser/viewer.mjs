@@ -40,7 +40,7 @@ try {
 
   await check("the title and all layer names are Chinese", async () => {
     assert.equal(await page.locator("#header h1").textContent(), "闽清县应急管理一张图");
-    const shown = await page.locator("#layers .layer .name").allTextContents();
+    const shown = await page.locator("#layer-groups .layer .name").allTextContents();
     assert.deepEqual(shown.toSorted(), catalog.layers.map((layer) => layer.title.zh).toSorted());
   });
 
@@ -144,7 +144,7 @@ try {
 
   async function inEnglish() {
     assert.equal(await page.locator("#header h1").textContent(), "Minqing One Map");
-    const shown = await page.locator("#layers .layer .name").allTextContents();
+    const shown = await page.locator("#layer-groups .layer .name").allTextContents();
     assert.deepEqual(shown.toSorted(), catalog.layers.map((layer) => layer.title.en).toSorted());
     assert.equal(await page.evaluate(() => JSON.stringify(window.onemap.map.getLayoutProperty("shelters-sign", "text-field")).includes("避")), false);
   }

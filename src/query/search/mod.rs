@@ -1,0 +1,129 @@
+//! Search: features by name, by the sound of their Chinese name, or by code.
+
+mod sound;
+
+use rayon::prelude::*;
+
+use crate::geodesy::LonLat;
+use crate::geodesy::distance::nearest_place;
+use crate::snapshot::{Layer, Row, Snapshot};
+use sound::sounds_like;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// Words in lower case, all of which must be found.
+    pub words: Vec<String>,
+    /// Where.
+    pub layers: Vec<&'a Layer>,
+    /// Of those that match as well, the nearer come first.
+    pub near: Option<LonLat>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// How a word was found, the better way first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Match {
+    /// It is the name, the id or the code.
+    Whole,
+    /// The name begins with it.
+    Start,
+    /// The id or the code begins with it.
+    Code,
+    /// It stands in the name.
+    Inside,
+    /// All of the name sounds like it.
+    SoundOfWhole,
+    /// The name begins with its sound: pinyin, or first letters of it.
+    SoundOfStart,
+    /// Its sound stands in the name.
+    SoundInside,
+}
+
+/// A feature that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit<'a> {
+    /// Its layer.
+    pub layer: &'a Layer,
+    /// The feature.
+    pub row: Row<'a>,
+    /// How the worst of the words was found.
+    pub how: Match,
+    /// Metres from where the asker is.
+    pub distance_m: Option<f64>,
+}
+
+/// Finds features: the better match first, then the nearer, then the shorter name, then by layer and id.
+#[must_use]
+pub fn search<'a>(ask: &Ask<'a>) -> Vec<Hit<'a>> {
+    let chunks: Vec<_> =
+        ask.layers.iter().flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, &**chunk))).collect();
+    let found: Vec<Hit<'a>> = chunks
+        .into_par_iter()
+        .flat_map_iter(|(layer, chunk)| {
+            let hits = chunk.rows_after(None).filter_map(|row| hit(ask, layer, row));
+            first(hits.collect(), ask.limit)
+        })
+        .collect();
+    first(found, ask.limit)
+}
+
+/// The layers of a picture that have names.
+#[must_use]
+pub fn named_layers(snapshot: &Snapshot) -> Vec<&Layer> {
+    snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().position("name").is_some()).collect()
+}
+
+fn first(mut hits: Vec<Hit<'_>>, limit: usize) -> Vec<Hit<'_>> {
+    let length = |hit: &Hit<'_>| hit.layer.text(&hit.row, "name").map_or(0, |name| name.chars().count());
+    hits.sort_by(|a, b| {
+        let metres = |hit: &Hit<'_>| hit.distance_m.unwrap_or(f64::INFINITY);
+        let order = a.how.cmp(&b.how).then(metres(a).total_cmp(&metres(b))).then_with(|| length(a).cmp(&length(b)));
+        order.then_with(|| (&a.layer.schema().id, a.row.id()).cmp(&(&b.layer.schema().id, b.row.id())))
+    });
+    hits.truncate(limit);
+    hits
+}
+
+fn hit<'a>(ask: &Ask<'_>, layer: &'a Layer, row: Row<'a>) -> Option<Hit<'a>> {
+    let name = layer.text(&row, "name").unwrap_or_default();
+    let (id, code) = (row.id().as_str(), layer.text(&row, "code"));
+    let how = ask.words.iter().map(|word| best(word, name, id, code)).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    let distance_m = ask.near.and_then(|from| Some(nearest_place(from, row.shape()?.geometry())?.1));
+    Some(Hit { layer, row, how, distance_m })
+}
+
+/// The best way in which a word is found.
+fn best(word: &str, name: &str, id: &str, code: Option<&str>) -> Option<Match> {
+    let lower;
+    let name = if name.is_ascii() || name.chars().any(char::is_uppercase) {
+        lower = name.to_lowercase();
+        lower.as_str()
+    } else {
+        name
+    };
+    let begins = |text: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let is = |text: &str| text.len() == word.len() && begins(text);
+    if name == word || is(id) || code.is_some_and(is) {
+        return Some(Match::Whole);
+    }
+    if name.starts_with(word) {
+        return Some(Match::Start);
+    }
+    if begins(id) || code.is_some_and(begins) {
+        return Some(Match::Code);
+    }
+    if name.contains(word) {
+        return Some(Match::Inside);
+    }
+    if !word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
+    let spoken = sounds_like(name, word)?;
+    Some(match (spoken.start, spoken.end == name.chars().count()) {
+        (0, true) => Match::SoundOfWhole,
+        (0, false) => Match::SoundOfStart,
+        _ => Match::SoundInside,
+    })
+}

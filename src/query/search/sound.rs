@@ -1,0 +1,93 @@
+//! The sound of Chinese names: pinyin without tones, whole syllables or their first letters, mixed as people type them.
+
+use std::ops::Range;
+
+use pinyin::{PinyinMulti, ToPinyinMulti};
+
+/// Longest word that is compared by sound, bytes: nobody types more, and the work stays small.
+const LONGEST: usize = 64;
+
+/// The characters of a name that sound like a word of ASCII letters; the last syllable may be unfinished.
+pub(super) fn sounds_like(name: &str, word: &str) -> Option<Range<usize>> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    let syllables: Vec<(char, Option<PinyinMulti>)> = name.chars().map(|c| (c, c.to_pinyin_multi())).collect();
+    // A word of sound has at least one Chinese character.
+    let spoken = |start: usize| {
+        syllables[start].1?;
+        follows(&syllables[start..], word.as_bytes()).map(|count| start..start + count)
+    };
+    (0..syllables.len()).find_map(spoken)
+}
+
+/// Along how many characters of the rest of a name the rest of a word can be spoken. A set of the letters reached so far keeps the
+/// work to the product of both lengths.
+fn follows(syllables: &[(char, Option<PinyinMulti>)], word: &[u8]) -> Option<usize> {
+    let mut reached: u128 = 1;
+    for (index, (c, readings)) in syllables.iter().enumerate() {
+        let mut next: u128 = 0;
+        for at in (0..word.len()).filter(|at| reached & (1 << at) > 0) {
+            let mut take = |letters: usize| next |= 1 << (at + letters);
+            let Some(readings) = readings else {
+                if c.is_ascii() && word[at].eq_ignore_ascii_case(&(*c as u8)) {
+                    take(1);
+                }
+                continue;
+            };
+            for reading in (0..readings.count()).map(|nth| readings.get(nth).plain()) {
+                let same = in_common(reading, &word[at..]);
+                if same > 0 {
+                    take(1);
+                }
+                if same == reading.chars().count() || at + same == word.len() {
+                    take(same);
+                }
+            }
+        }
+        if next & (1 << word.len()) > 0 {
+            return Some(index + 1);
+        }
+        reached = next & !1;
+        if reached == 0 {
+            return None;
+        }
+    }
+    None
+}
+
+/// How many letters a reading and a word have in common from the start; ü is typed as v or u.
+fn in_common(reading: &str, word: &[u8]) -> usize {
+    let same = |(own, typed): (char, &u8)| match own {
+        'ü' => matches!(typed, b'v' | b'u'),
+        own => own == char::from(*typed),
+    };
+    reading.chars().zip(word).take_while(|(own, typed)| same((*own, typed))).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_as_people_type_them() {
+        for (name, word, place) in [
+            ("闽清县", "minqing", Some(0..2)),
+            ("闽清县", "mq", Some(0..2)),
+            ("闽清县", "mqx", Some(0..3)),
+            ("闽清县", "minqx", Some(0..3)),
+            ("闽清县", "mqing", Some(0..2)),
+            ("闽清县", "qingxian", Some(1..3)),
+            ("闽清县", "minqin", Some(0..2)),
+            ("闽清县", "mng", None),
+            ("重庆路", "chongqing", Some(0..2)),
+            ("重庆路", "zhongqing", Some(0..2)),
+            ("绿洲", "lvzhou", Some(0..2)),
+            ("绿洲", "lz", Some(0..2)),
+            ("县第一中学A区", "dyzxaq", Some(1..7)),
+            ("abc", "abc", None),
+        ] {
+            assert_eq!(sounds_like(name, word), place, "{name} {word}");
+        }
+    }
+}

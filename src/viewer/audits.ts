@@ -1,0 +1,86 @@
+// Two audits on the map: places with people in dangerous areas, and villages too far from help.
+import type { CircleLayerSpecification, GeoJSONSource, Map } from "maplibre-gl";
+import { audit, type AuditName } from "./api";
+import { element } from "./element";
+import { number } from "./format";
+import { onLanguage, say } from "./language";
+import { notice, settle } from "./notices";
+
+type Paint = NonNullable<CircleLayerSpecification["paint"]>;
+
+/** A ring around what it is about, so that the symbol inside stays to be seen. */
+const PAINT: Record<AuditName, Paint> = {
+  siting: {
+    "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 5, 15, 15],
+    "circle-color": "#ffffff00",
+    "circle-stroke-color": ["case", ["get", "inside"], "#b3182d", "#c2571a"],
+    "circle-stroke-width": ["case", ["get", "inside"], 4, 2.5],
+  },
+  coverage: {
+    "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 4, 15, 13],
+    "circle-color": ["step", ["length", ["get", "beyond"]], "#137a43", 1, "#f2c511", 2, "#f28322", 3, "#d7263d"],
+    "circle-opacity": 0.75,
+    "circle-stroke-color": "#22303c",
+    "circle-stroke-width": 1,
+  },
+};
+
+export class Audits {
+  readonly #shown = new Set<AuditName>();
+  readonly #counts = new globalThis.Map<AuditName, number>();
+
+  constructor(private readonly map: Map, private readonly panel: HTMLElement) {
+    onLanguage(() => this.#draw());
+  }
+
+  /** Something changed in a layer: audits that are shown are made again. */
+  async changed(): Promise<void> {
+    await Promise.all([...this.#shown].map((name) => this.#load(name)));
+  }
+
+  #draw(): void {
+    this.panel.replaceChildren(element("section", { "aria-label": say("audits") },
+      element("h2", {}, say("audits")),
+      ...(["siting", "coverage"] as const).map((name) => this.#row(name))));
+  }
+
+  #row(name: AuditName): HTMLElement {
+    const box = element("input", { type: "checkbox", checked: this.#shown.has(name) });
+    box.addEventListener("change", () => void this.#toggle(name, box.checked));
+    const count = this.#counts.get(name);
+    return element("label", { class: "layer", "data-audit": name, title: say(name === "siting" ? "sitingHint" : "coverageHint") },
+      box, element("span", { class: "name" }, say(name)),
+      element("span", { class: "count" }, count === undefined ? "" : number(count)));
+  }
+
+  async #toggle(name: AuditName, on: boolean): Promise<void> {
+    if (on) {
+      this.#shown.add(name);
+      await this.#load(name);
+    } else {
+      this.#shown.delete(name);
+      if (this.map.getLayer(`audit-${name}`)) this.map.setLayoutProperty(`audit-${name}`, "visibility", "none");
+    }
+  }
+
+  async #load(name: AuditName): Promise<void> {
+    try {
+      const found = await audit(name);
+      settle(`audit-${name}`);
+      this.#counts.set(name, name === "siting" ? found.features.length
+        : found.features.filter((feature) => (feature.properties.beyond as unknown[]).length > 0).length);
+      this.#draw();
+      const source = this.map.getSource<GeoJSONSource>(`audit-${name}`);
+      if (source) {
+        source.setData(found);
+      } else {
+        this.map.addSource(`audit-${name}`, { type: "geojson", data: found });
+        this.map.addLayer({ id: `audit-${name}`, type: "circle", source: `audit-${name}`, paint: PAINT[name] });
+      }
+      this.map.setLayoutProperty(`audit-${name}`, "visibility", this.#shown.has(name) ? "visible" : "none");
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      notice(`audit-${name}`, "askFailed", () => why, () => void this.#load(name));
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// The search field in the header: names, pinyin, first letters, codes; arrow keys and Enter choose, a choice opens its card.
+import { LngLat, type Map } from "maplibre-gl";
+import { search, type Catalog, type Hit } from "./api";
+import { element } from "./element";
+import { distance } from "./format";
+import { onLanguage, pick, say } from "./language";
+import type { Card } from "./popup";
+
+/** Typing pauses this long before the server is asked. */
+const PAUSE_MS = 120;
+const SHOWN = 8;
+const CLOSE_UP_ZOOM = 15;
+
+export class Search {
+  readonly #field: HTMLInputElement;
+  readonly #list: HTMLElement;
+  #hits: Hit[] = [];
+  #chosen = -1;
+  #asking = new AbortController();
+  #pause = 0;
+
+  constructor(private readonly map: Map, private readonly catalog: Catalog, private readonly card: Card, box: HTMLElement) {
+    this.#list = element("ul", { id: "search-hits", role: "listbox", hidden: true });
+    this.#field = element("input", {
+      type: "search", role: "combobox", "aria-controls": "search-hits", "aria-expanded": "false", "aria-autocomplete": "list",
+      autocomplete: "off", spellcheck: "false", maxlength: "100",
+    });
+    box.replaceChildren(this.#field, this.#list);
+    box.hidden = false;
+    onLanguage(() => {
+      this.#field.placeholder = say("searchHint");
+      this.#field.setAttribute("aria-label", say("search"));
+      this.#list.setAttribute("aria-label", say("search"));
+      this.#draw();
+    });
+    this.#field.addEventListener("input", () => this.#askSoon());
+    this.#field.addEventListener("focus", () => this.#show(this.#hits.length > 0));
+    this.#field.addEventListener("keydown", (event) => this.#key(event));
+    document.addEventListener("pointerdown", (event) => {
+      if (!box.contains(event.target as Node)) this.#show(false);
+    });
+  }
+
+  #askSoon(): void {
+    window.clearTimeout(this.#pause);
+    this.#pause = window.setTimeout(() => void this.#ask(), PAUSE_MS);
+  }
+
+  async #ask(): Promise<void> {
+    this.#asking.abort();
+    const asking = new AbortController();
+    this.#asking = asking;
+    const words = this.#field.value.trim();
+    this.#chosen = -1;
+    try {
+      const centre = this.map.getCenter();
+      this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, asking.signal)).features;
+      if (asking.signal.aborted) return;
+      this.#draw(words !== "" && this.#hits.length === 0 ? say("nothingFound") : undefined);
+    } catch (error) {
+      if (asking.signal.aborted) return;
+      this.#hits = [];
+      this.#draw(say("askFailed") + (error instanceof Error ? error.message : String(error)));
+    }
+    this.#show(words !== "");
+  }
+
+  #key(event: KeyboardEvent): void {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && this.#hits.length > 0) {
+      event.preventDefault();
+      const count = this.#hits.length;
+      this.#chosen = this.#chosen < 0 && step < 0 ? count - 1 : (this.#chosen + step + count) % count;
+      this.#draw();
+    } else if (event.key === "Enter") {
+      // The card takes the focus with its closing button, which the same stroke must not press.
+      event.preventDefault();
+      const hit = this.#hits[Math.max(this.#chosen, 0)];
+      if (hit) this.#choose(hit);
+    } else if (event.key === "Escape") {
+      event.stopPropagation();
+      this.#show(false);
+    }
+  }
+
+  #choose(hit: Hit): void {
+    this.#show(false);
+    this.#field.blur();
+    if (!hit.geometry) return;
+    const [lon, lat] = hit.geometry.coordinates as [number, number];
+    this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), CLOSE_UP_ZOOM) });
+    this.card.open([{ layer: hit.properties.layer, id: hit.id, name: hit.properties.name ?? hit.id }], new LngLat(lon, lat));
+  }
+
+  #draw(instead?: string): void {
+    const rows = this.#hits.map((hit, at) => {
+      const layer = this.catalog.layers.find((one) => one.id === hit.properties.layer);
+      const far = hit.properties.distance_m === null ? "" : distance(hit.properties.distance_m);
+      const row = element("li", { role: "option", id: `search-hit-${at}`, "aria-selected": String(at === this.#chosen), "data-id": hit.id },
+        element("span", { class: "name" }, hit.properties.name ?? hit.id),
+        element("span", { class: "quiet" }, layer ? pick(layer.title) : hit.properties.layer, " ", far));
+      // Before the field loses its focus.
+      row.addEventListener("pointerdown", (event) => {
+        event.preventDefault();
+        this.#choose(hit);
+      });
+      return row;
+    });
+    this.#list.replaceChildren(...(instead === undefined ? rows : [element("li", { class: "quiet", role: "status" }, instead)]));
+    if (this.#chosen >= 0) this.#field.setAttribute("aria-activedescendant", `search-hit-${this.#chosen}`);
+    else this.#field.removeAttribute("aria-activedescendant");
+  }
+
+  #show(open: boolean): void {
+    this.#list.hidden = !open;
+    this.#field.setAttribute("aria-expanded", String(open));
+  }
+}

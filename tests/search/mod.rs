@@ -1,0 +1,99 @@
+//! Search finds what people type, the best first.
+
+use serde_json::{Value as Json, json};
+
+use crate::stage::{Server, encoded};
+
+fn search(server: &Server, query: &str) -> Vec<(String, String, String)> {
+    let answer = server.get(&format!("/api/search?{query}")).json();
+    let features = answer["features"].as_array().unwrap_or_else(|| panic!("{query}: {answer}")).clone();
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    features
+        .iter()
+        .map(|own| (text(&own["id"]), text(&own["properties"]["name"]), text(&own["properties"]["matched"])))
+        .collect()
+}
+
+/// Names of all features, by layer and id.
+fn names(server: &Server) -> Vec<(String, String)> {
+    let layers = server.get("/api/layers").json();
+    let layers = layers["layers"].as_array().expect("layers").clone();
+    let all = layers.iter().flat_map(|layer| {
+        let id = layer["id"].as_str().expect("an id");
+        let mut answer = server.get(&format!("/ogc/collections/{id}/items?limit=10000")).json();
+        answer["features"].take().as_array().expect("features").clone()
+    });
+    all.filter_map(|own| Some((own["id"].as_str()?.to_owned(), own["properties"]["name"].as_str()?.to_owned())))
+        .collect()
+}
+
+#[test]
+fn names_are_found_by_any_part_and_by_their_sound() {
+    let (_folder, server) = Server::of_sample();
+    let names = names(&server);
+    for part in ["避灾点", "梅溪", "小学", "救援"] {
+        let mut expected: Vec<&str> =
+            names.iter().filter(|(_, name)| name.contains(part)).map(|(id, _)| id.as_str()).collect();
+        let found = search(&server, &format!("limit=100&q={}", encoded(part)));
+        assert_eq!(found.len(), expected.len().min(100), "{part}");
+        expected.sort_unstable();
+        assert!(found.iter().all(|(id, name, _)| expected.binary_search(&id.as_str()).is_ok() && name.contains(part)));
+    }
+    // The name itself comes first, then names that begin so, then codes.
+    let (id, name) = names.iter().find(|(id, _)| id == "SH-0001").expect("a shelter");
+    assert_eq!(search(&server, &format!("q={}", encoded(name)))[0], (id.clone(), name.clone(), "whole".to_owned()));
+    assert_eq!(search(&server, "q=sh-0001")[0].0, "SH-0001");
+    assert_eq!(search(&server, "q=350124101000&layer=townships")[0].1, "梅溪镇");
+    assert!(search(&server, "q=3501241&limit=100").iter().all(|(.., matched)| matched == "code"));
+
+    for typed in ["meixi", "mxz", "meix", "mxizhen"] {
+        let found = search(&server, &format!("layer=townships&q={typed}"));
+        assert_eq!(
+            found.first().map(|(_, name, how)| (name.as_str(), how.as_str())),
+            Some(("梅溪镇", "pinyin")),
+            "{typed}"
+        );
+    }
+    let both = search(&server, &format!("limit=100&q={}", encoded("梅溪 避灾点")));
+    assert!(!both.is_empty() && both.iter().all(|(_, name, _)| name.contains("梅溪") && name.contains("避灾点")));
+    assert_eq!(search(&server, &format!("q={}", encoded("没有这个名字"))), []);
+}
+
+#[test]
+fn of_those_that_match_as_well_the_nearer_comes_first() {
+    let (_folder, server) = Server::of_sample();
+    let path = format!("/api/search?layer=shelters&limit=50&point=118.86,26.22&q={}", encoded("村部避灾点"));
+    let answer = server.get(&path).json();
+    let metres: Vec<f64> = answer["features"]
+        .as_array()
+        .expect("features")
+        .iter()
+        .map(|own| own["properties"]["distance_m"].as_f64().expect("metres"))
+        .collect();
+    assert!(metres.len() == 50 && metres.is_sorted(), "{metres:?}");
+    // A contact's name is nobody's to find.
+    let contact = server.get("/api/search?q=13800").json();
+    assert_eq!(contact["features"], json!([]));
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused() {
+    let (_folder, server) = Server::of_sample();
+    let long = "a".repeat(101);
+    for (query, parameter) in [
+        ("", "q"),
+        ("q=%20", "q"),
+        (&format!("q={long}"), "q"),
+        ("q=a&limit=0", "limit"),
+        ("q=a&layer=nope", "layer"),
+        ("q=a&point=26,118", "point"),
+        ("q=a&fuzzy=1", "fuzzy"),
+    ] {
+        let reply = server.get(&format!("/api/search?{query}"));
+        assert!(
+            (400..500).contains(&reply.status) && reply.json()["parameter"] == parameter,
+            "{query}: {}",
+            reply.json()
+        );
+    }
+}
