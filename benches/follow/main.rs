@@ -12,6 +12,7 @@
     reason = "a benchmark prints, reads the clock and ends at what it did not expect"
 )]
 
+#[path = "../nation/mod.rs"]
 mod nation;
 #[path = "../../tests/stage/mod.rs"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
