@@ -1,5 +1,6 @@
 //! The configuration file: what stands in it, checked, with the place of every mistake.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::store::TableLayer;
 pub struct Config {
     /// Tables of other programs that stand on the map as layers.
     pub layers: Vec<TableLayer>,
+    /// Rings around what happened, metres, growing, by the kind of incident; others stay as they are built in.
+    pub rings_m: BTreeMap<String, Vec<f64>>,
 }
 
 /// Why a configuration file cannot be used.
@@ -41,6 +44,8 @@ pub enum Error {
 struct RawConfig {
     #[serde(default)]
     layer: Vec<RawLayer>,
+    #[serde(default)]
+    rings_m: BTreeMap<String, Vec<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +88,12 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
         let raw: RawConfig = toml::from_str(&text).map_err(|error| content(error.to_string()))?;
         let layers = raw.layer.into_iter().map(|layer| layer.checked().map_err(content)).collect::<Result<_, _>>()?;
-        Ok(Self { layers })
+        for (kind, rings) in &raw.rings_m {
+            if rings.is_empty() || rings[0] <= 0.0 || !rings.is_sorted_by(|a, b| a < b) {
+                return Err(content(format!("rings_m.{kind} is not a list of growing distances above 0, in metres")));
+            }
+        }
+        Ok(Self { layers, rings_m: raw.rings_m })
     }
 }
 

@@ -76,7 +76,8 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let listener = listen(options.listen)?;
     let address = listener.local_addr()?;
     raise_file_limit();
-    let catalog = Catalog::built_in()?;
+    let mut catalog = Catalog::built_in()?;
+    catalog.rings_m.extend(options.store.config()?.rings_m);
     let started = Instant::now();
     let fill = if options.empty { Fill::Nothing } else { Fill::Sample };
     let opened = opening::open(&options.store, &options.copies, &catalog, fill).await?;

@@ -128,7 +128,8 @@ impl StoreOptions {
         }))
     }
 
-    fn config(&self) -> anyhow::Result<Config> {
+    /// What the configuration file says; nothing without one.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
         const DEFAULT: &str = "onemap.toml";
         match &self.config {
             Some(path) => Ok(Config::read(path)?),

@@ -1,9 +1,11 @@
 //! Coverage: how far the people of each village are from help.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
+use time::Date;
 
 use super::Door;
 use super::answer::{CSV, GEOJSON, Moment};
@@ -14,9 +16,11 @@ use super::request::{Parameters, layer};
 use crate::clock;
 use crate::exchange::geojson::write_json;
 use crate::exchange::table::write_table;
+use crate::model::schema::Label;
+use crate::model::{Feature, Field, FieldType, GeometryKind, LayerSchema, Roles, Value};
 use crate::query::coverage::{Covered, Need, coverage as cover};
 use crate::query::nearest::demand::Demand;
-use crate::snapshot::{Layer, Snapshot};
+use crate::snapshot::{Layer, Snapshot, Version};
 
 const MAX_LIMIT_M: f64 = 1_000_000.0;
 const MAX_PEOPLE: usize = 1_000_000;
@@ -27,6 +31,82 @@ const HELP: [(&str, &str, &str, f64); 3] = [
     ("team", "teams", "team_m", 10_000.0),
     ("depot", "depots", "depot_m", 10_000.0),
 ];
+
+/// The coverage of the picture with the default limits, as a layer for tiles; made anew when the picture is.
+#[derive(Default)]
+pub(super) struct CoverageLayer(Mutex<Option<(Version, Date, Arc<Layer>)>>);
+
+impl CoverageLayer {
+    /// What the layer is called in the address of a tile.
+    pub(super) const ID: &str = "coverage";
+
+    pub(super) fn of(&self, snapshot: &Snapshot) -> Result<Arc<Layer>, Problem> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let today = clock::today();
+        if let Some((version, day, layer)) = &*kept
+            && (*version, *day) == (snapshot.version(), today)
+        {
+            return Ok(layer.clone());
+        }
+        let places = layer(snapshot, "layer", "villages")?;
+        let needs =
+            HELP.iter().map(|(_, id, _, limit_m)| need(snapshot, id, 1, *limit_m)).collect::<Result<Vec<_>, _>>()?;
+        let features = cover(snapshot, places, &needs).iter().map(|own| as_feature(places, own)).collect();
+        let made = Arc::new(Layer::build(schema(), features));
+        *kept = Some((snapshot.version(), today, made.clone()));
+        Ok(made)
+    }
+}
+
+fn schema() -> LayerSchema {
+    let field = |name: &str, field_type: FieldType, zh: &str, unit: Option<&str>| Field {
+        name: name.to_owned(),
+        field_type,
+        title: Label { zh: zh.to_owned(), en: name.to_owned() },
+        unit: unit.map(str::to_owned),
+        codes: None,
+        sensitive: false,
+        in_tiles: true,
+        min: None,
+        max: None,
+    };
+    let metres = HELP.iter().map(|(help, ..)| field(&format!("{help}_m"), FieldType::Real, "距离", Some("m")));
+    let own = [
+        field("name", FieldType::Text, "名称", None),
+        field("people", FieldType::Integer, "人口", Some("persons")),
+        field("beyond", FieldType::Integer, "超限项数", None),
+    ];
+    LayerSchema {
+        id: CoverageLayer::ID.to_owned(),
+        title: Label { zh: "救助覆盖".to_owned(), en: "Coverage".to_owned() },
+        group: "rescue".to_owned(),
+        geometry: GeometryKind::Any,
+        min_zoom: 0,
+        fields: own.into_iter().chain(metres).collect(),
+        roles: Roles::default(),
+    }
+}
+
+fn as_feature(places: &Layer, own: &Covered<'_>) -> Feature {
+    let beyond = own.is_beyond.iter().filter(|is_beyond| **is_beyond).count();
+    let metres =
+        own.help.iter().map(|near| near.map_or(Value::Unknown, |near| Value::Real(millimetres(near.distance_m))));
+    let facts = [
+        places.text(&own.row, "name").map_or(Value::Unknown, |name| Value::Text(name.to_owned())),
+        own.people.map_or(Value::Unknown, Value::Integer),
+        Value::Integer(i64::try_from(beyond).unwrap_or(i64::MAX)),
+    ];
+    Feature {
+        id: own.row.id().clone(),
+        geometry: own.row.shape().cloned(),
+        values: facts.into_iter().chain(metres).collect(),
+    }
+}
+
+fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Result<Need<'a>, Problem> {
+    let demand = Demand { people: Some(people), ..Demand::ready(clock::today()) };
+    Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
+}
 
 /// How far the people of each village are from a ready shelter with room, a ready team and a stocked depot.
 pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
@@ -40,8 +120,7 @@ pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Res
     let mut needs = Vec::new();
     for (_, id, limit, default_m) in HELP {
         let limit_m = parameters.metres(limit, MAX_LIMIT_M)?.unwrap_or(default_m);
-        let demand = Demand { people: Some(people), ..Demand::ready(clock::today()) };
-        needs.push(Need { layer: layer(&moment.snapshot, "layer", id)?, demand, limit_m });
+        needs.push(need(&moment.snapshot, id, people, limit_m)?);
     }
     let covered = cover(&moment.snapshot, places, &needs);
     let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));

@@ -84,11 +84,13 @@ pub fn serve(
 ) -> std::io::Result<Server> {
     let door = web::Data::new(door);
     let tiles = web::Data::new(TileCache::new(limits.tile_cache_bytes, answer::etag));
+    let coverage = web::Data::new(coverage::CoverageLayer::default());
     let streams = web::Data::new(events::Streams::new(limits.event_streams, closing));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(door.clone())
             .app_data(tiles.clone())
+            .app_data(coverage.clone())
             .app_data(streams.clone())
             .wrap(Compress::default())
             .wrap(NormalizePath::trim())

@@ -1,6 +1,7 @@
 //! Who is nearest and can take the job: one place by GET, one or many places by POST.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::{StreamExt, stream};
@@ -56,7 +57,7 @@ pub(super) async fn nearest_of_body(
     if let Some(name) = ["point", "near"].into_iter().find(|name| parameters.get(name).is_some()) {
         return Err(invalid(name, parameters.get(name).unwrap_or_default(), "it stands beside points", "one of them"));
     }
-    many(&door, &parameters, &points, format.get("f"))
+    many(&door, &parameters, &points, &format)
 }
 
 fn one(door: &Door, parameters: &Parameters) -> Result<HttpResponse, Problem> {
@@ -81,7 +82,7 @@ fn many(
     door: &web::Data<Door>,
     parameters: &Parameters,
     points: &Json,
-    format: Option<&str>,
+    format: &Parameters,
 ) -> Result<HttpResponse, Problem> {
     let moment = Moment::now(door);
     let job = Arc::new(Job::read(parameters, door, &moment.snapshot)?);
@@ -91,29 +92,56 @@ fn many(
         let (value, accepted) = (format!("{} points", origins.len()), format!("at most {MAX_ANSWERS} in all"));
         return Err(invalid("points", &value, &format!("with {each} answers each they are too many"), &accepted));
     }
-    let media_type = match format {
-        None | Some("ndjson") => "application/x-ndjson",
-        Some(other) => return Err(invalid("f", other, "this form is not offered", "ndjson")),
-    };
-    let batches: Vec<Vec<Origin>> = origins.chunks(BATCH).map(<[Origin]>::to_vec).collect();
+    let form = format.form(&["ndjson", "geojson"])?;
+    let numbered: Vec<(usize, Origin)> = origins.into_iter().enumerate().collect();
+    let batches: Vec<Vec<(usize, Origin)>> = numbered.chunks(BATCH).map(<[(usize, Origin)]>::to_vec).collect();
     let (door, snapshot) = (door.clone(), moment.snapshot.clone());
     let members = moment.members();
+    let members_first = members.clone();
+    let begun = Arc::new(AtomicBool::new(false));
     let lines = stream::iter(batches).then(move |batch| {
+        let begun = begun.clone();
         let (door, snapshot, job, members) = (door.clone(), snapshot.clone(), job.clone(), members.clone());
         async move {
             let answered = web::block(move || {
-                let lines: Result<Vec<Vec<u8>>, Problem> =
-                    batch.par_iter().map(|origin| line(&door, &snapshot, &job, origin, &members)).collect();
-                lines.map(|lines| web::Bytes::from(lines.concat()))
+                let answer = |(number, origin): &(usize, Origin)| match form {
+                    "geojson" => features(&door, &snapshot, &job, origin, *number),
+                    _ => line(&door, &snapshot, &job, origin, &members),
+                };
+                let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
+                answers.map(|answers| web::Bytes::from(answers.concat()))
             });
             match answered.await {
+                // The first feature of all has no comma before it.
+                Ok(Ok(bytes)) if form == "geojson" && !bytes.is_empty() && !begun.swap(true, Ordering::Relaxed) => {
+                    Ok(bytes.slice(1..))
+                }
                 Ok(Ok(bytes)) => Ok(bytes),
                 Ok(Err(problem)) => Err(actix_web::Error::from(problem)),
                 Err(stopped) => Err(actix_web::Error::from(stopped)),
             }
         }
     });
-    Ok(moment.respond(media_type).streaming(lines))
+    if form == "ndjson" {
+        return Ok(moment.respond("application/x-ndjson").streaming(lines));
+    }
+    let around = |text: String| stream::once(std::future::ready(Ok::<_, actix_web::Error>(web::Bytes::from(text))));
+    // Nothing may stand after a comma but a feature, so the members come first.
+    let mut head = members_first.to_string();
+    head.pop();
+    head.push_str(",\"type\":\"FeatureCollection\",\"features\":[");
+    Ok(moment.respond(GEOJSON).streaming(around(head).chain(lines).chain(around("]}".to_owned()))))
+}
+
+/// The features of one of many places, each with the number of its place and a comma before it.
+fn features(door: &Door, snapshot: &Snapshot, job: &Job, origin: &Origin, number: usize) -> Result<Vec<u8>, Problem> {
+    let mut out = Vec::new();
+    let mut first = true;
+    write_features(&mut out, &mut first, (door, snapshot, job), origin, Some(number))?;
+    if !first {
+        out.insert(0, b',');
+    }
+    Ok(out)
 }
 
 fn line(door: &Door, snapshot: &Snapshot, job: &Job, origin: &Origin, members: &Json) -> Result<Vec<u8>, Problem> {
@@ -152,13 +180,7 @@ fn write_answer(
     origin: &Origin,
 ) -> Result<(), Problem> {
     out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
-    let mut layers = Vec::with_capacity(job.parts.len());
-    let mut first = true;
-    for part in &job.parts {
-        let own = layer(snapshot, "layer", &part.layer)?;
-        let mut page = Page { out: &mut *out, first: &mut first, door, snapshot, job, layer: own, rank: 0 };
-        layers.push(if job.combine { page.together(part, origin) } else { page.nearest(part, origin) });
-    }
+    let layers = write_features(out, &mut true, (door, snapshot, job), origin, None)?;
     out.push(b']');
     let mut member = |name: &str, value: &Json| {
         out.push(b',');
@@ -178,6 +200,23 @@ fn write_answer(
     Ok(())
 }
 
+/// Appends the features of all layers, and tells what is to be said of each layer.
+fn write_features(
+    out: &mut Vec<u8>,
+    first: &mut bool,
+    (door, snapshot, job): (&Door, &Snapshot, &Job),
+    origin: &Origin,
+    point_number: Option<usize>,
+) -> Result<Vec<Json>, Problem> {
+    let mut told = Vec::with_capacity(job.parts.len());
+    for part in &job.parts {
+        let layer = layer(snapshot, "layer", &part.layer)?;
+        let mut page = Page { out: &mut *out, first: &mut *first, door, snapshot, job, layer, rank: 0, point_number };
+        told.push(if job.combine { page.together(part, origin) } else { page.nearest(part, origin) });
+    }
+    Ok(told)
+}
+
 /// The answers of one layer on their way out.
 struct Page<'a> {
     out: &'a mut Vec<u8>,
@@ -187,6 +226,8 @@ struct Page<'a> {
     job: &'a Job,
     layer: &'a Layer,
     rank: usize,
+    /// Which of many places it answers, from 0.
+    point_number: Option<usize>,
 }
 
 impl<'a> Page<'a> {
@@ -262,6 +303,7 @@ impl<'a> Page<'a> {
         if self.job.parts.len() > 1 {
             extra.push(("layer", json!(self.layer.schema().id)));
         }
+        extra.extend(self.point_number.map(|number| ("point_number", json!(number))));
         extra.extend(more);
         if let Some(code) = self.layer.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
             extra.push(("jurisdiction", json!(code)));

@@ -6,7 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value as Json, json};
 
 use super::Door;
-use super::answer::{Moment, is_known};
+use super::answer::{Moment, etag, is_known};
+use super::coverage::CoverageLayer;
 use super::problem::Problem;
 use super::request::{Parameters, invalid, layer, origin};
 use crate::geodesy::Envelope;
@@ -23,11 +24,18 @@ const MAX_LAYERS: usize = 64;
 pub(super) async fn tilejson(
     request: HttpRequest,
     door: web::Data<Door>,
+    coverage: web::Data<CoverageLayer>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     Parameters::read(&request, &[])?;
     let moment = Moment::now(&door);
-    let layers = named_layers(&moment.snapshot, &path)?;
+    let made;
+    let layers = if *path == CoverageLayer::ID {
+        made = coverage.of(&moment.snapshot)?;
+        vec![&*made]
+    } else {
+        named_layers(&moment.snapshot, &path)?
+    };
     let base = origin(&request, door.public_url.as_deref());
     let bounds =
         layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD);
@@ -48,6 +56,7 @@ pub(super) async fn tile(
     request: HttpRequest,
     door: web::Data<Door>,
     cache: web::Data<TileCache>,
+    coverage: web::Data<CoverageLayer>,
     path: web::Path<(String, String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
     // Some callers put a version into the address to make it a new one for caches; the answer is always the newest.
@@ -55,6 +64,11 @@ pub(super) async fn tile(
     let (names, z, x, y) = path.into_inner();
     let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
     let moment = Moment::now(&door);
+    if names == CoverageLayer::ID {
+        // It depends on what is far from the tile, so it is not kept by what changes in it.
+        let bytes = tile::render(&[&*coverage.of(&moment.snapshot)?], address(&z, &x, y)?);
+        return Ok(loose_tile(&request, &moment, bytes));
+    }
     let layers = named_layers(&moment.snapshot, &names)?;
     let address = address(&z, &x, y)?;
     let packing = packing(&request);
@@ -73,6 +87,20 @@ pub(super) async fn tile(
         Packing::Brotli => response.insert_header(ContentEncoding::Brotli),
     };
     Ok(response.body(tile.bytes().clone()))
+}
+
+/// A tile that is not kept.
+fn loose_tile(request: &HttpRequest, moment: &Moment, bytes: Vec<u8>) -> HttpResponse {
+    let mut response = moment.respond(tile::MEDIA_TYPE);
+    if bytes.is_empty() {
+        return response.status(StatusCode::NO_CONTENT).finish();
+    }
+    let tag = etag(&bytes);
+    response.insert_header((header::ETAG, tag.as_str()));
+    if is_known(request, &tag) {
+        return response.status(StatusCode::NOT_MODIFIED).finish();
+    }
+    response.body(bytes)
 }
 
 /// The packing that the caller likes best of those that tiles are kept in.

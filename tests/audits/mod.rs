@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server};
+use crate::stage::listener::edit;
+use crate::stage::node::script_well;
+use crate::stage::{Folder, Server, await_that};
 
 /// Edges are straight on the map here and geodesics there; cut short they differ by less than this, metres.
 const AGREEMENT_M: f64 = 0.01;
@@ -148,4 +150,35 @@ fn villages_are_as_far_from_help_as_postgis_says() {
     let places: u64 = townships.iter().map(|own| own["places_beyond"].as_u64().expect("places")).sum();
     assert_eq!(places, beyond.len() as u64);
     assert!(townships.iter().all(|own| own["name"].is_string()));
+}
+
+#[test]
+fn the_tiles_of_the_coverage_say_what_the_audit_says() {
+    let (folder, server) = Server::of_sample();
+    let beyond = || -> BTreeMap<String, u64> {
+        let answer = server.get("/api/coverage").json();
+        let features = answer["features"].as_array().expect("features");
+        let count = |own: &Json| own["properties"]["beyond"].as_array().map_or(0, Vec::len) as u64;
+        features.iter().map(|own| (own["id"].as_str().expect("an id").to_owned(), count(own))).collect()
+    };
+    let drawn = || -> BTreeMap<String, u64> {
+        let arguments = [server.url.as_str(), "coverage", "9", "9", "118.4", "25.8", "119.15", "26.7"];
+        let lines = script_well("tiles/decode.mjs", &arguments);
+        let tiles = lines.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line of JSON"));
+        let features = tiles.flat_map(|tile| tile["layers"]["coverage"].as_array().cloned().unwrap_or_default());
+        let told = |own: Json| {
+            let properties = &own["properties"];
+            Some((properties["id"].as_str()?.to_owned(), properties["beyond"].as_u64()?))
+        };
+        features.filter_map(told).collect()
+    };
+    let before = beyond();
+    assert_eq!(drawn(), before);
+    let fields = server.get("/tiles/coverage").json()["vector_layers"][0]["fields"].clone();
+    assert!(fields["shelter_m"] == "Number" && fields["beyond"] == "Number", "{fields}");
+    // A status that changes far away changes the tile of a village.
+    edit(&folder.file("onemap.gpkg"), "UPDATE teams SET status = 'out'");
+    await_that("nobody is ready", || beyond() != before);
+    assert!(drawn().values().all(|count| *count >= 1), "no team is ready anywhere");
+    assert_eq!(drawn(), beyond());
 }

@@ -346,6 +346,23 @@ fn many_places_are_answered_as_each_alone() {
 }
 
 #[test]
+fn many_places_are_one_collection_when_asked_for() {
+    let (_folder, server) = Server::of_sample();
+    // Nobody is near the first place.
+    let points: Vec<[f64; 2]> =
+        std::iter::once([0.0, 0.0]).chain((0..100).map(|n| [118.8 + f64::from(n) * 0.001, 26.2])).collect();
+    let body = json!({"points": points, "layer": "shelters", "k": 2, "max_distance_m": 20_000});
+    let json = [("Content-Type", "application/json")];
+    let answer = server.send("POST", "/api/nearest?f=geojson", &json, &body.to_string()).json();
+    let features = answer["features"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let numbers: Vec<u64> =
+        features.iter().map(|own| own["properties"]["point_number"].as_u64().expect("a number")).collect();
+    let expected: Vec<u64> = (1..=100).flat_map(|number| [number, number]).collect();
+    assert_eq!(numbers, expected);
+    assert!(answer["data_version"].is_string());
+}
+
+#[test]
 fn the_asker_may_be_a_shape_and_speak_another_datum() {
     let (_folder, server) = Server::of_sample();
     let plain = server.get("/api/nearest?point=118.86,26.22&layer=shelters&k=3").json();
