@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
 use super::Door;
+use super::access::may_write;
 use super::answer::{CSV, Moment};
 use super::brief;
 use super::frame::Frame;
@@ -18,7 +19,7 @@ use crate::geodesy::LonLat;
 use crate::model::schema::Label;
 use crate::model::{Catalog, FeatureId};
 use crate::query::surroundings::{Area, Ask, Surroundings, Tally, surroundings as look_around};
-use crate::snapshot::{Layer, Snapshot};
+use crate::snapshot::{Layer, Row, Snapshot};
 
 const PARAMETERS: [&str; 8] = ["point", "radius_m", "kind", "incident", "warning", "zone", "f", "crs"];
 const BODY_TYPES: &str = "application/geo+json, application/json";
@@ -55,7 +56,7 @@ pub(super) async fn surroundings(request: HttpRequest, door: web::Data<Door>) ->
             return Err(invalid(name, id, "it stands beside another place", accepted));
         }
     };
-    answer(&door, &moment, &parameters, &frame, &question)
+    answer(&request, &door, &moment, &parameters, &frame, &question)
 }
 
 /// POST: an area as GeoJSON.
@@ -76,7 +77,7 @@ pub(super) async fn surroundings_of_body(
     }
     let moment = Moment::now(&door);
     let question = Question { ask: ask(Area::Inside(Box::new(shape))), title: None, place: json!({"area": true}) };
-    answer(&door, &moment, &parameters, &frame, &question)
+    answer(&request, &door, &moment, &parameters, &frame, &question)
 }
 
 fn ask(area: Area) -> Ask {
@@ -140,6 +141,7 @@ fn of_feature(
 }
 
 fn answer(
+    request: &HttpRequest,
     door: &Door,
     moment: &Moment,
     parameters: &Parameters,
@@ -156,7 +158,15 @@ fn answer(
             response.body(page)
         }
         "csv" => moment.respond(CSV).body(table(&door.catalog, &found)),
-        _ => moment.json(describe(&door.catalog, frame, question, &found)),
+        _ => {
+            let mut json = describe(&door.catalog, frame, question, &found);
+            if request.headers().contains_key(header::AUTHORIZATION) {
+                // Whoever may write may see whom to call.
+                may_write(request, door.token.as_ref())?;
+                json["responsible"] = found.responsible.iter().map(|(layer, row)| whom(layer, row)).collect();
+            }
+            moment.json(json)
+        }
     })
 }
 
@@ -198,8 +208,19 @@ fn describe(catalog: &Catalog, frame: &Frame, question: &Question, found: &Surro
     })
 }
 
+fn whom(layer: &Layer, row: &Row<'_>) -> Json {
+    let whom = layer.schema().roles.responsible.as_ref();
+    json!({
+        "layer": layer.schema().id,
+        "id": row.id().as_str(),
+        "name": layer.text(row, "name"),
+        "person": whom.and_then(|whom| layer.text(row, &whom.person)),
+        "phone": whom.and_then(|whom| layer.text(row, &whom.phone)),
+    })
+}
+
 /// What kind of danger it is, in two languages.
-pub(super) fn danger_kind(catalog: &Catalog, layer: &Layer, row: &crate::snapshot::Row<'_>) -> Option<Label> {
+pub(super) fn danger_kind(catalog: &Catalog, layer: &Layer, row: &Row<'_>) -> Option<Label> {
     let field = &layer.schema().roles.danger.as_ref()?.field;
     Some(label_of(catalog, layer, field, Some(layer.text(row, field)?)))
 }

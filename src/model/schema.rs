@@ -236,6 +236,16 @@ pub struct Danger {
     pub ranks: BTreeMap<String, u8>,
 }
 
+/// Whom to call: names of text fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Responsible {
+    /// The person.
+    pub person: String,
+    /// The telephone.
+    pub phone: String,
+}
+
 /// What questions may ask of a layer, by the names of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -262,6 +272,8 @@ pub struct Roles {
     pub count_by: Vec<String>,
     /// What makes an accident nearby worse.
     pub danger: Option<Danger>,
+    /// Whom to call.
+    pub responsible: Option<Responsible>,
 }
 
 impl Roles {
@@ -282,7 +294,17 @@ impl Roles {
         let plain = self.skills.iter().chain(&self.people).map(String::as_str);
         let counted = self.count_by.iter().map(String::as_str);
         let danger = self.danger.iter().map(|danger| danger.field.as_str());
-        coded.chain(counted).chain(danger).chain(room).chain(suits).chain(plain).chain(stock).chain(zone).chain(site)
+        let whom = self.responsible.iter().flat_map(|whom| [whom.person.as_str(), whom.phone.as_str()]);
+        coded
+            .chain(whom)
+            .chain(counted)
+            .chain(danger)
+            .chain(room)
+            .chain(suits)
+            .chain(plain)
+            .chain(stock)
+            .chain(zone)
+            .chain(site)
     }
 }
 

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, chances};
+use crate::stage::listener::edit;
+use crate::stage::{Folder, Server, await_that, chances};
 
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/geo+json")];
 
@@ -274,4 +275,27 @@ fn what_cannot_be_looked_at_is_refused() {
     assert_eq!(post(&long).status, 400, "too many corners");
     let longer = "[118.8123,26.2123],".repeat(2_000_000);
     assert_eq!(post(&longer).status, 413);
+}
+
+#[test]
+fn whom_to_call_is_told_to_those_who_may_know() {
+    let (folder, server) = Server::of_sample();
+    edit(
+        &folder.file("onemap.gpkg"),
+        "UPDATE villages SET grid_officer = '张三', phone = '13800000000' WHERE id = '350124100001'",
+    );
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let ask = |authorization: &str| {
+        let path = "/api/surroundings?point=118.86,26.22&radius_m=3000";
+        let header = [("Authorization", authorization)];
+        server.send("GET", path, if authorization.is_empty() { &[] } else { &header }, "")
+    };
+    let bearer = format!("Bearer {}", token.trim());
+    await_that("it is known", || ask(&bearer).json()["responsible"].as_array().is_some_and(|all| !all.is_empty()));
+    let told = ask(&bearer).json()["responsible"][0].clone();
+    assert_eq!((told["person"].as_str(), told["phone"].as_str()), (Some("张三"), Some("13800000000")), "{told}");
+    let nobody = ask("");
+    assert!(nobody.json()["responsible"].is_null());
+    assert!(!String::from_utf8(nobody.body).expect("text").contains("13800000000"));
+    assert_eq!(ask("Bearer wrong").status, 401);
 }

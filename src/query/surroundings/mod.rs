@@ -20,6 +20,8 @@ use length::{length_inside_m, length_within_m};
 
 /// Most features of secondary danger that are named.
 pub const MAX_DANGERS: usize = 100;
+/// Most people who are named as responsible.
+pub const MAX_RESPONSIBLE: usize = 200;
 /// How many who help are named of each layer.
 const HELP: usize = 3;
 
@@ -50,6 +52,8 @@ pub struct Surroundings<'a> {
     pub dangers: Vec<Danger<'a>>,
     /// How many more there are.
     pub more_dangers: usize,
+    /// Features that say whom to call, the nearest first; their names are for those who may see them.
+    pub responsible: Vec<(&'a Layer, Row<'a>)>,
     /// The nearest who can help now, of each layer of those who can.
     pub help: Vec<(&'a Layer, Vec<Near<'a>>)>,
 }
@@ -133,7 +137,8 @@ pub fn surroundings<'a>(snapshot: &'a Snapshot, ask: &Ask) -> Surroundings<'a> {
     });
     let more_dangers = dangers.len().saturating_sub(MAX_DANGERS);
     dangers.truncate(MAX_DANGERS);
-    Surroundings { rings, dangers, more_dangers, help: help(snapshot, &origin, ask.today) }
+    let responsible = responsible(&hits);
+    Surroundings { rings, dangers, more_dangers, responsible, help: help(snapshot, &origin, ask.today) }
 }
 
 fn hits<'a>(layer: &'a Layer, area: &Area, origin: &Origin) -> Vec<Hit<'a>> {
@@ -206,6 +211,22 @@ fn danger<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<Danger<
     let code = layer.text(&row, &danger.field)?;
     let rank = *danger.ranks.get(code)?;
     Some(Danger { layer, row, distance_m, rank, level: layer.integer(&row, "risk_level") })
+}
+
+fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a>)> {
+    let says = |layer: &Layer, row: &Row<'_>| {
+        layer
+            .schema()
+            .roles
+            .responsible
+            .as_ref()
+            .is_some_and(|whom| layer.text(row, &whom.person).is_some() || layer.text(row, &whom.phone).is_some())
+    };
+    let all = hits.iter().flat_map(|(layer, hits)| hits.iter().map(move |(row, _, metres)| (*layer, *row, *metres)));
+    let mut found: Vec<(&Layer, Row<'_>, f64)> = all.filter(|(layer, row, _)| says(layer, row)).collect();
+    found.sort_by(|a, b| a.2.total_cmp(&b.2).then_with(|| a.1.id().cmp(b.1.id())));
+    found.truncate(MAX_RESPONSIBLE);
+    found.into_iter().map(|(layer, row, _)| (layer, row)).collect()
 }
 
 fn help<'a>(snapshot: &'a Snapshot, origin: &Origin, today: Date) -> Vec<(&'a Layer, Vec<Near<'a>>)> {
