@@ -12,7 +12,7 @@ use super::answer::{CSV, GEOJSON, Moment};
 use super::frame::Frame;
 use super::nearest::millimetres;
 use super::problem::Problem;
-use super::request::{Parameters, layer};
+use super::request::{Parameters, invalid, layer};
 use crate::clock;
 use crate::exchange::geojson::write_json;
 use crate::exchange::table::write_table;
@@ -115,7 +115,14 @@ pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Res
     let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(&parameters)?);
     let only_beyond = parameters.flag("beyond")?;
     let moment = Moment::now(&door);
-    let places = layer(&moment.snapshot, "layer", parameters.get("layer").unwrap_or("villages"))?;
+    let name = parameters.get("layer").unwrap_or("villages");
+    let places = layer(&moment.snapshot, "layer", name)?;
+    if places.schema().roles.people.is_none() {
+        let layers = moment.snapshot.layers().iter().map(|layer| layer.schema());
+        let accepted: Vec<&str> =
+            layers.filter(|schema| schema.roles.people.is_some()).map(|schema| schema.id.as_str()).collect();
+        return Err(invalid("layer", name, "its features are not places with people", &accepted.join(", ")));
+    }
     let people = u32::try_from(parameters.count("people", 1, 1, MAX_PEOPLE)?).unwrap_or(1);
     let mut needs = Vec::new();
     for (_, id, limit, default_m) in HELP {

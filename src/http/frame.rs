@@ -74,6 +74,12 @@ impl Frame {
         Ok(shape)
     }
 
+    /// A position in the caller's coordinates.
+    pub(super) fn pair(&self, at: LonLat) -> [f64; 2] {
+        let there = self.converter.as_ref().and_then(|converter| converter.pair(at).ok());
+        there.map_or([at.lon(), at.lat()], |(x, y)| [x, y])
+    }
+
     /// A geometry in the caller's coordinates. What the system does not reach stays as it is on file.
     pub(super) fn outward<'a>(&self, geometry: &'a Geometry) -> Cow<'a, Geometry> {
         let Some(converter) = &self.converter else { return Cow::Borrowed(geometry) };

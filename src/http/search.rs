@@ -11,7 +11,7 @@ use super::nearest::millimetres;
 use super::problem::Problem;
 use super::request::{Parameters, invalid, layer};
 use crate::exchange::geojson::{write_geometry, write_json};
-use crate::query::search::{Ask, Match, named_layers, search as find};
+use crate::query::search::{Ask, Match, fold, named_layers, search as find};
 
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 100;
@@ -23,7 +23,7 @@ pub(super) async fn search(request: HttpRequest, door: web::Data<Door>) -> Resul
         "part of a name, its pinyin or the first letters of it, a code or an id; at most 100 characters";
     let parameters = Parameters::read(&request, &["q", "layer", "point", "limit", "crs"])?;
     let text = parameters.required("q", ACCEPTED)?;
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let words: Vec<String> = text.split_whitespace().map(fold).collect();
     if words.is_empty() || words.len() > MAX_WORDS || text.chars().count() > MAX_CHARACTERS {
         return Err(invalid("q", text, "it is empty or too long", ACCEPTED));
     }
@@ -70,7 +70,7 @@ fn matched(how: Match) -> Json {
     json!(match how {
         Match::Whole => "whole",
         Match::Start => "start",
-        Match::Code => "code",
+        Match::Code | Match::LettersOfCode => "code",
         Match::Inside => "inside",
         Match::SoundOfWhole | Match::SoundOfStart | Match::SoundInside => "pinyin",
     })

@@ -39,7 +39,7 @@ pub(super) async fn siting(request: HttpRequest, door: web::Data<Door>) -> Resul
     };
     let findings = audit(&moment.snapshot, &layers, &ask);
     if form == "csv" {
-        return Ok(moment.respond(CSV).body(table(&findings)));
+        return Ok(moment.respond(CSV).body(table(&frame, &findings)));
     }
     let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
     for (index, finding) in findings.iter().enumerate() {
@@ -91,6 +91,7 @@ fn describe(finding: &Finding<'_>) -> Json {
         "id": finding.site.id().as_str(),
         "name": finding.layer.text(&finding.site, "name"),
         "zone": finding.zone.id().as_str(),
+        "zone_name": finding.zone_layer.text(&finding.zone, "name"),
         "hazard": finding.hazard,
         "risk_level": finding.level,
         "inside": finding.is_inside,
@@ -100,7 +101,7 @@ fn describe(finding: &Finding<'_>) -> Json {
     })
 }
 
-fn table(findings: &[Finding<'_>]) -> Vec<u8> {
+fn table(frame: &Frame, findings: &[Finding<'_>]) -> Vec<u8> {
     const HEADER: [&str; 13] = [
         "图层 layer",
         "编号 id",
@@ -118,12 +119,13 @@ fn table(findings: &[Finding<'_>]) -> Vec<u8> {
     ];
     let or_blank = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
     let rows = findings.iter().map(|own| {
+        let [x, y] = frame.pair(own.at);
         vec![
             own.layer.schema().id.clone(),
             own.site.id().to_string(),
             own.layer.text(&own.site, "name").unwrap_or_default().to_owned(),
-            own.at.lon().to_string(),
-            own.at.lat().to_string(),
+            x.to_string(),
+            y.to_string(),
             own.zone.id().to_string(),
             own.hazard.unwrap_or_default().to_owned(),
             or_blank(own.level),

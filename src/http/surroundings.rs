@@ -15,7 +15,6 @@ use super::reasons::label;
 use super::request::{Parameters, body, invalid, layer, parse_json};
 use crate::clock;
 use crate::exchange::table::write_table;
-use crate::geodesy::LonLat;
 use crate::model::schema::Label;
 use crate::model::{Catalog, FeatureId};
 use crate::query::surroundings::{Area, Ask, Surroundings, Tally, surroundings as look_around};
@@ -48,7 +47,7 @@ pub(super) async fn surroundings(request: HttpRequest, door: web::Data<Door>) ->
         (_, []) => {
             let at = frame.point(&parameters, "point")?;
             let radii = rings(&parameters, &door.catalog, parameters.get("kind"))?;
-            Question { ask: ask(Area::Rings(at, radii)), title: None, place: json!({"point": outward(&frame, at)}) }
+            Question { ask: ask(Area::Rings(at, radii)), title: None, place: json!({"point": frame.pair(at)}) }
         }
         (None, [(name, layer, id)]) => of_feature(&parameters, &door.catalog, &moment.snapshot, (name, layer, id))?,
         (_, [(name, _, id), ..]) => {
@@ -82,13 +81,6 @@ pub(super) async fn surroundings_of_body(
 
 fn ask(area: Area) -> Ask {
     Ask { area, today: clock::today() }
-}
-
-fn outward(frame: &Frame, at: LonLat) -> Json {
-    match &*frame.outward(&geo::Point::new(at.lon(), at.lat()).into()) {
-        geo::Geometry::Point(point) => json!([point.x(), point.y()]),
-        _ => Json::Null,
-    }
 }
 
 /// Rings that are asked for, or those that a kind of incident has.
@@ -184,7 +176,7 @@ fn describe(catalog: &Catalog, frame: &Frame, question: &Question, found: &Surro
             "kind": kind,
             "risk_level": danger.layer.integer(&danger.row, "risk_level"),
             "distance_m": millimetres(danger.distance_m),
-            "place": danger.row.shape().and_then(crate::model::Shape::as_point).map(|at| outward(frame, at)),
+            "place": danger.row.shape().and_then(crate::model::Shape::as_point).map(|at| frame.pair(at)),
         })
     });
     let help = found.help.iter().map(|(layer, near)| {
@@ -194,7 +186,7 @@ fn describe(catalog: &Catalog, frame: &Frame, question: &Question, found: &Surro
                 "name": layer.text(&near.row, "name"),
                 "distance_m": millimetres(near.distance_m),
                 "bearing_deg": near.bearing_deg.map(|degrees| (degrees * 100.0).round() / 100.0),
-                "place": outward(frame, near.place),
+                "place": frame.pair(near.place),
             })
         });
         json!({"layer": layer.schema().id, "title": layer.schema().title, "features": features.collect::<Vec<_>>()})
@@ -214,8 +206,8 @@ fn whom(layer: &Layer, row: &Row<'_>) -> Json {
         "layer": layer.schema().id,
         "id": row.id().as_str(),
         "name": layer.text(row, "name"),
-        "person": whom.and_then(|whom| layer.text(row, &whom.person)),
-        "phone": whom.and_then(|whom| layer.text(row, &whom.phone)),
+        "person": whom.and_then(|whom| layer.secret_text(row, &whom.person)),
+        "phone": whom.and_then(|whom| layer.secret_text(row, &whom.phone)),
     })
 }
 

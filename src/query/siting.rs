@@ -1,16 +1,18 @@
 //! The siting audit: which places with people stand in a dangerous area, or too close to one.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use geo::{Geometry, MultiLineString};
 use rayon::prelude::*;
 use time::Date;
 
-use super::nearest::demand::{Avoid, Demand};
-use super::nearest::fitting;
+use super::nearest::demand::{Avoid, Demand, Judge, Standing};
 use super::nearest::origin::Origin;
-use super::nearest::walk::{Near, Reach};
+use super::nearest::walk::{Near, Reach, nearest_where};
 use crate::geodesy::distance::nearest_place;
 use crate::geodesy::{Envelope, LonLat};
-use crate::model::Shape;
+use crate::model::{FeatureId, Shape};
 use crate::snapshot::{Layer, Offers, Row, Snapshot};
 
 /// What is asked.
@@ -35,6 +37,8 @@ pub struct Finding<'a> {
     pub site: Row<'a>,
     /// Where it is, or the part of it that is nearest to the area.
     pub at: LonLat,
+    /// The layer of the area.
+    pub zone_layer: &'a Layer,
     /// The area.
     pub zone: Row<'a>,
     /// Its danger.
@@ -61,7 +65,8 @@ pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], ask: &Ask) -> Vec
         .filter(|(_, offers)| offers.has_zone())
         .collect();
     let avoid = Avoid { hazards: ask.hazards.clone(), level: ask.level, margin_m: ask.margin_m, ..Avoid::default() };
-    let safe = Demand { avoid, ..Demand::ready(ask.today) };
+    let demand = Demand { avoid, ..Demand::ready(ask.today) };
+    let safe = Safe::new(snapshot, &demand);
     let mut findings: Vec<Finding<'a>> = layers
         .iter()
         .flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, chunk)))
@@ -69,7 +74,7 @@ pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], ask: &Ask) -> Vec
         .into_par_iter()
         .flat_map_iter(|(layer, chunk)| {
             let sites = chunk.rows_after(None).filter(move |row| is_site(layer, row));
-            sites.flat_map(|site| of_site(snapshot, &zones, layer, site, ask, &safe)).collect::<Vec<_>>()
+            sites.flat_map(|site| of_site(&zones, layer, site, ask, &safe)).collect::<Vec<_>>()
         })
         .collect();
     findings.sort_by(|a, b| {
@@ -92,12 +97,11 @@ pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
 }
 
 fn of_site<'a>(
-    snapshot: &'a Snapshot,
     zones: &[(&'a Layer, Offers)],
     layer: &'a Layer,
     site: Row<'a>,
     ask: &Ask,
-    safe: &Demand,
+    safe: &Safe<'a, '_>,
 ) -> Vec<Finding<'a>> {
     let Some(shape) = site.shape() else { return Vec::new() };
     let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
@@ -118,11 +122,23 @@ fn of_site<'a>(
             let is_inside = distance_m == 0.0;
             let edge_m = if is_inside { to_edge_m(at, zone.shape()) } else { distance_m };
             let people = people(layer, &site);
-            findings.push(Finding { layer, site, at, zone, hazard, level, is_inside, edge_m, people, safe: None });
+            findings.push(Finding {
+                layer,
+                site,
+                at,
+                zone_layer,
+                zone,
+                hazard,
+                level,
+                is_inside,
+                edge_m,
+                people,
+                safe: None,
+            });
         }
     }
     if !findings.is_empty() {
-        let safe = suggestion(snapshot, &origin, safe);
+        let safe = safe.nearest(&origin);
         for finding in &mut findings {
             finding.safe = safe;
         }
@@ -142,9 +158,35 @@ fn to_edge_m(at: LonLat, area: Option<&Shape>) -> f64 {
     nearest_place(at, &edges).map_or(0.0, |(_, metres)| metres)
 }
 
-fn suggestion<'a>(snapshot: &'a Snapshot, origin: &Origin, demand: &Demand) -> Option<Near<'a>> {
-    let reach = Reach { k: 1, max_distance_m: None };
-    let layers = snapshot.layers().iter().filter(|layer| layer.schema().roles.room.is_some());
-    let nearest_of = |layer: &'a Layer| fitting(snapshot, layer, origin, reach, demand).into_iter().next();
-    layers.filter_map(|layer| nearest_of(layer)).min_by(|a, b| a.distance_m.total_cmp(&b.distance_m))
+/// A layer of shelters, and which of them were found to be safe or not.
+type Known<'a, 'd> = (&'a Layer, Judge<'d>, Mutex<HashMap<&'a FeatureId, bool>>);
+
+/// Shelters, each judged once however often it is looked at.
+struct Safe<'a, 'd> {
+    layers: Vec<Known<'a, 'd>>,
+}
+
+impl<'a: 'd, 'd> Safe<'a, 'd> {
+    fn new(snapshot: &'a Snapshot, demand: &'d Demand) -> Self {
+        let layers = snapshot.layers().iter().filter(|layer| layer.schema().roles.room.is_some());
+        let known = |layer: &'a Arc<Layer>| (&**layer, Judge::new(snapshot, layer, demand), Mutex::default());
+        Self { layers: layers.map(known).collect() }
+    }
+
+    fn nearest(&self, origin: &Origin) -> Option<Near<'a>> {
+        let reach = Reach { k: 1, max_distance_m: None };
+        let of_layer = |(layer, judge, known): &Known<'a, 'd>| {
+            let known = || known.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_safe = |row: &Row<'a>| {
+                let before = known().get(row.id()).copied();
+                before.unwrap_or_else(|| {
+                    let is_safe = judge.standing(row) == Standing::Fits;
+                    known().insert(row.id(), is_safe);
+                    is_safe
+                })
+            };
+            nearest_where(layer, origin, reach, |chunk| judge.may_fit(chunk), is_safe).into_iter().next()
+        };
+        self.layers.iter().filter_map(of_layer).min_by(|a, b| a.distance_m.total_cmp(&b.distance_m))
+    }
 }

@@ -68,19 +68,31 @@ impl Layer {
         self.chunks.iter().filter_map(|chunk| chunk.envelope().copied()).reduce(|a, b| a.union(&b))
     }
 
-    /// A text of one of its features by the name of the field; `None` when it is unknown, or no text.
+    /// A text of one of its features by the name of the field, if everybody may see it; `None` when it is unknown, or
+    /// no text.
     #[must_use]
     pub fn text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
+        self.secret_text(row, field).filter(|_| self.is_public(field))
+    }
+
+    /// The same of a field that not everybody may see.
+    #[must_use]
+    pub fn secret_text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
         match row.cell(self.schema.position(field)?) {
             Cell::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    /// A whole number of one of its features by the name of the field; `None` when it is unknown, or no such number.
+    fn is_public(&self, field: &str) -> bool {
+        self.schema.position(field).is_some_and(|at| !self.schema.fields[at].sensitive)
+    }
+
+    /// A whole number of one of its features by the name of the field, if everybody may see it; `None` when it is
+    /// unknown, or no such number.
     #[must_use]
     pub fn integer(&self, row: &Row<'_>, field: &str) -> Option<i64> {
-        match row.cell(self.schema.position(field)?) {
+        match row.cell(self.schema.position(field).filter(|_| self.is_public(field))?) {
             Cell::Integer(number) => Some(number),
             _ => None,
         }

@@ -18,6 +18,9 @@ export class Search {
   #chosen = -1;
   #asking = new AbortController();
   #pause = 0;
+  /** Whether the answer to what stands in the field is there, and whether Enter was pressed before it was. */
+  #settled = true;
+  #chooseFirst = false;
 
   constructor(private readonly map: Map, private readonly catalog: Catalog, private readonly card: Card, box: HTMLElement) {
     this.#list = element("ul", { id: "search-hits", role: "listbox", hidden: true });
@@ -42,6 +45,11 @@ export class Search {
   }
 
   #askSoon(): void {
+    // What was found for other words is no longer to be chosen.
+    this.#hits = [];
+    this.#chosen = -1;
+    this.#chooseFirst = false;
+    this.#settled = this.#field.value.trim() === "";
     window.clearTimeout(this.#pause);
     this.#pause = window.setTimeout(() => void this.#ask(), PAUSE_MS);
   }
@@ -51,7 +59,6 @@ export class Search {
     const asking = new AbortController();
     this.#asking = asking;
     const words = this.#field.value.trim();
-    this.#chosen = -1;
     try {
       const centre = this.map.getCenter();
       this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, asking.signal)).features;
@@ -62,10 +69,16 @@ export class Search {
       this.#hits = [];
       this.#draw(say("askFailed") + (error instanceof Error ? error.message : String(error)));
     }
+    this.#settled = true;
     this.#show(words !== "");
+    const first = this.#hits[0];
+    if (this.#chooseFirst && first) this.#choose(first);
+    this.#chooseFirst = false;
   }
 
   #key(event: KeyboardEvent): void {
+    // Keys that an input method takes are not for the list.
+    if (event.isComposing) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && this.#hits.length > 0) {
       event.preventDefault();
@@ -77,8 +90,10 @@ export class Search {
       event.preventDefault();
       const hit = this.#hits[Math.max(this.#chosen, 0)];
       if (hit) this.#choose(hit);
+      else this.#chooseFirst = !this.#settled;
     } else if (event.key === "Escape") {
       event.stopPropagation();
+      this.#hits = [];
       this.#show(false);
     }
   }

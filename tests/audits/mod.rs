@@ -96,6 +96,41 @@ fn places_in_dangerous_areas_are_those_of_postgis() {
 }
 
 #[test]
+fn the_table_of_an_audit_is_in_the_callers_coordinates() {
+    let (_folder, server) = Server::of_sample();
+    let place = |path: &str| {
+        let table = String::from_utf8(server.get(path).body).expect("text");
+        let cells = table.lines().nth(1).expect("a row").split(',').map(str::to_owned).collect::<Vec<_>>();
+        (metres(&cells[3]), metres(&cells[4]))
+    };
+    let (plain, shifted) = (place("/api/audits/siting?f=csv"), place("/api/audits/siting?f=csv&crs=gcj02"));
+    assert!((shifted.0 - plain.0).abs() > 0.001 && (shifted.1 - plain.1).abs() > 0.001, "{plain:?} {shifted:?}");
+}
+
+#[test]
+fn what_cannot_be_audited_is_refused() {
+    let (_folder, server) = Server::of_sample();
+    for (path, parameter, accepted) in [
+        ("/api/audits/siting?hazard=war", "hazard", "flood"),
+        ("/api/audits/siting?layer=pipelines", "layer", "shelters"),
+        ("/api/audits/siting?layer=nope", "layer", "shelters"),
+        ("/api/audits/siting?margin_m=-1", "margin_m", "0 to 10000"),
+        ("/api/audits/siting?level=5", "level", "1 to 4"),
+        ("/api/audits/siting?f=xlsx", "f", "csv"),
+        ("/api/coverage?layer=hazards", "layer", "villages"),
+        ("/api/coverage?shelter_m=NaN", "shelter_m", "metres"),
+        ("/api/coverage?people=0", "people", "1 to"),
+        ("/api/coverage?beyond=perhaps", "beyond", "true, false"),
+        ("/api/coverage?crs=EPSG:99999", "crs", "EPSG:4490"),
+    ] {
+        let reply = server.get(path);
+        let body = reply.json();
+        assert!((400..500).contains(&reply.status) && body["parameter"] == parameter, "{path}: {body}");
+        assert!(body["accepted"].to_string().contains(accepted), "{path}: {body}");
+    }
+}
+
+#[test]
 fn villages_are_as_far_from_help_as_postgis_says() {
     let url = fresh_database();
     let folder = Folder::new();

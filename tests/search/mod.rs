@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::{Server, encoded};
+use crate::stage::database::{fresh_database, psql};
+use crate::stage::{Folder, Server, encoded};
 
 fn search(server: &Server, query: &str) -> Vec<(String, String, String)> {
     let answer = server.get(&format!("/api/search?{query}")).json();
@@ -46,7 +47,9 @@ fn names_are_found_by_any_part_and_by_their_sound() {
     assert_eq!(search(&server, "q=350124101000&layer=townships")[0].1, "梅溪镇");
     assert!(search(&server, "q=3501241&limit=100").iter().all(|(.., matched)| matched == "code"));
 
-    for typed in ["meixi", "mxz", "meix", "mxizhen"] {
+    // Letters are rather a sound than the start of an id.
+    assert!(search(&server, "q=sh&limit=100").iter().any(|(.., how)| how == "pinyin"));
+    for typed in ["meixi", "mxz", "meix", "mxizhen", "M%C3%A9ix%C4%AB"] {
         let found = search(&server, &format!("layer=townships&q={typed}"));
         assert_eq!(
             found.first().map(|(_, name, how)| (name.as_str(), how.as_str())),
@@ -96,4 +99,23 @@ fn what_cannot_be_searched_is_refused() {
             reply.json()
         );
     }
+}
+
+#[test]
+fn a_name_that_not_everybody_may_see_is_not_found() {
+    let url = fresh_database();
+    psql(
+        &url,
+        "CREATE TABLE public.wards (gid int PRIMARY KEY, who text, geom geometry(Point, 4326)); \
+         INSERT INTO public.wards VALUES (1, '王小明', 'SRID=4326;POINT(118.8 26.2)')",
+    );
+    let folder = Folder::new();
+    folder.write("onemap.toml", "[[layer]]\ntable = \"public.wards\"\nname = \"who\"\nsensitive = [\"who\"]\n");
+    let server = Server::start(&folder, &["--store", &url]);
+    assert_eq!(server.get("/ogc/collections/wards/items").json()["numberMatched"], 1);
+    for typed in ["王小明", "wxm"] {
+        assert_eq!(search(&server, &format!("q={}", encoded(typed))), [], "{typed}");
+    }
+    let by_id = server.get("/api/search?q=1&layer=wards").json();
+    assert_eq!(by_id["features"][0]["properties"]["name"], Json::Null, "{by_id}");
 }

@@ -8,11 +8,13 @@ use crate::geodesy::LonLat;
 use crate::geodesy::distance::nearest_place;
 use crate::snapshot::{Layer, Row, Snapshot};
 use sound::sounds_like;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
-    /// Words in lower case, all of which must be found.
+    /// Words as [`fold`] makes them, all of which must be found.
     pub words: Vec<String>,
     /// Where.
     pub layers: Vec<&'a Layer>,
@@ -39,6 +41,8 @@ pub enum Match {
     SoundOfStart,
     /// Its sound stands in the name.
     SoundInside,
+    /// The id or the code begins with it, which is of letters alone: they are rather the sound of a name.
+    LettersOfCode,
 }
 
 /// A feature that was found.
@@ -94,12 +98,23 @@ fn hit<'a>(ask: &Ask<'_>, layer: &'a Layer, row: Row<'a>) -> Option<Hit<'a>> {
     Some(Hit { layer, row, how, distance_m })
 }
 
+/// Lower case, without accents.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    text.nfd().filter(|c| !is_combining_mark(*c)).nfc().flat_map(char::to_lowercase).collect()
+}
+
+/// Whether folding may change a character: Chinese has neither case nor accents.
+fn is_latin(c: char) -> bool {
+    c.is_ascii_uppercase() || ('\u{80}'..'\u{2e80}').contains(&c)
+}
+
 /// The best way in which a word is found.
 fn best(word: &str, name: &str, id: &str, code: Option<&str>) -> Option<Match> {
-    let lower;
-    let name = if name.is_ascii() || name.chars().any(char::is_uppercase) {
-        lower = name.to_lowercase();
-        lower.as_str()
+    let folded;
+    let name = if name.chars().any(is_latin) {
+        folded = fold(name);
+        folded.as_str()
     } else {
         name
     };
@@ -111,16 +126,17 @@ fn best(word: &str, name: &str, id: &str, code: Option<&str>) -> Option<Match> {
     if name.starts_with(word) {
         return Some(Match::Start);
     }
-    if begins(id) || code.is_some_and(begins) {
+    let by_code = begins(id) || code.is_some_and(begins);
+    let letters = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if by_code && !letters {
         return Some(Match::Code);
     }
     if name.contains(word) {
         return Some(Match::Inside);
     }
-    if !word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        return None;
-    }
-    let spoken = sounds_like(name, word)?;
+    let Some(spoken) = sounds_like(name, word).filter(|_| letters) else {
+        return by_code.then_some(Match::LettersOfCode);
+    };
     Some(match (spoken.start, spoken.end == name.chars().count()) {
         (0, true) => Match::SoundOfWhole,
         (0, false) => Match::SoundOfStart,

@@ -15,7 +15,7 @@ use super::nearest::walk::{Near, Reach};
 use super::siting::people;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{GeometryKind, Shape};
-use crate::snapshot::{Cell, Layer, Row, Snapshot};
+use crate::snapshot::{Layer, Row, Snapshot};
 use length::{length_inside_m, length_within_m};
 
 /// Most features of secondary danger that are named.
@@ -199,11 +199,8 @@ fn tally<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Op
 
 /// A code as text; numbers are ranks.
 fn code(layer: &Layer, row: &Row<'_>, field: &str) -> Option<String> {
-    match row.cell(layer.schema().position(field)?) {
-        Cell::Text(text) => Some(text.to_owned()),
-        Cell::Integer(number) => Some(number.to_string()),
-        _ => None,
-    }
+    let text = layer.text(row, field).map(str::to_owned);
+    text.or_else(|| layer.integer(row, field).map(|number| number.to_string()))
 }
 
 fn danger<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<Danger<'a>> {
@@ -215,12 +212,9 @@ fn danger<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<Danger<
 
 fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a>)> {
     let says = |layer: &Layer, row: &Row<'_>| {
-        layer
-            .schema()
-            .roles
-            .responsible
-            .as_ref()
-            .is_some_and(|whom| layer.text(row, &whom.person).is_some() || layer.text(row, &whom.phone).is_some())
+        layer.schema().roles.responsible.as_ref().is_some_and(|whom| {
+            layer.secret_text(row, &whom.person).is_some() || layer.secret_text(row, &whom.phone).is_some()
+        })
     };
     let all = hits.iter().flat_map(|(layer, hits)| hits.iter().map(move |(row, _, metres)| (*layer, *row, *metres)));
     let mut found: Vec<(&Layer, Row<'_>, f64)> = all.filter(|(layer, row, _)| says(layer, row)).collect();
