@@ -1,5 +1,6 @@
 //! Who is nearest on a country of shelters and zones: the same answers as PostGIS, at what speed, beside PostGIS, Redis
-//! and a server that sends fixed bytes, in one run (`--scale 1`: half a million shelters, 200,000 zones).
+//! and a server that sends fixed bytes, in one run (`--scale 1`: half a million shelters, 200,000 zones;
+//! `--compared 100`: at how many points the answers are compared).
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -70,8 +71,12 @@ fn conditions() -> Vec<(String, String)> {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let scale = arguments.iter().position(|argument| argument == "--scale").and_then(|at| arguments.get(at + 1));
-    let scale: f64 = scale.map_or(0.05, |scale| scale.parse().expect("--scale takes a number"));
+    let given = |name: &str| {
+        let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+        value.map(|value| value.parse::<f64>().unwrap_or_else(|_| panic!("{name} takes a number")))
+    };
+    let scale = given("--scale").unwrap_or(0.05);
+    let compared = given("--compared").map_or(2_000, |count| count as usize);
     let url = fresh_database();
     let catalog = Catalog::built_in().expect("a catalog");
     load(&url, &catalog, &Nation::new(&catalog, scale));
@@ -81,8 +86,8 @@ fn main() {
     report("shelters", psql(&url, "SELECT count(*) FROM onemap.shelters").trim());
 
     let points: Vec<(f64, f64)> = (0..POINTS).map(asker).collect();
-    compare_with_postgis(&server, &url, &points);
-    speed(&server, &url, &points, &folder);
+    compare_with_postgis(&server, &url, &points[..compared.min(points.len())]);
+    speed(&server, &url, &points, &folder, compared);
 }
 
 /// Askers are near towns, at sea, at the antimeridian and at the poles.
@@ -154,11 +159,11 @@ fn compare_with_postgis(server: &Server, url: &str, points: &[(f64, f64)]) {
             }
         }
         assert_eq!(at, expected.len(), "{parameters}: as many answers");
-        report(&format!("{POINTS} points equal, {parameters:.40}"), format!("(PostGIS took {theirs_s:.1} s)"));
+        report(&format!("{} points equal, {parameters:.40}", points.len()), format!("(PostGIS took {theirs_s:.1} s)"));
     }
 }
 
-fn speed(server: &Server, url: &str, points: &[(f64, f64)], folder: &Folder) {
+fn speed(server: &Server, url: &str, points: &[(f64, f64)], folder: &Folder, compared: usize) {
     let two = format!("layer=shelters&k={K}&people=500&filter={}", encoded("kind='building'"));
     let plain = format!("layer=shelters&k={K}&status=any");
     let body = server.get(&format!("/api/nearest?point=110,30&{two}")).body;
@@ -182,7 +187,7 @@ fn speed(server: &Server, url: &str, points: &[(f64, f64)], folder: &Folder) {
             ours = run.per_s;
         }
     }
-    let theirs = pgbench(url, folder);
+    let theirs = pgbench(url, folder, compared);
     report(
         "PostGIS KNN, two conditions, by pgbench (no HTTP)",
         format!("{theirs:.0} /s; ours is {:.1} times that", ours / theirs),
@@ -249,14 +254,14 @@ impl FixedBytes {
     }
 }
 
-fn pgbench(url: &str, folder: &Folder) -> f64 {
+fn pgbench(url: &str, folder: &Folder, compared: usize) -> f64 {
     let script = folder.write(
         "knn.sql",
         format!(
             "\\set n random(0, {})\nSELECT id, ST_Distance(s.geom::geography, asked.p, true) FROM asked, LATERAL (SELECT * FROM \
              onemap.shelters s WHERE status IN ('standby','opening','open') AND capacity - occupancy >= 500 AND kind = 'building' \
              ORDER BY s.geom::geography <-> asked.p LIMIT {K}) s WHERE asked.n = :n;\n",
-            POINTS - 1
+            compared - 1
         ),
     );
     psql(url, "CREATE INDEX ON asked (n); ANALYZE asked");

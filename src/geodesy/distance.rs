@@ -52,9 +52,17 @@ pub fn ecef(at: LonLat) -> Ecef {
 }
 
 /// A geodesic distance that no place at this squared chord (metres squared) can be nearer than.
+///
+/// Near by that is the chord. Far away an arc is longer: seen from the earth's centre the two places are apart by an
+/// angle whose half has at least the sine √(chord² − (a − b)²) / 2a, and a path on the ellipsoid, moved inwards to the
+/// sphere of radius b within it, does not grow longer by that, and is there no shorter than the arc.
 #[must_use]
 pub fn lower_bound_m(chord_2: f64) -> f64 {
-    (chord_2.sqrt() - CHORD_ERROR_M).max(0.0)
+    const SEMI_MINOR_M: f64 = SEMI_MAJOR_M * (1.0 - FLATTENING);
+    const RADII_APART_2: f64 = (SEMI_MAJOR_M - SEMI_MINOR_M) * (SEMI_MAJOR_M - SEMI_MINOR_M);
+    let half_sine = ((chord_2 - RADII_APART_2).max(0.0).sqrt() / (2.0 * SEMI_MAJOR_M)).min(1.0);
+    let arc_m = 2.0 * SEMI_MINOR_M * half_sine.asin();
+    (chord_2.sqrt().max(arc_m) - CHORD_ERROR_M).max(0.0)
 }
 
 /// The smallest axis-parallel box, as two corners, that holds all of the ellipsoid's surface in an envelope.
@@ -244,6 +252,24 @@ fn unchecked(coord: Coord) -> LonLat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_geodesic_is_shorter_than_its_bound() -> Result<(), Box<dyn std::error::Error>> {
+        let places: Vec<LonLat> = (0..60)
+            .flat_map(|i| (0..31).map(move |j| (f64::from(i) * 6.1 - 180.0, f64::from(j) * 6.0 - 90.0)))
+            .map(|(lon, lat)| LonLat::new(lon, lat))
+            .collect::<Result<_, _>>()?;
+        for from in [(0.0, 0.0), (118.8, 26.2), (-179.9, -45.0), (10.0, 90.0), (75.0, 0.1)] {
+            let from = LonLat::new(from.0, from.1)?;
+            for to in &places {
+                let bound = lower_bound_m(chord_2(ecef(from), ecef(*to)));
+                let metres = distance_m(from, *to);
+                assert!(bound <= metres, "{from} {to}: {bound} above {metres}");
+                assert!(bound >= metres * 0.98 - 25_000.0, "{from} {to}: {bound} far below {metres}");
+            }
+        }
+        Ok(())
+    }
 
     #[test]
     fn the_box_of_an_envelope_holds_its_places() -> Result<(), Box<dyn std::error::Error>> {

@@ -4,7 +4,7 @@ mod length;
 
 use std::collections::BTreeMap;
 
-use geo::Intersects;
+use geo::{Geometry, Intersects};
 use rayon::prelude::*;
 use time::Date;
 
@@ -156,9 +156,33 @@ fn hits<'a>(layer: &'a Layer, area: &Area, origin: &Origin) -> Vec<Hit<'a>> {
         Area::Inside(shape) => {
             let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
             let touches = |row: &Row<'a>| row.shape().is_some_and(|own| own.geometry().intersects(shape.geometry()));
-            layer.rows_in(&around).filter(touches).map(|row| (row, 0, 0.0)).collect()
+            let near =
+                layer.chunks().par_iter().filter(|chunk| chunk.envelope().is_some_and(|own| own.intersects(&around)));
+            near.flat_map_iter(|chunk| {
+                // Of a chunk that lies inside as a whole no feature is looked at by itself.
+                let all_inside = chunk.envelope().is_some_and(|own| holds(shape.geometry(), own));
+                chunk.rows_in(&around).filter(move |row| all_inside || touches(row)).map(|row| (row, 0, 0.0))
+            })
+            .collect()
         }
     }
+}
+
+/// Whether an area holds all of a box: no edge comes near it, and its corner is inside.
+fn holds(area: &Geometry, envelope: &Envelope) -> bool {
+    let corner = geo::Point::new(envelope.west(), envelope.south());
+    let polygons = match area {
+        Geometry::Polygon(polygon) => std::slice::from_ref(polygon),
+        Geometry::MultiPolygon(polygons) => polygons.0.as_slice(),
+        _ => return false,
+    };
+    let comes_near = |edge: geo::Line| {
+        let (west, east) = (edge.start.x.min(edge.end.x), edge.start.x.max(edge.end.x));
+        let (south, north) = (edge.start.y.min(edge.end.y), edge.start.y.max(edge.end.y));
+        west <= envelope.east() && east >= envelope.west() && south <= envelope.north() && north >= envelope.south()
+    };
+    let mut rings = polygons.iter().flat_map(|own| std::iter::once(own.exterior()).chain(own.interiors()));
+    !rings.any(|ring| ring.lines().any(comes_near)) && area.intersects(&corner)
 }
 
 fn tally<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Option<Tally<'a>> {
