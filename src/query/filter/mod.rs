@@ -1,7 +1,7 @@
 //! CQL2 (OGC 21-065r2), as text and as JSON: a condition on the features of one layer.
 //!
-//! An expression is read into a tree that knows no layer ([`ast`]), checked against the fields that the caller may
-//! see ([`check`]), and asked of each feature ([`condition`]) in three-valued logic: what is unknown is neither true
+//! An expression is read into a tree that knows no layer (`ast`), checked against the fields that the caller may
+//! see (`check`), and asked of each feature (`condition`) in three-valued logic: what is unknown is neither true
 //! nor false, and only what is true matches.
 //!
 //! Covered: comparison, logic, `LIKE`, `BETWEEN`, `IN`, `IS NULL`, `CASEI`, `ACCENTI`, spatial, temporal and array
