@@ -265,7 +265,8 @@ mod tests {
                 let bound = lower_bound_m(chord_2(ecef(from), ecef(*to)));
                 let metres = distance_m(from, *to);
                 assert!(bound <= metres, "{from} {to}: {bound} above {metres}");
-                assert!(bound >= metres * 0.98 - 25_000.0, "{from} {to}: {bound} far below {metres}");
+                // Towards the other side of the earth the chord hardly grows with the arc: there it tells least.
+                assert!(bound >= metres * 0.94 - 25_000.0, "{from} {to}: {bound} far below {metres}");
             }
         }
         Ok(())
