@@ -9,9 +9,9 @@ use geozero::{GeozeroGeometry, ToGeo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::values::value_to_json;
+use super::values::write_value;
 use super::{Error, Record, Source, Unreadable};
-use crate::model::{Feature, Shape, View};
+use crate::model::{Cell, Feature, FeatureId, Shape, View};
 
 const FORMAT: &str = "GeoJSON";
 
@@ -114,33 +114,42 @@ fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, S
 
 /// Appends one Feature: id, geometry and the visible properties, then `extra` properties.
 pub fn write_feature(out: &mut Vec<u8>, view: &View<'_>, feature: &Feature, extra: &[(&str, serde_json::Value)]) {
-    write_feature_at(out, view, feature, feature.geometry.as_ref().map(Shape::geometry), extra);
+    let geometry = feature.geometry.as_ref().map(Shape::geometry);
+    write_feature_of(out, view, &feature.id, geometry, |field| feature.values[field].as_cell(), extra);
 }
 
-/// Appends one Feature with its geometry in other coordinates.
-pub fn write_feature_at(
+/// Appends one Feature whose geometry and whose values, by field, lie elsewhere.
+pub fn write_feature_of<'a>(
     out: &mut Vec<u8>,
     view: &View<'_>,
-    feature: &Feature,
+    id: &FeatureId,
     geometry: Option<&geo::Geometry>,
+    value: impl Fn(usize) -> Cell<'a>,
     extra: &[(&str, serde_json::Value)],
 ) {
     out.extend_from_slice(br#"{"type":"Feature","id":"#);
-    write_json(out, &feature.id.as_str());
+    write_json(out, &id.as_str());
     out.extend_from_slice(br#","geometry":"#);
     match geometry {
         Some(geometry) => write_geometry(out, geometry),
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(br#","properties":{"#);
-    let own = view.fields().map(|(at, field)| (field.name.as_str(), value_to_json(&feature.values[at])));
-    for (index, (name, value)) in own.chain(extra.iter().cloned()).enumerate() {
-        if index > 0 {
+    let start = out.len();
+    let name = |out: &mut Vec<u8>, name: &str| {
+        if out.len() > start {
             out.push(b',');
         }
         write_json(out, &name);
         out.push(b':');
-        write_json(out, &value);
+    };
+    for (at, field) in view.fields() {
+        name(out, &field.name);
+        write_value(out, value(at));
+    }
+    for (own, value) in extra {
+        name(out, own);
+        write_json(out, value);
     }
     out.extend_from_slice(b"}}");
 }

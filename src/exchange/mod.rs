@@ -12,7 +12,7 @@ mod values;
 
 use std::path::Path;
 
-pub use values::{value_from_json, value_to_json};
+pub use values::value_from_json;
 
 /// A row as it stands in a file.
 #[derive(Clone, Debug)]

@@ -2,21 +2,22 @@
 
 use serde_json::Value as Json;
 
-use crate::model::{Field, FieldType, Value, format_date, format_instant, parse_date, parse_instant};
+use super::geojson::write_json;
+use crate::model::{Cell, Field, FieldType, Value, format_date, format_instant, parse_date, parse_instant};
 
-/// The value as JSON; unknown is null.
-#[must_use]
-pub fn value_to_json(value: &Value) -> Json {
+/// Appends the value as JSON; unknown is null.
+pub(super) fn write_value(out: &mut Vec<u8>, value: Cell<'_>) {
     match value {
-        Value::Unknown => Json::Null,
-        Value::Boolean(yes) => Json::Bool(*yes),
-        Value::Integer(number) => Json::from(*number),
-        Value::Real(number) => Json::from(*number),
-        Value::Text(text) => Json::from(text.as_str()),
-        Value::Date(date) => Json::from(format_date(*date)),
-        Value::DateTime(instant) => Json::from(format_instant(*instant)),
-        Value::TextList(list) => Json::from(list.as_slice()),
-        Value::Json(document) => serde_json::from_str(document).unwrap_or(Json::Null),
+        Cell::Unknown => out.extend_from_slice(b"null"),
+        Cell::Boolean(yes) => write_json(out, &yes),
+        Cell::Integer(number) => write_json(out, &number),
+        Cell::Real(number) => write_json(out, &number),
+        Cell::Text(text) => write_json(out, &text),
+        Cell::Date(date) => write_json(out, &format_date(date)),
+        Cell::DateTime(instant) => write_json(out, &format_instant(instant)),
+        Cell::TextList(list) => write_json(out, &list),
+        // Another program may have stored what is no JSON, or JSON of several lines.
+        Cell::Json(document) => write_json(out, &serde_json::from_str::<Json>(document).unwrap_or(Json::Null)),
     }
 }
 

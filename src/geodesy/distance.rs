@@ -1,8 +1,6 @@
-//! Metres and bearings on the WGS 84 ellipsoid, and the lower bound that lets a search stop.
+//! Metres and bearings on the WGS 84 ellipsoid.
 //!
-//! Distances are geodesics after C. F. F. Karney, "Algorithms for geodesics" (2013). The bound is
-//! the straight chord between the two places in earth-centred coordinates: it is never longer than
-//! the geodesic, has no seam at the antimeridian and none at the poles.
+//! Distances are geodesics after C. F. F. Karney, "Algorithms for geodesics" (2013).
 //!
 //! Edges of lines and polygons are straight in longitude and latitude, as RFC 7946 section 3.1.1
 //! defines them, so a feature never leaves the envelope of its positions.
@@ -11,19 +9,9 @@ use std::f64::consts::TAU;
 
 use geo::{Bearing, Coord, Distance, Geodesic, Geometry, LineString, Point, Polygon};
 
-use super::{Envelope, LonLat};
-
-/// Semi-major axis of WGS 84, metres.
-const SEMI_MAJOR_M: f64 = 6_378_137.0;
-/// Flattening of WGS 84.
-const FLATTENING: f64 = 1.0 / 298.257_223_563;
-/// First eccentricity squared.
-const ECCENTRICITY_2: f64 = FLATTENING * (2.0 - FLATTENING);
-/// Rounding of earth-centred coordinates, doubled: what a chord may be too long by, metres.
-const CHORD_ERROR_M: f64 = 1e-8;
-
-/// Earth-centred, earth-fixed coordinates x, y, z in metres on the ellipsoid.
-pub type Ecef = [f64; 3];
+use super::LonLat;
+use super::bound::{lower_bound_m, upper_bound_m};
+use super::ecef::{ECCENTRICITY_2, Ecef, SEMI_MAJOR_M, chord_2, ecef};
 
 /// Geodesic distance in metres.
 #[must_use]
@@ -42,67 +30,16 @@ pub fn bearing_deg(a: LonLat, b: LonLat) -> Option<f64> {
     Some(if bearing >= 360.0 { 0.0 } else { bearing })
 }
 
-/// The place in earth-centred coordinates.
-#[must_use]
-pub fn ecef(at: LonLat) -> Ecef {
-    let (sin_lat, cos_lat) = at.lat.to_radians().sin_cos();
-    let (sin_lon, cos_lon) = at.lon.to_radians().sin_cos();
-    let normal = SEMI_MAJOR_M / (1.0 - ECCENTRICITY_2 * sin_lat * sin_lat).sqrt();
-    [normal * cos_lat * cos_lon, normal * cos_lat * sin_lon, normal * (1.0 - ECCENTRICITY_2) * sin_lat]
-}
-
-/// A geodesic distance that no place at this squared chord (metres squared) can be nearer than.
-///
-/// Near by that is the chord. Far away an arc is longer: seen from the earth's centre the two places are apart by an
-/// angle whose half has at least the sine √(chord² − (a − b)²) / 2a, and a path on the ellipsoid, moved inwards to the
-/// sphere of radius b within it, does not grow longer by that, and is there no shorter than the arc.
-#[must_use]
-pub fn lower_bound_m(chord_2: f64) -> f64 {
-    const SEMI_MINOR_M: f64 = SEMI_MAJOR_M * (1.0 - FLATTENING);
-    const RADII_APART_2: f64 = (SEMI_MAJOR_M - SEMI_MINOR_M) * (SEMI_MAJOR_M - SEMI_MINOR_M);
-    let half_sine = ((chord_2 - RADII_APART_2).max(0.0).sqrt() / (2.0 * SEMI_MAJOR_M)).min(1.0);
-    let arc_m = 2.0 * SEMI_MINOR_M * half_sine.asin();
-    (chord_2.sqrt().max(arc_m) - CHORD_ERROR_M).max(0.0)
-}
-
-/// The smallest axis-parallel box, as two corners, that holds all of the ellipsoid's surface in an envelope.
-#[must_use]
-pub fn ecef_box(envelope: &Envelope) -> (Ecef, Ecef) {
-    let (south, north) = (envelope.south(), envelope.north());
-    let axis_distance = |lat: f64| {
-        let [x, y, _] = ecef(LonLat { lon: 0.0, lat });
-        x.hypot(y)
-    };
-    let height = |lat: f64| ecef(LonLat { lon: 0.0, lat })[2];
-    let nearest_equator = if south <= 0.0 && north >= 0.0 { 0.0 } else { south.abs().min(north.abs()) };
-    let rho = (axis_distance(south.abs().max(north.abs())).max(0.0), axis_distance(nearest_equator));
-    let cosine = cosine_range(envelope.west(), envelope.east());
-    let sine = cosine_range(envelope.west() - 90.0, envelope.east() - 90.0);
-    let scaled = |(low, high): (f64, f64)| {
-        (if low < 0.0 { low * rho.1 } else { low * rho.0 }, if high < 0.0 { high * rho.0 } else { high * rho.1 })
-    };
-    let ((x0, x1), (y0, y1)) = (scaled(cosine), scaled(sine));
-    ([x0, y0, height(south)], [x1, y1, height(north)])
-}
-
-/// Range of the cosine over an interval of degrees no longer than 360.
-fn cosine_range(from_deg: f64, to_deg: f64) -> (f64, f64) {
-    let holds = |angle: f64| {
-        let first = angle + 360.0 * ((from_deg - angle) / 360.0).ceil();
-        first <= to_deg
-    };
-    let ends = (from_deg.to_radians().cos(), to_deg.to_radians().cos());
-    let low = if holds(180.0) { -1.0 } else { ends.0.min(ends.1) };
-    let high = if holds(0.0) { 1.0 } else { ends.0.max(ends.1) };
-    (low, high)
-}
-
 /// The nearest place of a geometry and its geodesic distance in metres; distance 0 and `from` itself
 /// inside a polygon or on its border.
 ///
 /// Costs two or three geodesics for each edge that can still win.
 #[must_use]
 pub fn nearest_place(from: LonLat, geometry: &Geometry) -> Option<(LonLat, f64)> {
+    if let Geometry::Point(point) = geometry {
+        let place = unchecked(point.0);
+        return Some((place, distance_m(from, place)));
+    }
     let mut search = NearestPlace { from, from_ecef: ecef(from), best: None };
     search.visit(geometry);
     search.best
@@ -138,13 +75,13 @@ impl NearestPlace {
 
     fn point(&mut self, coord: Coord) {
         let place = unchecked(coord);
-        if self.can_win(chord_2(self.from_ecef, ecef(place))) {
+        if self.can_win(|from| lower_bound_m(from, ecef(place))) {
             self.offer(place, distance_m(self.from, place));
         }
     }
 
-    fn can_win(&self, chord_2: f64) -> bool {
-        self.best.is_none_or(|(_, best)| lower_bound_m(chord_2) < best)
+    fn can_win(&self, bound_m: impl Fn(Ecef) -> f64) -> bool {
+        self.best.is_none_or(|(_, best)| bound_m(self.from_ecef) < best)
     }
 
     fn line(&mut self, line: &LineString) {
@@ -185,10 +122,9 @@ impl NearestPlace {
     fn piece(&mut self, start: Coord, end: Coord) {
         let (a, b) = (ecef(unchecked(start)), ecef(unchecked(end)));
         // The surface bulges over the chord a-b, so half the piece's length is taken off the bound.
-        let reach = chord_2(a, b).sqrt() * 0.51 + 1.0;
+        let reach_m = upper_bound_m(chord_2(a, b).sqrt() * 0.51 + 1.0);
         let middle = ecef(unchecked((start + end) / 2.0));
-        let nearest = (chord_2(self.from_ecef, middle).sqrt() - reach).max(0.0);
-        if self.can_win(nearest * nearest) {
+        if self.can_win(|from| lower_bound_m(from, middle) - reach_m) {
             let (place, metres) = self.nearest_on_piece(start, end);
             self.offer(place, metres);
         }
@@ -238,58 +174,7 @@ fn metres_per_unit(at: LonLat, step_deg: Coord) -> (f64, f64) {
     (step_deg.x.to_radians() * parallel, step_deg.y.to_radians() * meridian)
 }
 
-/// Squared straight-line distance in metres squared.
-#[must_use]
-pub fn chord_2(a: Ecef, b: Ecef) -> f64 {
-    a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum()
-}
-
 /// A position from a coordinate that lies between checked ones.
 fn unchecked(coord: Coord) -> LonLat {
     LonLat { lon: coord.x, lat: coord.y }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_geodesic_is_shorter_than_its_bound() -> Result<(), Box<dyn std::error::Error>> {
-        let places: Vec<LonLat> = (0..60)
-            .flat_map(|i| (0..31).map(move |j| (f64::from(i) * 6.1 - 180.0, f64::from(j) * 6.0 - 90.0)))
-            .map(|(lon, lat)| LonLat::new(lon, lat))
-            .collect::<Result<_, _>>()?;
-        for from in [(0.0, 0.0), (118.8, 26.2), (-179.9, -45.0), (10.0, 90.0), (75.0, 0.1)] {
-            let from = LonLat::new(from.0, from.1)?;
-            for to in &places {
-                let bound = lower_bound_m(chord_2(ecef(from), ecef(*to)));
-                let metres = distance_m(from, *to);
-                assert!(bound <= metres, "{from} {to}: {bound} above {metres}");
-                // Towards the other side of the earth the chord hardly grows with the arc: there it tells least.
-                assert!(bound >= metres * 0.94 - 25_000.0, "{from} {to}: {bound} far below {metres}");
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn the_box_of_an_envelope_holds_its_places() -> Result<(), Box<dyn std::error::Error>> {
-        for [w, s, e, n] in [
-            [118.5, 25.9, 119.1, 26.6],
-            [-180.0, -90.0, 180.0, 90.0],
-            [170.0, -5.0, 180.0, 60.0],
-            [-100.0, -70.0, 95.0, -10.0],
-        ] {
-            let (low, high) = ecef_box(&Envelope::new(w, s, e, n)?);
-            for i in 0..=20 {
-                for j in 0..=20 {
-                    let at = LonLat::new(w + (e - w) * f64::from(i) / 20.0, s + (n - s) * f64::from(j) / 20.0)?;
-                    for (axis, value) in ecef(at).into_iter().enumerate() {
-                        assert!(low[axis] - 1e-6 <= value && value <= high[axis] + 1e-6, "{at} axis {axis}");
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
 }

@@ -4,8 +4,10 @@
 //! centimetres and are treated as the same on purpose. Everything that enters from elsewhere is
 //! converted in [`datum`] first; inside the house there is one kind of position.
 
+pub mod bound;
 pub mod datum;
 pub mod distance;
+pub mod ecef;
 
 use std::fmt;
 

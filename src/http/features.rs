@@ -10,8 +10,8 @@ use super::edits::tag;
 use super::problem::Problem;
 use super::request::{Parameters, layer, origin};
 use crate::clock;
-use crate::exchange::geojson::{write_feature, write_json};
-use crate::model::{FeatureId, View, format_instant};
+use crate::exchange::geojson::{write_feature, write_feature_of, write_json};
+use crate::model::{FeatureId, Shape, View, format_instant};
 use crate::query::items::{Ask, Page, page};
 use crate::snapshot::Layer;
 
@@ -87,7 +87,8 @@ pub(super) async fn items(
         if index > 0 {
             body.push(b',');
         }
-        write_feature(&mut body, &view, &row.to_feature(), &[]);
+        let geometry = row.shape().map(Shape::geometry);
+        write_feature_of(&mut body, &view, row.id(), geometry, |field| row.cell(field), &[]);
     }
     body.extend_from_slice(b"],\"numberMatched\":");
     write_json(&mut body, &answer.matched);

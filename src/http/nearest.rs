@@ -14,14 +14,14 @@ use super::job::{Job, PARAMETERS, Part};
 use super::problem::Problem;
 use super::reasons::reason;
 use super::request::{Parameters, body, invalid, layer, parse_json};
-use crate::exchange::geojson::{write_feature_at, write_json};
-use crate::model::{Shape, View};
+use crate::exchange::geojson::{write_feature_of, write_json};
+use crate::model::{Cell, Shape, View};
 use crate::query::nearest::combine::{Amounts, combine};
 use crate::query::nearest::demand::{Reason, Standing};
 use crate::query::nearest::origin::Origin;
 use crate::query::nearest::walk::Near;
 use crate::query::nearest::{Ask, nearest as find_nearest};
-use crate::snapshot::{Cell, Layer, Offers, Snapshot};
+use crate::snapshot::{Layer, Offers, Snapshot};
 
 const BODY_TYPES: &str = "application/json, application/geo+json";
 const MAX_BODY_BYTES: usize = 1_000_000;
@@ -315,7 +315,8 @@ impl<'a> Page<'a> {
         }
         let geometry = near.row.shape().map(Shape::geometry).map(|geometry| self.job.frame.outward(geometry));
         let view = View::public(self.layer.schema());
-        write_feature_at(self.out, &view, &near.row.to_feature(), geometry.as_deref(), &extra);
+        let value = |field| near.row.cell(field);
+        write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), value, &extra);
     }
 }
 

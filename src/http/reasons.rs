@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 use super::nearest::quantity;
 use crate::model::catalog::{Catalog, Code, CodeValue};
 use crate::model::schema::Label;
-use crate::model::{LayerSchema, format_date};
+use crate::model::{Cell, LayerSchema, format_date};
 use crate::query::nearest::demand::Reason;
-use crate::snapshot::{Cell, Layer, Row};
+use crate::snapshot::{Layer, Row};
 
 /// One reason: what kind it is, in two languages, with its facts.
 pub(super) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_>) -> Json {

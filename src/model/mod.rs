@@ -82,6 +82,63 @@ impl Value {
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }
+
+    /// The value without a copy.
+    #[must_use]
+    pub fn as_cell(&self) -> Cell<'_> {
+        match self {
+            Self::Unknown => Cell::Unknown,
+            Self::Boolean(yes) => Cell::Boolean(*yes),
+            Self::Integer(number) => Cell::Integer(*number),
+            Self::Real(number) => Cell::Real(*number),
+            Self::Text(text) => Cell::Text(text),
+            Self::Date(date) => Cell::Date(*date),
+            Self::DateTime(instant) => Cell::DateTime(*instant),
+            Self::TextList(list) => Cell::TextList(list),
+            Self::Json(document) => Cell::Json(document),
+        }
+    }
+}
+
+/// An attribute value where it lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// Not known or not given.
+    Unknown,
+    /// Yes or no.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A finite number.
+    Real(f64),
+    /// Any text.
+    Text(&'a str),
+    /// A calendar day.
+    Date(time::Date),
+    /// An instant in UTC.
+    DateTime(time::UtcDateTime),
+    /// A list of codes or ids.
+    TextList(&'a [String]),
+    /// A JSON document.
+    Json(&'a str),
+}
+
+impl Cell<'_> {
+    /// A copy of it.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Unknown => Value::Unknown,
+            Self::Boolean(yes) => Value::Boolean(yes),
+            Self::Integer(number) => Value::Integer(number),
+            Self::Real(number) => Value::Real(number),
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Date(date) => Value::Date(date),
+            Self::DateTime(instant) => Value::DateTime(instant),
+            Self::TextList(list) => Value::TextList(list.to_vec()),
+            Self::Json(document) => Value::Json(document.to_owned()),
+        }
+    }
 }
 
 /// One thing on the map: an id, where it is, and its values in the order of the layer's fields.

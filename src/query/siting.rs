@@ -185,7 +185,7 @@ impl<'a: 'd, 'd> Safe<'a, 'd> {
                     is_safe
                 })
             };
-            nearest_where(layer, origin, reach, |chunk| judge.may_fit(chunk), is_safe).into_iter().next()
+            nearest_where(layer, origin, reach, |group| judge.may_fit(group), is_safe).into_iter().next()
         };
         self.layers.iter().filter_map(of_layer).min_by(|a, b| a.distance_m.total_cmp(&b.distance_m))
     }

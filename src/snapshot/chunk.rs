@@ -1,15 +1,13 @@
-//! A few thousand neighbouring features: columns, shapes, and an R-tree each for envelopes and distances.
+//! A few thousand neighbouring features: columns, and where they are.
 
 use std::sync::{Arc, OnceLock};
 
-use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, PointDistance, RTree, RTreeObject};
-
-use super::column::{Cell, Column};
-use super::offers::{ChunkOffers, Offers};
-use crate::geodesy::distance::{Ecef, ecef, ecef_box};
-use crate::geodesy::{Envelope, LonLat};
-use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value};
+use super::column::Column;
+use super::offers::{ChunkOffers, Offers, Supply};
+use super::whereabouts::Whereabouts;
+use crate::geodesy::Envelope;
+use crate::geodesy::ecef::EcefBox;
+use crate::model::{Cell, Feature, FeatureId, LayerSchema, Shape, Value};
 
 /// Rows are sorted by id. A chunk and the one that follows it share what did not change.
 #[derive(Clone, Debug)]
@@ -19,47 +17,6 @@ pub struct Chunk {
     whereabouts: Arc<Whereabouts>,
     /// Counted when first asked for.
     offers: OnceLock<Arc<ChunkOffers>>,
-}
-
-/// Where the rows are.
-#[derive(Debug)]
-struct Whereabouts {
-    shapes: Vec<Option<Shape>>,
-    /// Envelopes in degrees.
-    envelopes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
-    /// Earth-centred boxes, one for each part of a shape.
-    places: RTree<Place>,
-    envelope: Option<Envelope>,
-}
-
-/// Where a part of a feature is, as an earth-centred box in metres; a point is a box without extent.
-#[derive(Clone, Debug)]
-pub struct Place {
-    low: Ecef,
-    high: Ecef,
-    row: u32,
-}
-
-impl Place {
-    /// The row of the chunk that the part belongs to.
-    #[must_use]
-    pub fn row(&self) -> usize {
-        self.row as usize
-    }
-}
-
-impl RTreeObject for Place {
-    type Envelope = AABB<Ecef>;
-
-    fn envelope(&self) -> Self::Envelope {
-        AABB::from_corners(self.low, self.high)
-    }
-}
-
-impl PointDistance for Place {
-    fn distance_2(&self, point: &Ecef) -> f64 {
-        self.envelope().distance_2(point)
-    }
 }
 
 impl Chunk {
@@ -99,12 +56,12 @@ impl Chunk {
                     Arc::make_mut(column).set(row, value);
                 }
             }
-            if self.whereabouts.shapes[row] != feature.geometry {
+            if self.whereabouts.shapes()[row] != feature.geometry {
                 moved.push((row, feature.geometry));
             }
         }
         if !moved.is_empty() {
-            let mut shapes = self.whereabouts.shapes.clone();
+            let mut shapes = self.whereabouts.shapes().to_vec();
             for (row, shape) in moved {
                 shapes[row] = shape;
             }
@@ -133,7 +90,7 @@ impl Chunk {
     /// The box around all of it; `None` when nothing in it has a place.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
-        self.whereabouts.envelope.as_ref()
+        self.whereabouts.envelope()
     }
 
     /// A feature by its row.
@@ -167,10 +124,7 @@ impl Chunk {
 
     /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        let near = self.whereabouts.envelope.as_ref().is_some_and(|own| own.intersects(envelope));
-        let found =
-            near.then(|| self.whereabouts.envelopes.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
-        found.into_iter().flatten().map(|entry| self.row(entry.data as usize))
+        self.whereabouts.rows_in(envelope).map(|row| self.row(row))
     }
 
     /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
@@ -182,27 +136,32 @@ impl Chunk {
         self.rows_in(&first).chain(others.filter(move |row| !row.touches(&first)))
     }
 
-    /// The squared straight-line distance in metres that nothing in it is nearer than.
+    /// The box around all of it in earth-centred coordinates; `None` when nothing in it has a place.
     #[must_use]
-    pub fn chord_2(&self, from: Ecef) -> Option<f64> {
-        let places = &self.whereabouts.places;
-        (places.size() > 0).then(|| places.root().envelope().distance_2(&from))
+    pub fn bounds(&self) -> Option<&EcefBox> {
+        self.whereabouts.bounds()
     }
 
-    /// Parts of features by growing straight-line distance, squared, metres squared.
-    pub fn places_by_chord(&self, from: Ecef) -> impl Iterator<Item = (&Place, f64)> {
-        self.whereabouts.places.nearest_neighbor_iter_with_distance_2(from)
+    /// Its blocks of neighbours, by number, each with the box around it.
+    pub fn blocks(&self) -> impl Iterator<Item = (usize, &EcefBox)> {
+        self.whereabouts.blocks().iter().map(|block| &block.bounds).enumerate()
     }
 
-    /// What its features offer.
+    /// The row of each part of a feature in a block, and the box around the part.
+    pub fn block_rows(&self, block: usize) -> impl Iterator<Item = (usize, &EcefBox)> {
+        let places = self.whereabouts.places(&self.whereabouts.blocks()[block]);
+        places.iter().map(|place| (place.row as usize, &place.bounds))
+    }
+
+    /// What its features that have a place offer.
     #[must_use]
     pub fn offers(&self, offers: &Offers) -> &ChunkOffers {
-        self.offers.get_or_init(|| Arc::new(ChunkOffers::of(self, offers)))
+        self.offers.get_or_init(|| Arc::new(ChunkOffers::of(self, &self.whereabouts, offers)))
     }
 
     /// Ids, shapes and columns, as [`Self::assemble`] takes them.
     pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Arc<Column>]) {
-        (&self.ids, &self.whereabouts.shapes, &self.columns)
+        (&self.ids, self.whereabouts.shapes(), &self.columns)
     }
 
     pub(super) fn features(&self) -> impl Iterator<Item = Feature> + '_ {
@@ -210,42 +169,37 @@ impl Chunk {
     }
 }
 
-impl Whereabouts {
-    fn index(shapes: Vec<Option<Shape>>) -> Self {
-        let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
-        let boxes: Vec<(u32, Envelope)> =
-            located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
-        let places = located()
-            .flat_map(|(row, shape)| places(shape).into_iter().map(move |(low, high)| Place { low, high, row }));
-        let places = RTree::bulk_load(places.collect());
-        let envelope = boxes.iter().map(|(_, envelope)| *envelope).reduce(|a, b| a.union(&b));
-        let envelopes = RTree::bulk_load(
-            boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
-        );
-        Self { shapes, envelopes, places, envelope }
+/// A chunk, or one of its blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    chunk: &'a Chunk,
+    block: Option<usize>,
+}
+
+impl<'a> Group<'a> {
+    /// A whole chunk.
+    #[must_use]
+    pub fn chunk(chunk: &'a Chunk) -> Self {
+        Self { chunk, block: None }
     }
-}
 
-fn rectangle(envelope: &Envelope) -> Rectangle<[f64; 2]> {
-    Rectangle::from_corners([envelope.west(), envelope.south()], [envelope.east(), envelope.north()])
-}
-
-/// Earth-centred boxes of the parts of a shape.
-fn places(shape: &Shape) -> Vec<(Ecef, Ecef)> {
-    use geo::Geometry;
-    let around = |part: Geometry| Envelope::around(&part).map(|envelope| ecef_box(&envelope));
-    match shape.geometry() {
-        Geometry::Point(point) => exact(*point).into_iter().collect(),
-        Geometry::MultiPoint(points) => points.iter().filter_map(|point| exact(*point)).collect(),
-        Geometry::MultiLineString(lines) => lines.iter().filter_map(|line| around(line.clone().into())).collect(),
-        Geometry::MultiPolygon(polygons) => polygons.iter().filter_map(|part| around(part.clone().into())).collect(),
-        whole => around(whole.clone()).into_iter().collect(),
+    /// One block of it.
+    #[must_use]
+    pub fn block(chunk: &'a Chunk, block: usize) -> Self {
+        Self { chunk, block: Some(block) }
     }
-}
 
-fn exact(point: geo::Point) -> Option<(Ecef, Ecef)> {
-    let at = ecef(LonLat::new(point.x(), point.y()).ok()?);
-    Some((at, at))
+    /// A box that holds all of it; `None` when nothing in it has a place.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&'a Envelope> {
+        self.chunk.envelope()
+    }
+
+    /// The most that its features that have a place offer.
+    #[must_use]
+    pub fn supply(&self, offers: &Offers) -> &'a Supply {
+        self.chunk.offers(offers).supply(self.block)
+    }
 }
 
 /// One feature inside a chunk.
@@ -277,7 +231,7 @@ impl<'a> Row<'a> {
     /// Where it is.
     #[must_use]
     pub fn shape(&self) -> Option<&'a Shape> {
-        self.chunk.whereabouts.shapes[self.row].as_ref()
+        self.chunk.whereabouts.shapes()[self.row].as_ref()
     }
 
     fn touches(&self, envelope: &Envelope) -> bool {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FieldType, Value};
+use crate::model::{Cell, FieldType, Value};
 
 /// Values of one field, one for each row; `None` is unknown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,45 +17,6 @@ pub(super) enum Column {
     DateTime(Vec<Option<time::UtcDateTime>>),
     TextList(Vec<Option<Box<[String]>>>),
     Json(Vec<Option<Box<str>>>),
-}
-
-/// A value of a feature where it lies.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Cell<'a> {
-    /// Not known or not given.
-    Unknown,
-    /// Yes or no.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// A finite number.
-    Real(f64),
-    /// Any text.
-    Text(&'a str),
-    /// A calendar day.
-    Date(time::Date),
-    /// An instant in UTC.
-    DateTime(time::UtcDateTime),
-    /// A list of codes or ids.
-    TextList(&'a [String]),
-    /// A JSON document.
-    Json(&'a str),
-}
-
-impl Cell<'_> {
-    fn to_value(self) -> Value {
-        match self {
-            Self::Unknown => Value::Unknown,
-            Self::Boolean(yes) => Value::Boolean(yes),
-            Self::Integer(number) => Value::Integer(number),
-            Self::Real(number) => Value::Real(number),
-            Self::Text(text) => Value::Text(text.to_owned()),
-            Self::Date(date) => Value::Date(date),
-            Self::DateTime(instant) => Value::DateTime(instant),
-            Self::TextList(list) => Value::TextList(list.to_vec()),
-            Self::Json(document) => Value::Json(document.to_owned()),
-        }
-    }
 }
 
 /// Texts, each different one kept once.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::ids::{Deed, IdIndex};
-use super::{Cell, Chunk, Row};
+use super::{Chunk, Row};
 use crate::geodesy::Envelope;
-use crate::model::{Feature, FeatureId, LayerSchema, Shape};
+use crate::geodesy::ecef::EcefBox;
+use crate::model::{Cell, Feature, FeatureId, LayerSchema, Shape};
 
 /// Features of a chunk when a layer is built; a chunk that grows to twice this is split.
 const CHUNK_ROWS: usize = 2048;
@@ -21,7 +22,16 @@ pub struct Layer {
     schema: Arc<LayerSchema>,
     /// A chunk keeps its place in the list for life; one that lost all its features stays empty for a while.
     chunks: Vec<Arc<Chunk>>,
+    /// Beside each other, so that a search for chunks opens none.
+    outlines: Vec<Outline>,
     ids: IdIndex,
+}
+
+/// The boxes around a chunk.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
+    envelope: Option<Envelope>,
+    bounds: Option<EcefBox>,
 }
 
 impl Layer {
@@ -35,7 +45,14 @@ impl Layer {
     /// The layer made of these chunks, whose rows have the columns of the schema.
     pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>) -> Self {
         let ids = IdIndex::build(&chunks);
-        Self { schema: Arc::new(schema), chunks, ids }
+        Self::assemble(Arc::new(schema), chunks, ids)
+    }
+
+    fn assemble(schema: Arc<LayerSchema>, chunks: Vec<Arc<Chunk>>, ids: IdIndex) -> Self {
+        let outline =
+            |chunk: &Arc<Chunk>| Outline { envelope: chunk.envelope().copied(), bounds: chunk.bounds().copied() };
+        let outlines = chunks.iter().map(outline).collect();
+        Self { schema, chunks, outlines, ids }
     }
 
     /// What its features look like.
@@ -112,7 +129,14 @@ impl Layer {
     /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let envelope = *envelope;
-        self.chunks.iter().flat_map(move |chunk| chunk.rows_around(&envelope))
+        let near = self.outlines.iter().zip(&self.chunks);
+        near.filter(move |(outline, _)| outline.envelope.is_some_and(|own| own.intersects(&envelope)))
+            .flat_map(move |(_, chunk)| chunk.rows_around(&envelope))
+    }
+
+    /// The positions of chunks that have a place, each with the box around it in earth-centred coordinates.
+    pub fn chunk_bounds(&self) -> impl Iterator<Item = (usize, &EcefBox)> {
+        self.outlines.iter().enumerate().filter_map(|(at, outline)| Some((at, outline.bounds.as_ref()?)))
     }
 
     /// All rows whose id comes after this one, in order of id.
@@ -164,9 +188,10 @@ impl Layer {
         if chunks.iter().filter(|chunk| chunk.is_empty()).count() > chunks.len() / 2 {
             chunks.retain(|chunk| !chunk.is_empty());
             let ids = IdIndex::build(&chunks);
-            return Self { schema: self.schema.clone(), chunks, ids };
+            return Self::assemble(self.schema.clone(), chunks, ids);
         }
-        Self { schema: self.schema.clone(), ids: self.ids.with(deeds, &chunks), chunks }
+        let ids = self.ids.with(deeds, &chunks);
+        Self::assemble(self.schema.clone(), chunks, ids)
     }
 
     /// A chunk after its features changed, or the chunks it falls apart into; none, if nothing is left.

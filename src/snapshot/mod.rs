@@ -14,6 +14,7 @@ mod ids;
 pub mod keeper;
 mod layer;
 mod offers;
+mod whereabouts;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,11 +24,10 @@ use tokio::sync::watch;
 
 use crate::model::{FeatureId, LayerSchema};
 
-pub use chunk::{Chunk, Place, Row};
-pub use column::Cell;
+pub use chunk::{Chunk, Group, Row};
 pub use history::{Edit, LayerEdits, Swap};
 pub use layer::Layer;
-pub use offers::{Article, ChunkOffers, Most, Offers};
+pub use offers::{Article, ChunkOffers, Most, Offers, Supply};
 
 /// Names the data an answer was made from: the position in the store's change log.
 pub type Version = i64;

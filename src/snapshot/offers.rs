@@ -1,13 +1,14 @@
-//! What features can give: room, skills, articles; and the most that any feature of a chunk can, so that a search for
-//! something rare passes whole chunks by.
+//! What features can give: room, skills, articles; and the most that any feature of a chunk or a block can, so that a
+//! search for something rare passes whole chunks and blocks by.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use time::Date;
 
-use super::{Cell, Chunk, Row};
-use crate::model::{LayerSchema, parse_date};
+use super::whereabouts::{Block, Whereabouts};
+use super::{Chunk, Row};
+use crate::model::{Cell, LayerSchema, parse_date};
 
 /// Reads what features of a layer offer, by the roles of its fields.
 #[derive(Clone, Debug)]
@@ -57,15 +58,22 @@ pub struct Most {
     pub any: bool,
 }
 
+/// The most that a group of features offers.
+#[derive(Clone, Debug, Default)]
+pub struct Supply {
+    /// Of those that are ready, or may be.
+    pub ready: Most,
+    /// Of all.
+    pub all: Most,
+}
+
 /// What the features of one chunk offer.
 #[derive(Debug)]
 pub struct ChunkOffers {
     /// Articles of each row; `None` where they are unknown. Empty for a layer without stock.
     articles: Vec<Option<Box<[Article]>>>,
-    /// Of those that are ready, or may be.
-    pub ready: Most,
-    /// Of all.
-    pub all: Most,
+    whole: Supply,
+    blocks: Vec<Supply>,
 }
 
 impl Offers {
@@ -206,21 +214,41 @@ impl Offers {
 }
 
 impl ChunkOffers {
-    pub(super) fn of(chunk: &Chunk, offers: &Offers) -> Self {
+    pub(super) fn of(chunk: &Chunk, whereabouts: &Whereabouts, offers: &Offers) -> Self {
         let articles: Vec<Option<Box<[Article]>>> = match offers.stock {
             Some((field, _)) => chunk.rows_after(None).map(|row| articles(&row, field)).collect(),
             None => Vec::new(),
         };
-        let (mut ready, mut all) = (Most::default(), Most::default());
-        for row in chunk.rows_after(None) {
-            let own = articles.get(row.number()).and_then(Option::as_deref);
-            all.take(&row, offers, own);
-            if !offers.has_status() || offers.is_ready(&row) != Some(false) {
-                ready.take(&row, offers, own);
-                ready.unknown |= offers.has_status() && offers.status(&row).is_none();
+        let supply = |block: &Block| {
+            let mut supply = Supply::default();
+            for place in whereabouts.places(block) {
+                let row = chunk.row(place.row as usize);
+                supply.take(&row, offers, articles.get(row.number()).and_then(Option::as_deref));
             }
+            supply
+        };
+        let blocks: Vec<Supply> = whereabouts.blocks().iter().map(supply).collect();
+        let mut whole = Supply::default();
+        for block in &blocks {
+            whole.ready.unite(&block.ready);
+            whole.all.unite(&block.all);
         }
-        Self { articles, ready, all }
+        Self { articles, whole, blocks }
+    }
+
+    /// The most that a block of the chunk offers, or all of it.
+    pub(super) fn supply(&self, block: Option<usize>) -> &Supply {
+        block.map_or(&self.whole, |block| &self.blocks[block])
+    }
+}
+
+impl Supply {
+    fn take(&mut self, row: &Row<'_>, offers: &Offers, articles: Option<&[Article]>) {
+        self.all.take(row, offers, articles);
+        if !offers.has_status() || offers.is_ready(row) != Some(false) {
+            self.ready.take(row, offers, articles);
+            self.ready.unknown |= offers.has_status() && offers.status(row).is_none();
+        }
     }
 }
 
@@ -249,6 +277,18 @@ impl Most {
                 let most = self.articles.entry(code.into()).or_default();
                 *most = most.max(free);
             }
+        }
+    }
+
+    fn unite(&mut self, other: &Self) {
+        self.any |= other.any;
+        self.unknown |= other.unknown;
+        self.room = self.room.max(other.room);
+        self.room_by_night = self.room_by_night.max(other.room_by_night);
+        self.skills.extend(other.skills.iter().cloned());
+        for (code, free) in &other.articles {
+            let most = self.articles.entry(code.clone()).or_default();
+            *most = most.max(*free);
         }
     }
 }

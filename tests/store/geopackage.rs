@@ -163,7 +163,7 @@ fn what_ogr2ogr_appends_is_on_the_running_map() {
     let (store, source) = (folder.file("onemap.gpkg").display().to_string(), source.display().to_string());
     foreign("ogr2ogr", &["-update", "-append", &store, &source, "-nln", "shelters"]);
     await_that("the new shelter", || server.get("/ogc/collections/shelters/items/new-1").status == 200);
-    let nearest = server.get("/api/nearest?point=118.75,26.3&layer=shelters&k=1").json();
+    let nearest = server.get("/api/nearest?point=118.75,26.3&layer=shelters&k=1&status=any").json();
     assert_eq!(nearest["features"][0]["properties"]["name"], "乡中心小学");
     let after = server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"].as_u64();
     assert_eq!(after, before.map(|count| count + 1));

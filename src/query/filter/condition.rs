@@ -12,8 +12,8 @@ use super::relation::{Literal, relates};
 use super::temporal::Span;
 use super::words::{Fold, Pattern};
 use crate::geodesy::Envelope;
-use crate::model::Shape;
-use crate::snapshot::{Cell, Row};
+use crate::model::{Cell, Shape};
+use crate::snapshot::Row;
 
 /// A condition whose operands have the types that its operators take.
 #[derive(Clone, Debug)]

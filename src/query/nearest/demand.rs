@@ -5,9 +5,9 @@ use time::Date;
 
 use super::origin::Origin;
 use crate::geodesy::Envelope;
-use crate::model::Shape;
+use crate::model::{Cell, Shape};
 use crate::query::filter::Filter;
-use crate::snapshot::{Article, Cell, Chunk, Layer, Most, Offers, Row, Snapshot};
+use crate::snapshot::{Article, Group, Layer, Most, Offers, Row, Snapshot};
 
 /// Which status is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -264,18 +264,18 @@ impl<'a> Judge<'a> {
         self.demand.people.or(at_least_one).filter(|_| self.offers.has_room())
     }
 
-    fn most<'c>(&self, chunk: &'c Chunk) -> &'c Most {
-        let offers = chunk.offers(&self.offers);
-        if self.demand.status == Status::Ready { &offers.ready } else { &offers.all }
+    fn most<'c>(&self, group: Group<'c>) -> &'c Most {
+        let supply = group.supply(&self.offers);
+        if self.demand.status == Status::Ready { &supply.ready } else { &supply.all }
     }
 
-    /// Whether a chunk can hold a feature that fits.
+    /// Whether a chunk or a block can hold a feature that fits.
     #[must_use]
-    pub fn may_fit(&self, chunk: &Chunk) -> bool {
-        if !self.is_near(chunk) {
+    pub fn may_fit(&self, group: Group<'_>) -> bool {
+        if !self.is_near(group) {
             return false;
         }
-        let most = self.most(chunk);
+        let most = self.most(group);
         let room = if self.demand.by_night { most.room_by_night } else { most.room };
         let has_skills = || self.demand.skills.iter().all(|skill| most.skills.contains(skill.as_str()));
         let has_items = || {
@@ -289,16 +289,16 @@ impl<'a> Judge<'a> {
             && (!self.offers.has_stock() || has_items())
     }
 
-    /// Whether a chunk can hold a feature of which something is unknown.
+    /// Whether a chunk or a block can hold a feature of which something is unknown.
     #[must_use]
-    pub fn may_be_unknown(&self, chunk: &Chunk) -> bool {
+    pub fn may_be_unknown(&self, group: Group<'_>) -> bool {
         let of_division = matches!(self.demand.within, Some(Within::Division(_)));
         let of_hazard = self.offers.has_suits() && !self.demand.hazards.is_empty();
-        self.is_near(chunk) && (self.most(chunk).unknown || of_hazard || of_division)
+        self.is_near(group) && (self.most(group).unknown || of_hazard || of_division)
     }
 
-    fn is_near(&self, chunk: &Chunk) -> bool {
-        self.within.is_none_or(|within| chunk.envelope().is_some_and(|own| own.intersects(&within)))
+    fn is_near(&self, group: Group<'_>) -> bool {
+        self.within.is_none_or(|within| group.envelope().is_some_and(|own| own.intersects(&within)))
     }
 
     /// Whether a feature can take the job.

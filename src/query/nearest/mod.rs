@@ -61,7 +61,7 @@ pub fn nearest<'a>(snapshot: &'a Snapshot, layer: &'a Layer, ask: &Ask<'a>) -> A
         let judge = &judge;
         move |row: &Row<'a>| judge.standing(row) == standing
     };
-    let fitting = nearest_where(layer, ask.origin, ask.reach, |chunk| judge.may_fit(chunk), is(Standing::Fits));
+    let fitting = nearest_where(layer, ask.origin, ask.reach, |group| judge.may_fit(group), is(Standing::Fits));
     let is_full = fitting.len() == ask.reach.k;
     let last_m = fitting.last().filter(|_| is_full).map(|near| near.distance_m);
     let mut found: Vec<Found<'a>> =
@@ -74,7 +74,7 @@ pub fn nearest<'a>(snapshot: &'a Snapshot, layer: &'a Layer, ask: &Ask<'a>) -> A
     if found.len() < ask.reach.k {
         let rest = Reach { k: ask.reach.k - found.len(), ..ask.reach };
         let unknown =
-            nearest_where(layer, ask.origin, rest, |chunk| judge.may_be_unknown(chunk), is(Standing::Unknown));
+            nearest_where(layer, ask.origin, rest, |group| judge.may_be_unknown(group), is(Standing::Unknown));
         found.extend(unknown.into_iter().map(with_reasons));
     }
     let (passed_over, more_passed_over) = if ask.explain == 0 {
@@ -102,7 +102,7 @@ pub fn fitting<'a>(
 ) -> Vec<Near<'a>> {
     let judge = Judge::new(snapshot, layer, demand);
     let fits = |row: &Row<'a>| judge.standing(row) == Standing::Fits;
-    nearest_where(layer, origin, reach, |chunk| judge.may_fit(chunk), fits)
+    nearest_where(layer, origin, reach, |group| judge.may_fit(group), fits)
 }
 
 /// Those who can do part of the job, the greater part first, then the nearer.

@@ -2,7 +2,9 @@
 
 use geo::{CoordsIter, Geometry, Intersects};
 
-use crate::geodesy::distance::{Ecef, chord_2, ecef, ecef_box, lower_bound_m, nearest_place};
+use crate::geodesy::bound::upper_bound_m;
+use crate::geodesy::distance::nearest_place;
+use crate::geodesy::ecef::{Ecef, EcefBox, ecef};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::Shape;
 
@@ -10,7 +12,7 @@ use crate::model::Shape;
 #[derive(Clone, Debug)]
 pub struct Origin {
     shape: Shape,
-    /// A place in earth-centred coordinates, and the metres within which all of the shape is.
+    /// A place in earth-centred coordinates, and the metres of a geodesic within which all of the shape is.
     centre: Ecef,
     reach_m: f64,
 }
@@ -31,9 +33,11 @@ impl Origin {
         if let Some(at) = shape.as_point() {
             return Self::point(at);
         }
-        let (low, high) = ecef_box(&Envelope::around(shape.geometry()).unwrap_or(Envelope::WORLD));
-        let centre = std::array::from_fn(|axis| f64::midpoint(low[axis], high[axis]));
-        Self { shape, centre, reach_m: chord_2(centre, high).sqrt() }
+        let around = EcefBox::of_envelope(&Envelope::around(shape.geometry()).unwrap_or(Envelope::WORLD));
+        // What reaches around the earth is near everything.
+        let (centre, reach_m) =
+            around.centre().map_or(([0.0; 3], f64::INFINITY), |(at, chord_m)| (at, upper_bound_m(chord_m)));
+        Self { shape, centre, reach_m }
     }
 
     /// The shape.
@@ -46,9 +50,9 @@ impl Origin {
         self.centre
     }
 
-    /// A distance that nothing at this squared chord from the centre (metres squared) is nearer than.
-    pub(super) fn lower_bound_m(&self, chord_2: f64) -> f64 {
-        (lower_bound_m(chord_2) - self.reach_m).max(0.0)
+    /// Metres within which all of it is around the centre.
+    pub(super) fn reach_m(&self) -> f64 {
+        self.reach_m
     }
 
     /// The places of the asker and of a feature that are nearest to each other, and the geodesic between them in

@@ -1,17 +1,19 @@
 //! The walk: features of a layer by growing distance, exact on the ellipsoid.
 //!
-//! Chunks, tree nodes and features are walked by straight chord through the earth, which is never
-//! longer than the geodesic. The walk ends when the next chord is longer than the k-th geodesic found
-//! so far, so the order is that of the geodesic distances and not of any approximation.
+//! Chunks, their blocks and features are walked by what their geodesic is not shorter than. The walk ends when that
+//! is longer than the k-th geodesic found so far, so the order is that of the geodesic distances and not of any
+//! approximation.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
 use super::origin::Origin;
 use crate::geodesy::LonLat;
-use crate::geodesy::distance::{Ecef, bearing_deg};
+use crate::geodesy::bound::{box_lower_bound_m, chord_bound_m};
+use crate::geodesy::distance::bearing_deg;
+use crate::geodesy::ecef::{Ecef, EcefBox};
 use crate::model::FeatureId;
-use crate::snapshot::{Chunk, Layer, Place, Row};
+use crate::snapshot::{Group, Layer, Row};
 
 /// A feature and how far it is.
 #[derive(Clone, Copy, Debug)]
@@ -35,18 +37,18 @@ pub struct Reach {
     pub max_distance_m: Option<f64>,
 }
 
-/// The nearest features that are accepted, in order of distance, ties by id. Chunks that `may_hold` refuses are
-/// passed by as a whole.
+/// The nearest features that are accepted, in order of distance, ties by id. Chunks and blocks that `may_hold`
+/// refuses are passed by as a whole.
 pub fn nearest_where<'a>(
     layer: &'a Layer,
     origin: &Origin,
     reach: Reach,
-    may_hold: impl Fn(&Chunk) -> bool,
+    may_hold: impl Fn(Group<'_>) -> bool,
     accepts: impl Fn(&Row<'a>) -> bool,
 ) -> Vec<Near<'a>> {
     let mut best = Best { origin, reach, found: BTreeMap::new(), seen: HashSet::new() };
-    for Step { row, chord_2 } in Walk::new(layer, origin.centre(), may_hold) {
-        if best.is_settled(origin.lower_bound_m(chord_2)) {
+    for Step { row, bound_m } in Walk::new(layer, origin.centre(), may_hold) {
+        if best.is_settled(bound_m - origin.reach_m()) {
             break;
         }
         if accepts(&row) {
@@ -110,29 +112,34 @@ impl<'a> Best<'a, '_> {
     }
 }
 
-/// A part of a feature and its squared chord from the asker, metres squared.
+/// A part of a feature, and metres that its geodesic from the centre of the asker is not shorter than.
 struct Step<'a> {
     row: Row<'a>,
-    chord_2: f64,
+    bound_m: f64,
 }
 
-/// Parts of all chunks by growing chord. A chunk is opened only when its box comes to the front.
-struct Walk<'a> {
+/// Parts of features by growing bound. A chunk or a block is opened only when it comes to the front.
+struct Walk<'a, F> {
     layer: &'a Layer,
     from: Ecef,
+    may_hold: F,
     front: BinaryHeap<Reverse<Front>>,
-    open: Vec<Option<OpenChunk<'a>>>,
-}
-
-struct OpenChunk<'a> {
-    rest: Box<dyn Iterator<Item = (&'a Place, f64)> + 'a>,
-    next: Option<(&'a Place, f64)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 struct Front {
-    chord_2: f64,
-    chunk: usize,
+    bound_m: f64,
+    at: At,
+}
+
+/// Places in the list of chunks, among the blocks and among the rows of a chunk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum At {
+    /// A chunk whose chord alone is known.
+    Unmeasured(usize),
+    Chunk(usize),
+    Block(usize, usize),
+    Row(usize, usize),
 }
 
 impl Eq for Front {}
@@ -145,37 +152,42 @@ impl PartialOrd for Front {
 
 impl Ord for Front {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.chord_2.total_cmp(&other.chord_2).then_with(|| self.chunk.cmp(&other.chunk))
+        self.bound_m.total_cmp(&other.bound_m).then_with(|| self.at.cmp(&other.at))
     }
 }
 
-impl<'a> Walk<'a> {
-    fn new(layer: &'a Layer, from: Ecef, may_hold: impl Fn(&Chunk) -> bool) -> Self {
-        let chunks = layer.chunks().iter().enumerate().filter(|(_, chunk)| may_hold(chunk));
-        let front = chunks
-            .filter_map(|(chunk, content)| Some(Reverse(Front { chord_2: content.chord_2(from)?, chunk })))
-            .collect();
-        Self { layer, from, front, open: layer.chunks().iter().map(|_| None).collect() }
+impl<'a, F: Fn(Group<'_>) -> bool> Walk<'a, F> {
+    fn new(layer: &'a Layer, from: Ecef, may_hold: F) -> Self {
+        let unmeasured = |(chunk, bounds): (usize, &EcefBox)| {
+            Reverse(Front { bound_m: chord_bound_m(bounds.chord_2(from)), at: At::Unmeasured(chunk) })
+        };
+        Self { layer, from, front: layer.chunk_bounds().map(unmeasured).collect(), may_hold }
     }
 }
 
-impl<'a> Iterator for Walk<'a> {
+impl<'a, F: Fn(Group<'_>) -> bool> Iterator for Walk<'a, F> {
     type Item = Step<'a>;
 
     fn next(&mut self) -> Option<Step<'a>> {
+        let chunks = self.layer.chunks();
         loop {
-            let Reverse(Front { chunk, .. }) = self.front.pop()?;
-            let content = &self.layer.chunks()[chunk];
+            let Reverse(Front { bound_m, at }) = self.front.pop()?;
             let from = self.from;
-            let open = self.open[chunk]
-                .get_or_insert_with(|| OpenChunk { rest: Box::new(content.places_by_chord(from)), next: None });
-            let here = open.next.take();
-            open.next = open.rest.next();
-            if let Some((_, chord_2)) = open.next {
-                self.front.push(Reverse(Front { chord_2, chunk }));
-            }
-            if let Some((place, chord_2)) = here {
-                return Some(Step { row: content.row(place.row()), chord_2 });
+            let to = |bounds, at| Reverse(Front { bound_m: box_lower_bound_m(from, bounds), at });
+            match at {
+                At::Unmeasured(chunk) => {
+                    self.front.extend(chunks[chunk].bounds().map(|bounds| to(bounds, At::Chunk(chunk))));
+                }
+                At::Chunk(chunk) if (self.may_hold)(Group::chunk(&chunks[chunk])) => {
+                    let blocks = chunks[chunk].blocks();
+                    self.front.extend(blocks.map(|(block, bounds)| to(bounds, At::Block(chunk, block))));
+                }
+                At::Block(chunk, block) if (self.may_hold)(Group::block(&chunks[chunk], block)) => {
+                    let rows = chunks[chunk].block_rows(block);
+                    self.front.extend(rows.map(|(row, bounds)| to(bounds, At::Row(chunk, row))));
+                }
+                At::Chunk(_) | At::Block(..) => {}
+                At::Row(chunk, row) => return Some(Step { row: chunks[chunk].row(row), bound_m }),
             }
         }
     }
