@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use onemap::geodesy::LonLat;
 use onemap::model::Catalog;
 use onemap::store::{OnConflict, PostGis, Store};
-use onemap::tile::TileAddress;
+use onemap::tile::{Grid, TileAddress};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use nation::Nation;
@@ -129,7 +129,7 @@ async fn commit_to_tile(server: &Server, url: &str, features: u64) {
         let (lon, lat): (f64, f64) =
             sqlx::query_as(AssertSqlSafe(row)).fetch_one(&mut connection).await.expect("a place");
         let (lon, lat) = (lon + 1e-4, lat + 1e-4);
-        let address = TileAddress::at(LonLat::new(lon, lat).expect("a place"), 14);
+        let address = TileAddress::at(Grid::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), 14);
         let path = format!("/tiles/hazards/{address}");
         let before = server.get(&path).body;
         let update =
@@ -198,7 +198,7 @@ fn read(server: &Server) -> Vec<(&'static str, (f64, f64))> {
     while started.elapsed() < LOAD_TIME {
         n += 1;
         let (lon, lat) = nation::place(n);
-        let address = TileAddress::at(LonLat::new(lon, lat).expect("a place"), 12);
+        let address = TileAddress::at(Grid::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), 12);
         let asked = Instant::now();
         let tile = server.get(&format!("/tiles/hazards,shelters,risk_zones,pipelines/{address}"));
         tiles.push(asked.elapsed());

@@ -12,7 +12,7 @@ mod values;
 
 use std::path::Path;
 
-pub use values::value_from_json;
+pub use values::{value_from_json, write_value};
 
 /// A row as it stands in a file.
 #[derive(Clone, Debug)]

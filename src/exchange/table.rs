@@ -1,20 +1,71 @@
 //! Tables of comma-separated values (RFC 4180) for people with a spreadsheet.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
-/// UTF-8 with a byte order mark, without which spreadsheets take Chinese for something else.
+use crate::model::{Cell, format_date, format_instant};
+
+/// A table that is written row by row: UTF-8 with a byte order mark, without which spreadsheets take Chinese for
+/// something else.
+pub struct Table<W: Write> {
+    writer: csv::Writer<W>,
+}
+
+impl<W: Write> Table<W> {
+    /// Writes the header.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn begin(mut out: W, header: &[&str]) -> io::Result<Self> {
+        out.write_all("\u{feff}".as_bytes())?;
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(header).map_err(io::Error::from)?;
+        Ok(Self { writer })
+    }
+
+    /// Writes a row, which has as many cells as the header.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn row(&mut self, cells: &[String]) -> io::Result<()> {
+        self.writer.write_record(cells.iter().map(|cell| as_text(cell).into_owned())).map_err(io::Error::from)
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn end(mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// A whole table.
 #[must_use]
 pub fn write_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+    let mut out = Vec::new();
     // Writing to memory cannot fail, and rows have one length.
-    let mut write = |cells: &mut dyn Iterator<Item = Cow<'_, str>>| {
-        let _ = writer.write_record(cells.map(Cow::into_owned));
-    };
-    write(&mut header.iter().map(|cell| Cow::Borrowed(*cell)));
-    for row in rows {
-        write(&mut row.iter().map(|cell| as_text(cell)));
+    let written = Table::begin(&mut out, header).and_then(|mut table| {
+        rows.into_iter().try_for_each(|row| table.row(&row))?;
+        table.end()
+    });
+    debug_assert!(written.is_ok());
+    out
+}
+
+/// A value as a cell; blank is unknown, lists are joined by semicolons.
+#[must_use]
+pub fn cell_text(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Unknown => String::new(),
+        Cell::Boolean(yes) => yes.to_string(),
+        Cell::Integer(number) => number.to_string(),
+        Cell::Real(number) => number.to_string(),
+        Cell::Text(text) | Cell::Json(text) => text.to_owned(),
+        Cell::Date(day) => format_date(day),
+        Cell::DateTime(instant) => format_instant(instant),
+        Cell::TextList(list) => list.join(";"),
     }
-    writer.into_inner().unwrap_or_default()
 }
 
 /// A cell that a spreadsheet does not take for a formula.

@@ -6,7 +6,7 @@ use super::geojson::write_json;
 use crate::model::{Cell, Field, FieldType, Value, format_date, format_instant, parse_date, parse_instant};
 
 /// Appends the value as JSON; unknown is null.
-pub(super) fn write_value(out: &mut Vec<u8>, value: Cell<'_>) {
+pub fn write_value(out: &mut Vec<u8>, value: Cell<'_>) {
     match value {
         Cell::Unknown => out.extend_from_slice(b"null"),
         Cell::Boolean(yes) => write_json(out, &yes),

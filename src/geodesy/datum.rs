@@ -10,7 +10,7 @@ use std::fmt;
 
 use proj4rs::Proj;
 
-use super::{LonLat, PositionError};
+use super::{EnvelopeError, LonLat, PositionError};
 
 /// A coordinate reference system that may be named at the door.
 #[derive(Clone)]
@@ -53,6 +53,9 @@ pub enum CrsError {
     /// The converted pair is not a position.
     #[error(transparent)]
     Position(#[from] PositionError),
+    /// The sides are not a box.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
 }
 
 impl Crs {

@@ -8,6 +8,7 @@ pub mod bound;
 pub mod datum;
 pub mod distance;
 pub mod ecef;
+pub mod reference;
 
 use std::fmt;
 
@@ -79,6 +80,12 @@ impl LonLat {
     #[must_use]
     pub fn lat(self) -> f64 {
         self.lat
+    }
+}
+
+impl From<LonLat> for geo::Coord {
+    fn from(at: LonLat) -> Self {
+        Self { x: at.lon, y: at.lat }
     }
 }
 

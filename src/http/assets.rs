@@ -26,6 +26,11 @@ pub(super) async fn viewer(request: HttpRequest) -> Result<HttpResponse, Problem
     embedded(&request, "index.html")
 }
 
+/// The description of the API, for people.
+pub(super) async fn docs(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    embedded(&request, "docs.html")
+}
+
 pub(super) async fn viewer_file(request: HttpRequest, path: web::Path<String>) -> Result<HttpResponse, Problem> {
     embedded(&request, &format!("viewer/{path}"))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::answer::Moment;
+use super::html::escape;
 use super::surroundings::{Question, danger_kind, label_of};
 use crate::clock;
 use crate::geodesy::{Envelope, LonLat};
@@ -363,19 +364,4 @@ impl Sketch {
             WIDTH - 24.0
         );
     }
-}
-
-/// Text as HTML.
-fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut html, c| {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-        html
-    })
 }

@@ -108,10 +108,11 @@ fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Resu
     Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
 }
 
+pub(super) const PARAMETERS: [&str; 8] = ["layer", "people", "shelter_m", "team_m", "depot_m", "beyond", "f", "crs"];
+
 /// How far the people of each village are from a ready shelter with room, a ready team and a stocked depot.
 pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
-    let known = ["layer", "people", "shelter_m", "team_m", "depot_m", "beyond", "f", "crs"];
-    let parameters = Parameters::read(&request, &known)?;
+    let parameters = Parameters::read(&request, &PARAMETERS)?;
     let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(&parameters)?);
     let only_beyond = parameters.flag("beyond")?;
     let moment = Moment::now(&door);

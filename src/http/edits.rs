@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Door;
 use super::access::may_write;
+use super::frame::Frame;
 use super::problem::Problem;
 use super::request::{Parameters, body, invalid, layer, origin, parse_json};
 use crate::clock;
@@ -39,7 +40,7 @@ pub(super) async fn create(
     let once = once(&request, &feature.digest)?;
     let answer = apply(&door, vec![edit], once).await?;
     let outcome = &answer.applied.outcomes[0];
-    let own = format!("/ogc/collections/{path}/items/{}", super::features::encode(outcome.id.as_str()));
+    let own = format!("/ogc/collections/{path}/items/{}", super::ogc::encode(outcome.id.as_str()));
     let location = format!("{}{own}", origin(&request, door.public_url.as_deref()));
     let mut response = answer.respond(StatusCode::CREATED);
     response.insert_header((header::LOCATION, location));
@@ -307,8 +308,14 @@ async fn read_body(
     digest.update(request.method().as_str());
     digest.update(request.uri().path());
     digest.update(&bytes);
+    let frame = Frame::of_header(request)?;
+    digest.update(frame.reference().address().unwrap_or_default());
     let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    Ok(Body { json: parse_json(&bytes)?, digest })
+    let mut json = parse_json(&bytes)?;
+    if let Some(geometry) = json.get_mut("geometry") {
+        frame.inward(geometry)?;
+    }
+    Ok(Body { json, digest })
 }
 
 /// The key under which the request happens once.

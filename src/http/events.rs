@@ -23,6 +23,7 @@ use super::news::Filter;
 use super::problem::Problem;
 use super::request::{Parameters, layer};
 use crate::clock;
+use crate::geodesy::reference::{Bent, Reference};
 use crate::snapshot::{Snapshot, Version};
 
 /// How often a stream looks whether the picture has become stale or fresh.
@@ -58,13 +59,15 @@ impl Streams {
     }
 }
 
+pub(super) const PARAMETERS: [&str; 3] = ["layers", "bbox", "last_event_id"];
+
 /// Streams what changes from now on, or from `Last-Event-ID` on.
 pub(super) async fn events(
     request: HttpRequest,
     door: web::Data<Door>,
     streams: web::Data<Streams>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = Parameters::read(&request, &["layers", "bbox", "last_event_id"])?;
+    let parameters = Parameters::read(&request, &PARAMETERS)?;
     let versions = door.head.versions();
     let moment = Moment::now(&door);
     let filter = filter(&parameters, &moment.snapshot)?;
@@ -116,7 +119,11 @@ fn filter(parameters: &Parameters, snapshot: &Snapshot) -> Result<Filter, Proble
         Some(names) => Some(names.split(',').filter_map(|name| position(name).transpose()).collect::<Result<_, _>>()?),
         None => None,
     };
-    Ok(Filter { layers, boxes: parameters.bbox()?.map(|bbox| bbox.split().collect()) })
+    let boxes = match parameters.bbox(&Reference::crs84())? {
+        Some(Bent::Box(bbox)) => Some(bbox.split().collect()),
+        Some(Bent::Area(_)) | None => None,
+    };
+    Ok(Filter { layers, boxes })
 }
 
 /// One caller who listens.

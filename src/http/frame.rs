@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use actix_web::HttpRequest;
 use geo::{CoordsIter, Geometry, MapCoords};
 use geozero::ToGeo;
 use geozero::geojson::GeoJson;
@@ -11,35 +12,85 @@ use super::problem::Problem;
 use super::request::{Parameters, invalid};
 use crate::exchange::geojson::{write_geometry, write_json};
 use crate::geodesy::LonLat;
-use crate::geodesy::datum::{Converter, Crs, CrsError};
+use crate::geodesy::datum::{ACCEPTED_CRS, CrsError};
+use crate::geodesy::reference::Reference;
 use crate::model::Shape;
 use crate::query::filter::read_wkt;
 use crate::snapshot::Row;
 
 /// The reference system that the parameter `crs` names; WGS 84 without it.
 pub(super) struct Frame {
-    /// Nothing where positions are the caller's coordinates already.
-    converter: Option<Converter>,
+    reference: Reference,
 }
 
 impl Frame {
     /// # Errors
     /// When the system is not known.
     pub(super) fn read(parameters: &Parameters) -> Result<Self, Problem> {
-        let Some(name) = parameters.get("crs") else { return Ok(Self { converter: None }) };
-        let refused = |error: CrsError| invalid("crs", name, &error.to_string(), crate::geodesy::datum::ACCEPTED_CRS);
-        match Crs::parse(name).map_err(refused)? {
-            Crs::Geographic => Ok(Self { converter: None }),
-            other => Ok(Self { converter: Some(other.converter().map_err(refused)?) }),
+        let Some(name) = parameters.get("crs") else { return Ok(Self { reference: Reference::crs84() }) };
+        let refused = |error: CrsError| invalid("crs", name, &error.to_string(), ACCEPTED_CRS);
+        Ok(Self { reference: Reference::named(name).map_err(refused)? })
+    }
+
+    /// The system whose address a parameter holds; WGS 84 longitude, latitude without it.
+    ///
+    /// # Errors
+    /// When there is none at that address.
+    pub(super) fn at_address(parameters: &Parameters, name: &str) -> Result<Self, Problem> {
+        let Some(address) = parameters.get(name) else { return Ok(Self { reference: Reference::crs84() }) };
+        let refused = |_| {
+            let accepted: Vec<&str> = Reference::addresses().collect();
+            invalid(name, address, "this reference system is not offered", &accepted.join(", "))
+        };
+        Ok(Self { reference: Reference::at_address(address).map_err(refused)? })
+    }
+
+    /// The system of a body, by the header `Content-Crs`: an address between angle brackets.
+    ///
+    /// # Errors
+    /// When there is none at that address.
+    pub(super) fn of_header(request: &HttpRequest) -> Result<Self, Problem> {
+        const NAME: &str = "Content-Crs";
+        let Some(value) = request.headers().get(NAME) else { return Ok(Self { reference: Reference::crs84() }) };
+        let given = value.to_str().unwrap_or_default();
+        let address = given.trim().trim_start_matches('<').trim_end_matches('>');
+        let accepted = || Reference::addresses().collect::<Vec<_>>().join(", ");
+        let refused = |_| invalid(NAME, given, "this reference system is not offered", &accepted());
+        Ok(Self { reference: Reference::at_address(address).map_err(refused)? })
+    }
+
+    /// Turns the coordinates of a GeoJSON geometry into longitude, latitude; what is none is left to the reader.
+    ///
+    /// # Errors
+    /// When a coordinate has no place on earth.
+    pub(super) fn inward(&self, geometry: &mut Json) -> Result<(), Problem> {
+        if self.reference.is_crs84() {
+            return Ok(());
+        }
+        match geometry {
+            Json::Object(members) => members.values_mut().try_for_each(|member| self.inward(member)),
+            Json::Array(parts) => {
+                let pair = (parts.first().and_then(Json::as_f64)).zip(parts.get(1).and_then(Json::as_f64));
+                let Some((x, y)) = pair else { return parts.iter_mut().try_for_each(|part| self.inward(part)) };
+                let value = format!("[{x},{y}]");
+                let accepted = "coordinates of the system that Content-Crs names";
+                let at = self.position(x, y);
+                let at = at.map_err(|error| invalid("/geometry", &value, &error.to_string(), accepted))?;
+                parts[0] = at.lon().into();
+                parts[1] = at.lat().into();
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
-    /// A position from longitude, latitude or easting, northing.
+    pub(super) fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// A position from two coordinates.
     pub(super) fn position(&self, x: f64, y: f64) -> Result<LonLat, CrsError> {
-        match &self.converter {
-            Some(converter) => converter.position(x, y),
-            None => Ok(LonLat::new(x, y)?),
-        }
+        self.reference.position(x, y)
     }
 
     /// A point parameter.
@@ -76,15 +127,16 @@ impl Frame {
 
     /// A position in the caller's coordinates.
     pub(super) fn pair(&self, at: LonLat) -> [f64; 2] {
-        let there = self.converter.as_ref().and_then(|converter| converter.pair(at).ok());
-        there.map_or([at.lon(), at.lat()], |(x, y)| [x, y])
+        self.reference.pair(at).map_or([at.lon(), at.lat()], |(x, y)| [x, y])
     }
 
     /// A geometry in the caller's coordinates. What the system does not reach stays as it is on file.
     pub(super) fn outward<'a>(&self, geometry: &'a Geometry) -> Cow<'a, Geometry> {
-        let Some(converter) = &self.converter else { return Cow::Borrowed(geometry) };
+        if self.reference.is_crs84() {
+            return Cow::Borrowed(geometry);
+        }
         let there = geometry.try_map_coords(|coord| {
-            let (x, y) = converter.pair(LonLat::try_from(coord)?)?;
+            let (x, y) = self.reference.pair(LonLat::try_from(coord)?)?;
             Ok::<_, CrsError>(geo::Coord { x, y })
         });
         there.map_or(Cow::Borrowed(geometry), Cow::Owned)

@@ -7,14 +7,18 @@ mod brief;
 mod coverage;
 mod edits;
 mod events;
-mod features;
+mod form;
 mod frame;
+mod html;
 mod job;
 mod layers;
 mod nearest;
 mod news;
+mod ogc;
+mod openapi;
 mod operations;
 mod problem;
+mod range;
 mod reasons;
 mod request;
 mod search;
@@ -28,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, Server};
+use actix_web::http::{Method, header};
 use actix_web::middleware::{Compress, DefaultHeaders, NormalizePath};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, guard, web};
@@ -43,6 +48,12 @@ pub use access::Token;
 
 /// Seconds that requests under way may take after a stop was asked for.
 const SHUTDOWN_TIMEOUT_S: u64 = 10;
+
+/// Headers that a page of another site may send, and those that it may read.
+const HEADERS_OF_CALLERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, If-None-Match, \
+                                  If-Range, Last-Event-ID, Range";
+const HEADERS_OF_ANSWERS: &str = "Accept-Ranges, Allow, Content-Crs, Content-Range, ETag, Link, Location, \
+                                  Retry-After, X-Onemap-Data-Version";
 
 /// How long bytes may wait for a caller who does not take them.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -85,6 +96,7 @@ pub fn serve(
     let door = web::Data::new(door);
     let tiles = web::Data::new(TileCache::new(limits.tile_cache_bytes, answer::etag));
     let coverage = web::Data::new(coverage::CoverageLayer::default());
+    let downloads = web::Data::new(ogc::Downloads::default());
     let streams = web::Data::new(events::Streams::new(limits.event_streams, closing));
     let server = HttpServer::new(move || {
         App::new()
@@ -92,13 +104,14 @@ pub fn serve(
             .app_data(tiles.clone())
             .app_data(coverage.clone())
             .app_data(streams.clone())
+            .app_data(downloads.clone())
             .wrap(Compress::default())
             .wrap(NormalizePath::trim())
             .wrap(
                 DefaultHeaders::new()
                     .add(("X-Content-Type-Options", "nosniff"))
                     .add(("Access-Control-Allow-Origin", "*"))
-                    .add(("Access-Control-Expose-Headers", "ETag, Link, X-Onemap-Data-Version")),
+                    .add(("Access-Control-Expose-Headers", HEADERS_OF_ANSWERS)),
             )
             .configure(urls)
     });
@@ -121,18 +134,18 @@ fn urls(app: &mut web::ServiceConfig) {
     const READ: &str = "GET, HEAD";
     let mut add = |path: &str, routes: Vec<Route>, allowed: &'static str| {
         let resource = web::resource(path)
-            .default_service(web::to(move |request: HttpRequest| std::future::ready(wrong_method(&request, allowed))));
+            .default_service(web::to(move |request: HttpRequest| std::future::ready(other_method(&request, allowed))));
         app.service(routes.into_iter().fold(resource, actix_web::Resource::route));
     };
     add(
-        "/ogc/collections/{collection}/items",
-        vec![read().to(features::items), web::post().to(edits::create)],
+        "/ogc/collections/{collectionId}/items",
+        vec![read().to(ogc::items::items), web::post().to(edits::create)],
         "GET, HEAD, POST",
     );
     add(
-        "/ogc/collections/{collection}/items/{feature}",
+        "/ogc/collections/{collectionId}/items/{featureId}",
         vec![
-            read().to(features::item),
+            read().to(ogc::items::item),
             web::put().to(edits::replace),
             web::patch().to(edits::patch),
             web::delete().to(edits::delete),
@@ -149,7 +162,7 @@ fn urls(app: &mut web::ServiceConfig) {
     let mut at = |path: &str, answer: Route| add(path, vec![answer], READ);
     at("/", read().to(assets::viewer));
     at("/viewer/{file:.*}", read().to(assets::viewer_file));
-    at("/styles/{style}.json", read().to(assets::style));
+    at("/styles/{styleId}.json", read().to(assets::style));
 
     at("/api/layers", read().to(layers::layers));
     at("/api/audits/siting", read().to(siting::siting));
@@ -157,13 +170,32 @@ fn urls(app: &mut web::ServiceConfig) {
     at("/api/coverage", read().to(coverage::coverage));
     at("/api/events", read().to(events::events));
 
-    at("/ogc", read().to(features::landing_page));
-    at("/ogc/conformance", read().to(features::conformance));
-    at("/ogc/collections", read().to(features::collections));
-    at("/ogc/collections/{collection}", read().to(features::collection));
+    at("/ogc", read().to(ogc::landing::landing_page));
+    at("/ogc/conformance", read().to(ogc::conformance::conformance));
+    at("/ogc/functions", read().to(ogc::collections::functions));
+    at("/ogc/collections", read().to(ogc::collections::collections));
+    at("/ogc/collections/{collectionId}", read().to(ogc::collections::collection));
+    at("/ogc/collections/{collectionId}/queryables", read().to(ogc::collections::queryables));
+    at("/ogc/collections/{collectionId}/sortables", read().to(ogc::collections::sortables));
+    at("/ogc/collections/{collectionId}/schema", read().to(ogc::collections::features_schema));
+
+    at("/ogc/tileMatrixSets", read().to(ogc::tilesets::tile_matrix_sets));
+    at("/ogc/tileMatrixSets/{tileMatrixSetId}", read().to(ogc::tilesets::tile_matrix_set));
+    at("/ogc/tiles", read().to(ogc::tilesets::tilesets));
+    at("/ogc/tiles/{tileMatrixSetId}", read().to(ogc::tilesets::tileset));
+    at("/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", read().to(ogc::tilesets::tile));
+    at("/ogc/collections/{collectionId}/tiles", read().to(ogc::tilesets::tilesets_of_collection));
+    at("/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}", read().to(ogc::tilesets::tileset_of_collection));
+    at(
+        "/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",
+        read().to(ogc::tilesets::tile_of_collection),
+    );
 
     at("/tiles/{layers}", read().to(tiles::tilejson));
     at("/tiles/{layers}/{z}/{x}/{y}", read().to(tiles::tile));
+
+    at("/openapi.json", read().to(openapi::document));
+    at("/docs", read().to(assets::docs));
 
     at("/health/live", read().to(operations::live));
     at("/health/ready", read().to(operations::ready));
@@ -180,11 +212,19 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
         what: "path",
         value: request.path().chars().take(200).collect(),
         accepted:
-            "/, /api/layers, /api/nearest, /api/surroundings, /api/search, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /health/ready"
+            "/, /api/layers, /api/nearest, /api/surroundings, /api/search, /api/audits/siting, /api/coverage, /api/events, /api/edits, /ogc, /tiles/{layers}, /styles/onemap.json, /openapi.json, /docs, /health/ready"
                 .to_owned(),
     })
 }
 
-fn wrong_method(request: &HttpRequest, allowed: &'static str) -> Result<HttpResponse, Problem> {
+/// What is taken, to whoever asks; a refusal to others.
+fn other_method(request: &HttpRequest, allowed: &'static str) -> Result<HttpResponse, Problem> {
+    if request.method() == Method::OPTIONS {
+        let mut response = HttpResponse::NoContent();
+        response.insert_header((header::ALLOW, format!("{allowed}, OPTIONS")));
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, format!("{allowed}, OPTIONS")));
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS_OF_CALLERS));
+        return Ok(response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400")).finish());
+    }
     Err(Problem::MethodNotAllowed { method: request.method().to_string(), allowed })
 }

@@ -49,6 +49,13 @@ pub(super) enum Problem {
         /// What is there, if that helps.
         accepted: String,
     },
+    /// The caller takes none of the forms that are offered.
+    NotAcceptable {
+        /// What the caller takes.
+        given: String,
+        /// What is offered.
+        offered: String,
+    },
     /// The path takes other methods.
     MethodNotAllowed {
         /// What was tried.
@@ -148,6 +155,7 @@ impl Problem {
                 StatusCode::BAD_REQUEST
             }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::TooMany { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InvalidContent { .. } | Self::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -168,6 +176,7 @@ impl Problem {
             Self::MissingParameter { .. } => ("missing-parameter", "A required parameter is missing"),
             Self::UnknownParameter { .. } => ("unknown-parameter", "A parameter is not known here"),
             Self::NotFound { .. } => ("not-found", "There is nothing of that name"),
+            Self::NotAcceptable { .. } => ("not-acceptable", "None of the forms offered is accepted"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not taken here"),
             Self::TooMany { .. } => ("too-many", "As many are served at once as may be"),
             Self::InvalidContent { .. } => ("invalid-content", "What was sent does not fit the layer"),
@@ -204,6 +213,9 @@ impl Problem {
             }
             Self::NotFound { what, value, accepted } => {
                 json!({"parameter": what, "value": value, "accepted": accepted})
+            }
+            Self::NotAcceptable { given, offered } => {
+                json!({"parameter": "Accept", "value": given, "accepted": offered})
             }
             Self::MethodNotAllowed { method, allowed } => json!({"value": method, "accepted": allowed}),
             Self::TooMany { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
@@ -251,6 +263,7 @@ impl fmt::Display for Problem {
                 write!(f, "there is no {what} {value:?}")
             }
             Self::NotFound { what, value, accepted } => write!(f, "there is no {what} {value:?}; accepted: {accepted}"),
+            Self::NotAcceptable { given, offered } => write!(f, "Accept: {given}; offered: {offered}"),
             Self::MethodNotAllowed { method, allowed } => write!(f, "{method} is not taken here; accepted: {allowed}"),
             Self::TooMany { what, limit, retry_after_s } => {
                 write!(f, "{limit} {what} are open, which is the most; ask again in {retry_after_s} s")

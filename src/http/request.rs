@@ -4,9 +4,10 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value as Json};
 
+use super::frame::Frame;
 use super::problem::Problem;
-use crate::geodesy::Envelope;
-use crate::model::{FeatureId, View};
+use crate::geodesy::reference::{Bent, Reference};
+use crate::model::View;
 use crate::query::filter::{Filter, Language};
 use crate::snapshot::{Layer, Snapshot};
 
@@ -22,6 +23,18 @@ impl Parameters {
     /// # Errors
     /// When a parameter is unknown, comes twice or cannot be decoded.
     pub(super) fn read(request: &HttpRequest, known: &[&'static str]) -> Result<Self, Problem> {
+        Self::read_beside(request, known, &[])
+    }
+
+    /// Reads the query string, in which names of properties may stand too.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_beside(
+        request: &HttpRequest,
+        known: &[&'static str],
+        properties: &[&str],
+    ) -> Result<Self, Problem> {
         let query = request.query_string();
         let malformed = |detail: &str| Problem::InvalidParameter {
             parameter: "query string".to_owned(),
@@ -36,7 +49,7 @@ impl Parameters {
             .map_err(|error| malformed(&error.to_string()))?
             .into_inner();
         for (at, (name, value)) in pairs.iter().enumerate() {
-            if !known.contains(&name.as_str()) {
+            if !known.contains(&name.as_str()) && !properties.contains(&name.as_str()) {
                 let (parameter, value) = (name.clone(), value.clone());
                 return Err(Problem::UnknownParameter { parameter, value, accepted: known.to_vec() });
             }
@@ -107,6 +120,11 @@ impl Parameters {
         Ok(parts)
     }
 
+    /// All of them, name and value.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -126,6 +144,18 @@ impl Parameters {
         }
     }
 
+    /// A whole number from 1; what is above the maximum is the maximum (OGC 17-069r4, requirement 22).
+    pub(super) fn count_at_most(&self, name: &str, default: usize, max: usize) -> Result<usize, Problem> {
+        let is_above = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits && text.parse::<usize>().map_or(true, |number| number > max)
+        };
+        match self.get(name) {
+            Some(text) if is_above(text) => Ok(max),
+            _ => self.count(name, default, 1, max),
+        }
+    }
+
     /// A positive number of metres.
     pub(super) fn metres(&self, name: &str, max: f64) -> Result<Option<f64>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
@@ -138,26 +168,23 @@ impl Parameters {
         }
     }
 
-    /// A box `WEST,SOUTH,EAST,NORTH`; six numbers, with heights, are taken too.
-    pub(super) fn bbox(&self) -> Result<Option<Envelope>, Problem> {
-        const ACCEPTED: &str = "WEST,SOUTH,EAST,NORTH in degrees; west greater than east crosses the antimeridian";
+    /// A box `WEST,SOUTH,EAST,NORTH`, or of the least and the greatest coordinates of another reference system; six
+    /// numbers, with heights, are taken too.
+    pub(super) fn bbox(&self, reference: &Reference) -> Result<Option<Bent>, Problem> {
+        const ACCEPTED: &str = "four numbers: the least and the greatest of both coordinates, WEST,SOUTH,EAST,NORTH in \
+                                degrees without bbox-crs; west greater than east crosses the antimeridian";
         let Some(text) = self.get("bbox") else { return Ok(None) };
+        let refused = |detail: &str| invalid("bbox", text, detail, ACCEPTED);
         let flat = || numbers::<4>(text);
-        let high = || numbers::<6>(text).map(|[west, south, _, east, north, _]| [west, south, east, north]);
-        let [west, south, east, north] = flat()
-            .or_else(high)
-            .ok_or_else(|| invalid("bbox", text, "it is not four numbers joined by commas", ACCEPTED))?;
-        Envelope::new(west, south, east, north)
-            .map(Some)
-            .map_err(|error| invalid("bbox", text, &error.to_string(), ACCEPTED))
+        let high = || numbers::<6>(text).map(|[a, b, _, c, d, _]| [a, b, c, d]);
+        let sides = flat().or_else(high).ok_or_else(|| refused("it is not four numbers joined by commas"))?;
+        reference.bent_box(sides).map(Some).map_err(|error| refused(&error.to_string()))
     }
 
-    /// A CQL2 filter on the fields of a layer that the caller may see; coordinates are longitude, latitude.
+    /// A CQL2 filter on the fields of a layer that the caller may see; coordinates are longitude, latitude, or those of
+    /// `filter-crs`.
     pub(super) fn filter(&self, view: &View<'_>) -> Result<Option<Filter>, Problem> {
-        const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
-        if let Some(crs) = self.get("filter-crs").filter(|crs| *crs != CRS84) {
-            return Err(invalid("filter-crs", crs, "this is not offered", CRS84));
-        }
+        let frame = Frame::at_address(self, "filter-crs")?;
         let language = match self.get("filter-lang") {
             None | Some("cql2-text") => Language::Text,
             Some("cql2-json") => Language::Json,
@@ -165,14 +192,8 @@ impl Parameters {
         };
         let Some(text) = self.get("filter") else { return Ok(None) };
         let accepted = "a CQL2 expression on the properties of the collection, such as status='open' AND capacity>=100";
-        let filter = Filter::read(text, language, view);
+        let filter = Filter::read_in(frame.reference(), text, language, view);
         filter.map(Some).map_err(|error| invalid("filter", text, &error.to_string(), accepted))
-    }
-
-    /// A feature id.
-    pub(super) fn feature_id(&self, name: &'static str) -> Result<Option<FeatureId>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        FeatureId::new(text).map(Some).map_err(|error| invalid(name, text, &error.to_string(), "the id of a feature"))
     }
 }
 

@@ -18,10 +18,12 @@ const MAX_LIMIT: usize = 100;
 const MAX_CHARACTERS: usize = 100;
 const MAX_WORDS: usize = 8;
 
+pub(super) const PARAMETERS: [&str; 5] = ["q", "layer", "point", "limit", "crs"];
+
 pub(super) async fn search(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
     const ACCEPTED: &str =
         "part of a name, its pinyin or the first letters of it, a code or an id; at most 100 characters";
-    let parameters = Parameters::read(&request, &["q", "layer", "point", "limit", "crs"])?;
+    let parameters = Parameters::read(&request, &PARAMETERS)?;
     let text = parameters.required("q", ACCEPTED)?;
     let words: Vec<String> = text.split_whitespace().map(fold).collect();
     if words.is_empty() || words.len() > MAX_WORDS || text.chars().count() > MAX_CHARACTERS {

@@ -18,13 +18,14 @@ use crate::model::catalog::Code;
 use crate::query::siting::{Ask, Finding, audit};
 use crate::snapshot::{Layer, Snapshot};
 
+pub(super) const PARAMETERS: [&str; 6] = ["layer", "hazard", "level", "margin_m", "f", "crs"];
 const MAX_MARGIN_M: usize = 10_000;
 /// Dangers that a place is audited for when none is named.
 const DEFAULT_HAZARDS: [&str; 3] = ["landslide", "debris_flow", "flood"];
 
 /// Which places with people stand in a dangerous area, or too close to one.
 pub(super) async fn siting(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
-    let parameters = Parameters::read(&request, &["layer", "hazard", "level", "margin_m", "f", "crs"])?;
+    let parameters = Parameters::read(&request, &PARAMETERS)?;
     let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(&parameters)?);
     let moment = Moment::now(&door);
     let layers = audited(&parameters, &moment.snapshot)?;

@@ -20,7 +20,9 @@ use crate::model::{Catalog, FeatureId};
 use crate::query::surroundings::{Area, Ask, Surroundings, Tally, surroundings as look_around};
 use crate::snapshot::{Layer, Row, Snapshot};
 
-const PARAMETERS: [&str; 8] = ["point", "radius_m", "kind", "incident", "warning", "zone", "f", "crs"];
+pub(super) const PARAMETERS: [&str; 8] = ["point", "radius_m", "kind", "incident", "warning", "zone", "f", "crs"];
+/// Parameters beside a body.
+pub(super) const OF_BODY: [&str; 2] = ["f", "crs"];
 const BODY_TYPES: &str = "application/geo+json, application/json";
 const MAX_BODY_BYTES: usize = 2_000_000;
 const MAX_COORDINATES: usize = 20_000;
@@ -64,7 +66,7 @@ pub(super) async fn surroundings_of_body(
     door: web::Data<Door>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = Parameters::read(&request, &["f", "crs"])?;
+    let parameters = Parameters::read(&request, &OF_BODY)?;
     let frame = Frame::read(&parameters)?;
     let bytes = body(&request, payload, BODY_TYPES, MAX_BODY_BYTES).await?;
     let document = parse_json(&bytes)?;

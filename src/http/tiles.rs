@@ -14,10 +14,12 @@ use crate::geodesy::Envelope;
 use crate::model::{FieldType, View};
 use crate::snapshot::{Layer, Snapshot};
 use crate::tile::cache::{Packing, TileCache, Wanted};
-use crate::tile::{self, InvalidAddress, TileAddress};
+use crate::tile::{self, Grid, InvalidAddress, TileAddress};
 
 /// Zoom beyond which viewers enlarge tiles instead of asking for more.
-const MAX_ZOOM: u8 = 16;
+pub(super) const MAX_ZOOM: u8 = 16;
+/// Parameters of a tile.
+pub(super) const OF_TILE: [&str; 1] = ["v"];
 /// Most layers of one tile.
 const MAX_LAYERS: usize = 64;
 
@@ -60,7 +62,7 @@ pub(super) async fn tile(
     path: web::Path<(String, String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
     // Some callers put a version into the address to make it a new one for caches; the answer is always the newest.
-    Parameters::read(&request, &["v"])?;
+    Parameters::read(&request, &OF_TILE)?;
     let (names, z, x, y) = path.into_inner();
     let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
     let moment = Moment::now(&door);
@@ -70,23 +72,34 @@ pub(super) async fn tile(
         return Ok(loose_tile(&request, &moment, bytes));
     }
     let layers = named_layers(&moment.snapshot, &names)?;
-    let address = address(&z, &x, y)?;
-    let packing = packing(&request);
-    let tile = cache.get(Wanted { head: &door.head, snapshot: &moment.snapshot, layers: &layers, address, packing });
+    Ok(kept_tile(&request, &door, &cache, &moment, &layers, address(&z, &x, y)?))
+}
+
+/// A tile from those that are kept.
+pub(super) fn kept_tile(
+    request: &HttpRequest,
+    door: &Door,
+    cache: &TileCache,
+    moment: &Moment,
+    layers: &[&Layer],
+    address: TileAddress,
+) -> HttpResponse {
+    let packing = packing(request);
+    let tile = cache.get(Wanted { head: &door.head, snapshot: &moment.snapshot, layers, address, packing });
     let mut response = moment.respond(tile::MEDIA_TYPE);
     if tile.bytes().is_empty() {
-        return Ok(response.status(StatusCode::NO_CONTENT).finish());
+        return response.status(StatusCode::NO_CONTENT).finish();
     }
     response.insert_header((header::ETAG, tile.tag())).insert_header((header::VARY, "Accept-Encoding"));
-    if is_known(&request, tile.tag()) {
-        return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
+    if is_known(request, tile.tag()) {
+        return response.status(StatusCode::NOT_MODIFIED).finish();
     }
     match tile.packing() {
         Packing::Plain => &mut response,
         Packing::Gzip => response.insert_header(ContentEncoding::Gzip),
         Packing::Brotli => response.insert_header(ContentEncoding::Brotli),
     };
-    Ok(response.body(tile.bytes().clone()))
+    response.body(tile.bytes().clone())
 }
 
 /// A tile that is not kept.
@@ -115,7 +128,7 @@ fn packing(request: &HttpRequest) -> Packing {
 }
 
 /// Layers by their names joined by commas, each once.
-fn named_layers<'a>(snapshot: &'a Snapshot, names: &str) -> Result<Vec<&'a Layer>, Problem> {
+pub(super) fn named_layers<'a>(snapshot: &'a Snapshot, names: &str) -> Result<Vec<&'a Layer>, Problem> {
     let accepted = "layer ids joined by commas, each once, such as hazards,shelters";
     let mut layers: Vec<&Layer> = Vec::new();
     for name in names.split(',') {
@@ -134,7 +147,7 @@ fn address(z: &str, x: &str, y: &str) -> Result<TileAddress, Problem> {
     };
     let (zoom, column, row) = (number("z", z)?, number("x", x)?, number("y", y)?);
     let zoom = u8::try_from(zoom).unwrap_or(u8::MAX);
-    TileAddress::new(zoom, column, row).map_err(|error| {
+    TileAddress::new(Grid::WebMercatorQuad, zoom, column, row).map_err(|error| {
         let (what, value, accepted) = match error {
             InvalidAddress::Zoom(_) => ("z", z, format!("0..={}", TileAddress::MAX_ZOOM)),
             InvalidAddress::OutOfRange { axis: "x", max, .. } => ("x", x, format!("0..={max} at zoom {zoom}")),

@@ -246,6 +246,16 @@ pub struct Responsible {
     pub phone: String,
 }
 
+/// When something is so: names of fields of instants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// Since when.
+    pub start: String,
+    /// Until when, blank is without end; without it the start is a moment of its own.
+    pub end: Option<String>,
+}
+
 /// What questions may ask of a layer, by the names of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -274,6 +284,8 @@ pub struct Roles {
     pub danger: Option<Danger>,
     /// Whom to call.
     pub responsible: Option<Responsible>,
+    /// When it is so.
+    pub when: Option<When>,
 }
 
 impl Roles {
@@ -294,9 +306,11 @@ impl Roles {
         let plain = self.skills.iter().chain(&self.people).map(String::as_str);
         let counted = self.count_by.iter().map(String::as_str);
         let danger = self.danger.iter().map(|danger| danger.field.as_str());
+        let when = self.when.iter().flat_map(|when| std::iter::once(&when.start).chain(&when.end).map(String::as_str));
         let whom = self.responsible.iter().flat_map(|whom| [whom.person.as_str(), whom.phone.as_str()]);
         coded
             .chain(whom)
+            .chain(when)
             .chain(counted)
             .chain(danger)
             .chain(room)
@@ -355,6 +369,13 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn complete(schema: &'a LayerSchema) -> Self {
         Self { schema, visible: (0..schema.fields.len()).collect() }
+    }
+
+    /// Of these fields, those that are among the names.
+    #[must_use]
+    pub fn limited_to(mut self, names: &[&str]) -> Self {
+        self.visible.retain(|&at| names.contains(&self.schema.fields[at].name.as_str()));
+        self
     }
 
     /// The layer.

@@ -1,65 +1,195 @@
-//! Features of a layer page by page, in order of id, with an exact count.
+//! Features of a layer page by page, in a total order, with an exact count.
 //!
-//! A page names the last id it holds and the next one starts after it, so pages neither repeat nor
-//! skip a feature when others come and go in between.
+//! A page is told by the row before or after it, not by a number of rows to skip, so pages neither repeat nor skip a
+//! feature when others come and go in between.
+
+use std::cmp::Ordering;
 
 use geo::Intersects;
 use rayon::prelude::*;
 
 use super::filter::Filter;
 use crate::geodesy::Envelope;
-use crate::model::FeatureId;
+use crate::model::{Cell, FeatureId, Shape, Value};
 use crate::snapshot::{Layer, Row};
 
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Only features that share a point with this box.
-    pub bbox: Option<Envelope>,
-    /// Only features that match, as the layer's own filter.
-    pub filter: Option<Filter>,
-    /// Only features after this id.
-    pub after: Option<FeatureId>,
+    /// Only features that share a point with this.
+    pub region: Option<Region>,
+    /// Only features that match all of these, which are the layer's own filters.
+    pub filters: Vec<Filter>,
+    /// What they are sorted by.
+    pub order: Order,
+    /// Which of them.
+    pub start: Start,
     /// How many at most.
     pub limit: usize,
+}
+
+/// A part of the earth.
+#[derive(Clone, Debug)]
+pub enum Region {
+    /// A box, which may cross the antimeridian.
+    Box(Envelope),
+    /// An area.
+    Area(Shape),
+}
+
+/// Fields that features are sorted by, each by its position and whether the greatest comes first; then by id. What is
+/// unknown comes last.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// Position of the field, `None` for the id; whether it descends.
+    pub keys: Vec<(Option<usize>, bool)>,
+}
+
+/// A place between two rows: the values that the rows are sorted by, and the id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cursor {
+    /// One value for each key of the order.
+    pub values: Vec<Value>,
+    /// The id.
+    pub id: FeatureId,
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, Default)]
+pub enum Start {
+    /// At the first feature.
+    #[default]
+    First,
+    /// After this one.
+    After(Cursor),
+    /// So that it ends before this one.
+    Before(Cursor),
 }
 
 /// One page.
 #[derive(Clone, Debug)]
 pub struct Page<'a> {
-    /// The features, in order of id.
+    /// The features in order.
     pub rows: Vec<Row<'a>>,
     /// How many features match on all pages together.
     pub matched: usize,
-    /// Whether there are more after this page.
-    pub more: bool,
+    /// Whether there are some before it.
+    pub has_previous: bool,
+    /// Whether there are more after it.
+    pub has_next: bool,
+}
+
+impl Order {
+    /// The place of a row in it.
+    #[must_use]
+    pub fn cursor(&self, row: &Row<'_>) -> Cursor {
+        let value = |(field, _): &(Option<usize>, bool)| match field {
+            Some(at) => row.value(*at),
+            None => Value::Text(row.id().as_str().to_owned()),
+        };
+        Cursor { values: self.keys.iter().map(value).collect(), id: row.id().clone() }
+    }
+
+    fn compare(&self, a: &Row<'_>, b: &Row<'_>) -> Ordering {
+        let by_key = |(field, descends): &(Option<usize>, bool)| match field {
+            Some(at) => total_order(a.cell(*at), b.cell(*at), *descends),
+            None => directed(a.id().cmp(b.id()), *descends),
+        };
+        self.keys.iter().map(by_key).find(|order| order.is_ne()).unwrap_or_else(|| a.id().cmp(b.id()))
+    }
+
+    fn compare_to(&self, row: &Row<'_>, cursor: &Cursor) -> Ordering {
+        let by_key = |((field, descends), value): (&(Option<usize>, bool), &Value)| match field {
+            Some(at) => total_order(row.cell(*at), value.as_cell(), *descends),
+            None => directed(row.id().cmp(&cursor.id), *descends),
+        };
+        let by_keys = self.keys.iter().zip(&cursor.values).map(by_key).find(|order| order.is_ne());
+        by_keys.unwrap_or_else(|| row.id().cmp(&cursor.id))
+    }
+}
+
+/// The order of two values of one field; what is unknown comes last either way.
+fn total_order(a: Cell<'_>, b: Cell<'_>, descends: bool) -> Ordering {
+    let order = match (a, b) {
+        (Cell::Unknown, Cell::Unknown) => return Ordering::Equal,
+        (Cell::Unknown, _) => return Ordering::Greater,
+        (_, Cell::Unknown) => return Ordering::Less,
+        (Cell::Boolean(a), Cell::Boolean(b)) => a.cmp(&b),
+        (Cell::Integer(a), Cell::Integer(b)) => a.cmp(&b),
+        (Cell::Real(a), Cell::Real(b)) => a.total_cmp(&b),
+        (Cell::Text(a), Cell::Text(b)) | (Cell::Json(a), Cell::Json(b)) => a.cmp(b),
+        (Cell::Date(a), Cell::Date(b)) => a.cmp(&b),
+        (Cell::DateTime(a), Cell::DateTime(b)) => a.cmp(&b),
+        (Cell::TextList(a), Cell::TextList(b)) => a.cmp(b),
+        // A field has one type.
+        _ => Ordering::Equal,
+    };
+    directed(order, descends)
+}
+
+fn directed(order: Ordering, descends: bool) -> Ordering {
+    if descends { order.reverse() } else { order }
 }
 
 /// Answers one page.
 #[must_use]
 pub fn page<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
-    if ask.bbox.is_none() && ask.filter.is_none() {
-        let mut rows: Vec<Row<'_>> = layer.rows_after(ask.after.as_ref()).take(ask.limit + 1).collect();
-        let more = rows.len() > ask.limit;
-        rows.truncate(ask.limit);
-        return Page { rows, matched: layer.len(), more };
+    if ask.region.is_none() && ask.filters.is_empty() && ask.order.keys.is_empty() {
+        return page_by_id(layer, ask);
     }
-    let mut rows = matching(layer, ask.bbox.as_ref(), ask.filter.as_ref());
+    let mut rows = matching(layer, ask.region.as_ref(), &ask.filters);
     let matched = rows.len();
-    if let Some(after) = &ask.after {
-        rows.retain(|row| row.id() > after);
+    let backwards = matches!(ask.start, Start::Before(_));
+    match &ask.start {
+        Start::First => {}
+        Start::After(cursor) => rows.retain(|row| ask.order.compare_to(row, cursor).is_gt()),
+        Start::Before(cursor) => rows.retain(|row| ask.order.compare_to(row, cursor).is_lt()),
     }
-    rows.sort_unstable_by_key(Row::id);
+    let outside = matched > rows.len();
     let more = rows.len() > ask.limit;
-    rows.truncate(ask.limit);
-    Page { rows, matched, more }
+    if more {
+        // Only the page itself is sorted.
+        rows.select_nth_unstable_by(ask.limit, |a, b| directed(ask.order.compare(a, b), backwards));
+        rows.truncate(ask.limit);
+    }
+    rows.sort_unstable_by(|a, b| ask.order.compare(a, b));
+    let (has_previous, has_next) = if backwards { (more, outside) } else { (outside, more) };
+    Page { rows, matched, has_previous, has_next }
 }
 
-/// All features that share a point with a box and match a filter, in no order.
-fn matching<'a>(layer: &'a Layer, bbox: Option<&Envelope>, filter: Option<&Filter>) -> Vec<Row<'a>> {
-    let holds =
-        |row: &Row<'_>| bbox.is_none_or(|bbox| meets(row, bbox)) && filter.is_none_or(|filter| filter.matches(row));
-    let around = bbox.copied().or_else(|| filter.and_then(Filter::envelope));
+/// All features in order of id.
+fn page_by_id<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
+    let wanted = ask.limit.saturating_add(1);
+    let (mut rows, backwards): (Vec<Row<'_>>, bool) = match &ask.start {
+        Start::First => (layer.rows_after(None).take(wanted).collect(), false),
+        Start::After(cursor) => (layer.rows_after(Some(&cursor.id)).take(wanted).collect(), false),
+        Start::Before(cursor) => (layer.rows_before(&cursor.id).take(wanted).collect(), true),
+    };
+    let more = rows.len() > ask.limit;
+    rows.truncate(ask.limit);
+    if backwards {
+        rows.reverse();
+    }
+    let (has_previous, has_next) = match &ask.start {
+        Start::First => (false, more),
+        Start::After(cursor) => {
+            let first = rows.first().map_or(&cursor.id, |row| row.id());
+            (layer.rows_before(first).next().is_some(), more)
+        }
+        Start::Before(cursor) => {
+            let is_there = layer.find(&cursor.id).is_some();
+            (more, is_there || layer.rows_after(Some(&cursor.id)).next().is_some())
+        }
+    };
+    Page { rows, matched: layer.len(), has_previous, has_next }
+}
+
+/// All features that share a point with a region and match filters, in no order.
+fn matching<'a>(layer: &'a Layer, region: Option<&Region>, filters: &[Filter]) -> Vec<Row<'a>> {
+    let holds = |row: &Row<'_>| {
+        region.is_none_or(|region| region.meets(row)) && filters.iter().all(|filter| filter.matches(row))
+    };
+    let around = region.and_then(Region::envelope).or_else(|| filters.iter().find_map(Filter::envelope));
     layer
         .chunks()
         .par_iter()
@@ -73,12 +203,22 @@ fn matching<'a>(layer: &'a Layer, bbox: Option<&Envelope>, filter: Option<&Filte
         .collect()
 }
 
-/// Whether the feature itself, not just its envelope, shares a point with the box.
-fn meets(row: &Row<'_>, bbox: &Envelope) -> bool {
-    row.shape().is_some_and(|shape| {
-        bbox.split().any(|part| {
-            let rect = geo::Rect::new((part.west(), part.south()), (part.east(), part.north()));
-            shape.geometry().intersects(&rect)
+impl Region {
+    fn envelope(&self) -> Option<Envelope> {
+        match self {
+            Self::Box(envelope) => Some(*envelope),
+            Self::Area(shape) => Envelope::around(shape.geometry()),
+        }
+    }
+
+    /// Whether the feature itself, not just its envelope, shares a point with it.
+    fn meets(&self, row: &Row<'_>) -> bool {
+        row.shape().is_some_and(|shape| match self {
+            Self::Area(area) => area.geometry().intersects(shape.geometry()),
+            Self::Box(envelope) => envelope.split().any(|part| {
+                let rect = geo::Rect::new((part.west(), part.south()), (part.east(), part.north()));
+                shape.geometry().intersects(&rect)
+            }),
         })
-    })
+    }
 }

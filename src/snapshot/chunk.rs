@@ -122,6 +122,12 @@ impl Chunk {
         (start..self.len()).map(|row| self.row(row))
     }
 
+    /// The rows whose id comes before this one, the last one first.
+    pub fn rows_before<'a>(&'a self, before: &FeatureId) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let end = self.ids.partition_point(|id| id < before);
+        (0..end).rev().map(|row| self.row(row))
+    }
+
     /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
         self.whereabouts.rows_in(envelope).map(|row| self.row(row))

@@ -141,7 +141,12 @@ impl Layer {
 
     /// All rows whose id comes after this one, in order of id.
     pub fn rows_after<'a>(&'a self, after: Option<&FeatureId>) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        InOrder::new(self.chunks.iter().map(|chunk| chunk.rows_after(after)).collect())
+        Merged::new(self.chunks.iter().map(|chunk| chunk.rows_after(after)).collect(), Reverse)
+    }
+
+    /// All rows whose id comes before this one, the last one first.
+    pub fn rows_before<'a>(&'a self, before: &FeatureId) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        Merged::new(self.chunks.iter().map(|chunk| chunk.rows_before(before)).collect(), std::convert::identity)
     }
 
     /// The layer after some features changed: id and what it is now, each id once. Only the chunks
@@ -274,32 +279,30 @@ fn curve_position(feature: &Feature) -> u64 {
     position
 }
 
-/// Merges rows of several chunks, each in order of id.
-struct InOrder<'a, I: Iterator<Item = Row<'a>>> {
+/// Merges rows of several chunks, each in the same order; the row of the greatest key comes next.
+struct Merged<'a, I: Iterator<Item = Row<'a>>, K> {
     chunks: Vec<Peekable<I>>,
-    heap: BinaryHeap<Reverse<(&'a FeatureId, usize)>>,
+    heap: BinaryHeap<(K, usize)>,
+    key: fn(&'a FeatureId) -> K,
 }
 
-impl<'a, I: Iterator<Item = Row<'a>>> InOrder<'a, I> {
-    fn new(chunks: Vec<I>) -> Self {
+impl<'a, I: Iterator<Item = Row<'a>>, K: Ord> Merged<'a, I, K> {
+    fn new(chunks: Vec<I>, key: fn(&'a FeatureId) -> K) -> Self {
         let mut chunks: Vec<_> = chunks.into_iter().map(Iterator::peekable).collect();
-        let heap = chunks
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(at, rows)| rows.peek().map(|row| Reverse((row.id(), at))))
-            .collect();
-        Self { chunks, heap }
+        let heap =
+            chunks.iter_mut().enumerate().filter_map(|(at, rows)| rows.peek().map(|row| (key(row.id()), at))).collect();
+        Self { chunks, heap, key }
     }
 }
 
-impl<'a, I: Iterator<Item = Row<'a>>> Iterator for InOrder<'a, I> {
+impl<'a, I: Iterator<Item = Row<'a>>, K: Ord> Iterator for Merged<'a, I, K> {
     type Item = Row<'a>;
 
     fn next(&mut self) -> Option<Row<'a>> {
-        let Reverse((_, at)) = self.heap.pop()?;
+        let (_, at) = self.heap.pop()?;
         let row = self.chunks[at].next();
         if let Some(next) = self.chunks[at].peek() {
-            self.heap.push(Reverse((next.id(), at)));
+            self.heap.push(((self.key)(next.id()), at));
         }
         row
     }

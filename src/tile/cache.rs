@@ -174,7 +174,10 @@ fn is_untouched(wanted: Wanted<'_>, from: Version, to: Version) -> bool {
     let boxes: Vec<_> = reach(wanted.address).split().collect();
     let shows = |layer: usize| {
         let id = wanted.snapshot.layers().get(layer).map(|layer| &layer.schema().id);
-        wanted.layers.iter().any(|own| Some(&own.schema().id) == id && own.schema().min_zoom <= wanted.address.zoom())
+        wanted
+            .layers
+            .iter()
+            .any(|own| Some(&own.schema().id) == id && own.schema().min_zoom <= wanted.address.mercator_zoom())
     };
     swaps.iter().all(|swap| {
         swap.layers().is_some_and(|layers| {

@@ -1,4 +1,5 @@
-//! The tile matrix set WebMercatorQuad (OGC 17-083r4, annex D.1): addresses, positions and envelopes.
+//! Tile matrix sets WebMercatorQuad and WorldCRS84Quad (OGC 17-083r4, annexes D.1 and D.3): addresses, positions and
+//! envelopes.
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -8,9 +9,47 @@ use crate::geodesy::{Envelope, LonLat};
 /// Highest latitude of the square world, degrees.
 const MAX_LATITUDE_DEG: f64 = 85.051_128_779_806_6;
 
+/// How the world is cut into tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grid {
+    /// Squares of Web Mercator, one at zoom 0.
+    WebMercatorQuad,
+    /// Squares of longitude and latitude, two at zoom 0.
+    WorldCrs84Quad,
+}
+
+impl Grid {
+    /// Tiles from west to east and from north to south.
+    fn tiles(self, zoom: u8) -> (u32, u32) {
+        let rows = 1 << zoom;
+        (if self == Self::WorldCrs84Quad { 2 * rows } else { rows }, rows)
+    }
+
+    /// Position in the world: 0..=1 eastward from the antimeridian, 0..=1 southward from the top.
+    fn world_fraction(self, lon: f64, lat: f64) -> (f64, f64) {
+        let y = match self {
+            Self::WebMercatorQuad => {
+                let phi = lat.clamp(-MAX_LATITUDE_DEG, MAX_LATITUDE_DEG).to_radians();
+                0.5 - phi.tan().asinh() / (2.0 * PI)
+            }
+            Self::WorldCrs84Quad => 0.5 - lat / 180.0,
+        };
+        (lon / 360.0 + 0.5, y)
+    }
+
+    /// Latitude at a position from the top, 0..=1.
+    fn latitude(self, fraction: f64) -> f64 {
+        match self {
+            Self::WebMercatorQuad => (PI * (1.0 - 2.0 * fraction)).sinh().atan().to_degrees(),
+            Self::WorldCrs84Quad => 90.0 - 180.0 * fraction,
+        }
+    }
+}
+
 /// A tile: zoom, column from the west, row from the north. One that does not exist cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileAddress {
+    grid: Grid,
     zoom: u8,
     x: u32,
     y: u32,
@@ -51,70 +90,72 @@ impl TileAddress {
     ///
     /// # Errors
     /// When there is no such tile.
-    pub fn new(zoom: u8, x: u32, y: u32) -> Result<Self, InvalidAddress> {
+    pub fn new(grid: Grid, zoom: u8, x: u32, y: u32) -> Result<Self, InvalidAddress> {
         if zoom > Self::MAX_ZOOM {
             return Err(InvalidAddress::Zoom(zoom));
         }
-        let max = (1 << zoom) - 1;
-        for (axis, value) in [("x", x), ("y", y)] {
-            if value > max {
-                return Err(InvalidAddress::OutOfRange { axis, value, max, zoom });
+        let (columns, rows) = grid.tiles(zoom);
+        for (axis, value, count) in [("x", x, columns), ("y", y, rows)] {
+            if value >= count {
+                return Err(InvalidAddress::OutOfRange { axis, value, max: count - 1, zoom });
             }
         }
-        Ok(Self { zoom, x, y })
+        Ok(Self { grid, zoom, x, y })
     }
 
-    /// Zoom level.
+    /// The zoom of WebMercatorQuad at which tiles are as wide.
     #[must_use]
-    pub fn zoom(self) -> u8 {
-        self.zoom
+    pub fn mercator_zoom(self) -> u8 {
+        match self.grid {
+            Grid::WebMercatorQuad => self.zoom,
+            Grid::WorldCrs84Quad => self.zoom + 1,
+        }
+    }
+
+    /// Column from the west, row from the north.
+    #[must_use]
+    pub fn column_and_row(self) -> (u32, u32) {
+        (self.x, self.y)
     }
 
     /// Whether it is the last column and the last row of its zoom.
     #[must_use]
     pub fn is_last(self) -> (bool, bool) {
-        let last = (1 << self.zoom) - 1;
-        (self.x == last, self.y == last)
+        let (columns, rows) = self.grid.tiles(self.zoom);
+        (self.x + 1 == columns, self.y + 1 == rows)
     }
 
     /// Where a position falls: 0..=1 from west to east and from north to south inside the tile. Latitudes
     /// beyond the square world fall on its edge.
     #[must_use]
     pub fn fraction(self, lon: f64, lat: f64) -> (f64, f64) {
-        let tiles = f64::from(1_u32 << self.zoom);
-        let (x, y) = world_fraction(lon, lat);
-        (x * tiles - f64::from(self.x), y * tiles - f64::from(self.y))
+        let (columns, rows) = self.grid.tiles(self.zoom);
+        let (x, y) = self.grid.world_fraction(lon, lat);
+        (x * f64::from(columns) - f64::from(self.x), y * f64::from(rows) - f64::from(self.y))
     }
 
     /// The box of the tile widened on each side by a share of its width. It crosses the antimeridian
     /// only at zoom 0, where it is the whole world.
     #[must_use]
     pub fn buffered_envelope(self, share: f64) -> Envelope {
-        let tiles = f64::from(1_u32 << self.zoom);
-        let edge = |at: u32, offset: f64| ((f64::from(at) + offset) / tiles).clamp(0.0, 1.0);
-        let lon = |fraction: f64| fraction * 360.0 - 180.0;
-        let lat = |fraction: f64| (PI * (1.0 - 2.0 * fraction)).sinh().atan().to_degrees();
+        let (columns, rows) = self.grid.tiles(self.zoom);
+        let edge = |at: u32, offset: f64, of: u32| ((f64::from(at) + offset) / f64::from(of)).clamp(0.0, 1.0);
+        let lon = |offset: f64| edge(self.x, offset, columns) * 360.0 - 180.0;
+        let lat = |offset: f64| self.grid.latitude(edge(self.y, offset, rows));
         // The first and last row reach to the poles, so that nothing is lost beyond the square world.
-        let north = if self.y == 0 { 90.0 } else { lat(edge(self.y, -share)) };
-        let south = if self.y + 1 == 1 << self.zoom { -90.0 } else { lat(edge(self.y, 1.0 + share)) };
-        Envelope::new(lon(edge(self.x, -share)), south, lon(edge(self.x, 1.0 + share)), north)
-            .unwrap_or(Envelope::WORLD)
+        let north = if self.y == 0 { 90.0 } else { lat(-share) };
+        let south = if self.y + 1 == rows { -90.0 } else { lat(1.0 + share) };
+        Envelope::new(lon(-share), south, lon(1.0 + share), north).unwrap_or(Envelope::WORLD)
     }
 
     /// The tile that holds a position.
     #[must_use]
-    pub fn at(position: LonLat, zoom: u8) -> Self {
+    pub fn at(grid: Grid, position: LonLat, zoom: u8) -> Self {
         let zoom = zoom.min(Self::MAX_ZOOM);
-        let tiles = f64::from(1_u32 << zoom);
-        let (x, y) = world_fraction(position.lon(), position.lat());
+        let (columns, rows) = grid.tiles(zoom);
+        let (x, y) = grid.world_fraction(position.lon(), position.lat());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are within 0..=tiles")]
-        let index = |fraction: f64| ((fraction * tiles) as u32).min((1 << zoom) - 1);
-        Self { zoom, x: index(x), y: index(y) }
+        let index = |fraction: f64, count: u32| ((fraction * f64::from(count)) as u32).min(count - 1);
+        Self { grid, zoom, x: index(x, columns), y: index(y, rows) }
     }
-}
-
-/// Position in the square world: 0..=1 eastward from the antimeridian, 0..=1 southward from the top.
-fn world_fraction(lon: f64, lat: f64) -> (f64, f64) {
-    let phi = lat.clamp(-MAX_LATITUDE_DEG, MAX_LATITUDE_DEG).to_radians();
-    (lon / 360.0 + 0.5, 0.5 - phi.tan().asinh() / (2.0 * PI))
 }

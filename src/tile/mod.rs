@@ -9,7 +9,7 @@ use crate::geodesy::Envelope;
 use crate::model::View;
 use crate::snapshot::{Layer, Row};
 
-pub use grid::{InvalidAddress, TileAddress};
+pub use grid::{Grid, InvalidAddress, TileAddress};
 
 /// Media type of the tiles.
 pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
@@ -20,7 +20,7 @@ pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 pub fn render(layers: &[&Layer], address: TileAddress) -> Vec<u8> {
     let mut tile = mvt::Tile::default();
     let reach = reach(address);
-    for layer in layers.iter().filter(|layer| address.zoom() >= layer.schema().min_zoom) {
+    for layer in layers.iter().filter(|layer| address.mercator_zoom() >= layer.schema().min_zoom) {
         let view = View::public(layer.schema());
         let mut rows: Vec<Row<'_>> = layer.rows_in(&reach).collect();
         rows.sort_unstable_by_key(Row::id);

@@ -1,4 +1,4 @@
-// Writes the finished viewer into a folder: build.mjs --out DIR makes DIR/index.html and DIR/viewer/*.
+// Writes the finished viewer into a folder: build.mjs --out DIR makes DIR/index.html, DIR/docs.html and DIR/viewer/*.
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -20,7 +20,8 @@ mkdirSync(files, { recursive: true });
 
 await build({
   absWorkingDir: here,
-  entryPoints: ["main.ts", "main.css"],
+  entryPoints: ["main.ts", "main.css", "page.ts", "docs.ts"],
+  splitting: true,
   outdir: files,
   bundle: true,
   minify: true,
@@ -36,6 +37,8 @@ const worker = readFileSync(join(maplibre, "dist", "maplibre-gl-worker.mjs"), "u
 writeFileSync(join(files, "maplibre-gl-worker.mjs"), worker.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
 copyFileSync(join(maplibre, "LICENSE.txt"), join(files, "maplibre-gl-license.txt"));
 copyFileSync(join(here, "icon.svg"), join(files, "icon.svg"));
+
+copyFileSync(join(here, "docs.html"), join(out, "docs.html"));
 
 // The page names its files with a mark of their content, so a browser never mixes two builds.
 let page = readFileSync(join(here, "index.html"), "utf8");

@@ -6,7 +6,7 @@ import { onLanguage, say } from "./language";
 import { metadata } from "./style";
 import type { Found } from "./popup";
 
-const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
+export const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
 /** A finger is wider than a mouse pointer. */
 const REACH_PX = matchMedia("(pointer: coarse)").matches ? 12 : 5;
 /** Grounds: a click on them alone is a click on the empty map. */

@@ -7,6 +7,7 @@ use std::fmt;
 
 use time::{Date, UtcDateTime};
 
+use super::function::FUNCTIONS;
 use super::number::Number;
 
 /// Deepest nesting of an expression.
@@ -197,7 +198,8 @@ pub(super) fn functions() -> Vec<&'static str> {
     let spatial = Spatial::ALL.iter().map(|op| op.name());
     let temporal = Temporal::ALL.iter().map(|op| op.name());
     let array = Array::ALL.iter().map(|op| op.name());
-    ["casei", "accenti"].into_iter().chain(spatial).chain(temporal).chain(array).collect()
+    let ours = FUNCTIONS.iter().map(|(name, ..)| *name);
+    ["casei", "accenti"].into_iter().chain(spatial).chain(temporal).chain(array).chain(ours).collect()
 }
 
 /// Canonical CQL2 text: everything named in quotes, everything joined in parentheses.

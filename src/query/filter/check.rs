@@ -7,9 +7,11 @@ use geo::CoordsIter;
 use super::Error;
 use super::ast::{Arithmetic, Expr, Op, functions};
 use super::condition::{Bound, Condition, Items, LikePattern, Nullable, Place, Term, Times};
+use super::function::{DISTANCE, Function};
 use super::relation::Literal;
 use super::words::{Fold, Pattern};
-use crate::model::{FieldType, View};
+use crate::model::{FieldType, Shape, View};
+use crate::query::nearest::origin::Origin;
 
 /// Most operators, literals and properties.
 const MAX_NODES: usize = 2_000;
@@ -146,7 +148,7 @@ impl Check<'_> {
                 (term, Kind::Text)
             }
             Expr::Apply(..) => (Term::Condition(Box::new(self.condition(expr)?)), Kind::Boolean),
-            Expr::Call(name, _) => return Err(unknown_function(name)),
+            Expr::Call(name, operands) => (self.call(name, operands)?, Kind::Number),
             Expr::Geometry(_) | Expr::Bbox(_) => return Err(wrong(expr, Kind::Geometry, SCALAR)),
             Expr::List(_) => return Err(wrong(expr, Kind::List, SCALAR)),
             Expr::Interval(_) | Expr::Open => return Err(wrong(expr, Kind::Interval, SCALAR)),
@@ -159,6 +161,35 @@ impl Check<'_> {
         };
         let (a, b) = (self.of_kind(a, Kind::Number)?, self.of_kind(b, Kind::Number)?);
         Ok(Term::Arithmetic(op, Box::new(a), Box::new(b)))
+    }
+
+    fn call(&self, name: &str, operands: &[Expr]) -> Result<Term, Error> {
+        let takes = |op: &'static str, expected: usize| Error::Operands {
+            op,
+            expected: expected.to_string(),
+            found: operands.len(),
+        };
+        if name.eq_ignore_ascii_case(DISTANCE) {
+            let [a, b] = operands else { return Err(takes(DISTANCE, 2)) };
+            return match (self.place(a)?, self.place(b)?) {
+                (Place::Feature, Place::Literal(literal)) | (Place::Literal(literal), Place::Feature) => {
+                    let refused = |error: &dyn ToString| Error::Geometry {
+                        geometry: DISTANCE.to_owned(),
+                        reason: error.to_string(),
+                    };
+                    let shape = Shape::new(literal.geometry).map_err(|error| refused(&error))?;
+                    Ok(Term::Distance(Box::new(Origin::shape(shape))))
+                }
+                _ => Err(Error::Geometry {
+                    geometry: DISTANCE.to_owned(),
+                    reason: "it takes the feature's geometry and another".to_owned(),
+                }),
+            };
+        }
+        let function = Function::named(name).ok_or_else(|| unknown_function(name))?;
+        let [operand] = operands else { return Err(takes("a function of one operand", 1)) };
+        let kind = if function == Function::CharLength { Kind::Text } else { Kind::Number };
+        Ok(Term::Function(function, Box::new(self.of_kind(operand, kind)?)))
     }
 
     fn property(&self, name: &str) -> Result<Property, Error> {

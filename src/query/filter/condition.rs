@@ -7,12 +7,14 @@ use geo::Geometry;
 use time::{Date, UtcDateTime};
 
 use super::ast::{Arithmetic, Array, Comparison, Spatial, Temporal};
+use super::function::Function;
 use super::number::Number;
 use super::relation::{Literal, relates};
 use super::temporal::Span;
 use super::words::{Fold, Pattern};
 use crate::geodesy::Envelope;
 use crate::model::{Cell, Shape};
+use crate::query::nearest::origin::Origin;
 use crate::snapshot::Row;
 
 /// A condition whose operands have the types that its operators take.
@@ -47,6 +49,9 @@ pub(super) enum Term {
     Arithmetic(Arithmetic, Box<Term>, Box<Term>),
     Fold(Fold, Box<Term>),
     Condition(Box<Condition>),
+    Function(Function, Box<Term>),
+    /// Metres from the feature to this.
+    Distance(Box<Origin>),
 }
 
 /// The pattern of a `LIKE`: read once, or from each feature.
@@ -233,6 +238,15 @@ impl Term {
                 _ => None,
             },
             Self::Condition(condition) => condition.of(row).map(Scalar::Boolean),
+            Self::Function(function, operand) => match operand.of(row)? {
+                Scalar::Text(text) => Some(Scalar::Number(Function::of_text(&text))),
+                Scalar::Number(number) => function.of_number(number).map(Scalar::Number),
+                _ => None,
+            },
+            Self::Distance(from) => {
+                let (_, _, metres) = from.nearest(row.shape()?)?;
+                Some(Scalar::Number(Number::of(metres)))
+            }
         }
     }
 }

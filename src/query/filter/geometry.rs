@@ -132,6 +132,15 @@ fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, Error> {
     read(tokens, kind)
 }
 
+/// A geometry that is shown as canonical WKT.
+pub(super) struct Wkt<'a>(pub(super) &'a Geometry);
+
+impl fmt::Display for Wkt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, self.0)
+    }
+}
+
 /// Canonical WKT.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, geometry: &Geometry) -> fmt::Result {
     match geometry {

@@ -10,8 +10,10 @@
 mod ast;
 mod check;
 mod condition;
+mod function;
 mod geometry;
 mod json;
+mod locate;
 mod number;
 mod relation;
 mod temporal;
@@ -20,10 +22,13 @@ mod tokens;
 mod words;
 
 use crate::geodesy::Envelope;
+use crate::geodesy::reference::Reference;
 use crate::model::View;
 use crate::snapshot::Row;
 use ast::{Expr, Op};
 use condition::Condition;
+
+pub use function::{FUNCTIONS, Signature};
 
 /// A checked condition on the features of one layer.
 #[derive(Clone, Debug)]
@@ -41,8 +46,19 @@ impl Filter {
     /// # Errors
     /// See [`Error`].
     pub fn read(source: &str, language: Language, view: &View<'_>) -> Result<Self, Error> {
-        let expr = language.parse(source)?;
-        Ok(Self { condition: check::condition(&expr, view)?, canonical: expr.to_string() })
+        Self::of_expr(&language.parse(source)?, view)
+    }
+
+    /// Reads an expression whose geometries are written in another reference system than longitude, latitude.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn read_in(reference: &Reference, source: &str, language: Language, view: &View<'_>) -> Result<Self, Error> {
+        Self::of_expr(&locate::locate(language.parse(source)?, reference)?, view)
+    }
+
+    fn of_expr(expr: &Expr, view: &View<'_>) -> Result<Self, Error> {
+        Ok(Self { condition: check::condition(expr, view)?, canonical: expr.to_string() })
     }
 
     /// Whether a feature of the layer matches.
@@ -192,6 +208,12 @@ pub enum Error {
         /// Of what.
         what: &'static str,
     },
+}
+
+/// A geometry as well-known text.
+#[must_use]
+pub fn write_wkt(geometry: &geo::Geometry) -> String {
+    geometry::Wkt(geometry).to_string()
 }
 
 /// Reads a geometry in well-known text; longitude, latitude in degrees are not checked.

@@ -1,0 +1,82 @@
+//! The classes of the standards that all of is there, each with the test that shows it.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use super::{FORM, base, own_links};
+use crate::http::Door;
+use crate::http::answer::Moment;
+use crate::http::form::{HTML, JSON, negotiate};
+use crate::http::html::{Page, escape};
+use crate::http::problem::Problem;
+use crate::http::request::Parameters;
+
+/// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
+const CLASSES: [&str; 45] = [
+    "ogcapi-common-1/1.0/conf/core",
+    "ogcapi-common-1/1.0/conf/landing-page",
+    "ogcapi-common-1/1.0/conf/json",
+    "ogcapi-common-1/1.0/conf/html",
+    "ogcapi-common-1/1.0/conf/oas30",
+    "ogcapi-common-2/1.0/conf/collections",
+    "ogcapi-features-1/1.0/conf/core",
+    "ogcapi-features-1/1.0/conf/geojson",
+    "ogcapi-features-1/1.0/conf/html",
+    "ogcapi-features-1/1.0/conf/oas30",
+    "ogcapi-features-2/1.0/conf/crs",
+    "ogcapi-features-3/1.0/conf/queryables",
+    "ogcapi-features-3/1.0/conf/queryables-query-parameters",
+    "ogcapi-features-3/1.0/conf/filter",
+    "ogcapi-features-3/1.0/conf/features-filter",
+    "cql2/1.0/conf/cql2-text",
+    "cql2/1.0/conf/cql2-json",
+    "cql2/1.0/conf/basic-cql2",
+    "cql2/1.0/conf/advanced-comparison-operators",
+    "cql2/1.0/conf/case-insensitive-comparison",
+    "cql2/1.0/conf/accent-insensitive-comparison",
+    "cql2/1.0/conf/basic-spatial-functions",
+    "cql2/1.0/conf/basic-spatial-functions-plus",
+    "cql2/1.0/conf/spatial-functions",
+    "cql2/1.0/conf/temporal-functions",
+    "cql2/1.0/conf/array-functions",
+    "cql2/1.0/conf/property-property",
+    "cql2/1.0/conf/functions",
+    "cql2/1.0/conf/arithmetic",
+    "ogcapi-features-4/1.0/conf/create-replace-delete",
+    "ogcapi-features-4/1.0/conf/update",
+    "ogcapi-features-4/1.0/conf/features",
+    "ogcapi-features-4/1.0/conf/optimistic-locking-etags",
+    "ogcapi-features-5/1.0/conf/schemas",
+    "ogcapi-features-5/1.0/conf/core-roles-features",
+    "ogcapi-features-5/1.0/conf/returnables-and-receivables",
+    "ogcapi-features-5/1.0/conf/queryables",
+    "ogcapi-features-5/1.0/conf/sortables",
+    "ogcapi-tiles-1/1.0/conf/core",
+    "ogcapi-tiles-1/1.0/conf/tileset",
+    "ogcapi-tiles-1/1.0/conf/tilesets-list",
+    "ogcapi-tiles-1/1.0/conf/dataset-tilesets",
+    "ogcapi-tiles-1/1.0/conf/geodata-tilesets",
+    "ogcapi-tiles-1/1.0/conf/mvt",
+    "ogcapi-tiles-1/1.0/conf/oas30",
+];
+
+pub(in crate::http) async fn conformance(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
+    let form = negotiate(&request, &Parameters::read(&request, &FORM)?, &[JSON, HTML])?;
+    let moment = Moment::now(&door);
+    let classes: Vec<String> = CLASSES.iter().map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
+    let base = base(&request, &door);
+    if form == HTML {
+        let items: Vec<String> =
+            classes.iter().map(|class| format!("<li><code>{}</code></li>", escape(class))).collect();
+        let page = Page {
+            above: vec![("OGC API".to_owned(), base)],
+            title: "符合的标准".to_owned(),
+            english: "Conformance".to_owned(),
+            body: format!("<ul>{}</ul>", items.concat()),
+            script: None,
+        };
+        return Ok(page.respond(&moment));
+    }
+    let links = own_links(&format!("{base}/conformance"), form, &[JSON, HTML]);
+    Ok(moment.json(json!({"conformsTo": classes, "links": links})))
+}

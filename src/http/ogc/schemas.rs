@@ -1,0 +1,110 @@
+//! What features of a collection look like, as JSON Schema: queryables, sortables, and the schema itself (OGC 23-058r1).
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::model::catalog::{Catalog, CodeValue};
+use crate::model::schema::GeometryKind;
+use crate::model::{Field, FieldType, LayerSchema, View};
+
+/// Which of the schemas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// What is returned and received.
+    Features,
+    /// What filters may speak of.
+    Queryables,
+    /// What may be sorted by.
+    Sortables,
+}
+
+/// The schema of a collection at an address.
+pub(super) fn schema(catalog: &Catalog, layer: &LayerSchema, purpose: Purpose, address: &str) -> Json {
+    let mut properties = Map::new();
+    let mut id = json!({"type": "string", "title": "编号 Id", "minLength": 1});
+    id["x-ogc-role"] = json!("id");
+    properties.insert("id".to_owned(), id);
+    if purpose != Purpose::Sortables {
+        let mut geometry = json!({"title": "位置 Geometry", "format": geometry_format(layer.geometry)});
+        geometry["x-ogc-role"] = json!("primary-geometry");
+        properties.insert("geometry".to_owned(), geometry);
+    }
+    for (_, field) in View::public(layer).fields() {
+        if purpose != Purpose::Sortables || is_sortable(field) {
+            properties.insert(field.name.clone(), property(catalog, layer, field));
+        }
+    }
+    for (at, property) in properties.values_mut().enumerate() {
+        property["x-ogc-propertySeq"] = json!(at + 1);
+    }
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": address,
+        "type": "object",
+        "title": format!("{} {}", layer.title.zh, layer.title.en),
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if purpose == Purpose::Features {
+        schema["required"] = json!(["id"]);
+    }
+    schema
+}
+
+/// Whether features can be put in order by a field.
+pub(super) fn is_sortable(field: &Field) -> bool {
+    !matches!(field.field_type, FieldType::Json | FieldType::TextList)
+}
+
+/// A field as a property.
+pub(in crate::http) fn property(catalog: &Catalog, layer: &LayerSchema, field: &Field) -> Json {
+    let mut property = match field.field_type {
+        FieldType::Boolean => json!({"type": "boolean"}),
+        FieldType::Integer => json!({"type": "integer"}),
+        FieldType::Real => json!({"type": "number"}),
+        FieldType::Text => json!({"type": "string"}),
+        FieldType::Date => json!({"type": "string", "format": "date"}),
+        FieldType::DateTime => json!({"type": "string", "format": "date-time"}),
+        FieldType::TextList => json!({"type": "array", "items": {"type": "string"}}),
+        FieldType::Json => json!({"type": "array", "items": {"type": "object"}}),
+    };
+    property["title"] = json!(format!("{} {}", field.title.zh, field.title.en));
+    if let Some(unit) = &field.unit {
+        property["x-ogc-unit"] = json!(unit);
+    }
+    for (name, limit) in [("minimum", field.min), ("maximum", field.max)] {
+        if let Some(limit) = limit {
+            property[name] = json!(limit);
+        }
+    }
+    if let Some(codes) = field.codes.as_ref().and_then(|list| catalog.codes.get(list)) {
+        let value = |code: &CodeValue| match code {
+            CodeValue::Integer(number) => json!(number),
+            CodeValue::Text(text) => json!(text),
+        };
+        let values: Vec<Json> = codes.iter().map(|code| value(&code.code)).collect();
+        let inner = if field.field_type == FieldType::TextList { &mut property["items"] } else { &mut property };
+        inner["enum"] = json!(values);
+        inner["x-onemap-labels"] = codes.iter().map(|code| json!({"zh": code.label.zh, "en": code.label.en})).collect();
+    }
+    if let Some(when) = &layer.roles.when {
+        let role = match &when.end {
+            None if field.name == when.start => Some("primary-instant"),
+            Some(_) if field.name == when.start => Some("primary-interval-start"),
+            Some(end) if field.name == *end => Some("primary-interval-end"),
+            _ => None,
+        };
+        if let Some(role) = role {
+            property["x-ogc-role"] = json!(role);
+        }
+    }
+    property
+}
+
+fn geometry_format(kind: GeometryKind) -> &'static str {
+    match kind {
+        GeometryKind::Point => "geometry-point-or-multipoint",
+        GeometryKind::Line => "geometry-linestring-or-multilinestring",
+        GeometryKind::Polygon => "geometry-polygon-or-multipolygon",
+        GeometryKind::Any => "geometry-any",
+    }
+}

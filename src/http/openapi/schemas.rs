@@ -1,0 +1,237 @@
+//! Shapes of what is sent and answered.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::reference;
+use crate::http::ogc::schemas::property;
+use crate::model::catalog::Catalog;
+use crate::model::{LayerSchema, View};
+
+/// All schemas, by name.
+pub(super) fn schemas(catalog: &Catalog, layers: &[&LayerSchema]) -> Json {
+    let mut schemas = pages();
+    for more in [features(), tiles(), dispatch()] {
+        if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
+            all.extend(more);
+        }
+    }
+    for layer in layers {
+        let mut properties = Map::new();
+        for (_, field) in View::public(layer).fields() {
+            let mut property = property(catalog, layer, field);
+            property["nullable"] = json!(true);
+            // What is allowed to be null says so among its values too.
+            if let Some(values) = property.get_mut("enum").and_then(Json::as_array_mut) {
+                values.push(Json::Null);
+            }
+            properties.insert(field.name.clone(), property);
+        }
+        let title = format!("{} {}", layer.title.zh, layer.title.en);
+        schemas[format!("{}Properties", layer.id)] =
+            json!({"type": "object", "title": title, "properties": properties, "additionalProperties": false});
+    }
+    let any: Vec<Json> = layers.iter().map(|layer| reference(&format!("{}Properties", layer.id))).collect();
+    schemas["featureProperties"] = json!({"anyOf": any});
+    schemas
+}
+
+/// An example of a body.
+pub(super) fn example(schema: &str) -> Option<Json> {
+    let feature = json!({
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [118.86, 26.22]},
+        "properties": {"name": "梅城小学避灾点"},
+    });
+    Some(match schema {
+        "newFeature" => feature,
+        "edits" => json!({"edits": [{"op": "create", "collection": "shelters", "feature": feature}]}),
+        "nearestAsked" => {
+            json!({"layer": "shelters", "k": 3, "people": 50, "points": [[118.86, 26.22], [118.7, 26.3]]})
+        }
+        _ => return None,
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that tables of shapes read as what they are")]
+/// An object of properties, all of those named required.
+fn object(required: &[&str], properties: Json) -> Json {
+    let mut json = json!({"type": "object", "properties": properties});
+    if !required.is_empty() {
+        json["required"] = json!(required);
+    }
+    json
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that tables of shapes read as what they are")]
+fn list(items: Json) -> Json {
+    json!({"type": "array", "items": items})
+}
+
+/// What every answer from the picture carries, beside its own members.
+fn answer(required: &[&str], mut properties: Json) -> Json {
+    properties["data_version"] = json!({"type": "string", "description": "Version of the picture"});
+    properties["data_age_s"] = json!({"type": "number", "description": "Seconds since the store confirmed it"});
+    properties["stale"] = json!({"type": "boolean", "description": "Whether the store is out of reach"});
+    let mut all = required.to_vec();
+    all.extend(["data_version", "data_age_s", "stale"]);
+    object(&all, properties)
+}
+
+fn text() -> Json {
+    json!({"type": "string"})
+}
+
+fn number() -> Json {
+    json!({"type": "number"})
+}
+
+fn whole() -> Json {
+    json!({"type": "integer"})
+}
+
+fn pages() -> Json {
+    let links = list(reference("link"));
+    let kind = |name: &str| json!({"type": "string", "enum": [name]});
+    json!({
+        "anything": {"type": "object"},
+        "link": object(&["href", "rel"], json!({
+            "href": text(), "rel": text(), "type": text(), "title": text(), "templated": {"type": "boolean"},
+        })),
+        "problem": object(&["type", "title", "status", "detail"], json!({
+            "type": text(), "title": text(), "status": whole(), "detail": text(),
+            "parameter": text(), "value": {}, "accepted": {}, "edit": whole(), "incident": text(),
+        })),
+        "landingPage": answer(&["links"], json!({"title": text(), "description": text(), "links": links})),
+        "conformance": answer(&["conformsTo"], json!({"conformsTo": list(text()), "links": links})),
+        "functions": answer(&["functions"], json!({"functions": list(object(&["name", "returns"], json!({
+            "name": text(), "description": text(), "returns": list(text()),
+            "arguments": list(object(&["type"], json!({"type": list(text())}))),
+        })))})),
+        "extent": object(&[], json!({
+            "spatial": object(&["bbox"], json!({"bbox": list(list(number())), "crs": text()})),
+            "temporal": object(&["interval"], json!({
+                "interval": list(list(json!({"type": "string", "nullable": true}))), "trs": text(),
+            })),
+        })),
+        "collectionFacts": object(&["id", "links"], json!({
+            "id": text(), "title": text(), "description": text(), "itemType": text(), "crs": list(text()),
+            "storageCrs": text(), "links": links, "extent": reference("extent"),
+        })),
+        "collection": {"allOf": [reference("collectionFacts"), answer(&[], json!({}))]},
+        "collections": answer(&["links", "collections"], json!({
+            "links": links, "crs": list(text()), "collections": list(reference("collectionFacts")),
+        })),
+        "jsonSchema": object(&["$schema", "$id", "type", "properties"], json!({
+            "$schema": text(), "$id": text(), "type": kind("object"), "title": text(), "properties": {"type": "object"},
+        })),
+    })
+}
+
+fn features() -> Json {
+    let links = list(reference("link"));
+    let kind = |name: &str| json!({"type": "string", "enum": [name]});
+    json!({
+        "geometry": {
+            "type": "object",
+            "nullable": true,
+            "required": ["type", "coordinates"],
+            "properties": {
+                "type": {"type": "string", "enum": ["Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"]},
+                "coordinates": {"type": "array", "items": {}},
+            },
+        },
+        "featureFacts": object(&["type", "id", "geometry", "properties"], json!({
+            "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": reference("featureProperties"),
+        })),
+        "feature": {"allOf": [reference("featureFacts"), answer(&["links"], json!({"links": links}))]},
+        "featureCollection": answer(&["type", "features", "numberMatched", "numberReturned", "links"], json!({
+            "type": kind("FeatureCollection"), "features": list(reference("featureFacts")),
+            "numberMatched": whole(), "numberReturned": whole(),
+            "timeStamp": {"type": "string", "format": "date-time"}, "links": links,
+        })),
+        "newFeature": object(&[], json!({
+            "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
+            "properties": {"type": "object", "nullable": true},
+        })),
+        "created": object(&["id"], json!({"id": text()})),
+        "edits": object(&["edits"], json!({"edits": {
+            "type": "array", "minItems": 1, "maxItems": 10_000,
+            "items": object(&["op", "collection"], json!({
+                "op": {"type": "string", "enum": ["create", "replace", "patch", "delete"]}, "collection": text(),
+                "id": text(), "feature": reference("newFeature"), "if_match": text(),
+            })),
+        }})),
+        "edited": object(&["edits"], json!({"edits": list(object(&["id"], json!({
+            "collection": text(), "id": text(), "etag": {"type": "string", "nullable": true},
+        })))})),
+    })
+}
+
+fn tiles() -> Json {
+    let links = list(reference("link"));
+    let kind = |name: &str| json!({"type": "string", "enum": [name]});
+    json!({
+        "tileMatrixSets": answer(&["tileMatrixSets"], json!({"tileMatrixSets": list(object(&["id", "links"], json!({
+            "id": text(), "title": text(), "uri": text(), "crs": text(), "links": links,
+        })))})),
+        "tileMatrixSet": answer(&["id", "crs", "tileMatrices"], json!({
+            "id": text(), "title": text(), "uri": text(), "crs": text(), "orderedAxes": list(text()),
+            "wellKnownScaleSet": text(), "links": links, "tileMatrices": list(object(
+                &["id", "scaleDenominator", "cellSize", "pointOfOrigin", "tileWidth", "tileHeight", "matrixWidth", "matrixHeight"],
+                json!({
+                    "id": text(), "scaleDenominator": number(), "cellSize": number(), "cornerOfOrigin": text(),
+                    "pointOfOrigin": list(number()), "tileWidth": whole(), "tileHeight": whole(),
+                    "matrixWidth": whole(), "matrixHeight": whole(),
+                }),
+            )),
+        })),
+        "tilesets": answer(&["tilesets", "links"], json!({"links": links, "tilesets": list(object(&["dataType", "crs", "links"], json!({
+            "title": text(), "dataType": kind("vector"), "crs": text(), "tileMatrixSetURI": text(), "links": links,
+        })))})),
+        "tileset": answer(&["dataType", "crs", "links"], json!({
+            "title": text(), "dataType": kind("vector"), "crs": text(), "tileMatrixSetURI": text(), "links": links,
+            "boundingBox": {"type": "object"}, "layers": list(json!({"type": "object"})),
+            "tileMatrixSetLimits": list(object(&["tileMatrix"], json!({
+                "tileMatrix": text(), "minTileRow": whole(), "maxTileRow": whole(), "minTileCol": whole(), "maxTileCol": whole(),
+            }))),
+        })),
+        "tileJson": answer(&["tilejson", "tiles", "vector_layers"], json!({
+            "tilejson": text(), "name": text(), "scheme": text(), "tiles": list(text()), "minzoom": whole(), "maxzoom": whole(),
+            "bounds": list(number()), "vector_layers": list(json!({"type": "object"})),
+        })),
+    })
+}
+
+fn dispatch() -> Json {
+    let kind = |name: &str| json!({"type": "string", "enum": [name]});
+    json!({
+        "layers": answer(&["layers", "codes"], json!({
+            "bounds": json!({"type": "array", "items": number(), "nullable": true}), "codes": {"type": "object"},
+            "layers": list(json!({"type": "object"})),
+        })),
+        "nearest": answer(&["type", "features", "layers"], json!({
+            "type": kind("FeatureCollection"), "layer": text(), "point": list(number()),
+            "features": list(object(&["type", "id", "geometry", "properties"], json!({
+                "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
+                "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
+                    "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
+                    "standing": text(), "free_places": whole(), "jurisdiction": text(),
+                })),
+            }))),
+            "layers": list(json!({"type": "object"})),
+        })),
+        "nearestAsked": object(&["layer"], json!({
+            "layer": {}, "points": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": list(number())},
+        })),
+        "surroundings": answer(&["place", "rings", "dangers", "help"], json!({
+            "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "dangers": list(json!({"type": "object"})),
+            "more_dangers": {}, "help": list(json!({"type": "object"})), "responsible": {},
+        })),
+        "found": answer(&["type", "features"], json!({
+            "type": kind("FeatureCollection"), "numberReturned": whole(), "features": list(object(&["type", "geometry", "properties"], json!({
+                "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},
+            }))),
+        })),
+        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole()})),
+    })
+}

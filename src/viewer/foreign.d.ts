@@ -1,0 +1,6 @@
+// What of files without types is used.
+declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
+  export default function SwaggerUI(options: Record<string, unknown>): unknown;
+}
+
+declare module "*.css";
