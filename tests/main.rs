@@ -12,6 +12,7 @@ mod api; // every path: what it answers, and how it refuses
 mod audits; // places in danger, people far from help: equals PostGIS
 mod browser; // Chromium: the map draws, answers and speaks two languages
 mod commands; // the command line: what goes in, what comes out, what it says when it cannot
+mod conformance; // the OGC API by its standards and by foreign clients
 mod geodesy; // datums against published vectors
 mod house; // the rules of the house, executed
 mod nearest; // equals brute force with another geodesic, and PostGIS

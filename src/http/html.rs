@@ -18,7 +18,7 @@ header{padding-top:18px}nav{color:#5b6673;font-size:14px}nav a{color:#5b6673}h1{
 h1 small{font-size:15px;color:#5b6673;font-weight:400;margin-left:8px}h2{font-size:17px;margin:26px 0 8px;border-left:4px solid #b3261e;padding-left:10px}\
 a{color:#0b57a4;text-decoration:none}a:hover{text-decoration:underline}p{margin:6px 0}\
 table{border-collapse:collapse;width:100%;background:#fff;font-size:14px}th,td{border-bottom:1px solid #e3e7ec;padding:6px 10px;text-align:left;vertical-align:top}\
-th{background:#eef1f4;font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto;border:1px solid #e3e7ec}\
+th{background:#eef1f4;font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td:nth-child(2){min-width:13em}main>div>table th:only-of-type{width:17em}.wide{overflow-x:auto;border:1px solid #e3e7ec}\
 form{display:flex;gap:8px;margin:10px 0}input[type=search]{flex:1;max-width:420px;padding:7px 10px;border:1px solid #b8c0ca;border-radius:4px;font:inherit}\
 button,.button{padding:7px 14px;border:1px solid #b8c0ca;border-radius:4px;background:#fff;font:inherit;color:#1d2530;display:inline-block}\
 #map{height:380px;border:1px solid #cfd6de;background:#fbfaf6;margin:10px 0}.forms a,.pages a{margin-right:14px}\

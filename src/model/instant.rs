@@ -24,6 +24,13 @@ pub fn format_instant(instant: UtcDateTime) -> String {
     instant.format(INSTANT).unwrap_or_default()
 }
 
+/// Writes an instant as people in China read it: `2026-08-14 10:00`.
+#[must_use]
+pub fn format_beijing(instant: UtcDateTime) -> String {
+    const MINUTE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    instant.to_offset(offset!(+8)).format(MINUTE).unwrap_or_default()
+}
+
 /// Writes a day as `2026-08-14`.
 #[must_use]
 pub fn format_date(date: Date) -> String {

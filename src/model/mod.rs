@@ -13,7 +13,7 @@ use crate::geodesy::{LonLat, PositionError};
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Condition, Edit, EditError, Once, Outcome};
 pub use fingerprint::{Fingerprint, Seal};
-pub use instant::{format_date, format_instant, parse_date, parse_instant};
+pub use instant::{format_beijing, format_date, format_instant, parse_date, parse_instant};
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, Roles, View};
 
 /// A feature's own id: stable text, unique in its layer, 1 to 200 bytes without control characters.

@@ -34,7 +34,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();
-        if path.is_dir() && !path.ends_with("node_modules") {
+        if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with(".venv") {
             found.extend(files(&path, ending));
         } else if path.extension().is_some_and(|own| own == ending) {
             found.push(path);

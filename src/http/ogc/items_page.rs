@@ -10,7 +10,7 @@ use crate::exchange::table::cell_text;
 use crate::http::form::{CSV, FLATGEOBUF, GEOJSON, SEQUENCE};
 use crate::http::html::{Page as HtmlPage, escape};
 use crate::http::reasons::label;
-use crate::model::{Catalog, Cell, Field, FieldType, View};
+use crate::model::{Catalog, Cell, Field, FieldType, View, format_beijing};
 use crate::query::items::Page;
 use crate::snapshot::{Layer, Row};
 
@@ -122,6 +122,7 @@ fn shown(catalog: &Catalog, field: &Field, cell: Cell<'_>) -> String {
         Cell::Text(code) if list.is_some() => label(catalog, list, code).zh,
         Cell::Integer(code) if list.is_some() => label(catalog, list, &code.to_string()).zh,
         Cell::TextList(codes) => codes.iter().map(|code| label(catalog, list, code).zh).collect::<Vec<_>>().join("、"),
+        Cell::DateTime(instant) => format_beijing(instant),
         other => cell_text(other),
     }
 }

@@ -1,0 +1,95 @@
+//! Foreign clients: OWSLib, two versions of GDAL, and a fuzzer that reads the description of the API.
+
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+use super::document;
+use crate::stage::{Folder, Server, foreign, project};
+
+/// A program of the Python packages that tests stand on.
+pub(crate) fn python(name: &str) -> String {
+    let path = project().join("tests/.venv/bin").join(name);
+    assert!(path.exists(), "{} is missing; scripts/install-test-tools installs it", path.display());
+    path.display().to_string()
+}
+
+#[test]
+fn owslib_and_a_new_gdal_read_everything() {
+    let (_folder, server) = Server::of_sample();
+    let script = project().join("tests/conformance/clients.py").display().to_string();
+    let printed = foreign(&python("python"), &[&script, &server.url]);
+    assert!(printed.starts_with("OWSLib GDAL 3."), "{printed}");
+}
+
+#[test]
+fn the_gdal_of_the_system_reads_pages_and_boxes() {
+    let (folder, server) = Server::of_sample();
+    let source = format!("OAPIF:{}/ogc", server.url);
+    let listed = foreign("ogrinfo", &["-ro", "-so", &source, "hazards", "-oo", "PAGE_SIZE=300"]);
+    assert!(listed.contains("Feature Count: 1850"), "{listed}");
+    let target = folder.file("copy.gpkg").display().to_string();
+    foreign("ogr2ogr", &["-f", "GPKG", &target, &source, "hazards", "-oo", "PAGE_SIZE=300"]);
+    let copied = foreign("ogrinfo", &["-ro", "-so", &target, "hazards"]);
+    assert!(copied.contains("Feature Count: 1850"), "{copied}");
+    let box_of = ["-spat", "118.8", "26.15", "118.95", "26.3"];
+    let boxed = foreign("ogrinfo", &[&["-ro", "-so", &source, "shelters"][..], &box_of].concat());
+    let expected = document(&server, "/ogc/collections/shelters/items?bbox=118.8,26.15,118.95,26.3&limit=1");
+    assert!(boxed.contains(&format!("Feature Count: {}", expected["numberMatched"])), "{boxed}");
+}
+
+#[test]
+fn nothing_that_the_description_allows_breaks_the_server() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let description = format!("{}/openapi.json", server.url);
+    // Streams of events have no end, so the fuzzer would wait for it.
+    let output = Command::new(python("st"))
+        .current_dir(folder.path())
+        .args(["run", &description, "--seed", "1", "--max-examples", "500", "--phases", "examples,fuzzing"])
+        .args(["--exclude-operation-id", "getEvents", "--workers", "2", "--no-color", "--continue-on-failure"])
+        .args(["--suppress-health-check", "all", "-H", &format!("Authorization: Bearer {}", token.trim())])
+        .args([
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        ])
+        .output()
+        .expect("the fuzzer runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(server.get("/health/live").status, 200);
+}
+
+#[test]
+fn the_description_names_every_path_of_the_server() {
+    let (_folder, server) = Server::of_sample();
+    let described = document(&server, "/openapi.json");
+    let map = std::fs::read_to_string(project().join("src/http/mod.rs")).expect("the URL map");
+    let pages = ["/", "/docs", "/viewer/{file:.*}"];
+    let mut paths = 0;
+    for line in map.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        let Some(path) = line.split('"').nth(1).filter(|text| text.starts_with('/') && !text.contains(' ')) else {
+            continue;
+        };
+        if pages.contains(&path) {
+            continue;
+        }
+        paths += 1;
+        assert!(described["paths"][path].is_object(), "{path} is not described");
+    }
+    assert_eq!(Some(paths), described["paths"].as_object().map(serde_json::Map::len), "as many as are described");
+    let lacks = |operation: &Json| {
+        operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|own| own["schema"].is_null() || own["description"] == "")
+    };
+    let operations = described["paths"]
+        .as_object()
+        .expect("paths")
+        .values()
+        .flat_map(|path| path.as_object().expect("methods").values());
+    assert!(!operations.into_iter().any(lacks), "a parameter is not described");
+}

@@ -1,0 +1,80 @@
+//! OGC API Tiles: grids are what the registry says, tile sets lead to their tiles, and both grids show the same.
+
+use serde_json::{Value as Json, json};
+
+use super::{document, link, path};
+use crate::stage::Server;
+use crate::stage::node::script_well;
+
+#[test]
+fn grids_have_the_scales_of_the_registry() {
+    let (_folder, server) = Server::of_sample();
+    let sets = document(&server, "/ogc/tileMatrixSets")["tileMatrixSets"].clone();
+    assert_eq!(sets.as_array().map(Vec::len), Some(3));
+    let close = |a: &Json, b: f64| (a.as_f64().expect("a number") / b - 1.0).abs() < 1e-9;
+    for (id, first, scale, size, origin, width) in [
+        (
+            "WebMercatorQuad",
+            "0",
+            559_082_264.028_717,
+            156_543.033_928_041,
+            [-20_037_508.342_789_2, 20_037_508.342_789_2],
+            1,
+        ),
+        ("WorldCRS84Quad", "0", 279_541_132.014_358_76, 0.703_125, [-180.0, 90.0], 2),
+        ("CGCS2000Quad", "1", 279_541_132.014_358_76, 0.703_125, [90.0, -180.0], 2),
+    ] {
+        let set = document(&server, &format!("/ogc/tileMatrixSets/{id}"));
+        let matrix = &set["tileMatrices"][0];
+        assert_eq!(matrix["id"], first, "{id}");
+        assert!(close(&matrix["scaleDenominator"], scale), "{id}: {matrix}");
+        assert!(close(&matrix["cellSize"], size), "{id}: {matrix}");
+        assert_eq!(matrix["pointOfOrigin"], json!(origin), "{id}");
+        assert_eq!((&matrix["matrixWidth"], &matrix["matrixHeight"]), (&json!(width), &json!(1)), "{id}");
+    }
+    assert_eq!(server.get("/ogc/tileMatrixSets/Mars").status, 404);
+}
+
+#[test]
+fn tile_sets_lead_to_tiles_inside_their_limits() {
+    let (_folder, server) = Server::of_sample();
+    for list in ["/ogc/tiles", "/ogc/tiles?collections=shelters,hazards", "/ogc/collections/shelters/tiles"] {
+        let sets = document(&server, list)["tilesets"].clone();
+        for set in sets.as_array().expect("tile sets") {
+            let set = document(&server, path(&server, &link(set, "self", "application/json")));
+            let template = link(&set, "item", "application/vnd.mapbox-vector-tile");
+            let limits = set["tileMatrixSetLimits"].as_array().expect("limits");
+            let limit = &limits[11];
+            let address = |row: &Json, column: &Json| {
+                let matrix = limit["tileMatrix"].as_str().expect("a matrix");
+                template
+                    .replace("{tileMatrix}", matrix)
+                    .replace("{tileRow}", &row.to_string())
+                    .replace("{tileCol}", &column.to_string())
+            };
+            let numbers = |least: &str, most: &str| {
+                limit[least].as_u64().expect("a number")..=limit[most].as_u64().expect("a number")
+            };
+            let mut shown = 0;
+            for row in numbers("minTileRow", "maxTileRow") {
+                for column in numbers("minTileCol", "maxTileCol") {
+                    let reply = server.get(path(&server, &address(&json!(row), &json!(column))));
+                    assert!(reply.status == 200 || reply.status == 204, "{list} {row} {column}");
+                    shown += usize::from(reply.status == 200);
+                }
+            }
+            assert!(shown > 0, "{list}");
+            assert_eq!(server.get(path(&server, &address(&json!(99_999_999), &json!(0)))).status, 404);
+        }
+    }
+}
+
+#[test]
+fn every_grid_shows_the_same_features() {
+    let (_folder, server) = Server::of_sample();
+    let expected = document(&server, "/ogc/collections/shelters/items?limit=1")["numberMatched"].as_u64();
+    for grid in ["WebMercatorQuad", "WorldCRS84Quad", "CGCS2000Quad"] {
+        let printed = script_well("conformance/count.mjs", &[&server.url, "shelters", grid]);
+        assert_eq!(printed.trim().parse().ok(), expected, "{grid}");
+    }
+}
