@@ -42,6 +42,12 @@ impl Moment {
         (self.age_ms / 100) as f64 / 10.0
     }
 
+    /// A tag for what this picture answers to a request in some form: the same until anything changes.
+    pub(super) fn tag(&self, request: &HttpRequest, form: &str) -> String {
+        let asked = format!("{} {form}", request.uri());
+        format!("W/\"{}-{}\"", self.snapshot.version(), etag(asked.as_bytes()).trim_matches(['W', '/', '"']))
+    }
+
     /// Members that tell version and age.
     pub(super) fn members(&self) -> Json {
         json!({

@@ -18,6 +18,11 @@ const MAX_QUERY_BYTES: usize = 16_384;
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
+    /// Nothing is said.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads the query string.
     ///
     /// # Errors

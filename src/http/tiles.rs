@@ -8,18 +8,23 @@ use serde_json::{Map, Value as Json, json};
 use super::Door;
 use super::answer::{Moment, etag, is_known};
 use super::coverage::CoverageLayer;
+use super::ogc::ask::filters_of;
+use super::ogc::encode;
 use super::problem::Problem;
 use super::request::{Parameters, invalid, layer, origin};
 use crate::geodesy::Envelope;
 use crate::model::{FieldType, View};
-use crate::snapshot::{Layer, Snapshot};
+use crate::query::filter::Filter;
+use crate::snapshot::{Layer, Row, Snapshot};
 use crate::tile::cache::{Packing, TileCache, Wanted};
-use crate::tile::{self, Grid, InvalidAddress, TileAddress};
+use crate::tile::{self, Choice, Grid, InvalidAddress, TileAddress};
 
 /// Zoom beyond which viewers enlarge tiles instead of asking for more.
 pub(super) const MAX_ZOOM: u8 = 16;
 /// Parameters of a tile.
-pub(super) const OF_TILE: [&str; 1] = ["v"];
+pub(super) const OF_TILE: [&str; 6] = ["v", "filter", "filter-lang", "filter-crs", "datetime", "ids"];
+/// Parameters of TileJSON: those of its tiles.
+pub(super) const OF_TILEJSON: [&str; 5] = ["filter", "filter-lang", "filter-crs", "datetime", "ids"];
 /// Most layers of one tile.
 const MAX_LAYERS: usize = 64;
 
@@ -29,7 +34,7 @@ pub(super) async fn tilejson(
     coverage: web::Data<CoverageLayer>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    Parameters::read(&request, &[])?;
+    let parameters = Parameters::read(&request, &OF_TILEJSON)?;
     let moment = Moment::now(&door);
     let made;
     let layers = if *path == CoverageLayer::ID {
@@ -38,6 +43,9 @@ pub(super) async fn tilejson(
     } else {
         named_layers(&moment.snapshot, &path)?
     };
+    Chosen::read(&parameters, &layers)?;
+    let query: Vec<String> = parameters.pairs().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let base = origin(&request, door.public_url.as_deref());
     let bounds =
         layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD);
@@ -46,7 +54,7 @@ pub(super) async fn tilejson(
         "tilejson": "3.0.0",
         "name": path.as_str(),
         "scheme": "xyz",
-        "tiles": [format!("{base}/tiles/{path}/{{z}}/{{x}}/{{y}}")],
+        "tiles": [format!("{base}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}")],
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),
@@ -62,17 +70,45 @@ pub(super) async fn tile(
     path: web::Path<(String, String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
     // Some callers put a version into the address to make it a new one for caches; the answer is always the newest.
-    Parameters::read(&request, &OF_TILE)?;
+    let parameters = Parameters::read(&request, &OF_TILE)?;
     let (names, z, x, y) = path.into_inner();
     let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
     let moment = Moment::now(&door);
     if names == CoverageLayer::ID {
         // It depends on what is far from the tile, so it is not kept by what changes in it.
-        let bytes = tile::render(&[&*coverage.of(&moment.snapshot)?], address(&z, &x, y)?);
+        let bytes = tile::render(&[&*coverage.of(&moment.snapshot)?], address(&z, &x, y)?, None);
         return Ok(loose_tile(&request, &moment, bytes));
     }
     let layers = named_layers(&moment.snapshot, &names)?;
-    Ok(kept_tile(&request, &door, &cache, &moment, &layers, address(&z, &x, y)?))
+    let chosen = Chosen::read(&parameters, &layers)?;
+    Ok(kept_tile(&request, &door, &cache, &moment, &layers, address(&z, &x, y)?, &chosen))
+}
+
+/// Which features of each layer a tile shows.
+pub(super) struct Chosen {
+    /// The filters in canonical form; empty when all are shown.
+    name: String,
+    /// All of them hold for a feature of the layer.
+    filters: Vec<Vec<Filter>>,
+}
+
+impl Chosen {
+    /// # Errors
+    /// When a parameter cannot be understood, or one of the layers has no such property.
+    pub(super) fn read(parameters: &Parameters, layers: &[&Layer]) -> Result<Self, Problem> {
+        let of = |layer: &&Layer| filters_of(parameters, &View::public(layer.schema()));
+        let filters: Vec<Vec<Filter>> = layers.iter().map(of).collect::<Result<_, _>>()?;
+        let names = filters.iter().flatten().map(Filter::canonical);
+        let has_any = filters.iter().any(|filters| !filters.is_empty());
+        // One layer may have a time and another none, so the number of filters is a part of the name.
+        let counts: Vec<String> = filters.iter().map(|filters| filters.len().to_string()).collect();
+        let name = if has_any {
+            format!("{} {}", counts.join(","), names.collect::<Vec<_>>().join("\n"))
+        } else {
+            String::new()
+        };
+        Ok(Self { name, filters })
+    }
 }
 
 /// A tile from those that are kept.
@@ -83,9 +119,12 @@ pub(super) fn kept_tile(
     moment: &Moment,
     layers: &[&Layer],
     address: TileAddress,
+    chosen: &Chosen,
 ) -> HttpResponse {
     let packing = packing(request);
-    let tile = cache.get(Wanted { head: &door.head, snapshot: &moment.snapshot, layers, address, packing });
+    let holds = |layer: usize, row: &Row<'_>| chosen.filters[layer].iter().all(|filter| filter.matches(row));
+    let choice = (!chosen.name.is_empty()).then_some(Choice { name: &chosen.name, holds: &holds });
+    let tile = cache.get(Wanted { head: &door.head, snapshot: &moment.snapshot, layers, address, packing, choice });
     let mut response = moment.respond(tile::MEDIA_TYPE);
     if tile.bytes().is_empty() {
         return response.status(StatusCode::NO_CONTENT).finish();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
-use super::{TileAddress, reach, render};
+use super::{Choice, TileAddress, reach, render};
 use crate::snapshot::{Head, Layer, Snapshot, Version};
 
 /// Bytes that a kept tile costs beside its own.
@@ -77,11 +77,14 @@ pub struct Wanted<'a> {
     pub address: TileAddress,
     /// How it is to be packed.
     pub packing: Packing,
+    /// Which features; all without it.
+    pub choice: Option<Choice<'a>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     layers: Box<str>,
+    choice: Box<str>,
     address: TileAddress,
     packing: Packing,
 }
@@ -91,7 +94,7 @@ struct Weight;
 
 impl quick_cache::Weighter<Key, Arc<Finished>> for Weight {
     fn weight(&self, key: &Key, tile: &Arc<Finished>) -> u64 {
-        OVERHEAD_BYTES + (key.layers.len() + tile.bytes.len() + tile.tag.len()) as u64
+        OVERHEAD_BYTES + (key.layers.len() + key.choice.len() + tile.bytes.len() + tile.tag.len()) as u64
     }
 }
 
@@ -116,7 +119,12 @@ impl TileCache {
     pub fn get(&self, wanted: Wanted<'_>) -> Arc<Finished> {
         let Some(kept) = &self.kept else { return self.make(wanted) };
         let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
-        let key = Key { layers: names.join(",").into(), address: wanted.address, packing: wanted.packing };
+        let key = Key {
+            layers: names.join(",").into(),
+            choice: wanted.choice.map_or("", |choice| choice.name).into(),
+            address: wanted.address,
+            packing: wanted.packing,
+        };
         loop {
             match kept.get_value_or_guard(&key, None) {
                 GuardResult::Value(found) if is_right(&found, wanted) => return found,
@@ -140,7 +148,7 @@ impl TileCache {
         let version = wanted.snapshot.version();
         let right_until = AtomicI64::new(version);
         Arc::new(if wanted.packing == Packing::Plain {
-            let bytes = Bytes::from(render(wanted.layers, wanted.address));
+            let bytes = Bytes::from(render(wanted.layers, wanted.address, wanted.choice));
             let tag = (self.tag)(&bytes).into();
             Finished { bytes, packing: Packing::Plain, tag, made: version, right_until }
         } else {

@@ -14,15 +14,26 @@ pub use grid::{Grid, InvalidAddress, TileAddress};
 /// Media type of the tiles.
 pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 
+/// Some of the features: by what each of them says, and by nothing else, so that a change elsewhere changes nothing.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    /// The same for the same choice.
+    pub name: &'a str,
+    /// Whether a feature of a layer, by its place in the list of layers, is one of them.
+    pub holds: &'a (dyn Fn(usize, &Row<'_>) -> bool + Sync),
+}
+
 /// Draws layers into one Mapbox Vector Tile 2.1, each as a tile layer of the same name, in the order
 /// given. The same features give the same bytes: rows stand in order of id. Empty when nothing is there.
 #[must_use]
-pub fn render(layers: &[&Layer], address: TileAddress) -> Vec<u8> {
+pub fn render(layers: &[&Layer], address: TileAddress, choice: Option<Choice<'_>>) -> Vec<u8> {
     let mut tile = mvt::Tile::default();
     let reach = reach(address);
-    for layer in layers.iter().filter(|layer| address.mercator_zoom() >= layer.schema().min_zoom) {
+    let drawn_here = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
+    for (at, layer) in layers.iter().enumerate().filter(drawn_here) {
         let view = View::public(layer.schema());
-        let mut rows: Vec<Row<'_>> = layer.rows_in(&reach).collect();
+        let is_chosen = |row: &Row<'_>| choice.is_none_or(|choice| (choice.holds)(at, row));
+        let mut rows: Vec<Row<'_>> = layer.rows_in(&reach).filter(is_chosen).collect();
         rows.sort_unstable_by_key(Row::id);
         let mut drawn = mvt::LayerWriter::new(&layer.schema().id);
         for row in rows {

@@ -1,16 +1,16 @@
 // Counts the points of a layer in the tiles of a grid, those inside a tile alone, and sees that each lies where the
-// collection says: count.mjs URL LAYER GRID
+// collection says; only those that parameters choose: count.mjs URL LAYER GRID [PARAMETERS]
 import { VectorTile } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
 
-const [url, layer, grid] = process.argv.slice(2);
+const [url, layer, grid, parameters = ""] = process.argv.slice(2);
 const get = async (path) => (await fetch(url + path)).json();
 const set = await get(`/ogc/collections/${layer}/tiles/${grid}`);
 const scheme = await get(`/ogc/tileMatrixSets/${grid}`);
 const limit = set.tileMatrixSetLimits[12];
 const matrix = scheme.tileMatrices.find((own) => own.id === limit.tileMatrix);
 const places = new Map();
-for (const feature of (await get(`/ogc/collections/${layer}/items?limit=10000`)).features) places.set(feature.id, feature.geometry.coordinates);
+for (const feature of (await get(`/ogc/collections/${layer}/items?limit=10000&${parameters}`)).features) places.set(feature.id, feature.geometry.coordinates);
 
 const lonFirst = scheme.orderedAxes[0] !== "Lat";
 const [x0, y0] = lonFirst ? matrix.pointOfOrigin : [...matrix.pointOfOrigin].reverse();
@@ -23,7 +23,7 @@ const project = ([lon, lat]) => {
 const seen = new Set();
 for (let row = limit.minTileRow; row <= limit.maxTileRow; row++) {
   for (let column = limit.minTileCol; column <= limit.maxTileCol; column++) {
-    const reply = await fetch(`${url}/ogc/collections/${layer}/tiles/${grid}/${limit.tileMatrix}/${row}/${column}`);
+    const reply = await fetch(`${url}/ogc/collections/${layer}/tiles/${grid}/${limit.tileMatrix}/${row}/${column}?${parameters}`);
     if (reply.status === 204) continue;
     const tile = new VectorTile(new PbfReader(new Uint8Array(await reply.arrayBuffer()))).layers[layer];
     for (let n = 0; n < tile.length; n++) {

@@ -126,6 +126,70 @@ fn pages_lead_forwards_and_backwards_in_any_order() {
 }
 
 #[test]
+fn pages_neither_repeat_nor_skip_while_features_come_and_go() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let bearer = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/geo+json")];
+    let whole = document(&server, "/ogc/collections/villages/items?limit=10000");
+    let before: BTreeSet<String> = whole["features"]
+        .as_array()
+        .expect("features")
+        .iter()
+        .map(|own| own["id"].as_str().expect("an id").to_owned())
+        .collect();
+    let mut seen = Vec::new();
+    let mut page = document(&server, "/ogc/collections/villages/items?limit=40&sortby=population");
+    let mut gone = BTreeSet::new();
+    for round in 0.. {
+        let ids: Vec<String> = page["features"]
+            .as_array()
+            .expect("features")
+            .iter()
+            .map(|own| own["id"].as_str().expect("an id").to_owned())
+            .collect();
+        // What was shown last goes, and something new comes at both ends.
+        let last = ids.last().expect("a feature").clone();
+        seen.extend(ids);
+        assert_eq!(server.send("DELETE", &format!("/ogc/collections/villages/items/{last}"), &headers, "").status, 204);
+        gone.insert(last);
+        for (end, people) in [("least", 0), ("most", 9_999_999)] {
+            let body = format!(
+                r#"{{"type":"Feature","id":"{end}-{round}","geometry":null,"properties":{{"name":"新村","population":{people}}}}}"#
+            );
+            assert_eq!(server.send("POST", "/ogc/collections/villages/items", &headers, &body).status, 201);
+        }
+        let links = page["links"].as_array().expect("links").clone();
+        if !links.iter().any(|own| own["rel"] == "next") || round == 20 {
+            break;
+        }
+        let next = link(&page, "next", "application/geo+json");
+        page = document(&server, path(&server, &next));
+    }
+    let old: Vec<&String> = seen.iter().filter(|id| before.contains(*id)).collect();
+    assert_eq!(old.iter().collect::<BTreeSet<_>>().len(), old.len(), "none comes twice");
+    assert_eq!(old.len(), before.len(), "none is skipped");
+    assert!(gone.len() > 5);
+}
+
+#[test]
+fn what_is_known_is_not_sent_again_and_what_is_sent_is_packed() {
+    let (_folder, server) = Server::of_sample();
+    for form in ["json", "html", "csv", "geojsonseq", "fgb"] {
+        let items = format!("/ogc/collections/shelters/items?limit=50&f={form}");
+        let tag = server.get(&items).header("etag").to_owned();
+        if form != "html" {
+            assert_eq!(server.get_with(&items, ("If-None-Match", &tag)).status, 304, "{form} {tag}");
+        }
+    }
+    for packing in ["gzip", "br", "zstd"] {
+        let reply = server.get_with("/ogc/collections/shelters/items", ("Accept-Encoding", packing));
+        assert_eq!(reply.header("content-encoding"), packing);
+    }
+}
+
+#[test]
 fn features_are_sorted_limited_and_chosen() {
     let (_folder, server) = Server::of_sample();
     let get = |query: &str| document(&server, &format!("/ogc/collections/shelters/items?{query}"));

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{document, link, path};
-use crate::stage::Server;
 use crate::stage::node::script_well;
+use crate::stage::{Server, encoded};
 
 #[test]
 fn grids_have_the_scales_of_the_registry() {
@@ -67,6 +67,38 @@ fn tile_sets_lead_to_tiles_inside_their_limits() {
             assert_eq!(server.get(path(&server, &address(&json!(99_999_999), &json!(0)))).status, 404);
         }
     }
+}
+
+#[test]
+fn tiles_show_what_a_filter_chooses() {
+    let (_folder, server) = Server::of_sample();
+    for (layer, parameters) in [
+        ("shelters", format!("filter={}", encoded("capacity >= 300 AND status = 'standby'"))),
+        (
+            "hazards",
+            format!("filter-lang=cql2-json&filter={}", encoded(r#"{"op":"<=","args":[{"property":"risk_level"},2]}"#)),
+        ),
+        ("shelters", "ids=SH-0003,SH-0005".to_owned()),
+        ("stations", "datetime=2026-01-01T00:00:00Z/..".to_owned()),
+    ] {
+        let items = document(&server, &format!("/ogc/collections/{layer}/items?limit=1&{parameters}"));
+        let expected = items["numberMatched"].as_u64();
+        assert!(expected > Some(0), "{parameters} chooses nothing");
+        // Twice: made, and kept beside the tile without a filter.
+        for _ in 0..2 {
+            let printed = script_well("conformance/count.mjs", &[&server.url, layer, "WebMercatorQuad", &parameters]);
+            assert_eq!(printed.trim().parse().ok(), expected, "{layer} {parameters}");
+        }
+        let printed = script_well("conformance/count.mjs", &[&server.url, layer, "WebMercatorQuad"]);
+        assert!(printed.trim().parse().ok() >= expected, "{layer}: all");
+    }
+    let tilejson = document(&server, "/tiles/shelters?filter=capacity%3E300");
+    assert!(
+        tilejson["tiles"][0].as_str().is_some_and(|address| address.ends_with("?filter=capacity%3E300")),
+        "{tilejson}"
+    );
+    let refused = server.get("/tiles/shelters,roads/10/850/434?filter=capacity%3E300");
+    assert_eq!((refused.status, &refused.json()["parameter"]), (400, &json!("filter")), "roads have no capacity");
 }
 
 #[test]

@@ -85,6 +85,14 @@ impl<'a> Question<'a> {
     }
 }
 
+/// The filters that parameters of a tile stand for: `filter`, `datetime`, `ids`.
+///
+/// # Errors
+/// When a parameter cannot be understood, or the layer has no such property.
+pub(in crate::http) fn filters_of(parameters: &Parameters, view: &View<'_>) -> Result<Vec<Filter>, Problem> {
+    Reading { parameters, view }.filters()
+}
+
 struct Reading<'a, 'v> {
     parameters: &'a Parameters,
     view: &'a View<'v>,

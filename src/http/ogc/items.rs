@@ -45,6 +45,11 @@ pub(in crate::http) async fn items(
     let layer = layer(&moment.snapshot, "collection", &path)?;
     let mut question = Question::read(&request, layer.schema())?;
     let form = negotiate(&request, &question.parameters, &ITEM_FORMS)?;
+    // A FlatGeobuf has a tag of its bytes, which parts of it are told by.
+    let tag = moment.tag(&request, form.name);
+    if form != FLATGEOBUF && is_known(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+    }
     if [CSV, FLATGEOBUF, SEQUENCE].contains(&form) {
         return download(&request, &moment, &downloads, form, question);
     }
@@ -75,7 +80,7 @@ pub(in crate::http) async fn items(
     moment.close_object(&mut body);
     let mut response = moment.respond(GEOJSON.media_type);
     response.insert_header(content_crs(question.frame.reference())).insert_header((header::VARY, "Accept"));
-    response.insert_header((header::LINK, link_header(&links)));
+    response.insert_header((header::LINK, link_header(&links))).insert_header((header::ETAG, tag));
     Ok(response.body(body))
 }
 
@@ -157,6 +162,9 @@ fn download(
         let mut bytes = Vec::new();
         told.write(&snapshot, &mut bytes).map_err(|error| Problem::Ours { incident: error.to_string() })?;
         return Ok(in_parts(request, response, bytes.into()));
+    }
+    if form != FLATGEOBUF {
+        response.insert_header((header::ETAG, moment.tag(request, form.name)));
     }
     Ok(response.streaming(downloads.begin(move |out| told.write(&snapshot, out))?))
 }

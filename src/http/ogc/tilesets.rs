@@ -12,7 +12,7 @@ use crate::http::answer::Moment;
 use crate::http::form::{Form, JSON, negotiate};
 use crate::http::problem::Problem;
 use crate::http::request::{Parameters, layer};
-use crate::http::tiles::{MAX_ZOOM, kept_tile, named_layers};
+use crate::http::tiles::{Chosen, MAX_ZOOM, kept_tile, named_layers};
 use crate::model::schema::GeometryKind;
 use crate::snapshot::{Layer, Snapshot};
 use crate::tile::cache::TileCache;
@@ -20,6 +20,10 @@ use crate::tile::{Grid, InvalidAddress, MEDIA_TYPE, TileAddress};
 
 /// Parameters of tile sets and tiles of the whole map.
 pub(in crate::http) const OF_MAP: [&str; 2] = ["f", "collections"];
+
+/// Parameters of a tile of a collection.
+pub(in crate::http) const OF_COLLECTION_TILE: [&str; 6] =
+    ["f", "filter", "filter-lang", "filter-crs", "datetime", "ids"];
 
 const TILE: Form = Form { name: "mvt", media_type: MEDIA_TYPE, title: "Mapbox Vector Tile" };
 /// Cells of a tile's side in a grid's description; vector tiles are finer.
@@ -216,7 +220,8 @@ pub(in crate::http) async fn tile(
     let address = TileMatrixSet::named(&set)?.address(&matrix, &row, &column)?;
     let moment = Moment::now(&door);
     let layers = wanted.layers(&moment.snapshot)?;
-    Ok(kept_tile(&request, &door, &cache, &moment, &layers, address))
+    let all = Chosen::read(&Parameters::none(), &layers)?;
+    Ok(kept_tile(&request, &door, &cache, &moment, &layers, address, &all))
 }
 
 pub(in crate::http) async fn tilesets_of_collection(
@@ -251,12 +256,14 @@ pub(in crate::http) async fn tile_of_collection(
     cache: web::Data<TileCache>,
     path: web::Path<(String, String, String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    Parameters::read(&request, &FORM)?.form(&[TILE.name])?;
+    let parameters = Parameters::read(&request, &OF_COLLECTION_TILE)?;
+    parameters.form(&[TILE.name])?;
     let (collection, set, matrix, row, column) = path.into_inner();
     let moment = Moment::now(&door);
     let layer = layer(&moment.snapshot, "collection", &collection)?;
     let address = TileMatrixSet::named(&set)?.address(&matrix, &row, &column)?;
-    Ok(kept_tile(&request, &door, &cache, &moment, &[layer], address))
+    let chosen = Chosen::read(&parameters, &[layer])?;
+    Ok(kept_tile(&request, &door, &cache, &moment, &[layer], address, &chosen))
 }
 
 /// Collections of the map that are asked for.

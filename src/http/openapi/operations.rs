@@ -3,7 +3,7 @@
 use crate::http::ogc::FORM;
 use crate::http::ogc::ask::ITEMS;
 use crate::http::ogc::items::ITEM;
-use crate::http::ogc::tilesets::OF_MAP;
+use crate::http::ogc::tilesets::{OF_COLLECTION_TILE, OF_MAP};
 use crate::http::{coverage, events, job, search, siting, surroundings, tiles};
 
 /// What a path does under a method.
@@ -288,14 +288,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 "Tiles",
                 "A tile of a collection",
             ),
-            &FORM,
+            &OF_COLLECTION_TILE,
             &["mvt"],
         ),
         TILE,
         READ_NAMED,
     ),
     answers(
-        get("/tiles/{layers}", "getTileJson", "Tiles", "TileJSON 3.0 of layers joined by commas"),
+        query(
+            get("/tiles/{layers}", "getTileJson", "Tiles", "TileJSON 3.0 of layers joined by commas"),
+            &tiles::OF_TILEJSON,
+            &[],
+        ),
         &[(200, JSON, "tileJson")],
         &[400, 404],
     ),
