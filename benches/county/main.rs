@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use stage::{Server, encoded};
 
-const ROUNDS: usize = 1_000;
+const ROUNDS: usize = 400;
 
 fn main() {
     let (_folder, server) = Server::of_sample();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde_json::{Value as Json, json};
 
 use super::Door;
+use super::problem::Problem;
 use crate::clock;
 use crate::snapshot::Snapshot;
 
@@ -18,7 +19,29 @@ pub(super) const CSV: &str = "text/csv; charset=utf-8";
 /// A picture that the store has not confirmed for this long is called stale, milliseconds.
 const STALE_AFTER_MS: i64 = 3_000;
 
+/// An answer that was made on another thread than the one that sends it.
+pub(super) struct Made {
+    moment: Moment,
+    content_type: &'static str,
+    /// The content security policy of a page.
+    pub(super) policy: Option<&'static str>,
+    body: Vec<u8>,
+}
+
+/// Makes an answer that takes its time on a thread that others do not wait for.
+pub(super) async fn off_thread(
+    make: impl FnOnce() -> Result<Made, Problem> + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let answer = web::block(make).await.map_err(|error| Problem::Ours { incident: error.to_string() })??;
+    let mut response = answer.moment.respond(answer.content_type);
+    if let Some(policy) = answer.policy {
+        response.insert_header((header::CONTENT_SECURITY_POLICY, policy));
+    }
+    Ok(response.body(answer.body))
+}
+
 /// The picture that one answer is made from, and how old it is.
+#[derive(Clone)]
 pub(super) struct Moment {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) age_ms: i64,
@@ -79,11 +102,25 @@ impl Moment {
     }
 
     /// A JSON object with version and age added to it.
-    pub(super) fn json(&self, mut body: Json) -> HttpResponse {
+    pub(super) fn json(&self, body: Json) -> HttpResponse {
+        self.respond("application/json").body(self.with_members(body))
+    }
+
+    fn with_members(&self, mut body: Json) -> String {
         if let (Some(body), Json::Object(members)) = (body.as_object_mut(), self.members()) {
             body.extend(members);
         }
-        self.respond("application/json").body(body.to_string())
+        body.to_string()
+    }
+
+    /// An answer to be sent by another thread.
+    pub(super) fn made(&self, content_type: &'static str, body: Vec<u8>) -> Made {
+        Made { moment: self.clone(), content_type, policy: None, body }
+    }
+
+    /// The same with a JSON object, to which version and age are added.
+    pub(super) fn made_json(&self, body: Json) -> Made {
+        self.made("application/json", self.with_members(body).into_bytes())
     }
 }
 

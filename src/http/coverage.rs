@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use time::Date;
 
 use super::Door;
-use super::answer::{CSV, GEOJSON, Moment};
+use super::answer::{CSV, GEOJSON, Made, Moment, off_thread};
 use super::frame::Frame;
 use super::nearest::millimetres;
 use super::problem::Problem;
@@ -113,9 +113,13 @@ pub(super) const PARAMETERS: [&str; 8] = ["layer", "people", "shelter_m", "team_
 /// How far the people of each village are from a ready shelter with room, a ready team and a stocked depot.
 pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
     let parameters = Parameters::read(&request, &PARAMETERS)?;
-    let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(&parameters)?);
+    off_thread(move || answer(&door, &parameters)).await
+}
+
+fn answer(door: &Door, parameters: &Parameters) -> Result<Made, Problem> {
+    let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(parameters)?);
     let only_beyond = parameters.flag("beyond")?;
-    let moment = Moment::now(&door);
+    let moment = Moment::now(door);
     let name = parameters.get("layer").unwrap_or("villages");
     let places = layer(&moment.snapshot, "layer", name)?;
     if places.schema().roles.people.is_none() {
@@ -133,7 +137,7 @@ pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Res
     let covered = cover(&moment.snapshot, places, &needs);
     let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
     if form == "csv" {
-        return Ok(moment.respond(CSV).body(table(places, shown())));
+        return Ok(moment.made(CSV, table(places, shown())));
     }
     let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
     for (index, own) in shown().enumerate() {
@@ -150,7 +154,7 @@ pub(super) async fn coverage(request: HttpRequest, door: web::Data<Door>) -> Res
         &HELP.iter().zip(&needs).map(|(help, need)| (help.2, need.limit_m)).collect::<BTreeMap<_, _>>(),
     );
     moment.close_object(&mut body);
-    Ok(moment.respond(GEOJSON).body(body))
+    Ok(moment.made(GEOJSON, body))
 }
 
 fn describe(places: &Layer, own: &Covered<'_>) -> Json {

@@ -5,7 +5,7 @@ use geo::InteriorPoint;
 use serde_json::{Value as Json, json};
 
 use super::Door;
-use super::answer::{GEOJSON, Moment};
+use super::answer::{GEOJSON, Made, Moment, off_thread};
 use super::frame::Frame;
 use super::nearest::millimetres;
 use super::problem::Problem;
@@ -21,17 +21,21 @@ const MAX_WORDS: usize = 8;
 pub(super) const PARAMETERS: [&str; 5] = ["q", "layer", "point", "limit", "crs"];
 
 pub(super) async fn search(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
+    let parameters = Parameters::read(&request, &PARAMETERS)?;
+    off_thread(move || answer(&door, &parameters)).await
+}
+
+fn answer(door: &Door, parameters: &Parameters) -> Result<Made, Problem> {
     const ACCEPTED: &str =
         "part of a name, its pinyin or the first letters of it, a code or an id; at most 100 characters";
-    let parameters = Parameters::read(&request, &PARAMETERS)?;
     let text = parameters.required("q", ACCEPTED)?;
     let words: Vec<String> = text.split_whitespace().map(fold).collect();
     if words.is_empty() || words.len() > MAX_WORDS || text.chars().count() > MAX_CHARACTERS {
         return Err(invalid("q", text, "it is empty or too long", ACCEPTED));
     }
-    let frame = Frame::read(&parameters)?;
-    let near = if parameters.get("point").is_some() { Some(frame.point(&parameters, "point")?) } else { None };
-    let moment = Moment::now(&door);
+    let frame = Frame::read(parameters)?;
+    let near = if parameters.get("point").is_some() { Some(frame.point(parameters, "point")?) } else { None };
+    let moment = Moment::now(door);
     let asked = parameters.list("layer")?;
     let layers = if asked.is_empty() {
         named_layers(&moment.snapshot)
@@ -65,7 +69,7 @@ pub(super) async fn search(request: HttpRequest, door: web::Data<Door>) -> Resul
     }
     body.push(b']');
     moment.close_object(&mut body);
-    Ok(moment.respond(GEOJSON).body(body))
+    Ok(moment.made(GEOJSON, body))
 }
 
 fn matched(how: Match) -> Json {

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
 use super::Door;
-use super::answer::{CSV, GEOJSON, Moment};
+use super::answer::{CSV, GEOJSON, Made, Moment, off_thread};
 use super::frame::Frame;
 use super::job::code;
 use super::nearest::millimetres;
@@ -26,21 +26,25 @@ const DEFAULT_HAZARDS: [&str; 3] = ["landslide", "debris_flow", "flood"];
 /// Which places with people stand in a dangerous area, or too close to one.
 pub(super) async fn siting(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
     let parameters = Parameters::read(&request, &PARAMETERS)?;
-    let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(&parameters)?);
-    let moment = Moment::now(&door);
-    let layers = audited(&parameters, &moment.snapshot)?;
+    off_thread(move || answer(&door, &parameters)).await
+}
+
+fn answer(door: &Door, parameters: &Parameters) -> Result<Made, Problem> {
+    let (form, frame) = (parameters.form(&["geojson", "csv"])?, Frame::read(parameters)?);
+    let moment = Moment::now(door);
+    let layers = audited(parameters, &moment.snapshot)?;
     let level = parameters.count("level", 0, 1, 4)?;
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
     let margin_m = parameters.count("margin_m", 0, 0, MAX_MARGIN_M)? as f64;
     let ask = Ask {
-        hazards: hazards(&parameters, &door, &moment.snapshot)?,
+        hazards: hazards(parameters, door, &moment.snapshot)?,
         level: i64::try_from(level).ok().filter(|level| *level > 0),
         margin_m,
         today: clock::today(),
     };
     let findings = audit(&moment.snapshot, &layers, &ask);
     if form == "csv" {
-        return Ok(moment.respond(CSV).body(table(&frame, &findings)));
+        return Ok(moment.made(CSV, table(&frame, &findings)));
     }
     let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
     for (index, finding) in findings.iter().enumerate() {
@@ -53,7 +57,7 @@ pub(super) async fn siting(request: HttpRequest, door: web::Data<Door>) -> Resul
     body.extend_from_slice(b"],\"numberReturned\":");
     write_json(&mut body, &findings.len());
     moment.close_object(&mut body);
-    Ok(moment.respond(GEOJSON).body(body))
+    Ok(moment.made(GEOJSON, body))
 }
 
 /// The layers to audit: those that are named, or all that have places with people.

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::Door;
 use super::access::may_write;
-use super::answer::{CSV, Moment};
+use super::answer::{CSV, Moment, off_thread};
 use super::brief;
 use super::frame::Frame;
 use super::nearest::millimetres;
@@ -57,7 +57,7 @@ pub(super) async fn surroundings(request: HttpRequest, door: web::Data<Door>) ->
             return Err(invalid(name, id, "it stands beside another place", accepted));
         }
     };
-    answer(&request, &door, &moment, &parameters, &frame, &question)
+    answer(&request, door, moment, &parameters, frame, question).await
 }
 
 /// POST: an area as GeoJSON.
@@ -78,7 +78,7 @@ pub(super) async fn surroundings_of_body(
     }
     let moment = Moment::now(&door);
     let question = Question { ask: ask(Area::Inside(Box::new(shape))), title: None, place: json!({"area": true}) };
-    answer(&request, &door, &moment, &parameters, &frame, &question)
+    answer(&request, door, moment, &parameters, frame, question).await
 }
 
 fn ask(area: Area) -> Ask {
@@ -134,34 +134,40 @@ fn of_feature(
     Ok(Question { ask: ask(area), title, place })
 }
 
-fn answer(
+async fn answer(
     request: &HttpRequest,
-    door: &Door,
-    moment: &Moment,
+    door: web::Data<Door>,
+    moment: Moment,
     parameters: &Parameters,
-    frame: &Frame,
-    question: &Question,
+    frame: Frame,
+    question: Question,
 ) -> Result<HttpResponse, Problem> {
     let form = parameters.form(&["json", "html", "csv"])?;
-    let found = look_around(&moment.snapshot, &question.ask);
-    Ok(match form {
-        "html" => {
-            let page = brief::page(&door.catalog, moment, question, &found);
-            let mut response = moment.respond("text/html; charset=utf-8");
-            response.insert_header((header::CONTENT_SECURITY_POLICY, brief::CONTENT_SECURITY_POLICY));
-            response.body(page)
-        }
-        "csv" => moment.respond(CSV).body(table(&door.catalog, &found)),
-        _ => {
-            let mut json = describe(&door.catalog, frame, question, &found);
-            if request.headers().contains_key(header::AUTHORIZATION) {
-                // Whoever may write may see whom to call.
-                may_write(request, door.token.as_ref())?;
-                json["responsible"] = found.responsible.iter().map(|(layer, row)| whom(layer, row)).collect();
+    // Whoever may write may see whom to call.
+    let tells_whom = form == "json" && request.headers().contains_key(header::AUTHORIZATION);
+    if tells_whom {
+        may_write(request, door.token.as_ref())?;
+    }
+    off_thread(move || {
+        let found = look_around(&moment.snapshot, &question.ask);
+        Ok(match form {
+            "html" => {
+                let page = brief::page(&door.catalog, &moment, &question, &found);
+                let mut made = moment.made("text/html; charset=utf-8", page.into_bytes());
+                made.policy = Some(brief::CONTENT_SECURITY_POLICY);
+                made
             }
-            moment.json(json)
-        }
+            "csv" => moment.made(CSV, table(&door.catalog, &found)),
+            _ => {
+                let mut json = describe(&door.catalog, &frame, &question, &found);
+                if tells_whom {
+                    json["responsible"] = found.responsible.iter().map(|(layer, row)| whom(layer, row)).collect();
+                }
+                moment.made_json(json)
+            }
+        })
     })
+    .await
 }
 
 fn describe(catalog: &Catalog, frame: &Frame, question: &Question, found: &Surroundings<'_>) -> Json {

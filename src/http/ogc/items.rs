@@ -51,7 +51,7 @@ pub(in crate::http) async fn items(
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
     if [CSV, FLATGEOBUF, SEQUENCE].contains(&form) {
-        return download(&request, &moment, &downloads, form, question);
+        return download(&request, &moment, &downloads, form, question).await;
     }
     if form == HTML && !question.says_limit() {
         question.ask.limit = ROWS_OF_A_PAGE;
@@ -129,7 +129,7 @@ fn write_row(out: &mut Vec<u8>, question: &Question<'_>, row: &Row<'_>) {
 }
 
 /// All features that match, or as many as were asked for, in one stream.
-fn download(
+async fn download(
     request: &HttpRequest,
     moment: &Moment,
     downloads: &Downloads,
@@ -159,8 +159,12 @@ fn download(
     let snapshot = moment.snapshot.clone();
     let count = layer(&snapshot, "collection", &id)?.len();
     if form == FLATGEOBUF && count <= MAX_WHOLE {
-        let mut bytes = Vec::new();
-        told.write(&snapshot, &mut bytes).map_err(|error| Problem::Ours { incident: error.to_string() })?;
+        let written = web::block(move || {
+            let mut bytes = Vec::new();
+            told.write(&snapshot, &mut bytes).map(|()| bytes)
+        });
+        let broken = |error: &dyn std::fmt::Display| Problem::Ours { incident: error.to_string() };
+        let bytes = written.await.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;
         return Ok(in_parts(request, response, bytes.into()));
     }
     if form != FLATGEOBUF {
