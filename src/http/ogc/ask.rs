@@ -183,7 +183,8 @@ impl Reading<'_, '_> {
             part => {
                 let day = parse_date(part)
                     .map(|day| if is_end { format!("{day}T23:59:59.999Z") } else { format!("{day}T00:00:00Z") });
-                let zoned = part.len() > 10 && (part.ends_with(['Z', 'z']) || part[11..].contains(['+', '-']));
+                let zone = part.get(11..).unwrap_or_default();
+                let zoned = zone.ends_with(['Z', 'z']) || zone.contains(['+', '-']);
                 let instant = day.as_deref().or(zoned.then_some(part)).and_then(parse_instant);
                 instant.map(Some).ok_or_else(|| refused("it is no time with a zone, and no day"))
             }
