@@ -20,7 +20,7 @@ pub struct Config {
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ConfigError {
     /// It cannot be read.
     #[error("{}: {source}", path.display())]
     File {
@@ -43,14 +43,14 @@ pub enum Error {
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     #[serde(default)]
-    layer: Vec<RawLayer>,
+    layer: Vec<RawTable>,
     #[serde(default)]
     rings_m: BTreeMap<String, Vec<f64>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawLayer {
+struct RawTable {
     table: String,
     id: Option<String>,
     key: Option<String>,
@@ -83,9 +83,10 @@ impl Config {
     ///
     /// # Errors
     /// When it cannot be read, is not TOML, or holds something that is not known.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let content = |reason: String| Error::Content { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let content = |reason: String| ConfigError::Content { path: path.to_owned(), reason };
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
         let raw: RawConfig = toml::from_str(&text).map_err(|error| content(error.to_string()))?;
         let layers = raw.layer.into_iter().map(|layer| layer.checked().map_err(content)).collect::<Result<_, _>>()?;
         for (kind, rings) in &raw.rings_m {
@@ -97,7 +98,7 @@ impl Config {
     }
 }
 
-impl RawLayer {
+impl RawTable {
     fn checked(self) -> Result<TableLayer, String> {
         let id = self.id.as_deref().or(self.table.rsplit('.').next()).unwrap_or_default();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';

@@ -6,15 +6,15 @@
     reason = "a test ends at what it did not expect, waits by the clock and reads its own settings"
 )]
 
-mod stage; // what every test stands on: a server, a database, foreign programs
+mod support; // what every test stands on: a server, a database, foreign programs
 
 mod api; // every path: what it answers, and how it refuses
+mod architecture; // the rules of the house, executed
 mod audits; // places in danger, people far from help: equals PostGIS
 mod browser; // Chromium: the map draws, answers and speaks two languages
 mod commands; // the command line: what goes in, what comes out, what it says when it cannot
 mod conformance; // the OGC API by its standards and by foreign clients
 mod geodesy; // datums against published vectors
-mod house; // the rules of the house, executed
 mod nearest; // equals brute force with another geodesic, and PostGIS
 mod outage; // the database goes, the map stays
 mod real_data; // the same against data that nobody here made, where it is at hand

@@ -9,13 +9,13 @@
     reason = "a benchmark prints, reads the clock and ends at what it did not expect"
 )]
 
-#[path = "../../tests/stage/mod.rs"]
+#[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
-mod stage;
+mod support;
 
 use std::time::Instant;
 
-use stage::{Server, encoded};
+use support::{Server, encoded};
 
 const ROUNDS: usize = 400;
 

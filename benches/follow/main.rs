@@ -14,9 +14,9 @@
 
 #[path = "../nation/mod.rs"]
 mod nation;
-#[path = "../../tests/stage/mod.rs"]
+#[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
-mod stage;
+mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,12 +25,12 @@ use std::time::{Duration, Instant};
 use onemap::geodesy::LonLat;
 use onemap::model::Catalog;
 use onemap::store::{OnConflict, PostGis, Store};
-use onemap::tile::{Grid, TileAddress};
+use onemap::tile::{TileAddress, TileMatrixSet};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use nation::Nation;
-use stage::database::{fresh_database, psql};
-use stage::{Folder, Server};
+use support::database::{fresh_database, psql};
+use support::{Folder, Server};
 
 const SINGLE_CHANGES: u64 = 1_000;
 const LOAD_TIME: Duration = Duration::from_secs(20);
@@ -129,7 +129,7 @@ async fn commit_to_tile(server: &Server, url: &str, features: u64) {
         let (lon, lat): (f64, f64) =
             sqlx::query_as(AssertSqlSafe(row)).fetch_one(&mut connection).await.expect("a place");
         let (lon, lat) = (lon + 1e-4, lat + 1e-4);
-        let address = TileAddress::at(Grid::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), 14);
+        let address = TileAddress::at(TileMatrixSet::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), 14);
         let path = format!("/tiles/hazards/{address}");
         let before = server.get(&path).body;
         let update =
@@ -198,7 +198,7 @@ fn read(server: &Server) -> Vec<(&'static str, (f64, f64))> {
     while started.elapsed() < LOAD_TIME {
         n += 1;
         let (lon, lat) = nation::place(n);
-        let address = TileAddress::at(Grid::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), 12);
+        let address = TileAddress::at(TileMatrixSet::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), 12);
         let asked = Instant::now();
         let tile = server.get(&format!("/tiles/hazards,shelters,risk_zones,pipelines/{address}"));
         tiles.push(asked.elapsed());

@@ -15,9 +15,9 @@
 
 #[path = "../nation/mod.rs"]
 mod nation;
-#[path = "../../tests/stage/mod.rs"]
+#[path = "../../tests/support/mod.rs"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
-mod stage;
+mod support;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -28,8 +28,8 @@ use onemap::model::Catalog;
 use onemap::store::{OnConflict, PostGis, Store};
 
 use nation::{Nation, place};
-use stage::database::{fresh_database, psql};
-use stage::{Folder, Server, encoded};
+use support::database::{fresh_database, psql};
+use support::{Folder, Server, encoded};
 
 const POINTS: u64 = 2_000;
 const K: usize = 5;

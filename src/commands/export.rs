@@ -22,7 +22,7 @@ The format goes by the ending: .geojson, .json or .fgb. Coordinates are WGS 84 l
 Examples:
   onemap export --layer hazards -o hazards.fgb
   onemap export --layer shelters -o shelters.geojson --store county.gpkg")]
-pub(super) struct Options {
+pub(super) struct ExportOptions {
     /// The layer.
     #[arg(long)]
     layer: String,
@@ -35,7 +35,7 @@ pub(super) struct Options {
     store: StoreOptions,
 }
 
-pub(super) async fn export(options: Options) -> anyhow::Result<ExitCode> {
+pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let catalog = Catalog::built_in()?;
     let schema = layer_of(&catalog, &options.layer)?;
     let format = Format::of(&options.output)?;

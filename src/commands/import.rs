@@ -9,8 +9,8 @@ use clap::Args;
 use super::store::{Fill, StoreOptions};
 use super::{ROWS_REFUSED, progress};
 use crate::clock;
-use crate::exchange::intake::{Intake, Remark, Report, Rules};
-use crate::exchange::{self, Source};
+use crate::exchange::import::{Importer, Report, RowIssue, Rules};
+use crate::exchange::{self, RecordSource};
 use crate::geodesy::datum::{ACCEPTED_CRS, Crs};
 use crate::model::{Catalog, Feature, LayerSchema};
 use crate::store::OnConflict;
@@ -28,7 +28,7 @@ Examples:
   onemap import survey.geojson --layer hazards --crs EPSG:4549
   onemap import sites.geojsonl --layer shelters --column id=共通ID --column name=施設・場所名
   onemap import amap.geojson --layer key_places --crs gcj02 --dry-run")]
-pub(super) struct Options {
+pub(super) struct ImportOptions {
     /// The file.
     file: PathBuf,
 
@@ -72,14 +72,14 @@ fn column(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub(super) async fn import(options: Options) -> anyhow::Result<ExitCode> {
+pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     let catalog = Catalog::built_in()?;
     let schema = layer_of(&catalog, &options.layer)?;
     check_columns(schema, &options.column)?;
     let source = exchange::open(&options.file)?;
     let rules = rules(&options, &source)?;
     tracing::info!(file = %options.file.display(), layer = schema.id, crs = %rules.crs, "reading");
-    let (features, report) = read(source, Intake::new(schema, rules)?);
+    let (features, report) = read(source, Importer::new(schema, rules)?);
     tell(&report, schema);
 
     if !report.refused.is_empty() && !options.skip_bad {
@@ -122,7 +122,7 @@ fn check_columns(schema: &LayerSchema, columns: &[(String, String)]) -> anyhow::
     Ok(())
 }
 
-fn rules(options: &Options, source: &Source) -> anyhow::Result<Rules> {
+fn rules(options: &ImportOptions, source: &RecordSource) -> anyhow::Result<Rules> {
     let crs = match (&options.crs, &source.crs) {
         (Some(name), _) => Crs::parse(name)?,
         (None, Some(claimed)) => Crs::parse(claimed).with_context(|| {
@@ -140,7 +140,7 @@ fn rules(options: &Options, source: &Source) -> anyhow::Result<Rules> {
     })
 }
 
-fn read(source: Source, mut intake: Intake<'_>) -> (Vec<Feature>, Report) {
+fn read(source: RecordSource, mut intake: Importer<'_>) -> (Vec<Feature>, Report) {
     let bar =
         source.rows.map_or_else(|| progress::counter("rows read"), |rows| progress::bar(rows as u64, "rows read"));
     let features = bar.wrap_iter(source.records).filter_map(|record| intake.take(record)).collect();
@@ -149,7 +149,7 @@ fn read(source: Source, mut intake: Intake<'_>) -> (Vec<Feature>, Report) {
 }
 
 fn tell(report: &Report, schema: &LayerSchema) {
-    for Remark { row, line, field, value, reason } in report.refused.iter().take(SHOWN_REMARKS) {
+    for RowIssue { row, line, field, value, reason } in report.refused.iter().take(SHOWN_REMARKS) {
         tracing::warn!(row, line, field, value, "refused: {reason}");
     }
     if let Some(more) = report.refused.len().checked_sub(SHOWN_REMARKS).filter(|&more| more > 0) {

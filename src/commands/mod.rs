@@ -2,10 +2,10 @@
 
 mod export;
 mod import;
-mod opening;
 mod progress;
 mod sample;
 mod serve;
+mod startup;
 mod store;
 mod token;
 
@@ -42,11 +42,11 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Answer on HTTP: the map, tiles, features, nearest.
-    Serve(serve::Options),
+    Serve(serve::ServeOptions),
     /// Read a file into a layer: all of its rows or none.
-    Import(import::Options),
+    Import(import::ImportOptions),
     /// Write a layer to a file, complete with its sensitive fields.
-    Export(export::Options),
+    Export(export::ExportOptions),
 }
 
 /// Runs one command.

@@ -8,7 +8,7 @@ use rust_embed::RustEmbed;
 use super::progress;
 use crate::clock;
 use crate::exchange::flatgeobuf;
-use crate::exchange::intake::{Intake, Rules};
+use crate::exchange::import::{Importer, Rules};
 use crate::geodesy::datum::Crs;
 use crate::model::Feature;
 use crate::store::{OnConflict, Store};
@@ -32,7 +32,7 @@ pub(super) async fn fill(store: &dyn Store) -> anyhow::Result<()> {
             id_prefix: schema.id.clone(),
             now: clock::now(),
         };
-        let mut intake = Intake::new(schema, rules)?;
+        let mut intake = Importer::new(schema, rules)?;
         let features: Vec<Feature> = source.records.filter_map(|record| intake.take(record)).collect();
         if let Some(remark) = intake.into_report().refused.first() {
             bail!("sample layer {} has a row that is refused: {remark:?}", schema.id);

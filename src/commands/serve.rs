@@ -1,4 +1,4 @@
-//! `onemap serve`: opens the store, draws the picture, answers until it is told to stop.
+//! `onemap serve`: opens the store, draws the snapshot, answers until it is told to stop.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::opening::{self, CopyOptions};
+use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
 use crate::clock;
-use crate::http::{self, Door, Limits};
+use crate::http::{self, AppState, Limits};
 use crate::model::Catalog;
-use crate::snapshot::{Head, follower, keeper};
+use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
 
 /// Answer on HTTP: the map, tiles, features, nearest.
 #[derive(Args)]
@@ -29,7 +29,7 @@ Examples:
   onemap serve --listen 0.0.0.0:80             for the whole network
 
 Stops in order on Ctrl-C and on SIGTERM: requests under way are answered first.")]
-pub(super) struct Options {
+pub(super) struct ServeOptions {
     /// Address and port to answer on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
     listen: SocketAddr,
@@ -62,16 +62,16 @@ pub(super) struct Options {
     store: StoreOptions,
 
     #[command(flatten)]
-    copies: CopyOptions,
+    copies: CacheOptions,
 }
 
-impl Options {
+impl ServeOptions {
     fn token_file(&self) -> PathBuf {
         self.token_file.clone().unwrap_or_else(|| self.store.token_file())
     }
 }
 
-pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
+pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // The port is taken first: a second server must not touch the store.
     let listener = listen(options.listen)?;
     let address = listener.local_addr()?;
@@ -80,7 +80,7 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     catalog.rings_m.extend(options.store.config()?.rings_m);
     let started = Instant::now();
     let fill = if options.empty { Fill::Nothing } else { Fill::Sample };
-    let opened = opening::open(&options.store, &options.copies, &catalog, fill).await?;
+    let opened = startup::open(&options.store, &options.copies, &catalog, fill).await?;
     let features: usize = opened.snapshot.layers().iter().map(|layer| layer.len()).sum();
     tracing::info!(
         features,
@@ -90,11 +90,12 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     );
 
     let store = opened.store;
-    let head = Arc::new(Head::new(opened.snapshot, opened.confirmed_ms));
+    let head = Arc::new(SnapshotHandle::new(opened.snapshot, opened.confirmed_ms));
     let (stop, stopped) = watch::channel(false);
     let following = follower::follow(store.clone(), head.clone(), opened.position, clock::now_ms, stopped.clone());
     let follower = tokio::spawn(following);
-    let keeper = opened.copy.map(|copy| tokio::spawn(keeper::keep(copy, head.clone(), opened.saved, stopped)));
+    let disk_cache_writer =
+        opened.copy.map(|copy| tokio::spawn(disk_cache_writer::keep(copy, head.clone(), opened.saved, stopped)));
     let (close_streams, closing) = watch::channel(false);
     let limits = Limits {
         event_streams: options.max_event_streams,
@@ -102,9 +103,10 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     };
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
     // Who takes no writes is never shown a state again, so any secret does.
-    let seal = token.as_ref().map_or_else(token::passing_seal, |token| Ok(token.seal()))?;
-    let door = Door { head, store: store.clone(), token, seal, catalog, public_url: options.public_url };
-    let server = http::serve(door, limits, closing, listener)?;
+    let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
+    let state =
+        AppState { head, store: store.clone(), token, fingerprint_key, catalog, public_url: options.public_url };
+    let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
     // Whoever reads the line below may ask to stop at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -124,8 +126,8 @@ pub(super) async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     server.await??;
     stop.send_replace(true);
     follower.await?;
-    if let Some(keeper) = keeper {
-        keeper.await?;
+    if let Some(disk_cache_writer) = disk_cache_writer {
+        disk_cache_writer.await?;
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)

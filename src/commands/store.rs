@@ -12,7 +12,7 @@ use clap::Args;
 use super::sample;
 use crate::config::Config;
 use crate::model::Catalog;
-use crate::store::awaited::Opener;
+use crate::store::deferred::Opener;
 use crate::store::{GeoPackage, PostGis, Store};
 
 /// Where the map is kept.

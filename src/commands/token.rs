@@ -8,14 +8,14 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::http::Token;
-use crate::model::Seal;
+use crate::http::BearerToken;
+use crate::model::FingerprintKey;
 
 /// Fewer characters are not a secret.
 const SHORTEST: usize = 32;
 
 /// Reads the token, or draws one where there is no file.
-pub(super) fn load(path: &Path) -> anyhow::Result<Token> {
+pub(super) fn load(path: &Path) -> anyhow::Result<BearerToken> {
     let secret = match std::fs::read_to_string(path) {
         Ok(text) => {
             tracing::info!(file = %path.display(), "writers show the token in this file");
@@ -29,13 +29,13 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Token> {
         "the token in {} is shorter than {SHORTEST} characters; remove the file and a new one is made",
         path.display()
     );
-    Ok(Token::new(secret))
+    Ok(BearerToken::new(secret))
 }
 
 /// A seal for one run.
-pub(super) fn passing_seal() -> anyhow::Result<Seal> {
+pub(super) fn ephemeral_key() -> anyhow::Result<FingerprintKey> {
     let secret = getrandom::u64().context("the system gives no random numbers")?;
-    Ok(Seal::new(&secret.to_le_bytes()))
+    Ok(FingerprintKey::new(&secret.to_le_bytes()))
 }
 
 fn make(path: &Path) -> anyhow::Result<String> {

@@ -11,7 +11,7 @@ use flatgeobuf::{
 use geozero::{ColumnValue, FeatureProperties, PropertyProcessor, ToGeo};
 use serde_json::Value as Json;
 
-use super::{Error, Record, Source, Unreadable};
+use super::{ExchangeError, Record, RecordSource, Unreadable};
 use crate::model::{Feature, FieldType, GeometryKind, Value, View, format_date, format_instant};
 
 const FORMAT: &str = "FlatGeobuf";
@@ -21,16 +21,16 @@ const VERSION: u8 = 3;
 ///
 /// # Errors
 /// When the file cannot be read or is not FlatGeobuf of the current version.
-pub fn open(path: &Path) -> Result<Source, Error> {
-    let file = File::open(path).map_err(Error::file(path))?;
-    read(BufReader::new(file)).map_err(|reason| Error::malformed(path, FORMAT, &reason))
+pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
+    let file = File::open(path).map_err(ExchangeError::file(path))?;
+    read(BufReader::new(file)).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))
 }
 
 /// Reads a file from memory or a stream.
 ///
 /// # Errors
 /// The sentence says what is wrong with the bytes.
-pub fn read(mut bytes: impl Read + Send + 'static) -> Result<Source, String> {
+pub fn read(mut bytes: impl Read + Send + 'static) -> Result<RecordSource, String> {
     let mut start = [0; 8];
     bytes.read_exact(&mut start).map_err(|error| error.to_string())?;
     // The library takes older versions for the current one and misreads them.
@@ -41,7 +41,7 @@ pub fn read(mut bytes: impl Read + Send + 'static) -> Result<Source, String> {
     let crs = reader.header().crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));
     let features = reader.select_all_seq().map_err(|error| error.to_string())?;
     let rows = features.features_count();
-    Ok(Source { crs, rows, records: Box::new(Records { features, row: 0, broken: false }) })
+    Ok(RecordSource { crs, rows, records: Box::new(Records { features, row: 0, broken: false }) })
 }
 
 struct Records<R> {

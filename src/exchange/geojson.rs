@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::values::write_value;
-use super::{Error, Record, Source, Unreadable};
-use crate::model::{Cell, Feature, FeatureId, Shape, View};
+use super::{ExchangeError, Record, RecordSource, Unreadable};
+use crate::model::{Feature, FeatureId, Shape, ValueRef, View};
 
 const FORMAT: &str = "GeoJSON";
 
@@ -39,14 +39,14 @@ struct RawCollection<'a> {
 ///
 /// # Errors
 /// When the file cannot be read, is not UTF-8 or is none of these.
-pub fn open(path: &Path) -> Result<Source, Error> {
-    let bytes = std::fs::read(path).map_err(Error::file(path))?;
+pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
+    let bytes = std::fs::read(path).map_err(ExchangeError::file(path))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Error::malformed(path, FORMAT, &format!("it is not UTF-8 from byte {at} on"))
+        ExchangeError::malformed(path, FORMAT, &format!("it is not UTF-8 from byte {at} on"))
     })?;
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let (features, crs) = locate(&text[start..]).map_err(|reason| Error::malformed(path, FORMAT, &reason))?;
+    let (features, crs) = locate(&text[start..]).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))?;
     let rows = features.len();
     let mut line = 1;
     let mut counted_to = 0;
@@ -57,7 +57,7 @@ pub fn open(path: &Path) -> Result<Source, Error> {
         let (row, line) = (index + 1, Some(line));
         read_feature(&text[place], row, line).map_err(|reason| Unreadable { row, line, reason })
     });
-    Ok(Source { crs, rows: Some(rows), records: Box::new(records) })
+    Ok(RecordSource { crs, rows: Some(rows), records: Box::new(records) })
 }
 
 /// Finds where each feature stands in the text, and the claimed reference system.
@@ -115,7 +115,7 @@ fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, S
 /// Appends one Feature: id, geometry and the visible properties, then `extra` properties.
 pub fn write_feature(out: &mut Vec<u8>, view: &View<'_>, feature: &Feature, extra: &[(&str, serde_json::Value)]) {
     let geometry = feature.geometry.as_ref().map(Shape::geometry);
-    write_feature_of(out, view, &feature.id, geometry, |field| feature.values[field].as_cell(), extra);
+    write_feature_of(out, view, &feature.id, geometry, |field| feature.values[field].as_value_ref(), extra);
 }
 
 /// Appends one Feature whose geometry and whose values, by field, lie elsewhere.
@@ -124,7 +124,7 @@ pub fn write_feature_of<'a>(
     view: &View<'_>,
     id: &FeatureId,
     geometry: Option<&geo::Geometry>,
-    value: impl Fn(usize) -> Cell<'a>,
+    value: impl Fn(usize) -> ValueRef<'a>,
     extra: &[(&str, serde_json::Value)],
 ) {
     out.extend_from_slice(br#"{"type":"Feature","id":"#);

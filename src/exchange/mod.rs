@@ -1,13 +1,13 @@
 //! Files in and out: formats, what became of every row, and values as JSON.
 //!
 //! Reading has two steps. A format turns its bytes into [`Record`]s, which know nothing of our
-//! layers; [`intake::Intake`] turns a record into a feature of one layer or says why not.
+//! layers; [`import::Importer`] turns a record into a feature of one layer or says why not.
 
+pub mod csv;
+pub mod feature_json;
 pub mod flatgeobuf;
 pub mod geojson;
-pub mod intake;
-pub mod submission;
-pub mod table;
+pub mod import;
 mod values;
 
 use std::path::Path;
@@ -43,7 +43,7 @@ pub struct Unreadable {
 
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ExchangeError {
     /// Reading or writing failed.
     #[error("{path}: {source}")]
     File {
@@ -70,7 +70,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl ExchangeError {
     /// Names the file that an I/O error happened to.
     pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::File { path: path.display().to_string(), source }
@@ -95,18 +95,18 @@ impl Format {
     ///
     /// # Errors
     /// When the ending is not known.
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    pub fn of(path: &Path) -> Result<Self, ExchangeError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         match ending.as_str() {
             "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => Ok(Self::GeoJson),
             "fgb" => Ok(Self::FlatGeobuf),
-            _ => Err(Error::UnknownFormat { path: path.display().to_string() }),
+            _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string() }),
         }
     }
 }
 
 /// A file opened for reading.
-pub struct Source {
+pub struct RecordSource {
     /// The reference system the file claims, if it claims one: its name.
     pub crs: Option<String>,
     /// Rows, if the file says how many.
@@ -119,7 +119,7 @@ pub struct Source {
 ///
 /// # Errors
 /// When it cannot be opened or is not of the format its name says.
-pub fn open(path: &Path) -> Result<Source, Error> {
+pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
     match Format::of(path)? {
         Format::GeoJson => geojson::open(path),
         Format::FlatGeobuf => flatgeobuf::open(path),

@@ -3,21 +3,21 @@
 use serde_json::Value as Json;
 
 use super::geojson::write_json;
-use crate::model::{Cell, Field, FieldType, Value, format_date, format_instant, parse_date, parse_instant};
+use crate::model::{Field, FieldType, Value, ValueRef, format_date, format_instant, parse_date, parse_instant};
 
 /// Appends the value as JSON; unknown is null.
-pub fn write_value(out: &mut Vec<u8>, value: Cell<'_>) {
+pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
     match value {
-        Cell::Unknown => out.extend_from_slice(b"null"),
-        Cell::Boolean(yes) => write_json(out, &yes),
-        Cell::Integer(number) => write_json(out, &number),
-        Cell::Real(number) => write_json(out, &number),
-        Cell::Text(text) => write_json(out, &text),
-        Cell::Date(date) => write_json(out, &format_date(date)),
-        Cell::DateTime(instant) => write_json(out, &format_instant(instant)),
-        Cell::TextList(list) => write_json(out, &list),
+        ValueRef::Unknown => out.extend_from_slice(b"null"),
+        ValueRef::Boolean(yes) => write_json(out, &yes),
+        ValueRef::Integer(number) => write_json(out, &number),
+        ValueRef::Real(number) => write_json(out, &number),
+        ValueRef::Text(text) => write_json(out, &text),
+        ValueRef::Date(date) => write_json(out, &format_date(date)),
+        ValueRef::DateTime(instant) => write_json(out, &format_instant(instant)),
+        ValueRef::TextList(list) => write_json(out, &list),
         // Another program may have stored what is no JSON, or JSON of several lines.
-        Cell::Json(document) => write_json(out, &serde_json::from_str::<Json>(document).unwrap_or(Json::Null)),
+        ValueRef::Json(document) => write_json(out, &serde_json::from_str::<Json>(document).unwrap_or(Json::Null)),
     }
 }
 

@@ -109,7 +109,7 @@ impl Crs {
     ///
     /// # Errors
     /// When the projection library refuses the definition.
-    pub fn converter(&self) -> Result<Converter, CrsError> {
+    pub fn converter(&self) -> Result<CrsProjection, CrsError> {
         let projection = match self {
             Self::Projected { definition, .. } => {
                 let refused = |_| CrsError::Unknown(self.to_string());
@@ -120,7 +120,7 @@ impl Crs {
             }
             Self::Geographic | Self::Gcj02 | Self::Bd09 => None,
         };
-        Ok(Converter { crs: self.clone(), projection })
+        Ok(CrsProjection { crs: self.clone(), projection })
     }
 }
 
@@ -142,12 +142,12 @@ impl fmt::Debug for Crs {
 }
 
 /// Turns pairs of one reference system into positions.
-pub struct Converter {
+pub struct CrsProjection {
     crs: Crs,
     projection: Option<(Proj, Proj)>,
 }
 
-impl Converter {
+impl CrsProjection {
     /// Converts easting, northing in metres or longitude, latitude in degrees.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl Converter {
     }
 }
 
-impl Converter {
+impl CrsProjection {
     /// Converts a position to easting, northing in metres or longitude, latitude in degrees.
     ///
     /// # Errors

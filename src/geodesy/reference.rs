@@ -2,7 +2,7 @@
 
 use geo::{Coord, LineString, Polygon};
 
-use super::datum::{Converter, Crs, CrsError};
+use super::datum::{Crs, CrsError, CrsProjection};
 use super::{Envelope, LonLat};
 
 /// WGS 84 longitude, latitude: the system of GeoJSON.
@@ -24,23 +24,23 @@ const NAMED: [(&str, u32, bool); 7] = [
 const PIECES: u32 = 16;
 
 /// A reference system and the order in which its coordinates are written.
-pub struct Reference {
+pub struct CrsTransform {
     /// Nothing where coordinates are WGS 84 degrees already.
-    converter: Option<Converter>,
+    converter: Option<CrsProjection>,
     north_first: bool,
     address: Option<&'static str>,
 }
 
 /// A box in some system, as it lies on earth.
 #[derive(Clone, Debug)]
-pub enum Bent {
+pub enum Region {
     /// Still a box of longitudes and latitudes.
     Box(Envelope),
     /// An area with bent sides.
     Area(Polygon),
 }
 
-impl Reference {
+impl CrsTransform {
     /// Longitude, latitude.
     #[must_use]
     pub fn crs84() -> Self {
@@ -118,14 +118,14 @@ impl Reference {
     ///
     /// # Errors
     /// When it is no box, or reaches where the system does not.
-    pub fn bent_box(&self, [first_min, second_min, first_max, second_max]: [f64; 4]) -> Result<Bent, CrsError> {
+    pub fn bent_box(&self, [first_min, second_min, first_max, second_max]: [f64; 4]) -> Result<Region, CrsError> {
         if self.converter.is_none() {
             let [west, south, east, north] = if self.north_first {
                 [second_min, first_min, second_max, first_max]
             } else {
                 [first_min, second_min, first_max, second_max]
             };
-            return Ok(Bent::Box(Envelope::new(west, south, east, north)?));
+            return Ok(Region::Box(Envelope::new(west, south, east, north)?));
         }
         let (low, high) = (Coord { x: first_min, y: second_min }, Coord { x: first_max, y: second_max });
         let corners = [low, Coord { x: high.x, y: low.y }, high, Coord { x: low.x, y: high.y }, low];
@@ -139,7 +139,7 @@ impl Reference {
                 ring.push(Coord::from(self.position(at.x, at.y)?));
             }
         }
-        Ok(Bent::Area(Polygon::new(LineString(ring), Vec::new())))
+        Ok(Region::Area(Polygon::new(LineString(ring), Vec::new())))
     }
 }
 
@@ -150,11 +150,11 @@ mod tests {
     #[test]
     fn axes_stand_as_the_registry_has_them() -> Result<(), Box<dyn std::error::Error>> {
         let minqing = LonLat::new(118.86, 26.22)?;
-        let (lat, lon) = Reference::at_address("http://www.opengis.net/def/crs/EPSG/0/4326")?.pair(minqing)?;
+        let (lat, lon) = CrsTransform::at_address("http://www.opengis.net/def/crs/EPSG/0/4326")?.pair(minqing)?;
         assert_eq!((lat, lon), (26.22, 118.86));
-        let (x, y) = Reference::at_address("http://www.opengis.net/def/crs/EPSG/0/4549")?.pair(minqing)?;
+        let (x, y) = CrsTransform::at_address("http://www.opengis.net/def/crs/EPSG/0/4549")?.pair(minqing)?;
         assert!(x > 2_000_000.0 && (300_000.0..700_000.0).contains(&y), "northing first: {x},{y}");
-        let (x, y) = Reference::at_address("http://www.opengis.net/def/crs/EPSG/0/3857")?.pair(minqing)?;
+        let (x, y) = CrsTransform::at_address("http://www.opengis.net/def/crs/EPSG/0/3857")?.pair(minqing)?;
         assert!(x > 13_000_000.0 && y < 4_000_000.0, "easting first: {x},{y}");
         Ok(())
     }

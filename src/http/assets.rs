@@ -4,10 +4,10 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::Door;
-use super::answer::{etag, is_known};
-use super::problem::Problem;
-use super::request::{Parameters, origin};
+use crate::http::AppState;
+use crate::http::params::{QueryParams, origin};
+use crate::http::reply::freshness::{etag, is_known};
+use crate::http::reply::problem::Problem;
 
 /// Nothing is ever loaded from another host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; \
@@ -22,32 +22,32 @@ struct Viewer;
 #[folder = "styles"]
 struct Styles;
 
-pub(super) async fn viewer(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn viewer(request: HttpRequest) -> Result<HttpResponse, Problem> {
     embedded(&request, "index.html")
 }
 
 /// The description of the API, for people.
-pub(super) async fn docs(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn docs(request: HttpRequest) -> Result<HttpResponse, Problem> {
     embedded(&request, "docs.html")
 }
 
-pub(super) async fn viewer_file(request: HttpRequest, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn viewer_file(request: HttpRequest, path: web::Path<String>) -> Result<HttpResponse, Problem> {
     embedded(&request, &format!("viewer/{path}"))
 }
 
 /// A style with the server's own address in the place of `{base}`: style addresses must be absolute.
-pub(super) async fn style(
+pub(crate) async fn style(
     request: HttpRequest,
-    door: web::Data<Door>,
+    state: web::Data<AppState>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    Parameters::read(&request, &[])?;
+    QueryParams::read(&request, &[])?;
     let missing = || {
         let names: Vec<String> = Styles::iter().map(|file| file.trim_end_matches(".json").to_owned()).collect();
         Problem::NotFound { what: "style", value: path.to_string(), accepted: names.join(", ") }
     };
     let file = Styles::get(&format!("{path}.json")).ok_or_else(missing)?;
-    let style = String::from_utf8_lossy(&file.data).replace("{base}", &origin(&request, door.public_url.as_deref()));
+    let style = String::from_utf8_lossy(&file.data).replace("{base}", &origin(&request, state.public_url.as_deref()));
     Ok(tagged(&request, "application/json", &etag(style.as_bytes()), style.into_bytes()))
 }
 

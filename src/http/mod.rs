@@ -1,29 +1,11 @@
 //! The door: parse, call, render. This page is the whole URL map.
 
-mod access;
-mod answer;
+mod api;
 mod assets;
-mod brief;
-mod coverage;
-mod edits;
-mod events;
-mod form;
-mod frame;
-mod html;
-mod job;
-mod layers;
-mod nearest;
-mod news;
 mod ogc;
 mod openapi;
-mod operations;
-mod problem;
-mod range;
-mod reasons;
-mod request;
-mod search;
-mod siting;
-mod surroundings;
+mod params;
+mod reply;
 mod tiles;
 
 use std::any::Any;
@@ -38,13 +20,13 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Route, guard, web};
 use tokio::sync::watch;
 
-use crate::model::{Catalog, Seal};
-use crate::snapshot::Head;
+use crate::model::{Catalog, FingerprintKey};
+use crate::snapshot::SnapshotHandle;
 use crate::store::Store;
 use crate::tile::cache::TileCache;
-use problem::Problem;
+use reply::problem::Problem;
 
-pub use access::Token;
+pub use params::auth::BearerToken;
 
 /// Seconds that requests under way may take after a stop was asked for.
 const SHUTDOWN_TIMEOUT_S: u64 = 10;
@@ -59,15 +41,15 @@ const HEADERS_OF_ANSWERS: &str = "Accept-Ranges, Allow, Content-Crs, Content-Ran
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every handler may use.
-pub struct Door {
-    /// The picture.
-    pub head: Arc<Head>,
+pub struct AppState {
+    /// The snapshot.
+    pub head: Arc<SnapshotHandle>,
     /// Where writes go.
     pub store: Arc<dyn Store>,
     /// What writers must show; `None` when nobody may write.
-    pub token: Option<Token>,
+    pub token: Option<BearerToken>,
     /// Names the states of features.
-    pub seal: Seal,
+    pub fingerprint_key: FingerprintKey,
     /// Code lists and their labels.
     pub catalog: Catalog,
     /// The address people reach the server by, when it is behind a proxy.
@@ -88,19 +70,19 @@ pub struct Limits {
 /// # Errors
 /// When the listener cannot be used.
 pub fn serve(
-    door: Door,
+    state: AppState,
     limits: Limits,
     closing: watch::Receiver<bool>,
     listener: TcpListener,
 ) -> std::io::Result<Server> {
-    let door = web::Data::new(door);
-    let tiles = web::Data::new(TileCache::new(limits.tile_cache_bytes, answer::etag));
-    let coverage = web::Data::new(coverage::CoverageLayer::default());
-    let downloads = web::Data::new(ogc::Downloads::default());
-    let streams = web::Data::new(events::Streams::new(limits.event_streams, closing));
+    let state = web::Data::new(state);
+    let tiles = web::Data::new(TileCache::new(limits.tile_cache_bytes, reply::freshness::etag));
+    let coverage = web::Data::new(api::coverage::CoverageLayer::default());
+    let downloads = web::Data::new(reply::stream::Downloads::default());
+    let streams = web::Data::new(api::events::Streams::new(limits.event_streams, closing));
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(door.clone())
+            .app_data(state.clone())
             .app_data(tiles.clone())
             .app_data(coverage.clone())
             .app_data(streams.clone())
@@ -139,24 +121,28 @@ fn urls(app: &mut web::ServiceConfig) {
     };
     add(
         "/ogc/collections/{collectionId}/items",
-        vec![read().to(ogc::items::items), web::post().to(edits::create)],
+        vec![read().to(ogc::items::items), web::post().to(ogc::edits::create)],
         "GET, HEAD, POST",
     );
     add(
         "/ogc/collections/{collectionId}/items/{featureId}",
         vec![
             read().to(ogc::items::item),
-            web::put().to(edits::replace),
-            web::patch().to(edits::patch),
-            web::delete().to(edits::delete),
+            web::put().to(ogc::edits::replace),
+            web::patch().to(ogc::edits::patch),
+            web::delete().to(ogc::edits::delete),
         ],
         "GET, HEAD, PUT, PATCH, DELETE",
     );
-    add("/api/edits", vec![web::post().to(edits::batch)], "POST");
-    add("/api/nearest", vec![read().to(nearest::nearest), web::post().to(nearest::nearest_of_body)], "GET, HEAD, POST");
+    add("/api/edits", vec![web::post().to(ogc::edits::batch)], "POST");
+    add(
+        "/api/nearest",
+        vec![read().to(api::nearest::nearest), web::post().to(api::nearest::nearest_of_body)],
+        "GET, HEAD, POST",
+    );
     add(
         "/api/surroundings",
-        vec![read().to(surroundings::surroundings), web::post().to(surroundings::surroundings_of_body)],
+        vec![read().to(api::surroundings::surroundings), web::post().to(api::surroundings::surroundings_of_body)],
         "GET, HEAD, POST",
     );
     let mut at = |path: &str, answer: Route| add(path, vec![answer], READ);
@@ -164,11 +150,11 @@ fn urls(app: &mut web::ServiceConfig) {
     at("/viewer/{file:.*}", read().to(assets::viewer_file));
     at("/styles/{styleId}.json", read().to(assets::style));
 
-    at("/api/layers", read().to(layers::layers));
-    at("/api/audits/siting", read().to(siting::siting));
-    at("/api/search", read().to(search::search));
-    at("/api/coverage", read().to(coverage::coverage));
-    at("/api/events", read().to(events::events));
+    at("/api/layers", read().to(api::layers::layers));
+    at("/api/audits/siting", read().to(api::siting::siting));
+    at("/api/search", read().to(api::search::search));
+    at("/api/coverage", read().to(api::coverage::coverage));
+    at("/api/events", read().to(api::events::events));
 
     at("/ogc", read().to(ogc::landing::landing_page));
     at("/ogc/conformance", read().to(ogc::conformance::conformance));
@@ -179,26 +165,26 @@ fn urls(app: &mut web::ServiceConfig) {
     at("/ogc/collections/{collectionId}/sortables", read().to(ogc::collections::sortables));
     at("/ogc/collections/{collectionId}/schema", read().to(ogc::collections::features_schema));
 
-    at("/ogc/tileMatrixSets", read().to(ogc::tilesets::tile_matrix_sets));
-    at("/ogc/tileMatrixSets/{tileMatrixSetId}", read().to(ogc::tilesets::tile_matrix_set));
-    at("/ogc/tiles", read().to(ogc::tilesets::tilesets));
-    at("/ogc/tiles/{tileMatrixSetId}", read().to(ogc::tilesets::tileset));
-    at("/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", read().to(ogc::tilesets::tile));
-    at("/ogc/collections/{collectionId}/tiles", read().to(ogc::tilesets::tilesets_of_collection));
-    at("/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}", read().to(ogc::tilesets::tileset_of_collection));
+    at("/ogc/tileMatrixSets", read().to(tiles::tilesets::tile_matrix_sets));
+    at("/ogc/tileMatrixSets/{tileMatrixSetId}", read().to(tiles::tilesets::tile_matrix_set));
+    at("/ogc/tiles", read().to(tiles::tilesets::tilesets));
+    at("/ogc/tiles/{tileMatrixSetId}", read().to(tiles::tilesets::tileset));
+    at("/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}", read().to(tiles::tilesets::tile));
+    at("/ogc/collections/{collectionId}/tiles", read().to(tiles::tilesets::tilesets_of_collection));
+    at("/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}", read().to(tiles::tilesets::tileset_of_collection));
     at(
         "/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",
-        read().to(ogc::tilesets::tile_of_collection),
+        read().to(tiles::tilesets::tile_of_collection),
     );
 
-    at("/tiles/{layers}", read().to(tiles::tilejson));
-    at("/tiles/{layers}/{z}/{x}/{y}", read().to(tiles::tile));
+    at("/tiles/{layers}", read().to(tiles::xyz::tilejson));
+    at("/tiles/{layers}/{z}/{x}/{y}", read().to(tiles::xyz::tile));
 
     at("/openapi.json", read().to(openapi::document));
     at("/docs", read().to(assets::docs));
 
-    at("/health/live", read().to(operations::live));
-    at("/health/ready", read().to(operations::ready));
+    at("/health/live", read().to(api::health::live));
+    at("/health/ready", read().to(api::health::ready));
     app.default_service(web::to(nothing_here));
 }
 

@@ -2,7 +2,7 @@
 
 use time::UtcDateTime;
 
-use super::{Feature, FeatureId, Fingerprint, LayerSchema, Seal, Shape, Value};
+use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerSchema, Shape, Value};
 
 /// One thing that is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Edit {
     /// What is to become of it.
     pub action: Action,
     /// What it must be like before.
-    pub condition: Condition,
+    pub condition: Precondition,
 }
 
 /// What is to become of a feature.
@@ -40,7 +40,7 @@ pub enum Action {
 
 /// What a feature must be like for an edit to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
+pub enum Precondition {
     /// Anything.
     None,
     /// It is there in this very state.
@@ -72,12 +72,12 @@ pub fn resolve(
     schema: &LayerSchema,
     edit: &Edit,
     stored: Option<&Feature>,
-    seal: &Seal,
+    fingerprint_key: &FingerprintKey,
     now: UtcDateTime,
 ) -> Result<Option<Feature>, EditError> {
-    if let Some(stored) = stored.filter(|_| edit.condition != Condition::None) {
-        let found = seal.fingerprint(stored);
-        if edit.condition != Condition::Unchanged(found) {
+    if let Some(stored) = stored.filter(|_| edit.condition != Precondition::None) {
+        let found = fingerprint_key.fingerprint(stored);
+        if edit.condition != Precondition::Unchanged(found) {
             return Err(EditError::Changed(found));
         }
     }
@@ -119,14 +119,14 @@ pub struct Batch {
     /// What `updated_at` will say.
     pub now: UtcDateTime,
     /// Makes the fingerprints that conditions and outcomes speak of.
-    pub seal: Seal,
+    pub fingerprint_key: FingerprintKey,
     /// That the same batch, asked for again, happens once.
-    pub once: Option<Once>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// The name under which a batch happens once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Once {
+pub struct IdempotencyKey {
     /// Chosen by the caller.
     pub key: String,
     /// Tells one content from another under the same name.
@@ -135,13 +135,13 @@ pub struct Once {
 
 /// What a feature is after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct EditOutcome {
     /// Position of the layer in the store's schemas.
     pub layer: usize,
     /// Which feature.
     pub id: FeatureId,
     /// Its state; `None` when it is gone.
-    pub state: Option<Fingerprint>,
+    pub fingerprint: Option<Fingerprint>,
     /// Its `version`, where the layer counts them.
     pub version: Option<i64>,
 }
@@ -150,7 +150,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// One for each edit, in their order.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<EditOutcome>,
     /// It had happened before; nothing was done now.
     pub is_repeated: bool,
 }

@@ -32,15 +32,15 @@ impl fmt::Display for Fingerprint {
 
 /// Makes fingerprints with a secret.
 #[derive(Clone)]
-pub struct Seal(Hmac<Sha256>);
+pub struct FingerprintKey(Hmac<Sha256>);
 
-impl fmt::Debug for Seal {
+impl fmt::Debug for FingerprintKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seal(***)")
     }
 }
 
-impl Seal {
+impl FingerprintKey {
     /// Takes the secret, of which the first 64 bytes count.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {

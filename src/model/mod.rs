@@ -11,8 +11,8 @@ use std::fmt;
 use crate::geodesy::{LonLat, PositionError};
 
 pub use catalog::Catalog;
-pub use edit::{Action, Applied, Batch, Condition, Edit, EditError, Once, Outcome};
-pub use fingerprint::{Fingerprint, Seal};
+pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
+pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use instant::{format_beijing, format_date, format_instant, parse_date, parse_instant};
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, Roles, View};
 
@@ -85,24 +85,24 @@ impl Value {
 
     /// The value without a copy.
     #[must_use]
-    pub fn as_cell(&self) -> Cell<'_> {
+    pub fn as_value_ref(&self) -> ValueRef<'_> {
         match self {
-            Self::Unknown => Cell::Unknown,
-            Self::Boolean(yes) => Cell::Boolean(*yes),
-            Self::Integer(number) => Cell::Integer(*number),
-            Self::Real(number) => Cell::Real(*number),
-            Self::Text(text) => Cell::Text(text),
-            Self::Date(date) => Cell::Date(*date),
-            Self::DateTime(instant) => Cell::DateTime(*instant),
-            Self::TextList(list) => Cell::TextList(list),
-            Self::Json(document) => Cell::Json(document),
+            Self::Unknown => ValueRef::Unknown,
+            Self::Boolean(yes) => ValueRef::Boolean(*yes),
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text),
+            Self::Date(date) => ValueRef::Date(*date),
+            Self::DateTime(instant) => ValueRef::DateTime(*instant),
+            Self::TextList(list) => ValueRef::TextList(list),
+            Self::Json(document) => ValueRef::Json(document),
         }
     }
 }
 
 /// An attribute value where it lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Cell<'a> {
+pub enum ValueRef<'a> {
     /// Not known or not given.
     Unknown,
     /// Yes or no.
@@ -123,7 +123,7 @@ pub enum Cell<'a> {
     Json(&'a str),
 }
 
-impl Cell<'_> {
+impl ValueRef<'_> {
     /// A copy of it.
     #[must_use]
     pub fn to_value(self) -> Value {

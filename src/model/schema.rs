@@ -173,7 +173,7 @@ pub struct Codes {
 /// Where people find room: names of number fields, persons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Room {
+pub struct CapacityRole {
     /// All places.
     pub capacity: String,
     /// Places to sleep in.
@@ -187,7 +187,7 @@ pub struct Room {
 /// Which dangers a resource is made for: names of list fields. A danger that stands in neither is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Suits {
+pub struct SuitabilityRole {
     /// Dangers that it is for.
     pub yes: String,
     /// Dangers that it is not for.
@@ -197,7 +197,7 @@ pub struct Suits {
 /// A list of articles that can be given out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stock {
+pub struct StockRole {
     /// Name of the JSON field: a list of `item_code`, `quantity`, `promised`, `expires_on`.
     pub field: String,
     /// Name of the date field up to which, inclusive, it may be used; blank is without end.
@@ -209,7 +209,7 @@ pub struct Stock {
 /// An area that is dangerous.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Zone {
+pub struct ZoneRole {
     /// Name of the field that says of which danger.
     pub hazard: String,
     /// Name of the field that says how much: 1 is worst.
@@ -219,7 +219,7 @@ pub struct Zone {
 /// A place with people that must not stand where it is dangerous.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Site {
+pub struct ExposedSiteRole {
     /// Name of the number field that says how many people it is for; those who are there without it.
     pub people: Option<String>,
     /// Only features with one of these codes; all of them without it.
@@ -229,7 +229,7 @@ pub struct Site {
 /// What makes an accident nearby worse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Danger {
+pub struct SecondaryHazardRole {
     /// Name of the field that says what it is.
     pub field: String,
     /// How dangerous each of its codes is; 1 is the most dangerous, what is not named is no danger.
@@ -239,7 +239,7 @@ pub struct Danger {
 /// Whom to call: names of text fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Responsible {
+pub struct ResponsibleRole {
     /// The person.
     pub person: String,
     /// The telephone.
@@ -249,7 +249,7 @@ pub struct Responsible {
 /// When something is so: names of fields of instants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct When {
+pub struct TimeRole {
     /// Since when.
     pub start: String,
     /// Until when, blank is without end; without it the start is a moment of its own.
@@ -263,62 +263,66 @@ pub struct Roles {
     /// The status of what can take a job.
     pub ready: Option<Codes>,
     /// Room for people.
-    pub room: Option<Room>,
+    pub capacity: Option<CapacityRole>,
     /// Dangers that it is for.
-    pub suits: Option<Suits>,
+    pub suitable_for: Option<SuitabilityRole>,
     /// Name of the list field that says what it can do.
     pub skills: Option<String>,
     /// Articles.
-    pub stock: Option<Stock>,
+    pub stock: Option<StockRole>,
     /// A dangerous area.
-    pub zone: Option<Zone>,
+    pub zone: Option<ZoneRole>,
     /// An area that something happens in, and the status of what is not over.
-    pub alert: Option<Codes>,
+    pub active_area: Option<Codes>,
     /// Name of the number field that says how many people are there.
     pub people: Option<String>,
     /// A place with people that must not stand where it is dangerous.
-    pub site: Option<Site>,
+    pub exposed_site: Option<ExposedSiteRole>,
     /// Names of fields by whose codes features are counted; the length of lines is summed by the first.
     pub count_by: Vec<String>,
     /// What makes an accident nearby worse.
-    pub danger: Option<Danger>,
+    pub secondary_hazard: Option<SecondaryHazardRole>,
     /// Whom to call.
-    pub responsible: Option<Responsible>,
+    pub responsible: Option<ResponsibleRole>,
     /// When it is so.
-    pub when: Option<When>,
+    pub time: Option<TimeRole>,
 }
 
 impl Roles {
     /// The names of all fields that are spoken of.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        let coded = self.ready.iter().chain(&self.alert).map(|codes| codes.field.as_str());
-        let room = self.room.iter().flat_map(|room| {
-            [&room.capacity, &room.taken].into_iter().chain(&room.night).chain(&room.promised).map(String::as_str)
+        let coded = self.ready.iter().chain(&self.active_area).map(|codes| codes.field.as_str());
+        let capacity = self.capacity.iter().flat_map(|capacity| {
+            [&capacity.capacity, &capacity.taken]
+                .into_iter()
+                .chain(&capacity.night)
+                .chain(&capacity.promised)
+                .map(String::as_str)
         });
-        let suits = self.suits.iter().flat_map(|suits| [suits.yes.as_str(), suits.no.as_str()]);
+        let suitable_for =
+            self.suitable_for.iter().flat_map(|suitable_for| [suitable_for.yes.as_str(), suitable_for.no.as_str()]);
         let stock =
             self.stock.iter().flat_map(|stock| std::iter::once(&stock.field).chain(&stock.until).map(String::as_str));
         let zone = self.zone.iter().flat_map(|zone| [zone.hazard.as_str(), zone.level.as_str()]);
-        let site = self
-            .site
-            .iter()
-            .flat_map(|site| site.only.iter().map(|only| &only.field).chain(&site.people).map(String::as_str));
+        let exposed_site = self.exposed_site.iter().flat_map(|exposed_site| {
+            exposed_site.only.iter().map(|only| &only.field).chain(&exposed_site.people).map(String::as_str)
+        });
         let plain = self.skills.iter().chain(&self.people).map(String::as_str);
         let counted = self.count_by.iter().map(String::as_str);
-        let danger = self.danger.iter().map(|danger| danger.field.as_str());
-        let when = self.when.iter().flat_map(|when| std::iter::once(&when.start).chain(&when.end).map(String::as_str));
+        let secondary_hazard = self.secondary_hazard.iter().map(|secondary_hazard| secondary_hazard.field.as_str());
+        let time = self.time.iter().flat_map(|time| std::iter::once(&time.start).chain(&time.end).map(String::as_str));
         let whom = self.responsible.iter().flat_map(|whom| [whom.person.as_str(), whom.phone.as_str()]);
         coded
             .chain(whom)
-            .chain(when)
+            .chain(time)
             .chain(counted)
-            .chain(danger)
-            .chain(room)
-            .chain(suits)
+            .chain(secondary_hazard)
+            .chain(capacity)
+            .chain(suitable_for)
             .chain(plain)
             .chain(stock)
             .chain(zone)
-            .chain(site)
+            .chain(exposed_site)
     }
 }
 

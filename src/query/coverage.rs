@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::nearest::demand::Demand;
 use super::nearest::fitting;
-use super::nearest::origin::Origin;
-use super::nearest::walk::{Near, Reach};
+use super::nearest::traversal::{Near, SearchLimit};
+use super::query_geometry::QueryGeometry;
 use super::siting::people;
 use crate::snapshot::{Layer, Row, Snapshot};
 
@@ -41,9 +41,9 @@ pub fn coverage<'a>(snapshot: &'a Snapshot, places: &'a Layer, needs: &[Need<'a>
 }
 
 fn cover<'a>(snapshot: &'a Snapshot, places: &Layer, row: Row<'a>, needs: &[Need<'a>]) -> Option<Covered<'a>> {
-    let origin = Origin::shape(row.shape()?.clone());
-    let reach = Reach { k: 1, max_distance_m: None };
-    let nearest = |need: &Need<'a>| fitting(snapshot, need.layer, &origin, reach, &need.demand).into_iter().next();
+    let origin = QueryGeometry::shape(row.shape()?.clone());
+    let limit = SearchLimit { k: 1, max_distance_m: None };
+    let nearest = |need: &Need<'a>| fitting(snapshot, need.layer, &origin, limit, &need.demand).into_iter().next();
     let help: Vec<Option<Near<'a>>> = needs.iter().map(nearest).collect();
     let far = |(near, need): (&Option<Near<'_>>, &Need<'_>)| near.is_none_or(|near| near.distance_m > need.limit_m);
     let is_beyond = help.iter().zip(needs).map(far).collect();

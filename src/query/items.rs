@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use super::filter::Filter;
 use crate::geodesy::Envelope;
-use crate::model::{Cell, FeatureId, Shape, Value};
+use crate::model::{FeatureId, Shape, Value, ValueRef};
 use crate::snapshot::{Layer, Row};
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct PageRequest {
     /// Only features that share a point with this.
-    pub region: Option<Region>,
+    pub region: Option<ItemsRegion>,
     /// Only features that match all of these, which are the layer's own filters.
     pub filters: Vec<Filter>,
     /// What they are sorted by.
@@ -30,7 +30,7 @@ pub struct Ask {
 
 /// A part of the earth.
 #[derive(Clone, Debug)]
-pub enum Region {
+pub enum ItemsRegion {
     /// A box, which may cross the antimeridian.
     Box(Envelope),
     /// An area.
@@ -100,7 +100,7 @@ impl Order {
 
     fn compare_to(&self, row: &Row<'_>, cursor: &Cursor) -> Ordering {
         let by_key = |((field, descends), value): (&(Option<usize>, bool), &Value)| match field {
-            Some(at) => total_order(row.cell(*at), value.as_cell(), *descends),
+            Some(at) => total_order(row.cell(*at), value.as_value_ref(), *descends),
             None => directed(row.id().cmp(&cursor.id), *descends),
         };
         let by_keys = self.keys.iter().zip(&cursor.values).map(by_key).find(|order| order.is_ne());
@@ -109,18 +109,18 @@ impl Order {
 }
 
 /// The order of two values of one field; what is unknown comes last either way.
-fn total_order(a: Cell<'_>, b: Cell<'_>, descends: bool) -> Ordering {
+fn total_order(a: ValueRef<'_>, b: ValueRef<'_>, descends: bool) -> Ordering {
     let order = match (a, b) {
-        (Cell::Unknown, Cell::Unknown) => return Ordering::Equal,
-        (Cell::Unknown, _) => return Ordering::Greater,
-        (_, Cell::Unknown) => return Ordering::Less,
-        (Cell::Boolean(a), Cell::Boolean(b)) => a.cmp(&b),
-        (Cell::Integer(a), Cell::Integer(b)) => a.cmp(&b),
-        (Cell::Real(a), Cell::Real(b)) => a.total_cmp(&b),
-        (Cell::Text(a), Cell::Text(b)) | (Cell::Json(a), Cell::Json(b)) => a.cmp(b),
-        (Cell::Date(a), Cell::Date(b)) => a.cmp(&b),
-        (Cell::DateTime(a), Cell::DateTime(b)) => a.cmp(&b),
-        (Cell::TextList(a), Cell::TextList(b)) => a.cmp(b),
+        (ValueRef::Unknown, ValueRef::Unknown) => return Ordering::Equal,
+        (ValueRef::Unknown, _) => return Ordering::Greater,
+        (_, ValueRef::Unknown) => return Ordering::Less,
+        (ValueRef::Boolean(a), ValueRef::Boolean(b)) => a.cmp(&b),
+        (ValueRef::Integer(a), ValueRef::Integer(b)) => a.cmp(&b),
+        (ValueRef::Real(a), ValueRef::Real(b)) => a.total_cmp(&b),
+        (ValueRef::Text(a), ValueRef::Text(b)) | (ValueRef::Json(a), ValueRef::Json(b)) => a.cmp(b),
+        (ValueRef::Date(a), ValueRef::Date(b)) => a.cmp(&b),
+        (ValueRef::DateTime(a), ValueRef::DateTime(b)) => a.cmp(&b),
+        (ValueRef::TextList(a), ValueRef::TextList(b)) => a.cmp(b),
         // A field has one type.
         _ => Ordering::Equal,
     };
@@ -133,7 +133,7 @@ fn directed(order: Ordering, descends: bool) -> Ordering {
 
 /// Answers one page.
 #[must_use]
-pub fn page<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
+pub fn page<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     if ask.region.is_none() && ask.filters.is_empty() && ask.order.keys.is_empty() {
         return page_by_id(layer, ask);
     }
@@ -158,7 +158,7 @@ pub fn page<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
 }
 
 /// All features in order of id.
-fn page_by_id<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
+fn page_by_id<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     let wanted = ask.limit.saturating_add(1);
     let (mut rows, backwards): (Vec<Row<'_>>, bool) = match &ask.start {
         Start::First => (layer.rows_after(None).take(wanted).collect(), false),
@@ -185,11 +185,11 @@ fn page_by_id<'a>(layer: &'a Layer, ask: &Ask) -> Page<'a> {
 }
 
 /// All features that share a point with a region and match filters, in no order.
-fn matching<'a>(layer: &'a Layer, region: Option<&Region>, filters: &[Filter]) -> Vec<Row<'a>> {
+fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filter]) -> Vec<Row<'a>> {
     let holds = |row: &Row<'_>| {
         region.is_none_or(|region| region.meets(row)) && filters.iter().all(|filter| filter.matches(row))
     };
-    let around = region.and_then(Region::envelope).or_else(|| filters.iter().find_map(Filter::envelope));
+    let around = region.and_then(ItemsRegion::envelope).or_else(|| filters.iter().find_map(Filter::envelope));
     layer
         .chunks()
         .par_iter()
@@ -203,7 +203,7 @@ fn matching<'a>(layer: &'a Layer, region: Option<&Region>, filters: &[Filter]) -
         .collect()
 }
 
-impl Region {
+impl ItemsRegion {
     fn envelope(&self) -> Option<Envelope> {
         match self {
             Self::Box(envelope) => Some(*envelope),

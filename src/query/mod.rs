@@ -1,9 +1,10 @@
-//! Questions: plain functions on a picture. No waiting, no files, no clock, so they fail only on a wrong ask.
+//! Questions: plain functions on a snapshot. No waiting, no files, no clock, so they fail only on a wrong ask.
 
 pub mod coverage;
 pub mod filter;
 pub mod items;
 pub mod nearest;
+pub mod query_geometry;
 pub mod search;
 pub mod siting;
 pub mod surroundings;

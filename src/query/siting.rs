@@ -7,17 +7,17 @@ use geo::{Geometry, MultiLineString};
 use rayon::prelude::*;
 use time::Date;
 
-use super::nearest::demand::{Avoid, Demand, Judge, Standing};
-use super::nearest::origin::Origin;
-use super::nearest::walk::{Near, Reach, nearest_where};
+use super::nearest::demand::{Avoid, Demand, Eligibility, Verdict};
+use super::nearest::traversal::{Near, SearchLimit, nearest_where};
+use super::query_geometry::QueryGeometry;
 use crate::geodesy::distance::nearest_place;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{FeatureId, Shape};
-use crate::snapshot::{Layer, Offers, Row, Snapshot};
+use crate::snapshot::{Layer, ResourceFields, Row, Snapshot};
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct SitingQuery {
     /// Codes of dangers.
     pub hazards: Vec<String>,
     /// Areas of this level or worse (1 is worst); `None` is every level.
@@ -57,16 +57,17 @@ pub struct Finding<'a> {
 
 /// Audits layers of places: worst level first (unknown is worst), then those inside, then by people, then by id.
 #[must_use]
-pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], ask: &Ask) -> Vec<Finding<'a>> {
-    let zones: Vec<(&Layer, Offers)> = snapshot
+pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], query: &SitingQuery) -> Vec<Finding<'a>> {
+    let zones: Vec<(&Layer, ResourceFields)> = snapshot
         .layers()
         .iter()
-        .map(|layer| (&**layer, Offers::of(layer.schema())))
+        .map(|layer| (&**layer, ResourceFields::of(layer.schema())))
         .filter(|(_, offers)| offers.has_zone())
         .collect();
-    let avoid = Avoid { hazards: ask.hazards.clone(), level: ask.level, margin_m: ask.margin_m, ..Avoid::default() };
-    let demand = Demand { avoid, ..Demand::ready(ask.today) };
-    let safe = Safe::new(snapshot, &demand);
+    let avoid =
+        Avoid { hazards: query.hazards.clone(), level: query.level, margin_m: query.margin_m, ..Avoid::default() };
+    let demand = Demand { avoid, ..Demand::ready(query.today) };
+    let safe = SafeShelters::new(snapshot, &demand);
     let mut findings: Vec<Finding<'a>> = layers
         .iter()
         .flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, chunk)))
@@ -74,7 +75,7 @@ pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], ask: &Ask) -> Vec
         .into_par_iter()
         .flat_map_iter(|(layer, chunk)| {
             let sites = chunk.rows_after(None).filter(move |row| is_site(layer, row));
-            sites.flat_map(|site| of_site(&zones, layer, site, ask, &safe)).collect::<Vec<_>>()
+            sites.flat_map(|site| of_site(&zones, layer, site, query, &safe)).collect::<Vec<_>>()
         })
         .collect();
     findings.sort_by(|a, b| {
@@ -85,7 +86,7 @@ pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], ask: &Ask) -> Vec
 }
 
 fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
-    let Some(site) = &layer.schema().roles.site else { return false };
+    let Some(site) = &layer.schema().roles.exposed_site else { return false };
     let Some(only) = &site.only else { return true };
     layer.text(row, &only.field).is_some_and(|code| only.codes.iter().any(|own| own == code))
 }
@@ -93,30 +94,30 @@ fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
 /// How many people a place has, as its layer's role says.
 pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
     let roles = &layer.schema().roles;
-    layer.integer(row, roles.people.as_ref().or_else(|| roles.site.as_ref()?.people.as_ref())?)
+    layer.integer(row, roles.people.as_ref().or_else(|| roles.exposed_site.as_ref()?.people.as_ref())?)
 }
 
 fn of_site<'a>(
-    zones: &[(&'a Layer, Offers)],
+    zones: &[(&'a Layer, ResourceFields)],
     layer: &'a Layer,
     site: Row<'a>,
-    ask: &Ask,
-    safe: &Safe<'a, '_>,
+    query: &SitingQuery,
+    safe: &SafeShelters<'a, '_>,
 ) -> Vec<Finding<'a>> {
     let Some(shape) = site.shape() else { return Vec::new() };
     let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
-    let around = around.padded(ask.margin_m);
-    let origin = Origin::shape(shape.clone());
+    let around = around.padded(query.margin_m);
+    let origin = QueryGeometry::shape(shape.clone());
     let mut findings = Vec::new();
     for (zone_layer, offers) in zones {
         for zone in zone_layer.rows_in(&around) {
             let (hazard, level) = (offers.hazard(&zone), offers.level(&zone));
-            let asked = hazard.is_none_or(|hazard| ask.hazards.iter().any(|own| own == hazard))
-                && level.zip(ask.level).is_none_or(|(level, worst)| level <= worst);
+            let asked = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
+                && level.zip(query.level).is_none_or(|(level, worst)| level <= worst);
             let Some((at, _, distance_m)) = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone)) else {
                 continue;
             };
-            if distance_m > ask.margin_m {
+            if distance_m > query.margin_m {
                 continue;
             }
             let is_inside = distance_m == 0.0;
@@ -159,33 +160,33 @@ fn to_edge_m(at: LonLat, area: Option<&Shape>) -> f64 {
 }
 
 /// A layer of shelters, and which of them were found to be safe or not.
-type Known<'a, 'd> = (&'a Layer, Judge<'d>, Mutex<HashMap<&'a FeatureId, bool>>);
+type Known<'a, 'd> = (&'a Layer, Eligibility<'d>, Mutex<HashMap<&'a FeatureId, bool>>);
 
 /// Shelters, each judged once however often it is looked at.
-struct Safe<'a, 'd> {
+struct SafeShelters<'a, 'd> {
     layers: Vec<Known<'a, 'd>>,
 }
 
-impl<'a: 'd, 'd> Safe<'a, 'd> {
+impl<'a: 'd, 'd> SafeShelters<'a, 'd> {
     fn new(snapshot: &'a Snapshot, demand: &'d Demand) -> Self {
-        let layers = snapshot.layers().iter().filter(|layer| layer.schema().roles.room.is_some());
-        let known = |layer: &'a Arc<Layer>| (&**layer, Judge::new(snapshot, layer, demand), Mutex::default());
+        let layers = snapshot.layers().iter().filter(|layer| layer.schema().roles.capacity.is_some());
+        let known = |layer: &'a Arc<Layer>| (&**layer, Eligibility::new(snapshot, layer, demand), Mutex::default());
         Self { layers: layers.map(known).collect() }
     }
 
-    fn nearest(&self, origin: &Origin) -> Option<Near<'a>> {
-        let reach = Reach { k: 1, max_distance_m: None };
-        let of_layer = |(layer, judge, known): &Known<'a, 'd>| {
+    fn nearest(&self, origin: &QueryGeometry) -> Option<Near<'a>> {
+        let limit = SearchLimit { k: 1, max_distance_m: None };
+        let of_layer = |(layer, eligibility, known): &Known<'a, 'd>| {
             let known = || known.lock().unwrap_or_else(PoisonError::into_inner);
             let is_safe = |row: &Row<'a>| {
                 let before = known().get(row.id()).copied();
                 before.unwrap_or_else(|| {
-                    let is_safe = judge.standing(row) == Standing::Fits;
+                    let is_safe = eligibility.verdict(row) == Verdict::Eligible;
                     known().insert(row.id(), is_safe);
                     is_safe
                 })
             };
-            nearest_where(layer, origin, reach, |group| judge.may_fit(group), is_safe).into_iter().next()
+            nearest_where(layer, origin, limit, |group| eligibility.may_be_eligible(group), is_safe).into_iter().next()
         };
         self.layers.iter().filter_map(of_layer).min_by(|a, b| a.distance_m.total_cmp(&b.distance_m))
     }

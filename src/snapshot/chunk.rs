@@ -3,20 +3,20 @@
 use std::sync::{Arc, OnceLock};
 
 use super::column::Column;
-use super::offers::{ChunkOffers, Offers, Supply};
-use super::whereabouts::Whereabouts;
+use super::resources::{ChunkResources, ResourceFields, SupplySummary};
+use super::spatial_index::SpatialIndex;
 use crate::geodesy::Envelope;
 use crate::geodesy::ecef::EcefBox;
-use crate::model::{Cell, Feature, FeatureId, LayerSchema, Shape, Value};
+use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value, ValueRef};
 
 /// Rows are sorted by id. A chunk and the one that follows it share what did not change.
 #[derive(Clone, Debug)]
 pub struct Chunk {
     ids: Arc<[FeatureId]>,
     columns: Vec<Arc<Column>>,
-    whereabouts: Arc<Whereabouts>,
+    whereabouts: Arc<SpatialIndex>,
     /// Counted when first asked for.
-    offers: OnceLock<Arc<ChunkOffers>>,
+    offers: OnceLock<Arc<ChunkResources>>,
 }
 
 impl Chunk {
@@ -41,7 +41,7 @@ impl Chunk {
         Self {
             ids: ids.into(),
             columns: columns.into_iter().map(Arc::new).collect(),
-            whereabouts: Arc::new(Whereabouts::index(shapes)),
+            whereabouts: Arc::new(SpatialIndex::index(shapes)),
             offers: OnceLock::new(),
         }
     }
@@ -65,7 +65,7 @@ impl Chunk {
             for (row, shape) in moved {
                 shapes[row] = shape;
             }
-            chunk.whereabouts = Arc::new(Whereabouts::index(shapes));
+            chunk.whereabouts = Arc::new(SpatialIndex::index(shapes));
         }
         chunk
     }
@@ -161,8 +161,8 @@ impl Chunk {
 
     /// What its features that have a place offer.
     #[must_use]
-    pub fn offers(&self, offers: &Offers) -> &ChunkOffers {
-        self.offers.get_or_init(|| Arc::new(ChunkOffers::of(self, &self.whereabouts, offers)))
+    pub fn offers(&self, offers: &ResourceFields) -> &ChunkResources {
+        self.offers.get_or_init(|| Arc::new(ChunkResources::of(self, &self.whereabouts, offers)))
     }
 
     /// Ids, shapes and columns, as [`Self::assemble`] takes them.
@@ -203,7 +203,7 @@ impl<'a> Group<'a> {
 
     /// The most that its features that have a place offer.
     #[must_use]
-    pub fn supply(&self, offers: &Offers) -> &'a Supply {
+    pub fn supply(&self, offers: &ResourceFields) -> &'a SupplySummary {
         self.chunk.offers(offers).supply(self.block)
     }
 }
@@ -253,7 +253,7 @@ impl<'a> Row<'a> {
 
     /// The value of a field, by its position in the schema, where it lies.
     #[must_use]
-    pub fn cell(&self, field: usize) -> Cell<'a> {
+    pub fn cell(&self, field: usize) -> ValueRef<'a> {
         self.chunk.columns[field].cell(self.row)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Cell, FieldType, Value};
+use crate::model::{FieldType, Value, ValueRef};
 
 /// Values of one field, one for each row; `None` is unknown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,16 +120,16 @@ impl Column {
         self.cell(row).to_value()
     }
 
-    pub(super) fn cell(&self, row: usize) -> Cell<'_> {
+    pub(super) fn cell(&self, row: usize) -> ValueRef<'_> {
         match self {
-            Self::Boolean(values) => values[row].map_or(Cell::Unknown, Cell::Boolean),
-            Self::Integer(values) => values[row].map_or(Cell::Unknown, Cell::Integer),
-            Self::Real(values) => values[row].map_or(Cell::Unknown, Cell::Real),
-            Self::Text(texts) => texts.get(row).map_or(Cell::Unknown, Cell::Text),
-            Self::Date(values) => values[row].map_or(Cell::Unknown, Cell::Date),
-            Self::DateTime(values) => values[row].map_or(Cell::Unknown, Cell::DateTime),
-            Self::TextList(values) => values[row].as_deref().map_or(Cell::Unknown, Cell::TextList),
-            Self::Json(values) => values[row].as_deref().map_or(Cell::Unknown, Cell::Json),
+            Self::Boolean(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Boolean),
+            Self::Integer(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Integer),
+            Self::Real(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Real),
+            Self::Text(texts) => texts.get(row).map_or(ValueRef::Unknown, ValueRef::Text),
+            Self::Date(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Date),
+            Self::DateTime(values) => values[row].map_or(ValueRef::Unknown, ValueRef::DateTime),
+            Self::TextList(values) => values[row].as_deref().map_or(ValueRef::Unknown, ValueRef::TextList),
+            Self::Json(values) => values[row].as_deref().map_or(ValueRef::Unknown, ValueRef::Json),
         }
     }
 }

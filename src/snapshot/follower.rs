@@ -1,4 +1,4 @@
-//! Keeps the picture equal to the store; the only writer of [`Head`].
+//! Keeps the snapshot equal to the store; the only writer of [`SnapshotHandle`].
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Head, Layer, Snapshot, Version};
+use super::{Layer, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId};
-use crate::store::{Change, Changes, Error, LogPosition, Store};
+use crate::store::{Change, Changes, LogPosition, Store, StoreError};
 
 /// How often the store is asked whether something happened.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -20,11 +20,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A long outage is told of this often.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// Reads everything and builds a picture, and answers where to follow on from.
+/// Reads everything and builds a snapshot, and answers where to follow on from.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), Error> {
+pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreError> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut features: Vec<Feature> = Vec::new();
     // A layer is built as soon as the next one begins, so that no more than one stands in memory twice.
@@ -43,10 +43,10 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), Error> 
 }
 
 /// Follows the store until `stop` turns true: from a position, or, where there is none, from a reading of everything.
-/// What fails is tried again, with growing pauses, while readers go on with the picture they have.
+/// What fails is tried again, with growing pauses, while readers go on with the snapshot they have.
 pub async fn follow(
     store: Arc<dyn Store>,
-    head: Arc<Head>,
+    head: Arc<SnapshotHandle>,
     mut position: Option<LogPosition>,
     now_ms: fn() -> i64,
     mut stop: watch::Receiver<bool>,
@@ -90,7 +90,7 @@ impl Outage {
     }
 
     /// Tells of it, but not each time, and answers how long to wait before the next attempt.
-    fn note(&mut self, error: &Error) -> Duration {
+    fn note(&mut self, error: &StoreError) -> Duration {
         if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
             let seconds = self.since.elapsed().as_secs();
@@ -103,8 +103,12 @@ impl Outage {
     }
 }
 
-/// Brings the picture to where the store is now.
-async fn catch_up(store: &dyn Store, head: &Head, from: Option<&LogPosition>) -> Result<LogPosition, Error> {
+/// Brings the snapshot to where the store is now.
+async fn catch_up(
+    store: &dyn Store,
+    head: &SnapshotHandle,
+    from: Option<&LogPosition>,
+) -> Result<LogPosition, StoreError> {
     let current = head.load();
     let Some(from) = from else { return read_again(store, head, &current).await };
     match store.changes_since(from).await? {
@@ -125,13 +129,13 @@ async fn catch_up(store: &dyn Store, head: &Head, from: Option<&LogPosition>) ->
     }
 }
 
-async fn read_again(store: &dyn Store, head: &Head, current: &Snapshot) -> Result<LogPosition, Error> {
+async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (snapshot, position) = build(store).await?;
     head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot }, None);
     Ok(position)
 }
 
-/// The picture after some changes, and which features they are, by position of their layer.
+/// The snapshot after some changes, and which features they are, by position of their layer.
 fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<(usize, Vec<FeatureId>)>) {
     let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::ids::{Deed, IdIndex};
+use super::id_index::{IdIndex, IndexOp};
 use super::{Chunk, Row};
 use crate::geodesy::Envelope;
 use crate::geodesy::ecef::EcefBox;
-use crate::model::{Cell, Feature, FeatureId, LayerSchema, Shape};
+use crate::model::{Feature, FeatureId, LayerSchema, Shape, ValueRef};
 
 /// Features of a chunk when a layer is built; a chunk that grows to twice this is split.
 const CHUNK_ROWS: usize = 2048;
@@ -96,7 +96,7 @@ impl Layer {
     #[must_use]
     pub fn secret_text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
         match row.cell(self.schema.position(field)?) {
-            Cell::Text(text) => Some(text),
+            ValueRef::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -110,7 +110,7 @@ impl Layer {
     #[must_use]
     pub fn integer(&self, row: &Row<'_>, field: &str) -> Option<i64> {
         match row.cell(self.schema.position(field).filter(|_| self.is_public(field))?) {
-            Cell::Integer(number) => Some(number),
+            ValueRef::Integer(number) => Some(number),
             _ => None,
         }
     }
@@ -154,7 +154,7 @@ impl Layer {
     #[must_use]
     pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>) -> Self {
         let mut touched: BTreeMap<usize, Touched> = BTreeMap::new();
-        let mut deeds = Vec::new();
+        let mut ops = Vec::new();
         for (id, now) in changes {
             let old_home = self.home(&id);
             let new_home = now.as_ref().map(|feature| {
@@ -162,8 +162,8 @@ impl Layer {
                 stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_home).unwrap_or(0)
             });
             if old_home != new_home {
-                deeds.extend(old_home.map(|at| (id.clone(), Deed::Remove(at))));
-                deeds.extend(new_home.map(|at| (id.clone(), Deed::Add(at))));
+                ops.extend(old_home.map(|at| (id.clone(), IndexOp::Remove(at))));
+                ops.extend(new_home.map(|at| (id.clone(), IndexOp::Add(at))));
             }
             if let Some(at) = old_home.filter(|&at| Some(at) != new_home) {
                 touched.entry(at).or_default().gone.insert(id);
@@ -185,8 +185,9 @@ impl Layer {
                 chunks.push(first);
             }
             for part in parts {
-                let moved = |id: &FeatureId| [(id.clone(), Deed::Remove(at)), (id.clone(), Deed::Add(chunks.len()))];
-                deeds.extend(part.ids().iter().flat_map(moved));
+                let moved =
+                    |id: &FeatureId| [(id.clone(), IndexOp::Remove(at)), (id.clone(), IndexOp::Add(chunks.len()))];
+                ops.extend(part.ids().iter().flat_map(moved));
                 chunks.push(part);
             }
         }
@@ -195,7 +196,7 @@ impl Layer {
             let ids = IdIndex::build(&chunks);
             return Self::assemble(self.schema.clone(), chunks, ids);
         }
-        let ids = self.ids.with(deeds, &chunks);
+        let ids = self.ids.with(ops, &chunks);
         Self::assemble(self.schema.clone(), chunks, ids)
     }
 

@@ -1,20 +1,20 @@
-//! The picture: everything on the map at one moment, immutable, in memory.
+//! The snapshot: everything on the map at one moment, immutable, in memory.
 //!
 //! A [`Snapshot`] holds layers, a layer holds chunks of a few thousand neighbouring features, a chunk
 //! holds columns, shapes and two R-trees. A change rebuilds the chunks it touches and shares all
-//! others with the picture before; [`Head`] swaps the pointer, so readers never wait and an answer
+//! others with the snapshot before; [`SnapshotHandle`] swaps the pointer, so readers never wait and an answer
 //! that holds one `Arc<Snapshot>` has one version throughout.
 
 mod chunk;
 mod column;
-pub mod copy;
+pub mod disk_cache;
+pub mod disk_cache_writer;
 pub mod follower;
 mod history;
-mod ids;
-pub mod keeper;
+mod id_index;
 mod layer;
-mod offers;
-mod whereabouts;
+mod resources;
+mod spatial_index;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,9 +25,9 @@ use tokio::sync::watch;
 use crate::model::{FeatureId, LayerSchema};
 
 pub use chunk::{Chunk, Group, Row};
-pub use history::{Edit, LayerEdits, Swap};
+pub use history::{FeatureChange, LayerDiff, SnapshotDiff};
 pub use layer::Layer;
-pub use offers::{Article, ChunkOffers, Most, Offers, Supply};
+pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, SupplySummary};
 
 /// Names the data an answer was made from: the position in the store's change log.
 pub type Version = i64;
@@ -71,18 +71,18 @@ impl Snapshot {
     }
 }
 
-/// The one place where the picture is replaced.
+/// The one place where the snapshot is replaced.
 #[derive(Debug)]
-pub struct Head {
+pub struct SnapshotHandle {
     current: ArcSwap<Snapshot>,
-    /// When the picture was last known to equal the store, milliseconds since 1970.
+    /// When the snapshot was last known to equal the store, milliseconds since 1970.
     confirmed_ms: AtomicI64,
     history: RwLock<history::History>,
     newest: watch::Sender<Version>,
 }
 
-impl Head {
-    /// Starts with a picture that equals the store at this time (milliseconds since 1970).
+impl SnapshotHandle {
+    /// Starts with a snapshot that equals the store at this time (milliseconds since 1970).
     #[must_use]
     pub fn new(snapshot: Snapshot, now_ms: i64) -> Self {
         Self {
@@ -93,38 +93,38 @@ impl Head {
         }
     }
 
-    /// The picture now. Load it once for one answer.
+    /// The snapshot now. Load it once for one answer.
     #[must_use]
     pub fn load(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// When the picture was last known to equal the store, milliseconds since 1970.
+    /// When the snapshot was last known to equal the store, milliseconds since 1970.
     #[must_use]
     pub fn confirmed_ms(&self) -> i64 {
         self.confirmed_ms.load(Ordering::Acquire)
     }
 
-    /// The version of the picture, to wait on: wakes at each replacement.
+    /// The version of the snapshot, to wait on: wakes at each replacement.
     #[must_use]
     pub fn versions(&self) -> watch::Receiver<Version> {
         self.newest.subscribe()
     }
 
-    /// What led from one version of the picture to a later one; `None` when that is not remembered.
+    /// What led from one version of the snapshot to a later one; `None` when that is not remembered.
     #[must_use]
-    pub fn changes(&self, from: Version, to: Version) -> Option<Vec<Arc<Swap>>> {
+    pub fn changes(&self, from: Version, to: Version) -> Option<Vec<Arc<SnapshotDiff>>> {
         self.history.read().unwrap_or_else(PoisonError::into_inner).between(from, to)
     }
 
-    /// Puts a picture in the place of the one before. `changed` names the features that differ, by position of
+    /// Puts a snapshot in the place of the one before. `changed` names the features that differ, by position of
     /// their layer; `None` when anything may differ.
     fn replace(&self, snapshot: Snapshot, changed: Option<Vec<(usize, Vec<FeatureId>)>>) {
         let before = self.load();
         let version = snapshot.version;
         let edits = changed.map(|changed| history::compare(&before, &snapshot, changed));
         {
-            // Whoever reads of a change finds it in the picture.
+            // Whoever reads of a change finds it in the snapshot.
             let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
             history.push(before.version, version, edits);
             self.current.store(Arc::new(snapshot));

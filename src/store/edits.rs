@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::Error;
+use super::StoreError;
 use crate::model::edit::resolve;
-use crate::model::{Batch, Feature, FeatureId, Fingerprint, LayerSchema, Outcome, Value};
+use crate::model::{Batch, EditOutcome, Feature, FeatureId, Fingerprint, LayerSchema, Value};
 
 /// Features by position of their layer and id.
 pub(super) type Stored = HashMap<(usize, FeatureId), Feature>;
@@ -18,7 +18,7 @@ pub(super) struct Plan {
     pub(super) changed: BTreeMap<usize, Vec<Feature>>,
     /// Rows that go.
     pub(super) gone: BTreeMap<usize, Vec<FeatureId>>,
-    pub(super) outcomes: Vec<Outcome>,
+    pub(super) outcomes: Vec<EditOutcome>,
 }
 
 /// The ids that a batch is about, by position of the layer, in order: locks are taken in this order by everyone.
@@ -33,22 +33,22 @@ pub(super) fn wanted(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
 /// Resolves the edits one after the other.
 ///
 /// # Errors
-/// [`Error::Edit`] for the first that cannot happen.
-pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> Result<Plan, Error> {
+/// [`StoreError::Edit`] for the first that cannot happen.
+pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> Result<Plan, StoreError> {
     let mut now: BTreeMap<(usize, &FeatureId), Option<Feature>> = BTreeMap::new();
     let mut plan = Plan::default();
     for (index, edit) in batch.edits.iter().enumerate() {
         let schema = &schemas[edit.layer];
         let key = (edit.layer, &edit.id);
         let before = now.get(&key).map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), Option::as_ref);
-        let after =
-            resolve(schema, edit, before, &batch.seal, batch.now).map_err(|reason| Error::Edit { index, reason })?;
+        let after = resolve(schema, edit, before, &batch.fingerprint_key, batch.now)
+            .map_err(|reason| StoreError::Edit { index, reason })?;
         let version = schema.position("version").and_then(|at| match after.as_ref()?.values[at] {
             Value::Integer(version) => Some(version),
             _ => None,
         });
-        let state = after.as_ref().map(|feature| batch.seal.fingerprint(feature));
-        plan.outcomes.push(Outcome { layer: edit.layer, id: edit.id.clone(), state, version });
+        let fingerprint = after.as_ref().map(|feature| batch.fingerprint_key.fingerprint(feature));
+        plan.outcomes.push(EditOutcome { layer: edit.layer, id: edit.id.clone(), fingerprint, version });
         now.insert(key, after);
     }
     for ((layer, id), after) in now {
@@ -64,23 +64,23 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
 }
 
 /// Outcomes as text, to be kept beside the key of a batch.
-pub(super) fn write_outcomes(schemas: &[LayerSchema], outcomes: &[Outcome]) -> String {
-    let outcome = |outcome: &Outcome| {
-        let state = outcome.state.map(|state| state.to_string());
-        serde_json::json!([schemas[outcome.layer].id, outcome.id.as_str(), state, outcome.version])
+pub(super) fn write_outcomes(schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> String {
+    let outcome = |outcome: &EditOutcome| {
+        let fingerprint = outcome.fingerprint.map(|fingerprint| fingerprint.to_string());
+        serde_json::json!([schemas[outcome.layer].id, outcome.id.as_str(), fingerprint, outcome.version])
     };
     outcomes.iter().map(outcome).collect::<serde_json::Value>().to_string()
 }
 
 /// Reads what [`write_outcomes`] wrote; layers that are no more are left out.
-pub(super) fn read_outcomes(schemas: &[LayerSchema], text: &str) -> Vec<Outcome> {
-    type Row = (String, String, Option<String>, Option<i64>);
-    let rows: Vec<Row> = serde_json::from_str(text).unwrap_or_default();
-    let outcome = |(layer, id, state, version): Row| {
-        Some(Outcome {
+pub(super) fn read_outcomes(schemas: &[LayerSchema], text: &str) -> Vec<EditOutcome> {
+    type EditedRow = (String, String, Option<String>, Option<i64>);
+    let rows: Vec<EditedRow> = serde_json::from_str(text).unwrap_or_default();
+    let outcome = |(layer, id, fingerprint, version): EditedRow| {
+        Some(EditOutcome {
             layer: schemas.iter().position(|schema| schema.id == layer)?,
             id: FeatureId::new(&id).ok()?,
-            state: state.as_deref().and_then(Fingerprint::parse),
+            fingerprint: fingerprint.as_deref().and_then(Fingerprint::parse),
             version,
         })
     };

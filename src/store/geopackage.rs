@@ -1,11 +1,11 @@
 //! Kept in one GeoPackage file (OGC 12-128r17, version 1.3) through SQLite in WAL mode.
 //!
 //! There is no RTree extension in the file on purpose: its triggers call ST_* functions that plain
-//! SQLite lacks, and the picture has indexes of its own. So any SQLite program may edit the file,
+//! SQLite lacks, and the snapshot has indexes of its own. So any SQLite program may edit the file,
 //! and our triggers write down what it did.
 
 mod edits;
-mod opened;
+mod file_identity;
 mod rows;
 mod tables;
 
@@ -21,10 +21,10 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, SqlitePool};
 use tokio::sync::Notify;
 
-use self::opened::Opened;
-use self::rows::{Faults, first_present, insert, read_feature};
-use super::trimming::Trimming;
-use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store};
+use self::file_identity::OpenFile;
+use self::rows::{ReadWarnings, first_present, insert, read_feature};
+use super::log_retention::Trimming;
+use super::{Change, Changes, LogPosition, OnConflict, Sink, Store, StoreError};
 use crate::model::{Applied, Batch, Catalog, Feature, FeatureId, LayerSchema};
 
 const SKELETON: &str = include_str!("geopackage/skeleton.sql");
@@ -41,7 +41,7 @@ pub struct GeoPackage {
     location: String,
     path: PathBuf,
     catalog: Catalog,
-    opened: RwLock<Opened>,
+    opened: RwLock<OpenFile>,
     schemas: Vec<LayerSchema>,
     trimming: Trimming,
     /// Called by our own writes.
@@ -54,7 +54,7 @@ impl GeoPackage {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub async fn create(path: &Path, catalog: &Catalog) -> Result<Draft, Error> {
+    pub async fn create(path: &Path, catalog: &Catalog) -> Result<NewFile, StoreError> {
         let unfinished = path.with_extension("gpkg.unfinished");
         for leftover in side_files(&unfinished) {
             match std::fs::remove_file(&leftover) {
@@ -70,7 +70,7 @@ impl GeoPackage {
             sql.push_str(&tables::create(layer, catalog));
         }
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&store.pool()?).await.map_err(|error| store.database(error))?;
-        Ok(Draft { store, unfinished, path: path.to_owned() })
+        Ok(NewFile { store, unfinished, path: path.to_owned() })
     }
 
     /// Opens an existing file. Layers of the catalog that it does not have are added, empty.
@@ -78,7 +78,7 @@ impl GeoPackage {
     /// # Errors
     /// When the file is not a GeoPackage, cannot be written to, or holds a table of a layer's name
     /// without its columns.
-    pub async fn open(path: &Path, catalog: &Catalog) -> Result<Self, Error> {
+    pub async fn open(path: &Path, catalog: &Catalog) -> Result<Self, StoreError> {
         check_header(path)?;
         // SQLite would fall back to reading only and fail at the first write.
         std::fs::OpenOptions::new().append(true).open(path).map_err(file_error(path))?;
@@ -87,12 +87,12 @@ impl GeoPackage {
         Ok(store)
     }
 
-    async fn connect(path: &Path, catalog: &Catalog) -> Result<Self, Error> {
+    async fn connect(path: &Path, catalog: &Catalog) -> Result<Self, StoreError> {
         Ok(Self {
             location: path.display().to_string(),
             path: path.to_owned(),
             catalog: catalog.clone(),
-            opened: RwLock::new(Opened::open(path).await?),
+            opened: RwLock::new(OpenFile::open(path).await?),
             schemas: catalog.layers.clone(),
             trimming: Trimming::default(),
             written: Notify::new(),
@@ -100,25 +100,25 @@ impl GeoPackage {
     }
 
     /// Connections to the file that stands under the name.
-    fn pool(&self) -> Result<SqlitePool, Error> {
+    fn pool(&self) -> Result<SqlitePool, StoreError> {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).pool()
     }
 
     /// Opens the file that stands there now in the place of the one that did.
-    async fn open_again(&self) -> Result<(), Error> {
+    async fn open_again(&self) -> Result<(), StoreError> {
         check_header(&self.path)?;
         let (old, log) = {
             let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
             (opened.pool.clone(), opened.log())
         };
-        Opened::abandon(old, &self.path, log).await;
-        let opened = Opened::open(&self.path).await?;
+        OpenFile::abandon(old, &self.path, log).await;
+        let opened = OpenFile::open(&self.path).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         self.adopt().await
     }
 
     /// Adds what a file lacks: our change log, missing layers, missing triggers.
-    async fn adopt(&self) -> Result<(), Error> {
+    async fn adopt(&self) -> Result<(), StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let present: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
@@ -141,7 +141,7 @@ impl GeoPackage {
         Ok(())
     }
 
-    async fn check_columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<(), Error> {
+    async fn check_columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<(), StoreError> {
         let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
             .bind(&layer.id)
             .fetch_all(connection)
@@ -149,13 +149,13 @@ impl GeoPackage {
             .map_err(|error| self.database(error))?;
         let needed = ["fid", "geom", "id"].into_iter().chain(layer.fields.iter().map(|field| field.name.as_str()));
         match needed.into_iter().find(|needed| !columns.iter().any(|column| column == needed)) {
-            Some(column) => Err(Error::MissingColumn { table: layer.id.clone(), column: column.to_owned() }),
+            Some(column) => Err(StoreError::MissingColumn { table: layer.id.clone(), column: column.to_owned() }),
             None => Ok(()),
         }
     }
 
-    fn database(&self, source: sqlx::Error) -> Error {
-        Error::Database { location: self.location.clone(), source }
+    fn database(&self, source: sqlx::Error) -> StoreError {
+        StoreError::Database { location: self.location.clone(), source }
     }
 
     async fn read_layers(&self, pool: SqlitePool, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
@@ -164,7 +164,7 @@ impl GeoPackage {
         let position = log_end(&mut moment).await?;
         for (at, layer) in self.schemas.iter().enumerate() {
             let sql = select(layer, "WHERE id IS NOT NULL ORDER BY fid");
-            let mut faults = Faults::new(layer);
+            let mut faults = ReadWarnings::new(layer);
             let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *moment);
             while let Some(row) = rows.try_next().await? {
                 if let Some(feature) = read_feature(&row, layer, &mut faults)? {
@@ -201,7 +201,7 @@ impl GeoPackage {
                 .bind(id.as_str())
                 .fetch_optional(&mut *moment)
                 .await?;
-            let mut faults = Faults::new(schema);
+            let mut faults = ReadWarnings::new(schema);
             let now = row.map(|row| read_feature(&row, schema, &mut faults)).transpose()?.flatten();
             faults.tell();
             changes.push(Change { layer: at, id, now });
@@ -222,7 +222,7 @@ impl GeoPackage {
         layer: &LayerSchema,
         features: &mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let without_indexes = edits::drop_spatial_indexes(&mut transaction, &self.schemas);
@@ -236,7 +236,7 @@ impl GeoPackage {
             if on_conflict == OnConflict::Refuse
                 && let Some(id) = first_present(&mut transaction, layer, &batch).await.map_err(|e| self.database(e))?
             {
-                return Err(Error::Duplicate { layer: layer.id.clone(), id });
+                return Err(StoreError::Duplicate { layer: layer.id.clone(), id });
             }
             insert(&mut transaction, layer, &batch).await.map_err(|error| self.database(error))?;
             count += batch.len();
@@ -258,14 +258,14 @@ impl Store for GeoPackage {
         &self.schemas
     }
 
-    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>> {
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
         Box::pin(async move { self.read_layers(self.pool()?, sink).await.map_err(|error| self.database(error)) })
     }
 
-    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move {
             let pool = match self.pool() {
-                Err(replaced @ Error::Replaced { .. }) => {
+                Err(replaced @ StoreError::Replaced { .. }) => {
                     tracing::warn!("{replaced}");
                     self.open_again().await?;
                     return Ok(Changes::Lost);
@@ -289,11 +289,11 @@ impl Store for GeoPackage {
         layer: usize,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
-    ) -> BoxFuture<'a, Result<usize, Error>> {
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(self.insert_all(&self.schemas[layer], features, on_conflict))
     }
 
-    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>> {
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.apply_batch(batch))
     }
 
@@ -304,13 +304,13 @@ impl Store for GeoPackage {
 }
 
 /// A new file that does not yet stand under its name.
-pub struct Draft {
+pub struct NewFile {
     store: GeoPackage,
     unfinished: PathBuf,
     path: PathBuf,
 }
 
-impl Draft {
+impl NewFile {
     /// The store, to be filled.
     #[must_use]
     pub fn store(&self) -> &GeoPackage {
@@ -321,15 +321,15 @@ impl Draft {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub async fn finish(self) -> Result<(), Error> {
+    pub async fn finish(self) -> Result<(), StoreError> {
         // Closing the last connection folds the write-ahead log into the file.
         self.store.close().await;
         std::fs::rename(&self.unfinished, &self.path).map_err(file_error(&self.path))
     }
 }
 
-fn file_error(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
-    move |source| Error::File { path: path.display().to_string(), source }
+fn file_error(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
+    move |source| StoreError::File { path: path.display().to_string(), source }
 }
 
 /// A database file and what SQLite keeps beside it.
@@ -342,13 +342,13 @@ fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
 }
 
 /// Looks at the first bytes: SQLite's magic text, and "GPKG" at offset 68.
-fn check_header(path: &Path) -> Result<(), Error> {
+fn check_header(path: &Path) -> Result<(), StoreError> {
     const HEADER_BYTES: u64 = 100;
     let mut header = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut header))
         .map_err(file_error(path))?;
-    let wrong = |reason| Err(Error::NotGeoPackage { path: path.display().to_string(), reason });
+    let wrong = |reason| Err(StoreError::NotGeoPackage { path: path.display().to_string(), reason });
     if !header.starts_with(b"SQLite format 3\0") {
         return wrong("it is not an SQLite database");
     }

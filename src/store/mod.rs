@@ -1,12 +1,12 @@
 //! Where it is kept: one contract, and the houses that keep it.
 
-pub mod awaited;
-mod convert;
+pub mod deferred;
 mod edits;
 mod ewkb;
 pub mod geopackage;
+mod log_retention;
 pub mod postgis;
-mod trimming;
+mod wkb;
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use crate::model::schema::Label;
 use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerSchema};
 
-pub use awaited::Awaited;
+pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
 pub use postgis::PostGis;
 
@@ -111,10 +111,10 @@ pub trait Store: Send + Sync {
     fn schemas(&self) -> &[LayerSchema];
 
     /// Reads everything as of one moment and answers the log position of that moment.
-    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>>;
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>>;
 
     /// Reads what happened after a position.
-    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>>;
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>>;
 
     /// Resolves when a change may have happened, where the house can tell. A hint to look, never the news itself:
     /// looking from time to time is enough without it.
@@ -126,10 +126,10 @@ pub trait Store: Send + Sync {
         layer: usize,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
-    ) -> BoxFuture<'a, Result<usize, Error>>;
+    ) -> BoxFuture<'a, Result<usize, StoreError>>;
 
     /// Changes features: all edits of the batch or none. What is answered is committed.
-    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>>;
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>>;
 
     /// Closes every connection in order.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -137,7 +137,7 @@ pub trait Store: Send + Sync {
 
 /// Why a store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum StoreError {
     /// The file is something else.
     #[error("{path} is not a GeoPackage: {reason}; give another --store, or move the file away and a new one is made")]
     NotGeoPackage {
@@ -258,7 +258,7 @@ pub enum Remedy {
     Repair,
 }
 
-impl Error {
+impl StoreError {
     /// What helps against it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {

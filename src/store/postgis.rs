@@ -6,8 +6,8 @@
 
 mod copy;
 mod edits;
+mod follow_connection;
 mod foreign;
-mod line;
 mod migration;
 mod source;
 mod tables;
@@ -20,11 +20,11 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
 
-use self::line::{Ear, Line, answered};
-use self::migration::Outcome;
+use self::follow_connection::{FollowConnection, NotifyListener, answered};
+use self::migration::MigrationOutcome;
 use self::source::{Source, Watch};
-use super::trimming::Trimming;
-use super::{Change, Changes, Error, LogPosition, OnConflict, Sink, Store, TableLayer, ewkb};
+use super::log_retention::Trimming;
+use super::{Change, Changes, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer, ewkb};
 use crate::model::{Applied, Batch, Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
 
 const CONNECTIONS: u32 = 4;
@@ -38,8 +38,8 @@ pub struct PostGis {
     /// For writing.
     pool: PgPool,
     /// For following.
-    line: Line,
-    ear: Ear,
+    follow_connection: FollowConnection,
+    ear: NotifyListener,
     schemas: Vec<LayerSchema>,
     /// One for each schema: ours first, then those of other programs.
     sources: Vec<Source>,
@@ -53,7 +53,7 @@ impl PostGis {
     /// # Errors
     /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
     /// the role may not make.
-    pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, Error> {
+    pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, StoreError> {
         let options = options(url)?.application_name("onemap");
         let location = location(&options);
         let pool = PgPoolOptions::new()
@@ -61,10 +61,11 @@ impl PostGis {
             .acquire_timeout(CONNECT_TIMEOUT)
             .connect_with(options.clone())
             .await
-            .map_err(|source| Error::Database { location: location.clone(), source })?;
+            .map_err(|source| StoreError::Database { location: location.clone(), source })?;
         let sources = schemas.iter().cloned().map(Source::own).collect();
-        let (line, ear, trimming) = (Line::new(options.clone()), Ear::open(options), Trimming::default());
-        let mut store = Self { location, pool, line, ear, schemas, sources, is_new: false, trimming };
+        let (follow_connection, ear, trimming) =
+            (FollowConnection::new(options.clone()), NotifyListener::open(options), Trimming::default());
+        let mut store = Self { location, pool, follow_connection, ear, schemas, sources, is_new: false, trimming };
         store.is_new = store.migrate().await?;
         store.add_foreign(foreign).await?;
         Ok(store)
@@ -74,7 +75,7 @@ impl PostGis {
     ///
     /// # Errors
     /// When it is not the address of a database.
-    pub fn location_of(url: &str) -> Result<String, Error> {
+    pub fn location_of(url: &str) -> Result<String, StoreError> {
         options(url).map(|options| location(&options))
     }
 
@@ -84,13 +85,13 @@ impl PostGis {
         self.is_new
     }
 
-    async fn add_foreign(&mut self, tables: &[TableLayer]) -> Result<(), Error> {
+    async fn add_foreign(&mut self, tables: &[TableLayer]) -> Result<(), StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         for table in tables {
             let source = foreign::discover(&mut connection, table).await?;
             if self.schemas.iter().any(|schema| schema.id == source.schema.id) {
                 let reason = format!("there is another layer {:?}; give this one an id of its own", source.schema.id);
-                return Err(Error::UnusableTable { table: table.table.clone(), reason });
+                return Err(StoreError::UnusableTable { table: table.table.clone(), reason });
             }
             self.schemas.push(source.schema.clone());
             self.sources.push(source);
@@ -98,14 +99,14 @@ impl PostGis {
         Ok(())
     }
 
-    async fn migrate(&self) -> Result<bool, Error> {
+    async fn migrate(&self) -> Result<bool, StoreError> {
         let location = || self.location.clone();
         match migration::run(&self.pool, &self.schemas).await {
-            Ok(Outcome::Made) => Ok(true),
-            Ok(Outcome::Present) => Ok(false),
-            Ok(Outcome::NoPostGis) => Err(Error::NoPostGis { location: location() }),
-            Ok(Outcome::Newer(steps)) => Err(Error::NewerStore { location: location(), steps }),
-            Err(error) if is_forbidden(&error) => Err(Error::ReadOnly { location: location(), source: error }),
+            Ok(MigrationOutcome::Made) => Ok(true),
+            Ok(MigrationOutcome::Present) => Ok(false),
+            Ok(MigrationOutcome::NoPostGis) => Err(StoreError::NoPostGis { location: location() }),
+            Ok(MigrationOutcome::Newer(steps)) => Err(StoreError::NewerStore { location: location(), steps }),
+            Err(error) if is_forbidden(&error) => Err(StoreError::ReadOnly { location: location(), source: error }),
             Err(error) => Err(self.database(error)),
         }
     }
@@ -115,8 +116,8 @@ impl PostGis {
         self.sources[layer].relation == tables::name(&self.schemas[layer])
     }
 
-    fn database(&self, source: sqlx::Error) -> Error {
-        Error::Database { location: self.location.clone(), source }
+    fn database(&self, source: sqlx::Error) -> StoreError {
+        StoreError::Database { location: self.location.clone(), source }
     }
 
     async fn read_layers(&self, moment: &mut PgConnection, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
@@ -202,7 +203,7 @@ impl PostGis {
         layer: &LayerSchema,
         features: &mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
-    ) -> Result<usize, Error> {
+    ) -> Result<usize, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin().await.map_err(|error| self.database(error))?;
         let (table, columns) = (tables::name(layer), tables::columns(layer));
@@ -211,7 +212,7 @@ impl PostGis {
             OnConflict::Replace => merge_in(&mut transaction, &table, &columns, features).await,
         };
         let count = stored.map_err(|error| match clashing_id(&error) {
-            Some(id) => Error::Duplicate { layer: layer.id.clone(), id },
+            Some(id) => StoreError::Duplicate { layer: layer.id.clone(), id },
             None => self.database(error),
         })?;
         transaction.commit().await.map_err(|error| self.database(error))?;
@@ -228,19 +229,19 @@ impl Store for PostGis {
         &self.schemas
     }
 
-    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, Error>> {
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
         Box::pin(async move {
-            let read = self.line.read(async |moment| self.read_layers(moment, sink).await);
+            let read = self.follow_connection.read(async |moment| self.read_layers(moment, sink).await);
             read.await.map_err(|error| self.database(error))
         })
     }
 
-    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, Error>> {
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move {
             if self.trimming.is_due() {
                 self.trim().await;
             }
-            let read = self.line.read(async |moment| self.read_changes(moment, position).await);
+            let read = self.follow_connection.read(async |moment| self.read_changes(moment, position).await);
             read.await.map_err(|error| self.database(error))
         })
     }
@@ -254,30 +255,30 @@ impl Store for PostGis {
         layer: usize,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
-    ) -> BoxFuture<'a, Result<usize, Error>> {
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
             let schema = &self.schemas[layer];
             if !self.is_own(layer) {
-                return Err(Error::NotOurs { layer: schema.id.clone() });
+                return Err(StoreError::NotOurs { layer: schema.id.clone() });
             }
             self.copy_all(schema, features, on_conflict).await
         })
     }
 
-    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, Error>> {
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.apply_batch(batch))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.line.close().await;
+            self.follow_connection.close().await;
             self.pool.close().await;
         })
     }
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, Error> {
-    let unreadable = |source| Error::Database { location: "the address of the database".to_owned(), source };
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let unreadable = |source| StoreError::Database { location: "the address of the database".to_owned(), source };
     url.parse().map_err(unreadable)
 }
 

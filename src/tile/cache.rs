@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
-use super::{Choice, TileAddress, reach, render};
-use crate::snapshot::{Head, Layer, Snapshot, Version};
+use super::{FeatureFilter, TileAddress, reach, render};
+use crate::snapshot::{Layer, Snapshot, SnapshotHandle, Version};
 
 /// Bytes that a kept tile costs beside its own.
 const OVERHEAD_BYTES: u64 = 256;
@@ -24,7 +24,7 @@ const BROTLI_WINDOW: u32 = 20;
 
 /// How the bytes of a tile are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Packing {
+pub enum ContentEncoding {
     /// Not at all.
     Plain,
     /// RFC 1952.
@@ -35,16 +35,16 @@ pub enum Packing {
 
 /// A tile that is ready to be sent.
 #[derive(Debug)]
-pub struct Finished {
+pub struct CachedTile {
     bytes: Bytes,
-    packing: Packing,
+    packing: ContentEncoding,
     tag: Box<str>,
     made: Version,
     /// The newest version that it is known to be right for.
-    right_until: AtomicI64,
+    valid_until: AtomicI64,
 }
 
-impl Finished {
+impl CachedTile {
     /// What is sent; empty when nothing is there.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
@@ -53,7 +53,7 @@ impl Finished {
 
     /// How it is packed: as was asked for, or not at all where that would not make it smaller.
     #[must_use]
-    pub fn packing(&self) -> Packing {
+    pub fn packing(&self) -> ContentEncoding {
         self.packing
     }
 
@@ -66,19 +66,19 @@ impl Finished {
 
 /// Which tile is wanted.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct TileRequest<'a> {
     /// Remembers what changed.
-    pub head: &'a Head,
-    /// The picture that the tile is to show.
+    pub head: &'a SnapshotHandle,
+    /// The snapshot that the tile is to show.
     pub snapshot: &'a Snapshot,
-    /// Layers of that picture, in the order of drawing.
+    /// Layers of that snapshot, in the order of drawing.
     pub layers: &'a [&'a Layer],
     /// The place.
     pub address: TileAddress,
     /// How it is to be packed.
-    pub packing: Packing,
+    pub packing: ContentEncoding,
     /// Which features; all without it.
-    pub choice: Option<Choice<'a>>,
+    pub choice: Option<FeatureFilter<'a>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -86,14 +86,14 @@ struct Key {
     layers: Box<str>,
     choice: Box<str>,
     address: TileAddress,
-    packing: Packing,
+    packing: ContentEncoding,
 }
 
 #[derive(Clone)]
 struct Weight;
 
-impl quick_cache::Weighter<Key, Arc<Finished>> for Weight {
-    fn weight(&self, key: &Key, tile: &Arc<Finished>) -> u64 {
+impl quick_cache::Weighter<Key, Arc<CachedTile>> for Weight {
+    fn weight(&self, key: &Key, tile: &Arc<CachedTile>) -> u64 {
         OVERHEAD_BYTES + (key.layers.len() + key.choice.len() + tile.bytes.len() + tile.tag.len()) as u64
     }
 }
@@ -101,7 +101,7 @@ impl quick_cache::Weighter<Key, Arc<Finished>> for Weight {
 /// The finished tiles.
 pub struct TileCache {
     /// `None` when nothing is to be kept.
-    kept: Option<Cache<Key, Arc<Finished>, Weight>>,
+    kept: Option<Cache<Key, Arc<CachedTile>, Weight>>,
     tag: fn(&[u8]) -> String,
 }
 
@@ -114,9 +114,9 @@ impl TileCache {
         Self { kept, tag }
     }
 
-    /// A tile, equal to one made from the picture now. Callers who want the same tile at once wait for one maker.
+    /// A tile, equal to one made from the snapshot now. Callers who want the same tile at once wait for one maker.
     #[must_use]
-    pub fn get(&self, wanted: Wanted<'_>) -> Arc<Finished> {
+    pub fn get(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
         let Some(kept) = &self.kept else { return self.make(wanted) };
         let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
         let key = Key {
@@ -128,7 +128,7 @@ impl TileCache {
         loop {
             match kept.get_value_or_guard(&key, None) {
                 GuardResult::Value(found) if is_right(&found, wanted) => return found,
-                // A reader who still holds an older picture leaves the newer tile to the others.
+                // A reader who still holds an older snapshot leaves the newer tile to the others.
                 GuardResult::Value(found) if found.made > wanted.snapshot.version() => return self.make(wanted),
                 GuardResult::Value(found) => {
                     kept.remove_if(&key, |still| Arc::ptr_eq(still, &found));
@@ -144,40 +144,40 @@ impl TileCache {
         }
     }
 
-    fn make(&self, wanted: Wanted<'_>) -> Arc<Finished> {
+    fn make(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
         let version = wanted.snapshot.version();
-        let right_until = AtomicI64::new(version);
-        Arc::new(if wanted.packing == Packing::Plain {
+        let valid_until = AtomicI64::new(version);
+        Arc::new(if wanted.packing == ContentEncoding::Plain {
             let bytes = Bytes::from(render(wanted.layers, wanted.address, wanted.choice));
             let tag = (self.tag)(&bytes).into();
-            Finished { bytes, packing: Packing::Plain, tag, made: version, right_until }
+            CachedTile { bytes, packing: ContentEncoding::Plain, tag, made: version, valid_until }
         } else {
-            let plain = self.get(Wanted { packing: Packing::Plain, ..wanted });
+            let plain = self.get(TileRequest { packing: ContentEncoding::Plain, ..wanted });
             let packed = pack(&plain.bytes, wanted.packing).ok().filter(|packed| packed.len() < plain.bytes.len());
-            let packing = packed.as_ref().map_or(Packing::Plain, |_| wanted.packing);
+            let packing = packed.as_ref().map_or(ContentEncoding::Plain, |_| wanted.packing);
             let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
-            Finished { bytes, packing, tag: plain.tag.clone(), made: plain.made, right_until }
+            CachedTile { bytes, packing, tag: plain.tag.clone(), made: plain.made, valid_until }
         })
     }
 }
 
-/// Whether a tile shows the picture that is wanted.
-fn is_right(tile: &Finished, wanted: Wanted<'_>) -> bool {
+/// Whether a tile shows the snapshot that is wanted.
+fn is_right(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
     let now = wanted.snapshot.version();
-    let right_until = tile.right_until.load(Ordering::Acquire);
-    if (tile.made..=right_until).contains(&now) {
+    let valid_until = tile.valid_until.load(Ordering::Acquire);
+    if (tile.made..=valid_until).contains(&now) {
         return true;
     }
     let right =
-        if now > right_until { is_untouched(wanted, right_until, now) } else { is_untouched(wanted, now, tile.made) };
+        if now > valid_until { is_untouched(wanted, valid_until, now) } else { is_untouched(wanted, now, tile.made) };
     if right {
-        tile.right_until.fetch_max(now, Ordering::AcqRel);
+        tile.valid_until.fetch_max(now, Ordering::AcqRel);
     }
     right
 }
 
 /// Whether nothing that a tile shows changed between two versions.
-fn is_untouched(wanted: Wanted<'_>, from: Version, to: Version) -> bool {
+fn is_untouched(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
     let Some(swaps) = wanted.head.changes(from, to) else { return false };
     let boxes: Vec<_> = reach(wanted.address).split().collect();
     let shows = |layer: usize| {
@@ -194,16 +194,16 @@ fn is_untouched(wanted: Wanted<'_>, from: Version, to: Version) -> bool {
     })
 }
 
-fn pack(plain: &[u8], packing: Packing) -> std::io::Result<Vec<u8>> {
+fn pack(plain: &[u8], packing: ContentEncoding) -> std::io::Result<Vec<u8>> {
     let room = Vec::with_capacity(plain.len() / 2);
     match packing {
-        Packing::Plain => Ok(plain.to_vec()),
-        Packing::Gzip => {
+        ContentEncoding::Plain => Ok(plain.to_vec()),
+        ContentEncoding::Gzip => {
             let mut packer = flate2::write::GzEncoder::new(room, flate2::Compression::default());
             packer.write_all(plain)?;
             packer.finish()
         }
-        Packing::Brotli => {
+        ContentEncoding::Brotli => {
             let mut packer = brotli::CompressorWriter::new(room, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
             packer.write_all(plain)?;
             Ok(packer.into_inner())

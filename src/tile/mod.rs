@@ -1,22 +1,22 @@
-//! Answers as pictures: layers and a tile address in, vector tile bytes out. Plain functions on a picture.
+//! Answers as snapshots: layers and a tile address in, vector tile bytes out. Plain functions on a snapshot.
 
 pub mod cache;
-pub mod grid;
+mod clip;
 mod mvt;
-mod shape;
+pub mod tile_matrix_set;
 
 use crate::geodesy::Envelope;
 use crate::model::View;
 use crate::snapshot::{Layer, Row};
 
-pub use grid::{Grid, InvalidAddress, TileAddress};
+pub use tile_matrix_set::{InvalidAddress, TileAddress, TileMatrixSet};
 
 /// Media type of the tiles.
 pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 
 /// Some of the features: by what each of them says, and by nothing else, so that a change elsewhere changes nothing.
 #[derive(Clone, Copy)]
-pub struct Choice<'a> {
+pub struct FeatureFilter<'a> {
     /// The same for the same choice.
     pub name: &'a str,
     /// Whether a feature of a layer, by its place in the list of layers, is one of them.
@@ -26,7 +26,7 @@ pub struct Choice<'a> {
 /// Draws layers into one Mapbox Vector Tile 2.1, each as a tile layer of the same name, in the order
 /// given. The same features give the same bytes: rows stand in order of id. Empty when nothing is there.
 #[must_use]
-pub fn render(layers: &[&Layer], address: TileAddress, choice: Option<Choice<'_>>) -> Vec<u8> {
+pub fn render(layers: &[&Layer], address: TileAddress, choice: Option<FeatureFilter<'_>>) -> Vec<u8> {
     let mut tile = mvt::Tile::default();
     let reach = reach(address);
     let drawn_here = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
@@ -38,7 +38,7 @@ pub fn render(layers: &[&Layer], address: TileAddress, choice: Option<Choice<'_>
         let mut drawn = mvt::LayerWriter::new(&layer.schema().id);
         for row in rows {
             let Some(stored) = row.shape() else { continue };
-            if let Some(geometry) = shape::project(stored.geometry(), address) {
+            if let Some(geometry) = clip::project(stored.geometry(), address) {
                 drawn.feature(row.id(), &geometry, properties(&row, &view));
             }
         }
@@ -49,7 +49,7 @@ pub fn render(layers: &[&Layer], address: TileAddress, choice: Option<Choice<'_>
 
 /// The box that decides what a tile shows: a feature whose own box does not share a point with it is not drawn.
 fn reach(address: TileAddress) -> Envelope {
-    address.buffered_envelope(shape::BUFFER_UNITS / shape::EXTENT)
+    address.buffered_envelope(clip::BUFFER_UNITS / clip::EXTENT)
 }
 
 /// The id and every public field that the catalog carries in tiles.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::shape::{Cell, Drawn, EXTENT};
+use super::clip::{EXTENT, TileGeometry, TilePoint};
 use crate::model::{FeatureId, Value, format_date, format_instant};
 
 const VERSION: u64 = 2;
@@ -86,16 +86,16 @@ impl LayerWriter {
         Self { name: name.to_owned(), features: Vec::new(), keys: Dictionary::new(), values: Dictionary::new() }
     }
 
-    pub(super) fn feature(&mut self, id: &FeatureId, geometry: &Drawn, properties: Vec<(&str, Attribute)>) {
+    pub(super) fn feature(&mut self, id: &FeatureId, geometry: &TileGeometry, properties: Vec<(&str, Attribute)>) {
         let mut tags = Vec::with_capacity(properties.len() * 2);
         for (name, value) in properties {
             tags.push(self.keys.entry(name.to_owned()));
             tags.push(self.values.entry(value));
         }
         let (kind, commands) = match geometry {
-            Drawn::Points(cells) => (1, points(cells)),
-            Drawn::Lines(lines) => (2, paths(lines, false)),
-            Drawn::Areas(rings) => (3, paths(rings, true)),
+            TileGeometry::Points(cells) => (1, points(cells)),
+            TileGeometry::Lines(lines) => (2, paths(lines, false)),
+            TileGeometry::Areas(rings) => (3, paths(rings, true)),
         };
         let mut feature = Vec::new();
         number_field(&mut feature, 1, stable_number(id));
@@ -153,10 +153,10 @@ pub(super) fn stable_number(id: &FeatureId) -> u64 {
 }
 
 /// Turns positions into the format's steps from a running cursor.
-struct Cursor(Cell);
+struct CommandCursor(TilePoint);
 
-impl Cursor {
-    fn step(&mut self, commands: &mut Vec<u32>, to: Cell) {
+impl CommandCursor {
+    fn step(&mut self, commands: &mut Vec<u32>, to: TilePoint) {
         commands.push(zigzag(to.0 - self.0.0));
         commands.push(zigzag(to.1 - self.0.1));
         self.0 = to;
@@ -169,18 +169,18 @@ fn command(id: u32, count: usize) -> u32 {
     id | (count << 3)
 }
 
-fn points(cells: &[Cell]) -> Vec<u32> {
+fn points(cells: &[TilePoint]) -> Vec<u32> {
     let mut commands = vec![command(MOVE_TO, cells.len())];
-    let mut cursor = Cursor((0, 0));
+    let mut cursor = CommandCursor((0, 0));
     for cell in cells {
         cursor.step(&mut commands, *cell);
     }
     commands
 }
 
-fn paths(paths: &[Vec<Cell>], closed: bool) -> Vec<u32> {
+fn paths(paths: &[Vec<TilePoint>], closed: bool) -> Vec<u32> {
     let mut commands = Vec::new();
-    let mut cursor = Cursor((0, 0));
+    let mut cursor = CommandCursor((0, 0));
     for path in paths {
         let Some((first, rest)) = path.split_first() else { continue };
         commands.push(command(MOVE_TO, 1));

@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::proxy::Proxy;
-use crate::stage::{Folder, Reply, Server};
+use crate::support::database::{fresh_database, psql};
+use crate::support::proxy::Proxy;
+use crate::support::{Folder, Reply, Server};
 
 /// A server, and a writer who holds its token.
 struct Writer {
@@ -61,7 +61,7 @@ fn a_feature_lives_and_dies_and_every_answer_knows_it() {
         assert_eq!((made.status, made.json()), (201, json!({"id": "X-1"})), "{:?}", made.json());
         let own = format!("{ITEMS}/X-1");
         assert!(made.header("location").ends_with(&own));
-        assert_eq!(made.header("x-onemap-picture"), "", "the picture was there in time");
+        assert_eq!(made.header("x-onemap-snapshot"), "", "the snapshot was there in time");
         // No waiting: what was acknowledged is seen at once.
         let item = writer.server.get(&own);
         assert_eq!(item.header("etag"), made.header("etag"));
@@ -286,7 +286,7 @@ fn while_the_database_is_gone_nothing_is_half_done() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
     assert_eq!(psql(&database, "SELECT count(*) FROM onemap.shelters WHERE id = 'X-1'").trim(), "0");
     line.mend();
-    let made = crate::stage::until("it is stored", || {
+    let made = crate::support::until("it is stored", || {
         Some(writer.send("POST", ITEMS, &[("Idempotency-Key", "again")], &shelter("X-1", 1)).status)
             .filter(|status| *status != 503)
     });

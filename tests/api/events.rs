@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::refuses;
-use crate::stage::listener::{Listener, edit, point_literal};
-use crate::stage::{Folder, Reply, Server, run_well};
+use crate::support::listener::{Listener, edit, point_literal};
+use crate::support::{Folder, Reply, Server, run_well};
 
 const AT_FIRST: [f64; 4] = [118.847_643, 26.212_531, 118.847_643, 26.212_531];
 
@@ -38,7 +38,7 @@ fn a_move_tells_both_places_and_a_deletion_the_old_one() {
         moved.data,
         json!({"data_version": version, "layer": "shelters", "count": 1, "ids": ["SH-0001"], "boxes": [old, new]})
     );
-    // What is told is in the picture.
+    // What is told is in the snapshot.
     let now = server.get("/ogc/collections/shelters/items/SH-0001").json();
     assert_eq!(now["geometry"]["coordinates"], json!([118.6, 26.1]));
     edit(&file, "update shelters set name = '新名' where id = 'SH-0001'");

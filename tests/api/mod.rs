@@ -6,7 +6,7 @@ mod filters;
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::{Folder, Server};
+use crate::support::{Folder, Server};
 
 /// Wants a refusal that names the parameter, the value and what would be accepted.
 fn refuses(server: &Server, path: &str, status: u16, parameter: &str, accepted: &str) {
@@ -148,8 +148,8 @@ fn a_box_over_the_antimeridian_finds_both_sides() {
     let points = json!({"type": "FeatureCollection", "features": [point("west", -179.5), point("east", 179.5), point("far", 0.0)]});
     folder.write("points.geojson", points.to_string());
     folder.write("line.geojson", line.to_string());
-    crate::stage::run_well(&folder, &["import", "points.geojson", "--layer", "stations"]);
-    crate::stage::run_well(&folder, &["import", "line.geojson", "--layer", "roads"]);
+    crate::support::run_well(&folder, &["import", "points.geojson", "--layer", "stations"]);
+    crate::support::run_well(&folder, &["import", "line.geojson", "--layer", "roads"]);
     let server = Server::start(&folder, &[]);
     for (layer, expected) in [("stations", json!(["east", "west"])), ("roads", json!(["line"]))] {
         let found = server.get(&format!("/ogc/collections/{layer}/items?bbox=179,0,-179,20")).json();

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::listener::edit;
-use crate::stage::node::script_well;
-use crate::stage::{Folder, Server, await_that};
+use crate::support::database::{fresh_database, psql};
+use crate::support::listener::edit;
+use crate::support::node::script_well;
+use crate::support::{Folder, Server, await_that};
 
 /// Edges are straight on the map here and geodesics there; cut short they differ by less than this, metres.
 const AGREEMENT_M: f64 = 0.01;

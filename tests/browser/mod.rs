@@ -1,30 +1,30 @@
 //! Chromium: the map draws, answers and speaks two languages, and asks no other host; the style is valid.
 
-use crate::stage::node::script_well;
-use crate::stage::{Server, project};
+use crate::support::node::script_well;
+use crate::support::{Server, project};
 
 #[test]
 fn the_viewer_draws_answers_and_speaks_two_languages() {
     let (_folder, server) = Server::of_sample();
-    let pictures = project().join("target/screenshots");
-    let printed = script_well("browser/viewer.mjs", &[&server.url, &pictures.display().to_string()]);
+    let snapshots = project().join("target/screenshots");
+    let printed = script_well("browser/viewer.mjs", &[&server.url, &snapshots.display().to_string()]);
     assert!(printed.lines().count() > 5, "{printed}");
 }
 
 #[test]
 fn what_moves_in_the_store_moves_on_the_open_map() {
     let (folder, server) = Server::of_sample();
-    let pictures = project().join("target/screenshots").display().to_string();
+    let snapshots = project().join("target/screenshots").display().to_string();
     let file = folder.file("onemap.gpkg").display().to_string();
-    let printed = script_well("browser/events.mjs", &[&server.url, &pictures, &file]);
+    let printed = script_well("browser/events.mjs", &[&server.url, &snapshots, &file]);
     assert_eq!(printed.lines().count(), 4, "{printed}");
 }
 
 #[test]
 fn names_are_found_and_audits_are_drawn() {
     let (_folder, server) = Server::of_sample();
-    let pictures = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/search.mjs", &[&server.url, &pictures]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/search.mjs", &[&server.url, &snapshots]);
     assert_eq!(printed.lines().count(), 4, "{printed}");
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::{Folder, Server, foreign, run, run_well};
+use crate::support::{Folder, Server, foreign, run, run_well};
 
 #[expect(clippy::needless_pass_by_value, reason = "callers write the properties in place")]
 fn feature(id: &str, lon: f64, lat: f64, properties: Json) -> Json {
@@ -133,7 +133,7 @@ fn a_file_that_cannot_be_read_says_why() {
 #[test]
 fn a_truncated_flatgeobuf_is_refused_whole() {
     let folder = Folder::new();
-    let whole = std::fs::read(crate::stage::project().join("data/minqing/villages.fgb")).expect("the sample");
+    let whole = std::fs::read(crate::support::project().join("data/minqing/villages.fgb")).expect("the sample");
     folder.write("cut.fgb", &whole[..whole.len() - 500]);
     let (code, log) = import(&folder, &["cut.fgb", "--layer", "villages"]);
     assert!(code == Some(3) && log.contains("breaks off"), "{log}");

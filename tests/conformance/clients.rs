@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 use super::document;
-use crate::stage::{Folder, Server, foreign, project};
+use crate::support::{Folder, Server, foreign, project};
 
 /// A program of the Python packages that tests stand on.
 pub(crate) fn python(name: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{document, link, path};
-use crate::stage::{Folder, Server, encoded, foreign, project};
+use crate::support::{Folder, Server, encoded, foreign, project};
 
 #[test]
 fn every_declared_class_stands_in_the_readme_with_its_test() {

@@ -6,7 +6,7 @@ mod tilesets;
 
 use serde_json::Value as Json;
 
-use crate::stage::Server;
+use crate::support::Server;
 
 /// The link of a relation, and maybe a media type, in a document.
 fn link(document: &Json, rel: &str, media_type: &str) -> String {

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{document, link, path};
-use crate::stage::node::script_well;
-use crate::stage::{Server, encoded};
+use crate::support::node::script_well;
+use crate::support::{Server, encoded};
 
 #[test]
 fn grids_have_the_scales_of_the_registry() {

@@ -8,7 +8,7 @@ use geozero::geojson::GeoJson;
 use serde_json::{Value as Json, json};
 
 use super::vincenty;
-use crate::stage::{Server, encoded};
+use crate::support::{Server, encoded};
 
 /// Two series for the same distance agree to this, metres.
 const AGREEMENT_M: f64 = 1e-3;
@@ -72,7 +72,7 @@ fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 
 fn suits(feature: &Json, hazard: &str) -> Option<bool> {
     let names = |list: &str| feature["properties"][list].as_array().is_some_and(|list| list.contains(&json!(hazard)));
-    if names("unfit") { Some(false) } else { names("fits").then_some(true) }
+    if names("unfit") { Some(false) } else { names("eligible").then_some(true) }
 }
 
 fn can(feature: &Json, skill: &str) -> Option<bool> {
@@ -174,7 +174,7 @@ fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
                 let metres = properties["distance_m"].as_f64().expect("metres");
                 assert!((metres - distance_m(from, feature)).abs() < AGREEMENT_M, "{path}: {feature}");
                 let known = verdict(world, feature) == Some(true);
-                assert_eq!(properties["standing"], if known { "fits" } else { "unknown" }, "{path}");
+                assert_eq!(properties["eligibility"], if known { "eligible" } else { "unknown" }, "{path}");
                 assert_eq!(properties["reasons"].is_array(), !known, "{path}");
             }
             // Whoever is nearer and was not answered is told of, with a reason.
@@ -186,9 +186,9 @@ fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
                 nearer.truncate(nearer.iter().position(|id| *id == last).expect("it is there") + 1);
             }
             nearer.retain(|id| !expected.contains(id));
-            assert_eq!(ids(&told["passed_over"]), nearer, "{path}");
-            assert_eq!(told["more_passed_over"], false);
-            for passed in told["passed_over"].as_array().expect("a list") {
+            assert_eq!(ids(&told["excluded"]), nearer, "{path}");
+            assert_eq!(told["more_excluded"], false);
+            for passed in told["excluded"].as_array().expect("a list") {
                 let reasons = passed["reasons"].as_array().expect("reasons");
                 assert!(!reasons.is_empty(), "{path}: {passed}");
                 let own = features.iter().find(|feature| feature["id"] == passed["id"]).expect("a feature");
@@ -210,13 +210,13 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
         let properties = &feature["properties"];
         let holds = match reason["code"].as_str().expect("a code") {
             "status" => properties["status"] == reason["status"],
-            "room" => {
+            "capacity" => {
                 let free = [free(feature, "capacity"), free(feature, "capacity_night")];
                 free.contains(&reason["free"].as_i64()) && reason["free"].as_i64() < reason["asked"].as_i64()
             }
-            "room_unknown" => free(feature, "capacity").is_none() || free(feature, "capacity_night").is_none(),
-            "unfit" => suits(feature, reason["hazard"].as_str().expect("a hazard")) == Some(false),
-            "fit_unknown" => suits(feature, reason["hazard"].as_str().expect("a hazard")).is_none(),
+            "capacity_unknown" => free(feature, "capacity").is_none() || free(feature, "capacity_night").is_none(),
+            "unsuitable" => suits(feature, reason["hazard"].as_str().expect("a hazard")) == Some(false),
+            "suitability_unknown" => suits(feature, reason["hazard"].as_str().expect("a hazard")).is_none(),
             "skill" => can(feature, reason["skill"].as_str().expect("a skill")) == Some(false),
             "skills_unknown" => properties["skills"].is_null(),
             "stock" => {
@@ -226,7 +226,7 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
             "inside" => world.is_inside(feature, &["flood", "landslide", "debris_flow"], 3),
             "stock_unknown" => properties["stock"].is_null(),
             "ended" => properties["agreement_until"] == reason["until"],
-            "filter" | "elsewhere" => true,
+            "filter" | "outside_area" => true,
             other => panic!("{other} is no reason that was asked for"),
         };
         assert!(holds, "{reason} of {feature}");
@@ -240,7 +240,7 @@ fn a_set_covers_the_demand_with_the_nearest_and_nobody_too_much() {
     for from in [(118.86, 26.22), (118.62, 26.05), (118.95, 26.4)] {
         let point = format!("point={},{}", from.0, from.1);
         // Places: each gives all it has, but the last.
-        let answer = server.get(&format!("/api/nearest?{point}&layer=shelters&people=4000&combine=true")).json();
+        let answer = server.get(&format!("/api/nearest?{point}&layer=shelters&people=4000&cover=true")).json();
         let mut fitting: Vec<(f64, i64, Json)> = all(&server, "shelters")
             .into_iter()
             .filter(|feature| with_room(feature, 1) == Some(true))
@@ -261,18 +261,18 @@ fn a_set_covers_the_demand_with_the_nearest_and_nobody_too_much() {
         let features = answer["features"].as_array().expect("features");
         let given = features
             .iter()
-            .map(|own| (own["id"].clone(), own["properties"]["gives"]["people"].as_i64().expect("people")));
+            .map(|own| (own["id"].clone(), own["properties"]["contributes"]["people"].as_i64().expect("people")));
         assert_eq!(given.collect::<Vec<_>>(), expected);
         assert_eq!(answer["layers"][0]["covered"], true);
     }
     // More than there is: what is left is told.
-    let answer = server.get("/api/nearest?point=118.86,26.22&layer=depots&items=tent:1000000&combine=true").json();
+    let answer = server.get("/api/nearest?point=118.86,26.22&layer=depots&items=tent:1000000&cover=true").json();
     let uncovered = answer["layers"][0]["uncovered"]["items"][0]["quantity"].as_i64().expect("a quantity");
     let given: i64 = answer["features"]
         .as_array()
         .expect("features")
         .iter()
-        .map(|own| own["properties"]["gives"]["items"][0]["quantity"].as_i64().expect("a quantity"))
+        .map(|own| own["properties"]["contributes"]["items"][0]["quantity"].as_i64().expect("a quantity"))
         .sum();
     assert_eq!(given + uncovered, 1_000_000);
 }
@@ -285,7 +285,7 @@ fn a_set_has_every_skill_and_nobody_who_is_not_needed() {
         let point = format!("point={},{}", from.0, from.1);
         // Skills: exhaustive search finds no covering set whose farthest member is nearer, and none can be left out.
         let answer =
-            server.get(&format!("/api/nearest?{point}&layer=teams&skills={}&combine=true", skills.join(","))).json();
+            server.get(&format!("/api/nearest?{point}&layer=teams&skills={}&cover=true", skills.join(","))).json();
         let mut ready: Vec<(f64, u32)> = all(&server, "teams")
             .iter()
             .filter(|feature| status(feature, &TEAM) == Some(true))

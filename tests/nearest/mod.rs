@@ -7,8 +7,8 @@ use geo::{Geometry, LineString, Polygon};
 use onemap::geodesy::LonLat;
 use onemap::model::schema::Label;
 use onemap::model::{Feature, FeatureId, GeometryKind, LayerSchema, Roles, Shape};
-use onemap::query::nearest::origin::Origin;
-use onemap::query::nearest::walk::{Near, Reach, nearest_where};
+use onemap::query::nearest::traversal::{Near, SearchLimit, nearest_where};
+use onemap::query::query_geometry::QueryGeometry;
 use onemap::snapshot::Layer;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
@@ -60,8 +60,8 @@ fn at((lon, lat): (f64, f64)) -> LonLat {
 
 /// Whatever is nearest.
 fn plain(layer: &Layer, from: (f64, f64), k: usize, max_distance_m: Option<f64>) -> Vec<Near<'_>> {
-    let origin = Origin::point(at(from));
-    nearest_where(layer, &origin, Reach { k, max_distance_m }, |_| true, |_| true)
+    let origin = QueryGeometry::point(at(from));
+    nearest_where(layer, &origin, SearchLimit { k, max_distance_m }, |_| true, |_| true)
 }
 
 /// Vincenty's and Karney's results agree to this, metres.

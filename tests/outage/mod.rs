@@ -2,12 +2,12 @@
 
 use serde_json::Value as Json;
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::proxy::Proxy;
-use crate::stage::{Folder, Server, await_that, run};
+use crate::support::database::{fresh_database, psql};
+use crate::support::proxy::Proxy;
+use crate::support::{Folder, Server, await_that, run};
 
 /// A server over a database at the end of a line that can be broken.
-struct Scene {
+struct OutageFixture {
     folder: Folder,
     /// The database itself.
     database: String,
@@ -16,7 +16,7 @@ struct Scene {
     line: Proxy,
 }
 
-impl Scene {
+impl OutageFixture {
     fn new() -> Self {
         let database = fresh_database();
         let (before, after) = database.split_once('@').expect("a user");
@@ -48,7 +48,7 @@ fn is_ready(server: &Server) -> bool {
 
 #[test]
 fn answers_go_on_while_the_line_is_cut_and_are_fresh_after_it_is_mended() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     let server = scene.serve();
     assert!(is_ready(&server));
     scene.line.cut();
@@ -67,7 +67,7 @@ fn answers_go_on_while_the_line_is_cut_and_are_fresh_after_it_is_mended() {
 
 #[test]
 fn a_silent_database_holds_nobody_up() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     let server = scene.serve();
     scene.line.silence();
     scene.rename("SH-0001", "改了的");
@@ -81,7 +81,7 @@ fn a_silent_database_holds_nobody_up() {
 
 #[test]
 fn it_starts_without_its_database_and_catches_up() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     let first = scene.serve();
     let version = first.get("/api/layers").json()["data_version"].clone();
     let before = name(&first);
@@ -103,7 +103,7 @@ fn it_starts_without_its_database_and_catches_up() {
 
 #[test]
 fn the_copy_holds_every_feature_as_it_was() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     // Kinds of values and shapes that the sample does not have.
     let first = scene.serve();
     psql(
@@ -129,7 +129,7 @@ fn the_copy_holds_every_feature_as_it_was() {
 
 #[test]
 fn a_copy_outlives_the_death_of_the_server() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     let first = scene.serve();
     await_that("a copy", || !copied(&scene.folder, "manifest").is_empty());
     first.kill();
@@ -139,7 +139,7 @@ fn a_copy_outlives_the_death_of_the_server() {
 
 #[test]
 fn a_damaged_copy_is_refused() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     assert_eq!(scene.serve().stop(), Some(0));
     scene.line.cut();
     let path = copied(&scene.folder, ".layer").into_iter().find(|path| path.contains("shelters-")).expect("a file");
@@ -155,7 +155,7 @@ fn a_damaged_copy_is_refused() {
 
 #[test]
 fn one_database_never_answers_for_another() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     assert_eq!(scene.serve().stop(), Some(0));
     scene.line.cut();
     let other = scene.store.replace("/onemap_test", "/another_onemap_test");
@@ -165,7 +165,7 @@ fn one_database_never_answers_for_another() {
 
 #[test]
 fn a_second_server_leaves_the_copy_to_the_first() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     let first = scene.serve();
     let second = scene.serve();
     assert!(is_ready(&second));
@@ -177,7 +177,7 @@ fn a_second_server_leaves_the_copy_to_the_first() {
 
 #[test]
 fn a_database_that_was_exchanged_is_read_anew() {
-    let scene = Scene::new();
+    let scene = OutageFixture::new();
     let server = scene.serve();
     let (administration, name_of) = scene.database.rsplit_once('/').expect("a database");
     let administration = format!("{administration}/postgres");

@@ -8,8 +8,8 @@ use onemap::query::filter::Language;
 
 use super::real_data;
 use crate::conformance::clients::python;
-use crate::stage::database::{fresh_database, gdal_name};
-use crate::stage::{Folder, Server, encoded, foreign, project};
+use crate::support::database::{fresh_database, gdal_name};
+use crate::support::{Folder, Server, encoded, foreign, project};
 
 const LAYERS: [&str; 3] =
     ["ne_110m_admin_0_countries", "ne_110m_populated_places_simple", "ne_110m_rivers_lake_centerlines"];

@@ -12,8 +12,8 @@ use onemap::geodesy::datum::{from_bd09, from_gcj02, to_bd09, to_gcj02};
 use onemap::geodesy::distance::distance_m;
 use serde_json::Value as Json;
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, chances, run, run_well};
+use crate::support::database::{fresh_database, psql};
+use crate::support::{Folder, Server, chances, run, run_well};
 
 fn real_data(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ONEMAP_REAL_DATA").map(PathBuf::from);

@@ -5,7 +5,7 @@ use std::process::Command;
 use onemap::model::Catalog;
 use serde_json::Value as Json;
 
-use crate::stage::{Folder, Server, project};
+use crate::support::{Folder, Server, project};
 
 #[test]
 fn drawing_it_again_gives_the_same_bytes() {

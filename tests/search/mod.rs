@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, encoded};
+use crate::support::database::{fresh_database, psql};
+use crate::support::{Folder, Server, encoded};
 
 fn search(server: &Server, query: &str) -> Vec<(String, String, String)> {
     let answer = server.get(&format!("/api/search?{query}")).json();

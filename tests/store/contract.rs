@@ -6,15 +6,15 @@ use std::sync::Arc;
 use geo::{line_string, polygon};
 use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, Feature, FeatureId, Shape, Value, parse_date, parse_instant};
-use onemap::snapshot::{Head, follower};
-use onemap::store::{Changes, Error, GeoPackage, OnConflict, PostGis, Store};
+use onemap::snapshot::{SnapshotHandle, follower};
+use onemap::store::{Changes, GeoPackage, OnConflict, PostGis, Store, StoreError};
 
-use super::writers::picture;
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, foreign};
+use super::writers::contents;
+use crate::support::database::{fresh_database, psql};
+use crate::support::{Folder, foreign};
 
 /// A store, and how a program that is not ours changes it.
-pub(crate) struct House {
+pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) foreign_sql: Box<dyn Fn(&str)>,
     /// How a layer's table is called there.
@@ -22,7 +22,7 @@ pub(crate) struct House {
     _folder: Option<Folder>,
 }
 
-impl House {
+impl Backend {
     pub(crate) async fn geopackage() -> Self {
         let folder = Folder::new();
         let path = folder.file("store.gpkg");
@@ -57,7 +57,7 @@ impl House {
         self.store.schemas().iter().position(|schema| schema.id == id).expect("a layer")
     }
 
-    async fn append(&self, layer: &str, features: &[Feature], on_conflict: OnConflict) -> Result<usize, Error> {
+    async fn append(&self, layer: &str, features: &[Feature], on_conflict: OnConflict) -> Result<usize, StoreError> {
         self.store.append(self.layer(layer), &mut features.iter().cloned(), on_conflict).await
     }
 
@@ -99,7 +99,7 @@ fn text(words: &str) -> Value {
     Value::Text(words.to_owned())
 }
 
-async fn what_is_stored_is_read_back_exactly(house: House) {
+async fn what_is_stored_is_read_back_exactly(house: Backend) {
     let shelter = house.feature(
         "shelters",
         "S'1 \"避\"",
@@ -148,13 +148,13 @@ async fn what_is_stored_is_read_back_exactly(house: House) {
     }
 }
 
-async fn a_batch_with_a_known_id_stores_nothing(house: House) {
+async fn a_batch_with_a_known_id_stores_nothing(house: Backend) {
     let one = |id: &str, name: &str| house.feature("villages", id, at(118.8, 26.2), &[("name", text(name))]);
     house.append("villages", &[one("b", "old")], OnConflict::Refuse).await.expect("stored");
     let batch: Vec<Feature> = (0..1000).map(|n| one(&format!("n{n:04}"), "new")).chain([one("b", "new")]).collect();
     let refused = house.append("villages", &batch, OnConflict::Refuse).await;
     assert!(
-        matches!(&refused, Err(Error::Duplicate { layer, id }) if layer == "villages" && id.as_str() == "b"),
+        matches!(&refused, Err(StoreError::Duplicate { layer, id }) if layer == "villages" && id.as_str() == "b"),
         "{refused:?}"
     );
     assert_eq!(house.read("villages").await.len(), 1);
@@ -166,7 +166,7 @@ async fn a_batch_with_a_known_id_stores_nothing(house: House) {
 
 /// What the store tells since a position: layer, id and the name the feature has now.
 async fn told(
-    house: &House,
+    house: &Backend,
     position: &mut onemap::store::LogPosition,
 ) -> Option<Vec<(String, String, Option<Value>)>> {
     match house.store.changes_since(position).await.expect("an answer") {
@@ -182,7 +182,7 @@ async fn told(
     }
 }
 
-async fn a_change_by_any_program_is_told(house: House) {
+async fn a_change_by_any_program_is_told(house: Backend) {
     let mut position = house.store.read_all(&mut |_, _| {}).await.expect("a reading");
     assert_eq!(told(&house, &mut position).await, Some(Vec::new()));
     let a = house.feature("teams", "a", at(118.8, 26.2), &[("name", text("甲"))]);
@@ -202,14 +202,14 @@ async fn a_change_by_any_program_is_told(house: House) {
     assert_eq!(told(&house, &mut position).await, Some(Vec::new()));
 }
 
-async fn the_followed_picture_equals_one_built_from_nothing(house: House) {
+async fn the_followed_picture_equals_one_built_from_nothing(house: Backend) {
     let point = |n: u32| at(118.5 + f64::from(n % 97) / 200.0, 26.0 + f64::from(n % 89) / 200.0);
     let many: Vec<Feature> = (0..6000)
         .map(|n| house.feature("hazards", &format!("h{n:05}"), point(n), &[("risk_level", Value::Integer(4))]))
         .collect();
     house.append("hazards", &many, OnConflict::Refuse).await.expect("stored");
-    let (snapshot, position) = follower::build(&*house.store).await.expect("a picture");
-    let head = Arc::new(Head::new(snapshot, 0));
+    let (snapshot, position) = follower::build(&*house.store).await.expect("a snapshot");
+    let head = Arc::new(SnapshotHandle::new(snapshot, 0));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let following = tokio::spawn(follower::follow(house.store.clone(), head.clone(), Some(position), || 1, stopped));
 
@@ -225,10 +225,10 @@ async fn the_followed_picture_equals_one_built_from_nothing(house: House) {
     }
     house.append("hazards", &many[1500..1600], OnConflict::Refuse).await.expect("stored");
 
-    let (truth, _) = follower::build(&*house.store).await.expect("a picture");
-    let wanted = picture(&truth);
+    let (truth, _) = follower::build(&*house.store).await.expect("a snapshot");
+    let wanted = contents(&truth);
     let caught_up = async {
-        while picture(&head.load()) != wanted {
+        while contents(&head.load()) != wanted {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
@@ -245,8 +245,8 @@ async fn the_followed_picture_equals_one_built_from_nothing(house: House) {
 
 macro_rules! held_by_both {
     ($($promise:ident),+ $(,)?) => {
-        mod geopackage { $(#[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::House::geopackage().await).await; })+ }
-        mod postgis { $(#[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::House::postgis().await).await; })+ }
+        mod geopackage { $(#[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::Backend::geopackage().await).await; })+ }
+        mod postgis { $(#[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::Backend::postgis().await).await; })+ }
     };
 }
 

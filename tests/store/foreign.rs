@@ -2,14 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, await_that, run};
+use crate::support::database::{fresh_database, psql};
+use crate::support::{Folder, Server, await_that, run};
 
 /// Tables as another department keeps them: projected coordinates, own names, types without a counterpart.
 const TABLES: &str = "
     CREATE TABLE public.\"Reservoirs\" (
       gid serial PRIMARY KEY, res_name varchar(50), place geometry(PointZ, 4549), capacity numeric(12, 2),
-      built date, inspected timestamp, duty_phone text, picture bytea, tags text[], state int2);
+      built date, inspected timestamp, duty_phone text, snapshot bytea, tags text[], state int2);
     INSERT INTO public.\"Reservoirs\" (res_name, place, capacity, built, inspected, duty_phone, tags, state) VALUES
       ('岭里水库', 'SRID=4549;POINT Z (385976.625801175 2901931.58040734 120)', 1234.5, '1975-06-01',
        '2026-08-14 10:00:00', '13800000000', '{水利,重点}', 2),
@@ -45,7 +45,7 @@ fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     assert!((lon.expect("a number") - 118.859).abs() < 1e-8 && (lat.expect("a number") - 26.222).abs() < 1e-8, "{one}");
     let properties = json!({"name": "岭里水库", "capacity": 1234.5, "built": "1975-06-01",
         "inspected": "2026-08-14T02:00:00.000Z", "tags": ["水利", "重点"], "state": 2});
-    assert_eq!(one["properties"], properties, "no phone, no picture");
+    assert_eq!(one["properties"], properties, "no phone, no snapshot");
     assert_eq!(server.get("/ogc/collections/reservoirs/items/2").json()["geometry"], Json::Null);
     let layers = server.get("/api/layers").json();
     let own = layers["layers"].as_array().expect("layers").iter().find(|layer| layer["id"] == "reservoirs");

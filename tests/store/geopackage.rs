@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::stage::{Folder, Server, await_that, foreign, onemap, run, run_well};
+use crate::support::{Folder, Server, await_that, foreign, onemap, run, run_well};
 
 #[test]
 fn gdal_opens_every_layer_without_a_warning() {

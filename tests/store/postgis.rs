@@ -2,11 +2,11 @@
 
 use onemap::store::{Changes, LogPosition};
 
-use super::contract::{House, at};
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::{Folder, Server, await_that};
+use super::contract::{Backend, at};
+use crate::support::database::{fresh_database, psql};
+use crate::support::{Folder, Server, await_that};
 
-async fn ids_since(house: &House, position: &mut LogPosition) -> Option<Vec<String>> {
+async fn ids_since(house: &Backend, position: &mut LogPosition) -> Option<Vec<String>> {
     match house.store.changes_since(position).await.expect("an answer") {
         Changes::Lost => None,
         Changes::Since { position: now, changes } => {
@@ -22,7 +22,7 @@ async fn a_slow_transaction_is_not_lost_behind_a_quick_one() {
     let url = fresh_database();
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
     let store = onemap::store::PostGis::open(&url, catalog.layers, &[]).await.expect("a store");
-    let house = House::over(std::sync::Arc::new(store));
+    let house = Backend::over(std::sync::Arc::new(store));
     let mut position = house.store.read_all(&mut |_, _| {}).await.expect("a reading");
 
     let mut slow = sqlx::PgConnection::connect(&url).await.expect("a connection");
@@ -38,7 +38,7 @@ async fn a_slow_transaction_is_not_lost_behind_a_quick_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_table_is_read_again() {
-    let house = House::postgis().await;
+    let house = Backend::postgis().await;
     let feature = house.feature("villages", "v", at(118.8, 26.2), &[]);
     let layer = house.layer("villages");
     let on_conflict = onemap::store::OnConflict::Refuse;
@@ -53,7 +53,7 @@ async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
     let url = fresh_database();
     let schemas = onemap::model::Catalog::built_in().expect("a catalog").layers;
     let open = async || {
-        House::over(std::sync::Arc::new(
+        Backend::over(std::sync::Arc::new(
             onemap::store::PostGis::open(&url, schemas.clone(), &[]).await.expect("a store"),
         ))
     };
@@ -83,7 +83,7 @@ fn a_role_that_may_only_read_serves_a_complete_store_and_is_told_what_an_empty_o
     let folder = Folder::new();
     psql(&url, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
     let reader = url.replace("onemap@", "reader@");
-    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &reader]);
+    let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &reader]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("this role may not make"), "{said}");
     drop(Server::start(&folder, &["--store", &url]));
@@ -103,7 +103,7 @@ fn a_database_of_another_version_is_brought_up_or_refused() {
     assert!(shelter["properties"]["name"].is_string() && shelter["properties"]["area_m2"].is_null(), "{shelter}");
     drop(server);
     psql(&url, "INSERT INTO onemap.migrations (step) VALUES (99)");
-    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
+    let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("newer version"), "{said}");
 }
@@ -148,11 +148,11 @@ fn a_database_without_postgis_or_without_an_answer_is_named() {
     let folder = Folder::new();
     let url = fresh_database();
     psql(&url, "DROP EXTENSION postgis");
-    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
+    let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("CREATE EXTENSION postgis"), "{said}");
     let dead = "postgres://nobody:secret@127.0.0.1:1/none";
-    let output = crate::stage::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", dead]);
+    let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", dead]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("postgres://127.0.0.1:1/none") && !said.contains("secret"), "{said}");

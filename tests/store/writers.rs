@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
-use onemap::snapshot::{Head, Layer, Snapshot, follower};
+use onemap::snapshot::{Layer, Snapshot, SnapshotHandle, follower};
 use onemap::store::{GeoPackage, OnConflict, PostGis, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
-use crate::stage::Folder;
-use crate::stage::database::{Postgres, fresh_database, psql};
+use crate::support::Folder;
+use crate::support::database::{Postgres, fresh_database, psql};
 
 const WRITERS: u64 = 8;
 const DURATION: Duration = Duration::from_mins(1);
@@ -83,7 +83,7 @@ writer!(write_to_postgis, PgConnection);
 writer!(write_to_geopackage, SqliteConnection);
 
 /// Features of the layers as plain values; each is also found by its id.
-pub(crate) fn picture(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
+pub(crate) fn contents(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
     let features = |layer: &Layer| {
         let rows = layer.rows_after(None).map(|row| row.to_feature());
         rows.inspect(|feature| assert!(layer.find(&feature.id).is_some(), "{} is not found", feature.id)).collect()
@@ -91,10 +91,10 @@ pub(crate) fn picture(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
     snapshot.layers().iter().map(|layer| features(layer)).collect()
 }
 
-/// Fills a store and follows it while writers and trouble are at work; the picture must equal the store at the end.
+/// Fills a store and follows it while writers and trouble are at work; the snapshot must equal the store at the end.
 async fn follow_to_the_end(store: Arc<dyn Store>, writers: Vec<tokio::task::JoinHandle<()>>, trouble: impl Future) {
-    let (snapshot, position) = follower::build(&*store).await.expect("a picture");
-    let head = Arc::new(Head::new(snapshot, 0));
+    let (snapshot, position) = follower::build(&*store).await.expect("a snapshot");
+    let head = Arc::new(SnapshotHandle::new(snapshot, 0));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let following = tokio::spawn(follower::follow(store.clone(), head.clone(), Some(position), || 1, stopped));
     trouble.await;
@@ -103,16 +103,16 @@ async fn follow_to_the_end(store: Arc<dyn Store>, writers: Vec<tokio::task::Join
     }
     // The line may have been cut a moment ago; then the next reading makes another.
     let wanted = match follower::build(&*store).await {
-        Ok((truth, _)) => picture(&truth),
-        Err(_) => picture(&follower::build(&*store).await.expect("a picture").0),
+        Ok((truth, _)) => contents(&truth),
+        Err(_) => contents(&follower::build(&*store).await.expect("a snapshot").0),
     };
     let caught_up = async {
-        while picture(&head.load()) != wanted {
+        while contents(&head.load()) != wanted {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     if tokio::time::timeout(Duration::from_secs(30), caught_up).await.is_err() {
-        let found = picture(&head.load());
+        let found = contents(&head.load());
         let differ = found.iter().flatten().filter(|feature| !wanted.iter().flatten().any(|other| other == *feature));
         panic!("never caught up; seed fixed; stale: {:#?}", differ.take(5).collect::<Vec<_>>());
     }

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use crate::stage::database::{fresh_database, psql};
-use crate::stage::listener::edit;
-use crate::stage::{Folder, Server, await_that, chances};
+use crate::support::database::{fresh_database, psql};
+use crate::support::listener::edit;
+use crate::support::{Folder, Server, await_that, chances};
 
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/geo+json")];
 
@@ -234,7 +234,7 @@ fn what_is_on_file_is_looked_at_and_printed() {
             server.get(&format!("/api/surroundings?incident={}", incident["id"].as_str().expect("an id"))).json();
         assert!(answer["rings"].as_array().expect("rings").len() >= 3, "rings of its kind");
     }
-    let ranks = zone["dangers"].as_array().expect("dangers");
+    let ranks = zone["secondary_hazards"].as_array().expect("secondary_hazards");
     assert!(ranks.iter().all(|own| own["kind"]["zh"].is_string()));
     assert_eq!(zone["help"].as_array().map(Vec::len), Some(3), "shelters, teams, depots");
 

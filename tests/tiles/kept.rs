@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::stage::Server;
-use crate::stage::listener::{Listener, edit, point_literal};
+use crate::support::Server;
+use crate::support::listener::{Listener, edit, point_literal};
 
 /// Web Mercator tiles of some zooms over the county.
 fn tiles(layers: &str) -> Vec<String> {
@@ -59,23 +59,23 @@ fn a_move_changes_the_tags_of_its_two_places_alone() {
 }
 
 #[derive(Clone, Debug)]
-enum Deed {
+enum IndexOp {
     Move(u8, f64, f64),
     Rename(u8),
     Delete(u8),
     Forget(u8),
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn deed() -> impl Strategy<Value = IndexOp> {
     prop_oneof![
-        5 => (0..40_u8, 118.4..119.1, 25.8..26.7).prop_map(|(row, lon, lat)| Deed::Move(row, lon, lat)),
-        2 => (0..40_u8).prop_map(Deed::Rename),
-        1 => (0..40_u8).prop_map(Deed::Delete),
-        1 => (0..40_u8).prop_map(Deed::Forget),
+        5 => (0..40_u8, 118.4..119.1, 25.8..26.7).prop_map(|(row, lon, lat)| IndexOp::Move(row, lon, lat)),
+        2 => (0..40_u8).prop_map(IndexOp::Rename),
+        1 => (0..40_u8).prop_map(IndexOp::Delete),
+        1 => (0..40_u8).prop_map(IndexOp::Forget),
     ]
 }
 
-impl Deed {
+impl IndexOp {
     fn statement(&self, round: usize) -> String {
         let nth = |row: &u8| format!("(select id from shelters order by id limit 1 offset {row})");
         match self {

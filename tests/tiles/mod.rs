@@ -9,8 +9,8 @@ use geo::{Area, BooleanOps, Coord, Geometry, MapCoords, MultiPolygon, Rect};
 use geozero::ToGeo;
 use serde_json::Value as Json;
 
-use crate::stage::Server;
-use crate::stage::node::script_well;
+use crate::support::Server;
+use crate::support::node::script_well;
 
 const EXTENT: f64 = 4096.0;
 const BUFFER: f64 = 64.0;

@@ -4,28 +4,28 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
 
-use super::schemas::{Purpose, schema};
-use super::{FORM, REL, base, form_links, link, own_links};
-use crate::geodesy::reference::{CRS84, Reference};
-use crate::http::Door;
-use crate::http::answer::Moment;
-use crate::http::form::{CSV, FLATGEOBUF, Form, GEOJSON, HTML, JSON, SCHEMA, SEQUENCE, negotiate};
-use crate::http::html::{Page, escape};
-use crate::http::problem::Problem;
-use crate::http::request::{Parameters, layer};
-use crate::model::{Cell, format_instant};
+use crate::geodesy::reference::{CRS84, CrsTransform};
+use crate::http::AppState;
+use crate::http::ogc::schemas::{Purpose, schema};
+use crate::http::ogc::{FORM, REL, base, form_links, link, own_links};
+use crate::http::params::{QueryParams, layer};
+use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::html::{HtmlPage, escape};
+use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, HTML, JSON, MediaType, SCHEMA, SEQUENCE, negotiate};
+use crate::http::reply::problem::Problem;
+use crate::model::{ValueRef, format_instant};
 use crate::query::filter::FUNCTIONS;
 use crate::snapshot::Layer;
 
-const FORMS: [Form; 2] = [JSON, HTML];
+const FORMS: [MediaType; 2] = [JSON, HTML];
 /// Forms of features, in the order in which they are offered.
-pub(super) const ITEM_FORMS: [Form; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
+pub(crate) const ITEM_FORMS: [MediaType; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
 
-pub(in crate::http) async fn collections(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &Parameters::read(&request, &FORM)?, &FORMS)?;
-    let moment = Moment::now(&door);
-    let base = base(&request, &door);
-    let layers = moment.snapshot.layers();
+pub(crate) async fn collections(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &FORMS)?;
+    let current = RequestSnapshot::now(&state);
+    let base = base(&request, &state);
+    let layers = current.snapshot.layers();
     if form == HTML {
         let row = |layer: &Layer| {
             let own = layer.schema();
@@ -46,57 +46,58 @@ pub(in crate::http) async fn collections(request: HttpRequest, door: web::Data<D
         );
         let above = vec![("OGC API".to_owned(), base)];
         let (title, english) = ("图层".to_owned(), "Collections".to_owned());
-        return Ok(Page { above, title, english, body, script: None }.respond(&moment));
+        return Ok(HtmlPage { above, title, english, body, script: None }.respond(&current));
     }
     let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, &base, JSON)).collect();
     let links = own_links(&format!("{base}/collections"), form, &FORMS);
-    Ok(moment
-        .json(json!({"links": links, "crs": Reference::addresses().collect::<Vec<_>>(), "collections": collections})))
+    Ok(current.json(
+        json!({"links": links, "crs": CrsTransform::addresses().collect::<Vec<_>>(), "collections": collections}),
+    ))
 }
 
-pub(in crate::http) async fn collection(
+pub(crate) async fn collection(
     request: HttpRequest,
-    door: web::Data<Door>,
+    state: web::Data<AppState>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &Parameters::read(&request, &FORM)?, &FORMS)?;
-    let moment = Moment::now(&door);
-    let layer = layer(&moment.snapshot, "collection", &path)?;
-    let base = base(&request, &door);
+    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &FORMS)?;
+    let current = RequestSnapshot::now(&state);
+    let layer = layer(&current.snapshot, "collection", &path)?;
+    let base = base(&request, &state);
     if form == HTML {
-        return Ok(page(layer, &base).respond(&moment));
+        return Ok(page(layer, &base).respond(&current));
     }
-    Ok(moment.json(describe(layer, &base, form)))
+    Ok(current.json(describe(layer, &base, form)))
 }
 
-pub(in crate::http) async fn queryables(
+pub(crate) async fn queryables(
     request: HttpRequest,
-    door: web::Data<Door>,
+    state: web::Data<AppState>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    schema_page(&request, &door, &path, Purpose::Queryables)
+    schema_page(&request, &state, &path, Purpose::Queryables)
 }
 
-pub(in crate::http) async fn sortables(
+pub(crate) async fn sortables(
     request: HttpRequest,
-    door: web::Data<Door>,
+    state: web::Data<AppState>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    schema_page(&request, &door, &path, Purpose::Sortables)
+    schema_page(&request, &state, &path, Purpose::Sortables)
 }
 
-pub(in crate::http) async fn features_schema(
+pub(crate) async fn features_schema(
     request: HttpRequest,
-    door: web::Data<Door>,
+    state: web::Data<AppState>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    schema_page(&request, &door, &path, Purpose::Features)
+    schema_page(&request, &state, &path, Purpose::Features)
 }
 
 /// The functions that filters may call (OGC 19-079r2, section 9).
-pub(in crate::http) async fn functions(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &Parameters::read(&request, &FORM)?, &FORMS)?;
-    let moment = Moment::now(&door);
+pub(crate) async fn functions(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &FORMS)?;
+    let current = RequestSnapshot::now(&state);
     if form == HTML {
         let row = |function: &(&str, &str, &[&str], &str)| {
             let (name, says, arguments, returns) = function;
@@ -108,31 +109,31 @@ pub(in crate::http) async fn functions(request: HttpRequest, door: web::Data<Doo
         };
         let body =
             format!("<div class=\"wide\"><table>{}</table></div>", FUNCTIONS.iter().map(row).collect::<String>());
-        let above = vec![("OGC API".to_owned(), base(&request, &door))];
+        let above = vec![("OGC API".to_owned(), base(&request, &state))];
         let (title, english) = ("筛选函数".to_owned(), "Functions of filters".to_owned());
-        return Ok(Page { above, title, english, body, script: None }.respond(&moment));
+        return Ok(HtmlPage { above, title, english, body, script: None }.respond(&current));
     }
     let function = |(name, says, arguments, returns): &(&str, &str, &[&str], &str)| {
         let arguments: Vec<Json> = arguments.iter().map(|kind| json!({"type": [kind]})).collect();
         json!({"name": name, "description": says, "arguments": arguments, "returns": [returns]})
     };
-    Ok(moment.json(json!({"functions": FUNCTIONS.iter().map(function).collect::<Vec<_>>()})))
+    Ok(current.json(json!({"functions": FUNCTIONS.iter().map(function).collect::<Vec<_>>()})))
 }
 
-fn schema_page(request: &HttpRequest, door: &Door, name: &str, purpose: Purpose) -> Result<HttpResponse, Problem> {
-    let form = negotiate(request, &Parameters::read(request, &FORM)?, &[SCHEMA, HTML])?;
-    let moment = Moment::now(door);
-    let layer = layer(&moment.snapshot, "collection", name)?;
-    let base = base(request, door);
+fn schema_page(request: &HttpRequest, state: &AppState, name: &str, purpose: Purpose) -> Result<HttpResponse, Problem> {
+    let form = negotiate(request, &QueryParams::read(request, &FORM)?, &[SCHEMA, HTML])?;
+    let current = RequestSnapshot::now(state);
+    let layer = layer(&current.snapshot, "collection", name)?;
+    let base = base(request, state);
     let (end, zh, en) = match purpose {
         Purpose::Features => ("schema", "字段", "Schema"),
         Purpose::Queryables => ("queryables", "可筛选字段", "Queryables"),
         Purpose::Sortables => ("sortables", "可排序字段", "Sortables"),
     };
     let address = format!("{base}/collections/{name}/{end}");
-    let schema = schema(&door.catalog, layer.schema(), purpose, &address);
+    let schema = schema(&state.catalog, layer.schema(), purpose, &address);
     if form != HTML {
-        let mut response = moment.respond(SCHEMA.media_type);
+        let mut response = current.respond(SCHEMA.media_type);
         return Ok(response.insert_header(("Vary", "Accept")).body(schema.to_string()));
     }
     let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -152,12 +153,18 @@ fn schema_page(request: &HttpRequest, door: &Door, name: &str, purpose: Purpose)
     );
     let title = &layer.schema().title;
     let above = above(&base, Some(layer));
-    Ok(Page { above, title: format!("{}：{zh}", title.zh), english: format!("{} {en}", title.en), body, script: None }
-        .respond(&moment))
+    Ok(HtmlPage {
+        above,
+        title: format!("{}：{zh}", title.zh),
+        english: format!("{} {en}", title.en),
+        body,
+        script: None,
+    }
+    .respond(&current))
 }
 
 /// Steps from the landing page down.
-pub(super) fn above(base: &str, layer: Option<&Layer>) -> Vec<(String, String)> {
+pub(crate) fn above(base: &str, layer: Option<&Layer>) -> Vec<(String, String)> {
     let mut steps =
         vec![("OGC API".to_owned(), base.to_owned()), ("图层 Collections".to_owned(), format!("{base}/collections"))];
     if let Some(layer) = layer {
@@ -167,7 +174,7 @@ pub(super) fn above(base: &str, layer: Option<&Layer>) -> Vec<(String, String)> 
     steps
 }
 
-fn page(layer: &Layer, base: &str) -> Page {
+fn page(layer: &Layer, base: &str) -> HtmlPage {
     let schema = layer.schema();
     let own = escape(&format!("{base}/collections/{}", schema.id));
     let reach = layer.envelope().map_or_else(String::new, |bounds| {
@@ -186,14 +193,14 @@ fn page(layer: &Layer, base: &str) -> Page {
         base = escape(base),
     );
     let (title, english) = (schema.title.zh.clone(), schema.title.en.clone());
-    Page { above: above(base, None), title, english, body, script: None }
+    HtmlPage { above: above(base, None), title, english, body, script: None }
 }
 
-fn describe(layer: &Layer, base: &str, form: Form) -> Json {
+fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {
     let schema = layer.schema();
     let own = format!("{base}/collections/{}", schema.id);
     let mut links = own_links(&own, form, &FORMS);
-    let of_items = |form: &Form| {
+    let of_items = |form: &MediaType| {
         let href = if *form == GEOJSON { format!("{own}/items") } else { format!("{own}/items?f={}", form.name) };
         link(&href, "items", form.media_type, &format!("Features as {}", form.title))
     };
@@ -210,7 +217,7 @@ fn describe(layer: &Layer, base: &str, form: Form) -> Json {
         "title": schema.title.zh,
         "description": schema.title.en,
         "itemType": "feature",
-        "crs": Reference::addresses().collect::<Vec<_>>(),
+        "crs": CrsTransform::addresses().collect::<Vec<_>>(),
         "storageCrs": CRS84,
         "links": links,
     });
@@ -231,15 +238,15 @@ fn describe(layer: &Layer, base: &str, form: Form) -> Json {
 
 /// The first and the last moment of a layer; no last one when something goes on without end.
 fn time_extent(layer: &Layer) -> Option<(UtcDateTime, Option<UtcDateTime>)> {
-    let when = layer.schema().roles.when.as_ref()?;
+    let when = layer.schema().roles.time.as_ref()?;
     let start = layer.schema().position(&when.start)?;
     let end = when.end.as_ref().and_then(|end| layer.schema().position(end));
     let mut reach: Option<(UtcDateTime, Option<UtcDateTime>)> = None;
     for row in layer.chunks().iter().flat_map(|chunk| chunk.rows_after(None)) {
-        let Cell::DateTime(from) = row.cell(start) else { continue };
+        let ValueRef::DateTime(from) = row.cell(start) else { continue };
         let to = match end.map(|end| row.cell(end)) {
             None => Some(from),
-            Some(Cell::DateTime(to)) => Some(to),
+            Some(ValueRef::DateTime(to)) => Some(to),
             Some(_) => None,
         };
         let before = reach.unwrap_or((from, to));

@@ -3,13 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{FORM, base, own_links};
-use crate::http::Door;
-use crate::http::answer::Moment;
-use crate::http::form::{HTML, JSON, negotiate};
-use crate::http::html::{Page, escape};
-use crate::http::problem::Problem;
-use crate::http::request::Parameters;
+use crate::http::AppState;
+use crate::http::ogc::{FORM, base, own_links};
+use crate::http::params::QueryParams;
+use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::html::{HtmlPage, escape};
+use crate::http::reply::media::{HTML, JSON, negotiate};
+use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
 const CLASSES: [&str; 45] = [
@@ -60,23 +60,23 @@ const CLASSES: [&str; 45] = [
     "ogcapi-tiles-1/1.0/conf/oas30",
 ];
 
-pub(in crate::http) async fn conformance(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &Parameters::read(&request, &FORM)?, &[JSON, HTML])?;
-    let moment = Moment::now(&door);
+pub(crate) async fn conformance(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &[JSON, HTML])?;
+    let current = RequestSnapshot::now(&state);
     let classes: Vec<String> = CLASSES.iter().map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
-    let base = base(&request, &door);
+    let base = base(&request, &state);
     if form == HTML {
         let items: Vec<String> =
             classes.iter().map(|class| format!("<li><code>{}</code></li>", escape(class))).collect();
-        let page = Page {
+        let page = HtmlPage {
             above: vec![("OGC API".to_owned(), base)],
             title: "符合的标准".to_owned(),
             english: "Conformance".to_owned(),
             body: format!("<ul>{}</ul>", items.concat()),
             script: None,
         };
-        return Ok(page.respond(&moment));
+        return Ok(page.respond(&current));
     }
     let links = own_links(&format!("{base}/conformance"), form, &[JSON, HTML]);
-    Ok(moment.json(json!({"conformsTo": classes, "links": links})))
+    Ok(current.json(json!({"conformsTo": classes, "links": links})))
 }

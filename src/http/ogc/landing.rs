@@ -3,28 +3,25 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::{FORM, REL, base, form_links, link, own_links};
-use crate::http::Door;
-use crate::http::answer::Moment;
-use crate::http::form::{HTML, JSON, negotiate};
-use crate::http::html::{Page, escape};
+use crate::http::AppState;
+use crate::http::ogc::{FORM, REL, base, form_links, link, own_links};
 use crate::http::openapi;
-use crate::http::problem::Problem;
-use crate::http::request::{Parameters, origin};
+use crate::http::params::{QueryParams, origin};
+use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::html::{HtmlPage, escape};
+use crate::http::reply::media::{HTML, JSON, negotiate};
+use crate::http::reply::problem::Problem;
 
 const TITLE: &str = "闽清县应急管理一张图";
 const DESCRIPTION: &str = "onemap: hazard sources, shelters, rescue teams and stockpiles of the county on one map";
 
-pub(in crate::http) async fn landing_page(
-    request: HttpRequest,
-    door: web::Data<Door>,
-) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &Parameters::read(&request, &FORM)?, &[JSON, HTML])?;
-    let moment = Moment::now(&door);
-    let base = base(&request, &door);
-    let root = origin(&request, door.public_url.as_deref());
+pub(crate) async fn landing_page(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &[JSON, HTML])?;
+    let current = RequestSnapshot::now(&state);
+    let base = base(&request, &state);
+    let root = origin(&request, state.public_url.as_deref());
     if form == HTML {
-        return Ok(page(&base).respond(&moment));
+        return Ok(page(&base).respond(&current));
     }
     let mut links = own_links(&base, form, &[JSON, HTML]);
     links.extend([
@@ -37,10 +34,10 @@ pub(in crate::http) async fn landing_page(
         link(&format!("{base}/tileMatrixSets"), &format!("{REL}tiling-schemes"), "application/json", "Grids of tiles"),
         link(&format!("{root}/"), "related", "text/html", "The map"),
     ]);
-    Ok(moment.json(json!({"title": TITLE, "description": DESCRIPTION, "links": links})))
+    Ok(current.json(json!({"title": TITLE, "description": DESCRIPTION, "links": links})))
 }
 
-fn page(base: &str) -> Page {
+fn page(base: &str) -> HtmlPage {
     let address = escape(base);
     let body = format!(
         "<p>风险源、避灾点、救援队伍和物资储备，可按标准接口取用。 Hazard sources, shelters, rescue teams and stockpiles, \
@@ -58,5 +55,5 @@ fn page(base: &str) -> Page {
          <h2>命令行 Command line</h2><pre>ogrinfo OAPIF:{address}\nogr2ogr shelters.gpkg OAPIF:{address} shelters</pre>",
         forms = form_links(base, &[JSON]),
     );
-    Page { above: Vec::new(), title: TITLE.to_owned(), english: "OGC API".to_owned(), body, script: None }
+    HtmlPage { above: Vec::new(), title: TITLE.to_owned(), english: "OGC API".to_owned(), body, script: None }
 }

@@ -1,48 +1,46 @@
 //! The OGC API: Features (parts 1 to 5 and sorting) and Tiles, for QGIS, GDAL, ArcGIS, OpenLayers and the like.
 
-pub(super) mod ask;
-pub(super) mod collections;
-pub(super) mod conformance;
-mod download;
-pub(super) mod items;
-mod items_page;
-pub(super) mod landing;
-pub(super) mod schemas;
-pub(super) mod tilesets;
+pub(crate) mod collections;
+pub(crate) mod conformance;
+pub(crate) mod edits;
+pub(crate) mod items;
+mod items_html;
+pub(crate) mod items_params;
+pub(crate) mod landing;
+pub(crate) mod schemas;
 
-pub(super) use download::Downloads;
-pub(super) use items::encode;
+pub(crate) use items::encode;
 
 use actix_web::HttpRequest;
 use serde_json::{Value as Json, json};
 
-use super::Door;
-use super::form::Form;
-use super::html::escape;
-use super::request::origin;
+use crate::http::AppState;
+use crate::http::params::origin;
+use crate::http::reply::html::escape;
+use crate::http::reply::media::MediaType;
 
 /// Parameters of a page that only has forms.
-pub(super) const FORM: [&str; 1] = ["f"];
+pub(crate) const FORM: [&str; 1] = ["f"];
 
 /// Addresses of link relations that have no short name.
-const REL: &str = "http://www.opengis.net/def/rel/ogc/1.0/";
+pub(crate) const REL: &str = "http://www.opengis.net/def/rel/ogc/1.0/";
 
 /// The address of the API.
-fn base(request: &HttpRequest, door: &Door) -> String {
-    format!("{}/ogc", origin(request, door.public_url.as_deref()))
+pub(crate) fn base(request: &HttpRequest, state: &AppState) -> String {
+    format!("{}/ogc", origin(request, state.public_url.as_deref()))
 }
 
-fn link(href: &str, rel: &str, media_type: &str, title: &str) -> Json {
+pub(crate) fn link(href: &str, rel: &str, media_type: &str, title: &str) -> Json {
     json!({"href": href, "rel": rel, "type": media_type, "title": title})
 }
 
 /// Links to a page itself and to its other forms. The address has its query but no `f`.
-fn own_links(address: &str, form: Form, offered: &[Form]) -> Vec<Json> {
+pub(crate) fn own_links(address: &str, form: MediaType, offered: &[MediaType]) -> Vec<Json> {
     let with_form = |name: &str| {
         let joint = if address.contains('?') { '&' } else { '?' };
         format!("{address}{joint}f={name}")
     };
-    let of = |other: &Form| {
+    let of = |other: &MediaType| {
         let (href, rel) =
             if *other == form { (address.to_owned(), "self") } else { (with_form(other.name), "alternate") };
         link(&href, rel, other.media_type, other.title)
@@ -53,9 +51,10 @@ fn own_links(address: &str, form: Form, offered: &[Form]) -> Vec<Json> {
 }
 
 /// A row of links to the other forms of a page, for people.
-fn form_links(address: &str, forms: &[Form]) -> String {
+pub(crate) fn form_links(address: &str, forms: &[MediaType]) -> String {
     let joint = if address.contains('?') { '&' } else { '?' };
-    let of =
-        |form: &Form| format!("<a href=\"{}\">{}</a>", escape(&format!("{address}{joint}f={}", form.name)), form.title);
+    let of = |form: &MediaType| {
+        format!("<a href=\"{}\">{}</a>", escape(&format!("{address}{joint}f={}", form.name)), form.title)
+    };
     format!("<p class=\"forms\">{}</p>", forms.iter().map(of).collect::<String>())
 }

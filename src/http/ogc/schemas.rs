@@ -8,7 +8,7 @@ use crate::model::{Field, FieldType, LayerSchema, View};
 
 /// Which of the schemas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// What is returned and received.
     Features,
     /// What filters may speak of.
@@ -18,7 +18,7 @@ pub(super) enum Purpose {
 }
 
 /// The schema of a collection at an address.
-pub(super) fn schema(catalog: &Catalog, layer: &LayerSchema, purpose: Purpose, address: &str) -> Json {
+pub(crate) fn schema(catalog: &Catalog, layer: &LayerSchema, purpose: Purpose, address: &str) -> Json {
     let mut properties = Map::new();
     let mut id = json!({"type": "string", "title": "编号 Id", "minLength": 1});
     id["x-ogc-role"] = json!("id");
@@ -51,12 +51,12 @@ pub(super) fn schema(catalog: &Catalog, layer: &LayerSchema, purpose: Purpose, a
 }
 
 /// Whether features can be put in order by a field.
-pub(super) fn is_sortable(field: &Field) -> bool {
+pub(crate) fn is_sortable(field: &Field) -> bool {
     !matches!(field.field_type, FieldType::Json | FieldType::TextList)
 }
 
 /// A field as a property.
-pub(in crate::http) fn property(catalog: &Catalog, layer: &LayerSchema, field: &Field) -> Json {
+pub(crate) fn property(catalog: &Catalog, layer: &LayerSchema, field: &Field) -> Json {
     let mut property = match field.field_type {
         FieldType::Boolean => json!({"type": "boolean"}),
         FieldType::Integer => json!({"type": "integer"}),
@@ -86,7 +86,7 @@ pub(in crate::http) fn property(catalog: &Catalog, layer: &LayerSchema, field: &
         inner["enum"] = json!(values);
         inner["x-onemap-labels"] = codes.iter().map(|code| json!({"zh": code.label.zh, "en": code.label.en})).collect();
     }
-    if let Some(when) = &layer.roles.when {
+    if let Some(when) = &layer.roles.time {
         let role = match &when.end {
             None if field.name == when.start => Some("primary-instant"),
             Some(_) if field.name == when.start => Some("primary-interval-start"),

@@ -8,21 +8,21 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value as Json, json};
 
-use self::operations::{OPERATIONS, Operation};
-use super::Door;
-use super::answer::{etag, is_known};
-use super::ogc::tilesets::grid_names;
-use super::problem::Problem;
-use super::request::{Parameters, origin};
+use crate::http::AppState;
+use crate::http::openapi::operations::{OPERATIONS, Operation};
+use crate::http::params::{QueryParams, origin};
+use crate::http::reply::freshness::{etag, is_known};
+use crate::http::reply::problem::Problem;
+use crate::http::tiles::tilesets::grid_names;
 
-pub(super) const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.0";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.0";
 
 /// Under which operations stand together.
 const GROUPS: [&str; 6] = ["OGC API", "Tiles", "Dispatch", "Editing", "Map", "Operation"];
 
-pub(super) async fn document(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Problem> {
-    Parameters::read(&request, &[])?;
-    let snapshot = door.head.load();
+pub(crate) async fn document(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    QueryParams::read(&request, &[])?;
+    let snapshot = state.head.load();
     let collections: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();
     let mut paths = Map::new();
     for operation in OPERATIONS {
@@ -38,11 +38,11 @@ pub(super) async fn document(request: HttpRequest, door: web::Data<Door>) -> Res
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "MIT OR Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
-        "servers": [{"url": origin(&request, door.public_url.as_deref())}],
+        "servers": [{"url": origin(&request, state.public_url.as_deref())}],
         "tags": GROUPS.map(|name| json!({"name": name})),
         "paths": paths,
         "components": {
-            "schemas": schemas::schemas(&door.catalog, &layers),
+            "schemas": schemas::schemas(&state.catalog, &layers),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     });

@@ -1,30 +1,31 @@
 //! Every path and method, what it takes and what it answers. The table that the description is written from.
 
+use crate::http::api::{coverage, events, nearest_params, search, siting, surroundings};
 use crate::http::ogc::FORM;
-use crate::http::ogc::ask::ITEMS;
 use crate::http::ogc::items::ITEM;
-use crate::http::ogc::tilesets::{OF_COLLECTION_TILE, OF_MAP};
-use crate::http::{coverage, events, job, search, siting, surroundings, tiles};
+use crate::http::ogc::items_params::ITEMS;
+use crate::http::tiles::tilesets::{OF_COLLECTION_TILE, OF_MAP};
+use crate::http::tiles::xyz;
 
 /// What a path does under a method.
-pub(super) struct Operation {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) id: &'static str,
-    pub(super) group: &'static str,
-    pub(super) says: &'static str,
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) says: &'static str,
     /// Names of the parameters of the query.
-    pub(super) query: &'static [&'static str],
+    pub(crate) query: &'static [&'static str],
     /// Names that `f` takes.
-    pub(super) forms: &'static [&'static str],
+    pub(crate) forms: &'static [&'static str],
     /// Media types and schema of the body.
-    pub(super) body: Option<(&'static [&'static str], &'static str)>,
+    pub(crate) body: Option<(&'static [&'static str], &'static str)>,
     /// Status, media type and schema of the answers that are no refusals; a schema that is empty is bytes.
-    pub(super) answers: &'static [(u16, &'static str, &'static str)],
+    pub(crate) answers: &'static [(u16, &'static str, &'static str)],
     /// Statuses of refusals.
-    pub(super) refusals: &'static [u16],
+    pub(crate) refusals: &'static [u16],
     /// Only who holds the token may.
-    pub(super) writes: bool,
+    pub(crate) writes: bool,
 }
 
 const JSON: &str = "application/json";
@@ -100,7 +101,7 @@ const TILE: &[(u16, &str, &str)] = &[(200, MVT, ""), (204, "", ""), (304, "", ""
 const SCHEMA_PAGE: &[(u16, &str, &str)] = &[(200, SCHEMA, "jsonSchema"), (200, HTML, "")];
 
 /// All of them.
-pub(super) const OPERATIONS: &[Operation] = &[
+pub(crate) const OPERATIONS: &[Operation] = &[
     page(
         get("/ogc", "getLandingPage", "OGC API", "Where everything is"),
         &[(200, JSON, "landingPage"), (200, HTML, "")],
@@ -297,7 +298,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     answers(
         query(
             get("/tiles/{layers}", "getTileJson", "Tiles", "TileJSON 3.0 of layers joined by commas"),
-            &tiles::OF_TILEJSON,
+            &xyz::OF_TILEJSON,
             &[],
         ),
         &[(200, JSON, "tileJson")],
@@ -311,7 +312,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 "Tiles",
                 "A tile of layers joined by commas, WebMercatorQuad",
             ),
-            &tiles::OF_TILE,
+            &xyz::OF_TILE,
             &[],
         ),
         TILE,
@@ -330,7 +331,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     answers(
         query(
             get("/api/nearest", "getNearest", "Dispatch", "Who is nearest and can take the job"),
-            &job::PARAMETERS,
+            &nearest_params::PARAMETERS,
             &[],
         ),
         &[(200, GEOJSON, "nearest")],
@@ -427,7 +428,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     answers(
         get("/openapi.json", "getApi", "Operation", "This description"),
-        &[(200, super::MEDIA_TYPE, "anything"), (304, "", "")],
+        &[(200, crate::http::openapi::MEDIA_TYPE, "anything"), (304, "", "")],
         &[400],
     ),
 ];

@@ -2,15 +2,15 @@
 
 use serde_json::{Value as Json, json};
 
-use super::operations::Operation;
 use crate::geodesy::datum::ACCEPTED_CRS;
-use crate::geodesy::reference::{CRS84, Reference};
+use crate::geodesy::reference::{CRS84, CrsTransform};
+use crate::http::openapi::operations::Operation;
 use crate::tile::TileAddress;
 
 /// A parameter in the query of an operation.
 #[expect(clippy::too_many_lines, reason = "one table, a row for each name")]
-pub(super) fn query(operation: &Operation, name: &'static str) -> Json {
-    let addresses: Vec<&str> = Reference::addresses().collect();
+pub(crate) fn query(operation: &Operation, name: &'static str) -> Json {
+    let addresses: Vec<&str> = CrsTransform::addresses().collect();
     let is_ogc = operation.path.starts_with("/ogc");
     let text = || json!({"type": "string"});
     let list = || json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
@@ -105,7 +105,7 @@ pub(super) fn query(operation: &Operation, name: &'static str) -> Json {
         ),
         "explain" => (yes_or_no(), "Tell who was nearer and was passed over, and why", json!(true)),
         "relax" => (yes_or_no(), "Fill up with those who can do part of it", json!(true)),
-        "combine" => (yes_or_no(), "The nearest set that covers the demand together", json!(true)),
+        "cover" => (yes_or_no(), "The nearest set that covers the demand together", json!(true)),
         "stale_after_h" => (
             json!({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
             "Mark records that nobody has confirmed for so many hours",
@@ -137,7 +137,7 @@ pub(super) fn query(operation: &Operation, name: &'static str) -> Json {
 }
 
 /// A parameter in the path.
-pub(super) fn path(name: &str, collections: &[&str], grids: &[&str]) -> Json {
+pub(crate) fn path(name: &str, collections: &[&str], grids: &[&str]) -> Json {
     let number = || json!({"type": "integer", "minimum": 0});
     let (schema, says, example) = match name {
         "collectionId" => {
@@ -157,7 +157,7 @@ pub(super) fn path(name: &str, collections: &[&str], grids: &[&str]) -> Json {
 }
 
 /// Headers that writers may send.
-pub(super) fn of_writers(operation: &Operation) -> Vec<Json> {
+pub(crate) fn of_writers(operation: &Operation) -> Vec<Json> {
     let header = |name: &str, says: &str, example: &str| json!({"name": name, "in": "header", "required": false, "description": says, "schema": {"type": "string"}, "example": example});
     let mut headers = vec![header("Idempotency-Key", "The same key makes the same edit once", "7d1f-1")];
     if matches!(operation.method, "put" | "patch" | "delete") {

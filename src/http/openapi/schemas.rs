@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::reference;
 use crate::http::ogc::schemas::property;
+use crate::http::openapi::reference;
 use crate::model::catalog::Catalog;
 use crate::model::{LayerSchema, View};
 
 /// All schemas, by name.
-pub(super) fn schemas(catalog: &Catalog, layers: &[&LayerSchema]) -> Json {
+pub(crate) fn schemas(catalog: &Catalog, layers: &[&LayerSchema]) -> Json {
     let mut schemas = pages();
     for more in [features(), tiles(), dispatch()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
@@ -36,7 +36,7 @@ pub(super) fn schemas(catalog: &Catalog, layers: &[&LayerSchema]) -> Json {
 }
 
 /// An example of a body.
-pub(super) fn example(schema: &str) -> Option<Json> {
+pub(crate) fn example(schema: &str) -> Option<Json> {
     let feature = json!({
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [118.86, 26.22]},
@@ -67,9 +67,9 @@ fn list(items: Json) -> Json {
     json!({"type": "array", "items": items})
 }
 
-/// What every answer from the picture carries, beside its own members.
+/// What every answer from the snapshot carries, beside its own members.
 fn answer(required: &[&str], mut properties: Json) -> Json {
-    properties["data_version"] = json!({"type": "string", "description": "Version of the picture"});
+    properties["data_version"] = json!({"type": "string", "description": "Version of the snapshot"});
     properties["data_age_s"] = json!({"type": "number", "description": "Seconds since the store confirmed it"});
     properties["stale"] = json!({"type": "boolean", "description": "Whether the store is out of reach"});
     let mut all = required.to_vec();
@@ -215,7 +215,7 @@ fn dispatch() -> Json {
                 "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
                 "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
                     "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
-                    "standing": text(), "free_places": whole(), "jurisdiction": text(),
+                    "eligibility": text(), "free_places": whole(), "jurisdiction": text(),
                 })),
             }))),
             "layers": list(json!({"type": "object"})),
@@ -223,9 +223,9 @@ fn dispatch() -> Json {
         "nearestAsked": object(&["layer"], json!({
             "layer": {}, "points": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": list(number())},
         })),
-        "surroundings": answer(&["place", "rings", "dangers", "help"], json!({
-            "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "dangers": list(json!({"type": "object"})),
-            "more_dangers": {}, "help": list(json!({"type": "object"})), "responsible": {},
+        "surroundings": answer(&["place", "rings", "secondary_hazards", "help"], json!({
+            "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),
+            "more_secondary_hazards": {}, "help": list(json!({"type": "object"})), "responsible": {},
         })),
         "found": answer(&["type", "features"], json!({
             "type": kind("FeatureCollection"), "numberReturned": whole(), "features": list(object(&["type", "geometry", "properties"], json!({

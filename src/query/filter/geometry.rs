@@ -4,13 +4,13 @@ use std::fmt;
 
 use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
 
-use super::Error;
+use super::FilterError;
+use super::lexer::{Token, Tokens};
 use super::number::Number;
-use super::tokens::{Token, Tokens};
 
 /// Kinds of WKT and GeoJSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum WktKind {
     Point,
     LineString,
     Polygon,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
     Collection,
 }
 
-impl Kind {
+impl WktKind {
     const NAMES: [(&'static str, Self); 7] = [
         ("Point", Self::Point),
         ("LineString", Self::LineString),
@@ -38,28 +38,28 @@ impl Kind {
 }
 
 /// Reads what follows the name of the kind.
-pub(super) fn read(tokens: &mut Tokens<'_>, kind: Kind) -> Result<Geometry, Error> {
+pub(super) fn read(tokens: &mut Tokens<'_>, kind: WktKind) -> Result<Geometry, FilterError> {
     if tokens.is_word_before_parenthesis(&["z", "m", "zm"]) {
         tokens.skip();
     }
     Ok(match kind {
-        Kind::Point => {
+        WktKind::Point => {
             tokens.want('(')?;
             let at = position(tokens)?;
             tokens.want(')')?;
             Point(at).into()
         }
-        Kind::LineString => line(tokens)?.into(),
-        Kind::Polygon => polygon(tokens)?.into(),
-        Kind::MultiPoint => MultiPoint(many(tokens, point_of_many)?).into(),
-        Kind::MultiLineString => MultiLineString(many(tokens, line)?).into(),
-        Kind::MultiPolygon => MultiPolygon(many(tokens, polygon)?).into(),
-        Kind::Collection => Geometry::GeometryCollection(GeometryCollection(many(tokens, member)?)),
+        WktKind::LineString => line(tokens)?.into(),
+        WktKind::Polygon => polygon(tokens)?.into(),
+        WktKind::MultiPoint => MultiPoint(many(tokens, point_of_many)?).into(),
+        WktKind::MultiLineString => MultiLineString(many(tokens, line)?).into(),
+        WktKind::MultiPolygon => MultiPolygon(many(tokens, polygon)?).into(),
+        WktKind::Collection => Geometry::GeometryCollection(GeometryCollection(many(tokens, member)?)),
     })
 }
 
 /// Reads four or six numbers after the opening parenthesis.
-pub(super) fn read_bbox(tokens: &mut Tokens<'_>) -> Result<[f64; 4], Error> {
+pub(super) fn read_bbox(tokens: &mut Tokens<'_>) -> Result<[f64; 4], FilterError> {
     let mut numbers = vec![tokens.signed_number()?];
     while tokens.take(',') {
         numbers.push(tokens.signed_number()?);
@@ -77,7 +77,10 @@ pub(super) fn bbox(numbers: &[f64]) -> Option<[f64; 4]> {
     }
 }
 
-fn many<T>(tokens: &mut Tokens<'_>, part: fn(&mut Tokens<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+fn many<T>(
+    tokens: &mut Tokens<'_>,
+    part: fn(&mut Tokens<'_>) -> Result<T, FilterError>,
+) -> Result<Vec<T>, FilterError> {
     tokens.want('(')?;
     let mut parts = vec![part(tokens)?];
     while tokens.take(',') {
@@ -88,7 +91,7 @@ fn many<T>(tokens: &mut Tokens<'_>, part: fn(&mut Tokens<'_>) -> Result<T, Error
 }
 
 /// Two to four numbers, of which the first two count.
-fn position(tokens: &mut Tokens<'_>) -> Result<Coord, Error> {
+fn position(tokens: &mut Tokens<'_>) -> Result<Coord, FilterError> {
     let (x, y) = (tokens.signed_number()?, tokens.signed_number()?);
     for _ in 0..2 {
         if matches!(tokens.peek(), Some(Token::Number(_) | Token::Symbol("-" | "+"))) {
@@ -98,7 +101,7 @@ fn position(tokens: &mut Tokens<'_>) -> Result<Coord, Error> {
     Ok(Coord { x, y })
 }
 
-fn point_of_many(tokens: &mut Tokens<'_>) -> Result<Point, Error> {
+fn point_of_many(tokens: &mut Tokens<'_>) -> Result<Point, FilterError> {
     let inner = tokens.take('(');
     let at = position(tokens)?;
     if inner {
@@ -107,11 +110,11 @@ fn point_of_many(tokens: &mut Tokens<'_>) -> Result<Point, Error> {
     Ok(Point(at))
 }
 
-fn line(tokens: &mut Tokens<'_>) -> Result<LineString, Error> {
+fn line(tokens: &mut Tokens<'_>) -> Result<LineString, FilterError> {
     many(tokens, position).map(LineString)
 }
 
-fn polygon(tokens: &mut Tokens<'_>) -> Result<Polygon, Error> {
+fn polygon(tokens: &mut Tokens<'_>) -> Result<Polygon, FilterError> {
     many(tokens, line).map(polygon_of)
 }
 
@@ -122,9 +125,9 @@ pub(super) fn polygon_of(mut rings: Vec<LineString>) -> Polygon {
 }
 
 /// One level only, as the standard's schema has it: collections do not nest.
-fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, Error> {
+fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, FilterError> {
     let kind = match tokens.peek() {
-        Some(Token::Word(word)) => Kind::of(word).filter(|kind| *kind != Kind::Collection),
+        Some(Token::Word(word)) => WktKind::of(word).filter(|kind| *kind != WktKind::Collection),
         _ => None,
     };
     let kind = kind.ok_or_else(|| tokens.unexpected("a geometry that is no collection"))?;

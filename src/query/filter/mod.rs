@@ -8,25 +8,25 @@
 //! functions, arithmetic, and properties on either side.
 
 mod ast;
-mod check;
-mod condition;
+mod eval;
 mod function;
 mod geometry;
-mod json;
-mod locate;
+mod lexer;
+mod like;
 mod number;
+mod parse_json;
+mod parse_text;
 mod relation;
+mod reproject;
 mod temporal;
-mod text;
-mod tokens;
-mod words;
+mod typecheck;
 
 use crate::geodesy::Envelope;
-use crate::geodesy::reference::Reference;
+use crate::geodesy::reference::CrsTransform;
 use crate::model::View;
 use crate::snapshot::Row;
 use ast::{Expr, Op};
-use condition::Condition;
+use eval::Condition;
 
 pub use function::{FUNCTIONS, Signature};
 
@@ -44,21 +44,26 @@ impl Filter {
     /// Reads an expression for a layer whose visible fields are its properties, beside `id` and `geometry`.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub fn read(source: &str, language: Language, view: &View<'_>) -> Result<Self, Error> {
+    /// See [`FilterError`].
+    pub fn read(source: &str, language: Language, view: &View<'_>) -> Result<Self, FilterError> {
         Self::of_expr(&language.parse(source)?, view)
     }
 
     /// Reads an expression whose geometries are written in another reference system than longitude, latitude.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub fn read_in(reference: &Reference, source: &str, language: Language, view: &View<'_>) -> Result<Self, Error> {
-        Self::of_expr(&locate::locate(language.parse(source)?, reference)?, view)
+    /// See [`FilterError`].
+    pub fn read_in(
+        reference: &CrsTransform,
+        source: &str,
+        language: Language,
+        view: &View<'_>,
+    ) -> Result<Self, FilterError> {
+        Self::of_expr(&reproject::locate(language.parse(source)?, reference)?, view)
     }
 
-    fn of_expr(expr: &Expr, view: &View<'_>) -> Result<Self, Error> {
-        Ok(Self { condition: check::condition(expr, view)?, canonical: expr.to_string() })
+    fn of_expr(expr: &Expr, view: &View<'_>) -> Result<Self, FilterError> {
+        Ok(Self { condition: typecheck::condition(expr, view)?, canonical: expr.to_string() })
     }
 
     /// Whether a feature of the layer matches.
@@ -94,24 +99,24 @@ impl Language {
     ///
     /// # Errors
     /// When it is not of this language.
-    pub fn canonical(self, source: &str) -> Result<String, Error> {
+    pub fn canonical(self, source: &str) -> Result<String, FilterError> {
         self.parse(source).map(|expr| expr.to_string())
     }
 
-    fn parse(self, source: &str) -> Result<Expr, Error> {
+    fn parse(self, source: &str) -> Result<Expr, FilterError> {
         if source.len() > Filter::MAX_BYTES {
-            return Err(Error::TooLong { max: Filter::MAX_BYTES });
+            return Err(FilterError::TooLong { max: Filter::MAX_BYTES });
         }
         match self {
-            Self::Text => text::parse(source),
-            Self::Json => json::parse(source),
+            Self::Text => parse_text::parse(source),
+            Self::Json => parse_json::parse(source),
         }
     }
 }
 
 /// Why an expression cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Error {
+pub enum FilterError {
     /// Not CQL2 text.
     #[error("at character {at} stands {found} where {expected} should")]
     Syntax {
@@ -220,10 +225,10 @@ pub fn write_wkt(geometry: &geo::Geometry) -> String {
 ///
 /// # Errors
 /// When it is not well-known text.
-pub fn read_wkt(text: &str) -> Result<geo::Geometry, Error> {
-    let mut tokens = tokens::Tokens::new(text)?;
+pub fn read_wkt(text: &str) -> Result<geo::Geometry, FilterError> {
+    let mut tokens = lexer::Tokens::new(text)?;
     let kind = match tokens.peek() {
-        Some(tokens::Token::Word(word)) => geometry::Kind::of(word),
+        Some(lexer::Token::Word(word)) => geometry::WktKind::of(word),
         _ => None,
     };
     let kind = kind.ok_or_else(|| tokens.unexpected("a geometry such as POLYGON((...))"))?;
@@ -233,11 +238,11 @@ pub fn read_wkt(text: &str) -> Result<geo::Geometry, Error> {
     Ok(geometry)
 }
 
-fn check_operands(op: Op, found: usize) -> Result<(), Error> {
+fn check_operands(op: Op, found: usize) -> Result<(), FilterError> {
     let (least, most) = op.operands();
     if (least..=most).contains(&found) {
         return Ok(());
     }
     let expected = if least == most { least.to_string() } else { format!("at least {least}") };
-    Err(Error::Operands { op: op.name(), expected, found })
+    Err(FilterError::Operands { op: op.name(), expected, found })
 }

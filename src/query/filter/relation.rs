@@ -2,7 +2,7 @@
 
 use geo::{Geometry, GeometryCollection, Intersects, Relate};
 
-use super::Error;
+use super::FilterError;
 use super::ast::Spatial;
 use crate::geodesy::Envelope;
 use crate::model::Shape;
@@ -15,10 +15,10 @@ pub(super) struct Literal {
 }
 
 impl Literal {
-    pub(super) fn of_geometry(geometry: &Geometry) -> Result<Self, Error> {
+    pub(super) fn of_geometry(geometry: &Geometry) -> Result<Self, FilterError> {
         let refused = |reason: String| {
             let shown: String = super::ast::Expr::Geometry(geometry.clone()).to_string().chars().take(80).collect();
-            Error::Geometry { geometry: shown, reason }
+            FilterError::Geometry { geometry: shown, reason }
         };
         let checked = |part: &Geometry| Shape::new(part.clone()).map_err(|error| refused(error.to_string()));
         let geometry = match geometry {
@@ -34,8 +34,8 @@ impl Literal {
     }
 
     /// A box; one that crosses the antimeridian is two.
-    pub(super) fn of_bbox([west, south, east, north]: [f64; 4]) -> Result<Self, Error> {
-        let envelope = Envelope::new(west, south, east, north).map_err(|error| Error::Geometry {
+    pub(super) fn of_bbox([west, south, east, north]: [f64; 4]) -> Result<Self, FilterError> {
+        let envelope = Envelope::new(west, south, east, north).map_err(|error| FilterError::Geometry {
             geometry: format!("BBOX({west},{south},{east},{north})"),
             reason: error.to_string(),
         })?;

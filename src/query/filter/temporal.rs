@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, UtcDateTime};
 
-use super::Error;
+use super::FilterError;
 use super::ast::{Comparison, Expr, Temporal};
 
 /// From the first to the last instant.
@@ -64,18 +64,18 @@ impl Span {
     }
 }
 
-fn literal(value: &str, expected: &'static str) -> Error {
-    Error::Literal { value: value.chars().take(80).collect(), expected }
+fn literal(value: &str, expected: &'static str) -> FilterError {
+    FilterError::Literal { value: value.chars().take(80).collect(), expected }
 }
 
 /// Reads `2026-08-14`.
-pub(super) fn parse_date(text: &str) -> Result<Date, Error> {
+pub(super) fn parse_date(text: &str) -> Result<Date, FilterError> {
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .map_err(|_| literal(text, "a day such as 2026-08-14"))
 }
 
 /// Reads `2026-08-14T10:00:00Z`, also with an offset or, as UTC, without a zone.
-pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, Error> {
+pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, FilterError> {
     let local = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond]]]");
     let zoned = OffsetDateTime::parse(text, &Rfc3339).ok().and_then(OffsetDateTime::checked_to_utc);
     zoned
@@ -84,7 +84,7 @@ pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, Error> {
 }
 
 /// Reads a bound of an interval: a day, an instant or `..`.
-pub(super) fn interval_bound(text: &str) -> Result<Expr, Error> {
+pub(super) fn interval_bound(text: &str) -> Result<Expr, FilterError> {
     if text == ".." {
         return Ok(Expr::Open);
     }

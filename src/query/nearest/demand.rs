@@ -3,11 +3,11 @@
 use geo::Intersects;
 use time::Date;
 
-use super::origin::Origin;
 use crate::geodesy::Envelope;
-use crate::model::{Cell, Shape};
+use crate::model::{Shape, ValueRef};
 use crate::query::filter::Filter;
-use crate::snapshot::{Article, Group, Layer, Most, Offers, Row, Snapshot};
+use crate::query::query_geometry::QueryGeometry;
+use crate::snapshot::{Group, Layer, ResourceFields, Row, Snapshot, StockItem, SupplyMaximum};
 
 /// Which status is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Avoid {
     /// What is within so many metres of an area is avoided like what is inside.
     pub margin_m: f64,
     /// Ids of layers whose areas are avoided while what happens in them is not over.
-    pub alerts: Vec<String>,
+    pub active_areas: Vec<String>,
 }
 
 /// What a job asks of a resource. A condition on something that the features of a layer do not have does not
@@ -132,18 +132,18 @@ pub enum Reason<'a> {
     /// Its status is unknown.
     StatusUnknown,
     /// Too few places are free.
-    Room {
+    Capacity {
         /// Free places.
         free: i64,
         /// Places asked for.
         asked: u32,
     },
     /// How many places are free is unknown.
-    RoomUnknown,
+    CapacityUnknown,
     /// It is not for a danger.
-    Unfit(&'a str),
+    Unsuitable(&'a str),
     /// Whether it is for a danger is unknown.
-    FitUnknown(&'a str),
+    SuitabilityUnknown(&'a str),
     /// It lacks a skill.
     Skill(&'a str),
     /// Its skills are unknown.
@@ -166,7 +166,7 @@ pub enum Reason<'a> {
     /// Its articles may be used no more since this day.
     Ended(Date),
     /// It is not where it must be.
-    Elsewhere,
+    OutsideArea,
     /// Its division is unknown.
     DivisionUnknown,
     /// It has no place on the map.
@@ -189,8 +189,8 @@ impl Reason<'_> {
         matches!(
             self,
             Self::StatusUnknown
-                | Self::RoomUnknown
-                | Self::FitUnknown(_)
+                | Self::CapacityUnknown
+                | Self::SuitabilityUnknown(_)
                 | Self::SkillsUnknown
                 | Self::StockUnknown(_)
                 | Self::ContentUnknown
@@ -201,50 +201,50 @@ impl Reason<'_> {
     /// Whether it says that there is some, but too little.
     #[must_use]
     pub fn is_amount(&self) -> bool {
-        matches!(self, Self::Room { .. } | Self::Skill(_) | Self::Stock { .. })
+        matches!(self, Self::Capacity { .. } | Self::Skill(_) | Self::Stock { .. })
     }
 }
 
 /// Whether a resource can take the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Verdict {
     /// Yes.
-    Fits,
+    Eligible,
     /// Perhaps: something is unknown.
     Unknown,
     /// In part: there is too little of what is asked for.
-    Short,
+    Partial,
     /// No.
-    Unfit,
+    Ineligible,
 }
 
 /// Asks the features of one layer for one job.
-pub struct Judge<'a> {
+pub struct Eligibility<'a> {
     demand: &'a Demand,
-    offers: Offers,
+    offers: ResourceFields,
     division: Option<usize>,
     within: Option<Envelope>,
     /// Layers of areas that are avoided.
-    avoided: Vec<(&'a Layer, Offers)>,
+    avoided: Vec<(&'a Layer, ResourceFields)>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Eligibility<'a> {
     /// Prepares for a layer.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, layer: &'a Layer, demand: &'a Demand) -> Self {
         let avoid = &demand.avoid;
-        let named = |own: &Layer| avoid.alerts.contains(&own.schema().id);
+        let named = |own: &Layer| avoid.active_areas.contains(&own.schema().id);
         let by_hazard = avoid.any_hazard || !avoid.hazards.is_empty();
-        let layers = snapshot.layers().iter().map(|own| (&**own, Offers::of(own.schema())));
+        let layers = snapshot.layers().iter().map(|own| (&**own, ResourceFields::of(own.schema())));
         let avoided =
-            layers.filter(|(own, offers)| (by_hazard && offers.has_zone()) || (named(own) && offers.has_alert()));
+            layers.filter(|(own, offers)| (by_hazard && offers.has_zone()) || (named(own) && offers.has_active_area()));
         let within = match &demand.within {
             Some(Within::Area(shape)) => Envelope::around(shape.geometry()),
             _ => None,
         };
         Self {
             demand,
-            offers: Offers::of(layer.schema()),
+            offers: ResourceFields::of(layer.schema()),
             division: layer.schema().position("region_code"),
             within,
             avoided: avoided.collect(),
@@ -253,7 +253,7 @@ impl<'a> Judge<'a> {
 
     /// What the layer's features offer.
     #[must_use]
-    pub fn offers(&self) -> &Offers {
+    pub fn offers(&self) -> &ResourceFields {
         &self.offers
     }
 
@@ -261,22 +261,22 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn places(&self) -> Option<u32> {
         let at_least_one = (self.demand.status == Status::Ready).then_some(1);
-        self.demand.people.or(at_least_one).filter(|_| self.offers.has_room())
+        self.demand.people.or(at_least_one).filter(|_| self.offers.has_capacity())
     }
 
-    fn most<'c>(&self, group: Group<'c>) -> &'c Most {
+    fn most<'c>(&self, group: Group<'c>) -> &'c SupplyMaximum {
         let supply = group.supply(&self.offers);
         if self.demand.status == Status::Ready { &supply.ready } else { &supply.all }
     }
 
     /// Whether a chunk or a block can hold a feature that fits.
     #[must_use]
-    pub fn may_fit(&self, group: Group<'_>) -> bool {
+    pub fn may_be_eligible(&self, group: Group<'_>) -> bool {
         if !self.is_near(group) {
             return false;
         }
         let most = self.most(group);
-        let room = if self.demand.by_night { most.room_by_night } else { most.room };
+        let room = if self.demand.by_night { most.capacity_by_night } else { most.capacity };
         let has_skills = || self.demand.skills.iter().all(|skill| most.skills.contains(skill.as_str()));
         let has_items = || {
             let enough =
@@ -293,7 +293,7 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub fn may_be_unknown(&self, group: Group<'_>) -> bool {
         let of_division = matches!(self.demand.within, Some(Within::Division(_)));
-        let of_hazard = self.offers.has_suits() && !self.demand.hazards.is_empty();
+        let of_hazard = self.offers.has_suitability() && !self.demand.hazards.is_empty();
         self.is_near(group) && (self.most(group).unknown || of_hazard || of_division)
     }
 
@@ -303,7 +303,7 @@ impl<'a> Judge<'a> {
 
     /// Whether a feature can take the job.
     #[must_use]
-    pub fn standing(&self, row: &Row<'a>) -> Standing {
+    pub fn verdict(&self, row: &Row<'a>) -> Verdict {
         let (mut doubt, mut short) = (false, false);
         let unfit = !self.each(row, &mut |reason| {
             doubt |= reason.is_doubt();
@@ -311,10 +311,10 @@ impl<'a> Judge<'a> {
             reason.is_doubt() || reason.is_amount()
         });
         match (unfit, short, doubt) {
-            (true, ..) => Standing::Unfit,
-            (_, true, _) => Standing::Short,
-            (.., true) => Standing::Unknown,
-            _ => Standing::Fits,
+            (true, ..) => Verdict::Ineligible,
+            (_, true, _) => Verdict::Partial,
+            (.., true) => Verdict::Unknown,
+            _ => Verdict::Eligible,
         }
     }
 
@@ -332,7 +332,7 @@ impl<'a> Judge<'a> {
     /// Tells each reason until there are no more, or until it is not asked to go on; false in that case.
     fn each(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         self.of_status(row).is_none_or(&mut *tell)
-            && self.of_room(row).is_none_or(&mut *tell)
+            && self.of_capacity(row).is_none_or(&mut *tell)
             && self.of_hazards(row, tell)
             && self.of_skills(row, tell)
             && self.of_stock(row, tell)
@@ -353,20 +353,20 @@ impl<'a> Judge<'a> {
         (!wanted).then_some(Reason::Status(status))
     }
 
-    fn of_room(&self, row: &Row<'a>) -> Option<Reason<'a>> {
+    fn of_capacity(&self, row: &Row<'a>) -> Option<Reason<'a>> {
         let asked = self.places()?;
         match self.free_places(row) {
-            None => Some(Reason::RoomUnknown),
-            Some(free) => (free < i64::from(asked)).then_some(Reason::Room { free, asked }),
+            None => Some(Reason::CapacityUnknown),
+            Some(free) => (free < i64::from(asked)).then_some(Reason::Capacity { free, asked }),
         }
     }
 
     fn of_hazards(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
-        let hazards = if self.offers.has_suits() { self.demand.hazards.as_slice() } else { &[] };
-        hazards.iter().all(|hazard| match self.offers.suits(row, hazard) {
+        let hazards = if self.offers.has_suitability() { self.demand.hazards.as_slice() } else { &[] };
+        hazards.iter().all(|hazard| match self.offers.suitable_for(row, hazard) {
             Some(true) => true,
-            Some(false) => tell(Reason::Unfit(hazard)),
-            None => tell(Reason::FitUnknown(hazard)),
+            Some(false) => tell(Reason::Unsuitable(hazard)),
+            None => tell(Reason::SuitabilityUnknown(hazard)),
         })
     }
 
@@ -400,7 +400,7 @@ impl<'a> Judge<'a> {
     /// Whoever is asked for nothing in particular has at least something.
     fn of_content(&self, row: &Row<'a>) -> Option<Reason<'a>> {
         let Some(articles) = self.offers.articles(row) else { return Some(Reason::ContentUnknown) };
-        let usable = |article: &&Article| article.expires_on.is_none_or(|last| last >= self.demand.today);
+        let usable = |article: &&StockItem| article.expires_on.is_none_or(|last| last >= self.demand.today);
         let mut usable = articles.iter().filter(usable).peekable();
         if usable.peek().is_none() {
             return Some(Reason::Empty);
@@ -430,11 +430,11 @@ impl<'a> Judge<'a> {
     fn of_place(&self, row: &Row<'a>) -> Option<Reason<'a>> {
         match self.demand.within.as_ref()? {
             Within::Division(prefix) => match self.division.map(|at| row.cell(at)) {
-                Some(Cell::Text(code)) => (!code.starts_with(prefix.as_str())).then_some(Reason::Elsewhere),
+                Some(ValueRef::Text(code)) => (!code.starts_with(prefix.as_str())).then_some(Reason::OutsideArea),
                 _ => Some(Reason::DivisionUnknown),
             },
             Within::Area(area) => match row.shape() {
-                Some(shape) => (!area.geometry().intersects(shape.geometry())).then_some(Reason::Elsewhere),
+                Some(shape) => (!area.geometry().intersects(shape.geometry())).then_some(Reason::OutsideArea),
                 None => Some(Reason::NoPlace),
             },
         }
@@ -459,7 +459,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether an area is one of those to keep out of. What is unknown of it does not make it safe.
-    fn is_avoided(&self, offers: &Offers, area: &Row<'_>) -> bool {
+    fn is_avoided(&self, offers: &ResourceFields, area: &Row<'_>) -> bool {
         if !offers.has_zone() {
             return offers.is_active(area);
         }
@@ -475,6 +475,6 @@ fn is_within(margin_m: f64, shape: &Shape, area: &Row<'_>) -> bool {
     area.shape().is_some_and(|area| {
         shape.geometry().intersects(area.geometry())
             || (margin_m > 0.0
-                && Origin::shape(shape.clone()).nearest(area).is_some_and(|(.., metres)| metres <= margin_m))
+                && QueryGeometry::shape(shape.clone()).nearest(area).is_some_and(|(.., metres)| metres <= margin_m))
     })
 }

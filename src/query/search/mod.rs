@@ -13,7 +13,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub struct Ask<'a> {
+pub struct SearchQuery<'a> {
     /// Words as [`fold`] makes them, all of which must be found.
     pub words: Vec<String>,
     /// Where.
@@ -47,7 +47,7 @@ pub enum Match {
 
 /// A feature that was found.
 #[derive(Clone, Copy, Debug)]
-pub struct Hit<'a> {
+pub struct SearchHit<'a> {
     /// Its layer.
     pub layer: &'a Layer,
     /// The feature.
@@ -60,29 +60,29 @@ pub struct Hit<'a> {
 
 /// Finds features: the better match first, then the nearer, then the shorter name, then by layer and id.
 #[must_use]
-pub fn search<'a>(ask: &Ask<'a>) -> Vec<Hit<'a>> {
+pub fn search<'a>(query: &SearchQuery<'a>) -> Vec<SearchHit<'a>> {
     let chunks: Vec<_> =
-        ask.layers.iter().flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, &**chunk))).collect();
-    let found: Vec<Hit<'a>> = chunks
+        query.layers.iter().flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, &**chunk))).collect();
+    let found: Vec<SearchHit<'a>> = chunks
         .into_par_iter()
         .flat_map_iter(|(layer, chunk)| {
-            let hits = chunk.rows_after(None).filter_map(|row| hit(ask, layer, row));
-            first(hits.collect(), ask.limit)
+            let hits = chunk.rows_after(None).filter_map(|row| hit(query, layer, row));
+            first(hits.collect(), query.limit)
         })
         .collect();
-    first(found, ask.limit)
+    first(found, query.limit)
 }
 
-/// The layers of a picture that have names.
+/// The layers of a snapshot that have names.
 #[must_use]
 pub fn named_layers(snapshot: &Snapshot) -> Vec<&Layer> {
     snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().position("name").is_some()).collect()
 }
 
-fn first(mut hits: Vec<Hit<'_>>, limit: usize) -> Vec<Hit<'_>> {
-    let length = |hit: &Hit<'_>| hit.layer.text(&hit.row, "name").map_or(0, |name| name.chars().count());
+fn first(mut hits: Vec<SearchHit<'_>>, limit: usize) -> Vec<SearchHit<'_>> {
+    let length = |hit: &SearchHit<'_>| hit.layer.text(&hit.row, "name").map_or(0, |name| name.chars().count());
     hits.sort_by(|a, b| {
-        let metres = |hit: &Hit<'_>| hit.distance_m.unwrap_or(f64::INFINITY);
+        let metres = |hit: &SearchHit<'_>| hit.distance_m.unwrap_or(f64::INFINITY);
         let order = a.how.cmp(&b.how).then(metres(a).total_cmp(&metres(b))).then_with(|| length(a).cmp(&length(b)));
         order.then_with(|| (&a.layer.schema().id, a.row.id()).cmp(&(&b.layer.schema().id, b.row.id())))
     });
@@ -90,12 +90,13 @@ fn first(mut hits: Vec<Hit<'_>>, limit: usize) -> Vec<Hit<'_>> {
     hits
 }
 
-fn hit<'a>(ask: &Ask<'_>, layer: &'a Layer, row: Row<'a>) -> Option<Hit<'a>> {
+fn hit<'a>(query: &SearchQuery<'_>, layer: &'a Layer, row: Row<'a>) -> Option<SearchHit<'a>> {
     let name = layer.text(&row, "name").unwrap_or_default();
     let (id, code) = (row.id().as_str(), layer.text(&row, "code"));
-    let how = ask.words.iter().map(|word| best(word, name, id, code)).collect::<Option<Vec<_>>>()?.into_iter().max()?;
-    let distance_m = ask.near.and_then(|from| Some(nearest_place(from, row.shape()?.geometry())?.1));
-    Some(Hit { layer, row, how, distance_m })
+    let how =
+        query.words.iter().map(|word| best(word, name, id, code)).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    let distance_m = query.near.and_then(|from| Some(nearest_place(from, row.shape()?.geometry())?.1));
+    Some(SearchHit { layer, row, how, distance_m })
 }
 
 /// Lower case, without accents.

@@ -10,8 +10,8 @@ use time::Date;
 
 use super::nearest::demand::Demand;
 use super::nearest::fitting;
-use super::nearest::origin::Origin;
-use super::nearest::walk::{Near, Reach};
+use super::nearest::traversal::{Near, SearchLimit};
+use super::query_geometry::QueryGeometry;
 use super::siting::people;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{GeometryKind, Shape};
@@ -19,7 +19,7 @@ use crate::snapshot::{Layer, Row, Snapshot};
 use length::{length_inside_m, length_within_m};
 
 /// Most features of secondary danger that are named.
-pub const MAX_DANGERS: usize = 100;
+pub const MAX_SECONDARY_HAZARDS: usize = 100;
 /// Most people who are named as responsible.
 pub const MAX_RESPONSIBLE: usize = 200;
 /// How many who help are named of each layer.
@@ -36,7 +36,7 @@ pub enum Area {
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct SurroundingsQuery {
     /// Where.
     pub area: Area,
     /// The day, for those who help.
@@ -49,9 +49,9 @@ pub struct Surroundings<'a> {
     /// One for each ring, each with all that the smaller ones hold; one for an area.
     pub rings: Vec<Ring<'a>>,
     /// What makes it worse, the most dangerous first, then the worst level, then the nearest.
-    pub dangers: Vec<Danger<'a>>,
+    pub secondary_hazards: Vec<SecondaryHazard<'a>>,
     /// How many more there are.
-    pub more_dangers: usize,
+    pub more_secondary_hazards: usize,
     /// Features that say whom to call, the nearest first; their names are for those who may see them.
     pub responsible: Vec<(&'a Layer, Row<'a>)>,
     /// The nearest who can help now, of each layer of those who can.
@@ -64,12 +64,12 @@ pub struct Ring<'a> {
     /// Its radius, metres; `None` for an area.
     pub radius_m: Option<f64>,
     /// What lies there of each layer that has anything there.
-    pub layers: Vec<Tally<'a>>,
+    pub layers: Vec<LayerCount<'a>>,
 }
 
 /// What lies there of one layer.
 #[derive(Clone, Debug)]
-pub struct Tally<'a> {
+pub struct LayerCount<'a> {
     /// The layer.
     pub layer: &'a Layer,
     /// How many features.
@@ -93,7 +93,7 @@ pub struct People {
 
 /// Something that makes it worse.
 #[derive(Clone, Copy, Debug)]
-pub struct Danger<'a> {
+pub struct SecondaryHazard<'a> {
     /// Its layer.
     pub layer: &'a Layer,
     /// The feature.
@@ -110,38 +110,44 @@ type Hit<'a> = (Row<'a>, usize, f64);
 
 /// Looks around.
 #[must_use]
-pub fn surroundings<'a>(snapshot: &'a Snapshot, ask: &Ask) -> Surroundings<'a> {
-    let origin = match &ask.area {
-        Area::Rings(at, _) => Origin::point(*at),
-        Area::Inside(shape) => Origin::shape((**shape).clone()),
+pub fn surroundings<'a>(snapshot: &'a Snapshot, query: &SurroundingsQuery) -> Surroundings<'a> {
+    let origin = match &query.area {
+        Area::Rings(at, _) => QueryGeometry::point(*at),
+        Area::Inside(shape) => QueryGeometry::shape((**shape).clone()),
     };
     let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> =
-        snapshot.layers().par_iter().map(|layer| (&**layer, hits(layer, &ask.area, &origin))).collect();
-    let radii: Vec<Option<f64>> = match &ask.area {
+        snapshot.layers().par_iter().map(|layer| (&**layer, hits(layer, &query.area, &origin))).collect();
+    let radii: Vec<Option<f64>> = match &query.area {
         Area::Rings(_, radii) => radii.iter().copied().map(Some).collect(),
         Area::Inside(_) => vec![None],
     };
     let rings = radii.into_iter().enumerate().map(|(at, radius_m)| Ring {
         radius_m,
-        layers: hits.iter().filter_map(|(layer, hits)| tally(layer, hits, at, &ask.area)).collect(),
+        layers: hits.iter().filter_map(|(layer, hits)| layer_count(layer, hits, at, &query.area)).collect(),
     });
     let rings = rings.collect();
-    let mut dangers: Vec<Danger<'a>> = hits
+    let mut secondary_hazards: Vec<SecondaryHazard<'a>> = hits
         .iter()
-        .flat_map(|(layer, hits)| hits.iter().filter_map(|(row, _, metres)| danger(layer, *row, *metres)))
+        .flat_map(|(layer, hits)| hits.iter().filter_map(|(row, _, metres)| hazard(layer, *row, *metres)))
         .collect();
-    dangers.sort_by(|a, b| {
-        let level = |own: &Danger<'_>| own.level.unwrap_or(0);
+    secondary_hazards.sort_by(|a, b| {
+        let level = |own: &SecondaryHazard<'_>| own.level.unwrap_or(0);
         let order = a.rank.cmp(&b.rank).then(level(a).cmp(&level(b))).then(a.distance_m.total_cmp(&b.distance_m));
         order.then_with(|| a.row.id().cmp(b.row.id()))
     });
-    let more_dangers = dangers.len().saturating_sub(MAX_DANGERS);
-    dangers.truncate(MAX_DANGERS);
+    let more_secondary_hazards = secondary_hazards.len().saturating_sub(MAX_SECONDARY_HAZARDS);
+    secondary_hazards.truncate(MAX_SECONDARY_HAZARDS);
     let responsible = responsible(&hits);
-    Surroundings { rings, dangers, more_dangers, responsible, help: help(snapshot, &origin, ask.today) }
+    Surroundings {
+        rings,
+        secondary_hazards,
+        more_secondary_hazards,
+        responsible,
+        help: help(snapshot, &origin, query.today),
+    }
 }
 
-fn hits<'a>(layer: &'a Layer, area: &Area, origin: &Origin) -> Vec<Hit<'a>> {
+fn hits<'a>(layer: &'a Layer, area: &Area, origin: &QueryGeometry) -> Vec<Hit<'a>> {
     match area {
         Area::Rings(at, radii) => {
             let farthest = radii.last().copied().unwrap_or_default();
@@ -185,7 +191,7 @@ fn holds(area: &Geometry, envelope: &Envelope) -> bool {
     !rings.any(|ring| ring.lines().any(comes_near)) && area.intersects(&corner)
 }
 
-fn tally<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Option<Tally<'a>> {
+fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Option<LayerCount<'a>> {
     let inside = || hits.iter().filter(|(_, own, _)| *own <= ring).map(|(row, ..)| row);
     let count = inside().count();
     if count == 0 {
@@ -218,7 +224,7 @@ fn tally<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Op
         }
         lengths
     });
-    Some(Tally { layer, count, by, people, length_m })
+    Some(LayerCount { layer, count, by, people, length_m })
 }
 
 /// A code as text; numbers are ranks.
@@ -227,11 +233,11 @@ fn code(layer: &Layer, row: &Row<'_>, field: &str) -> Option<String> {
     text.or_else(|| layer.integer(row, field).map(|number| number.to_string()))
 }
 
-fn danger<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<Danger<'a>> {
-    let danger = layer.schema().roles.danger.as_ref()?;
-    let code = layer.text(&row, &danger.field)?;
-    let rank = *danger.ranks.get(code)?;
-    Some(Danger { layer, row, distance_m, rank, level: layer.integer(&row, "risk_level") })
+fn hazard<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<SecondaryHazard<'a>> {
+    let hazard = layer.schema().roles.secondary_hazard.as_ref()?;
+    let code = layer.text(&row, &hazard.field)?;
+    let rank = *hazard.ranks.get(code)?;
+    Some(SecondaryHazard { layer, row, distance_m, rank, level: layer.integer(&row, "risk_level") })
 }
 
 fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a>)> {
@@ -247,13 +253,13 @@ fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a
     found.into_iter().map(|(layer, row, _)| (layer, row)).collect()
 }
 
-fn help<'a>(snapshot: &'a Snapshot, origin: &Origin, today: Date) -> Vec<(&'a Layer, Vec<Near<'a>>)> {
+fn help<'a>(snapshot: &'a Snapshot, origin: &QueryGeometry, today: Date) -> Vec<(&'a Layer, Vec<Near<'a>>)> {
     let can_help = |layer: &&'a Layer| {
         let roles = &layer.schema().roles;
-        roles.room.is_some() || roles.skills.is_some() || roles.stock.is_some()
+        roles.capacity.is_some() || roles.skills.is_some() || roles.stock.is_some()
     };
-    let reach = Reach { k: HELP, max_distance_m: None };
+    let limit = SearchLimit { k: HELP, max_distance_m: None };
     let demand = Demand::ready(today);
     let layers = snapshot.layers().iter().map(|layer| &**layer).filter(can_help);
-    layers.map(|layer| (layer, fitting(snapshot, layer, origin, reach, &demand))).collect()
+    layers.map(|layer| (layer, fitting(snapshot, layer, origin, limit, &demand))).collect()
 }

@@ -3,18 +3,18 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::rows::{Faults, insert, read_feature};
+use super::rows::{ReadWarnings, insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerSchema};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Made when it is first needed; it is ours alone and no content of the package.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_done (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
     outcomes TEXT NOT NULL, done_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
 
 impl GeoPackage {
-    pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, Error> {
+    pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool()?.acquire().await.map_err(failed)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
@@ -31,10 +31,10 @@ impl GeoPackage {
         }
         let plan = plan(self.schemas(), batch, &stored)?;
         self.write(&mut transaction, &plan).await.map_err(failed)?;
-        if let Some(once) = &batch.once {
+        if let Some(idempotency_key) = &batch.idempotency_key {
             let sql = "INSERT INTO onemap_done (key, digest, outcomes) VALUES (?, ?, ?)";
             let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
-            let insert = sqlx::query(sql).bind(&once.key).bind(&once.digest).bind(outcomes);
+            let insert = sqlx::query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             insert.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
@@ -42,20 +42,26 @@ impl GeoPackage {
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
-    async fn done_before(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<Option<Applied>, Error> {
-        let Some(once) = &batch.once else { return Ok(None) };
+    async fn done_before(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &Batch,
+    ) -> Result<Option<Applied>, StoreError> {
+        let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
         sqlx::raw_sql(TABLE).execute(&mut *connection).await.map_err(failed)?;
         let forget = "DELETE FROM onemap_done WHERE done_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-24 hours')";
         sqlx::raw_sql(forget).execute(&mut *connection).await.map_err(failed)?;
         let found: Option<(String, String)> = sqlx::query_as("SELECT digest, outcomes FROM onemap_done WHERE key = ?")
-            .bind(&once.key)
+            .bind(&idempotency_key.key)
             .fetch_optional(connection)
             .await
             .map_err(failed)?;
         match found {
             None => Ok(None),
-            Some((digest, _)) if digest != once.digest => Err(Error::KeyReused { key: once.key.clone() }),
+            Some((digest, _)) if digest != idempotency_key.digest => {
+                Err(StoreError::KeyReused { key: idempotency_key.key.clone() })
+            }
             Some((_, outcomes)) => {
                 Ok(Some(Applied { outcomes: read_outcomes(self.schemas(), &outcomes), is_repeated: true }))
             }
@@ -72,7 +78,7 @@ impl GeoPackage {
         let schema = &self.schemas()[layer];
         let sql = select(schema, &format!("WHERE id IN ({})", vec!["?"; ids.len()].join(",")));
         let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
-        let mut faults = Faults::new(schema);
+        let mut faults = ReadWarnings::new(schema);
         for row in query.fetch_all(connection).await? {
             if let Some(feature) = read_feature(&row, schema, &mut faults)? {
                 stored.insert((layer, feature.id.clone()), feature);

@@ -6,16 +6,16 @@ use sqlx::{AssertSqlSafe, Row, TypeInfo, ValueRef};
 
 use super::tables;
 use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant};
-use crate::store::convert::{read_shape, value_from_text, write_shape};
+use crate::store::wkb::{read_shape, value_from_text, write_shape};
 
 /// Values that other programs left in the file and that do not fit; told once per reading.
-pub(super) struct Faults<'a> {
+pub(super) struct ReadWarnings<'a> {
     layer: &'a LayerSchema,
     count: usize,
     first: Option<String>,
 }
 
-impl<'a> Faults<'a> {
+impl<'a> ReadWarnings<'a> {
     pub(super) fn new(layer: &'a LayerSchema) -> Self {
         Self { layer, count: 0, first: None }
     }
@@ -40,7 +40,7 @@ impl<'a> Faults<'a> {
 pub(super) fn read_feature(
     row: &SqliteRow,
     layer: &LayerSchema,
-    faults: &mut Faults<'_>,
+    faults: &mut ReadWarnings<'_>,
 ) -> Result<Option<Feature>, sqlx::Error> {
     let text: String = row.try_get_unchecked(1)?;
     let Ok(id) = FeatureId::new(&text) else {

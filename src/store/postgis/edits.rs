@@ -3,19 +3,19 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::line::answered;
+use super::follow_connection::answered;
 use super::{PostGis, copy_in, merge_in, read_rows, tables};
 use crate::model::{Applied, Batch, EditError, FeatureId};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Neither a lock nor a statement holds a writer up for longer.
 const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
 
 impl PostGis {
-    pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, Error> {
+    pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
         if let Some(foreign) = batch.edits.iter().find(|edit| !self.is_own(edit.layer)) {
-            return Err(Error::NotOurs { layer: self.schemas()[foreign.layer].id.clone() });
+            return Err(StoreError::NotOurs { layer: self.schemas()[foreign.layer].id.clone() });
         }
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let outcome = self.apply_on(&mut connection, batch).await;
@@ -26,7 +26,7 @@ impl PostGis {
         outcome
     }
 
-    async fn apply_on(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Applied, Error> {
+    async fn apply_on(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Applied, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut transaction = answered(connection.begin()).await.map_err(failed)?;
         answered(sqlx::raw_sql(BOUNDS).execute(&mut *transaction)).await.map_err(failed)?;
@@ -46,14 +46,14 @@ impl PostGis {
             // Somebody else made it between our look and our write.
             Some(id) => {
                 let index = batch.edits.iter().position(|edit| edit.id == id).unwrap_or(0);
-                Error::Edit { index, reason: EditError::Duplicate }
+                StoreError::Edit { index, reason: EditError::Duplicate }
             }
             None => failed(error),
         })?;
-        if let Some(once) = &batch.once {
+        if let Some(idempotency_key) = &batch.idempotency_key {
             let sql = "INSERT INTO onemap.done (key, digest, outcomes) VALUES ($1, $2, $3)";
             let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
-            let insert = sqlx::query(sql).bind(&once.key).bind(&once.digest).bind(outcomes);
+            let insert = sqlx::query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
         answered(transaction.commit()).await.map_err(failed)?;
@@ -61,18 +61,21 @@ impl PostGis {
     }
 
     /// What became of a batch of the same key; callers with the same key wait for each other.
-    async fn done_before(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Option<Applied>, Error> {
-        let Some(once) = &batch.once else { return Ok(None) };
+    async fn done_before(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Option<Applied>, StoreError> {
+        let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&once.key);
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
         answered(lock.execute(&mut *connection)).await.map_err(failed)?;
         let forget = sqlx::query("DELETE FROM onemap.done WHERE done_at < now() - interval '24 hours'");
         answered(forget.execute(&mut *connection)).await.map_err(failed)?;
-        let found = sqlx::query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&once.key);
+        let found =
+            sqlx::query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&idempotency_key.key);
         let found: Option<(String, String)> = answered(found.fetch_optional(connection)).await.map_err(failed)?;
         match found {
             None => Ok(None),
-            Some((digest, _)) if digest != once.digest => Err(Error::KeyReused { key: once.key.clone() }),
+            Some((digest, _)) if digest != idempotency_key.digest => {
+                Err(StoreError::KeyReused { key: idempotency_key.key.clone() })
+            }
             Some((_, outcomes)) => {
                 Ok(Some(Applied { outcomes: read_outcomes(self.schemas(), &outcomes), is_repeated: true }))
             }

@@ -7,18 +7,18 @@ use super::source::{Source, Watch};
 use super::tables::{identifier, literal};
 use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
-use crate::store::{Error, TableLayer};
+use crate::store::{StoreError, TableLayer};
 
 /// A column as the database describes it.
-struct Column {
+struct TableColumn {
     name: String,
     /// Name of its type, without modifiers.
     kind: String,
 }
 
 /// Looks at a table and tells how it becomes a layer. What is left out is told in the log.
-pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) -> Result<Source, Error> {
-    let unusable = |reason: String| Error::UnusableTable { table: table.table.clone(), reason };
+pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) -> Result<Source, StoreError> {
+    let unusable = |reason: String| StoreError::UnusableTable { table: table.table.clone(), reason };
     let failed = |source: sqlx::Error| unusable(source.to_string());
     let relation = quoted(&table.table);
     let present: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
@@ -77,7 +77,7 @@ pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) 
     })
 }
 
-async fn columns(connection: &mut PgConnection, relation: &str) -> Result<Vec<Column>, sqlx::Error> {
+async fn columns(connection: &mut PgConnection, relation: &str) -> Result<Vec<TableColumn>, sqlx::Error> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT attname::text, CASE WHEN typtype = 'e' THEN 'text' ELSE typname::text END \
          FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
@@ -86,7 +86,7 @@ async fn columns(connection: &mut PgConnection, relation: &str) -> Result<Vec<Co
     .bind(relation)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(name, kind)| Column { name, kind }).collect())
+    Ok(rows.into_iter().map(|(name, kind)| TableColumn { name, kind }).collect())
 }
 
 async fn primary_key(connection: &mut PgConnection, relation: &str) -> Result<Option<String>, sqlx::Error> {
@@ -105,8 +105,8 @@ async fn geometry(
     connection: &mut PgConnection,
     table: &TableLayer,
     relation: &str,
-) -> Result<(String, GeometryKind, String), Error> {
-    let unusable = |reason: String| Error::UnusableTable { table: table.table.clone(), reason };
+) -> Result<(String, GeometryKind, String), StoreError> {
+    let unusable = |reason: String| StoreError::UnusableTable { table: table.table.clone(), reason };
     let found: Vec<(String, String, i32)> = sqlx::query_as(
         "SELECT f_geometry_column::text, type::text, srid FROM geometry_columns \
          WHERE format('%I.%I', f_table_schema, f_table_name)::regclass = $1::regclass \
@@ -142,7 +142,7 @@ async fn geometry(
 }
 
 /// Fields, and the expressions that read them in the types of the model.
-fn fields(table: &TableLayer, columns: &[Column], key: &str, geometry: &str) -> (Vec<Field>, Vec<String>) {
+fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str) -> (Vec<Field>, Vec<String>) {
     let mut fields = Vec::new();
     let mut expressions = Vec::new();
     let mut left_out = Vec::new();

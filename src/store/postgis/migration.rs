@@ -28,7 +28,7 @@ CREATE TABLE onemap.migrations (step integer PRIMARY KEY, applied_at timestamptz
 
 /// What was found and done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum MigrationOutcome {
     /// There was nothing before.
     Made,
     /// It was there, and is complete now.
@@ -40,7 +40,7 @@ pub(super) enum Outcome {
 }
 
 /// Applies what is missing.
-pub(super) async fn run(pool: &PgPool, layers: &[LayerSchema]) -> Result<Outcome, sqlx::Error> {
+pub(super) async fn run(pool: &PgPool, layers: &[LayerSchema]) -> Result<MigrationOutcome, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
@@ -48,12 +48,12 @@ pub(super) async fn run(pool: &PgPool, layers: &[LayerSchema]) -> Result<Outcome
         .fetch_optional(&mut *transaction)
         .await?;
     if postgis.is_none() {
-        return Ok(Outcome::NoPostGis);
+        return Ok(MigrationOutcome::NoPostGis);
     }
     let applied = applied_steps(&mut transaction).await?;
     let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
     if let Some(steps) = applied.filter(|&steps| steps > known) {
-        return Ok(Outcome::Newer(steps));
+        return Ok(MigrationOutcome::Newer(steps));
     }
     let mut sql = if applied.is_none() { FOUNDATION.to_owned() } else { String::new() };
     for (number, step) in (1..).zip(STEPS).filter(|(number, _)| *number > applied.unwrap_or(0)) {
@@ -74,7 +74,7 @@ pub(super) async fn run(pool: &PgPool, layers: &[LayerSchema]) -> Result<Outcome
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    Ok(if applied.is_none() { Outcome::Made } else { Outcome::Present })
+    Ok(if applied.is_none() { MigrationOutcome::Made } else { MigrationOutcome::Present })
 }
 
 /// How many steps the database has; `None` when it has never seen this program.

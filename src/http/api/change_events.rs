@@ -1,0 +1,109 @@
+//! What changed, as the text of server-sent events: filtered, joined and cut to a bounded size.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use crate::geodesy::Envelope;
+use crate::model::FeatureId;
+use crate::snapshot::{LayerDiff, Snapshot, SnapshotDiff};
+
+/// Most ids that one event names.
+const MAX_IDS: usize = 1_000;
+/// Most bytes of ids in one event, as JSON.
+const MAX_ID_BYTES: usize = 32_000;
+/// Most boxes of one event, below 100 bytes each.
+const MAX_BOXES: usize = 256;
+
+/// What a caller wants to hear of.
+#[derive(Debug)]
+pub(crate) struct EventFilter {
+    /// Positions of layers in the snapshot; `None` for all.
+    pub(crate) layers: Option<BTreeSet<usize>>,
+    /// Neither crosses the antimeridian; `None` for everywhere.
+    pub(crate) boxes: Option<Vec<Envelope>>,
+}
+
+/// The news of one layer as they are gathered.
+#[derive(Default)]
+struct LayerChanges {
+    ids: BTreeSet<FeatureId>,
+    boxes: Vec<Envelope>,
+    /// More boxes than are told one by one, as one.
+    around: Option<Envelope>,
+    /// Features that are not named.
+    nameless: usize,
+}
+
+impl EventFilter {
+    /// One JSON object for each layer in which something changed that the caller wants to hear of; `None` when a
+    /// swap does not know what it changed.
+    pub(crate) fn news(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
+        let mut by_layer: BTreeMap<usize, LayerChanges> = BTreeMap::new();
+        for swap in swaps {
+            for edits in swap.layers()? {
+                if self.layers.as_ref().is_none_or(|wanted| wanted.contains(&edits.layer())) {
+                    self.gather(edits, &mut by_layer);
+                }
+            }
+        }
+        let version = snapshot.version().to_string();
+        let told = by_layer.into_iter().filter_map(|(at, news)| {
+            let layer = snapshot.layers().get(at)?;
+            Some(news.tell(&version, &layer.schema().id))
+        });
+        Some(told.collect())
+    }
+
+    fn gather(&self, edits: &LayerDiff, by_layer: &mut BTreeMap<usize, LayerChanges>) {
+        let near = |own: &Envelope| self.boxes.iter().flatten().any(|wanted| wanted.intersects(own));
+        let Some(each) = edits.changes() else {
+            if self.boxes.is_none() || edits.bounds().is_some_and(near) {
+                by_layer.entry(edits.layer()).or_default().add_many(edits.count(), edits.bounds().copied());
+            }
+            return;
+        };
+        for edit in each {
+            if self.boxes.is_none() || edit.boxes().any(|own| near(&own)) {
+                let news = by_layer.entry(edits.layer()).or_default();
+                news.ids.insert(edit.id.clone());
+                edit.boxes().for_each(|own| news.add_box(own));
+            }
+        }
+    }
+}
+
+impl LayerChanges {
+    fn add_many(&mut self, count: usize, reach: Option<Envelope>) {
+        self.nameless += count;
+        if let Some(reach) = reach {
+            self.widen(reach);
+        }
+    }
+
+    fn add_box(&mut self, own: Envelope) {
+        if self.around.is_some() || (self.boxes.len() == MAX_BOXES && !self.boxes.contains(&own)) {
+            self.widen(own);
+        } else if !self.boxes.contains(&own) {
+            self.boxes.push(own);
+        }
+    }
+
+    /// From now on one box stands for all.
+    fn widen(&mut self, own: Envelope) {
+        let all = self.boxes.drain(..).chain(self.around).fold(own, |all, own| all.union(&own));
+        self.around = Some(all);
+    }
+
+    fn tell(self, version: &str, layer: &str) -> Json {
+        let boxes: Vec<[f64; 4]> = self.boxes.iter().chain(&self.around).map(Envelope::to_array).collect();
+        let mut told = json!({"data_version": version, "layer": layer, "count": self.ids.len() + self.nameless});
+        let bytes: usize = self.ids.iter().map(|id| json!(id.as_str()).to_string().len() + 1).sum();
+        if self.nameless == 0 && self.ids.len() <= MAX_IDS && bytes <= MAX_ID_BYTES {
+            told["ids"] = self.ids.iter().map(FeatureId::as_str).collect();
+        }
+        told["boxes"] = json!(boxes);
+        told
+    }
+}

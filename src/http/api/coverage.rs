@@ -1,0 +1,233 @@
+//! Coverage: how far the people of each village are from help.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value as Json, json};
+use time::Date;
+
+use crate::clock;
+use crate::exchange::csv::write_table;
+use crate::exchange::geojson::write_json;
+use crate::http::AppState;
+use crate::http::api::nearest::millimetres;
+use crate::http::params::crs::RequestCrs;
+use crate::http::params::{QueryParams, invalid, layer};
+use crate::http::reply::freshness::{CSV, GEOJSON, Rendered, RequestSnapshot, blocking};
+use crate::http::reply::problem::Problem;
+use crate::model::schema::Label;
+use crate::model::{Feature, Field, FieldType, GeometryKind, LayerSchema, Roles, Value};
+use crate::query::coverage::{Covered, Need, coverage as cover};
+use crate::query::nearest::demand::Demand;
+use crate::snapshot::{Layer, Snapshot, Version};
+
+const MAX_LIMIT_M: f64 = 1_000_000.0;
+const MAX_PEOPLE: usize = 1_000_000;
+
+/// One kind of help in the coverage: its name, its layer, its default limit in metres.
+const HELP: [(&str, &str, &str, f64); 3] = [
+    ("shelter", "shelters", "shelter_m", 3_000.0),
+    ("team", "teams", "team_m", 10_000.0),
+    ("depot", "depots", "depot_m", 10_000.0),
+];
+
+/// The coverage of the snapshot with the default limits, as a layer for tiles; made anew when the snapshot is.
+#[derive(Default)]
+pub(crate) struct CoverageLayer(Mutex<Option<(Version, Date, Arc<Layer>)>>);
+
+impl CoverageLayer {
+    /// What the layer is called in the address of a tile.
+    pub(crate) const ID: &str = "coverage";
+
+    pub(crate) fn of(&self, snapshot: &Snapshot) -> Result<Arc<Layer>, Problem> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let today = clock::today();
+        if let Some((version, day, layer)) = &*kept
+            && (*version, *day) == (snapshot.version(), today)
+        {
+            return Ok(layer.clone());
+        }
+        let places = layer(snapshot, "layer", "villages")?;
+        let needs =
+            HELP.iter().map(|(_, id, _, limit_m)| need(snapshot, id, 1, *limit_m)).collect::<Result<Vec<_>, _>>()?;
+        let features = cover(snapshot, places, &needs).iter().map(|own| as_feature(places, own)).collect();
+        let made = Arc::new(Layer::build(schema(), features));
+        *kept = Some((snapshot.version(), today, made.clone()));
+        Ok(made)
+    }
+}
+
+fn schema() -> LayerSchema {
+    let field = |name: &str, field_type: FieldType, zh: &str, unit: Option<&str>| Field {
+        name: name.to_owned(),
+        field_type,
+        title: Label { zh: zh.to_owned(), en: name.to_owned() },
+        unit: unit.map(str::to_owned),
+        codes: None,
+        sensitive: false,
+        in_tiles: true,
+        min: None,
+        max: None,
+    };
+    let metres = HELP.iter().map(|(help, ..)| field(&format!("{help}_m"), FieldType::Real, "距离", Some("m")));
+    let own = [
+        field("name", FieldType::Text, "名称", None),
+        field("people", FieldType::Integer, "人口", Some("persons")),
+        field("beyond", FieldType::Integer, "超限项数", None),
+    ];
+    LayerSchema {
+        id: CoverageLayer::ID.to_owned(),
+        title: Label { zh: "救助覆盖".to_owned(), en: "Coverage".to_owned() },
+        group: "rescue".to_owned(),
+        geometry: GeometryKind::Any,
+        min_zoom: 0,
+        fields: own.into_iter().chain(metres).collect(),
+        roles: Roles::default(),
+    }
+}
+
+fn as_feature(places: &Layer, own: &Covered<'_>) -> Feature {
+    let beyond = own.is_beyond.iter().filter(|is_beyond| **is_beyond).count();
+    let metres =
+        own.help.iter().map(|near| near.map_or(Value::Unknown, |near| Value::Real(millimetres(near.distance_m))));
+    let facts = [
+        places.text(&own.row, "name").map_or(Value::Unknown, |name| Value::Text(name.to_owned())),
+        own.people.map_or(Value::Unknown, Value::Integer),
+        Value::Integer(i64::try_from(beyond).unwrap_or(i64::MAX)),
+    ];
+    Feature {
+        id: own.row.id().clone(),
+        geometry: own.row.shape().cloned(),
+        values: facts.into_iter().chain(metres).collect(),
+    }
+}
+
+fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Result<Need<'a>, Problem> {
+    let demand = Demand { people: Some(people), ..Demand::ready(clock::today()) };
+    Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
+}
+
+pub(crate) const PARAMETERS: [&str; 8] = ["layer", "people", "shelter_m", "team_m", "depot_m", "beyond", "f", "crs"];
+
+/// How far the people of each village are from a ready shelter with room, a ready team and a stocked depot.
+pub(crate) async fn coverage(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let parameters = QueryParams::read(&request, &PARAMETERS)?;
+    blocking(move || answer(&state, &parameters)).await
+}
+
+fn answer(state: &AppState, parameters: &QueryParams) -> Result<Rendered, Problem> {
+    let (form, frame) = (parameters.form(&["geojson", "csv"])?, RequestCrs::read(parameters)?);
+    let only_beyond = parameters.flag("beyond")?;
+    let current = RequestSnapshot::now(state);
+    let name = parameters.get("layer").unwrap_or("villages");
+    let places = layer(&current.snapshot, "layer", name)?;
+    if places.schema().roles.people.is_none() {
+        let layers = current.snapshot.layers().iter().map(|layer| layer.schema());
+        let accepted: Vec<&str> =
+            layers.filter(|schema| schema.roles.people.is_some()).map(|schema| schema.id.as_str()).collect();
+        return Err(invalid("layer", name, "its features are not places with people", &accepted.join(", ")));
+    }
+    let people = u32::try_from(parameters.count("people", 1, 1, MAX_PEOPLE)?).unwrap_or(1);
+    let mut needs = Vec::new();
+    for (_, id, limit, default_m) in HELP {
+        let limit_m = parameters.metres(limit, MAX_LIMIT_M)?.unwrap_or(default_m);
+        needs.push(need(&current.snapshot, id, people, limit_m)?);
+    }
+    let covered = cover(&current.snapshot, places, &needs);
+    let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
+    if form == "csv" {
+        return Ok(current.made(CSV, table(places, shown())));
+    }
+    let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
+    for (index, own) in shown().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        frame.write_feature(&mut body, own.row.id().as_str(), &own.row, &describe(places, own));
+    }
+    body.extend_from_slice(b"],\"townships\":");
+    write_json(&mut body, &totals(places, &covered, &current.snapshot));
+    body.extend_from_slice(b",\"limits\":");
+    write_json(
+        &mut body,
+        &HELP.iter().zip(&needs).map(|(help, need)| (help.2, need.limit_m)).collect::<BTreeMap<_, _>>(),
+    );
+    current.close_object(&mut body);
+    Ok(current.made(GEOJSON, body))
+}
+
+fn describe(places: &Layer, own: &Covered<'_>) -> Json {
+    let mut json = json!({"name": places.text(&own.row, "name"), "people": own.people, "region_code": places.text(&own.row, "region_code")});
+    for ((help, ..), near) in HELP.iter().zip(&own.help) {
+        json[help] = json!(near.map(|near| near.row.id().as_str()));
+        json[format!("{help}_m")] = json!(near.map(|near| millimetres(near.distance_m)));
+    }
+    let beyond = HELP.iter().zip(&own.is_beyond).filter(|(_, is_beyond)| **is_beyond).map(|((help, ..), _)| *help);
+    json["beyond"] = beyond.collect();
+    json
+}
+
+fn table<'a>(places: &Layer, covered: impl Iterator<Item = &'a Covered<'a>>) -> Vec<u8> {
+    const HEADER: [&str; 11] = [
+        "编号 id",
+        "名称 name",
+        "区划代码 region_code",
+        "人口 people",
+        "避灾点 shelter",
+        "距离 shelter_m",
+        "队伍 team",
+        "距离 team_m",
+        "物资库 depot",
+        "距离 depot_m",
+        "超限 beyond",
+    ];
+    let rows = covered.map(|own| {
+        let mut row = vec![
+            own.row.id().to_string(),
+            places.text(&own.row, "name").unwrap_or_default().to_owned(),
+            places.text(&own.row, "region_code").unwrap_or_default().to_owned(),
+            own.people.map_or(String::new(), |people| people.to_string()),
+        ];
+        for near in &own.help {
+            row.push(near.map_or(String::new(), |near| near.row.id().to_string()));
+            row.push(near.map_or(String::new(), |near| format!("{:.3}", near.distance_m)));
+        }
+        let beyond = HELP.iter().zip(&own.is_beyond).filter(|(_, is_beyond)| **is_beyond).map(|((help, ..), _)| *help);
+        row.push(beyond.collect::<Vec<_>>().join(" "));
+        row
+    });
+    write_table(&HEADER, rows)
+}
+
+/// Totals of each township, by the first nine digits of the division code.
+fn totals(places: &Layer, covered: &[Covered<'_>], snapshot: &Snapshot) -> Vec<Json> {
+    let mut townships: BTreeMap<&str, Vec<&Covered<'_>>> = BTreeMap::new();
+    for own in covered {
+        let code = places.text(&own.row, "region_code").and_then(|code| code.get(..9)).unwrap_or_default();
+        townships.entry(code).or_default().push(own);
+    }
+    let named = |code: &str| {
+        let layer = snapshot.layer("townships")?;
+        let row =
+            layer.rows_after(None).find(|row| layer.text(row, "code").is_some_and(|own| own.starts_with(code)))?;
+        layer.text(&row, "name").map(str::to_owned)
+    };
+    townships
+        .into_iter()
+        .map(|(code, villages)| {
+            let people =
+                |those: &mut dyn Iterator<Item = &&Covered<'_>>| those.filter_map(|own| own.people).sum::<i64>();
+            let is_beyond = |own: &&&Covered<'_>| own.is_beyond.contains(&true);
+            json!({
+                "code": code,
+                "name": if code.is_empty() { None } else { named(code) },
+                "places": villages.len(),
+                "people": people(&mut villages.iter()),
+                "people_unknown": villages.iter().filter(|own| own.people.is_none()).count(),
+                "places_beyond": villages.iter().filter(is_beyond).count(),
+                "people_beyond": people(&mut villages.iter().filter(is_beyond)),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,128 @@
+//! Why a resource was passed over, in Chinese and English.
+
+use serde_json::{Value as Json, json};
+
+use crate::http::api::nearest::quantity;
+use crate::model::catalog::{Catalog, Code, CodeValue};
+use crate::model::schema::Label;
+use crate::model::{LayerSchema, ValueRef, format_date};
+use crate::query::nearest::demand::Reason;
+use crate::snapshot::{Layer, Row};
+
+/// One reason: what kind it is, in two languages, with its facts.
+pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_>) -> Json {
+    let roles = &schema.roles;
+    let of_field = |field: Option<&String>, code: &str| {
+        let list = field.and_then(|name| schema.position(name)).and_then(|at| schema.fields[at].codes.as_ref());
+        label(catalog, list, code)
+    };
+    match reason {
+        Reason::Status(status) => {
+            let Label { zh, en } = of_field(roles.ready.as_ref().map(|ready| &ready.field), status);
+            reason_json("status", format!("状态为{zh}"), format!("its status is {en}"), json!({"status": status}))
+        }
+        Reason::StatusUnknown => reason_json("status_unknown", "状态不明", "its status is unknown", json!({})),
+        Reason::Capacity { free, asked } => reason_json(
+            "capacity",
+            format!("仅余{free}个空位，需要{asked}个"),
+            format!("{free} places left of {asked} asked"),
+            json!({"free": free, "asked": asked}),
+        ),
+        Reason::CapacityUnknown => {
+            reason_json("capacity_unknown", "剩余容量不明", "how many places are left is unknown", json!({}))
+        }
+        Reason::Unsuitable(hazard) => {
+            let Label { zh, en } = of_field(roles.suitable_for.as_ref().map(|suits| &suits.yes), hazard);
+            reason_json("unsuitable", format!("不适用于{zh}"), format!("it is not for {en}"), json!({"hazard": hazard}))
+        }
+        Reason::SuitabilityUnknown(hazard) => {
+            let Label { zh, en } = of_field(roles.suitable_for.as_ref().map(|suits| &suits.yes), hazard);
+            let zh = format!("是否适用于{zh}不明");
+            reason_json(
+                "suitability_unknown",
+                zh,
+                format!("whether it is for {en} is unknown"),
+                json!({"hazard": hazard}),
+            )
+        }
+        Reason::Skill(skill) => {
+            let Label { zh, en } = of_field(roles.skills.as_ref(), skill);
+            reason_json("skill", format!("不具备{zh}能力"), format!("it cannot do {en}"), json!({"skill": skill}))
+        }
+        Reason::SkillsUnknown => reason_json("skills_unknown", "能力不明", "what it can do is unknown", json!({})),
+        Reason::Stock { code, free, asked } => {
+            let Label { zh, en } = label(catalog, roles.stock.as_ref().map(|stock| &stock.codes), code);
+            reason_json(
+                "stock",
+                format!("{zh}可用{free}，需要{asked}"),
+                format!("{free} of {en} free of {asked} asked"),
+                json!({"item_code": code, "free": quantity(*free), "asked": quantity(*asked)}),
+            )
+        }
+        Reason::StockUnknown(code) => {
+            let Label { zh, en } = label(catalog, roles.stock.as_ref().map(|stock| &stock.codes), code);
+            let zh = format!("{zh}库存不明");
+            reason_json("stock_unknown", zh, format!("its stock of {en} is unknown"), json!({"item_code": code}))
+        }
+        Reason::Empty => reason_json("empty", "没有可用物资", "it has nothing to give", json!({})),
+        Reason::ContentUnknown => {
+            reason_json("stock_unknown", "库存不明", "whether it has anything is unknown", json!({}))
+        }
+        Reason::Ended(until) => {
+            let day = format_date(*until);
+            reason_json(
+                "ended",
+                format!("协议已于{day}到期"),
+                format!("its agreement ended on {day}"),
+                json!({"until": day}),
+            )
+        }
+        Reason::OutsideArea => {
+            reason_json("outside_area", "不在指定范围内", "it is outside the area asked for", json!({}))
+        }
+        Reason::DivisionUnknown => reason_json("division_unknown", "区划不明", "its division is unknown", json!({})),
+        Reason::NoPlace => reason_json("no_place", "没有位置", "it has no place on the map", json!({})),
+        Reason::Inside { layer, area } => inside(catalog, layer, area),
+        Reason::Filtered => reason_json("filter", "不符合筛选条件", "the filter does not match", json!({})),
+    }
+}
+
+fn inside(catalog: &Catalog, layer: &Layer, area: &Row<'_>) -> Json {
+    let schema = layer.schema();
+    let level = schema.roles.zone.as_ref().and_then(|zone| match area.cell(schema.position(&zone.level)?) {
+        ValueRef::Integer(level) => Some(level),
+        _ => None,
+    });
+    let grade = level.map(|level| {
+        let list = schema.roles.zone.as_ref().and_then(|zone| schema.position(&zone.level));
+        label(catalog, list.and_then(|at| schema.fields[at].codes.as_ref()), &level.to_string())
+    });
+    let name = layer.text(area, "name").unwrap_or(area.id().as_str());
+    let (zh, en) =
+        grade.map_or((String::new(), String::new()), |Label { zh, en }| (format!("（{zh}）"), format!(" ({en})")));
+    let title = &schema.title;
+    reason_json(
+        "inside",
+        format!("位于{}“{name}”内{zh}", title.zh),
+        format!("it is inside {} {name:?}{en}", title.en.to_lowercase()),
+        json!({"layer": schema.id, "area": area.id().as_str(), "risk_level": level}),
+    )
+}
+
+fn reason_json(code: &str, zh: impl Into<String>, en: impl Into<String>, facts: Json) -> Json {
+    let mut reason = json!({"code": code, "zh": zh.into(), "en": en.into()});
+    if let (Some(reason), Json::Object(facts)) = (reason.as_object_mut(), facts) {
+        reason.extend(facts);
+    }
+    reason
+}
+
+/// What people call a code; the code itself where nobody says.
+pub(crate) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
+    let is_it = |own: &&Code| match &own.code {
+        CodeValue::Text(text) => text == code,
+        CodeValue::Integer(number) => number.to_string() == code,
+    };
+    let found = list.and_then(|list| catalog.codes.get(list)).and_then(|codes| codes.iter().find(is_it));
+    found.map_or_else(|| Label { zh: code.to_owned(), en: code.to_owned() }, |found| found.label.clone())
+}

@@ -1,0 +1,14 @@
+//! The JSON interface for dispatchers, viewers and other services: `/api` and `/health`.
+
+pub(crate) mod change_events;
+pub(crate) mod coverage;
+pub(crate) mod events;
+pub(crate) mod exclusion;
+pub(crate) mod health;
+pub(crate) mod layers;
+pub(crate) mod nearest;
+pub(crate) mod nearest_params;
+pub(crate) mod search;
+pub(crate) mod siting;
+pub(crate) mod surroundings;
+pub(crate) mod surroundings_report;

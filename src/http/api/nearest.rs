@@ -1,0 +1,361 @@
+//! Who is nearest and can take the job: one place by GET, one or many places by POST.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::{StreamExt, stream};
+use rayon::prelude::*;
+use serde_json::{Value as Json, json};
+
+use crate::exchange::geojson::{write_feature_of, write_json};
+use crate::http::AppState;
+use crate::http::api::exclusion::reason;
+use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMETERS};
+use crate::http::params::{QueryParams, body, invalid, layer, parse_json};
+use crate::http::reply::freshness::{GEOJSON, RequestSnapshot};
+use crate::http::reply::problem::Problem;
+use crate::model::{Shape, ValueRef, View};
+use crate::query::nearest::cover::{Amounts, cover};
+use crate::query::nearest::demand::{Reason, Verdict};
+use crate::query::nearest::traversal::Near;
+use crate::query::nearest::{NearestQuery, nearest as find_nearest};
+use crate::query::query_geometry::QueryGeometry;
+use crate::snapshot::{Layer, ResourceFields, Snapshot};
+
+const BODY_TYPES: &str = "application/json, application/geo+json";
+const MAX_BODY_BYTES: usize = 1_000_000;
+/// Most places of one request.
+const MAX_POINTS: usize = 10_000;
+/// Most answers of one request, over all places.
+const MAX_ANSWERS: usize = 500_000;
+/// Places that are answered at once.
+const BATCH: usize = 64;
+/// How many of those who were passed over are told of when nobody can take the job, without being asked.
+const EXCLUDED_WHEN_EMPTY: usize = 10;
+
+/// GET: one place.
+pub(crate) async fn nearest(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let parameters = QueryParams::read(&request, &PARAMETERS)?;
+    one(&state, &parameters)
+}
+
+/// POST: one place, or many in `points`, which are answered line by line.
+pub(crate) async fn nearest_of_body(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let format = QueryParams::read(&request, &["f"])?;
+    let bytes = body(&request, payload, BODY_TYPES, MAX_BODY_BYTES).await?;
+    let Json::Object(mut members) = parse_json(&bytes)? else {
+        return Err(invalid("body", "", "it is not a JSON object", "an object with the parameters of GET as members"));
+    };
+    let points = members.shift_remove("points");
+    let parameters = QueryParams::from_members(&members, &PARAMETERS)?;
+    let Some(points) = points else { return one(&state, &parameters) };
+    if let Some(name) = ["point", "near"].into_iter().find(|name| parameters.get(name).is_some()) {
+        return Err(invalid(name, parameters.get(name).unwrap_or_default(), "it stands beside points", "one of them"));
+    }
+    many(&state, &parameters, &points, &format)
+}
+
+fn one(state: &AppState, parameters: &QueryParams) -> Result<HttpResponse, Problem> {
+    let current = RequestSnapshot::now(state);
+    let wanted = NearestRequest::read(parameters, state, &current.snapshot)?;
+    let origin = match parameters.get("near") {
+        None => QueryGeometry::point(wanted.frame.point(parameters, "point")?),
+        Some(near) if parameters.get("point").is_none() => {
+            QueryGeometry::shape(wanted.frame.shape("near", near, QueryGeometry::MAX_COORDINATES)?)
+        }
+        Some(near) => return Err(invalid("near", near, "it stands beside point", "one of them")),
+    };
+    let mut body = Vec::new();
+    write_answer(&mut body, state, &current.snapshot, &wanted, &origin)?;
+    current.close_object(&mut body);
+    Ok(current.respond(GEOJSON).body(body))
+}
+
+/// One answer a line (`application/x-ndjson`), or one FeatureCollection whose features carry the number of their
+/// point; sent as they are found.
+fn many(
+    state: &web::Data<AppState>,
+    parameters: &QueryParams,
+    points: &Json,
+    format: &QueryParams,
+) -> Result<HttpResponse, Problem> {
+    let current = RequestSnapshot::now(state);
+    let wanted = Arc::new(NearestRequest::read(parameters, state, &current.snapshot)?);
+    let origins = read_points(points, &wanted)?;
+    let each: usize = wanted.parts.iter().map(|part| part.limit.k).sum();
+    if origins.len() * each > MAX_ANSWERS {
+        let (value, accepted) = (format!("{} points", origins.len()), format!("at most {MAX_ANSWERS} in all"));
+        return Err(invalid("points", &value, &format!("with {each} answers each they are too many"), &accepted));
+    }
+    let form = format.form(&["ndjson", "geojson"])?;
+    let numbered: Vec<(usize, QueryGeometry)> = origins.into_iter().enumerate().collect();
+    let batches: Vec<Vec<(usize, QueryGeometry)>> =
+        numbered.chunks(BATCH).map(<[(usize, QueryGeometry)]>::to_vec).collect();
+    let (state, snapshot) = (state.clone(), current.snapshot.clone());
+    let members = current.members();
+    let members_first = members.clone();
+    let begun = Arc::new(AtomicBool::new(false));
+    let lines = stream::iter(batches).then(move |batch| {
+        let begun = begun.clone();
+        let (state, snapshot, wanted, members) = (state.clone(), snapshot.clone(), wanted.clone(), members.clone());
+        async move {
+            let answered = web::block(move || {
+                let answer = |(number, origin): &(usize, QueryGeometry)| match form {
+                    "geojson" => features(&state, &snapshot, &wanted, origin, *number),
+                    _ => line(&state, &snapshot, &wanted, origin, &members),
+                };
+                let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
+                answers.map(|answers| web::Bytes::from(answers.concat()))
+            });
+            match answered.await {
+                // The first feature of all has no comma before it.
+                Ok(Ok(bytes)) if form == "geojson" && !bytes.is_empty() && !begun.swap(true, Ordering::Relaxed) => {
+                    Ok(bytes.slice(1..))
+                }
+                Ok(Ok(bytes)) => Ok(bytes),
+                Ok(Err(problem)) => Err(actix_web::Error::from(problem)),
+                Err(stopped) => Err(actix_web::Error::from(stopped)),
+            }
+        }
+    });
+    if form == "ndjson" {
+        return Ok(current.respond("application/x-ndjson").streaming(lines));
+    }
+    let around = |text: String| stream::once(std::future::ready(Ok::<_, actix_web::Error>(web::Bytes::from(text))));
+    // Nothing may stand after a comma but a feature, so the members come first.
+    let mut head = members_first.to_string();
+    head.pop();
+    head.push_str(",\"type\":\"FeatureCollection\",\"features\":[");
+    Ok(current.respond(GEOJSON).streaming(around(head).chain(lines).chain(around("]}".to_owned()))))
+}
+
+/// The features of one of many places, each with the number of its place and a comma before it.
+fn features(
+    state: &AppState,
+    snapshot: &Snapshot,
+    wanted: &NearestRequest,
+    origin: &QueryGeometry,
+    number: usize,
+) -> Result<Vec<u8>, Problem> {
+    let mut out = Vec::new();
+    let mut first = true;
+    write_features(&mut out, &mut first, (state, snapshot, wanted), origin, Some(number))?;
+    if !first {
+        out.insert(0, b',');
+    }
+    Ok(out)
+}
+
+fn line(
+    state: &AppState,
+    snapshot: &Snapshot,
+    wanted: &NearestRequest,
+    origin: &QueryGeometry,
+    members: &Json,
+) -> Result<Vec<u8>, Problem> {
+    let mut line = Vec::new();
+    write_answer(&mut line, state, snapshot, wanted, origin)?;
+    line.push(b',');
+    line.extend_from_slice(&members.to_string().as_bytes()[1..]);
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeometry>, Problem> {
+    const ACCEPTED: &str = "1 to 10000 points [LON,LAT]";
+    let refused = |value: &Json, detail: &str| invalid("points", &value.to_string(), detail, ACCEPTED);
+    let list = points.as_array().filter(|list| (1..=MAX_POINTS).contains(&list.len()));
+    let list = list.ok_or_else(|| invalid("points", "", "it is not a list of that many", ACCEPTED))?;
+    list.iter()
+        .map(|point| {
+            let pair = match point.as_array().map(Vec::as_slice) {
+                Some([x, y]) => x.as_f64().zip(y.as_f64()),
+                _ => None,
+            };
+            let (x, y) = pair.ok_or_else(|| refused(point, "it is not a pair of numbers"))?;
+            let at = wanted.frame.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
+            Ok(QueryGeometry::point(at))
+        })
+        .collect()
+}
+
+/// Appends a FeatureCollection that is not yet closed.
+fn write_answer(
+    out: &mut Vec<u8>,
+    state: &AppState,
+    snapshot: &Snapshot,
+    wanted: &NearestRequest,
+    origin: &QueryGeometry,
+) -> Result<(), Problem> {
+    out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
+    let layers = write_features(out, &mut true, (state, snapshot, wanted), origin, None)?;
+    out.push(b']');
+    let mut member = |name: &str, value: &Json| {
+        out.push(b',');
+        write_json(out, &name);
+        out.push(b':');
+        write_json(out, value);
+    };
+    if let [part] = wanted.parts.as_slice() {
+        member("layer", &json!(part.layer));
+    }
+    if let geo::Geometry::Point(_) = origin.geometry()
+        && let geo::Geometry::Point(at) = &*wanted.frame.outward(origin.geometry())
+    {
+        member("point", &json!([at.x(), at.y()]));
+    }
+    member("layers", &Json::Array(layers));
+    Ok(())
+}
+
+/// Appends the features of all layers, and tells what is to be said of each layer.
+fn write_features(
+    out: &mut Vec<u8>,
+    first: &mut bool,
+    (state, snapshot, wanted): (&AppState, &Snapshot, &NearestRequest),
+    origin: &QueryGeometry,
+    point_number: Option<usize>,
+) -> Result<Vec<Json>, Problem> {
+    let mut summary = Vec::with_capacity(wanted.parts.len());
+    for part in &wanted.parts {
+        let layer = layer(snapshot, "layer", &part.layer)?;
+        let mut page =
+            LayerWriter { out: &mut *out, first: &mut *first, state, snapshot, wanted, layer, rank: 0, point_number };
+        summary.push(if wanted.cover { page.covering_set(part, origin) } else { page.nearest(part, origin) });
+    }
+    Ok(summary)
+}
+
+/// The answers of one layer on their way out.
+struct LayerWriter<'a> {
+    out: &'a mut Vec<u8>,
+    first: &'a mut bool,
+    state: &'a AppState,
+    snapshot: &'a Snapshot,
+    wanted: &'a NearestRequest,
+    layer: &'a Layer,
+    rank: usize,
+    /// Which of many places it answers, from 0.
+    point_number: Option<usize>,
+}
+
+impl<'a> LayerWriter<'a> {
+    fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Json {
+        let wanted = self.wanted;
+        let ask = NearestQuery {
+            origin,
+            limit: part.limit,
+            demand: &part.demand,
+            relax: wanted.relax,
+            explain: wanted.explain,
+        };
+        let answer = find_nearest(self.snapshot, self.layer, &ask);
+        let offers = ResourceFields::of(self.layer.schema());
+        for found in &answer.found {
+            let verdict = match found.verdict {
+                Verdict::Eligible => "eligible",
+                Verdict::Unknown => "unknown",
+                Verdict::Partial | Verdict::Ineligible => "partial",
+            };
+            let mut extra = vec![("eligibility", json!(verdict))];
+            if !found.reasons.is_empty() {
+                extra.push(("reasons", self.reasons(&found.reasons)));
+            }
+            if let Some(free) = offers.free_places(&found.near.row, part.demand.by_night) {
+                extra.push(("free_places", json!(free)));
+            }
+            self.feature(&found.near, extra);
+        }
+        let mut summary = json!({"layer": part.layer, "returned": answer.found.len()});
+        let mut excluded = (answer.excluded, answer.more_excluded);
+        if answer.found.is_empty() && wanted.explain == 0 {
+            let again = find_nearest(self.snapshot, self.layer, &NearestQuery { explain: EXCLUDED_WHEN_EMPTY, ..ask });
+            excluded = (again.excluded, again.more_excluded);
+        }
+        if wanted.explain > 0 || answer.found.is_empty() {
+            let list = excluded.0.iter().map(|found| {
+                json!({
+                    "id": found.near.row.id().as_str(),
+                    "name": self.layer.text(&found.near.row, "name"),
+                    "distance_m": millimetres(found.near.distance_m),
+                    "reasons": self.reasons(&found.reasons),
+                })
+            });
+            summary["excluded"] = list.collect();
+            summary["more_excluded"] = json!(excluded.1);
+        }
+        summary
+    }
+
+    fn covering_set(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Json {
+        let ask = NearestQuery { origin, limit: part.limit, demand: &part.demand, relax: false, explain: 0 };
+        let covering_set = cover(self.snapshot, self.layer, &ask);
+        for member in &covering_set.members {
+            self.feature(&member.near, vec![("contributes", amounts(&member.contributes))]);
+        }
+        json!({
+            "layer": part.layer,
+            "returned": covering_set.members.len(),
+            "covered": covering_set.uncovered.is_nothing(),
+            "uncovered": amounts(&covering_set.uncovered),
+        })
+    }
+
+    fn reasons(&self, reasons: &[Reason<'_>]) -> Json {
+        reasons.iter().map(|own| reason(&self.state.catalog, self.layer.schema(), own)).collect()
+    }
+
+    fn feature(&mut self, near: &Near<'_>, more: Vec<(&str, Json)>) {
+        if !std::mem::take(self.first) {
+            self.out.push(b',');
+        }
+        self.rank += 1;
+        let mut extra = vec![
+            ("rank", json!(self.rank)),
+            ("distance_m", json!(millimetres(near.distance_m))),
+            ("bearing_deg", bearing(near)),
+        ];
+        if self.wanted.parts.len() > 1 {
+            extra.push(("layer", json!(self.layer.schema().id)));
+        }
+        extra.extend(self.point_number.map(|number| ("point_number", json!(number))));
+        extra.extend(more);
+        if let Some(code) = self.layer.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
+            extra.push(("jurisdiction", json!(code)));
+        }
+        if let Some(since) = self.wanted.confirmed_since {
+            let at = self.layer.schema().position("confirmed_at").map(|at| near.row.cell(at));
+            let confirmed = matches!(at, Some(ValueRef::DateTime(instant)) if instant >= since);
+            extra.push(("unconfirmed", json!(!confirmed)));
+        }
+        let geometry = near.row.shape().map(Shape::geometry).map(|geometry| self.wanted.frame.outward(geometry));
+        let view = View::public(self.layer.schema());
+        let value = |field| near.row.cell(field);
+        write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), value, &extra);
+    }
+}
+
+fn amounts(amounts: &Amounts) -> Json {
+    let items = amounts.items.iter().map(|item| json!({"item_code": item.code, "quantity": quantity(item.count)}));
+    json!({"people": amounts.people, "skills": amounts.skills, "items": items.collect::<Vec<_>>()})
+}
+
+/// Whole where it is whole.
+pub(crate) fn quantity(count: f64) -> Json {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    if count.fract() == 0.0 && count.abs() < 9e15 { json!(count as i64) } else { json!(count) }
+}
+
+pub(crate) fn millimetres(metres: f64) -> f64 {
+    (metres * 1_000.0).round() / 1_000.0
+}
+
+/// Whole degrees and hundredths; null at the place itself.
+fn bearing(near: &Near<'_>) -> Json {
+    near.bearing_deg.map_or(Json::Null, |degrees| json!((degrees * 100.0).round() % 36_000.0 / 100.0))
+}

@@ -1,0 +1,146 @@
+//! The siting audit: places with people in dangerous areas, or too close to one.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value as Json, json};
+
+use crate::clock;
+use crate::exchange::csv::write_table;
+use crate::exchange::geojson::write_json;
+use crate::http::AppState;
+use crate::http::api::nearest::millimetres;
+use crate::http::api::nearest_params::code;
+use crate::http::params::crs::RequestCrs;
+use crate::http::params::{QueryParams, invalid, layer};
+use crate::http::reply::freshness::{CSV, GEOJSON, Rendered, RequestSnapshot, blocking};
+use crate::http::reply::problem::Problem;
+use crate::model::LayerSchema;
+use crate::model::catalog::Code;
+use crate::query::siting::{Finding, SitingQuery, audit};
+use crate::snapshot::{Layer, Snapshot};
+
+pub(crate) const PARAMETERS: [&str; 6] = ["layer", "hazard", "level", "margin_m", "f", "crs"];
+const MAX_MARGIN_M: usize = 10_000;
+/// Dangers that a place is audited for when none is named.
+const DEFAULT_HAZARDS: [&str; 3] = ["landslide", "debris_flow", "flood"];
+
+/// Which places with people stand in a dangerous area, or too close to one.
+pub(crate) async fn siting(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let parameters = QueryParams::read(&request, &PARAMETERS)?;
+    blocking(move || answer(&state, &parameters)).await
+}
+
+fn answer(state: &AppState, parameters: &QueryParams) -> Result<Rendered, Problem> {
+    let (form, frame) = (parameters.form(&["geojson", "csv"])?, RequestCrs::read(parameters)?);
+    let current = RequestSnapshot::now(state);
+    let layers = audited(parameters, &current.snapshot)?;
+    let level = parameters.count("level", 0, 1, 4)?;
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let margin_m = parameters.count("margin_m", 0, 0, MAX_MARGIN_M)? as f64;
+    let query = SitingQuery {
+        hazards: hazards(parameters, state, &current.snapshot)?,
+        level: i64::try_from(level).ok().filter(|level| *level > 0),
+        margin_m,
+        today: clock::today(),
+    };
+    let findings = audit(&current.snapshot, &layers, &query);
+    if form == "csv" {
+        return Ok(current.made(CSV, table(&frame, &findings)));
+    }
+    let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
+    for (index, finding) in findings.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        let id = format!("{}/{}", finding.site.id(), finding.zone.id());
+        frame.write_feature(&mut body, &id, &finding.site, &describe(finding));
+    }
+    body.extend_from_slice(b"],\"numberReturned\":");
+    write_json(&mut body, &findings.len());
+    current.close_object(&mut body);
+    Ok(current.made(GEOJSON, body))
+}
+
+/// The layers to audit: those that are named, or all that have places with people.
+fn audited<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<&'a Layer>, Problem> {
+    let all =
+        || snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().roles.exposed_site.is_some());
+    let asked = parameters.list("layer")?;
+    if asked.is_empty() {
+        return Ok(all().collect());
+    }
+    let named = |name: &str| {
+        layer(snapshot, "layer", name)?;
+        all().find(|layer| layer.schema().id == name).ok_or_else(|| {
+            let accepted: Vec<&str> = all().map(|layer| layer.schema().id.as_str()).collect();
+            invalid("layer", name, "its features are not places with people", &accepted.join(", "))
+        })
+    };
+    asked.into_iter().map(named).collect()
+}
+
+fn hazards(parameters: &QueryParams, state: &AppState, snapshot: &Snapshot) -> Result<Vec<String>, Problem> {
+    let list = |schema: &LayerSchema| {
+        let at = schema.position(&schema.roles.zone.as_ref()?.hazard)?;
+        state.catalog.codes.get(schema.fields[at].codes.as_ref()?)
+    };
+    let known: Vec<&Code> = snapshot.layers().iter().filter_map(|layer| list(layer.schema())).flatten().collect();
+    let words = parameters.list("hazard")?;
+    let words = if words.is_empty() { DEFAULT_HAZARDS.to_vec() } else { words };
+    words.into_iter().map(|word| code("hazard", word, &known, "")).collect()
+}
+
+fn describe(finding: &Finding<'_>) -> Json {
+    let safe =
+        finding.safe.map(|near| json!({"id": near.row.id().as_str(), "distance_m": millimetres(near.distance_m)}));
+    json!({
+        "layer": finding.layer.schema().id,
+        "id": finding.site.id().as_str(),
+        "name": finding.layer.text(&finding.site, "name"),
+        "zone": finding.zone.id().as_str(),
+        "zone_name": finding.zone_layer.text(&finding.zone, "name"),
+        "hazard": finding.hazard,
+        "risk_level": finding.level,
+        "inside": finding.is_inside,
+        "edge_m": millimetres(finding.edge_m),
+        "people": finding.people,
+        "safe_shelter": safe,
+    })
+}
+
+fn table(frame: &RequestCrs, findings: &[Finding<'_>]) -> Vec<u8> {
+    const HEADER: [&str; 13] = [
+        "图层 layer",
+        "编号 id",
+        "名称 name",
+        "经度 lon",
+        "纬度 lat",
+        "风险区 zone",
+        "灾种 hazard",
+        "风险等级 risk_level",
+        "在区内 inside",
+        "距边界 edge_m",
+        "人数 people",
+        "建议避灾点 safe_shelter",
+        "距离 safe_shelter_m",
+    ];
+    let or_blank = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
+    let rows = findings.iter().map(|own| {
+        let [x, y] = frame.pair(own.at);
+        vec![
+            own.layer.schema().id.clone(),
+            own.site.id().to_string(),
+            own.layer.text(&own.site, "name").unwrap_or_default().to_owned(),
+            x.to_string(),
+            y.to_string(),
+            own.zone.id().to_string(),
+            own.hazard.unwrap_or_default().to_owned(),
+            or_blank(own.level),
+            own.is_inside.to_string(),
+            format!("{:.3}", own.edge_m),
+            or_blank(own.people),
+            own.safe.map_or(String::new(), |near| near.row.id().to_string()),
+            own.safe.map_or(String::new(), |near| format!("{:.3}", near.distance_m)),
+        ]
+    });
+    write_table(&HEADER, rows)
+}

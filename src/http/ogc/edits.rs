@@ -1,0 +1,415 @@
+//! Writes: OGC API Features Part 4 (OGC 20-002r1) create, replace, update and delete, and batches of them.
+
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+use crate::exchange::feature_json::{FeatureDocument, FeatureError, read_submission};
+use crate::http::AppState;
+use crate::http::params::auth::may_write;
+use crate::http::params::crs::RequestCrs;
+use crate::http::params::{QueryParams, body, invalid, layer, origin, parse_json};
+use crate::http::reply::problem::Problem;
+use crate::model::{
+    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema,
+    Precondition, Value,
+};
+use crate::snapshot::Snapshot;
+
+const MAX_FEATURE_BYTES: usize = 4_000_000;
+const MAX_BATCH_BYTES: usize = 16_000_000;
+const MAX_EDITS: usize = 10_000;
+/// How long an answer waits for the snapshot to show what was written.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
+const FEATURE_TYPES: &str = "application/geo+json, application/json";
+const PATCH_TYPES: &str = "application/merge-patch+json";
+
+/// POST of a feature to a collection.
+pub(crate) async fn create(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    path: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let feature = read_body(&request, &state, payload, FEATURE_TYPES, MAX_FEATURE_BYTES).await?;
+    let edit = to_create(&state, &path, None, &feature.json).map_err(|wrong| wrong.of(None))?;
+    let idempotency_key = idempotency_key(&request, &feature.digest)?;
+    let answer = apply(&state, vec![edit], idempotency_key).await?;
+    let outcome = &answer.applied.outcomes[0];
+    let own = format!("/ogc/collections/{path}/items/{}", crate::http::ogc::encode(outcome.id.as_str()));
+    let location = format!("{}{own}", origin(&request, state.public_url.as_deref()));
+    let mut response = answer.respond(StatusCode::CREATED);
+    response.insert_header((header::LOCATION, location));
+    response.insert_header((header::CONTENT_TYPE, "application/json"));
+    Ok(response.body(json!({"id": outcome.id.as_str()}).to_string()))
+}
+
+/// PUT of a whole feature. Sensitive fields that are not named stay as they are; null makes them unknown.
+pub(crate) async fn replace(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    change(request, state, path, payload, FEATURE_TYPES, to_replace).await
+}
+
+/// PATCH with a merge patch (RFC 7396); a property is replaced as a whole.
+pub(crate) async fn patch(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    change(request, state, path, payload, PATCH_TYPES, to_patch).await
+}
+
+/// Makes an edit of a collection's feature from a body and the state that it must have.
+type EditParser = fn(&AppState, &str, &str, &Json, Precondition) -> Result<Edit, RefusedEdit>;
+
+async fn change(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+    accepted: &'static str,
+    read: EditParser,
+) -> Result<HttpResponse, Problem> {
+    let (collection, id) = path.into_inner();
+    let feature = read_body(&request, &state, payload, accepted, MAX_FEATURE_BYTES).await?;
+    let condition = if_match(&request)?;
+    let edit = read(&state, &collection, &id, &feature.json, condition).map_err(|wrong| wrong.of(None))?;
+    let idempotency_key = idempotency_key(&request, &feature.digest)?;
+    Ok(apply(&state, vec![edit], idempotency_key).await?.respond(StatusCode::NO_CONTENT).finish())
+}
+
+/// DELETE of a feature.
+pub(crate) async fn delete(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    may_write(&request, state.token.as_ref())?;
+    QueryParams::read(&request, &[])?;
+    let (collection, id) = path.into_inner();
+    let edit = to_delete(&state, &collection, &id, if_match(&request)?).map_err(|wrong| wrong.of(None))?;
+    Ok(apply(&state, vec![edit], idempotency_key(&request, "")?).await?.respond(StatusCode::NO_CONTENT).finish())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBatch {
+    edits: Vec<RawEdit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEdit {
+    op: EditOp,
+    collection: String,
+    id: Option<String>,
+    feature: Option<Json>,
+    if_match: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EditOp {
+    Create,
+    Replace,
+    Patch,
+    Delete,
+}
+
+/// POST of several edits that happen together or not at all.
+pub(crate) async fn batch(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = read_body(&request, &state, payload, "application/json", MAX_BATCH_BYTES).await?;
+    let accepted =
+        "{\"edits\": [{\"op\": \"create|replace|patch|delete\", \"collection\", \"id\", \"feature\", \"if_match\"}]}";
+    let raw: RawBatch =
+        serde_json::from_value(body.json).map_err(|error| invalid("body", "", &error.to_string(), accepted))?;
+    if raw.edits.is_empty() || raw.edits.len() > MAX_EDITS {
+        let accepted = format!("1 to {MAX_EDITS} edits");
+        return Err(invalid("/edits", &raw.edits.len().to_string(), "their number is out of range", &accepted));
+    }
+    let read = |(index, edit): (usize, RawEdit)| read_edit(&state, edit).map_err(|wrong| wrong.of(Some(index)));
+    let edits = raw.edits.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    let answer = apply(&state, edits, idempotency_key(&request, &body.digest)?).await?;
+    let outcome = |outcome: &EditOutcome| {
+        let collection = state.store.schemas().get(outcome.layer).map(|schema| &schema.id);
+        json!({"collection": collection, "id": outcome.id.as_str(), "etag": outcome.fingerprint.map(tag)})
+    };
+    let outcomes: Vec<Json> = answer.applied.outcomes.iter().map(outcome).collect();
+    let mut response = answer.respond(StatusCode::OK);
+    response.insert_header((header::CONTENT_TYPE, "application/json"));
+    Ok(response.body(json!({"edits": outcomes}).to_string()))
+}
+
+fn read_edit(state: &AppState, raw: RawEdit) -> Result<Edit, RefusedEdit> {
+    let missing = |name: &str| {
+        let (reason, accepted) = ("it is missing".to_owned(), format!("an edit with {name}"));
+        RefusedEdit::Content(FeatureError { pointer: format!("/{name}"), value: "null".to_owned(), reason, accepted })
+    };
+    let RawEdit { op, collection, id, feature, if_match } = raw;
+    let condition = condition(if_match.as_deref())?;
+    if op == EditOp::Create {
+        return to_create(state, &collection, id.as_deref(), &feature.ok_or_else(|| missing("feature"))?);
+    }
+    let id = id.ok_or_else(|| missing("id"))?;
+    if op == EditOp::Delete {
+        return to_delete(state, &collection, &id, condition);
+    }
+    let feature = feature.ok_or_else(|| missing("feature"))?;
+    let read: EditParser = if op == EditOp::Replace { to_replace } else { to_patch };
+    read(state, &collection, &id, &feature, condition)
+}
+
+/// What is wrong with one edit.
+enum RefusedEdit {
+    Content(FeatureError),
+    Other(Problem),
+}
+
+impl RefusedEdit {
+    fn of(self, edit: Option<usize>) -> Problem {
+        match self {
+            Self::Content(fault) => Problem::InvalidContent { edit, fault },
+            Self::Other(Problem::EditRefused { reason, .. }) => {
+                Problem::EditRefused { edit: edit.unwrap_or(0), reason }
+            }
+            Self::Other(problem) => problem,
+        }
+    }
+}
+
+impl From<FeatureError> for RefusedEdit {
+    fn from(fault: FeatureError) -> Self {
+        Self::Content(fault)
+    }
+}
+
+impl From<Problem> for RefusedEdit {
+    fn from(problem: Problem) -> Self {
+        Self::Other(problem)
+    }
+}
+
+fn to_create(state: &AppState, collection: &str, id: Option<&str>, feature: &Json) -> Result<Edit, RefusedEdit> {
+    let (at, schema) = target(state, collection)?;
+    let FeatureDocument { id: own, geometry, values } = read_submission(&state.catalog, schema, feature)?;
+    let id = match (id, own) {
+        (Some(id), own) => same_id(id, own.as_ref())?,
+        (None, Some(own)) => own,
+        (None, None) => new_id()?,
+    };
+    let action = Action::Create { geometry: geometry.flatten(), values };
+    Ok(Edit { layer: at, id, action, condition: Precondition::None })
+}
+
+fn to_replace(
+    state: &AppState,
+    collection: &str,
+    id: &str,
+    feature: &Json,
+    condition: Precondition,
+) -> Result<Edit, RefusedEdit> {
+    let (at, schema) = target(state, collection)?;
+    let FeatureDocument { id: own, geometry, mut values } = read_submission(&state.catalog, schema, feature)?;
+    let named = |field: usize, values: &[(usize, Value)]| values.iter().any(|(at, _)| *at == field);
+    for (at, field) in schema.fields.iter().enumerate() {
+        if !field.sensitive && !named(at, &values) {
+            values.push((at, Value::Unknown));
+        }
+    }
+    let action = Action::Change { geometry: Some(geometry.flatten()), values };
+    Ok(Edit { layer: at, id: same_id(id, own.as_ref())?, action, condition })
+}
+
+fn to_patch(
+    state: &AppState,
+    collection: &str,
+    id: &str,
+    feature: &Json,
+    condition: Precondition,
+) -> Result<Edit, RefusedEdit> {
+    let (at, schema) = target(state, collection)?;
+    let FeatureDocument { id: own, geometry, values } = read_submission(&state.catalog, schema, feature)?;
+    Ok(Edit { layer: at, id: same_id(id, own.as_ref())?, action: Action::Change { geometry, values }, condition })
+}
+
+fn to_delete(state: &AppState, collection: &str, id: &str, condition: Precondition) -> Result<Edit, RefusedEdit> {
+    let (at, _) = target(state, collection)?;
+    Ok(Edit { layer: at, id: same_id(id, None)?, action: Action::Delete, condition })
+}
+
+/// The layer that is written to.
+fn target<'a>(state: &'a AppState, collection: &str) -> Result<(usize, &'a LayerSchema), Problem> {
+    layer(&state.head.load(), "collection", collection)?;
+    let mut schemas = state.store.schemas().iter().enumerate();
+    schemas.find(|(_, schema)| schema.id == collection).ok_or(Problem::Unavailable)
+}
+
+/// The id in the address; one in the body must be the same.
+fn same_id(id: &str, own: Option<&FeatureId>) -> Result<FeatureId, RefusedEdit> {
+    let fault = |reason: &str| FeatureError {
+        pointer: "/id".to_owned(),
+        value: own.map_or_else(|| id.to_owned(), ToString::to_string),
+        reason: reason.to_owned(),
+        accepted: format!("{id:?}, or no id at all"),
+    };
+    let named = FeatureId::new(id).map_err(|error| fault(&error.to_string()))?;
+    if own.is_some_and(|own| *own != named) {
+        return Err(fault("it is not the id of the address").into());
+    }
+    Ok(named)
+}
+
+/// An id that nobody has: 96 random bits.
+fn new_id() -> Result<FeatureId, Problem> {
+    let bits = getrandom::u64().and_then(|high| Ok((high, getrandom::u32()?)));
+    let (high, low) = bits.map_err(|_| Problem::Unavailable)?;
+    FeatureId::new(&format!("{high:016x}{low:08x}")).map_err(|_| Problem::Unavailable)
+}
+
+/// A state as an entity tag.
+pub(crate) fn tag(fingerprint: Fingerprint) -> String {
+    format!("\"{fingerprint}\"")
+}
+
+fn if_match(request: &HttpRequest) -> Result<Precondition, Problem> {
+    let given = request.headers().get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default());
+    condition(given)
+}
+
+/// `*` and nothing at all mean any state; a tag that we did not make names none.
+fn condition(if_match: Option<&str>) -> Result<Precondition, Problem> {
+    let Some(text) = if_match.map(str::trim).filter(|text| *text != "*") else { return Ok(Precondition::None) };
+    if text.contains(',') {
+        return Err(invalid("If-Match", text, "it names several states", "one entity tag, or *"));
+    }
+    let fingerprint = Fingerprint::parse(text.trim_start_matches("W/").trim_matches('"'));
+    Ok(fingerprint.map_or(Precondition::Never, Precondition::Unchanged))
+}
+
+/// A body that was read, and a digest of the whole request.
+struct EditBody {
+    json: Json,
+    digest: String,
+}
+
+async fn read_body(
+    request: &HttpRequest,
+    state: &AppState,
+    payload: web::Payload,
+    accepted: &'static str,
+    limit_bytes: usize,
+) -> Result<EditBody, Problem> {
+    // Who may not write is told so before anything is read.
+    may_write(request, state.token.as_ref())?;
+    QueryParams::read(request, &[])?;
+    let bytes = body(request, payload, accepted, limit_bytes).await?;
+    let mut digest = Sha256::new();
+    digest.update(request.method().as_str());
+    digest.update(request.uri().path());
+    digest.update(&bytes);
+    let frame = RequestCrs::of_header(request)?;
+    digest.update(frame.reference().address().unwrap_or_default());
+    let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let mut json = parse_json(&bytes)?;
+    if let Some(geometry) = json.get_mut("geometry") {
+        frame.inward(geometry)?;
+    }
+    Ok(EditBody { json, digest })
+}
+
+/// The key under which the request happens once.
+fn idempotency_key(request: &HttpRequest, digest: &str) -> Result<Option<IdempotencyKey>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    const ACCEPTED: &str = "1 to 255 visible ASCII characters";
+    let Some(value) = request.headers().get(NAME) else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(invalid(NAME, key, "it is not a key", ACCEPTED));
+    }
+    let digest =
+        if digest.is_empty() { format!("{} {}", request.method(), request.uri().path()) } else { digest.to_owned() };
+    Ok(Some(IdempotencyKey { key: key.to_owned(), digest }))
+}
+
+/// What was done, and whether the snapshot shows it already.
+struct EditReply {
+    applied: Applied,
+    is_shown: bool,
+}
+
+impl EditReply {
+    fn respond(&self, status: StatusCode) -> actix_web::HttpResponseBuilder {
+        let mut response = HttpResponse::build(status);
+        if let [only] = self.applied.outcomes.as_slice()
+            && let Some(fingerprint) = only.fingerprint
+        {
+            response.insert_header((header::ETAG, tag(fingerprint)));
+        }
+        if self.applied.is_repeated {
+            response.insert_header(("Idempotency-Replayed", "true"));
+        }
+        if !self.is_shown {
+            response.insert_header(("X-Onemap-Snapshot", "behind"));
+        }
+        response
+    }
+}
+
+/// Commits, then waits a while for the snapshot.
+async fn apply(
+    state: &AppState,
+    edits: Vec<Edit>,
+    idempotency_key: Option<IdempotencyKey>,
+) -> Result<EditReply, Problem> {
+    let mut versions = state.head.versions();
+    let batch = Batch {
+        edits,
+        now: clock::now_to_the_millisecond(),
+        fingerprint_key: state.fingerprint_key.clone(),
+        idempotency_key,
+    };
+    let applied = state.store.apply(&batch).await?;
+    if applied.outcomes.is_empty() {
+        return Err(Problem::EditRefused { edit: 0, reason: EditError::NotThere });
+    }
+    let schemas = state.store.schemas();
+    let shown = async {
+        while !shows(state, schemas, &applied.outcomes) {
+            if versions.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let is_shown = tokio::time::timeout(SNAPSHOT_WAIT, shown).await.is_ok();
+    Ok(EditReply { applied, is_shown })
+}
+
+/// Whether the snapshot is as new as these outcomes, or newer.
+fn shows(state: &AppState, schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> bool {
+    let snapshot = state.head.load();
+    outcomes.iter().rev().all(|outcome| has(state, &snapshot, &schemas[outcome.layer], outcome))
+}
+
+fn has(state: &AppState, snapshot: &Snapshot, schema: &LayerSchema, outcome: &EditOutcome) -> bool {
+    let row = snapshot.layer(&schema.id).and_then(|layer| layer.find(&outcome.id));
+    let Some(row) = row else { return outcome.fingerprint.is_none() };
+    match (outcome.fingerprint, outcome.version, schema.position("version").map(|at| row.value(at))) {
+        (None, ..) => false,
+        (Some(_), Some(written), Some(Value::Integer(shown))) => shown >= written,
+        (Some(fingerprint), ..) => state.fingerprint_key.fingerprint(&row.to_feature()) == fingerprint,
+    }
+}

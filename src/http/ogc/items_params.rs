@@ -1,0 +1,336 @@
+//! Which features of a collection are asked for, in what order, and how they are to be told.
+
+use actix_web::HttpRequest;
+use serde_json::{Value as Json, json};
+
+use crate::exchange::{value_from_json, write_value};
+use crate::geodesy::reference::{CrsTransform, Region};
+use crate::http::ogc::schemas::is_sortable;
+use crate::http::params::crs::RequestCrs;
+use crate::http::params::{QueryParams, invalid};
+use crate::http::reply::problem::Problem;
+use crate::model::{
+    FeatureId, Field, FieldType, LayerSchema, Shape, ShapeError, Value, ValueRef, View, format_instant, parse_date,
+    parse_instant,
+};
+use crate::query::filter::{Filter, Language};
+use crate::query::items::{Cursor, ItemsRegion, Order, PageRequest, Start};
+
+/// Parameters of items, beside the names of properties.
+pub(crate) const ITEMS: [&str; 16] = [
+    "f",
+    "limit",
+    "bbox",
+    "bbox-crs",
+    "datetime",
+    "filter",
+    "filter-lang",
+    "filter-crs",
+    "sortby",
+    "properties",
+    "crs",
+    "q",
+    "after",
+    "before",
+    "skipGeometry",
+    "ids",
+];
+
+/// Features of a page, when nothing is said.
+const DEFAULT_LIMIT: usize = 100;
+/// Most features of a page; whoever asks for more gets this many.
+const MAX_LIMIT: usize = 10_000;
+/// Most ids in one request.
+const MAX_IDS: usize = 1_000;
+
+/// The question, and how the answer is told.
+pub(crate) struct ItemsQuery<'a> {
+    pub(crate) parameters: QueryParams,
+    pub(crate) view: View<'a>,
+    pub(crate) page_request: PageRequest,
+    /// The reference system of the answer.
+    pub(crate) frame: RequestCrs,
+    pub(crate) with_geometry: bool,
+}
+
+impl<'a> ItemsQuery<'a> {
+    /// # Errors
+    /// When a parameter cannot be understood.
+    pub(crate) fn read(request: &HttpRequest, schema: &'a LayerSchema) -> Result<Self, Problem> {
+        let view = View::public(schema);
+        let names: Vec<&str> = view.fields().map(|(_, field)| field.name.as_str()).collect();
+        let parameters = QueryParams::read_beside(request, &ITEMS, &names)?;
+        let reading = ItemsParamsReader { parameters: &parameters, view: &view };
+        let order = reading.order()?;
+        let page_request = PageRequest {
+            region: reading.region()?,
+            filters: reading.filters()?,
+            start: reading.start(&order)?,
+            order,
+            limit: reading.limit()?,
+        };
+        let with_geometry = !parameters.flag("skipGeometry")?;
+        let frame = RequestCrs::at_address(&parameters, "crs")?;
+        let shown = reading.shown()?;
+        let view = match &shown {
+            Some(shown) => view.clone().limited_to(&shown.iter().map(String::as_str).collect::<Vec<_>>()),
+            None => view.clone(),
+        };
+        Ok(Self { parameters, view, page_request, frame, with_geometry })
+    }
+
+    /// Whether a number of features was asked for.
+    pub(crate) fn says_limit(&self) -> bool {
+        self.parameters.get("limit").is_some()
+    }
+}
+
+/// The filters that parameters of a tile stand for: `filter`, `datetime`, `ids`.
+///
+/// # Errors
+/// When a parameter cannot be understood, or the layer has no such property.
+pub(crate) fn filters_of(parameters: &QueryParams, view: &View<'_>) -> Result<Vec<Filter>, Problem> {
+    ItemsParamsReader { parameters, view }.filters()
+}
+
+struct ItemsParamsReader<'a, 'v> {
+    parameters: &'a QueryParams,
+    view: &'a View<'v>,
+}
+
+impl ItemsParamsReader<'_, '_> {
+    fn limit(&self) -> Result<usize, Problem> {
+        self.parameters.count_at_most("limit", DEFAULT_LIMIT, MAX_LIMIT)
+    }
+
+    fn region(&self) -> Result<Option<ItemsRegion>, Problem> {
+        let frame = RequestCrs::at_address(self.parameters, "bbox-crs")?;
+        let Some(bent) = self.parameters.bbox(frame.reference())? else { return Ok(None) };
+        let refused = |error: ShapeError| {
+            let given = self.parameters.get("bbox").unwrap_or_default();
+            invalid("bbox", given, &error.to_string(), "a box with an extent")
+        };
+        Ok(Some(match bent {
+            Region::Box(envelope) => ItemsRegion::Box(envelope),
+            Region::Area(area) => ItemsRegion::Area(Shape::new(area.into()).map_err(refused)?),
+        }))
+    }
+
+    /// The filter itself, then those that other parameters stand for.
+    fn filters(&self) -> Result<Vec<Filter>, Problem> {
+        let mut filters: Vec<Filter> = self.parameters.filter(self.view)?.into_iter().collect();
+        if let Some(text) = self.parameters.get("datetime") {
+            filters.extend(self.datetime(text)?);
+        }
+        if let Some(text) = self.parameters.get("q") {
+            filters.push(self.search(text)?);
+        }
+        if self.parameters.get("ids").is_some() {
+            let ids = self.parameters.list("ids")?;
+            if ids.len() > MAX_IDS {
+                return Err(invalid("ids", "", "there are too many", &format!("at most {MAX_IDS} ids")));
+            }
+            filters.push(self.composed("ids", &json!({"op": "in", "args": [{"property": "id"}, ids]}))?);
+        }
+        for (_, field) in self.view.fields() {
+            // What has the name of another parameter is that parameter.
+            if let Some(text) = self.parameters.get(&field.name).filter(|_| !ITEMS.contains(&field.name.as_str())) {
+                filters.push(self.equals(field, text)?);
+            }
+        }
+        Ok(filters)
+    }
+
+    fn composed(&self, name: &str, filter: &Json) -> Result<Filter, Problem> {
+        let value = self.parameters.get(name).unwrap_or_default();
+        Filter::read(&filter.to_string(), Language::Json, self.view)
+            .map_err(|error| invalid(name, value, &error.to_string(), "a shorter value"))
+    }
+
+    /// `name=value`: the value itself, or one of a list's.
+    fn equals(&self, field: &Field, text: &str) -> Result<Filter, Problem> {
+        let property = json!({"property": field.name});
+        if field.field_type == FieldType::Json {
+            return Err(invalid(
+                &field.name,
+                text,
+                "a document has no value to compare",
+                "filter= with other properties",
+            ));
+        }
+        if field.field_type == FieldType::TextList {
+            return self.composed(&field.name, &json!({"op": "a_contains", "args": [property, [text]]}));
+        }
+        let refused = |reason: String| {
+            invalid(&field.name, text, &reason, &format!("a value of type {}", field.field_type.name()))
+        };
+        let value = value_from_json(field, &json!(text)).map_err(refused)?;
+        let literal = match &value {
+            Value::Date(_) => json!({"date": text}),
+            Value::DateTime(instant) => json!({"timestamp": format_instant(*instant)}),
+            Value::Unknown => return self.composed(&field.name, &json!({"op": "isNull", "args": [property]})),
+            other => json_of(other.as_value_ref()),
+        };
+        self.composed(&field.name, &json!({"op": "=", "args": [property, literal]}))
+    }
+
+    /// Features whose time shares a moment with an instant or an interval; a layer without time has nothing to choose by.
+    fn datetime(&self, text: &str) -> Result<Option<Filter>, Problem> {
+        const ACCEPTED: &str = "2026-08-14T10:00:00Z, an interval FROM/TO, or one with an open end: ../TO, FROM/..";
+        let refused = |detail: &str| invalid("datetime", text, detail, ACCEPTED);
+        let bound = |part: &str, is_end: bool| match part {
+            "" | ".." => Ok(None),
+            part => {
+                let day = parse_date(part)
+                    .map(|day| if is_end { format!("{day}T23:59:59.999Z") } else { format!("{day}T00:00:00Z") });
+                let zone = part.get(11..).unwrap_or_default();
+                let zoned = zone.ends_with(['Z', 'z']) || zone.contains(['+', '-']);
+                let instant = day.as_deref().or(zoned.then_some(part)).and_then(parse_instant);
+                instant.map(Some).ok_or_else(|| refused("it is no time with a zone, and no day"))
+            }
+        };
+        let (from, to) = match text.split_once('/') {
+            Some((from, to)) if from.trim_matches('.').is_empty() && to.trim_matches('.').is_empty() => {
+                return Err(refused("both ends are open"));
+            }
+            Some((from, to)) => (bound(from, false)?, bound(to, true)?),
+            None if matches!(text, "" | "..") => return Err(refused("it is no time")),
+            None => (bound(text, false)?, bound(text, true)?),
+        };
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(refused("it ends before it begins"));
+        }
+        let Some(when) = &self.view.schema().roles.time else { return Ok(None) };
+        let at = |instant| json!({"timestamp": format_instant(instant)});
+        let compare = |op: &str, name: &str, instant| json!({"op": op, "args": [{"property": name}, at(instant)]});
+        let mut parts = vec![json!({"op": "not", "args": [{"op": "isNull", "args": [{"property": when.start}]}]})];
+        parts.extend(to.map(|to| compare("<=", &when.start, to)));
+        parts.extend(from.map(|from| match &when.end {
+            None => compare(">=", &when.start, from),
+            Some(end) => {
+                let open = json!({"op": "isNull", "args": [{"property": end}]});
+                json!({"op": "or", "args": [open, compare(">=", end, from)]})
+            }
+        }));
+        parts.push(json!(true));
+        self.composed("datetime", &json!({"op": "and", "args": parts})).map(Some)
+    }
+
+    /// Features of which the id or a text has these words in it, in any case and with any accents.
+    fn search(&self, text: &str) -> Result<Filter, Problem> {
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > 100 {
+            return Err(invalid("q", text, "it is empty or too long", "1 to 100 characters"));
+        }
+        let escaped: String =
+            text.chars().flat_map(|c| "%_\\".contains(c).then_some('\\').into_iter().chain([c])).collect();
+        let folded = |inner: Json| json!({"op": "accenti", "args": [{"op": "casei", "args": [inner]}]});
+        let has = |name: &str| json!({"op": "like", "args": [folded(json!({"property": name})), folded(json!(format!("%{escaped}%")))]});
+        let texts = self.view.fields().filter(|(_, field)| field.field_type == FieldType::Text);
+        let any: Vec<Json> =
+            std::iter::once("id").chain(texts.map(|(_, field)| field.name.as_str())).map(has).collect();
+        self.composed("q", &json!({"op": "or", "args": any}))
+    }
+
+    /// Names of properties that are shown; all without the parameter.
+    fn shown(&self) -> Result<Option<Vec<String>>, Problem> {
+        if self.parameters.get("properties").is_none() {
+            return Ok(None);
+        }
+        let names = self.parameters.list("properties")?;
+        for name in &names {
+            self.field("properties", name)?;
+        }
+        Ok(Some(names.into_iter().map(str::to_owned).collect()))
+    }
+
+    /// A property by its name; `None` for the id.
+    fn field(&self, parameter: &str, name: &str) -> Result<Option<usize>, Problem> {
+        if name == "id" {
+            return Ok(None);
+        }
+        let found = self.view.fields().find(|(_, field)| field.name == name);
+        found.map(|(at, _)| Some(at)).ok_or_else(|| {
+            let names: Vec<&str> = self.view.fields().map(|(_, field)| field.name.as_str()).collect();
+            invalid(parameter, name, "there is no such property", &format!("id, {}", names.join(", ")))
+        })
+    }
+
+    fn order(&self) -> Result<Order, Problem> {
+        const MAX_KEYS: usize = 8;
+        if self.parameters.get("sortby").is_none() {
+            return Ok(Order::default());
+        }
+        let text = self.parameters.get("sortby").unwrap_or_default();
+        let parts: Vec<&str> = text.split(',').collect();
+        if parts.len() > MAX_KEYS {
+            return Err(invalid("sortby", text, "there are too many", &format!("at most {MAX_KEYS} properties")));
+        }
+        let key = |part: &&str| {
+            // A plus sign in an address stands for a space.
+            let (name, descends) = match part.strip_prefix('-') {
+                Some(name) => (name, true),
+                None => (part.trim_start_matches(['+', ' ']), false),
+            };
+            let field = self.field("sortby", name)?;
+            if field.is_some_and(|at| !is_sortable(&self.view.schema().fields[at])) {
+                return Err(invalid("sortby", name, "a list has no order", "a property of the sortables"));
+            }
+            Ok((field, descends))
+        };
+        Ok(Order { keys: parts.iter().map(key).collect::<Result<_, _>>()? })
+    }
+
+    fn start(&self, order: &Order) -> Result<Start, Problem> {
+        match (self.parameters.get("after"), self.parameters.get("before")) {
+            (None, None) => Ok(Start::First),
+            (Some(text), None) => self.cursor("after", text, order).map(Start::After),
+            (None, Some(text)) => self.cursor("before", text, order).map(Start::Before),
+            (Some(_), Some(before)) => Err(invalid("before", before, "it stands beside after", "one of them")),
+        }
+    }
+
+    /// An id; in an order of its own, a list of the values sorted by and the id.
+    fn cursor(&self, name: &'static str, text: &str, order: &Order) -> Result<Cursor, Problem> {
+        let refused =
+            || invalid(name, text, "it is not from a link of this order", "what the links next and prev hold");
+        if order.keys.is_empty() {
+            let id =
+                FeatureId::new(text).map_err(|error| invalid(name, text, &error.to_string(), "the id of a feature"))?;
+            return Ok(Cursor { values: Vec::new(), id });
+        }
+        let list: Vec<Json> = serde_json::from_str(text).map_err(|_| refused())?;
+        let (id, values) = list.split_last().ok_or_else(refused)?;
+        let id = id.as_str().and_then(|id| FeatureId::new(id).ok()).ok_or_else(refused)?;
+        if values.len() != order.keys.len() {
+            return Err(refused());
+        }
+        let value = |((field, _), json): (&(Option<usize>, bool), &Json)| match field {
+            Some(at) => value_from_json(&self.view.schema().fields[*at], json).map_err(|_| refused()),
+            None => json.as_str().map(|id| Value::Text(id.to_owned())).ok_or_else(refused),
+        };
+        let values = order.keys.iter().zip(values).map(value).collect::<Result<_, _>>()?;
+        Ok(Cursor { values, id })
+    }
+}
+
+/// A cursor as a link holds it.
+pub(crate) fn cursor_text(cursor: &Cursor) -> String {
+    if cursor.values.is_empty() {
+        return cursor.id.as_str().to_owned();
+    }
+    let mut list: Vec<Json> = cursor.values.iter().map(|value| json_of(value.as_value_ref())).collect();
+    list.push(json!(cursor.id.as_str()));
+    Json::Array(list).to_string()
+}
+
+fn json_of(cell: ValueRef<'_>) -> Json {
+    let mut out = Vec::new();
+    write_value(&mut out, cell);
+    serde_json::from_slice(&out).unwrap_or(Json::Null)
+}
+
+/// The header `Content-Crs`.
+pub(crate) fn content_crs(reference: &CrsTransform) -> (&'static str, String) {
+    ("Content-Crs", format!("<{}>", reference.address().unwrap_or(crate::geodesy::reference::CRS84)))
+}

@@ -1,0 +1,158 @@
+//! The caller's coordinates: one reference system for what comes in and what goes out.
+
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
+use geo::{CoordsIter, Geometry, MapCoords};
+use geozero::ToGeo;
+use geozero::geojson::GeoJson;
+use serde_json::Value as Json;
+
+use crate::exchange::geojson::{write_geometry, write_json};
+use crate::geodesy::LonLat;
+use crate::geodesy::datum::{ACCEPTED_CRS, CrsError};
+use crate::geodesy::reference::CrsTransform;
+use crate::http::params::{QueryParams, invalid};
+use crate::http::reply::problem::Problem;
+use crate::model::Shape;
+use crate::query::filter::read_wkt;
+use crate::snapshot::Row;
+
+/// The reference system that the parameter `crs` names; WGS 84 without it.
+pub(crate) struct RequestCrs {
+    reference: CrsTransform,
+}
+
+impl RequestCrs {
+    /// # Errors
+    /// When the system is not known.
+    pub(crate) fn read(parameters: &QueryParams) -> Result<Self, Problem> {
+        let Some(name) = parameters.get("crs") else { return Ok(Self { reference: CrsTransform::crs84() }) };
+        let refused = |error: CrsError| invalid("crs", name, &error.to_string(), ACCEPTED_CRS);
+        Ok(Self { reference: CrsTransform::named(name).map_err(refused)? })
+    }
+
+    /// The system whose address a parameter holds; WGS 84 longitude, latitude without it.
+    ///
+    /// # Errors
+    /// When there is none at that address.
+    pub(crate) fn at_address(parameters: &QueryParams, name: &str) -> Result<Self, Problem> {
+        let Some(address) = parameters.get(name) else { return Ok(Self { reference: CrsTransform::crs84() }) };
+        let refused = |_| {
+            let accepted: Vec<&str> = CrsTransform::addresses().collect();
+            invalid(name, address, "this reference system is not offered", &accepted.join(", "))
+        };
+        Ok(Self { reference: CrsTransform::at_address(address).map_err(refused)? })
+    }
+
+    /// The system of a body, by the header `Content-Crs`: an address between angle brackets.
+    ///
+    /// # Errors
+    /// When there is none at that address.
+    pub(crate) fn of_header(request: &HttpRequest) -> Result<Self, Problem> {
+        const NAME: &str = "Content-Crs";
+        let Some(value) = request.headers().get(NAME) else { return Ok(Self { reference: CrsTransform::crs84() }) };
+        let given = value.to_str().unwrap_or_default();
+        let address = given.trim().trim_start_matches('<').trim_end_matches('>');
+        let accepted = || CrsTransform::addresses().collect::<Vec<_>>().join(", ");
+        let refused = |_| invalid(NAME, given, "this reference system is not offered", &accepted());
+        Ok(Self { reference: CrsTransform::at_address(address).map_err(refused)? })
+    }
+
+    /// Turns the coordinates of a GeoJSON geometry into longitude, latitude; what is none is left to the reader.
+    ///
+    /// # Errors
+    /// When a coordinate has no place on earth.
+    pub(crate) fn inward(&self, geometry: &mut Json) -> Result<(), Problem> {
+        if self.reference.is_crs84() {
+            return Ok(());
+        }
+        match geometry {
+            Json::Object(members) => members.values_mut().try_for_each(|member| self.inward(member)),
+            Json::Array(parts) => {
+                let pair = (parts.first().and_then(Json::as_f64)).zip(parts.get(1).and_then(Json::as_f64));
+                let Some((x, y)) = pair else { return parts.iter_mut().try_for_each(|part| self.inward(part)) };
+                let value = format!("[{x},{y}]");
+                let accepted = "coordinates of the system that Content-Crs names";
+                let at = self.position(x, y);
+                let at = at.map_err(|error| invalid("/geometry", &value, &error.to_string(), accepted))?;
+                parts[0] = at.lon().into();
+                parts[1] = at.lat().into();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn reference(&self) -> &CrsTransform {
+        &self.reference
+    }
+
+    /// A position from two coordinates.
+    pub(crate) fn position(&self, x: f64, y: f64) -> Result<LonLat, CrsError> {
+        self.reference.position(x, y)
+    }
+
+    /// A point parameter.
+    pub(crate) fn point(&self, parameters: &QueryParams, name: &'static str) -> Result<LonLat, Problem> {
+        const ACCEPTED: &str = "LON,LAT in degrees, longitude first, such as 118.86,26.22; with crs= in that system";
+        let text = parameters.required(name, ACCEPTED)?;
+        let [x, y] = crate::http::params::numbers(text)
+            .ok_or_else(|| invalid(name, text, "it is not two numbers joined by a comma", ACCEPTED))?;
+        self.position(x, y).map_err(|error| invalid(name, text, &error.to_string(), ACCEPTED))
+    }
+
+    /// A geometry parameter, as well-known text or GeoJSON, of at most so many coordinates.
+    pub(crate) fn shape(&self, name: &str, text: &str, max_coordinates: usize) -> Result<Shape, Problem> {
+        const ACCEPTED: &str = "a geometry in WKT, such as POLYGON((...)), or GeoJSON";
+        let refused = |detail: &str| invalid(name, text, detail, ACCEPTED);
+        let geometry = if text.trim_start().starts_with('{') {
+            GeoJson(text).to_geo().map_err(|error| refused(&error.to_string()))?
+        } else {
+            read_wkt(text).map_err(|error| refused(&error.to_string()))?
+        };
+        let count = geometry.coords_count();
+        if count > max_coordinates {
+            return Err(refused(&format!("it has {count} coordinates, at most {max_coordinates} are taken")));
+        }
+        let there = geometry
+            .try_map_coords(|coord| self.position(coord.x, coord.y).map(|at| geo::Coord { x: at.lon(), y: at.lat() }));
+        let shape = Shape::new(there.map_err(|error| refused(&error.to_string()))?);
+        let shape = shape.map_err(|error| refused(&error.to_string()))?;
+        if let Err(error) = geo::Validation::check_validation(shape.geometry()) {
+            return Err(refused(&error.to_string()));
+        }
+        Ok(shape)
+    }
+
+    /// A position in the caller's coordinates.
+    pub(crate) fn pair(&self, at: LonLat) -> [f64; 2] {
+        self.reference.pair(at).map_or([at.lon(), at.lat()], |(x, y)| [x, y])
+    }
+
+    /// A geometry in the caller's coordinates. What the system does not reach stays as it is on file.
+    pub(crate) fn outward<'a>(&self, geometry: &'a Geometry) -> Cow<'a, Geometry> {
+        if self.reference.is_crs84() {
+            return Cow::Borrowed(geometry);
+        }
+        let there = geometry.try_map_coords(|coord| {
+            let (x, y) = self.reference.pair(LonLat::try_from(coord)?)?;
+            Ok::<_, CrsError>(geo::Coord { x, y })
+        });
+        there.map_or(Cow::Borrowed(geometry), Cow::Owned)
+    }
+
+    /// Appends a Feature with its place in the caller's coordinates.
+    pub(crate) fn write_feature(&self, out: &mut Vec<u8>, id: &str, row: &Row<'_>, properties: &Json) {
+        out.extend_from_slice(br#"{"type":"Feature","id":"#);
+        write_json(out, &id);
+        out.extend_from_slice(br#","geometry":"#);
+        match row.shape().map(Shape::geometry) {
+            Some(geometry) => write_geometry(out, &self.outward(geometry)),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(br#","properties":"#);
+        write_json(out, properties);
+        out.push(b'}');
+    }
+}

@@ -1,0 +1,4 @@
+//! Vector tiles by column and row, TileJSON, and OGC tile sets.
+
+pub(crate) mod tilesets;
+pub(crate) mod xyz;

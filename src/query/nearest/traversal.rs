@@ -1,0 +1,194 @@
+//! The walk: features of a layer by growing distance, exact on the ellipsoid.
+//!
+//! Chunks, their blocks and features are walked by what their geodesic is not shorter than. The walk ends when that
+//! is longer than the k-th geodesic found so far, so the order is that of the geodesic distances and not of any
+//! approximation.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
+
+use crate::geodesy::LonLat;
+use crate::geodesy::bound::{box_lower_bound_m, chord_bound_m};
+use crate::geodesy::distance::bearing_deg;
+use crate::geodesy::ecef::{Ecef, EcefBox};
+use crate::model::FeatureId;
+use crate::query::query_geometry::QueryGeometry;
+use crate::snapshot::{Group, Layer, Row};
+
+/// A feature and how far it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Near<'a> {
+    /// The feature.
+    pub row: Row<'a>,
+    /// Geodesic distance between the nearest parts, metres; 0 inside an area.
+    pub distance_m: f64,
+    /// Its nearest place.
+    pub place: LonLat,
+    /// Direction of that place, degrees clockwise from north; `None` at distance 0.
+    pub bearing_deg: Option<f64>,
+}
+
+/// How many, and how far.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchLimit {
+    /// How many answers at most.
+    pub k: usize,
+    /// Nothing farther than this, metres.
+    pub max_distance_m: Option<f64>,
+}
+
+/// The nearest features that are accepted, in order of distance, ties by id. Chunks and blocks that `may_hold`
+/// refuses are passed by as a whole.
+pub fn nearest_where<'a>(
+    layer: &'a Layer,
+    origin: &QueryGeometry,
+    limit: SearchLimit,
+    may_hold: impl Fn(Group<'_>) -> bool,
+    accepts: impl Fn(&Row<'a>) -> bool,
+) -> Vec<Near<'a>> {
+    let mut best = Best { origin, limit, found: BTreeMap::new(), seen: HashSet::new() };
+    for Step { row, bound_m } in BestFirst::new(layer, origin.centre(), may_hold) {
+        if best.is_settled(bound_m - origin.reach_m()) {
+            break;
+        }
+        if accepts(&row) {
+            best.offer(row);
+        }
+    }
+    best.found.into_values().collect()
+}
+
+/// Distance, then id: the order of the answers. Distances are finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rank<'a> {
+    distance_m: f64,
+    id: &'a FeatureId,
+}
+
+impl Eq for Rank<'_> {}
+
+impl PartialOrd for Rank<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Rank<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.distance_m.total_cmp(&other.distance_m).then_with(|| self.id.cmp(other.id))
+    }
+}
+
+struct Best<'a, 'b> {
+    origin: &'b QueryGeometry,
+    limit: SearchLimit,
+    found: BTreeMap<Rank<'a>, Near<'a>>,
+    /// A feature of several parts comes by once for each.
+    seen: HashSet<&'a FeatureId>,
+}
+
+impl<'a> Best<'a, '_> {
+    /// Whether nothing at or beyond this distance can still be among the answers.
+    fn is_settled(&self, bound_m: f64) -> bool {
+        let full = self.found.len() >= self.limit.k;
+        let worst = self.found.last_key_value().map_or(0.0, |(rank, _)| rank.distance_m);
+        (full && bound_m > worst) || self.limit.max_distance_m.is_some_and(|max| bound_m > max)
+    }
+
+    fn offer(&mut self, row: Row<'a>) {
+        let Some(shape) = row.shape() else { return };
+        if shape.as_point().is_none() && !self.seen.insert(row.id()) {
+            return;
+        }
+        let Some((from, place, distance_m)) = self.origin.nearest(shape) else { return };
+        if self.limit.max_distance_m.is_some_and(|max| distance_m > max) {
+            return;
+        }
+        let near = Near { row, distance_m, place, bearing_deg: bearing_deg(from, place) };
+        self.found.insert(Rank { distance_m, id: row.id() }, near);
+        if self.found.len() > self.limit.k {
+            self.found.pop_last();
+        }
+    }
+}
+
+/// A part of a feature, and metres that its geodesic from the centre of the asker is not shorter than.
+struct Step<'a> {
+    row: Row<'a>,
+    bound_m: f64,
+}
+
+/// Parts of features by growing bound. A chunk or a block is opened only when it comes to the front.
+struct BestFirst<'a, F> {
+    layer: &'a Layer,
+    from: Ecef,
+    may_hold: F,
+    queue: BinaryHeap<Reverse<QueueEntry>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct QueueEntry {
+    bound_m: f64,
+    node: Node,
+}
+
+/// Places in the list of chunks, among the blocks and among the rows of a chunk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Node {
+    /// A chunk whose chord alone is known.
+    Unmeasured(usize),
+    Chunk(usize),
+    Block(usize, usize),
+    Row(usize, usize),
+}
+
+impl Eq for QueueEntry {}
+
+impl PartialOrd for QueueEntry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for QueueEntry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bound_m.total_cmp(&other.bound_m).then_with(|| self.node.cmp(&other.node))
+    }
+}
+
+impl<'a, F: Fn(Group<'_>) -> bool> BestFirst<'a, F> {
+    fn new(layer: &'a Layer, from: Ecef, may_hold: F) -> Self {
+        let unmeasured = |(chunk, bounds): (usize, &EcefBox)| {
+            Reverse(QueueEntry { bound_m: chord_bound_m(bounds.chord_2(from)), node: Node::Unmeasured(chunk) })
+        };
+        Self { layer, from, queue: layer.chunk_bounds().map(unmeasured).collect(), may_hold }
+    }
+}
+
+impl<'a, F: Fn(Group<'_>) -> bool> Iterator for BestFirst<'a, F> {
+    type Item = Step<'a>;
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        let chunks = self.layer.chunks();
+        loop {
+            let Reverse(QueueEntry { bound_m, node }) = self.queue.pop()?;
+            let from = self.from;
+            let to = |bounds, node| Reverse(QueueEntry { bound_m: box_lower_bound_m(from, bounds), node });
+            match node {
+                Node::Unmeasured(chunk) => {
+                    self.queue.extend(chunks[chunk].bounds().map(|bounds| to(bounds, Node::Chunk(chunk))));
+                }
+                Node::Chunk(chunk) if (self.may_hold)(Group::chunk(&chunks[chunk])) => {
+                    let blocks = chunks[chunk].blocks();
+                    self.queue.extend(blocks.map(|(block, bounds)| to(bounds, Node::Block(chunk, block))));
+                }
+                Node::Block(chunk, block) if (self.may_hold)(Group::block(&chunks[chunk], block)) => {
+                    let rows = chunks[chunk].block_rows(block);
+                    self.queue.extend(rows.map(|(row, bounds)| to(bounds, Node::Row(chunk, row))));
+                }
+                Node::Chunk(_) | Node::Block(..) => {}
+                Node::Row(chunk, row) => return Some(Step { row: chunks[chunk].row(row), bound_m }),
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Where the features of a chunk are: an R-tree of envelopes, and earth-centred boxes in blocks of neighbours.
+
+use rstar::primitives::{GeomWithData, Rectangle};
+use rstar::{RTree, RTreeObject};
+
+use crate::geodesy::ecef::{EcefBox, ecef};
+use crate::geodesy::{Envelope, LonLat};
+use crate::model::Shape;
+
+/// Most places of a block. A chunk of 2,048 has 64 blocks or more, of which a search opens those that it comes near.
+const BLOCK: usize = 32;
+
+/// Where a part of a feature is; a point is a box without extent.
+#[derive(Clone, Debug)]
+pub(super) struct IndexedPart {
+    pub(super) bounds: EcefBox,
+    /// The row of the chunk that the part belongs to.
+    pub(super) row: u32,
+}
+
+/// Places near each other.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) bounds: EcefBox,
+    /// Which of the places.
+    first: u32,
+    end: u32,
+}
+
+/// Shapes of the rows, and two indexes of them.
+#[derive(Debug)]
+pub(super) struct SpatialIndex {
+    shapes: Vec<Option<Shape>>,
+    /// Envelopes in degrees.
+    envelopes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
+    /// One for each part of a shape, block by block.
+    places: Vec<IndexedPart>,
+    blocks: Vec<Block>,
+    bounds: Option<EcefBox>,
+    envelope: Option<Envelope>,
+}
+
+impl SpatialIndex {
+    pub(super) fn index(shapes: Vec<Option<Shape>>) -> Self {
+        let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
+        let boxes: Vec<(u32, Envelope)> =
+            located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
+        let mut places: Vec<IndexedPart> = located()
+            .flat_map(|(row, shape)| parts(shape).into_iter().map(move |bounds| IndexedPart { bounds, row }))
+            .collect();
+        let mut blocks = Vec::with_capacity(places.len().div_ceil(BLOCK));
+        divide(&mut places, 0, &mut blocks);
+        let envelope = boxes.iter().map(|(_, envelope)| *envelope).reduce(|a, b| a.union(&b));
+        let envelopes = RTree::bulk_load(
+            boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
+        );
+        let bounds = EcefBox::around(blocks.iter().map(|block| block.bounds));
+        Self { shapes, envelopes, places, blocks, bounds, envelope }
+    }
+
+    pub(super) fn shapes(&self) -> &[Option<Shape>] {
+        &self.shapes
+    }
+
+    /// The box around all of it in degrees; `None` when nothing has a place.
+    pub(super) fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_ref()
+    }
+
+    /// The box around all of it in earth-centred coordinates; `None` when nothing has a place.
+    pub(super) fn bounds(&self) -> Option<&EcefBox> {
+        self.bounds.as_ref()
+    }
+
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    pub(super) fn places(&self, block: &Block) -> &[IndexedPart] {
+        &self.places[block.first as usize..block.end as usize]
+    }
+
+    /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
+    pub(super) fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = usize> + use<'a> {
+        let near = self.envelope.as_ref().is_some_and(|own| own.intersects(envelope));
+        let found = near.then(|| self.envelopes.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
+        found.into_iter().flatten().map(|entry| entry.data as usize)
+    }
+}
+
+/// Halves along the widest axis until each part is a block.
+fn divide(places: &mut [IndexedPart], first: usize, blocks: &mut Vec<Block>) {
+    let Some(bounds) = EcefBox::around(places.iter().map(|place| place.bounds)) else { return };
+    if places.len() <= BLOCK {
+        #[expect(clippy::cast_possible_truncation, reason = "a chunk has a few thousand rows of bounded size")]
+        blocks.push(Block { bounds, first: first as u32, end: (first + places.len()) as u32 });
+        return;
+    }
+    let axis = bounds.widest_axis();
+    // Full blocks on the left, so that few are half empty.
+    let middle = (places.len() / 2).next_multiple_of(BLOCK);
+    places.select_nth_unstable_by(middle, |a, b| a.bounds.middle(axis).total_cmp(&b.bounds.middle(axis)));
+    let (left, right) = places.split_at_mut(middle);
+    divide(left, first, blocks);
+    divide(right, first + middle, blocks);
+}
+
+fn rectangle(envelope: &Envelope) -> Rectangle<[f64; 2]> {
+    Rectangle::from_corners([envelope.west(), envelope.south()], [envelope.east(), envelope.north()])
+}
+
+/// Earth-centred boxes of the parts of a shape.
+fn parts(shape: &Shape) -> Vec<EcefBox> {
+    use geo::Geometry;
+    let around = |part: Geometry| Envelope::around(&part).map(|envelope| EcefBox::of_envelope(&envelope));
+    match shape.geometry() {
+        Geometry::Point(point) => exact(*point).into_iter().collect(),
+        Geometry::MultiPoint(points) => points.iter().filter_map(|point| exact(*point)).collect(),
+        Geometry::MultiLineString(lines) => lines.iter().filter_map(|line| around(line.clone().into())).collect(),
+        Geometry::MultiPolygon(polygons) => polygons.iter().filter_map(|part| around(part.clone().into())).collect(),
+        whole => around(whole.clone()).into_iter().collect(),
+    }
+}
+
+fn exact(point: geo::Point) -> Option<EcefBox> {
+    LonLat::new(point.x(), point.y()).ok().map(|at| EcefBox::of_place(ecef(at)))
+}

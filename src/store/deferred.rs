@@ -1,0 +1,78 @@
+//! A store that could not be opened when the server started: it is tried again whenever everything is to be read.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use super::{Changes, LogPosition, OnConflict, Sink, Store, StoreError};
+use crate::model::{Applied, Batch, Feature, LayerSchema};
+
+/// Opens the store behind it.
+pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
+
+/// Stands for a store until it can be opened, and then hands everything on to it.
+pub struct DeferredStore {
+    location: String,
+    /// The layers as they were when the store was last seen.
+    schemas: Vec<LayerSchema>,
+    open: Opener,
+    opened: OnceCell<Arc<dyn Store>>,
+}
+
+impl DeferredStore {
+    /// Stands for the store at `location`, whose layers were last seen to be `schemas`.
+    #[must_use]
+    pub fn new(location: String, schemas: Vec<LayerSchema>, open: Opener) -> Self {
+        Self { location, schemas, open, opened: OnceCell::new() }
+    }
+
+    /// Only a reading of everything opens the store: whoever names a layer by its place must have seen the layers.
+    fn store(&self) -> Result<&dyn Store, StoreError> {
+        let unopened = || StoreError::Unopened { location: self.location.clone() };
+        self.opened.get().map(AsRef::as_ref).ok_or_else(unopened)
+    }
+}
+
+impl Store for DeferredStore {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn schemas(&self) -> &[LayerSchema] {
+        self.opened.get().map_or(&self.schemas, |store| store.schemas())
+    }
+
+    fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
+        Box::pin(async move { self.opened.get_or_try_init(|| (self.open)()).await?.read_all(sink).await })
+    }
+
+    fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
+        Box::pin(async move { self.store()?.changes_since(position).await })
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        self.store().map_or_else(|_| Box::pin(std::future::pending()) as BoxFuture<'_, ()>, Store::changed)
+    }
+
+    fn append<'a>(
+        &'a self,
+        layer: usize,
+        features: &'a mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move { self.store()?.append(layer, features, on_conflict).await })
+    }
+
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
+        Box::pin(async move { self.store()?.apply(batch).await })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Ok(store) = self.store() {
+                store.close().await;
+            }
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! The line by which the snapshot follows the database: one connection of its own, given up as soon as it is silent.
+//!
+//! A pool would keep a connection whose other end is gone until TCP notices, which takes minutes; here the connection
+//! is dropped and the next attempt makes another.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
+
+use super::CONNECT_TIMEOUT;
+
+/// Longest silence of the database in the middle of an answer.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The channel on which the change log calls.
+const CHANNEL: &str = "onemap_changes";
+/// Pause before listening is tried again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// A connection for one user, made when it is needed.
+pub(super) struct FollowConnection {
+    options: PgConnectOptions,
+    connection: Mutex<Option<PgConnection>>,
+}
+
+impl FollowConnection {
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        Self { options, connection: Mutex::new(None) }
+    }
+
+    /// Does something in one read-only moment of the database. After any failure the connection is not used again.
+    pub(super) async fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let mut place = self.connection.lock().await;
+        // Taken out, so that it is dropped with this future if nobody waits for it any more.
+        let mut connection = match place.take() {
+            Some(connection) => connection,
+            None => within(CONNECT_TIMEOUT, self.options.connect()).await?,
+        };
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        answered(sqlx::raw_sql(begin).execute(&mut connection)).await?;
+        let value = read(&mut connection).await?;
+        answered(sqlx::raw_sql("COMMIT").execute(&mut connection)).await?;
+        *place = Some(connection);
+        Ok(value)
+    }
+
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.connection.lock().await.take() {
+            // It is over either way.
+            let _ = answered(connection.close()).await;
+        }
+    }
+}
+
+/// Waits for the database, but not for one that has fallen silent.
+pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    within(SILENCE, answer).await
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        let silence = format!("the database did not answer for {} s", limit.as_secs());
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
+    })
+}
+
+/// Hears when the change log was written to. The database may lack `NOTIFY`; then nothing is ever heard.
+pub(super) struct NotifyListener {
+    heard: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl NotifyListener {
+    pub(super) fn open(options: PgConnectOptions) -> Self {
+        let heard = Arc::new(Notify::new());
+        let caller = heard.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                if let Err(error) = listen(&options, &caller).await {
+                    tracing::debug!(%error, "not listening for changes; the log is looked at from time to time");
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        });
+        Self { heard, task }
+    }
+
+    /// Resolves when something was heard since the last time.
+    pub(super) async fn heard(&self) {
+        self.heard.notified().await;
+    }
+}
+
+impl Drop for NotifyListener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn listen(options: &PgConnectOptions, heard: &Notify) -> Result<(), sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT);
+    let pool = pool.max_lifetime(None).idle_timeout(None).connect_with(options.clone()).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    // Nothing more comes from a connection that was lost: then a new one is made.
+    while listener.try_recv().await?.is_some() {
+        heard.notify_one();
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! The rules of the house, executed: who uses whom, captions, sizes, names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::support::project;
+
+/// Longest file without a reason, lines.
+const LONGEST_FILE: usize = 500;
+
+struct Room {
+    may_use: BTreeSet<String>,
+    alone_touches: BTreeSet<String>,
+}
+
+/// The table in the crate's top comment.
+fn rooms() -> BTreeMap<String, Room> {
+    let plan = std::fs::read_to_string(project().join("src/lib.rs")).expect("the plan");
+    let words = |cell: &str| -> BTreeSet<String> {
+        cell.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty() && word != "–").collect()
+    };
+    plan.lines()
+        .filter_map(|line| line.strip_prefix("//! | [`"))
+        .map(|line| {
+            let cells: Vec<&str> = line.trim_end_matches('|').split('|').collect();
+            let [name, _, may_use, alone] = cells[..] else { panic!("a row of the table is odd: {line}") };
+            let name = name.trim().trim_end_matches("`]").to_owned();
+            (name, Room { may_use: words(may_use), alone_touches: words(alone) })
+        })
+        .collect()
+}
+
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with(".venv") {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|own| own == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn room_of(path: &Path) -> String {
+    let inside = path.strip_prefix(project().join("src")).expect("a source file");
+    let first = inside.components().next().expect("a room").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn rooms_use_only_what_the_plan_grants() {
+    let rooms = rooms();
+    assert!(rooms.len() >= 10, "the table was not understood");
+    let mut broken = Vec::new();
+    for path in files(&project().join("src"), "rs") {
+        let own = room_of(&path);
+        if ["lib", "main", "viewer"].contains(&own.as_str()) {
+            continue;
+        }
+        let room = rooms.get(&own).unwrap_or_else(|| panic!("{own} is not in the plan"));
+        let code = without_comments(&std::fs::read_to_string(&path).expect("a source file"));
+        for (start, _) in code.match_indices("crate::") {
+            let rest = &code[start + "crate::".len()..];
+            assert!(!rest.starts_with('{'), "{}: one path for each room, please", path.display());
+            let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if used != own && !room.may_use.contains(&used) {
+                broken.push(format!("{} uses {used}", path.display()));
+            }
+        }
+        for (other, guest) in rooms.iter().filter(|(name, _)| **name != own) {
+            let touched = guest.alone_touches.iter().filter(|name| {
+                // A room of ours may have the name of the crate that it wraps.
+                if code.lines().any(|line| line.starts_with("use crate::") && line.contains(name.as_str())) {
+                    return code.lines().any(|line| line.starts_with(&format!("use {name}")));
+                }
+                let before = |at: usize| code[..at].chars().next_back();
+                code.match_indices(&format!("{name}::"))
+                    .any(|(at, _)| before(at).is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':'))
+            });
+            broken.extend(touched.map(|name| format!("{} touches {name}, which is {other}'s alone", path.display())));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn only_the_follower_reads_the_store_for_the_snapshot() {
+    for path in files(&project().join("src/snapshot"), "rs") {
+        let code = std::fs::read_to_string(&path).expect("a source file");
+        assert!(path.ends_with("follower.rs") || !code.contains("crate::store"), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_file_has_a_caption_one_purpose_and_a_name() {
+    let mut broken = Vec::new();
+    for folder in ["src", "tests", "scripts"] {
+        for path in files(&project().join(folder), "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            if !text.starts_with("//! ") {
+                broken.push(format!("{} has no caption", path.display()));
+            }
+            if text.lines().count() > LONGEST_FILE {
+                broken.push(format!("{} is longer than {LONGEST_FILE} lines", path.display()));
+            }
+        }
+        for path in files(&project().join(folder), "ts") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            if !text.starts_with("// ") && !text.starts_with("/*") {
+                broken.push(format!("{} has no caption", path.display()));
+            }
+        }
+        for ending in ["rs", "ts", "mjs"] {
+            for path in files(&project().join(folder), ending) {
+                let stem = path.file_stem().expect("a name").to_string_lossy().to_lowercase();
+                if ["utils", "util", "helpers", "helper", "common", "manager", "types", "misc"].contains(&stem.as_str())
+                {
+                    broken.push(format!("{} says nothing by its name", path.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn lock_files_name_no_download_address_of_packages() {
+    for lock in ["src/viewer/package-lock.json", "tests/package-lock.json"] {
+        let text = std::fs::read_to_string(project().join(lock)).expect("a lock file");
+        assert!(!text.contains("\"resolved\""), "{lock}");
+    }
+}
