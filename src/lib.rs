@@ -3,7 +3,7 @@
 //! It answers three kinds of callers from one snapshot of the county: map viewers (vector tiles, a style, a
 //! viewer), dispatchers (who is nearest) and other services (OGC API Features, GeoJSON, FlatGeobuf).
 //!
-//! # The plan of the house
+//! # The plan of the crate
 //!
 //! Data flows one way: **store → snapshot → query, tile → http**. A [`store`] keeps the layers, in one GeoPackage
 //! file or in PostGIS. The [`snapshot`] is an immutable snapshot of it in memory, replaced as a whole by the one

@@ -9,7 +9,7 @@
 mod support; // what every test stands on: a server, a database, foreign programs
 
 mod api; // every path: what it answers, and how it refuses
-mod architecture; // the rules of the house, executed
+mod architecture; // the rules of the crate, executed
 mod audits; // places in danger, people far from help: equals PostGIS
 mod browser; // Chromium: the map draws, answers and speaks two languages
 mod commands; // the command line: what goes in, what comes out, what it says when it cannot

@@ -2,7 +2,7 @@
 //!
 //! Coordinates are WGS 84 / CGCS2000 longitude, latitude in degrees. The two datums differ by
 //! centimetres and are treated as the same on purpose. Everything that enters from elsewhere is
-//! converted in [`datum`] first; inside the house there is one kind of position.
+//! converted in [`datum`] first; inside the crate there is one kind of position.
 
 pub mod bound;
 pub mod datum;

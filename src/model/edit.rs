@@ -1,4 +1,4 @@
-//! What somebody asks to be changed, and what becomes of it: rules that hold in every house.
+//! What somebody asks to be changed, and what becomes of it: rules that hold in every backend.
 
 use time::UtcDateTime;
 

@@ -1,4 +1,4 @@
-//! Days and instants as text: ISO 8601, UTC with milliseconds inside the house.
+//! Days and instants as text: ISO 8601, UTC with milliseconds inside the crate.
 
 use time::format_description::well_known::Rfc3339;
 use time::format_description::{BorrowedFormatItem, FormatItem};

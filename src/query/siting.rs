@@ -62,7 +62,7 @@ pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], query: &SitingQue
         .layers()
         .iter()
         .map(|layer| (&**layer, ResourceFields::of(layer.schema())))
-        .filter(|(_, offers)| offers.has_zone())
+        .filter(|(_, resources)| resources.has_zone())
         .collect();
     let avoid =
         Avoid { hazards: query.hazards.clone(), level: query.level, margin_m: query.margin_m, ..Avoid::default() };
@@ -109,9 +109,9 @@ fn of_site<'a>(
     let around = around.padded(query.margin_m);
     let origin = QueryGeometry::shape(shape.clone());
     let mut findings = Vec::new();
-    for (zone_layer, offers) in zones {
+    for (zone_layer, resources) in zones {
         for zone in zone_layer.rows_in(&around) {
-            let (hazard, level) = (offers.hazard(&zone), offers.level(&zone));
+            let (hazard, level) = (resources.hazard(&zone), resources.level(&zone));
             let asked = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
                 && level.zip(query.level).is_none_or(|(level, worst)| level <= worst);
             let Some((at, _, distance_m)) = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone)) else {

@@ -14,9 +14,9 @@ use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value, ValueRef};
 pub struct Chunk {
     ids: Arc<[FeatureId]>,
     columns: Vec<Arc<Column>>,
-    whereabouts: Arc<SpatialIndex>,
+    spatial_index: Arc<SpatialIndex>,
     /// Counted when first asked for.
-    offers: OnceLock<Arc<ChunkResources>>,
+    resources: OnceLock<Arc<ChunkResources>>,
 }
 
 impl Chunk {
@@ -41,14 +41,14 @@ impl Chunk {
         Self {
             ids: ids.into(),
             columns: columns.into_iter().map(Arc::new).collect(),
-            whereabouts: Arc::new(SpatialIndex::index(shapes)),
-            offers: OnceLock::new(),
+            spatial_index: Arc::new(SpatialIndex::index(shapes)),
+            resources: OnceLock::new(),
         }
     }
 
     /// The chunk with other values in some rows, which keep their ids.
     pub(super) fn with_rows(&self, rows: Vec<(usize, Feature)>) -> Self {
-        let mut chunk = Self { offers: OnceLock::new(), ..self.clone() };
+        let mut chunk = Self { resources: OnceLock::new(), ..self.clone() };
         let mut moved = Vec::new();
         for (row, feature) in rows {
             for (column, value) in chunk.columns.iter_mut().zip(feature.values) {
@@ -56,16 +56,16 @@ impl Chunk {
                     Arc::make_mut(column).set(row, value);
                 }
             }
-            if self.whereabouts.shapes()[row] != feature.geometry {
+            if self.spatial_index.shapes()[row] != feature.geometry {
                 moved.push((row, feature.geometry));
             }
         }
         if !moved.is_empty() {
-            let mut shapes = self.whereabouts.shapes().to_vec();
+            let mut shapes = self.spatial_index.shapes().to_vec();
             for (row, shape) in moved {
                 shapes[row] = shape;
             }
-            chunk.whereabouts = Arc::new(SpatialIndex::index(shapes));
+            chunk.spatial_index = Arc::new(SpatialIndex::index(shapes));
         }
         chunk
     }
@@ -90,7 +90,7 @@ impl Chunk {
     /// The box around all of it; `None` when nothing in it has a place.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
-        self.whereabouts.envelope()
+        self.spatial_index.envelope()
     }
 
     /// A feature by its row.
@@ -130,7 +130,7 @@ impl Chunk {
 
     /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        self.whereabouts.rows_in(envelope).map(|row| self.row(row))
+        self.spatial_index.rows_in(envelope).map(|row| self.row(row))
     }
 
     /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
@@ -145,29 +145,29 @@ impl Chunk {
     /// The box around all of it in earth-centred coordinates; `None` when nothing in it has a place.
     #[must_use]
     pub fn bounds(&self) -> Option<&EcefBox> {
-        self.whereabouts.bounds()
+        self.spatial_index.bounds()
     }
 
     /// Its blocks of neighbours, by number, each with the box around it.
     pub fn blocks(&self) -> impl Iterator<Item = (usize, &EcefBox)> {
-        self.whereabouts.blocks().iter().map(|block| &block.bounds).enumerate()
+        self.spatial_index.blocks().iter().map(|block| &block.bounds).enumerate()
     }
 
     /// The row of each part of a feature in a block, and the box around the part.
     pub fn block_rows(&self, block: usize) -> impl Iterator<Item = (usize, &EcefBox)> {
-        let places = self.whereabouts.places(&self.whereabouts.blocks()[block]);
+        let places = self.spatial_index.places(&self.spatial_index.blocks()[block]);
         places.iter().map(|place| (place.row as usize, &place.bounds))
     }
 
     /// What its features that have a place offer.
     #[must_use]
-    pub fn offers(&self, offers: &ResourceFields) -> &ChunkResources {
-        self.offers.get_or_init(|| Arc::new(ChunkResources::of(self, &self.whereabouts, offers)))
+    pub fn resources(&self, resources: &ResourceFields) -> &ChunkResources {
+        self.resources.get_or_init(|| Arc::new(ChunkResources::of(self, &self.spatial_index, resources)))
     }
 
     /// Ids, shapes and columns, as [`Self::assemble`] takes them.
     pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Arc<Column>]) {
-        (&self.ids, self.whereabouts.shapes(), &self.columns)
+        (&self.ids, self.spatial_index.shapes(), &self.columns)
     }
 
     pub(super) fn features(&self) -> impl Iterator<Item = Feature> + '_ {
@@ -203,8 +203,8 @@ impl<'a> Group<'a> {
 
     /// The most that its features that have a place offer.
     #[must_use]
-    pub fn supply(&self, offers: &ResourceFields) -> &'a SupplySummary {
-        self.chunk.offers(offers).supply(self.block)
+    pub fn supply(&self, resources: &ResourceFields) -> &'a SupplySummary {
+        self.chunk.resources(resources).supply(self.block)
     }
 }
 
@@ -237,7 +237,7 @@ impl<'a> Row<'a> {
     /// Where it is.
     #[must_use]
     pub fn shape(&self) -> Option<&'a Shape> {
-        self.chunk.whereabouts.shapes()[self.row].as_ref()
+        self.chunk.spatial_index.shapes()[self.row].as_ref()
     }
 
     fn touches(&self, envelope: &Envelope) -> bool {

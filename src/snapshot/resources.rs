@@ -191,7 +191,7 @@ impl ResourceFields {
     #[must_use]
     pub fn articles<'a>(&self, row: &Row<'a>) -> Option<&'a [StockItem]> {
         self.stock?;
-        row.chunk().offers(self).articles.get(row.number())?.as_deref()
+        row.chunk().resources(self).articles.get(row.number())?.as_deref()
     }
 
     /// The last day on which its articles may be used; `None` is without end.
@@ -217,20 +217,20 @@ impl ResourceFields {
 }
 
 impl ChunkResources {
-    pub(super) fn of(chunk: &Chunk, whereabouts: &SpatialIndex, offers: &ResourceFields) -> Self {
-        let articles: Vec<Option<Box<[StockItem]>>> = match offers.stock {
+    pub(super) fn of(chunk: &Chunk, spatial_index: &SpatialIndex, resources: &ResourceFields) -> Self {
+        let articles: Vec<Option<Box<[StockItem]>>> = match resources.stock {
             Some((field, _)) => chunk.rows_after(None).map(|row| articles(&row, field)).collect(),
             None => Vec::new(),
         };
         let supply = |block: &Block| {
             let mut supply = SupplySummary::default();
-            for place in whereabouts.places(block) {
+            for place in spatial_index.places(block) {
                 let row = chunk.row(place.row as usize);
-                supply.take(&row, offers, articles.get(row.number()).and_then(Option::as_deref));
+                supply.take(&row, resources, articles.get(row.number()).and_then(Option::as_deref));
             }
             supply
         };
-        let blocks: Vec<SupplySummary> = whereabouts.blocks().iter().map(supply).collect();
+        let blocks: Vec<SupplySummary> = spatial_index.blocks().iter().map(supply).collect();
         let mut whole = SupplySummary::default();
         for block in &blocks {
             whole.ready.unite(&block.ready);
@@ -246,30 +246,30 @@ impl ChunkResources {
 }
 
 impl SupplySummary {
-    fn take(&mut self, row: &Row<'_>, offers: &ResourceFields, articles: Option<&[StockItem]>) {
-        self.all.take(row, offers, articles);
-        if !offers.has_status() || offers.is_ready(row) != Some(false) {
-            self.ready.take(row, offers, articles);
-            self.ready.unknown |= offers.has_status() && offers.status(row).is_none();
+    fn take(&mut self, row: &Row<'_>, resources: &ResourceFields, articles: Option<&[StockItem]>) {
+        self.all.take(row, resources, articles);
+        if !resources.has_status() || resources.is_ready(row) != Some(false) {
+            self.ready.take(row, resources, articles);
+            self.ready.unknown |= resources.has_status() && resources.status(row).is_none();
         }
     }
 }
 
 impl SupplyMaximum {
-    fn take(&mut self, row: &Row<'_>, offers: &ResourceFields, articles: Option<&[StockItem]>) {
+    fn take(&mut self, row: &Row<'_>, resources: &ResourceFields, articles: Option<&[StockItem]>) {
         self.any = true;
-        if offers.has_capacity() {
-            let (day, night) = (offers.free_places(row, false), offers.free_places(row, true));
+        if resources.has_capacity() {
+            let (day, night) = (resources.free_places(row, false), resources.free_places(row, true));
             self.capacity = self.capacity.max(day);
             self.capacity_by_night = self.capacity_by_night.max(night);
             self.unknown |= day.is_none() || night.is_none();
         }
-        if offers.has_skills() {
-            let skills = offers.skills(row);
+        if resources.has_skills() {
+            let skills = resources.skills(row);
             self.unknown |= skills.is_none();
             self.skills.extend(skills.into_iter().flatten().map(|skill| skill.as_str().into()));
         }
-        if offers.has_stock() {
+        if resources.has_stock() {
             self.unknown |= articles.is_none();
             let mut own: BTreeMap<&str, f64> = BTreeMap::new();
             for article in articles.into_iter().flatten() {

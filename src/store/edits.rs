@@ -1,4 +1,4 @@
-//! What a batch of edits comes to, once it is known what is stored: the same in every house.
+//! What a batch of edits comes to, once it is known what is stored: the same in every backend.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -27,7 +27,7 @@ use super::log_retention::Trimming;
 use super::{Change, Changes, LogPosition, OnConflict, Sink, Store, StoreError};
 use crate::model::{Applied, Batch, Catalog, Feature, FeatureId, LayerSchema};
 
-const SKELETON: &str = include_str!("geopackage/skeleton.sql");
+const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: u32 = 4;
@@ -65,7 +65,7 @@ impl GeoPackage {
         // Asking the system first gives its own words for a read-only folder.
         std::fs::File::create_new(&unfinished).map_err(file_error(path))?;
         let store = Self::connect(&unfinished, catalog).await?;
-        let mut sql = SKELETON.to_owned();
+        let mut sql = SCHEMA.to_owned();
         for layer in &store.schemas {
             sql.push_str(&tables::create(layer, catalog));
         }
@@ -83,7 +83,7 @@ impl GeoPackage {
         // SQLite would fall back to reading only and fail at the first write.
         std::fs::OpenOptions::new().append(true).open(path).map_err(file_error(path))?;
         let store = Self::connect(path, catalog).await?;
-        store.adopt().await?;
+        store.migrate().await?;
         Ok(store)
     }
 
@@ -114,11 +114,11 @@ impl GeoPackage {
         OpenFile::abandon(old, &self.path, log).await;
         let opened = OpenFile::open(&self.path).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
-        self.adopt().await
+        self.migrate().await
     }
 
     /// Adds what a file lacks: our change log, missing layers, missing triggers.
-    async fn adopt(&self) -> Result<(), StoreError> {
+    async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let present: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
@@ -160,12 +160,12 @@ impl GeoPackage {
 
     async fn read_layers(&self, pool: SqlitePool, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
         let mut connection = pool.acquire().await?;
-        let mut moment = connection.begin().await?;
-        let position = log_end(&mut moment).await?;
+        let mut transaction = connection.begin().await?;
+        let position = log_end(&mut transaction).await?;
         for (at, layer) in self.schemas.iter().enumerate() {
             let sql = select(layer, "WHERE id IS NOT NULL ORDER BY fid");
             let mut faults = ReadWarnings::new(layer);
-            let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *moment);
+            let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *transaction);
             while let Some(row) = rows.try_next().await? {
                 if let Some(feature) = read_feature(&row, layer, &mut faults)? {
                     sink(at, feature);
@@ -173,24 +173,24 @@ impl GeoPackage {
             }
             faults.tell();
         }
-        moment.commit().await?;
+        transaction.commit().await?;
         Ok(position)
     }
 
     async fn read_changes(&self, pool: SqlitePool, position: &LogPosition) -> Result<Changes, sqlx::Error> {
         let mut connection = pool.acquire().await?;
-        let mut moment = connection.begin().await?;
-        let end = log_end(&mut moment).await?;
+        let mut transaction = connection.begin().await?;
+        let end = log_end(&mut transaction).await?;
         let (position, end) = (position.newest, end.newest);
         let first: Option<i64> =
-            sqlx::query_scalar("SELECT min(position) FROM onemap_changes").fetch_one(&mut *moment).await?;
+            sqlx::query_scalar("SELECT min(position) FROM onemap_changes").fetch_one(&mut *transaction).await?;
         if end < position || (end > position && first.is_none_or(|first| first > position + 1)) {
             return Ok(Changes::Lost);
         }
         let touched: Vec<(String, String)> =
             sqlx::query_as("SELECT DISTINCT layer, id FROM onemap_changes WHERE position > ? ORDER BY layer, id")
                 .bind(position)
-                .fetch_all(&mut *moment)
+                .fetch_all(&mut *transaction)
                 .await?;
         let mut changes = Vec::with_capacity(touched.len());
         for (layer, id) in touched {
@@ -199,7 +199,7 @@ impl GeoPackage {
             let schema = &self.schemas[at];
             let row = sqlx::query(AssertSqlSafe(select(schema, "WHERE id = ?")))
                 .bind(id.as_str())
-                .fetch_optional(&mut *moment)
+                .fetch_optional(&mut *transaction)
                 .await?;
             let mut faults = ReadWarnings::new(schema);
             let now = row.map(|row| read_feature(&row, schema, &mut faults)).transpose()?.flatten();
@@ -362,7 +362,7 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
 fn missing_skeleton(present: &BTreeSet<String>) -> String {
     let mut sql = String::new();
     let mut wanted = false;
-    for statement in SKELETON.split_inclusive(";\n") {
+    for statement in SCHEMA.split_inclusive(";\n") {
         let start =
             statement.find("CREATE TABLE ").or_else(|| statement.find("INSERT INTO ")).map(|at| &statement[at..]);
         match start.map(|statement| statement.split_whitespace().collect::<Vec<_>>()) {

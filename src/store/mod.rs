@@ -24,10 +24,10 @@ pub use postgis::PostGis;
 pub struct LogPosition {
     /// The newest entry seen; grows, and survives restarts.
     pub newest: i64,
-    /// Which transactions had been seen, in the house's own words, where entries do not appear in
+    /// Which transactions had been seen, in the backend's own words, where entries do not appear in
     /// the order of their numbers.
     seen: Option<String>,
-    /// Which history of the house these numbers belong to, where it can have several.
+    /// Which history of the store these numbers belong to, where it can have several.
     history: Option<String>,
 }
 
@@ -96,9 +96,9 @@ pub struct TableLayer {
 /// Takes the features of a whole reading, layer after layer: position of the layer in [`Store::schemas`], feature.
 pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
 
-/// A house that keeps layers.
+/// A backend that keeps layers.
 ///
-/// Promises, kept by every house:
+/// Promises, kept by every backend:
 /// - What [`append`](Store::append) and [`apply`](Store::apply) acknowledged is committed and survives the death of any process.
 /// - A reading sees one moment: never half a transaction.
 /// - A change made by any program is in the log once its transaction is committed.
@@ -116,7 +116,7 @@ pub trait Store: Send + Sync {
     /// Reads what happened after a position.
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>>;
 
-    /// Resolves when a change may have happened, where the house can tell. A hint to look, never the news itself:
+    /// Resolves when a change may have happened, where the backend can tell. A hint to look, never the news itself:
     /// looking from time to time is enough without it.
     fn changed(&self) -> BoxFuture<'_, ()>;
 

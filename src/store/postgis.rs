@@ -39,7 +39,7 @@ pub struct PostGis {
     pool: PgPool,
     /// For following.
     follow_connection: FollowConnection,
-    ear: NotifyListener,
+    notify_listener: NotifyListener,
     schemas: Vec<LayerSchema>,
     /// One for each schema: ours first, then those of other programs.
     sources: Vec<Source>,
@@ -63,9 +63,10 @@ impl PostGis {
             .await
             .map_err(|source| StoreError::Database { location: location.clone(), source })?;
         let sources = schemas.iter().cloned().map(Source::own).collect();
-        let (follow_connection, ear, trimming) =
+        let (follow_connection, notify_listener, trimming) =
             (FollowConnection::new(options.clone()), NotifyListener::open(options), Trimming::default());
-        let mut store = Self { location, pool, follow_connection, ear, schemas, sources, is_new: false, trimming };
+        let mut store =
+            Self { location, pool, follow_connection, notify_listener, schemas, sources, is_new: false, trimming };
         store.is_new = store.migrate().await?;
         store.add_foreign(foreign).await?;
         Ok(store)
@@ -120,11 +121,11 @@ impl PostGis {
         StoreError::Database { location: self.location.clone(), source }
     }
 
-    async fn read_layers(&self, moment: &mut PgConnection, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
-        let position = answered(log_end(moment)).await?;
+    async fn read_layers(&self, transaction: &mut PgConnection, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
+        let position = answered(log_end(transaction)).await?;
         for (at, source) in self.sources.iter().enumerate() {
             let mut compared = Vec::new();
-            let mut rows = sqlx::query(AssertSqlSafe(source.select(""))).fetch(&mut *moment);
+            let mut rows = sqlx::query(AssertSqlSafe(source.select(""))).fetch(&mut *transaction);
             while let Some(row) = answered(rows.try_next()).await? {
                 let Some(feature) = read_feature(&row, &source.schema)? else { continue };
                 if matches!(source.watch, Watch::Compare(_)) {
@@ -139,11 +140,15 @@ impl PostGis {
         Ok(position)
     }
 
-    async fn read_changes(&self, moment: &mut PgConnection, position: &LogPosition) -> Result<Changes, sqlx::Error> {
+    async fn read_changes(
+        &self,
+        transaction: &mut PgConnection,
+        position: &LogPosition,
+    ) -> Result<Changes, sqlx::Error> {
         let Some(before) = &position.seen else { return Ok(Changes::Lost) };
-        let end = answered(log_end(moment)).await?;
+        let end = answered(log_end(transaction)).await?;
         let cut = sqlx::query_scalar("SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed");
-        let is_cut: Option<bool> = answered(cut.bind(before).fetch_optional(&mut *moment)).await?;
+        let is_cut: Option<bool> = answered(cut.bind(before).fetch_optional(&mut *transaction)).await?;
         if is_cut == Some(true) || end.newest < position.newest || end.history != position.history {
             // Too old, or another log: the database was replaced or set back.
             return Ok(Changes::Lost);
@@ -153,13 +158,14 @@ impl PostGis {
              WHERE transaction >= pg_snapshot_xmin($1::pg_snapshot) \
                AND NOT pg_visible_in_snapshot(transaction, $1::pg_snapshot) ORDER BY layer, id",
         );
-        let touched: Vec<(String, Option<String>)> = answered(touched.bind(before).fetch_all(&mut *moment)).await?;
+        let touched: Vec<(String, Option<String>)> =
+            answered(touched.bind(before).fetch_all(&mut *transaction)).await?;
         let mut changes = Vec::with_capacity(touched.len());
         for (at, source) in self.sources.iter().enumerate() {
             let layer = &source.schema;
             if let Watch::Compare(comparison) = &source.watch {
                 if comparison.is_due() {
-                    let now = read_rows(moment, source, "", &[]).await?;
+                    let now = read_rows(transaction, source, "", &[]).await?;
                     let differences = comparison.differences(now).into_iter();
                     changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
                 }
@@ -176,7 +182,7 @@ impl PostGis {
                 continue;
             }
             let condition = format!("WHERE {} = ANY($1)", source.key);
-            let rows = read_rows(moment, source, &condition, &ids).await?;
+            let rows = read_rows(transaction, source, &condition, &ids).await?;
             let mut now: BTreeMap<FeatureId, Feature> =
                 rows.into_iter().map(|feature| (feature.id.clone(), feature)).collect();
             let ids = ids.into_iter().filter_map(|id| FeatureId::new(id).ok());
@@ -231,7 +237,7 @@ impl Store for PostGis {
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
         Box::pin(async move {
-            let read = self.follow_connection.read(async |moment| self.read_layers(moment, sink).await);
+            let read = self.follow_connection.read(async |transaction| self.read_layers(transaction, sink).await);
             read.await.map_err(|error| self.database(error))
         })
     }
@@ -241,13 +247,13 @@ impl Store for PostGis {
             if self.trimming.is_due() {
                 self.trim().await;
             }
-            let read = self.follow_connection.read(async |moment| self.read_changes(moment, position).await);
+            let read = self.follow_connection.read(async |transaction| self.read_changes(transaction, position).await);
             read.await.map_err(|error| self.database(error))
         })
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.ear.heard())
+        Box::pin(self.notify_listener.notified())
     }
 
     fn append<'a>(

@@ -1,4 +1,4 @@
-//! Values and geometries between our model and what databases hold, the same for every house.
+//! Values and geometries between our model and what databases hold, the same for every backend.
 
 use geozero::wkb::{FromWkb, WkbDialect};
 use geozero::{CoordDimensions, ToWkb};

@@ -1,4 +1,4 @@
-//! The rules of the house, executed: who uses whom, captions, sizes, names.
+//! The rules of the crate, executed: who uses whom, captions, sizes, names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -99,8 +99,8 @@ fn text(words: &str) -> Value {
     Value::Text(words.to_owned())
 }
 
-async fn what_is_stored_is_read_back_exactly(house: Backend) {
-    let shelter = house.feature(
+async fn what_is_stored_is_read_back_exactly(backend: Backend) {
+    let shelter = backend.feature(
         "shelters",
         "S'1 \"避\"",
         at(118.859_123_456_789, 26.222_000_000_001),
@@ -114,7 +114,7 @@ async fn what_is_stored_is_read_back_exactly(house: Backend) {
             ("confirmed_at", Value::DateTime(parse_instant("1999-12-31T23:59:59.999Z").expect("an instant"))),
         ],
     );
-    let depot = house.feature(
+    let depot = backend.feature(
         "depots",
         "D1",
         None,
@@ -123,17 +123,18 @@ async fn what_is_stored_is_read_back_exactly(house: Backend) {
             ("agreement_until", Value::Date(parse_date("1970-02-28").expect("a day"))),
         ],
     );
-    let station = house.feature("stations", "ST1", at(-180.0, 90.0), &[("value", Value::Real(-0.1))]);
+    let station = backend.feature("stations", "ST1", at(-180.0, 90.0), &[("value", Value::Real(-0.1))]);
     let hole = polygon!(
         exterior: [(x: 118.0, y: 26.0), (x: 119.0, y: 26.0), (x: 119.0, y: 27.0), (x: 118.0, y: 26.0)],
         interiors: [[(x: 118.6, y: 26.1), (x: 118.8, y: 26.1), (x: 118.8, y: 26.4), (x: 118.6, y: 26.1)]],
     );
     let shape = |geometry: geo::Geometry| Some(Shape::new(geometry).expect("a shape"));
-    let zone = house.feature("risk_zones", "Z1", shape(hole.clone().into()), &[]);
-    let zones = house.feature("risk_zones", "Z2", shape(geo::MultiPolygon(vec![hole.clone(), hole]).into()), &[]);
-    let road = house.feature("roads", "R1", shape(line_string![(x: 118.1, y: 26.0), (x: 118.2, y: 26.3)].into()), &[]);
+    let zone = backend.feature("risk_zones", "Z1", shape(hole.clone().into()), &[]);
+    let zones = backend.feature("risk_zones", "Z2", shape(geo::MultiPolygon(vec![hole.clone(), hole]).into()), &[]);
+    let road =
+        backend.feature("roads", "R1", shape(line_string![(x: 118.1, y: 26.0), (x: 118.2, y: 26.3)].into()), &[]);
     let points = geo::MultiPoint::from(vec![(118.0, 26.0), (118.1, 26.1)]);
-    let incident = house.feature("incidents", "I1", shape(points.into()), &[]);
+    let incident = backend.feature("incidents", "I1", shape(points.into()), &[]);
     for (layer, features) in [
         ("shelters", vec![shelter]),
         ("depots", vec![depot]),
@@ -142,38 +143,38 @@ async fn what_is_stored_is_read_back_exactly(house: Backend) {
         ("roads", vec![road]),
         ("incidents", vec![incident]),
     ] {
-        assert_eq!(house.append(layer, &features, OnConflict::Refuse).await.expect("stored"), features.len());
-        let found: Vec<Feature> = house.read(layer).await.into_values().collect();
+        assert_eq!(backend.append(layer, &features, OnConflict::Refuse).await.expect("stored"), features.len());
+        let found: Vec<Feature> = backend.read(layer).await.into_values().collect();
         assert_eq!(found, features, "{layer}");
     }
 }
 
-async fn a_batch_with_a_known_id_stores_nothing(house: Backend) {
-    let one = |id: &str, name: &str| house.feature("villages", id, at(118.8, 26.2), &[("name", text(name))]);
-    house.append("villages", &[one("b", "old")], OnConflict::Refuse).await.expect("stored");
+async fn a_batch_with_a_known_id_stores_nothing(backend: Backend) {
+    let one = |id: &str, name: &str| backend.feature("villages", id, at(118.8, 26.2), &[("name", text(name))]);
+    backend.append("villages", &[one("b", "old")], OnConflict::Refuse).await.expect("stored");
     let batch: Vec<Feature> = (0..1000).map(|n| one(&format!("n{n:04}"), "new")).chain([one("b", "new")]).collect();
-    let refused = house.append("villages", &batch, OnConflict::Refuse).await;
+    let refused = backend.append("villages", &batch, OnConflict::Refuse).await;
     assert!(
         matches!(&refused, Err(StoreError::Duplicate { layer, id }) if layer == "villages" && id.as_str() == "b"),
         "{refused:?}"
     );
-    assert_eq!(house.read("villages").await.len(), 1);
-    assert_eq!(house.append("villages", &batch, OnConflict::Replace).await.expect("stored"), 1001);
-    let now = house.read("villages").await;
+    assert_eq!(backend.read("villages").await.len(), 1);
+    assert_eq!(backend.append("villages", &batch, OnConflict::Replace).await.expect("stored"), 1001);
+    let now = backend.read("villages").await;
     assert_eq!(now.len(), 1001);
     assert!(now.values().all(|feature| feature.values[0] == text("new")));
 }
 
 /// What the store tells since a position: layer, id and the name the feature has now.
 async fn told(
-    house: &Backend,
+    backend: &Backend,
     position: &mut onemap::store::LogPosition,
 ) -> Option<Vec<(String, String, Option<Value>)>> {
-    match house.store.changes_since(position).await.expect("an answer") {
+    match backend.store.changes_since(position).await.expect("an answer") {
         Changes::Lost => None,
         Changes::Since { position: now, changes } => {
             *position = now;
-            let name = |layer: usize| house.store.schemas()[layer].id.clone();
+            let name = |layer: usize| backend.store.schemas()[layer].id.clone();
             let told = changes.into_iter().map(|change| {
                 (name(change.layer), change.id.to_string(), change.now.map(|feature| feature.values[0].clone()))
             });
@@ -182,38 +183,38 @@ async fn told(
     }
 }
 
-async fn a_change_by_any_program_is_told(house: Backend) {
-    let mut position = house.store.read_all(&mut |_, _| {}).await.expect("a reading");
-    assert_eq!(told(&house, &mut position).await, Some(Vec::new()));
-    let a = house.feature("teams", "a", at(118.8, 26.2), &[("name", text("甲"))]);
-    let b = house.feature("teams", "b", at(118.9, 26.2), &[("name", text("乙"))]);
-    house.append("teams", &[a, b], OnConflict::Refuse).await.expect("stored");
+async fn a_change_by_any_program_is_told(backend: Backend) {
+    let mut position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
+    assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
+    let a = backend.feature("teams", "a", at(118.8, 26.2), &[("name", text("甲"))]);
+    let b = backend.feature("teams", "b", at(118.9, 26.2), &[("name", text("乙"))]);
+    backend.append("teams", &[a, b], OnConflict::Refuse).await.expect("stored");
     let entry = |id: &str, name: Option<&str>| ("teams".to_owned(), id.to_owned(), name.map(text));
-    assert_eq!(told(&house, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
+    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
 
-    let table = (house.table)("teams");
-    (house.foreign_sql)(&format!("UPDATE {table} SET name = '丙' WHERE id = 'a'"));
-    assert_eq!(told(&house, &mut position).await, Some(vec![entry("a", Some("丙"))]));
-    (house.foreign_sql)(&format!("UPDATE {table} SET id = 'c' WHERE id = 'a'"));
-    assert_eq!(told(&house, &mut position).await, Some(vec![entry("a", None), entry("c", Some("丙"))]));
-    (house.foreign_sql)(&format!("DELETE FROM {table} WHERE id = 'b'"));
-    assert_eq!(told(&house, &mut position).await, Some(vec![entry("b", None)]));
-    (house.foreign_sql)(&format!("BEGIN; UPDATE {table} SET name = '丁'; DELETE FROM {table}; ROLLBACK"));
-    assert_eq!(told(&house, &mut position).await, Some(Vec::new()));
+    let table = (backend.table)("teams");
+    (backend.foreign_sql)(&format!("UPDATE {table} SET name = '丙' WHERE id = 'a'"));
+    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", Some("丙"))]));
+    (backend.foreign_sql)(&format!("UPDATE {table} SET id = 'c' WHERE id = 'a'"));
+    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", None), entry("c", Some("丙"))]));
+    (backend.foreign_sql)(&format!("DELETE FROM {table} WHERE id = 'b'"));
+    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("b", None)]));
+    (backend.foreign_sql)(&format!("BEGIN; UPDATE {table} SET name = '丁'; DELETE FROM {table}; ROLLBACK"));
+    assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
 }
 
-async fn the_followed_picture_equals_one_built_from_nothing(house: Backend) {
+async fn the_followed_picture_equals_one_built_from_nothing(backend: Backend) {
     let point = |n: u32| at(118.5 + f64::from(n % 97) / 200.0, 26.0 + f64::from(n % 89) / 200.0);
     let many: Vec<Feature> = (0..6000)
-        .map(|n| house.feature("hazards", &format!("h{n:05}"), point(n), &[("risk_level", Value::Integer(4))]))
+        .map(|n| backend.feature("hazards", &format!("h{n:05}"), point(n), &[("risk_level", Value::Integer(4))]))
         .collect();
-    house.append("hazards", &many, OnConflict::Refuse).await.expect("stored");
-    let (snapshot, position) = follower::build(&*house.store).await.expect("a snapshot");
+    backend.append("hazards", &many, OnConflict::Refuse).await.expect("stored");
+    let (snapshot, position) = follower::build(&*backend.store).await.expect("a snapshot");
     let head = Arc::new(SnapshotHandle::new(snapshot, 0));
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let following = tokio::spawn(follower::follow(house.store.clone(), head.clone(), Some(position), || 1, stopped));
+    let following = tokio::spawn(follower::follow(backend.store.clone(), head.clone(), Some(position), || 1, stopped));
 
-    let table = (house.table)("hazards");
+    let table = (backend.table)("hazards");
     for sql in [
         format!("UPDATE {table} SET risk_level = 1 WHERE id < 'h00100'"),
         format!("DELETE FROM {table} WHERE id BETWEEN 'h01000' AND 'h03999'"),
@@ -221,11 +222,11 @@ async fn the_followed_picture_equals_one_built_from_nothing(house: Backend) {
         format!("UPDATE {table} SET geom = NULL WHERE id = 'h00007'"),
         format!("UPDATE {table} SET id = 'z' || id WHERE id BETWEEN 'h04000' AND 'h04005'"),
     ] {
-        (house.foreign_sql)(&sql);
+        (backend.foreign_sql)(&sql);
     }
-    house.append("hazards", &many[1500..1600], OnConflict::Refuse).await.expect("stored");
+    backend.append("hazards", &many[1500..1600], OnConflict::Refuse).await.expect("stored");
 
-    let (truth, _) = follower::build(&*house.store).await.expect("a snapshot");
+    let (truth, _) = follower::build(&*backend.store).await.expect("a snapshot");
     let wanted = contents(&truth);
     let caught_up = async {
         while contents(&head.load()) != wanted {

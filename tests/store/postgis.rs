@@ -6,8 +6,8 @@ use super::contract::{Backend, at};
 use crate::support::database::{fresh_database, psql};
 use crate::support::{Folder, Server, await_that};
 
-async fn ids_since(house: &Backend, position: &mut LogPosition) -> Option<Vec<String>> {
-    match house.store.changes_since(position).await.expect("an answer") {
+async fn ids_since(backend: &Backend, position: &mut LogPosition) -> Option<Vec<String>> {
+    match backend.store.changes_since(position).await.expect("an answer") {
         Changes::Lost => None,
         Changes::Since { position: now, changes } => {
             *position = now;
@@ -22,30 +22,30 @@ async fn a_slow_transaction_is_not_lost_behind_a_quick_one() {
     let url = fresh_database();
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
     let store = onemap::store::PostGis::open(&url, catalog.layers, &[]).await.expect("a store");
-    let house = Backend::over(std::sync::Arc::new(store));
-    let mut position = house.store.read_all(&mut |_, _| {}).await.expect("a reading");
+    let backend = Backend::over(std::sync::Arc::new(store));
+    let mut position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
 
     let mut slow = sqlx::PgConnection::connect(&url).await.expect("a connection");
     let mut transaction = slow.begin().await.expect("a transaction");
     let insert = "INSERT INTO onemap.villages (id) VALUES ('slow')";
     sqlx::query(insert).execute(&mut *transaction).await.expect("inserted");
     psql(&url, "INSERT INTO onemap.villages (id) VALUES ('quick')");
-    assert_eq!(ids_since(&house, &mut position).await, Some(vec!["quick".to_owned()]));
+    assert_eq!(ids_since(&backend, &mut position).await, Some(vec!["quick".to_owned()]));
     transaction.commit().await.expect("committed");
-    assert_eq!(ids_since(&house, &mut position).await, Some(vec!["slow".to_owned()]));
-    assert_eq!(ids_since(&house, &mut position).await, Some(Vec::new()));
+    assert_eq!(ids_since(&backend, &mut position).await, Some(vec!["slow".to_owned()]));
+    assert_eq!(ids_since(&backend, &mut position).await, Some(Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_table_is_read_again() {
-    let house = Backend::postgis().await;
-    let feature = house.feature("villages", "v", at(118.8, 26.2), &[]);
-    let layer = house.layer("villages");
+    let backend = Backend::postgis().await;
+    let feature = backend.feature("villages", "v", at(118.8, 26.2), &[]);
+    let layer = backend.layer("villages");
     let on_conflict = onemap::store::OnConflict::Refuse;
-    house.store.append(layer, &mut std::iter::once(feature), on_conflict).await.expect("stored");
-    let mut position = house.store.read_all(&mut |_, _| {}).await.expect("a reading");
-    (house.foreign_sql)("TRUNCATE onemap.villages");
-    assert_eq!(ids_since(&house, &mut position).await, None);
+    backend.store.append(layer, &mut std::iter::once(feature), on_conflict).await.expect("stored");
+    let mut position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
+    (backend.foreign_sql)("TRUNCATE onemap.villages");
+    assert_eq!(ids_since(&backend, &mut position).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -255,7 +255,7 @@ impl<'a> LayerWriter<'a> {
             explain: wanted.explain,
         };
         let answer = find_nearest(self.snapshot, self.layer, &ask);
-        let offers = ResourceFields::of(self.layer.schema());
+        let resources = ResourceFields::of(self.layer.schema());
         for found in &answer.found {
             let verdict = match found.verdict {
                 Verdict::Eligible => "eligible",
@@ -266,7 +266,7 @@ impl<'a> LayerWriter<'a> {
             if !found.reasons.is_empty() {
                 extra.push(("reasons", self.reasons(&found.reasons)));
             }
-            if let Some(free) = offers.free_places(&found.near.row, part.demand.by_night) {
+            if let Some(free) = resources.free_places(&found.near.row, part.demand.by_night) {
                 extra.push(("free_places", json!(free)));
             }
             self.feature(&found.near, extra);

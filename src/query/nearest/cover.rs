@@ -97,18 +97,18 @@ pub(super) fn share(eligibility: &Eligibility<'_>, demand: &Demand, row: &Row<'_
 
 /// What is asked of a layer.
 fn needed(eligibility: &Eligibility<'_>, demand: &Demand) -> Amounts {
-    let offers = eligibility.offers();
+    let resources = eligibility.resources();
     Amounts {
-        people: demand.people.filter(|_| offers.has_capacity()).unwrap_or(0),
-        skills: if offers.has_skills() { demand.skills.clone() } else { Vec::new() },
-        items: if offers.has_stock() { demand.items.clone() } else { Vec::new() },
+        people: demand.people.filter(|_| resources.has_capacity()).unwrap_or(0),
+        skills: if resources.has_skills() { demand.skills.clone() } else { Vec::new() },
+        items: if resources.has_stock() { demand.items.clone() } else { Vec::new() },
     }
 }
 
 /// What a resource has of what is needed.
 fn contribution(eligibility: &Eligibility<'_>, needed: &Amounts, row: &Row<'_>) -> Amounts {
     let free = eligibility.free_places(row).unwrap_or(0).min(i64::from(needed.people));
-    let skills = eligibility.offers().skills(row).unwrap_or_default();
+    let skills = eligibility.resources().skills(row).unwrap_or_default();
     let items = needed.items.iter().filter_map(|item| {
         let count = eligibility.free_quantity(row, &item.code)?.min(item.count);
         (count > 0.0).then(|| Quantity { code: item.code.clone(), count })
@@ -152,7 +152,7 @@ fn drop_those_not_needed(eligibility: &Eligibility<'_>, members: &mut Vec<Member
         let contributes = &members[at].contributes;
         let other = |skill: &String| {
             let has = |member: &Member<'_>| {
-                eligibility.offers().skills(&member.near.row).is_some_and(|own| own.contains(skill))
+                eligibility.resources().skills(&member.near.row).is_some_and(|own| own.contains(skill))
             };
             (0..members.len()).find(|&other| other != at && has(&members[other]))
         };

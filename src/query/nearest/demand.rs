@@ -221,7 +221,7 @@ pub enum Verdict {
 /// Asks the features of one layer for one job.
 pub struct Eligibility<'a> {
     demand: &'a Demand,
-    offers: ResourceFields,
+    resources: ResourceFields,
     division: Option<usize>,
     within: Option<Envelope>,
     /// Layers of areas that are avoided.
@@ -236,15 +236,16 @@ impl<'a> Eligibility<'a> {
         let named = |own: &Layer| avoid.active_areas.contains(&own.schema().id);
         let by_hazard = avoid.any_hazard || !avoid.hazards.is_empty();
         let layers = snapshot.layers().iter().map(|own| (&**own, ResourceFields::of(own.schema())));
-        let avoided =
-            layers.filter(|(own, offers)| (by_hazard && offers.has_zone()) || (named(own) && offers.has_active_area()));
+        let avoided = layers.filter(|(own, resources)| {
+            (by_hazard && resources.has_zone()) || (named(own) && resources.has_active_area())
+        });
         let within = match &demand.within {
             Some(Within::Area(shape)) => Envelope::around(shape.geometry()),
             _ => None,
         };
         Self {
             demand,
-            offers: ResourceFields::of(layer.schema()),
+            resources: ResourceFields::of(layer.schema()),
             division: layer.schema().position("region_code"),
             within,
             avoided: avoided.collect(),
@@ -253,19 +254,19 @@ impl<'a> Eligibility<'a> {
 
     /// What the layer's features offer.
     #[must_use]
-    pub fn offers(&self) -> &ResourceFields {
-        &self.offers
+    pub fn resources(&self) -> &ResourceFields {
+        &self.resources
     }
 
     /// Free places that are asked for.
     #[must_use]
     pub fn places(&self) -> Option<u32> {
         let at_least_one = (self.demand.status == Status::Ready).then_some(1);
-        self.demand.people.or(at_least_one).filter(|_| self.offers.has_capacity())
+        self.demand.people.or(at_least_one).filter(|_| self.resources.has_capacity())
     }
 
     fn most<'c>(&self, group: Group<'c>) -> &'c SupplyMaximum {
-        let supply = group.supply(&self.offers);
+        let supply = group.supply(&self.resources);
         if self.demand.status == Status::Ready { &supply.ready } else { &supply.all }
     }
 
@@ -285,15 +286,15 @@ impl<'a> Eligibility<'a> {
         };
         most.any
             && self.places().is_none_or(|asked| room.is_some_and(|room| room >= i64::from(asked)))
-            && (!self.offers.has_skills() || has_skills())
-            && (!self.offers.has_stock() || has_items())
+            && (!self.resources.has_skills() || has_skills())
+            && (!self.resources.has_stock() || has_items())
     }
 
     /// Whether a chunk or a block can hold a feature of which something is unknown.
     #[must_use]
     pub fn may_be_unknown(&self, group: Group<'_>) -> bool {
         let of_division = matches!(self.demand.within, Some(Within::Division(_)));
-        let of_hazard = self.offers.has_suitability() && !self.demand.hazards.is_empty();
+        let of_hazard = self.resources.has_suitability() && !self.demand.hazards.is_empty();
         self.is_near(group) && (self.most(group).unknown || of_hazard || of_division)
     }
 
@@ -342,13 +343,13 @@ impl<'a> Eligibility<'a> {
     }
 
     fn of_status(&self, row: &Row<'a>) -> Option<Reason<'a>> {
-        if !self.offers.has_status() || self.demand.status == Status::Any {
+        if !self.resources.has_status() || self.demand.status == Status::Any {
             return None;
         }
-        let Some(status) = self.offers.status(row) else { return Some(Reason::StatusUnknown) };
+        let Some(status) = self.resources.status(row) else { return Some(Reason::StatusUnknown) };
         let wanted = match &self.demand.status {
             Status::Codes(codes) => codes.iter().any(|code| code == status),
-            _ => self.offers.is_ready(row) == Some(true),
+            _ => self.resources.is_ready(row) == Some(true),
         };
         (!wanted).then_some(Reason::Status(status))
     }
@@ -362,8 +363,8 @@ impl<'a> Eligibility<'a> {
     }
 
     fn of_hazards(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
-        let hazards = if self.offers.has_suitability() { self.demand.hazards.as_slice() } else { &[] };
-        hazards.iter().all(|hazard| match self.offers.suitable_for(row, hazard) {
+        let hazards = if self.resources.has_suitability() { self.demand.hazards.as_slice() } else { &[] };
+        hazards.iter().all(|hazard| match self.resources.suitable_for(row, hazard) {
             Some(true) => true,
             Some(false) => tell(Reason::Unsuitable(hazard)),
             None => tell(Reason::SuitabilityUnknown(hazard)),
@@ -371,18 +372,18 @@ impl<'a> Eligibility<'a> {
     }
 
     fn of_skills(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
-        if !self.offers.has_skills() || self.demand.skills.is_empty() {
+        if !self.resources.has_skills() || self.demand.skills.is_empty() {
             return true;
         }
-        let Some(own) = self.offers.skills(row) else { return tell(Reason::SkillsUnknown) };
+        let Some(own) = self.resources.skills(row) else { return tell(Reason::SkillsUnknown) };
         self.demand.skills.iter().all(|skill| own.contains(skill) || tell(Reason::Skill(skill)))
     }
 
     fn of_stock(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
-        if !self.offers.has_stock() {
+        if !self.resources.has_stock() {
             return true;
         }
-        if let Some(until) = self.offers.until(row).filter(|until| *until < self.demand.today)
+        if let Some(until) = self.resources.until(row).filter(|until| *until < self.demand.today)
             && !tell(Reason::Ended(until))
         {
             return false;
@@ -399,7 +400,7 @@ impl<'a> Eligibility<'a> {
 
     /// Whoever is asked for nothing in particular has at least something.
     fn of_content(&self, row: &Row<'a>) -> Option<Reason<'a>> {
-        let Some(articles) = self.offers.articles(row) else { return Some(Reason::ContentUnknown) };
+        let Some(articles) = self.resources.articles(row) else { return Some(Reason::ContentUnknown) };
         let usable = |article: &&StockItem| article.expires_on.is_none_or(|last| last >= self.demand.today);
         let mut usable = articles.iter().filter(usable).peekable();
         if usable.peek().is_none() {
@@ -416,13 +417,13 @@ impl<'a> Eligibility<'a> {
     /// Free places by day or by night, as the job asks, persons; `None` when that is unknown.
     #[must_use]
     pub fn free_places(&self, row: &Row<'_>) -> Option<i64> {
-        self.offers.free_places(row, self.demand.by_night)
+        self.resources.free_places(row, self.demand.by_night)
     }
 
     /// Free quantity of an article that has not expired; `None` when it is unknown.
     #[must_use]
     pub fn free_quantity(&self, row: &Row<'_>, code: &str) -> Option<f64> {
-        let lots = self.offers.articles(row)?.iter().filter(|article| &*article.code == code);
+        let lots = self.resources.articles(row)?.iter().filter(|article| &*article.code == code);
         let usable = lots.filter(|article| article.expires_on.is_none_or(|last| last >= self.demand.today));
         usable.map(|article| article.free).sum()
     }
@@ -448,10 +449,10 @@ impl<'a> Eligibility<'a> {
         let Some(around) = Envelope::around(shape.geometry()) else { return true };
         let margin_m = self.demand.avoid.margin_m;
         let around = if margin_m > 0.0 { around.padded(margin_m) } else { around };
-        self.avoided.iter().all(|(layer, offers)| {
+        self.avoided.iter().all(|(layer, resources)| {
             let mut areas: Vec<Row<'a>> = layer
                 .rows_in(&around)
-                .filter(|area| self.is_avoided(offers, area) && is_within(margin_m, shape, area))
+                .filter(|area| self.is_avoided(resources, area) && is_within(margin_m, shape, area))
                 .collect();
             areas.sort_unstable_by_key(Row::id);
             areas.into_iter().all(|area| tell(Reason::Inside { layer, area }))
@@ -459,14 +460,14 @@ impl<'a> Eligibility<'a> {
     }
 
     /// Whether an area is one of those to keep out of. What is unknown of it does not make it safe.
-    fn is_avoided(&self, offers: &ResourceFields, area: &Row<'_>) -> bool {
-        if !offers.has_zone() {
-            return offers.is_active(area);
+    fn is_avoided(&self, resources: &ResourceFields, area: &Row<'_>) -> bool {
+        if !resources.has_zone() {
+            return resources.is_active(area);
         }
         let avoid = &self.demand.avoid;
         let of_hazard = avoid.any_hazard
-            || offers.hazard(area).is_none_or(|hazard| avoid.hazards.iter().any(|avoided| avoided == hazard));
-        of_hazard && avoid.level.is_none_or(|worst| offers.level(area).is_none_or(|level| level <= worst))
+            || resources.hazard(area).is_none_or(|hazard| avoid.hazards.iter().any(|avoided| avoided == hazard));
+        of_hazard && avoid.level.is_none_or(|worst| resources.level(area).is_none_or(|level| level <= worst))
     }
 }
 

@@ -73,14 +73,14 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx:
 
 /// Hears when the change log was written to. The database may lack `NOTIFY`; then nothing is ever heard.
 pub(super) struct NotifyListener {
-    heard: Arc<Notify>,
+    notified: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl NotifyListener {
     pub(super) fn open(options: PgConnectOptions) -> Self {
-        let heard = Arc::new(Notify::new());
-        let caller = heard.clone();
+        let notified = Arc::new(Notify::new());
+        let caller = notified.clone();
         let task = tokio::spawn(async move {
             loop {
                 if let Err(error) = listen(&options, &caller).await {
@@ -89,12 +89,12 @@ impl NotifyListener {
                 tokio::time::sleep(LISTEN_AGAIN).await;
             }
         });
-        Self { heard, task }
+        Self { notified, task }
     }
 
     /// Resolves when something was heard since the last time.
-    pub(super) async fn heard(&self) {
-        self.heard.notified().await;
+    pub(super) async fn notified(&self) {
+        self.notified.notified().await;
     }
 }
 
@@ -104,14 +104,14 @@ impl Drop for NotifyListener {
     }
 }
 
-async fn listen(options: &PgConnectOptions, heard: &Notify) -> Result<(), sqlx::Error> {
+async fn listen(options: &PgConnectOptions, notified: &Notify) -> Result<(), sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT);
     let pool = pool.max_lifetime(None).idle_timeout(None).connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     // Nothing more comes from a connection that was lost: then a new one is made.
     while listener.try_recv().await?.is_some() {
-        heard.notify_one();
+        notified.notify_one();
     }
     Ok(())
 }
