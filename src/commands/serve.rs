@@ -16,7 +16,7 @@ use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
 use crate::clock;
-use crate::http::{self, AppState, Limits};
+use crate::http::{self, Limits, Service};
 use crate::model::Catalog;
 use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
 
@@ -90,12 +90,12 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     );
 
     let store = opened.store;
-    let head = Arc::new(SnapshotHandle::new(opened.snapshot, opened.confirmed_ms));
+    let snapshots = Arc::new(SnapshotHandle::new(opened.snapshot, opened.confirmed_ms));
     let (stop, stopped) = watch::channel(false);
-    let following = follower::follow(store.clone(), head.clone(), opened.position, clock::now_ms, stopped.clone());
+    let following = follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone());
     let follower = tokio::spawn(following);
     let disk_cache_writer =
-        opened.copy.map(|copy| tokio::spawn(disk_cache_writer::keep(copy, head.clone(), opened.saved, stopped)));
+        opened.copy.map(|copy| tokio::spawn(disk_cache_writer::keep(copy, snapshots.clone(), opened.saved, stopped)));
     let (close_streams, closing) = watch::channel(false);
     let limits = Limits {
         event_streams: options.max_event_streams,
@@ -105,7 +105,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Who takes no writes is never shown a state again, so any secret does.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let state =
-        AppState { head, store: store.clone(), token, fingerprint_key, catalog, public_url: options.public_url };
+        Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, public_url: options.public_url };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
     // Whoever reads the line below may ask to stop at once.

@@ -1,12 +1,11 @@
 //! Bytes built into the program: the viewer and the map styles.
 
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::{StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::http::AppState;
-use crate::http::params::{QueryParams, origin};
-use crate::http::reply::freshness::{etag, is_known};
+use crate::http::call::Call;
+use crate::http::reply::Reply;
+use crate::http::reply::etag::{etag, is_known};
 use crate::http::reply::problem::Problem;
 
 /// Nothing is ever loaded from another host.
@@ -22,54 +21,49 @@ struct Viewer;
 #[folder = "styles"]
 struct Styles;
 
-pub(crate) async fn viewer(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    embedded(&request, "index.html")
+/// `GET /`: the viewer.
+pub(crate) fn viewer(call: &Call<'_>) -> Result<Reply, Problem> {
+    embedded(call, "index.html")
 }
 
-/// The description of the API, for people.
-pub(crate) async fn docs(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    embedded(&request, "docs.html")
+/// `GET /docs`: the description of the API, for people.
+pub(crate) fn docs(call: &Call<'_>) -> Result<Reply, Problem> {
+    embedded(call, "docs.html")
 }
 
-pub(crate) async fn viewer_file(request: HttpRequest, path: web::Path<String>) -> Result<HttpResponse, Problem> {
-    embedded(&request, &format!("viewer/{path}"))
+/// `GET /viewer/{file}`: a file of the viewer.
+pub(crate) fn viewer_file(call: &Call<'_>) -> Result<Reply, Problem> {
+    embedded(call, &format!("viewer/{}", call.segment("file")))
 }
 
-/// A style with the server's own address in the place of `{base}`: style addresses must be absolute.
-pub(crate) async fn style(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    QueryParams::read(&request, &[])?;
+/// `GET /styles/{styleId}.json`: a style with the server's own address in the place of `{base}`, because addresses in
+/// styles must be absolute.
+pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
+    let name = call.segment("styleId");
     let missing = || {
         let names: Vec<String> = Styles::iter().map(|file| file.trim_end_matches(".json").to_owned()).collect();
-        Problem::NotFound { what: "style", value: path.to_string(), accepted: names.join(", ") }
+        Problem::NotFound { what: "style", value: name.to_owned(), accepted: names.join(", ") }
     };
-    let file = Styles::get(&format!("{path}.json")).ok_or_else(missing)?;
-    let style = String::from_utf8_lossy(&file.data).replace("{base}", &origin(&request, state.public_url.as_deref()));
-    Ok(tagged(&request, "application/json", &etag(style.as_bytes()), style.into_bytes()))
+    let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
+    let style = String::from_utf8_lossy(&file.data).replace("{base}", &call.origin());
+    Ok(tagged(call, "application/json", &etag(style.as_bytes()), style.into_bytes()))
 }
 
-fn embedded(request: &HttpRequest, name: &str) -> Result<HttpResponse, Problem> {
+fn embedded(call: &Call<'_>, name: &str) -> Result<Reply, Problem> {
     let missing = || Problem::NotFound { what: "file", value: name.to_owned(), accepted: String::new() };
     let EmbeddedFile { data, metadata } = Viewer::get(name).ok_or_else(missing)?;
     let hash = metadata.sha256_hash().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
-    let mut response = tagged(request, content_type(name), &format!("W/\"{hash:016x}\""), data.into_owned());
-    let policy = header::HeaderValue::from_static(CONTENT_SECURITY_POLICY);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    Ok(response)
+    let reply = tagged(call, content_type(name), &format!("W/\"{hash:016x}\""), data.into_owned());
+    Ok(reply.header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)))
 }
 
-fn tagged(request: &HttpRequest, content_type: &str, etag: &str, bytes: Vec<u8>) -> HttpResponse {
-    if is_known(request, etag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
-    }
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, content_type))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::ETAG, etag))
-        .body(bytes)
+/// Bytes that do not depend on the snapshot, under a tag.
+pub(crate) fn tagged(call: &Call<'_>, content_type: &'static str, etag: &str, bytes: Vec<u8>) -> Reply {
+    let reply = Reply::new(StatusCode::OK)
+        .header((header::CONTENT_TYPE, content_type))
+        .header((header::CACHE_CONTROL, "no-cache"))
+        .header((header::ETAG, etag));
+    if is_known(&call.headers, etag) { reply.not_modified() } else { reply.body(bytes) }
 }
 
 fn content_type(name: &str) -> &'static str {

@@ -39,14 +39,32 @@ pub enum Action {
 }
 
 /// What a feature must be like for an edit to happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// Anything.
     None,
-    /// It is there in this very state.
-    Unchanged(Fingerprint),
-    /// It is there in a state that it cannot have.
-    Never,
+    /// The feature exists.
+    Exists,
+    /// The feature does not exist.
+    Absent,
+    /// The feature exists in one of these states; without any, in none that it can have.
+    OneOf(Vec<Fingerprint>),
+}
+
+impl Precondition {
+    /// # Errors
+    /// When the stored feature does not meet it.
+    fn check(&self, stored: Option<&Feature>, fingerprint_key: &FingerprintKey) -> Result<(), EditError> {
+        match (self, stored) {
+            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent, None) => Ok(()),
+            (Self::OneOf(states), Some(stored)) => {
+                let found = fingerprint_key.fingerprint(stored);
+                if states.contains(&found) { Ok(()) } else { Err(EditError::Changed(found)) }
+            }
+            (Self::Exists | Self::OneOf(_), None) => Err(EditError::Absent),
+            (Self::Absent, Some(_)) => Err(EditError::Exists),
+        }
+    }
 }
 
 /// Why an edit cannot happen; a fact about the stored feature.
@@ -58,6 +76,12 @@ pub enum EditError {
     /// A feature with that id is already there.
     #[error("a feature with that id is already there")]
     Duplicate,
+    /// It should exist already, and does not.
+    #[error("there is no such feature, and it should exist")]
+    Absent,
+    /// It should not exist yet, and does.
+    #[error("the feature exists already")]
+    Exists,
     /// Somebody else changed it since.
     #[error("it has been changed since; it is {0} now")]
     Changed(Fingerprint),
@@ -75,12 +99,7 @@ pub fn resolve(
     fingerprint_key: &FingerprintKey,
     now: UtcDateTime,
 ) -> Result<Option<Feature>, EditError> {
-    if let Some(stored) = stored.filter(|_| edit.condition != Precondition::None) {
-        let found = fingerprint_key.fingerprint(stored);
-        if edit.condition != Precondition::Unchanged(found) {
-            return Err(EditError::Changed(found));
-        }
-    }
+    edit.condition.check(stored, fingerprint_key)?;
     let (mut feature, values) = match (&edit.action, stored) {
         (Action::Create { .. }, Some(_)) => return Err(EditError::Duplicate),
         (Action::Create { geometry, values }, None) => {

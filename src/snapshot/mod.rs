@@ -7,6 +7,7 @@
 
 mod chunk;
 mod column;
+mod derived;
 pub mod disk_cache;
 pub mod disk_cache_writer;
 pub mod follower;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use crate::model::{FeatureId, LayerSchema};
 
 pub use chunk::{Chunk, Group, Row};
+pub use derived::DerivedLayer;
 pub use history::{FeatureChange, LayerDiff, SnapshotDiff};
 pub use layer::Layer;
 pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, SupplySummary};

@@ -89,6 +89,18 @@ struct Key {
     packing: ContentEncoding,
 }
 
+impl Key {
+    fn of(wanted: TileRequest<'_>) -> Self {
+        let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
+        Self {
+            layers: names.join(",").into(),
+            choice: wanted.choice.map_or("", |choice| choice.name).into(),
+            address: wanted.address,
+            packing: wanted.packing,
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Weight;
 
@@ -114,17 +126,17 @@ impl TileCache {
         Self { kept, tag }
     }
 
+    /// A tile that is kept and equals one made from the snapshot now.
+    #[must_use]
+    pub fn kept(&self, wanted: TileRequest<'_>) -> Option<Arc<CachedTile>> {
+        self.kept.as_ref()?.get(&Key::of(wanted)).filter(|found| is_right(found, wanted))
+    }
+
     /// A tile, equal to one made from the snapshot now. Callers who want the same tile at once wait for one maker.
     #[must_use]
     pub fn get(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
         let Some(kept) = &self.kept else { return self.make(wanted) };
-        let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
-        let key = Key {
-            layers: names.join(",").into(),
-            choice: wanted.choice.map_or("", |choice| choice.name).into(),
-            address: wanted.address,
-            packing: wanted.packing,
-        };
+        let key = Key::of(wanted);
         loop {
             match kept.get_value_or_guard(&key, None) {
                 GuardResult::Value(found) if is_right(&found, wanted) => return found,

@@ -147,7 +147,7 @@ fn streams_are_bounded_and_wrong_input_is_refused() {
     let server = Server::start(&folder, &["--max-event-streams", "1"]);
     for (query, status, parameter, accepted) in [
         ("layers=nope", 404, "layer", "shelters"),
-        ("layers=", 404, "layer", "shelters"),
+        ("layers=", 400, "layers", "shelters"),
         ("bbox=1,2,3", 400, "bbox", "WEST,SOUTH"),
         ("layer=shelters", 400, "layer", "layers"),
     ] {

@@ -47,7 +47,7 @@ fn a_filter_finds_what_it_says_in_either_language() {
     assert_eq!(more + less + unknown, 349);
 
     let fit = those(&server, "shelters", |feature| {
-        let fits = feature["properties"]["eligible"].as_array();
+        let fits = feature["properties"]["fits"].as_array();
         fits.is_some_and(|fits| fits.contains(&json!("flood")) && fits.contains(&json!("earthquake")))
     });
     assert_eq!(ids(&ask(&server, "shelters", "cql2-text", "A_CONTAINS(fits, ('flood','earthquake'))")), fit);

@@ -92,7 +92,7 @@ fn a_method_that_is_not_taken_says_which_are() {
         .call()
         .expect("an answer");
     assert_eq!(reply.status(), 405);
-    assert_eq!(reply.headers()["allow"], "GET, HEAD");
+    assert_eq!(reply.headers()["allow"], "GET, HEAD, OPTIONS");
     let head = ureq::head(&format!("{}/api/layers", server.url)).call().expect("an answer");
     assert_eq!(head.status(), 200);
 }

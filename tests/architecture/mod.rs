@@ -1,4 +1,4 @@
-//! The rules of the crate, executed: who uses whom, captions, sizes, names.
+//! Rules of the code base: which module uses which, captions, file sizes, names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use crate::support::project;
 /// Longest file without a reason, lines.
 const LONGEST_FILE: usize = 500;
 
-struct Room {
+struct Module {
     may_use: BTreeSet<String>,
     alone_touches: BTreeSet<String>,
 }
 
 /// The table in the crate's top comment.
-fn rooms() -> BTreeMap<String, Room> {
+fn modules() -> BTreeMap<String, Module> {
     let plan = std::fs::read_to_string(project().join("src/lib.rs")).expect("the plan");
     let words = |cell: &str| -> BTreeSet<String> {
         cell.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty() && word != "–").collect()
@@ -25,7 +25,7 @@ fn rooms() -> BTreeMap<String, Room> {
             let cells: Vec<&str> = line.trim_end_matches('|').split('|').collect();
             let [name, _, may_use, alone] = cells[..] else { panic!("a row of the table is odd: {line}") };
             let name = name.trim().trim_end_matches("`]").to_owned();
-            (name, Room { may_use: words(may_use), alone_touches: words(alone) })
+            (name, Module { may_use: words(may_use), alone_touches: words(alone) })
         })
         .collect()
 }
@@ -44,9 +44,9 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn room_of(path: &Path) -> String {
+fn module_of(path: &Path) -> String {
     let inside = path.strip_prefix(project().join("src")).expect("a source file");
-    let first = inside.components().next().expect("a room").as_os_str().to_string_lossy();
+    let first = inside.components().next().expect("a module").as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -55,28 +55,28 @@ fn without_comments(text: &str) -> String {
 }
 
 #[test]
-fn rooms_use_only_what_the_plan_grants() {
-    let rooms = rooms();
-    assert!(rooms.len() >= 10, "the table was not understood");
+fn modules_use_only_what_the_table_grants() {
+    let modules = modules();
+    assert!(modules.len() >= 10, "the table was not understood");
     let mut broken = Vec::new();
     for path in files(&project().join("src"), "rs") {
-        let own = room_of(&path);
+        let own = module_of(&path);
         if ["lib", "main", "viewer"].contains(&own.as_str()) {
             continue;
         }
-        let room = rooms.get(&own).unwrap_or_else(|| panic!("{own} is not in the plan"));
+        let module = modules.get(&own).unwrap_or_else(|| panic!("{own} is not in the plan"));
         let code = without_comments(&std::fs::read_to_string(&path).expect("a source file"));
         for (start, _) in code.match_indices("crate::") {
             let rest = &code[start + "crate::".len()..];
-            assert!(!rest.starts_with('{'), "{}: one path for each room, please", path.display());
+            assert!(!rest.starts_with('{'), "{}: one path for each module", path.display());
             let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            if used != own && !room.may_use.contains(&used) {
+            if used != own && !module.may_use.contains(&used) {
                 broken.push(format!("{} uses {used}", path.display()));
             }
         }
-        for (other, guest) in rooms.iter().filter(|(name, _)| **name != own) {
+        for (other, guest) in modules.iter().filter(|(name, _)| **name != own) {
             let touched = guest.alone_touches.iter().filter(|name| {
-                // A room of ours may have the name of the crate that it wraps.
+                // A module of ours may have the name of the crate that it wraps.
                 if code.lines().any(|line| line.starts_with("use crate::") && line.contains(name.as_str())) {
                     return code.lines().any(|line| line.starts_with(&format!("use {name}")));
                 }
@@ -88,6 +88,72 @@ fn rooms_use_only_what_the_plan_grants() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Files that a source file names in its paths: `crate::…` as far as it leads to a file.
+fn used_files(code: &str) -> BTreeSet<PathBuf> {
+    let src = project().join("src");
+    let words = |text: &str| -> Vec<String> {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(text.len());
+        text[..end].split("::").filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let file = |path: &[String]| {
+        let stem = path.iter().fold(src.clone(), |path, word| path.join(word));
+        [stem.with_extension("rs"), stem.join("mod.rs")].into_iter().find(|file| file.is_file())
+    };
+    let paths = code.match_indices("crate::").map(|(at, found)| words(&code[at + found.len()..]));
+    paths.filter_map(|path| (1..=path.len()).rev().find_map(|length| file(&path[..length]))).collect()
+}
+
+#[test]
+fn no_two_files_of_a_module_use_each_other() {
+    let sources = files(&project().join("src"), "rs");
+    let uses: BTreeMap<&PathBuf, BTreeSet<PathBuf>> = sources
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path).expect("a source file");
+            let code = without_comments(text.split("#[cfg(test)]").next().unwrap_or_default());
+            (path, used_files(&code))
+        })
+        .collect();
+    let mutual = |a: &PathBuf, b: &PathBuf| a < b && uses[b].contains(a);
+    let pairs = uses
+        .iter()
+        .flat_map(|(a, used)| used.iter().filter(move |b| module_of(a) == module_of(b)).map(move |b| (*a, b)));
+    let broken: Vec<String> =
+        pairs.filter(|(a, b)| mutual(a, b)).map(|(a, b)| format!("{} and {}", a.display(), b.display())).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_type_name_is_defined_twice() {
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in files(&project().join("src"), "rs") {
+        let text = std::fs::read_to_string(&path).expect("a source file");
+        for line in text.lines() {
+            let line = line.trim_start();
+            let line = line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map_or(line, |(_, rest)| rest);
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            let name = ["struct ", "enum ", "trait "].iter().find_map(|word| line.strip_prefix(word));
+            let Some(name) = name.filter(|name| name.starts_with(char::is_uppercase)) else { continue };
+            let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+            seen.entry(name).or_default().push(path.display().to_string());
+        }
+    }
+    let twice: Vec<String> = seen
+        .into_iter()
+        .filter(|(_, files)| files.len() > 1)
+        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
+        .collect();
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
+}
+
+#[test]
+fn only_a_caller_makes_a_view() {
+    for path in files(&project().join("src/http"), "rs").iter().filter(|path| !path.ends_with("params/auth.rs")) {
+        let code = without_comments(&std::fs::read_to_string(path).expect("a source file"));
+        assert!(!code.contains("View::public") && !code.contains("View::complete"), "{}", path.display());
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 
 fn suits(feature: &Json, hazard: &str) -> Option<bool> {
     let names = |list: &str| feature["properties"][list].as_array().is_some_and(|list| list.contains(&json!(hazard)));
-    if names("unfit") { Some(false) } else { names("eligible").then_some(true) }
+    if names("unfit") { Some(false) } else { names("fits").then_some(true) }
 }
 
 fn can(feature: &Json, skill: &str) -> Option<bool> {

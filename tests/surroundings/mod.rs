@@ -257,10 +257,10 @@ fn what_cannot_be_looked_at_is_refused() {
     };
     refuses("/api/surroundings", 400, "point", "missing");
     refuses("/api/surroundings?point=26.2,118.8", 400, "point", "did you mean 118.8,26.2?");
-    refuses("/api/surroundings?point=118.8,26.2&radius_m=-5", 400, "radius_m", "not a distance");
-    refuses("/api/surroundings?point=118.8,26.2&radius_m=NaN", 400, "radius_m", "not a distance");
-    refuses("/api/surroundings?point=118.8,26.2&radius_m=500,100", 400, "radius_m", "do not grow");
-    refuses("/api/surroundings?point=118.8,26.2&radius_m=1e308", 400, "radius_m", "not a distance");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=-5", 400, "radius_m", "out of range");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=NaN", 400, "radius_m", "out of range");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=500,100", 400, "radius_m", "do not ascend");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=1e308", 400, "radius_m", "out of range");
     refuses("/api/surroundings?incident=none", 404, "incident", "none");
     refuses("/api/surroundings?point=118.8,26.2&zone=RZ-0001", 400, "zone", "another place");
     refuses("/api/surroundings?point=118.8,26.2&kind=war", 400, "kind", "no rings");

@@ -1,61 +1,45 @@
 //! Coverage: how far the people of each village are from help.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
-use time::Date;
 
 use crate::clock;
 use crate::exchange::csv::write_table;
-use crate::exchange::geojson::write_json;
-use crate::http::AppState;
-use crate::http::api::nearest::millimetres;
+use crate::http::call::Call;
 use crate::http::params::crs::RequestCrs;
-use crate::http::params::{QueryParams, invalid, layer};
-use crate::http::reply::freshness::{CSV, GEOJSON, Rendered, RequestSnapshot, blocking};
+use crate::http::params::param::Metres;
+use crate::http::params::{invalid, layer, spec};
+use crate::http::reply::Reply;
+use crate::http::reply::geojson::CollectionWriter;
+use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
+use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::model::schema::Label;
 use crate::model::{Feature, Field, FieldType, GeometryKind, LayerSchema, Roles, Value};
 use crate::query::coverage::{Covered, Need, coverage as cover};
 use crate::query::nearest::demand::Demand;
-use crate::snapshot::{Layer, Snapshot, Version};
+use crate::snapshot::{Layer, Snapshot};
 
-const MAX_LIMIT_M: f64 = 1_000_000.0;
-const MAX_PEOPLE: usize = 1_000_000;
+/// Kinds of help: their name, their layer, and the parameter with the distance beyond which a place is not covered.
+static HELP: [(&str, &str, &Metres); 3] =
+    [("shelter", "shelters", &spec::SHELTER_M), ("team", "teams", &spec::TEAM_M), ("depot", "depots", &spec::DEPOT_M)];
 
-/// One kind of help in the coverage: its name, its layer, its default limit in metres.
-const HELP: [(&str, &str, &str, f64); 3] = [
-    ("shelter", "shelters", "shelter_m", 3_000.0),
-    ("team", "teams", "team_m", 10_000.0),
-    ("depot", "depots", "depot_m", 10_000.0),
-];
+/// The id of the coverage with the default limits, as a layer of tiles.
+pub(crate) const LAYER_ID: &str = "coverage";
 
-/// The coverage of the snapshot with the default limits, as a layer for tiles; made anew when the snapshot is.
-#[derive(Default)]
-pub(crate) struct CoverageLayer(Mutex<Option<(Version, Date, Arc<Layer>)>>);
-
-impl CoverageLayer {
-    /// What the layer is called in the address of a tile.
-    pub(crate) const ID: &str = "coverage";
-
-    pub(crate) fn of(&self, snapshot: &Snapshot) -> Result<Arc<Layer>, Problem> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let today = clock::today();
-        if let Some((version, day, layer)) = &*kept
-            && (*version, *day) == (snapshot.version(), today)
-        {
-            return Ok(layer.clone());
-        }
+/// The coverage with the default limits, as a layer of tiles.
+pub(crate) fn coverage_layer(call: &Call<'_>) -> Result<Arc<Layer>, Problem> {
+    let snapshot = &call.current.snapshot;
+    call.state.coverage.get_or_build(snapshot.version(), clock::today(), || {
         let places = layer(snapshot, "layer", "villages")?;
+        let limit_m = |limit: &Metres| limit.default.unwrap_or(limit.max);
         let needs =
-            HELP.iter().map(|(_, id, _, limit_m)| need(snapshot, id, 1, *limit_m)).collect::<Result<Vec<_>, _>>()?;
+            HELP.iter().map(|(_, id, limit)| need(snapshot, id, 1, limit_m(limit))).collect::<Result<Vec<_>, _>>()?;
         let features = cover(snapshot, places, &needs).iter().map(|own| as_feature(places, own)).collect();
-        let made = Arc::new(Layer::build(schema(), features));
-        *kept = Some((snapshot.version(), today, made.clone()));
-        Ok(made)
-    }
+        Ok(Layer::build(schema(), features))
+    })
 }
 
 fn schema() -> LayerSchema {
@@ -77,7 +61,7 @@ fn schema() -> LayerSchema {
         field("beyond", FieldType::Integer, "超限项数", None),
     ];
     LayerSchema {
-        id: CoverageLayer::ID.to_owned(),
+        id: LAYER_ID.to_owned(),
         title: Label { zh: "救助覆盖".to_owned(), en: "Coverage".to_owned() },
         group: "rescue".to_owned(),
         geometry: GeometryKind::Any,
@@ -108,53 +92,43 @@ fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Resu
     Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
 }
 
-pub(crate) const PARAMETERS: [&str; 8] = ["layer", "people", "shelter_m", "team_m", "depot_m", "beyond", "f", "crs"];
-
-/// How far the people of each village are from a ready shelter with room, a ready team and a stocked depot.
-pub(crate) async fn coverage(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &PARAMETERS)?;
-    blocking(move || answer(&state, &parameters)).await
-}
-
-fn answer(state: &AppState, parameters: &QueryParams) -> Result<Rendered, Problem> {
-    let (form, frame) = (parameters.form(&["geojson", "csv"])?, RequestCrs::read(parameters)?);
-    let only_beyond = parameters.flag("beyond")?;
-    let current = RequestSnapshot::now(state);
-    let name = parameters.get("layer").unwrap_or("villages");
-    let places = layer(&current.snapshot, "layer", name)?;
+/// `GET /api/coverage`: how far the people of each village are from a ready shelter with room, a ready team and a
+/// stocked depot.
+pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (params, snapshot) = (&call.params, &call.current.snapshot);
+    let (format, frame) = (call.format()?, RequestCrs::read(params)?);
+    let only_beyond = params.flag(&spec::BEYOND)?;
+    let name = params.text(&spec::COVERAGE_LAYER)?.unwrap_or("villages");
+    let places = layer(snapshot, "layer", name)?;
     if places.schema().roles.people.is_none() {
-        let layers = current.snapshot.layers().iter().map(|layer| layer.schema());
+        let layers = snapshot.layers().iter().map(|layer| layer.schema());
         let accepted: Vec<&str> =
             layers.filter(|schema| schema.roles.people.is_some()).map(|schema| schema.id.as_str()).collect();
         return Err(invalid("layer", name, "its features are not places with people", &accepted.join(", ")));
     }
-    let people = u32::try_from(parameters.count("people", 1, 1, MAX_PEOPLE)?).unwrap_or(1);
+    let people = params.count(&spec::PEOPLE)?.unwrap_or(1);
     let mut needs = Vec::new();
-    for (_, id, limit, default_m) in HELP {
-        let limit_m = parameters.metres(limit, MAX_LIMIT_M)?.unwrap_or(default_m);
-        needs.push(need(&current.snapshot, id, people, limit_m)?);
+    for (_, id, limit) in &HELP {
+        needs.push(need(snapshot, id, people, params.metres(limit)?.unwrap_or(limit.max))?);
     }
-    let covered = cover(&current.snapshot, places, &needs);
+    let covered = cover(snapshot, places, &needs);
     let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
-    if form == "csv" {
-        return Ok(current.made(CSV, table(places, shown())));
+    if format == CSV {
+        return Ok(call.current.reply(CSV_UTF8).body(table(places, shown())));
     }
-    let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
-    for (index, own) in shown().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        frame.write_feature(&mut body, own.row.id().as_str(), &own.row, &describe(places, own));
+    let mut body = CollectionWriter::new();
+    for own in shown() {
+        let properties = describe(places, own);
+        body.feature(|out| frame.write_feature(out, own.row.id().as_str(), &own.row, &properties));
     }
-    body.extend_from_slice(b"],\"townships\":");
-    write_json(&mut body, &totals(places, &covered, &current.snapshot));
-    body.extend_from_slice(b",\"limits\":");
-    write_json(
-        &mut body,
-        &HELP.iter().zip(&needs).map(|(help, need)| (help.2, need.limit_m)).collect::<BTreeMap<_, _>>(),
-    );
-    current.close_object(&mut body);
-    Ok(current.made(GEOJSON, body))
+    let limits: BTreeMap<&str, f64> =
+        HELP.iter().zip(&needs).map(|((.., param), need)| (param.name, need.limit_m)).collect();
+    let body = body
+        .end_features()
+        .member("townships", &totals(places, &covered, snapshot))
+        .member("limits", &limits)
+        .close(&call.current);
+    Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
 fn describe(places: &Layer, own: &Covered<'_>) -> Json {

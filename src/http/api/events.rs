@@ -4,26 +4,24 @@
 //! the snapshot's history what happened since: a slow caller costs no memory, and one that is too slow is told to
 //! fetch everything anew.
 
-use std::convert::Infallible;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::{Method, header};
-use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::{self, Bytes};
 use futures_util::stream::unfold;
 use serde_json::Value as Json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::clock;
-use crate::geodesy::reference::{CrsTransform, Region};
-use crate::http::AppState;
+use crate::geodesy::reference::Region;
 use crate::http::api::change_events::EventFilter;
-use crate::http::params::{QueryParams, layer};
+use crate::http::call::Call;
+use crate::http::params::crs::RequestCrs;
+use crate::http::params::{QueryParams, layer, spec};
+use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
+use crate::http::state::AppState;
 use crate::snapshot::{Snapshot, Version};
 
 /// How often a stream looks whether the snapshot has become stale or fresh.
@@ -32,94 +30,62 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// When a caller whose stream broke tries again, milliseconds.
 const RETRY_MS: u32 = 2_000;
-/// When a caller for whom there was no room may ask again, seconds.
-const RETRY_AFTER_S: u32 = 10;
 
-/// What all streams share.
-pub(crate) struct Streams {
-    /// Names this run of the program: versions of an earlier one are not compared with its own.
-    run: String,
-    limit: usize,
-    places: Arc<Semaphore>,
-    closing: watch::Receiver<bool>,
-}
-
-impl Streams {
-    /// At most `limit` at once, until `closing` turns true.
-    pub(crate) fn new(limit: usize, closing: watch::Receiver<bool>) -> Self {
-        let limit = limit.min(Semaphore::MAX_PERMITS);
-        let run = format!("{:016x}", RandomState::new().hash_one(clock::now_ms()));
-        Self { run, limit, places: Arc::new(Semaphore::new(limit)), closing }
+/// `GET /api/events`: streams what changes from now on, or from `Last-Event-ID` on.
+pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
+    let (state, current) = (call.state.clone(), call.current.clone());
+    let versions = state.snapshots.versions();
+    let filter = filter(&call.params, &current.snapshot)?;
+    let reply = Reply::new(StatusCode::OK)
+        .header((header::CONTENT_TYPE, "text/event-stream"))
+        .header((header::CACHE_CONTROL, "no-store"))
+        // No proxy may hold events back.
+        .header(("x-accel-buffering", "no"))
+        .header(header::ContentEncoding::Identity)
+        .closing();
+    if call.method == Method::HEAD {
+        return Ok(reply);
     }
-
-    /// The version in an event id of this run.
-    fn version_of(&self, event_id: &str) -> Option<Version> {
-        let (run, version) = event_id.split_once('-')?;
-        version.parse().ok().filter(|_| run == self.run)
-    }
-}
-
-pub(crate) const PARAMETERS: [&str; 3] = ["layers", "bbox", "last_event_id"];
-
-/// Streams what changes from now on, or from `Last-Event-ID` on.
-pub(crate) async fn events(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    streams: web::Data<Streams>,
-) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &PARAMETERS)?;
-    let versions = state.head.versions();
-    let current = RequestSnapshot::now(&state);
-    let filter = filter(&parameters, &current.snapshot)?;
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // Neither a proxy nor the packer may hold back what was said.
-        .insert_header(("X-Accel-Buffering", "no"))
-        .insert_header(header::ContentEncoding::Identity)
-        .force_close();
-    if request.method() == Method::HEAD {
-        return Ok(response.finish());
-    }
-    let place = streams.places.clone().try_acquire_owned().map_err(|_| Problem::TooMany {
-        what: "event streams",
-        limit: streams.limit,
-        retry_after_s: RETRY_AFTER_S,
-    })?;
-    let header = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
-    let last = header.or(parameters.get("last_event_id")).filter(|id| !id.is_empty());
-    let position = last.map_or(Some(current.snapshot.version()), |id| streams.version_of(id));
+    let streams = &state.streams;
+    let place = streams.place()?;
+    let header = call.header("last-event-id");
+    let last = header.or(call.params.text(&spec::LAST_EVENT_ID)?).filter(|id| !id.is_empty());
+    let position = last.map_or(Some(current.snapshot.version()), |id| version_of(&state.run, id));
     let stream = EventStream {
-        closing: streams.closing.clone(),
+        closing: streams.closing(),
         position,
         stale: current.is_stale(),
         spoke_at: Instant::now(),
         is_new: true,
         pending_id: false,
         state,
-        streams,
         filter,
         versions,
         _place: place,
     };
     let stream = unfold(stream, |mut stream| async move {
         let text = stream.next().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(text)), stream))
+        Some((Ok(Bytes::from(text)), stream))
     });
-    Ok(response.streaming(stream))
+    Ok(reply.stream(stream))
 }
 
-fn filter(parameters: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Problem> {
+/// The version in an event id of a run of the program.
+fn version_of(run: &str, event_id: &str) -> Option<Version> {
+    let (own, version) = event_id.split_once('-')?;
+    version.parse().ok().filter(|_| own == run)
+}
+
+fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Problem> {
     let position = |name: &str| {
         let id = &layer(snapshot, "layer", name)?.schema().id;
         Ok::<_, Problem>(snapshot.layers().iter().position(|layer| layer.schema().id == *id))
     };
-    let layers = match parameters.get("layers") {
-        Some(names) => Some(names.split(',').filter_map(|name| position(name).transpose()).collect::<Result<_, _>>()?),
-        None => None,
+    let layers = match params.list(&spec::LAYERS)?.as_slice() {
+        [] => None,
+        names => Some(names.iter().filter_map(|name| position(name).transpose()).collect::<Result<_, _>>()?),
     };
-    let boxes = match parameters.bbox(&CrsTransform::crs84())? {
+    let boxes = match RequestCrs::crs84().bbox(params)? {
         Some(Region::Box(bbox)) => Some(bbox.split().collect()),
         Some(Region::Area(_)) | None => None,
     };
@@ -129,7 +95,6 @@ fn filter(parameters: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, 
 /// One caller who listens.
 struct EventStream {
     state: web::Data<AppState>,
-    streams: web::Data<Streams>,
     filter: EventFilter,
     versions: watch::Receiver<Version>,
     closing: watch::Receiver<bool>,
@@ -194,7 +159,7 @@ impl EventStream {
     /// What happened between the position and the snapshot.
     fn changes(&mut self, current: &RequestSnapshot) -> String {
         let now = current.snapshot.version();
-        let swaps = self.position.and_then(|position| self.state.head.changes(position, now));
+        let swaps = self.position.and_then(|position| self.state.snapshots.changes(position, now));
         let Some(news) = swaps.and_then(|swaps| self.filter.news(&current.snapshot, &swaps)) else {
             self.pending_id = false;
             return self.event_id(now) + &event("reset", &current.members());
@@ -210,7 +175,7 @@ impl EventStream {
     }
 
     fn event_id(&self, version: Version) -> String {
-        format!("id: {}-{version}\n", self.streams.run)
+        format!("id: {}-{version}\n", self.state.run)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::http::api::nearest::quantity;
-use crate::model::catalog::{Catalog, Code, CodeValue};
+use crate::http::api::labels::label;
+use crate::http::reply::numbers::quantity;
+use crate::model::catalog::Catalog;
 use crate::model::schema::Label;
 use crate::model::{LayerSchema, ValueRef, format_date};
 use crate::query::nearest::demand::Reason;
@@ -115,14 +116,4 @@ fn reason_json(code: &str, zh: impl Into<String>, en: impl Into<String>, facts: 
         reason.extend(facts);
     }
     reason
-}
-
-/// What people call a code; the code itself where nobody says.
-pub(crate) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
-    let is_it = |own: &&Code| match &own.code {
-        CodeValue::Text(text) => text == code,
-        CodeValue::Integer(number) => number.to_string() == code,
-    };
-    let found = list.and_then(|list| catalog.codes.get(list)).and_then(|codes| codes.iter().find(is_it));
-    found.map_or_else(|| Label { zh: code.to_owned(), en: code.to_owned() }, |found| found.label.clone())
 }

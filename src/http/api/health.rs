@@ -1,25 +1,24 @@
-//! Whether the server lives, and whether what it says is fresh.
+//! Whether the process lives, and whether the map follows its store.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::http::{StatusCode, header};
 use serde_json::json;
 
-use crate::http::AppState;
-use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::call::Call;
+use crate::http::reply::Reply;
+use crate::http::reply::problem::Problem;
 
-/// The process answers.
-pub(crate) async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "live"}))
+/// `GET /health/live`: the process answers.
+pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
+    let body = json!({"status": "live"}).to_string();
+    Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, "application/json")).body(body))
 }
 
-/// The snapshot follows the store: 200; it does not: 503 with its age, while all other paths go on answering.
-pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
-    let current = RequestSnapshot::now(&state);
+/// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with its age, while all other paths
+/// go on answering.
+pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
+    let current = &call.current;
     let status = if current.is_stale() { "stale" } else { "ready" };
     let features: usize = current.snapshot.layers().iter().map(|layer| layer.len()).sum();
-    let mut response = current.json(json!({"status": status, "features": features}));
-    if current.is_stale() {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
-    response
+    let reply = current.json(json!({"status": status, "features": features}));
+    Ok(if current.is_stale() { reply.status(StatusCode::SERVICE_UNAVAILABLE) } else { reply })
 }

@@ -2,35 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
-use crate::http::AppState;
-use crate::http::params::QueryParams;
-use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::call::Call;
+use crate::http::params::auth::Caller;
+use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
-use crate::model::View;
 use crate::model::catalog::{Code, CodeValue};
 use crate::model::schema::Label;
 use crate::snapshot::Layer;
 
-pub(crate) async fn layers(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    QueryParams::read(&request, &[])?;
-    let current = RequestSnapshot::now(&state);
-    let layers = current.snapshot.layers();
+/// `GET /api/layers`.
+pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
+    let layers = call.current.snapshot.layers();
     let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));
     let codes: BTreeMap<&str, Vec<Json>> =
-        state.catalog.codes.iter().map(|(name, list)| (name.as_str(), list.iter().map(code).collect())).collect();
-    Ok(current.json(json!({
+        call.state.catalog.codes.iter().map(|(name, list)| (name.as_str(), list.iter().map(code).collect())).collect();
+    Ok(call.current.json(json!({
         "bounds": bounds.map(|bounds| bounds.to_array()),
         "codes": codes,
-        "layers": layers.iter().map(|layer| describe(layer)).collect::<Vec<_>>(),
+        "layers": layers.iter().map(|layer| describe(call.caller, layer)).collect::<Vec<_>>(),
     })))
 }
 
-fn describe(layer: &Layer) -> Json {
+fn describe(caller: Caller, layer: &Layer) -> Json {
     let schema = layer.schema();
-    let fields: Vec<Json> = View::public(schema)
+    let view = caller.view(schema);
+    let fields: Vec<Json> = view
         .fields()
         .map(|(_, field)| {
             let mut json = json!({

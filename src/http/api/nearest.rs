@@ -1,21 +1,20 @@
 //! Who is nearest and can take the job: one place by GET, one or many places by POST.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::Write;
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::{StreamExt, stream};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::geojson::{write_feature_of, write_json};
-use crate::http::AppState;
 use crate::http::api::exclusion::reason;
-use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMETERS};
-use crate::http::params::{QueryParams, body, invalid, layer, parse_json};
-use crate::http::reply::freshness::{GEOJSON, RequestSnapshot};
+use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMS};
+use crate::http::call::Call;
+use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
+use crate::http::reply::Reply;
+use crate::http::reply::media::{GEOJSON, GEOJSON_NAMED, NDJSON};
+use crate::http::reply::numbers::{bearing, millimetres, quantity};
 use crate::http::reply::problem::Problem;
-use crate::model::{Shape, ValueRef, View};
+use crate::model::{Catalog, Shape, ValueRef};
 use crate::query::nearest::cover::{Amounts, cover};
 use crate::query::nearest::demand::{Reason, Verdict};
 use crate::query::nearest::traversal::Near;
@@ -23,8 +22,6 @@ use crate::query::nearest::{NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Layer, ResourceFields, Snapshot};
 
-const BODY_TYPES: &str = "application/json, application/geo+json";
-const MAX_BODY_BYTES: usize = 1_000_000;
 /// Most places of one request.
 const MAX_POINTS: usize = 10_000;
 /// Most answers of one request, over all places.
@@ -34,109 +31,88 @@ const BATCH: usize = 64;
 /// How many of those who were passed over are told of when nobody can take the job, without being asked.
 const EXCLUDED_WHEN_EMPTY: usize = 10;
 
-/// GET: one place.
-pub(crate) async fn nearest(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &PARAMETERS)?;
-    one(&state, &parameters)
+/// `GET /api/nearest`: from one place.
+pub(crate) fn nearest(call: &Call<'_>) -> Result<Reply, Problem> {
+    one(call, &call.params)
 }
 
-/// POST: one place, or many in `points`, which are answered line by line.
-pub(crate) async fn nearest_of_body(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let format = QueryParams::read(&request, &["f"])?;
-    let bytes = body(&request, payload, BODY_TYPES, MAX_BODY_BYTES).await?;
-    let Json::Object(mut members) = parse_json(&bytes)? else {
+/// `POST /api/nearest`: from one place, or from many in `points`.
+pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
+    let Json::Object(mut members) = parse_json(&call.body)? else {
         return Err(invalid("body", "", "it is not a JSON object", "an object with the parameters of GET as members"));
     };
     let points = members.shift_remove("points");
-    let parameters = QueryParams::from_members(&members, &PARAMETERS)?;
-    let Some(points) = points else { return one(&state, &parameters) };
-    if let Some(name) = ["point", "near"].into_iter().find(|name| parameters.get(name).is_some()) {
-        return Err(invalid(name, parameters.get(name).unwrap_or_default(), "it stands beside points", "one of them"));
+    let params = QueryParams::from_members(&members, PARAMS)?;
+    let Some(points) = points else { return one(call, &params) };
+    for (name, given) in [("point", params.get(&spec::POINT)), ("near", params.get(&spec::NEAR))] {
+        if let Some(given) = given {
+            return Err(invalid(name, given, "it is given beside points", "one of them"));
+        }
     }
-    many(&state, &parameters, &points, &format)
+    many(call, &params, &points)
 }
 
-fn one(state: &AppState, parameters: &QueryParams) -> Result<HttpResponse, Problem> {
-    let current = RequestSnapshot::now(state);
-    let wanted = NearestRequest::read(parameters, state, &current.snapshot)?;
-    let origin = match parameters.get("near") {
-        None => QueryGeometry::point(wanted.frame.point(parameters, "point")?),
-        Some(near) if parameters.get("point").is_none() => {
+fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
+    let wanted = NearestRequest::read(call, params)?;
+    let origin = match params.get(&spec::NEAR) {
+        None => QueryGeometry::point(wanted.frame.required_point(params, &spec::POINT)?),
+        Some(near) if params.get(&spec::POINT).is_none() => {
             QueryGeometry::shape(wanted.frame.shape("near", near, QueryGeometry::MAX_COORDINATES)?)
         }
-        Some(near) => return Err(invalid("near", near, "it stands beside point", "one of them")),
+        Some(near) => return Err(invalid("near", near, "it is given beside point", "one of them")),
     };
     let mut body = Vec::new();
-    write_answer(&mut body, state, &current.snapshot, &wanted, &origin)?;
-    current.close_object(&mut body);
-    Ok(current.respond(GEOJSON).body(body))
+    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &wanted, &origin)?;
+    call.current.close_object(&mut body);
+    Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
 /// One answer a line (`application/x-ndjson`), or one FeatureCollection whose features carry the number of their
 /// point; sent as they are found.
-fn many(
-    state: &web::Data<AppState>,
-    parameters: &QueryParams,
-    points: &Json,
-    format: &QueryParams,
-) -> Result<HttpResponse, Problem> {
-    let current = RequestSnapshot::now(state);
-    let wanted = Arc::new(NearestRequest::read(parameters, state, &current.snapshot)?);
+fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, Problem> {
+    let wanted = NearestRequest::read(call, params)?;
     let origins = read_points(points, &wanted)?;
     let each: usize = wanted.parts.iter().map(|part| part.limit.k).sum();
     if origins.len() * each > MAX_ANSWERS {
         let (value, accepted) = (format!("{} points", origins.len()), format!("at most {MAX_ANSWERS} in all"));
         return Err(invalid("points", &value, &format!("with {each} answers each they are too many"), &accepted));
     }
-    let form = format.form(&["ndjson", "geojson"])?;
-    let numbered: Vec<(usize, QueryGeometry)> = origins.into_iter().enumerate().collect();
-    let batches: Vec<Vec<(usize, QueryGeometry)>> =
-        numbered.chunks(BATCH).map(<[(usize, QueryGeometry)]>::to_vec).collect();
-    let (state, snapshot) = (state.clone(), current.snapshot.clone());
-    let members = current.members();
-    let members_first = members.clone();
-    let begun = Arc::new(AtomicBool::new(false));
-    let lines = stream::iter(batches).then(move |batch| {
-        let begun = begun.clone();
-        let (state, snapshot, wanted, members) = (state.clone(), snapshot.clone(), wanted.clone(), members.clone());
-        async move {
-            let answered = web::block(move || {
-                let answer = |(number, origin): &(usize, QueryGeometry)| match form {
-                    "geojson" => features(&state, &snapshot, &wanted, origin, *number),
-                    _ => line(&state, &snapshot, &wanted, origin, &members),
-                };
-                let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
-                answers.map(|answers| web::Bytes::from(answers.concat()))
-            });
-            match answered.await {
-                // The first feature of all has no comma before it.
-                Ok(Ok(bytes)) if form == "geojson" && !bytes.is_empty() && !begun.swap(true, Ordering::Relaxed) => {
-                    Ok(bytes.slice(1..))
-                }
-                Ok(Ok(bytes)) => Ok(bytes),
-                Ok(Err(problem)) => Err(actix_web::Error::from(problem)),
-                Err(stopped) => Err(actix_web::Error::from(stopped)),
-            }
+    let is_collection = call.format()? == GEOJSON_NAMED;
+    let (state, snapshot, members) = (call.state.clone(), call.current.snapshot.clone(), call.current.members());
+    let write = move |out: &mut dyn Write| -> std::io::Result<()> {
+        let catalog = &state.catalog;
+        if is_collection {
+            // Nothing may follow a comma but a feature, so the other members come first.
+            let head = members.to_string();
+            let head = head.trim_end_matches('}');
+            write!(out, "{head},\"type\":\"FeatureCollection\",\"features\":[")?;
         }
-    });
-    if form == "ndjson" {
-        return Ok(current.respond("application/x-ndjson").streaming(lines));
-    }
-    let around = |text: String| stream::once(std::future::ready(Ok::<_, actix_web::Error>(web::Bytes::from(text))));
-    // Nothing may stand after a comma but a feature, so the members come first.
-    let mut head = members_first.to_string();
-    head.pop();
-    head.push_str(",\"type\":\"FeatureCollection\",\"features\":[");
-    Ok(current.respond(GEOJSON).streaming(around(head).chain(lines).chain(around("]}".to_owned()))))
+        let numbered: Vec<(usize, &QueryGeometry)> = origins.iter().enumerate().collect();
+        let mut is_first = true;
+        for batch in numbered.chunks(BATCH) {
+            let answer = |(number, origin): &(usize, &QueryGeometry)| {
+                if is_collection {
+                    features(catalog, &snapshot, &wanted, origin, *number)
+                } else {
+                    line(catalog, &snapshot, &wanted, origin, &members)
+                }
+            };
+            let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
+            let bytes = answers.map_err(|problem| std::io::Error::other(problem.to_string()))?.concat();
+            // The first feature of all has no comma before it.
+            let skipped = usize::from(is_collection && is_first && !bytes.is_empty());
+            is_first &= bytes.is_empty();
+            out.write_all(bytes.get(skipped..).unwrap_or_default())?;
+        }
+        if is_collection { out.write_all(b"]}") } else { Ok(()) }
+    };
+    let media_type = if is_collection { GEOJSON.media_type } else { NDJSON.media_type };
+    Ok(call.current.reply(media_type).stream(call.state.downloads.begin(write)?))
 }
 
 /// The features of one of many places, each with the number of its place and a comma before it.
 fn features(
-    state: &AppState,
+    catalog: &Catalog,
     snapshot: &Snapshot,
     wanted: &NearestRequest,
     origin: &QueryGeometry,
@@ -144,7 +120,7 @@ fn features(
 ) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     let mut first = true;
-    write_features(&mut out, &mut first, (state, snapshot, wanted), origin, Some(number))?;
+    write_features(&mut out, &mut first, (catalog, snapshot, wanted), origin, Some(number))?;
     if !first {
         out.insert(0, b',');
     }
@@ -152,14 +128,14 @@ fn features(
 }
 
 fn line(
-    state: &AppState,
+    catalog: &Catalog,
     snapshot: &Snapshot,
     wanted: &NearestRequest,
     origin: &QueryGeometry,
     members: &Json,
 ) -> Result<Vec<u8>, Problem> {
     let mut line = Vec::new();
-    write_answer(&mut line, state, snapshot, wanted, origin)?;
+    write_answer(&mut line, catalog, snapshot, wanted, origin)?;
     line.push(b',');
     line.extend_from_slice(&members.to_string().as_bytes()[1..]);
     line.push(b'\n');
@@ -187,13 +163,13 @@ fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeomet
 /// Appends a FeatureCollection that is not yet closed.
 fn write_answer(
     out: &mut Vec<u8>,
-    state: &AppState,
+    catalog: &Catalog,
     snapshot: &Snapshot,
     wanted: &NearestRequest,
     origin: &QueryGeometry,
 ) -> Result<(), Problem> {
     out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
-    let layers = write_features(out, &mut true, (state, snapshot, wanted), origin, None)?;
+    let layers = write_features(out, &mut true, (catalog, snapshot, wanted), origin, None)?;
     out.push(b']');
     let mut member = |name: &str, value: &Json| {
         out.push(b',');
@@ -217,25 +193,33 @@ fn write_answer(
 fn write_features(
     out: &mut Vec<u8>,
     first: &mut bool,
-    (state, snapshot, wanted): (&AppState, &Snapshot, &NearestRequest),
+    (catalog, snapshot, wanted): (&Catalog, &Snapshot, &NearestRequest),
     origin: &QueryGeometry,
     point_number: Option<usize>,
 ) -> Result<Vec<Json>, Problem> {
     let mut summary = Vec::with_capacity(wanted.parts.len());
     for part in &wanted.parts {
         let layer = layer(snapshot, "layer", &part.layer)?;
-        let mut page =
-            LayerWriter { out: &mut *out, first: &mut *first, state, snapshot, wanted, layer, rank: 0, point_number };
+        let mut page = NearestWriter {
+            out: &mut *out,
+            first: &mut *first,
+            catalog,
+            snapshot,
+            wanted,
+            layer,
+            rank: 0,
+            point_number,
+        };
         summary.push(if wanted.cover { page.covering_set(part, origin) } else { page.nearest(part, origin) });
     }
     Ok(summary)
 }
 
 /// The answers of one layer on their way out.
-struct LayerWriter<'a> {
+struct NearestWriter<'a> {
     out: &'a mut Vec<u8>,
     first: &'a mut bool,
-    state: &'a AppState,
+    catalog: &'a Catalog,
     snapshot: &'a Snapshot,
     wanted: &'a NearestRequest,
     layer: &'a Layer,
@@ -244,7 +228,7 @@ struct LayerWriter<'a> {
     point_number: Option<usize>,
 }
 
-impl<'a> LayerWriter<'a> {
+impl<'a> NearestWriter<'a> {
     fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Json {
         let wanted = self.wanted;
         let ask = NearestQuery {
@@ -307,7 +291,7 @@ impl<'a> LayerWriter<'a> {
     }
 
     fn reasons(&self, reasons: &[Reason<'_>]) -> Json {
-        reasons.iter().map(|own| reason(&self.state.catalog, self.layer.schema(), own)).collect()
+        reasons.iter().map(|own| reason(self.catalog, self.layer.schema(), own)).collect()
     }
 
     fn feature(&mut self, near: &Near<'_>, more: Vec<(&str, Json)>) {
@@ -318,7 +302,7 @@ impl<'a> LayerWriter<'a> {
         let mut extra = vec![
             ("rank", json!(self.rank)),
             ("distance_m", json!(millimetres(near.distance_m))),
-            ("bearing_deg", bearing(near)),
+            ("bearing_deg", bearing(near.bearing_deg)),
         ];
         if self.wanted.parts.len() > 1 {
             extra.push(("layer", json!(self.layer.schema().id)));
@@ -334,7 +318,7 @@ impl<'a> LayerWriter<'a> {
             extra.push(("unconfirmed", json!(!confirmed)));
         }
         let geometry = near.row.shape().map(Shape::geometry).map(|geometry| self.wanted.frame.outward(geometry));
-        let view = View::public(self.layer.schema());
+        let view = self.wanted.caller.view(self.layer.schema());
         let value = |field| near.row.cell(field);
         write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), value, &extra);
     }
@@ -343,19 +327,4 @@ impl<'a> LayerWriter<'a> {
 fn amounts(amounts: &Amounts) -> Json {
     let items = amounts.items.iter().map(|item| json!({"item_code": item.code, "quantity": quantity(item.count)}));
     json!({"people": amounts.people, "skills": amounts.skills, "items": items.collect::<Vec<_>>()})
-}
-
-/// Whole where it is whole.
-pub(crate) fn quantity(count: f64) -> Json {
-    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-    if count.fract() == 0.0 && count.abs() < 9e15 { json!(count as i64) } else { json!(count) }
-}
-
-pub(crate) fn millimetres(metres: f64) -> f64 {
-    (metres * 1_000.0).round() / 1_000.0
-}
-
-/// Whole degrees and hundredths; null at the place itself.
-fn bearing(near: &Near<'_>) -> Json {
-    near.bearing_deg.map_or(Json::Null, |degrees| json!((degrees * 100.0).round() % 36_000.0 / 100.0))
 }

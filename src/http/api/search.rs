@@ -1,75 +1,62 @@
 //! Search over all layers.
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use geo::InteriorPoint;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::geojson::{write_geometry, write_json};
-use crate::http::AppState;
-use crate::http::api::nearest::millimetres;
+use crate::http::call::Call;
 use crate::http::params::crs::RequestCrs;
-use crate::http::params::{QueryParams, invalid, layer};
-use crate::http::reply::freshness::{GEOJSON, Rendered, RequestSnapshot, blocking};
+use crate::http::params::{invalid, layer, spec};
+use crate::http::reply::Reply;
+use crate::http::reply::geojson::CollectionWriter;
+use crate::http::reply::media::GEOJSON;
+use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::query::search::{Match, SearchQuery, fold, named_layers, search as find};
 
-const DEFAULT_LIMIT: usize = 10;
-const MAX_LIMIT: usize = 100;
-const MAX_CHARACTERS: usize = 100;
 const MAX_WORDS: usize = 8;
 
-pub(crate) const PARAMETERS: [&str; 5] = ["q", "layer", "point", "limit", "crs"];
-
-pub(crate) async fn search(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &PARAMETERS)?;
-    blocking(move || answer(&state, &parameters)).await
-}
-
-fn answer(state: &AppState, parameters: &QueryParams) -> Result<Rendered, Problem> {
-    const ACCEPTED: &str =
-        "part of a name, its pinyin or the first letters of it, a code or an id; at most 100 characters";
-    let text = parameters.required("q", ACCEPTED)?;
+/// `GET /api/search`.
+pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
+    let params = &call.params;
+    let text = params.text(&spec::SEARCH_Q)?.unwrap_or_default();
     let words: Vec<String> = text.split_whitespace().map(fold).collect();
-    if words.is_empty() || words.len() > MAX_WORDS || text.chars().count() > MAX_CHARACTERS {
-        return Err(invalid("q", text, "it is empty or too long", ACCEPTED));
+    if words.is_empty() || words.len() > MAX_WORDS {
+        return Err(invalid("q", text, "it has no words or too many", &format!("1 to {MAX_WORDS} words")));
     }
-    let frame = RequestCrs::read(parameters)?;
-    let near = if parameters.get("point").is_some() { Some(frame.point(parameters, "point")?) } else { None };
-    let current = RequestSnapshot::now(state);
-    let asked = parameters.list("layer")?;
+    let frame = RequestCrs::read(params)?;
+    let near = frame.point(params, &spec::POINT)?;
+    let snapshot = &call.current.snapshot;
+    let asked = params.list(&spec::LAYER)?;
     let layers = if asked.is_empty() {
-        named_layers(&current.snapshot)
+        named_layers(snapshot)
     } else {
-        asked.into_iter().map(|name| layer(&current.snapshot, "layer", name)).collect::<Result<_, _>>()?
+        asked.into_iter().map(|name| layer(snapshot, "layer", name)).collect::<Result<_, _>>()?
     };
-    let query = SearchQuery { words, layers, near, limit: parameters.count("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)? };
-    let hits = find(&query);
-    let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
-    for (index, hit) in hits.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(br#"{"type":"Feature","id":"#);
-        write_json(&mut body, &hit.row.id().as_str());
-        body.extend_from_slice(br#","geometry":"#);
+    let limit = params.count(&spec::SEARCH_LIMIT)?.map_or(0, |limit| limit as usize);
+    let mut body = CollectionWriter::new();
+    for hit in find(&SearchQuery { words, layers, near, limit }) {
         let place = hit.row.shape().and_then(|shape| shape.geometry().interior_point());
-        match place {
-            Some(point) => write_geometry(&mut body, &frame.outward(&point.into())),
-            None => body.extend_from_slice(b"null"),
-        }
-        body.extend_from_slice(br#","properties":"#);
         let properties = json!({
             "layer": hit.layer.schema().id,
             "name": hit.layer.text(&hit.row, "name"),
             "matched": matched(hit.how),
             "distance_m": hit.distance_m.map(millimetres),
         });
-        write_json(&mut body, &properties);
-        body.push(b'}');
+        body.feature(|out| {
+            out.extend_from_slice(br#"{"type":"Feature","id":"#);
+            write_json(out, &hit.row.id().as_str());
+            out.extend_from_slice(br#","geometry":"#);
+            match place {
+                Some(point) => write_geometry(out, &frame.outward(&point.into())),
+                None => out.extend_from_slice(b"null"),
+            }
+            out.extend_from_slice(br#","properties":"#);
+            write_json(out, &properties);
+            out.push(b'}');
+        });
     }
-    body.push(b']');
-    current.close_object(&mut body);
-    Ok(current.made(GEOJSON, body))
+    Ok(call.current.reply(GEOJSON.media_type).body(body.end_features().close(&call.current)))
 }
 
 fn matched(how: Match) -> Json {

@@ -1,70 +1,56 @@
 //! The siting audit: places with people in dangerous areas, or too close to one.
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
 use crate::clock;
 use crate::exchange::csv::write_table;
-use crate::exchange::geojson::write_json;
-use crate::http::AppState;
-use crate::http::api::nearest::millimetres;
 use crate::http::api::nearest_params::code;
+use crate::http::call::Call;
 use crate::http::params::crs::RequestCrs;
-use crate::http::params::{QueryParams, invalid, layer};
-use crate::http::reply::freshness::{CSV, GEOJSON, Rendered, RequestSnapshot, blocking};
+use crate::http::params::{QueryParams, invalid, layer, spec};
+use crate::http::reply::Reply;
+use crate::http::reply::geojson::CollectionWriter;
+use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
+use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
+use crate::http::state::AppState;
 use crate::model::LayerSchema;
 use crate::model::catalog::Code;
 use crate::query::siting::{Finding, SitingQuery, audit};
 use crate::snapshot::{Layer, Snapshot};
 
-pub(crate) const PARAMETERS: [&str; 6] = ["layer", "hazard", "level", "margin_m", "f", "crs"];
-const MAX_MARGIN_M: usize = 10_000;
 /// Dangers that a place is audited for when none is named.
 const DEFAULT_HAZARDS: [&str; 3] = ["landslide", "debris_flow", "flood"];
 
-/// Which places with people stand in a dangerous area, or too close to one.
-pub(crate) async fn siting(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &PARAMETERS)?;
-    blocking(move || answer(&state, &parameters)).await
-}
-
-fn answer(state: &AppState, parameters: &QueryParams) -> Result<Rendered, Problem> {
-    let (form, frame) = (parameters.form(&["geojson", "csv"])?, RequestCrs::read(parameters)?);
-    let current = RequestSnapshot::now(state);
-    let layers = audited(parameters, &current.snapshot)?;
-    let level = parameters.count("level", 0, 1, 4)?;
-    #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    let margin_m = parameters.count("margin_m", 0, 0, MAX_MARGIN_M)? as f64;
+/// `GET /api/audits/siting`: which places with people are in a risk zone, or too close to one.
+pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (params, snapshot) = (&call.params, &call.current.snapshot);
+    let (format, frame) = (call.format()?, RequestCrs::read(params)?);
+    let layers = audited(params, snapshot)?;
     let query = SitingQuery {
-        hazards: hazards(parameters, state, &current.snapshot)?,
-        level: i64::try_from(level).ok().filter(|level| *level > 0),
-        margin_m,
+        hazards: hazards(params, &call.state, snapshot)?,
+        level: params.count(&spec::LEVEL)?.map(i64::from),
+        margin_m: params.count(&spec::MARGIN_M)?.map_or(0.0, f64::from),
         today: clock::today(),
     };
-    let findings = audit(&current.snapshot, &layers, &query);
-    if form == "csv" {
-        return Ok(current.made(CSV, table(&frame, &findings)));
+    let findings = audit(snapshot, &layers, &query);
+    if format == CSV {
+        return Ok(call.current.reply(CSV_UTF8).body(table(&frame, &findings)));
     }
-    let mut body = br#"{"type":"FeatureCollection","features":["#.to_vec();
-    for (index, finding) in findings.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
+    let mut body = CollectionWriter::new();
+    for finding in &findings {
         let id = format!("{}/{}", finding.site.id(), finding.zone.id());
-        frame.write_feature(&mut body, &id, &finding.site, &describe(finding));
+        body.feature(|out| frame.write_feature(out, &id, &finding.site, &describe(finding)));
     }
-    body.extend_from_slice(b"],\"numberReturned\":");
-    write_json(&mut body, &findings.len());
-    current.close_object(&mut body);
-    Ok(current.made(GEOJSON, body))
+    let body = body.end_features().member("numberReturned", &findings.len()).close(&call.current);
+    Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
 /// The layers to audit: those that are named, or all that have places with people.
 fn audited<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<&'a Layer>, Problem> {
     let all =
         || snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().roles.exposed_site.is_some());
-    let asked = parameters.list("layer")?;
+    let asked = parameters.list(&spec::LAYER)?;
     if asked.is_empty() {
         return Ok(all().collect());
     }
@@ -84,9 +70,9 @@ fn hazards(parameters: &QueryParams, state: &AppState, snapshot: &Snapshot) -> R
         state.catalog.codes.get(schema.fields[at].codes.as_ref()?)
     };
     let known: Vec<&Code> = snapshot.layers().iter().filter_map(|layer| list(layer.schema())).flatten().collect();
-    let words = parameters.list("hazard")?;
+    let words = parameters.list(&spec::HAZARD)?;
     let words = if words.is_empty() { DEFAULT_HAZARDS.to_vec() } else { words };
-    words.into_iter().map(|word| code("hazard", word, &known, "")).collect()
+    words.into_iter().map(|word| code(&spec::HAZARD, word, &known, "")).collect()
 }
 
 fn describe(finding: &Finding<'_>) -> Json {

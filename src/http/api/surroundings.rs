@@ -1,177 +1,56 @@
 //! Surroundings (周边分析) of a place, an area or something on file: JSON, a table, or a page to print.
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
-use crate::clock;
 use crate::exchange::csv::write_table;
-use crate::http::AppState;
-use crate::http::api::exclusion::label;
-use crate::http::api::nearest::millimetres;
-use crate::http::params::auth::may_write;
+use crate::http::api::labels::{hazard_type, label_of};
+use crate::http::api::surroundings_params::SurroundingsRequest;
+use crate::http::api::{surroundings_params, surroundings_report};
+use crate::http::call::Call;
 use crate::http::params::crs::RequestCrs;
-use crate::http::params::{QueryParams, body, invalid, layer, parse_json};
-use crate::http::reply::freshness::{CSV, RequestSnapshot, blocking};
+use crate::http::reply::Reply;
+use crate::http::reply::media::{CSV, CSV_UTF8, HTML, HTML_UTF8};
+use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
+use crate::model::Catalog;
 use crate::model::schema::Label;
-use crate::model::{Catalog, FeatureId};
-use crate::query::surroundings::{Area, LayerCount, Surroundings, SurroundingsQuery, surroundings as look_around};
-use crate::snapshot::{Layer, Row, Snapshot};
+use crate::query::surroundings::{LayerCount, Surroundings, surroundings as look_around};
+use crate::snapshot::{Layer, Row};
 
-pub(crate) const PARAMETERS: [&str; 8] = ["point", "radius_m", "kind", "incident", "warning", "zone", "f", "crs"];
-/// Parameters beside a body.
-pub(crate) const OF_BODY: [&str; 2] = ["f", "crs"];
-const BODY_TYPES: &str = "application/geo+json, application/json";
-const MAX_BODY_BYTES: usize = 2_000_000;
-const MAX_COORDINATES: usize = 20_000;
-const MAX_RINGS: usize = 10;
-const MAX_RADIUS_M: f64 = 200_000.0;
-/// What can be named by its id, and the layer that it stands in.
-const ON_FILE: [(&str, &str); 3] = [("incident", "incidents"), ("warning", "warnings"), ("zone", "risk_zones")];
-
-/// What is asked, and what people call it.
-pub(crate) struct SurroundingsRequest {
-    pub(crate) ask: SurroundingsQuery,
-    pub(crate) title: Option<String>,
-    place: Json,
+/// `GET /api/surroundings`: a point with rings, or a feature.
+pub(crate) fn surroundings(call: &Call<'_>) -> Result<Reply, Problem> {
+    let crs = RequestCrs::read(&call.params)?;
+    answer(call, &crs, &surroundings_params::read(call, &crs)?)
 }
 
-/// GET: a point with rings, or something on file.
-pub(crate) async fn surroundings(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &PARAMETERS)?;
-    let current = RequestSnapshot::now(&state);
-    let frame = RequestCrs::read(&parameters)?;
-    let on_file: Vec<(&str, &str, &str)> =
-        ON_FILE.iter().filter_map(|(name, layer)| Some((*name, *layer, parameters.get(name)?))).collect();
-    let wanted = match (parameters.get("point"), on_file.as_slice()) {
-        (_, []) => {
-            let at = frame.point(&parameters, "point")?;
-            let radii = rings(&parameters, &state.catalog, parameters.get("kind"))?;
-            SurroundingsRequest {
-                ask: ask(Area::Rings(at, radii)),
-                title: None,
-                place: json!({"point": frame.pair(at)}),
+/// `POST /api/surroundings`: an area as GeoJSON.
+pub(crate) fn surroundings_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
+    let crs = RequestCrs::read(&call.params)?;
+    answer(call, &crs, &surroundings_params::read_body(call, &crs)?)
+}
+
+fn answer(call: &Call<'_>, frame: &RequestCrs, wanted: &SurroundingsRequest) -> Result<Reply, Problem> {
+    let (current, catalog) = (&call.current, &call.state.catalog);
+    let format = call.format()?;
+    let found = look_around(&current.snapshot, &wanted.ask);
+    Ok(match format {
+        HTML => {
+            let page = surroundings_report::page(catalog, current, wanted, &found);
+            current
+                .reply(HTML_UTF8)
+                .header((header::CONTENT_SECURITY_POLICY, surroundings_report::CONTENT_SECURITY_POLICY))
+                .body(page.into_bytes())
+        }
+        CSV => current.reply(CSV_UTF8).body(table(catalog, &found)),
+        _ => {
+            let mut json = describe(catalog, frame, wanted, &found);
+            if call.caller.sees_contacts() {
+                json["responsible"] = found.responsible.iter().map(|(layer, row)| whom(layer, row)).collect();
             }
+            current.json(json)
         }
-        (None, [(name, layer, id)]) => of_feature(&parameters, &state.catalog, &current.snapshot, (name, layer, id))?,
-        (_, [(name, _, id), ..]) => {
-            let accepted = "one of point, incident, warning, zone";
-            return Err(invalid(name, id, "it stands beside another place", accepted));
-        }
-    };
-    answer(&request, state, current, &parameters, frame, wanted).await
-}
-
-/// POST: an area as GeoJSON.
-pub(crate) async fn surroundings_of_body(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &OF_BODY)?;
-    let frame = RequestCrs::read(&parameters)?;
-    let bytes = body(&request, payload, BODY_TYPES, MAX_BODY_BYTES).await?;
-    let document = parse_json(&bytes)?;
-    let geometry = if document["type"] == "Feature" { &document["geometry"] } else { &document };
-    let shape = frame.shape("body", &geometry.to_string(), MAX_COORDINATES)?;
-    if !matches!(shape.geometry(), geo::Geometry::Polygon(_) | geo::Geometry::MultiPolygon(_)) {
-        let detail = "it is not an area";
-        return Err(invalid("body", &geometry["type"].to_string(), detail, "a GeoJSON Polygon or MultiPolygon"));
-    }
-    let current = RequestSnapshot::now(&state);
-    let wanted =
-        SurroundingsRequest { ask: ask(Area::Inside(Box::new(shape))), title: None, place: json!({"area": true}) };
-    answer(&request, state, current, &parameters, frame, wanted).await
-}
-
-fn ask(area: Area) -> SurroundingsQuery {
-    SurroundingsQuery { area, today: clock::today() }
-}
-
-/// Rings that are asked for, or those that a kind of incident has.
-fn rings(parameters: &QueryParams, catalog: &Catalog, kind: Option<&str>) -> Result<Vec<f64>, Problem> {
-    const ACCEPTED: &str = "up to 10 distances in metres above 0 and up to 200000, growing, such as 500,1000,3000";
-    if parameters.get("radius_m").is_none() {
-        let kinds = &catalog.rings_m;
-        if let Some(kind) = parameters.get("kind").filter(|kind| !kinds.contains_key(*kind)) {
-            let accepted: Vec<&str> = kinds.keys().map(String::as_str).collect();
-            return Err(invalid("kind", kind, "it has no rings of its own", &accepted.join(", ")));
-        }
-        let own = kind.and_then(|kind| kinds.get(kind)).or_else(|| kinds.get("default"));
-        return Ok(own.cloned().unwrap_or_else(|| vec![1_000.0]));
-    }
-    let text = parameters.get("radius_m").unwrap_or_default();
-    let refused = |detail: &str| invalid("radius_m", text, detail, ACCEPTED);
-    let radii: Vec<f64> = parameters
-        .list("radius_m")?
-        .into_iter()
-        .map(|part| part.parse::<f64>().ok().filter(|metres| *metres > 0.0 && *metres <= MAX_RADIUS_M))
-        .collect::<Option<_>>()
-        .ok_or_else(|| refused("one is not a distance"))?;
-    if radii.len() > MAX_RINGS || !radii.is_sorted_by(|a, b| a < b) {
-        return Err(refused("they are too many or do not grow"));
-    }
-    Ok(radii)
-}
-
-/// An area on file is looked at as it is; around a point there are the rings of its kind.
-fn of_feature(
-    parameters: &QueryParams,
-    catalog: &Catalog,
-    snapshot: &Snapshot,
-    (name, layer_id, id): (&'static str, &'static str, &str),
-) -> Result<SurroundingsRequest, Problem> {
-    let layer = layer(snapshot, "layer", layer_id)?;
-    let missing = || Problem::NotFound { what: name, value: id.chars().take(200).collect(), accepted: String::new() };
-    let row = FeatureId::new(id).ok().and_then(|id| layer.find(&id)).ok_or_else(missing)?;
-    let shape = row.shape().ok_or_else(|| invalid(name, id, "it has no place on the map", "one that has a place"))?;
-    let area = match shape.as_point() {
-        Some(at) => {
-            let kind = parameters.get("kind").or_else(|| layer.text(&row, "kind"));
-            Area::Rings(at, rings(parameters, catalog, kind)?)
-        }
-        None => Area::Inside(Box::new(shape.clone())),
-    };
-    let title = layer.text(&row, "name").map(str::to_owned);
-    let place = json!({"layer": layer_id, "id": id, "name": title});
-    Ok(SurroundingsRequest { ask: ask(area), title, place })
-}
-
-async fn answer(
-    request: &HttpRequest,
-    state: web::Data<AppState>,
-    current: RequestSnapshot,
-    parameters: &QueryParams,
-    frame: RequestCrs,
-    wanted: SurroundingsRequest,
-) -> Result<HttpResponse, Problem> {
-    let form = parameters.form(&["json", "html", "csv"])?;
-    // Whoever may write may see whom to call.
-    let tells_whom = form == "json" && request.headers().contains_key(header::AUTHORIZATION);
-    if tells_whom {
-        may_write(request, state.token.as_ref())?;
-    }
-    blocking(move || {
-        let found = look_around(&current.snapshot, &wanted.ask);
-        Ok(match form {
-            "html" => {
-                let page = crate::http::api::surroundings_report::page(&state.catalog, &current, &wanted, &found);
-                let mut made = current.made("text/html; charset=utf-8", page.into_bytes());
-                made.policy = Some(crate::http::api::surroundings_report::CONTENT_SECURITY_POLICY);
-                made
-            }
-            "csv" => current.made(CSV, table(&state.catalog, &found)),
-            _ => {
-                let mut json = describe(&state.catalog, &frame, &wanted, &found);
-                if tells_whom {
-                    json["responsible"] = found.responsible.iter().map(|(layer, row)| whom(layer, row)).collect();
-                }
-                current.made_json(json)
-            }
-        })
     })
-    .await
 }
 
 fn describe(catalog: &Catalog, frame: &RequestCrs, wanted: &SurroundingsRequest, found: &Surroundings<'_>) -> Json {
@@ -222,24 +101,6 @@ fn whom(layer: &Layer, row: &Row<'_>) -> Json {
         "person": whom.and_then(|whom| layer.secret_text(row, &whom.person)),
         "phone": whom.and_then(|whom| layer.secret_text(row, &whom.phone)),
     })
-}
-
-/// What kind of danger it is, in two languages.
-pub(crate) fn hazard_type(catalog: &Catalog, layer: &Layer, row: &Row<'_>) -> Option<Label> {
-    let field = &layer.schema().roles.secondary_hazard.as_ref()?.field;
-    Some(label_of(catalog, layer, field, Some(layer.text(row, field)?)))
-}
-
-/// What people call a code of a field; 不明 where it is unknown.
-pub(crate) fn label_of(catalog: &Catalog, layer: &Layer, field: &str, code: Option<&str>) -> Label {
-    let schema = layer.schema();
-    match code {
-        Some(code) => {
-            let list = schema.position(field).and_then(|at| schema.fields[at].codes.as_ref());
-            label(catalog, list, code)
-        }
-        None => Label { zh: "不明".to_owned(), en: "Unknown".to_owned() },
-    }
 }
 
 fn describe_layer_count(catalog: &Catalog, layer_count: &LayerCount<'_>) -> Json {

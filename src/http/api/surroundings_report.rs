@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::clock;
 use crate::geodesy::{Envelope, LonLat};
-use crate::http::api::surroundings::{SurroundingsRequest, hazard_type, label_of};
+use crate::http::api::labels::{hazard_type, label_of};
+use crate::http::api::surroundings_params::SurroundingsRequest;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::html::escape;
 use crate::model::{Catalog, Shape, format_date};

@@ -1,30 +1,25 @@
 //! Collections: what they are, where they reach, what can be asked of them.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header;
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
 
 use crate::geodesy::reference::{CRS84, CrsTransform};
-use crate::http::AppState;
+use crate::http::call::Call;
+use crate::http::ogc::form_links;
 use crate::http::ogc::schemas::{Purpose, schema};
-use crate::http::ogc::{FORM, REL, base, form_links, link, own_links};
-use crate::http::params::{QueryParams, layer};
-use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::Reply;
 use crate::http::reply::html::{HtmlPage, escape};
-use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, HTML, JSON, MediaType, SCHEMA, SEQUENCE, negotiate};
+use crate::http::reply::links::{REL, link, own_links};
+use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, HTML, ITEM_FORMATS, JSON, MediaType, SCHEMA, SEQUENCE};
 use crate::http::reply::problem::Problem;
 use crate::model::{ValueRef, format_instant};
 use crate::query::filter::FUNCTIONS;
 use crate::snapshot::Layer;
 
-const FORMS: [MediaType; 2] = [JSON, HTML];
-/// Forms of features, in the order in which they are offered.
-pub(crate) const ITEM_FORMS: [MediaType; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
-
-pub(crate) async fn collections(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &FORMS)?;
-    let current = RequestSnapshot::now(&state);
-    let base = base(&request, &state);
+/// `GET /ogc/collections`.
+pub(crate) fn collections(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (form, current, base) = (call.media_type()?, &call.current, call.ogc_base());
     let layers = current.snapshot.layers();
     if form == HTML {
         let row = |layer: &Layer| {
@@ -46,58 +41,42 @@ pub(crate) async fn collections(request: HttpRequest, state: web::Data<AppState>
         );
         let above = vec![("OGC API".to_owned(), base)];
         let (title, english) = ("图层".to_owned(), "Collections".to_owned());
-        return Ok(HtmlPage { above, title, english, body, script: None }.respond(&current));
+        return Ok(HtmlPage { above, title, english, body, script: None }.reply(current));
     }
     let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, &base, JSON)).collect();
-    let links = own_links(&format!("{base}/collections"), form, &FORMS);
+    let links = own_links(&format!("{base}/collections"), form, call.formats);
     Ok(current.json(
         json!({"links": links, "crs": CrsTransform::addresses().collect::<Vec<_>>(), "collections": collections}),
     ))
 }
 
-pub(crate) async fn collection(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &FORMS)?;
-    let current = RequestSnapshot::now(&state);
-    let layer = layer(&current.snapshot, "collection", &path)?;
-    let base = base(&request, &state);
+/// `GET /ogc/collections/{collectionId}`.
+pub(crate) fn collection(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (form, layer, base) = (call.media_type()?, call.collection()?, call.ogc_base());
     if form == HTML {
-        return Ok(page(layer, &base).respond(&current));
+        return Ok(page(layer, &base).reply(&call.current));
     }
-    Ok(current.json(describe(layer, &base, form)))
+    Ok(call.current.json(describe(layer, &base, form)))
 }
 
-pub(crate) async fn queryables(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    schema_page(&request, &state, &path, Purpose::Queryables)
+/// `GET /ogc/collections/{collectionId}/queryables`.
+pub(crate) fn queryables(call: &Call<'_>) -> Result<Reply, Problem> {
+    schema_page(call, Purpose::Queryables)
 }
 
-pub(crate) async fn sortables(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    schema_page(&request, &state, &path, Purpose::Sortables)
+/// `GET /ogc/collections/{collectionId}/sortables`.
+pub(crate) fn sortables(call: &Call<'_>) -> Result<Reply, Problem> {
+    schema_page(call, Purpose::Sortables)
 }
 
-pub(crate) async fn features_schema(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    schema_page(&request, &state, &path, Purpose::Features)
+/// `GET /ogc/collections/{collectionId}/schema`.
+pub(crate) fn features_schema(call: &Call<'_>) -> Result<Reply, Problem> {
+    schema_page(call, Purpose::Features)
 }
 
-/// The functions that filters may call (OGC 19-079r2, section 9).
-pub(crate) async fn functions(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &FORMS)?;
-    let current = RequestSnapshot::now(&state);
+/// `GET /ogc/functions`: the functions that filters may call (OGC 19-079r2, section 9).
+pub(crate) fn functions(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (form, current) = (call.media_type()?, &call.current);
     if form == HTML {
         let row = |function: &(&str, &str, &[&str], &str)| {
             let (name, says, arguments, returns) = function;
@@ -109,9 +88,9 @@ pub(crate) async fn functions(request: HttpRequest, state: web::Data<AppState>) 
         };
         let body =
             format!("<div class=\"wide\"><table>{}</table></div>", FUNCTIONS.iter().map(row).collect::<String>());
-        let above = vec![("OGC API".to_owned(), base(&request, &state))];
+        let above = vec![("OGC API".to_owned(), call.ogc_base())];
         let (title, english) = ("筛选函数".to_owned(), "Functions of filters".to_owned());
-        return Ok(HtmlPage { above, title, english, body, script: None }.respond(&current));
+        return Ok(HtmlPage { above, title, english, body, script: None }.reply(current));
     }
     let function = |(name, says, arguments, returns): &(&str, &str, &[&str], &str)| {
         let arguments: Vec<Json> = arguments.iter().map(|kind| json!({"type": [kind]})).collect();
@@ -120,21 +99,19 @@ pub(crate) async fn functions(request: HttpRequest, state: web::Data<AppState>) 
     Ok(current.json(json!({"functions": FUNCTIONS.iter().map(function).collect::<Vec<_>>()})))
 }
 
-fn schema_page(request: &HttpRequest, state: &AppState, name: &str, purpose: Purpose) -> Result<HttpResponse, Problem> {
-    let form = negotiate(request, &QueryParams::read(request, &FORM)?, &[SCHEMA, HTML])?;
-    let current = RequestSnapshot::now(state);
-    let layer = layer(&current.snapshot, "collection", name)?;
-    let base = base(request, state);
+fn schema_page(call: &Call<'_>, purpose: Purpose) -> Result<Reply, Problem> {
+    let (form, current, base) = (call.media_type()?, &call.current, call.ogc_base());
+    let layer = call.collection()?;
+    let name = &layer.schema().id;
     let (end, zh, en) = match purpose {
         Purpose::Features => ("schema", "字段", "Schema"),
         Purpose::Queryables => ("queryables", "可筛选字段", "Queryables"),
         Purpose::Sortables => ("sortables", "可排序字段", "Sortables"),
     };
     let address = format!("{base}/collections/{name}/{end}");
-    let schema = schema(&state.catalog, layer.schema(), purpose, &address);
+    let schema = schema(&call.state.catalog, &call.caller.view(layer.schema()), purpose, &address);
     if form != HTML {
-        let mut response = current.respond(SCHEMA.media_type);
-        return Ok(response.insert_header(("Vary", "Accept")).body(schema.to_string()));
+        return Ok(current.reply(SCHEMA.media_type).header((header::VARY, "Accept")).body(schema.to_string()));
     }
     let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let row = |(name, property): (&String, &Json)| {
@@ -160,7 +137,7 @@ fn schema_page(request: &HttpRequest, state: &AppState, name: &str, purpose: Pur
         body,
         script: None,
     }
-    .respond(&current))
+    .reply(current))
 }
 
 /// Steps from the landing page down.
@@ -199,12 +176,12 @@ fn page(layer: &Layer, base: &str) -> HtmlPage {
 fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {
     let schema = layer.schema();
     let own = format!("{base}/collections/{}", schema.id);
-    let mut links = own_links(&own, form, &FORMS);
+    let mut links = own_links(&own, form, &[JSON, HTML]);
     let of_items = |form: &MediaType| {
         let href = if *form == GEOJSON { format!("{own}/items") } else { format!("{own}/items?f={}", form.name) };
         link(&href, "items", form.media_type, &format!("Features as {}", form.title))
     };
-    links.extend(ITEM_FORMS.iter().map(of_items));
+    links.extend(ITEM_FORMATS.iter().map(of_items));
     let media_type = SCHEMA.media_type;
     links.extend([
         link(&format!("{own}/schema"), &format!("{REL}schema"), media_type, "Schema"),

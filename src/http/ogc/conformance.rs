@@ -1,14 +1,12 @@
 //! The classes of the standards that all of is there, each with the test that shows it.
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::http::AppState;
-use crate::http::ogc::{FORM, base, own_links};
-use crate::http::params::QueryParams;
-use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::call::Call;
+use crate::http::reply::Reply;
 use crate::http::reply::html::{HtmlPage, escape};
-use crate::http::reply::media::{HTML, JSON, negotiate};
+use crate::http::reply::links::own_links;
+use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
@@ -60,11 +58,14 @@ const CLASSES: [&str; 45] = [
     "ogcapi-tiles-1/1.0/conf/oas30",
 ];
 
-pub(crate) async fn conformance(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &[JSON, HTML])?;
-    let current = RequestSnapshot::now(&state);
-    let classes: Vec<String> = CLASSES.iter().map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
-    let base = base(&request, &state);
+/// `GET /ogc/conformance`.
+pub(crate) fn conformance(call: &Call<'_>) -> Result<Reply, Problem> {
+    let form = call.media_type()?;
+    // Without a token nobody may write.
+    let is_offered = |class: &&str| call.state.token.is_some() || !class.starts_with("ogcapi-features-4/");
+    let classes = CLASSES.iter().copied().filter(is_offered);
+    let classes: Vec<String> = classes.map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
+    let base = call.ogc_base();
     if form == HTML {
         let items: Vec<String> =
             classes.iter().map(|class| format!("<li><code>{}</code></li>", escape(class))).collect();
@@ -75,8 +76,8 @@ pub(crate) async fn conformance(request: HttpRequest, state: web::Data<AppState>
             body: format!("<ul>{}</ul>", items.concat()),
             script: None,
         };
-        return Ok(page.respond(&current));
+        return Ok(page.reply(&call.current));
     }
-    let links = own_links(&format!("{base}/conformance"), form, &[JSON, HTML]);
-    Ok(current.json(json!({"conformsTo": classes, "links": links})))
+    let links = own_links(&format!("{base}/conformance"), form, call.formats);
+    Ok(call.current.json(json!({"conformsTo": classes, "links": links})))
 }

@@ -3,102 +3,73 @@
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::exchange::feature_json::{FeatureDocument, FeatureError, read_submission};
-use crate::http::AppState;
-use crate::http::params::auth::may_write;
+use crate::http::call::Call;
 use crate::http::params::crs::RequestCrs;
-use crate::http::params::{QueryParams, body, invalid, layer, origin, parse_json};
+use crate::http::params::{invalid, layer, parse_json};
+use crate::http::reply::Reply;
+use crate::http::reply::links::encode;
 use crate::http::reply::problem::Problem;
+use crate::http::state::AppState;
 use crate::model::{
     Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema,
     Precondition, Value,
 };
 use crate::snapshot::Snapshot;
 
-const MAX_FEATURE_BYTES: usize = 4_000_000;
-const MAX_BATCH_BYTES: usize = 16_000_000;
 const MAX_EDITS: usize = 10_000;
 /// How long an answer waits for the snapshot to show what was written.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
-const FEATURE_TYPES: &str = "application/geo+json, application/json";
-const PATCH_TYPES: &str = "application/merge-patch+json";
 
-/// POST of a feature to a collection.
-pub(crate) async fn create(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let feature = read_body(&request, &state, payload, FEATURE_TYPES, MAX_FEATURE_BYTES).await?;
-    let edit = to_create(&state, &path, None, &feature.json).map_err(|wrong| wrong.of(None))?;
-    let idempotency_key = idempotency_key(&request, &feature.digest)?;
-    let answer = apply(&state, vec![edit], idempotency_key).await?;
-    let outcome = &answer.applied.outcomes[0];
-    let own = format!("/ogc/collections/{path}/items/{}", crate::http::ogc::encode(outcome.id.as_str()));
-    let location = format!("{}{own}", origin(&request, state.public_url.as_deref()));
-    let mut response = answer.respond(StatusCode::CREATED);
-    response.insert_header((header::LOCATION, location));
-    response.insert_header((header::CONTENT_TYPE, "application/json"));
-    Ok(response.body(json!({"id": outcome.id.as_str()}).to_string()))
+/// `POST /ogc/collections/{collectionId}/items`: creates a feature.
+pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
+    let state = &call.state;
+    let document = EditBody::read(&call)?;
+    let edit = to_create(state, call.segment("collectionId"), None, &document.json).map_err(|wrong| wrong.of(None))?;
+    let applied = apply(state, vec![edit], idempotency_key(&call, &document.digest)?).await?;
+    let Some(outcome) = applied.applied.outcomes.first() else { return Err(Problem::Unavailable) };
+    let own = format!("/collections/{}/items/{}", call.segment("collectionId"), encode(outcome.id.as_str()));
+    let id = json!({"id": outcome.id.as_str()});
+    Ok(applied
+        .reply(StatusCode::CREATED)
+        .header((header::LOCATION, format!("{}{own}", call.ogc_base())))
+        .header((header::CONTENT_TYPE, "application/json"))
+        .body(id.to_string()))
 }
 
-/// PUT of a whole feature. Sensitive fields that are not named stay as they are; null makes them unknown.
-pub(crate) async fn replace(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    change(request, state, path, payload, FEATURE_TYPES, to_replace).await
+/// `PUT` of a whole feature. Sensitive fields that are not named keep their values; null makes them unknown.
+pub(crate) async fn replace(call: Call<'static>) -> Result<Reply, Problem> {
+    change(call, to_replace).await
 }
 
-/// PATCH with a merge patch (RFC 7396); a property is replaced as a whole.
-pub(crate) async fn patch(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    change(request, state, path, payload, PATCH_TYPES, to_patch).await
+/// `PATCH` with a merge patch (RFC 7396); a property is replaced as a whole.
+pub(crate) async fn patch(call: Call<'static>) -> Result<Reply, Problem> {
+    change(call, to_patch).await
 }
 
 /// Makes an edit of a collection's feature from a body and the state that it must have.
 type EditParser = fn(&AppState, &str, &str, &Json, Precondition) -> Result<Edit, RefusedEdit>;
 
-async fn change(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-    accepted: &'static str,
-    read: EditParser,
-) -> Result<HttpResponse, Problem> {
-    let (collection, id) = path.into_inner();
-    let feature = read_body(&request, &state, payload, accepted, MAX_FEATURE_BYTES).await?;
-    let condition = if_match(&request)?;
-    let edit = read(&state, &collection, &id, &feature.json, condition).map_err(|wrong| wrong.of(None))?;
-    let idempotency_key = idempotency_key(&request, &feature.digest)?;
-    Ok(apply(&state, vec![edit], idempotency_key).await?.respond(StatusCode::NO_CONTENT).finish())
+async fn change(call: Call<'static>, parse: EditParser) -> Result<Reply, Problem> {
+    let (collection, id) = (call.segment("collectionId"), call.segment("featureId"));
+    let document = EditBody::read(&call)?;
+    let condition = precondition(&call);
+    let edit = parse(&call.state, collection, id, &document.json, condition).map_err(|wrong| wrong.of(None))?;
+    let key = idempotency_key(&call, &document.digest)?;
+    Ok(apply(&call.state, vec![edit], key).await?.reply(StatusCode::NO_CONTENT))
 }
 
-/// DELETE of a feature.
-pub(crate) async fn delete(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    may_write(&request, state.token.as_ref())?;
-    QueryParams::read(&request, &[])?;
-    let (collection, id) = path.into_inner();
-    let edit = to_delete(&state, &collection, &id, if_match(&request)?).map_err(|wrong| wrong.of(None))?;
-    Ok(apply(&state, vec![edit], idempotency_key(&request, "")?).await?.respond(StatusCode::NO_CONTENT).finish())
+/// `DELETE` of a feature.
+pub(crate) async fn delete(call: Call<'static>) -> Result<Reply, Problem> {
+    let (collection, id) = (call.segment("collectionId"), call.segment("featureId"));
+    let condition = precondition(&call);
+    let edit = to_delete(&call.state, collection, id, condition).map_err(|wrong| wrong.of(None))?;
+    Ok(apply(&call.state, vec![edit], idempotency_key(&call, "")?).await?.reply(StatusCode::NO_CONTENT))
 }
 
 #[derive(Deserialize)]
@@ -126,32 +97,28 @@ enum EditOp {
     Delete,
 }
 
-/// POST of several edits that happen together or not at all.
-pub(crate) async fn batch(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let body = read_body(&request, &state, payload, "application/json", MAX_BATCH_BYTES).await?;
+/// `POST /api/edits`: several edits that happen together or not at all.
+pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
+    let state = &call.state;
+    let document = EditBody::read(&call)?;
     let accepted =
         "{\"edits\": [{\"op\": \"create|replace|patch|delete\", \"collection\", \"id\", \"feature\", \"if_match\"}]}";
     let raw: RawBatch =
-        serde_json::from_value(body.json).map_err(|error| invalid("body", "", &error.to_string(), accepted))?;
+        serde_json::from_value(document.json).map_err(|error| invalid("body", "", &error.to_string(), accepted))?;
     if raw.edits.is_empty() || raw.edits.len() > MAX_EDITS {
         let accepted = format!("1 to {MAX_EDITS} edits");
         return Err(invalid("/edits", &raw.edits.len().to_string(), "their number is out of range", &accepted));
     }
-    let read = |(index, edit): (usize, RawEdit)| read_edit(&state, edit).map_err(|wrong| wrong.of(Some(index)));
+    let read = |(index, edit): (usize, RawEdit)| read_edit(state, edit).map_err(|wrong| wrong.of(Some(index)));
     let edits = raw.edits.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
-    let answer = apply(&state, edits, idempotency_key(&request, &body.digest)?).await?;
+    let applied = apply(state, edits, idempotency_key(&call, &document.digest)?).await?;
     let outcome = |outcome: &EditOutcome| {
         let collection = state.store.schemas().get(outcome.layer).map(|schema| &schema.id);
         json!({"collection": collection, "id": outcome.id.as_str(), "etag": outcome.fingerprint.map(tag)})
     };
-    let outcomes: Vec<Json> = answer.applied.outcomes.iter().map(outcome).collect();
-    let mut response = answer.respond(StatusCode::OK);
-    response.insert_header((header::CONTENT_TYPE, "application/json"));
-    Ok(response.body(json!({"edits": outcomes}).to_string()))
+    let outcomes: Vec<Json> = applied.applied.outcomes.iter().map(outcome).collect();
+    let reply = applied.reply(StatusCode::OK).header((header::CONTENT_TYPE, "application/json"));
+    Ok(reply.body(json!({"edits": outcomes}).to_string()))
 }
 
 fn read_edit(state: &AppState, raw: RawEdit) -> Result<Edit, RefusedEdit> {
@@ -160,7 +127,7 @@ fn read_edit(state: &AppState, raw: RawEdit) -> Result<Edit, RefusedEdit> {
         RefusedEdit::Content(FeatureError { pointer: format!("/{name}"), value: "null".to_owned(), reason, accepted })
     };
     let RawEdit { op, collection, id, feature, if_match } = raw;
-    let condition = condition(if_match.as_deref())?;
+    let condition = condition(if_match.iter().flat_map(|tags| tags.split(',')).map(str::trim));
     if op == EditOp::Create {
         return to_create(state, &collection, id.as_deref(), &feature.ok_or_else(|| missing("feature"))?);
     }
@@ -253,7 +220,7 @@ fn to_delete(state: &AppState, collection: &str, id: &str, condition: Preconditi
 
 /// The layer that is written to.
 fn target<'a>(state: &'a AppState, collection: &str) -> Result<(usize, &'a LayerSchema), Problem> {
-    layer(&state.head.load(), "collection", collection)?;
+    layer(&state.snapshots.load(), "collection", collection)?;
     let mut schemas = state.store.schemas().iter().enumerate();
     schemas.find(|(_, schema)| schema.id == collection).ok_or(Problem::Unavailable)
 }
@@ -285,19 +252,26 @@ pub(crate) fn tag(fingerprint: Fingerprint) -> String {
     format!("\"{fingerprint}\"")
 }
 
-fn if_match(request: &HttpRequest) -> Result<Precondition, Problem> {
-    let given = request.headers().get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default());
-    condition(given)
+/// The state that a feature must have for a request to change it (RFC 9110, sections 13.1.1 and 13.1.2).
+fn precondition(call: &Call<'_>) -> Precondition {
+    let texts = |name| call.headers.get_all(name).filter_map(|value| value.to_str().ok());
+    if texts(header::IF_NONE_MATCH).any(|value| value.trim() == "*") {
+        return Precondition::Absent;
+    }
+    condition(texts(header::IF_MATCH).flat_map(|value| value.split(',')).map(str::trim))
 }
 
-/// `*` and nothing at all mean any state; a tag that we did not make names none.
-fn condition(if_match: Option<&str>) -> Result<Precondition, Problem> {
-    let Some(text) = if_match.map(str::trim).filter(|text| *text != "*") else { return Ok(Precondition::None) };
-    if text.contains(',') {
-        return Err(invalid("If-Match", text, "it names several states", "one entity tag, or *"));
+/// Entity tags as a condition: none mean any state; a tag that the server did not make names no state.
+fn condition<'a>(tags: impl Iterator<Item = &'a str>) -> Precondition {
+    let tags: Vec<&str> = tags.collect();
+    match tags.as_slice() {
+        [] => Precondition::None,
+        tags if tags.contains(&"*") => Precondition::Exists,
+        tags => {
+            let parse = |tag: &&str| Fingerprint::parse(tag.trim_start_matches("W/").trim_matches('"'));
+            Precondition::OneOf(tags.iter().filter_map(parse).collect())
+        }
     }
-    let fingerprint = Fingerprint::parse(text.trim_start_matches("W/").trim_matches('"'));
-    Ok(fingerprint.map_or(Precondition::Never, Precondition::Unchanged))
 }
 
 /// A body that was read, and a digest of the whole request.
@@ -306,42 +280,33 @@ struct EditBody {
     digest: String,
 }
 
-async fn read_body(
-    request: &HttpRequest,
-    state: &AppState,
-    payload: web::Payload,
-    accepted: &'static str,
-    limit_bytes: usize,
-) -> Result<EditBody, Problem> {
-    // Who may not write is told so before anything is read.
-    may_write(request, state.token.as_ref())?;
-    QueryParams::read(request, &[])?;
-    let bytes = body(request, payload, accepted, limit_bytes).await?;
-    let mut digest = Sha256::new();
-    digest.update(request.method().as_str());
-    digest.update(request.uri().path());
-    digest.update(&bytes);
-    let frame = RequestCrs::of_header(request)?;
-    digest.update(frame.reference().address().unwrap_or_default());
-    let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    let mut json = parse_json(&bytes)?;
-    if let Some(geometry) = json.get_mut("geometry") {
-        frame.inward(geometry)?;
+impl EditBody {
+    fn read(call: &Call<'_>) -> Result<Self, Problem> {
+        let crs = RequestCrs::of_header(call)?;
+        let mut digest = Sha256::new();
+        digest.update(call.method.as_str());
+        digest.update(call.uri.path());
+        digest.update(&call.body);
+        digest.update(crs.reference().address().unwrap_or_default());
+        let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        let mut json = parse_json(&call.body)?;
+        if let Some(geometry) = json.get_mut("geometry") {
+            crs.inward(geometry)?;
+        }
+        Ok(Self { json, digest })
     }
-    Ok(EditBody { json, digest })
 }
 
 /// The key under which the request happens once.
-fn idempotency_key(request: &HttpRequest, digest: &str) -> Result<Option<IdempotencyKey>, Problem> {
+fn idempotency_key(call: &Call<'_>, digest: &str) -> Result<Option<IdempotencyKey>, Problem> {
     const NAME: &str = "Idempotency-Key";
     const ACCEPTED: &str = "1 to 255 visible ASCII characters";
-    let Some(value) = request.headers().get(NAME) else { return Ok(None) };
+    let Some(value) = call.headers.get(NAME) else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
     if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(invalid(NAME, key, "it is not a key", ACCEPTED));
     }
-    let digest =
-        if digest.is_empty() { format!("{} {}", request.method(), request.uri().path()) } else { digest.to_owned() };
+    let digest = if digest.is_empty() { format!("{} {}", call.method, call.uri.path()) } else { digest.to_owned() };
     Ok(Some(IdempotencyKey { key: key.to_owned(), digest }))
 }
 
@@ -352,20 +317,20 @@ struct EditReply {
 }
 
 impl EditReply {
-    fn respond(&self, status: StatusCode) -> actix_web::HttpResponseBuilder {
-        let mut response = HttpResponse::build(status);
+    fn reply(&self, status: StatusCode) -> Reply {
+        let mut reply = Reply::new(status);
         if let [only] = self.applied.outcomes.as_slice()
             && let Some(fingerprint) = only.fingerprint
         {
-            response.insert_header((header::ETAG, tag(fingerprint)));
+            reply.set_header((header::ETAG, tag(fingerprint)));
         }
         if self.applied.is_repeated {
-            response.insert_header(("Idempotency-Replayed", "true"));
+            reply.set_header(("idempotency-replayed", "true"));
         }
         if !self.is_shown {
-            response.insert_header(("X-Onemap-Snapshot", "behind"));
+            reply.set_header(("x-onemap-snapshot", "behind"));
         }
-        response
+        reply
     }
 }
 
@@ -375,7 +340,7 @@ async fn apply(
     edits: Vec<Edit>,
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<EditReply, Problem> {
-    let mut versions = state.head.versions();
+    let mut versions = state.snapshots.versions();
     let batch = Batch {
         edits,
         now: clock::now_to_the_millisecond(),
@@ -400,7 +365,7 @@ async fn apply(
 
 /// Whether the snapshot is as new as these outcomes, or newer.
 fn shows(state: &AppState, schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> bool {
-    let snapshot = state.head.load();
+    let snapshot = state.snapshots.load();
     outcomes.iter().rev().all(|outcome| has(state, &snapshot, &schemas[outcome.layer], outcome))
 }
 

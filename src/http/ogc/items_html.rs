@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use crate::exchange::csv::cell_text;
-use crate::http::api::exclusion::label;
+use crate::http::api::labels::label;
 use crate::http::ogc::collections::above;
 use crate::http::ogc::form_links;
-use crate::http::ogc::items::{Address, encode};
+use crate::http::ogc::items_links::ItemsAddress;
 use crate::http::ogc::items_params::ItemsQuery;
+use crate::http::params::spec;
 use crate::http::reply::html::{HtmlPage, escape};
+use crate::http::reply::links::encode;
 use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, SEQUENCE};
 use crate::model::{Catalog, Field, FieldType, ValueRef, View, format_beijing};
 use crate::query::items::Page;
@@ -23,7 +25,7 @@ pub(crate) fn items_page(
     layer: &Layer,
     query: &ItemsQuery<'_>,
     answer: &Page<'_>,
-    address: &Address,
+    address: &ItemsAddress,
 ) -> HtmlPage {
     let title = &layer.schema().title;
     let this = address.of_this(query);
@@ -31,7 +33,7 @@ pub(crate) fn items_page(
         "<form role=\"search\"><input type=\"search\" name=\"q\" value=\"{}\" maxlength=\"100\" aria-label=\"查找 Search\" \
          placeholder=\"在所有文字字段中查找 Search in all texts\"><button>查找 Search</button></form>\
          <p>{} 个要素 features match</p>",
-        escape(query.parameters.get("q").unwrap_or_default()),
+        escape(query.parameters.get(&spec::Q).unwrap_or_default()),
         answer.matched
     );
     let (previous, next) = address.beside(query, answer);
@@ -75,11 +77,11 @@ pub(crate) fn items_page(
 }
 
 /// One feature.
-pub(crate) fn feature_page(catalog: &Catalog, layer: &Layer, row: &Row<'_>, base: &str) -> HtmlPage {
+pub(crate) fn feature_page(catalog: &Catalog, view: &View<'_>, layer: &Layer, row: &Row<'_>, base: &str) -> HtmlPage {
     let schema = layer.schema();
     let own = format!("{base}/collections/{}/items/{}", schema.id, encode(row.id().as_str()));
     let mut rows = format!("<tr><th>编号 Id</th><td>{}</td></tr>", escape(row.id().as_str()));
-    for (at, field) in View::public(schema).fields() {
+    for (at, field) in view.fields() {
         let unit = field.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
         let value = match row.cell(at) {
             ValueRef::Unknown => "未知 unknown".to_owned(),

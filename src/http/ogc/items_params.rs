@@ -1,13 +1,14 @@
 //! Which features of a collection are asked for, in what order, and how they are to be told.
 
-use actix_web::HttpRequest;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::{value_from_json, write_value};
-use crate::geodesy::reference::{CrsTransform, Region};
+use crate::geodesy::reference::Region;
+use crate::http::call::Call;
 use crate::http::ogc::schemas::is_sortable;
 use crate::http::params::crs::RequestCrs;
-use crate::http::params::{QueryParams, invalid};
+use crate::http::params::filters::filter;
+use crate::http::params::{QueryParams, invalid, spec};
 use crate::http::reply::problem::Problem;
 use crate::model::{
     FeatureId, Field, FieldType, LayerSchema, Shape, ShapeError, Value, ValueRef, View, format_instant, parse_date,
@@ -15,33 +16,6 @@ use crate::model::{
 };
 use crate::query::filter::{Filter, Language};
 use crate::query::items::{Cursor, ItemsRegion, Order, PageRequest, Start};
-
-/// Parameters of items, beside the names of properties.
-pub(crate) const ITEMS: [&str; 16] = [
-    "f",
-    "limit",
-    "bbox",
-    "bbox-crs",
-    "datetime",
-    "filter",
-    "filter-lang",
-    "filter-crs",
-    "sortby",
-    "properties",
-    "crs",
-    "q",
-    "after",
-    "before",
-    "skipGeometry",
-    "ids",
-];
-
-/// Features of a page, when nothing is said.
-const DEFAULT_LIMIT: usize = 100;
-/// Most features of a page; whoever asks for more gets this many.
-const MAX_LIMIT: usize = 10_000;
-/// Most ids in one request.
-const MAX_IDS: usize = 1_000;
 
 /// The question, and how the answer is told.
 pub(crate) struct ItemsQuery<'a> {
@@ -56,10 +30,9 @@ pub(crate) struct ItemsQuery<'a> {
 impl<'a> ItemsQuery<'a> {
     /// # Errors
     /// When a parameter cannot be understood.
-    pub(crate) fn read(request: &HttpRequest, schema: &'a LayerSchema) -> Result<Self, Problem> {
-        let view = View::public(schema);
-        let names: Vec<&str> = view.fields().map(|(_, field)| field.name.as_str()).collect();
-        let parameters = QueryParams::read_beside(request, &ITEMS, &names)?;
+    pub(crate) fn read(call: &Call<'_>, schema: &'a LayerSchema) -> Result<Self, Problem> {
+        let parameters = call.params.clone();
+        let view = call.caller.view(schema);
         let reading = ItemsParamsReader { parameters: &parameters, view: &view };
         let order = reading.order()?;
         let page_request = PageRequest {
@@ -67,10 +40,10 @@ impl<'a> ItemsQuery<'a> {
             filters: reading.filters()?,
             start: reading.start(&order)?,
             order,
-            limit: reading.limit()?,
+            limit: parameters.count(&spec::ITEMS_LIMIT)?.map_or(usize::MAX, |limit| limit as usize),
         };
-        let with_geometry = !parameters.flag("skipGeometry")?;
-        let frame = RequestCrs::at_address(&parameters, "crs")?;
+        let with_geometry = !parameters.flag(&spec::SKIP_GEOMETRY)?;
+        let frame = RequestCrs::at_address(&parameters, &spec::REPLY_CRS)?;
         let shown = reading.shown()?;
         let view = match &shown {
             Some(shown) => view.clone().limited_to(&shown.iter().map(String::as_str).collect::<Vec<_>>()),
@@ -79,9 +52,9 @@ impl<'a> ItemsQuery<'a> {
         Ok(Self { parameters, view, page_request, frame, with_geometry })
     }
 
-    /// Whether a number of features was asked for.
-    pub(crate) fn says_limit(&self) -> bool {
-        self.parameters.get("limit").is_some()
+    /// Whether the request names a limit.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.parameters.get(&spec::ITEMS_LIMIT).is_some()
     }
 }
 
@@ -99,15 +72,11 @@ struct ItemsParamsReader<'a, 'v> {
 }
 
 impl ItemsParamsReader<'_, '_> {
-    fn limit(&self) -> Result<usize, Problem> {
-        self.parameters.count_at_most("limit", DEFAULT_LIMIT, MAX_LIMIT)
-    }
-
     fn region(&self) -> Result<Option<ItemsRegion>, Problem> {
-        let frame = RequestCrs::at_address(self.parameters, "bbox-crs")?;
-        let Some(bent) = self.parameters.bbox(frame.reference())? else { return Ok(None) };
+        let frame = RequestCrs::at_address(self.parameters, &spec::BBOX_CRS)?;
+        let Some(bent) = frame.bbox(self.parameters)? else { return Ok(None) };
         let refused = |error: ShapeError| {
-            let given = self.parameters.get("bbox").unwrap_or_default();
+            let given = self.parameters.get(&spec::BBOX).unwrap_or_default();
             invalid("bbox", given, &error.to_string(), "a box with an extent")
         };
         Ok(Some(match bent {
@@ -118,23 +87,21 @@ impl ItemsParamsReader<'_, '_> {
 
     /// The filter itself, then those that other parameters stand for.
     fn filters(&self) -> Result<Vec<Filter>, Problem> {
-        let mut filters: Vec<Filter> = self.parameters.filter(self.view)?.into_iter().collect();
-        if let Some(text) = self.parameters.get("datetime") {
+        let mut filters: Vec<Filter> = filter(self.parameters, self.view)?.into_iter().collect();
+        if let Some(text) = self.parameters.get(&spec::DATETIME) {
             filters.extend(self.datetime(text)?);
         }
-        if let Some(text) = self.parameters.get("q") {
+        if let Some(text) = self.parameters.text(&spec::Q)? {
             filters.push(self.search(text)?);
         }
-        if self.parameters.get("ids").is_some() {
-            let ids = self.parameters.list("ids")?;
-            if ids.len() > MAX_IDS {
-                return Err(invalid("ids", "", "there are too many", &format!("at most {MAX_IDS} ids")));
-            }
+        if self.parameters.get(&spec::IDS).is_some() {
+            let ids = self.parameters.list(&spec::IDS)?;
             filters.push(self.composed("ids", &json!({"op": "in", "args": [{"property": "id"}, ids]}))?);
         }
         for (_, field) in self.view.fields() {
             // What has the name of another parameter is that parameter.
-            if let Some(text) = self.parameters.get(&field.name).filter(|_| !ITEMS.contains(&field.name.as_str())) {
+            if let Some(text) = self.parameters.property(&field.name).filter(|_| !self.parameters.declares(&field.name))
+            {
                 filters.push(self.equals(field, text)?);
             }
         }
@@ -142,7 +109,7 @@ impl ItemsParamsReader<'_, '_> {
     }
 
     fn composed(&self, name: &str, filter: &Json) -> Result<Filter, Problem> {
-        let value = self.parameters.get(name).unwrap_or_default();
+        let value = self.parameters.property(name).unwrap_or_default();
         Filter::read(&filter.to_string(), Language::Json, self.view)
             .map_err(|error| invalid(name, value, &error.to_string(), "a shorter value"))
     }
@@ -234,10 +201,10 @@ impl ItemsParamsReader<'_, '_> {
 
     /// Names of properties that are shown; all without the parameter.
     fn shown(&self) -> Result<Option<Vec<String>>, Problem> {
-        if self.parameters.get("properties").is_none() {
+        if self.parameters.get(&spec::PROPERTIES).is_none() {
             return Ok(None);
         }
-        let names = self.parameters.list("properties")?;
+        let names = self.parameters.list(&spec::PROPERTIES)?;
         for name in &names {
             self.field("properties", name)?;
         }
@@ -257,15 +224,10 @@ impl ItemsParamsReader<'_, '_> {
     }
 
     fn order(&self) -> Result<Order, Problem> {
-        const MAX_KEYS: usize = 8;
-        if self.parameters.get("sortby").is_none() {
+        if self.parameters.get(&spec::SORTBY).is_none() {
             return Ok(Order::default());
         }
-        let text = self.parameters.get("sortby").unwrap_or_default();
-        let parts: Vec<&str> = text.split(',').collect();
-        if parts.len() > MAX_KEYS {
-            return Err(invalid("sortby", text, "there are too many", &format!("at most {MAX_KEYS} properties")));
-        }
+        let parts = self.parameters.list(&spec::SORTBY)?;
         let key = |part: &&str| {
             // A plus sign in an address stands for a space.
             let (name, descends) = match part.strip_prefix('-') {
@@ -282,7 +244,7 @@ impl ItemsParamsReader<'_, '_> {
     }
 
     fn start(&self, order: &Order) -> Result<Start, Problem> {
-        match (self.parameters.get("after"), self.parameters.get("before")) {
+        match (self.parameters.get(&spec::AFTER), self.parameters.get(&spec::BEFORE)) {
             (None, None) => Ok(Start::First),
             (Some(text), None) => self.cursor("after", text, order).map(Start::After),
             (None, Some(text)) => self.cursor("before", text, order).map(Start::Before),
@@ -328,9 +290,4 @@ fn json_of(cell: ValueRef<'_>) -> Json {
     let mut out = Vec::new();
     write_value(&mut out, cell);
     serde_json::from_slice(&out).unwrap_or(Json::Null)
-}
-
-/// The header `Content-Crs`.
-pub(crate) fn content_crs(reference: &CrsTransform) -> (&'static str, String) {
-    ("Content-Crs", format!("<{}>", reference.address().unwrap_or(crate::geodesy::reference::CRS84)))
 }

@@ -1,29 +1,27 @@
 //! The landing page.
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::http::AppState;
-use crate::http::ogc::{FORM, REL, base, form_links, link, own_links};
+use crate::http::call::Call;
+use crate::http::ogc::form_links;
 use crate::http::openapi;
-use crate::http::params::{QueryParams, origin};
-use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::Reply;
 use crate::http::reply::html::{HtmlPage, escape};
-use crate::http::reply::media::{HTML, JSON, negotiate};
+use crate::http::reply::links::{REL, link, own_links};
+use crate::http::reply::media::{HTML, JSON};
 use crate::http::reply::problem::Problem;
 
 const TITLE: &str = "闽清县应急管理一张图";
 const DESCRIPTION: &str = "onemap: hazard sources, shelters, rescue teams and stockpiles of the county on one map";
 
-pub(crate) async fn landing_page(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let form = negotiate(&request, &QueryParams::read(&request, &FORM)?, &[JSON, HTML])?;
-    let current = RequestSnapshot::now(&state);
-    let base = base(&request, &state);
-    let root = origin(&request, state.public_url.as_deref());
+/// `GET /ogc`.
+pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (form, current) = (call.media_type()?, &call.current);
+    let (base, root) = (call.ogc_base(), call.origin());
     if form == HTML {
-        return Ok(page(&base).respond(&current));
+        return Ok(page(&base).reply(current));
     }
-    let mut links = own_links(&base, form, &[JSON, HTML]);
+    let mut links = own_links(&base, form, call.formats);
     links.extend([
         link(&format!("{root}/openapi.json"), "service-desc", openapi::MEDIA_TYPE, "The API, for programs"),
         link(&format!("{root}/docs"), "service-doc", "text/html", "The API, for people"),

@@ -18,7 +18,8 @@ pub(crate) enum Purpose {
 }
 
 /// The schema of a collection at an address.
-pub(crate) fn schema(catalog: &Catalog, layer: &LayerSchema, purpose: Purpose, address: &str) -> Json {
+pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, address: &str) -> Json {
+    let layer = view.schema();
     let mut properties = Map::new();
     let mut id = json!({"type": "string", "title": "编号 Id", "minLength": 1});
     id["x-ogc-role"] = json!("id");
@@ -28,7 +29,7 @@ pub(crate) fn schema(catalog: &Catalog, layer: &LayerSchema, purpose: Purpose, a
         geometry["x-ogc-role"] = json!("primary-geometry");
         properties.insert("geometry".to_owned(), geometry);
     }
-    for (_, field) in View::public(layer).fields() {
+    for (_, field) in view.fields() {
         if purpose != Purpose::Sortables || is_sortable(field) {
             properties.insert(field.name.clone(), property(catalog, layer, field));
         }

@@ -1,88 +1,87 @@
-//! The API as an OpenAPI 3.0 document, written from the table of operations, and the page that shows it.
+//! The API as an OpenAPI 3.0 document, written from the endpoint table.
 
-mod operations;
-mod parameters;
 mod schemas;
 
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value as Json, json};
 
-use crate::http::AppState;
-use crate::http::openapi::operations::{OPERATIONS, Operation};
-use crate::http::params::{QueryParams, origin};
-use crate::http::reply::freshness::{etag, is_known};
-use crate::http::reply::problem::Problem;
-use crate::http::tiles::tilesets::grid_names;
+use self::schemas::reference;
+use crate::geodesy::reference::CRS84;
+use crate::http::assets::tagged;
+use crate::http::call::Call;
+use crate::http::endpoint::{Access, Endpoint, Thread, Verb};
+use crate::http::params::param::Param;
+use crate::http::params::spec::{self, PathKind};
+use crate::http::reply::Reply;
+use crate::http::reply::etag::etag;
+use crate::http::tiles::tilesets::tile_matrix_set_ids;
+use crate::tile::TileAddress;
 
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.0";
 
-/// Under which operations stand together.
-const GROUPS: [&str; 6] = ["OGC API", "Tiles", "Dispatch", "Editing", "Map", "Operation"];
-
-pub(crate) async fn document(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    QueryParams::read(&request, &[])?;
-    let snapshot = state.head.load();
+/// Describes the endpoints whose path begins with a root, with paths relative to it.
+pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, title: &str) -> Reply {
+    let snapshot = &call.current.snapshot;
     let collections: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();
     let mut paths = Map::new();
-    for operation in OPERATIONS {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method] = describe(operation, &collections);
+    let mut tags: Vec<&str> = Vec::new();
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_offered(call.state.token.is_some())) {
+        let Some((tag, path)) = endpoint.tag.zip(endpoint.path.strip_prefix(root)) else { continue };
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        let path = if path.is_empty() { "/" } else { path };
+        let method = endpoint.method.method().as_str().to_ascii_lowercase();
+        paths.entry(path).or_insert_with(|| json!({}))[method] = describe(endpoint, tag, &collections);
     }
-    let layers: Vec<_> = snapshot.layers().iter().map(|layer| layer.schema()).collect();
+    let views: Vec<_> = snapshot.layers().iter().map(|layer| call.caller.view(layer.schema())).collect();
     let document = json!({
         "openapi": "3.0.3",
         "info": {
-            "title": "onemap",
-            "description": "One map of a county emergency bureau 应急管理一张图: features, tiles, nearest help, surroundings.",
+            "title": title,
+            "description": "One map of an emergency bureau 应急管理一张图: features, tiles, nearest resources, surroundings.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "MIT OR Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
-        "servers": [{"url": origin(&request, state.public_url.as_deref())}],
-        "tags": GROUPS.map(|name| json!({"name": name})),
+        "servers": [{"url": format!("{}{root}", call.origin())}],
+        "tags": tags.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
-            "schemas": schemas::schemas(&state.catalog, &layers),
+            "schemas": schemas::schemas(&call.state.catalog, &views),
+            "parameters": {"limit": query_parameter(&spec::ITEMS_LIMIT, &[])},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     });
     let text = document.to_string();
-    let tag = etag(text.as_bytes());
-    if is_known(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
-    }
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).insert_header((header::ETAG, tag));
-    Ok(response.insert_header((header::CACHE_CONTROL, "no-cache")).body(text))
+    tagged(call, MEDIA_TYPE, &etag(text.as_bytes()), text.into_bytes())
 }
 
-fn describe(operation: &Operation, collections: &[&str]) -> Json {
-    let names = operation.path.split('{').skip(1).filter_map(|part| part.split('}').next());
-    let grids = grid_names();
-    let mut parameters: Vec<Json> = names.map(|name| parameters::path(name, collections, &grids)).collect();
-    parameters.extend(operation.query.iter().map(|name| parameters::query(operation, name)));
+fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str]) -> Json {
+    let formats: Vec<&'static str> = endpoint.formats.iter().map(|format| format.name).collect();
+    let names = path_names(endpoint);
+    let mut parameters: Vec<Json> = names.map(|name| path_parameter(name, collections)).collect();
+    parameters.extend(endpoint.params.iter().map(|param| query_parameter(*param, &formats)));
     let mut json = json!({
-        "operationId": operation.id,
-        "tags": [operation.group],
-        "summary": operation.says,
-        "responses": responses(operation),
+        "operationId": endpoint.id,
+        "tags": [tag],
+        "summary": endpoint.summary,
+        "responses": responses(endpoint),
     });
-    if operation.writes {
-        parameters.extend(parameters::of_writers(operation));
+    if endpoint.access == Access::Token {
+        parameters.extend(write_headers(endpoint));
         json["security"] = json!([{"token": []}]);
     }
-    if operation.id == "getEvents" {
+    if endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream") {
         parameters
             .push(json!({"name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"}}));
     }
     if !parameters.is_empty() {
         json["parameters"] = json!(parameters);
     }
-    if let Some((media_types, schema)) = operation.body {
+    if let Some(body) = endpoint.body {
         let mut content = Map::new();
-        for media_type in media_types {
-            let mut entry = json!({"schema": reference(schema)});
-            if let Some(example) = schemas::example(schema) {
+        for media_type in body.media_types {
+            let mut entry = json!({"schema": reference(body.schema)});
+            if let Some(example) = schemas::example(body.schema) {
                 entry["example"] = example;
             }
             content.insert((*media_type).to_owned(), entry);
@@ -92,49 +91,132 @@ fn describe(operation: &Operation, collections: &[&str]) -> Json {
     json
 }
 
-fn reference(schema: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{schema}")})
+fn path_names(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {
+    endpoint.path.split('{').skip(1).filter_map(|part| part.split('}').next())
 }
 
-fn responses(operation: &Operation) -> Json {
+fn query_parameter(param: &dyn Param, formats: &[&'static str]) -> Json {
+    let schema = param.schema(formats);
+    let example = match param.example() {
+        Json::Null => json!(formats.first()),
+        example => example,
+    };
+    json!({
+        "name": param.name(), "in": "query", "required": param.required(), "description": param.about(),
+        "style": "form", "explode": false, "schema": schema, "example": example,
+    })
+}
+
+fn path_parameter(name: &str, collections: &[&str]) -> Json {
+    let declared = spec::PATH.iter().find(|own| own.name == name);
+    let (about, schema, example) = match declared.map(|own| (own.about, &own.kind)) {
+        Some((about, PathKind::Collection)) => {
+            (about, json!({"type": "string", "enum": collections}), json!(collections.first()))
+        }
+        Some((about, PathKind::Layers)) => (about, json!({"type": "string"}), json!(collections.first())),
+        Some((about, PathKind::TileMatrixSet)) => {
+            let ids = tile_matrix_set_ids();
+            (about, json!({"type": "string", "enum": ids}), json!(ids.first()))
+        }
+        Some((about, PathKind::Zoom)) => {
+            (about, json!({"type": "integer", "minimum": 0, "maximum": TileAddress::MAX_ZOOM}), json!(10))
+        }
+        Some((about, PathKind::Index(example))) => (about, json!({"type": "integer", "minimum": 0}), json!(example)),
+        Some((about, PathKind::Text(example))) => (about, json!({"type": "string", "minLength": 1}), json!(example)),
+        None => ("", json!({"type": "string"}), json!("")),
+    };
+    json!({"name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example})
+}
+
+/// Headers that writers may send.
+fn write_headers(endpoint: &Endpoint) -> Vec<Json> {
+    let header = |name: &str, about: &str, example: &str| json!({"name": name, "in": "header", "required": false, "description": about, "schema": {"type": "string"}, "example": example});
+    let mut headers = vec![header(
+        "Idempotency-Key",
+        "A repeated request with the same key is replayed, not executed again",
+        "7d1f-1",
+    )];
+    if matches!(endpoint.method, Verb::Put | Verb::Patch | Verb::Delete) {
+        headers.push(header(
+            "If-Match",
+            "ETags of the state that is changed; 412 when the feature has another by now",
+            "\"0123456789abcdef\"",
+        ));
+    }
+    if endpoint.body.is_some() && endpoint.path.starts_with("/ogc") {
+        headers.push(header("Content-Crs", "Coordinate reference system of the body", &format!("<{CRS84}>")));
+    }
+    headers
+}
+
+fn responses(endpoint: &Endpoint) -> Json {
     let mut responses = Map::new();
-    for (status, media_type, schema) in operation.answers {
-        let response = responses.entry(status.to_string()).or_insert_with(|| json!({"description": meaning(*status)}));
-        if media_type.is_empty() {
+    for reply in endpoint.replies {
+        let response =
+            responses.entry(reply.status.to_string()).or_insert_with(|| json!({"description": meaning(reply.status)}));
+        if reply.media_type.is_empty() {
             continue;
         }
-        let schema = match *schema {
-            "" if media_type.starts_with("text/") || media_type.ends_with("ndjson") => json!({"type": "string"}),
+        let schema = match reply.schema {
+            "" if reply.media_type.starts_with("text/") || reply.media_type.ends_with("ndjson") => {
+                json!({"type": "string"})
+            }
             "" => json!({"type": "string", "format": "binary"}),
             name => reference(name),
         };
-        response["content"][*media_type] = json!({"schema": schema});
+        response["content"][reply.media_type] = json!({"schema": schema});
     }
-    for status in operation.refusals {
+    for status in problems(endpoint) {
         let problem = json!({"application/problem+json": {"schema": reference("problem")}});
-        responses.insert(status.to_string(), json!({"description": meaning(*status), "content": problem}));
+        responses.insert(status.to_string(), json!({"description": meaning(status), "content": problem}));
     }
     Json::Object(responses)
 }
 
+/// Statuses of problems, as they follow from what the endpoint takes and where it runs.
+fn problems(endpoint: &Endpoint) -> Vec<u16> {
+    let is_write = endpoint.access == Access::Token;
+    let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
+    let is_partial = endpoint.replies.iter().any(|reply| reply.status == 206);
+    let is_stream = endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream");
+    let negotiates = endpoint.formats.len() > 1 || endpoint.params.iter().any(|param| param.name() == "f");
+    let all = [
+        (400, endpoint.path != "/health/live" && endpoint.path != "/health/ready"),
+        (401, endpoint.access != Access::Public),
+        (403, endpoint.access != Access::Public),
+        (404, path_names(endpoint).next().is_some() || names_layer || is_write),
+        (406, negotiates),
+        (408, endpoint.body.is_some()),
+        (409, is_write),
+        (412, is_write),
+        (413, endpoint.body.is_some()),
+        (415, endpoint.body.is_some()),
+        (416, is_partial),
+        (422, is_write),
+        (503, is_write || is_stream || endpoint.thread != Thread::Web),
+    ];
+    all.into_iter().filter(|(_, applies)| *applies).map(|(status, _)| status).collect()
+}
+
 fn meaning(status: u16) -> &'static str {
     match status {
-        200 => "The answer",
-        201 => "Made",
-        204 => "Done, or nothing is there",
-        206 => "A part of the answer",
-        304 => "As the caller knows it",
-        400 => "A parameter or the body cannot be understood",
+        200 => "Success",
+        201 => "Created",
+        204 => "No content",
+        206 => "Partial content",
+        304 => "Not modified",
+        400 => "A parameter or the body is invalid",
         401 => "The token is missing or wrong",
-        403 => "This caller may not",
-        404 => "There is nothing of that name",
-        406 => "None of the forms offered is accepted",
+        403 => "The caller may not do this",
+        404 => "Not found",
+        406 => "None of the offered media types is acceptable",
+        408 => "The body did not arrive in time",
         409 => "The id is taken",
-        412 => "The feature was changed since",
+        412 => "The precondition is not met",
         413 => "The body is too long",
-        415 => "The body is of a kind that is not taken",
-        416 => "There is no such part",
-        422 => "What was sent does not fit the layer",
-        _ => "Not now; Retry-After tells when",
+        415 => "The media type of the body is not accepted",
+        416 => "The range is not satisfiable",
+        422 => "The body does not fit the layer",
+        _ => "Not available now; Retry-After says when",
     }
 }

@@ -3,21 +3,21 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::http::ogc::schemas::property;
-use crate::http::openapi::reference;
+use crate::model::View;
 use crate::model::catalog::Catalog;
-use crate::model::{LayerSchema, View};
 
 /// All schemas, by name.
-pub(crate) fn schemas(catalog: &Catalog, layers: &[&LayerSchema]) -> Json {
+pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
     let mut schemas = pages();
     for more in [features(), tiles(), dispatch()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
     }
-    for layer in layers {
+    for view in views {
+        let layer = view.schema();
         let mut properties = Map::new();
-        for (_, field) in View::public(layer).fields() {
+        for (_, field) in view.fields() {
             let mut property = property(catalog, layer, field);
             property["nullable"] = json!(true);
             // What is allowed to be null says so among its values too.
@@ -30,7 +30,7 @@ pub(crate) fn schemas(catalog: &Catalog, layers: &[&LayerSchema]) -> Json {
         schemas[format!("{}Properties", layer.id)] =
             json!({"type": "object", "title": title, "properties": properties, "additionalProperties": false});
     }
-    let any: Vec<Json> = layers.iter().map(|layer| reference(&format!("{}Properties", layer.id))).collect();
+    let any: Vec<Json> = views.iter().map(|view| reference(&format!("{}Properties", view.schema().id))).collect();
     schemas["featureProperties"] = json!({"anyOf": any});
     schemas
 }
@@ -234,4 +234,9 @@ fn dispatch() -> Json {
         })),
         "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole()})),
     })
+}
+
+/// A reference to a schema.
+pub(crate) fn reference(schema: &str) -> Json {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
 }

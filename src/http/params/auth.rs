@@ -1,13 +1,15 @@
-//! Who may write: callers on this machine who hold the token.
+//! Who calls and what they may see and do: the token, and views of layers.
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
+use std::net::IpAddr;
+
+use actix_web::http::header::{self, HeaderMap};
 use subtle::ConstantTimeEq;
 
+use crate::http::endpoint::Access;
 use crate::http::reply::problem::Problem;
-use crate::model::FingerprintKey;
+use crate::model::{FingerprintKey, LayerSchema, View};
 
-/// The secret that writers show. It is never printed by accident.
+/// The secret that writers present. Its `Debug` form does not show it.
 #[derive(Clone)]
 pub struct BearerToken(String);
 
@@ -18,7 +20,7 @@ impl BearerToken {
         Self(secret)
     }
 
-    /// What seals the states of features: the same as long as the token is.
+    /// The key of entity tags: the same as long as the token is.
     #[must_use]
     pub fn fingerprint_key(&self) -> FingerprintKey {
         FingerprintKey::new(self.0.as_bytes())
@@ -31,14 +33,58 @@ impl std::fmt::Debug for BearerToken {
     }
 }
 
-/// Lets a writer in. Where the request comes from is told by the connection alone: a header can say anything.
-pub(crate) fn may_write(request: &HttpRequest, token: Option<&BearerToken>) -> Result<(), Problem> {
-    let Some(token) = token else { return Err(Problem::WritesAreOff) };
-    if !request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
-        return Err(Problem::NotFromHere);
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Anybody.
+    Anonymous,
+    /// Whoever presented the token, on this machine.
+    TokenHolder,
+}
+
+impl Caller {
+    /// Identifies the caller of an endpoint. The address is that of the connection alone: a header can say anything.
+    ///
+    /// # Errors
+    /// When the endpoint takes only the token, or when credentials that it looks at are wrong.
+    pub(crate) fn identify(
+        access: Access,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+        token: Option<&BearerToken>,
+    ) -> Result<Self, Problem> {
+        let given = headers.get(header::AUTHORIZATION);
+        if access == Access::Public || (access == Access::PublicOrToken && given.is_none()) {
+            return Ok(Self::Anonymous);
+        }
+        let Some(token) = token else { return Err(Problem::WritesAreOff) };
+        if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
+            return Err(Problem::NotFromHere);
+        }
+        // Comparing takes as long for a wrong secret as for the right one.
+        if given.is_some_and(|given| bool::from(bearer(given.as_bytes()).ct_eq(token.0.as_bytes()))) {
+            Ok(Self::TokenHolder)
+        } else {
+            Err(Problem::NoToken)
+        }
     }
-    let given = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes).unwrap_or_default();
-    let given = given.strip_prefix(b"Bearer ").unwrap_or_default();
-    // Comparing takes as long for a wrong secret as for the right one.
-    if bool::from(given.ct_eq(token.0.as_bytes())) { Ok(()) } else { Err(Problem::NoToken) }
+
+    /// What the caller may see of a layer. Only this makes a view in the interface.
+    pub(crate) fn view(self, schema: &LayerSchema) -> View<'_> {
+        View::public(schema)
+    }
+
+    /// Whether names and phones of responsible persons are shown.
+    pub(crate) fn sees_contacts(self) -> bool {
+        self == Self::TokenHolder
+    }
+}
+
+/// The secret of `Authorization: Bearer SECRET`; the scheme is case-insensitive (RFC 9110, section 11.1).
+fn bearer(value: &[u8]) -> &[u8] {
+    const SCHEME: &[u8] = b"bearer ";
+    match value.split_at_checked(SCHEME.len()) {
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case(SCHEME) => secret.trim_ascii(),
+        _ => &[],
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpRequest;
 use geo::{CoordsIter, Geometry, MapCoords};
 use geozero::ToGeo;
 use geozero::geojson::GeoJson;
@@ -11,12 +10,17 @@ use serde_json::Value as Json;
 use crate::exchange::geojson::{write_geometry, write_json};
 use crate::geodesy::LonLat;
 use crate::geodesy::datum::{ACCEPTED_CRS, CrsError};
-use crate::geodesy::reference::CrsTransform;
+use crate::geodesy::reference::{CRS84, CrsTransform, Region};
+use crate::http::call::Call;
+use crate::http::params::param::{CrsUri, Numbers, Param};
+use crate::http::params::spec;
 use crate::http::params::{QueryParams, invalid};
 use crate::http::reply::problem::Problem;
 use crate::model::Shape;
 use crate::query::filter::read_wkt;
 use crate::snapshot::Row;
+
+const CONTENT_CRS: &str = "content-crs";
 
 /// The reference system that the parameter `crs` names; WGS 84 without it.
 pub(crate) struct RequestCrs {
@@ -24,39 +28,53 @@ pub(crate) struct RequestCrs {
 }
 
 impl RequestCrs {
+    /// WGS 84 longitude, latitude.
+    pub(crate) fn crs84() -> Self {
+        Self { reference: CrsTransform::crs84() }
+    }
+
+    /// The system that the parameter `crs` names.
+    ///
     /// # Errors
     /// When the system is not known.
-    pub(crate) fn read(parameters: &QueryParams) -> Result<Self, Problem> {
-        let Some(name) = parameters.get("crs") else { return Ok(Self { reference: CrsTransform::crs84() }) };
-        let refused = |error: CrsError| invalid("crs", name, &error.to_string(), ACCEPTED_CRS);
+    pub(crate) fn read(params: &QueryParams) -> Result<Self, Problem> {
+        let Some(name) = params.get(&spec::CRS) else { return Ok(Self::crs84()) };
+        let refused = |error: CrsError| invalid(spec::CRS.name, name, &error.to_string(), ACCEPTED_CRS);
         Ok(Self { reference: CrsTransform::named(name).map_err(refused)? })
     }
 
-    /// The system whose address a parameter holds; WGS 84 longitude, latitude without it.
+    /// The system whose URI a parameter holds; WGS 84 longitude, latitude without it.
     ///
     /// # Errors
-    /// When there is none at that address.
-    pub(crate) fn at_address(parameters: &QueryParams, name: &str) -> Result<Self, Problem> {
-        let Some(address) = parameters.get(name) else { return Ok(Self { reference: CrsTransform::crs84() }) };
+    /// When there is none at that URI.
+    pub(crate) fn at_address(params: &QueryParams, param: &CrsUri) -> Result<Self, Problem> {
+        match params.get(param) {
+            None => Ok(Self::crs84()),
+            Some(address) => Self::of_uri(param.name, address),
+        }
+    }
+
+    fn of_uri(name: &str, address: &str) -> Result<Self, Problem> {
         let refused = |_| {
             let accepted: Vec<&str> = CrsTransform::addresses().collect();
-            invalid(name, address, "this reference system is not offered", &accepted.join(", "))
+            invalid(name, address, "this coordinate reference system is not offered", &accepted.join(", "))
         };
         Ok(Self { reference: CrsTransform::at_address(address).map_err(refused)? })
     }
 
-    /// The system of a body, by the header `Content-Crs`: an address between angle brackets.
+    /// The system of a body, by the header `Content-Crs`: a URI between angle brackets.
     ///
     /// # Errors
-    /// When there is none at that address.
-    pub(crate) fn of_header(request: &HttpRequest) -> Result<Self, Problem> {
-        const NAME: &str = "Content-Crs";
-        let Some(value) = request.headers().get(NAME) else { return Ok(Self { reference: CrsTransform::crs84() }) };
+    /// When there is none at that URI.
+    pub(crate) fn of_header(call: &Call<'_>) -> Result<Self, Problem> {
+        let Some(value) = call.headers.get(CONTENT_CRS) else { return Ok(Self::crs84()) };
         let given = value.to_str().unwrap_or_default();
-        let address = given.trim().trim_start_matches('<').trim_end_matches('>');
-        let accepted = || CrsTransform::addresses().collect::<Vec<_>>().join(", ");
-        let refused = |_| invalid(NAME, given, "this reference system is not offered", &accepted());
-        Ok(Self { reference: CrsTransform::at_address(address).map_err(refused)? })
+        Self::of_uri(CONTENT_CRS, given.trim().trim_start_matches('<').trim_end_matches('>'))
+    }
+
+    /// The header `Content-Crs` of a reply in this system.
+    pub(crate) fn header(&self) -> (&'static str, String) {
+        (CONTENT_CRS, format!("<{}>", self.reference.address().unwrap_or(CRS84)))
     }
 
     /// Turns the coordinates of a GeoJSON geometry into longitude, latitude; what is none is left to the reader.
@@ -93,13 +111,31 @@ impl RequestCrs {
         self.reference.position(x, y)
     }
 
-    /// A point parameter.
-    pub(crate) fn point(&self, parameters: &QueryParams, name: &'static str) -> Result<LonLat, Problem> {
-        const ACCEPTED: &str = "LON,LAT in degrees, longitude first, such as 118.86,26.22; with crs= in that system";
-        let text = parameters.required(name, ACCEPTED)?;
-        let [x, y] = crate::http::params::numbers(text)
-            .ok_or_else(|| invalid(name, text, "it is not two numbers joined by a comma", ACCEPTED))?;
-        self.position(x, y).map_err(|error| invalid(name, text, &error.to_string(), ACCEPTED))
+    /// A point parameter; `None` without it.
+    pub(crate) fn point(&self, params: &QueryParams, param: &Numbers) -> Result<Option<LonLat>, Problem> {
+        let Some(numbers) = params.numbers(param)? else { return Ok(None) };
+        let [x, y] = numbers[..] else { return Ok(None) };
+        let given = params.get(param).unwrap_or_default();
+        self.position(x, y).map(Some).map_err(|error| invalid(param.name, given, &error.to_string(), param.accepted))
+    }
+
+    /// A point parameter that must be given.
+    pub(crate) fn required_point(&self, params: &QueryParams, param: &Numbers) -> Result<LonLat, Problem> {
+        let missing = || Problem::MissingParameter { parameter: param.name, accepted: param.accepted() };
+        self.point(params, param)?.ok_or_else(missing)
+    }
+
+    /// The box of the parameter `bbox` in this system; six numbers, with heights, are accepted too.
+    pub(crate) fn bbox(&self, params: &QueryParams) -> Result<Option<Region>, Problem> {
+        let Some(numbers) = params.numbers(&spec::BBOX)? else { return Ok(None) };
+        let refused = |detail: &str| {
+            invalid(spec::BBOX.name, params.get(&spec::BBOX).unwrap_or_default(), detail, spec::BBOX.accepted)
+        };
+        let sides = match numbers[..] {
+            [a, b, c, d] | [a, b, _, c, d, _] => [a, b, c, d],
+            _ => return Err(refused("it is not four or six numbers")),
+        };
+        self.reference.bent_box(sides).map(Some).map_err(|error| refused(&error.to_string()))
     }
 
     /// A geometry parameter, as well-known text or GeoJSON, of at most so many coordinates.

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
 
+use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::media::HTML_UTF8;
 
 /// The map on a page is a script of ours that draws tiles of ours.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
@@ -40,12 +41,13 @@ pub(crate) struct HtmlPage {
 }
 
 impl HtmlPage {
-    /// The answer.
-    pub(crate) fn respond(&self, current: &RequestSnapshot) -> HttpResponse {
-        let mut response = current.respond("text/html; charset=utf-8");
-        response.insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY));
-        response.insert_header((header::VARY, "Accept"));
-        response.body(self.render(current))
+    /// The reply.
+    pub(crate) fn reply(&self, current: &RequestSnapshot) -> Reply {
+        current
+            .reply(HTML_UTF8)
+            .header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+            .header((header::VARY, "Accept"))
+            .body(self.render(current))
     }
 
     fn render(&self, current: &RequestSnapshot) -> String {

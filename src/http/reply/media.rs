@@ -1,19 +1,19 @@
-//! In which form an answer is given: what the parameter `f` says, or else what the header Accept likes best.
+//! Media types of replies, and which of them a caller gets: what `f` says, or else what the Accept header prefers.
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{self, Accept, Header};
+use actix_web::http::header::{self, Accept, HeaderMap, from_comma_delimited};
+use actix_web::mime::Mime;
 
-use crate::http::params::{QueryParams, invalid};
+use crate::http::params::invalid;
 use crate::http::reply::problem::Problem;
 
-/// A form of an answer.
+/// A media type of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MediaType {
-    /// What `f` calls it.
+    /// Its name in `f`.
     pub(crate) name: &'static str,
     /// Its media type, without parameters.
     pub(crate) media_type: &'static str,
-    /// What people call it.
+    /// Its name for people.
     pub(crate) title: &'static str,
 }
 
@@ -29,37 +29,47 @@ pub(crate) const FLATGEOBUF: MediaType =
 pub(crate) const SEQUENCE: MediaType =
     MediaType { name: "geojsonseq", media_type: "application/geo+json-seq", title: "GeoJSON text sequence" };
 
-/// The form to answer in; the first that is offered when the caller does not care.
+/// Tables for spreadsheets, with their encoding.
+pub(crate) const CSV_UTF8: &str = "text/csv; charset=utf-8";
+/// Pages, with their encoding.
+pub(crate) const HTML_UTF8: &str = "text/html; charset=utf-8";
+/// Media types of features, in the order in which they are offered.
+pub(crate) const ITEM_FORMATS: [MediaType; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
+
+/// GeoJSON where `f` calls it by its own name.
+pub(crate) const GEOJSON_NAMED: MediaType = MediaType { name: "geojson", ..GEOJSON };
+pub(crate) const NDJSON: MediaType =
+    MediaType { name: "ndjson", media_type: "application/x-ndjson", title: "Newline-delimited JSON" };
+pub(crate) const MVT: MediaType =
+    MediaType { name: "mvt", media_type: crate::tile::MEDIA_TYPE, title: "Mapbox Vector Tile" };
+
+/// The media type to reply in; the first that is offered when the caller has no preference. `named` is what `f` says,
+/// which takes precedence over the Accept header.
 ///
 /// # Errors
-/// When `f` names another, or Accept takes none of them.
-pub(crate) fn negotiate(
-    request: &HttpRequest,
-    parameters: &QueryParams,
-    offered: &[MediaType],
-) -> Result<MediaType, Problem> {
-    if let Some(name) = parameters.get("f") {
+/// When `f` names another, or the header accepts none of them.
+pub(crate) fn negotiate(headers: &HeaderMap, named: Option<&str>, offered: &[MediaType]) -> Result<MediaType, Problem> {
+    if let Some(name) = named {
         let names = || offered.iter().map(|form| form.name).collect::<Vec<_>>().join(", ");
         let found = offered.iter().find(|form| form.name == name || form.media_type == name);
-        return found.copied().ok_or_else(|| invalid("f", name, "this form is not offered", &names()));
+        return found.copied().ok_or_else(|| invalid("f", name, "this media type is not offered", &names()));
     }
-    let ranked = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
-    if ranked.is_empty() {
-        return Ok(offered[0]);
-    }
-    let liked = ranked.iter().find_map(|liked| offered.iter().find(|form| is_of(form.media_type, liked.essence_str())));
-    liked.copied().ok_or_else(|| {
-        let given = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let ranked = from_comma_delimited(headers.get_all(header::ACCEPT)).map(|items| Accept(items).ranked());
+    let ranked = ranked.unwrap_or_default();
+    let accepted = |range: &Mime| offered.iter().find(|form| is_of(form.media_type, range.essence_str()));
+    let chosen = if ranked.is_empty() { offered.first() } else { ranked.iter().find_map(accepted) };
+    chosen.copied().ok_or_else(|| {
+        let given = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let offered: Vec<&str> = offered.iter().map(|form| form.media_type).collect();
         Problem::NotAcceptable { given: given.chars().take(200).collect(), offered: offered.join(", ") }
     })
 }
 
-/// Whether a media type is one that the caller likes. Whoever takes JSON takes what is written in it.
-fn is_of(own: &str, liked: &str) -> bool {
-    match liked.split_once('/') {
+/// Whether a media type is within a range of the Accept header. `application/json` includes types that end in +json.
+fn is_of(own: &str, range: &str) -> bool {
+    match range.split_once('/') {
         Some(("*", _)) => true,
         Some((kind, "*")) => own.split('/').next() == Some(kind),
-        _ => own == liked || (liked == "application/json" && own.ends_with("+json")),
+        _ => own == range || (range == "application/json" && own.ends_with("+json")),
     }
 }

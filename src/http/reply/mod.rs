@@ -1,8 +1,109 @@
-//! What replies are made of: problem details, freshness, media types, ranges, HTML, streams.
+//! What replies are made of: status, headers and body, problem details, freshness, media types, ranges, HTML, streams.
 
+pub(crate) mod etag;
 pub(crate) mod freshness;
+pub(crate) mod geojson;
 pub(crate) mod html;
+pub(crate) mod links;
 pub(crate) mod media;
+pub(crate) mod numbers;
 pub(crate) mod problem;
 pub(crate) mod range;
 pub(crate) mod stream;
+
+use std::io;
+use std::pin::Pin;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, TryIntoHeaderPair};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use futures_util::Stream;
+
+/// A reply that can be made on any thread.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    headers: HeaderMap,
+    body: ReplyBody,
+    /// Whether the connection ends with the reply.
+    closes: bool,
+}
+
+type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+enum ReplyBody {
+    Empty,
+    Bytes(Bytes),
+    Stream(ByteStream),
+}
+
+impl Reply {
+    pub(crate) fn new(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: ReplyBody::Empty, closes: false }
+    }
+
+    /// Sets a header; one that cannot be written is left out.
+    #[must_use]
+    pub(crate) fn header(mut self, pair: impl TryIntoHeaderPair) -> Self {
+        self.set_header(pair);
+        self
+    }
+
+    /// Sets a header; one that cannot be written is left out.
+    pub(crate) fn set_header(&mut self, pair: impl TryIntoHeaderPair) {
+        if let Ok((name, value)) = pair.try_into_pair() {
+            self.headers.insert(name, value);
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn body(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.body = ReplyBody::Bytes(bytes.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn stream(mut self, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        self.body = ReplyBody::Stream(Box::pin(stream));
+        self
+    }
+
+    /// Ends the connection with the reply.
+    #[must_use]
+    pub(crate) fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// A reply to a conditional request: the same headers, without content.
+    #[must_use]
+    pub(crate) fn not_modified(mut self) -> Self {
+        self.status = StatusCode::NOT_MODIFIED;
+        self.headers.remove(header::CONTENT_TYPE);
+        self.body = ReplyBody::Empty;
+        self
+    }
+}
+
+impl From<Reply> for HttpResponse {
+    fn from(reply: Reply) -> Self {
+        let mut builder = HttpResponseBuilder::new(reply.status);
+        for (name, value) in reply.headers {
+            builder.append_header((name, value));
+        }
+        if reply.closes {
+            builder.force_close();
+        }
+        match reply.body {
+            ReplyBody::Empty => builder.finish(),
+            ReplyBody::Bytes(bytes) => builder.body(bytes),
+            ReplyBody::Stream(stream) => builder.streaming(stream),
+        }
+    }
+}

@@ -1,12 +1,13 @@
 //! What we say when it is wrong: every refusal as RFC 9457 problem details, in one table.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::exchange::feature_json::FeatureError;
+use crate::http::reply::Reply;
 use crate::model::EditError;
 use crate::store::{self, Remedy};
 
@@ -61,7 +62,7 @@ pub(crate) enum Problem {
         /// What was tried.
         method: String,
         /// What is taken.
-        allowed: &'static str,
+        allowed: String,
     },
     /// As many are served at once as may be.
     TooMany {
@@ -84,12 +85,17 @@ pub(crate) enum Problem {
         /// What was given.
         given: String,
         /// What is taken.
-        accepted: &'static str,
+        accepted: String,
     },
     /// The body is longer than may be.
     TooLarge {
         /// Most bytes that are taken.
         limit_bytes: usize,
+    },
+    /// The body did not arrive in time.
+    BodyTimeout {
+        /// How long it may take, seconds.
+        timeout_s: u64,
     },
     /// A writer without the token.
     NoToken,
@@ -138,17 +144,20 @@ impl From<store::StoreError> for Problem {
                     Self::Unavailable
                 }
                 Remedy::Permission => Self::WritesAreOff,
-                Remedy::Repair => {
-                    let incident = format!("{:08x}", crc32fast::hash(format!("{error:?}").as_bytes()));
-                    tracing::error!(%error, incident, "a write failed");
-                    Self::Ours { incident }
-                }
+                Remedy::Repair => Self::internal(&error),
             },
         }
     }
 }
 
 impl Problem {
+    /// A failure of the server itself. The log has the details; the caller gets a reference to them.
+    pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
+        let incident = format!("{:016x}", RandomState::new().hash_one(error.to_string()));
+        tracing::error!(%error, incident, "a request failed");
+        Self::Ours { incident }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::InvalidParameter { .. } | Self::MissingParameter { .. } | Self::UnknownParameter { .. } => {
@@ -160,11 +169,14 @@ impl Problem {
             Self::InvalidContent { .. } | Self::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::NotFromHere | Self::WritesAreOff | Self::NotOurs { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
-            Self::EditRefused { reason: EditError::Changed(_), .. } => StatusCode::PRECONDITION_FAILED,
+            Self::EditRefused { reason: EditError::Changed(_) | EditError::Absent | EditError::Exists, .. } => {
+                StatusCode::PRECONDITION_FAILED
+            }
             Self::Ours { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -182,12 +194,16 @@ impl Problem {
             Self::InvalidContent { .. } => ("invalid-content", "What was sent does not fit the layer"),
             Self::WrongMediaType { .. } => ("unsupported-media-type", "The body is of a kind that is not taken here"),
             Self::TooLarge { .. } => ("content-too-large", "The body is too long"),
+            Self::BodyTimeout { .. } => ("body-timeout", "The body did not arrive in time"),
             Self::NoToken => ("unauthorized", "Writers must show the token"),
             Self::NotFromHere => ("loopback-only", "Only this machine may write"),
             Self::WritesAreOff => ("writes-disabled", "Nobody may write here"),
             Self::EditRefused { reason: EditError::NotThere, .. } => ("feature-not-found", "There is no such feature"),
             Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id is taken"),
-            Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature was changed since"),
+            Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature has been changed"),
+            Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
+                ("precondition-failed", "The feature does not meet the precondition")
+            }
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
             Self::NotOurs { .. } => ("read-only-layer", "The layer belongs to another program"),
             Self::Unavailable => ("unavailable", "The store does not answer now"),
@@ -231,6 +247,9 @@ impl Problem {
                 json!({"parameter": "Content-Type", "value": given, "accepted": accepted})
             }
             Self::TooLarge { limit_bytes } => json!({"parameter": "body", "accepted": limit_bytes}),
+            Self::BodyTimeout { timeout_s } => {
+                json!({"parameter": "body", "accepted": format!("a body within {timeout_s} s")})
+            }
             Self::NoToken => json!({"parameter": "Authorization", "accepted": "Bearer and the token"}),
             Self::EditRefused { edit, reason: EditError::Changed(now) } => {
                 json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
@@ -276,6 +295,7 @@ impl fmt::Display for Problem {
                 write!(f, "the body says it is {given:?}; accepted: {accepted}")
             }
             Self::TooLarge { limit_bytes } => write!(f, "at most {limit_bytes} bytes are taken"),
+            Self::BodyTimeout { timeout_s } => write!(f, "the body did not arrive within {timeout_s} s"),
             Self::NoToken => f.write_str(
                 "give the header Authorization: Bearer TOKEN; the server's log names the file that holds the token",
             ),
@@ -290,26 +310,16 @@ impl fmt::Display for Problem {
     }
 }
 
-impl ResponseError for Problem {
-    fn status_code(&self) -> StatusCode {
-        self.status()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status());
-        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        if let Self::MethodNotAllowed { allowed, .. } = self {
-            response.insert_header((header::ALLOW, *allowed));
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let mut reply = Self::new(problem.status()).header((header::CONTENT_TYPE, "application/problem+json"));
+        match &problem {
+            Problem::MethodNotAllowed { allowed, .. } => reply.set_header((header::ALLOW, allowed.as_str())),
+            Problem::Unavailable => reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S)),
+            Problem::NoToken => reply.set_header((header::WWW_AUTHENTICATE, "Bearer realm=\"onemap\"")),
+            Problem::TooMany { retry_after_s, .. } => reply.set_header((header::RETRY_AFTER, *retry_after_s)),
+            _ => {}
         }
-        if *self == Self::Unavailable {
-            response.insert_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S));
-        }
-        if *self == Self::NoToken {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"onemap\""));
-        }
-        if let Self::TooMany { retry_after_s, .. } = self {
-            response.insert_header((header::RETRY_AFTER, *retry_after_s));
-        }
-        response.body(self.body().to_string())
+        reply.body(problem.body().to_string())
     }
 }

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 
 /// What of a file is asked for.
 pub(crate) enum Asked {
@@ -17,8 +16,8 @@ pub(crate) enum Asked {
 
 /// Reads the header Range for a file of so many bytes and this tag. Several parts at once are answered with the whole,
 /// as is a part of a file that has changed since.
-pub(crate) fn asked_range(request: &HttpRequest, tag: &str, length: usize) -> Asked {
-    let text = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+pub(crate) fn asked_range(headers: &HeaderMap, tag: &str, length: usize) -> Asked {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::IF_RANGE).is_some_and(|known| known != tag) {
         return Asked::Whole;
     }

@@ -1,30 +1,21 @@
 //! OGC API Tiles (OGC 20-057): grids, tile sets of the whole map and of one collection, and their tiles.
 
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
 
 use crate::geodesy::reference::CRS84;
 use crate::geodesy::{Envelope, LonLat};
-use crate::http::AppState;
+use crate::http::call::Call;
 use crate::http::ogc::schemas::{Purpose, schema};
-use crate::http::ogc::{FORM, REL, base, link, own_links};
-use crate::http::params::{QueryParams, layer};
-use crate::http::reply::freshness::RequestSnapshot;
-use crate::http::reply::media::{JSON, MediaType, negotiate};
+use crate::http::params::spec;
+use crate::http::reply::Reply;
+use crate::http::reply::links::{REL, encode, link, own_links};
+use crate::http::reply::media::JSON;
 use crate::http::reply::problem::Problem;
-use crate::http::tiles::xyz::{Chosen, MAX_ZOOM, kept_tile, named_layers};
+use crate::http::tiles::xyz::{Chosen, MAX_ZOOM, finished_tile, kept_tile, named_layers};
 use crate::model::schema::GeometryKind;
-use crate::snapshot::{Layer, Snapshot};
-use crate::tile::cache::TileCache;
+use crate::snapshot::Layer;
 use crate::tile::{InvalidAddress, MEDIA_TYPE, TileAddress, TileMatrixSet};
 
-/// Parameters of tile sets and tiles of the whole map.
-pub(crate) const OF_MAP: [&str; 2] = ["f", "collections"];
-
-/// Parameters of a tile of a collection.
-pub(crate) const OF_COLLECTION_TILE: [&str; 6] = ["f", "filter", "filter-lang", "filter-crs", "datetime", "ids"];
-
-const TILE: MediaType = MediaType { name: "mvt", media_type: MEDIA_TYPE, title: "Mapbox Vector Tile" };
 /// Cells of a tile's side in a grid's description; vector tiles are finer.
 const CELLS: f64 = 256.0;
 /// Metres of a degree on the equator, by which scales are told in degrees.
@@ -78,8 +69,8 @@ const SETS: [PublishedTileMatrixSet; 3] = [
     },
 ];
 
-/// Names of the grids.
-pub(crate) fn grid_names() -> Vec<&'static str> {
+/// Ids of the tile matrix sets.
+pub(crate) fn tile_matrix_set_ids() -> Vec<&'static str> {
     SETS.iter().map(|set| set.id).collect()
 }
 
@@ -130,7 +121,7 @@ impl PublishedTileMatrixSet {
             "crs": self.crs,
             "orderedAxes": self.axes,
             "tileMatrices": self.zooms().map(matrix).collect::<Vec<_>>(),
-            "links": [link(&format!("{base}/tileMatrixSets/{}", self.id), "self", "application/json", "This grid")],
+            "links": [link(&format!("{base}/tileMatrixSets/{}", self.id), "self", "application/json", "The tile matrix set")],
         });
         if let (Some(uri), Some((_, scales))) = (self.uri(), self.registered) {
             json["uri"] = json!(uri);
@@ -163,12 +154,10 @@ impl PublishedTileMatrixSet {
     }
 }
 
-pub(crate) async fn tile_matrix_sets(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-) -> Result<HttpResponse, Problem> {
-    only_json(&request)?;
-    let base = base(&request, &state);
+/// `GET /ogc/tileMatrixSets`.
+pub(crate) fn tile_matrix_sets(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.media_type()?;
+    let base = call.ogc_base();
     let set = |set: &PublishedTileMatrixSet| {
         let href = format!("{base}/tileMatrixSets/{}", set.id);
         let mut json = json!({"id": set.id, "title": set.title, "crs": set.crs});
@@ -178,126 +167,94 @@ pub(crate) async fn tile_matrix_sets(
         json["links"] = json!([link(&href, &format!("{REL}tiling-scheme"), "application/json", set.title)]);
         json
     };
-    Ok(RequestSnapshot::now(&state).json(json!({"tileMatrixSets": SETS.iter().map(set).collect::<Vec<_>>()})))
+    Ok(call.current.json(json!({"tileMatrixSets": SETS.iter().map(set).collect::<Vec<_>>()})))
 }
 
-pub(crate) async fn tile_matrix_set(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    only_json(&request)?;
-    let set = PublishedTileMatrixSet::named(&path)?;
-    Ok(RequestSnapshot::now(&state).json(set.describe(&base(&request, &state))))
+/// `GET /ogc/tileMatrixSets/{tileMatrixSetId}`.
+pub(crate) fn tile_matrix_set(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.media_type()?;
+    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
+    Ok(call.current.json(set.describe(&call.ogc_base())))
 }
 
-pub(crate) async fn tilesets(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let wanted = OfMap::read(&request)?;
-    let current = RequestSnapshot::now(&state);
-    let layers = wanted.layers(&current.snapshot)?;
-    Ok(list(&state, &current, &layers, &format!("{}/tiles", base(&request, &state)), &wanted.query()))
+/// `GET /ogc/tiles`.
+pub(crate) fn tilesets(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.media_type()?;
+    let own = format!("{}/tiles", call.ogc_base());
+    Ok(list(call, &layers_of_map(call)?, &own, &query_of_map(call)))
 }
 
-pub(crate) async fn tileset(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let wanted = OfMap::read(&request)?;
-    let (current, set) = (RequestSnapshot::now(&state), PublishedTileMatrixSet::named(&path)?);
-    let layers = wanted.layers(&current.snapshot)?;
-    let base = base(&request, &state);
-    Ok(current.json(describe(&state, &layers, set, &base, &format!("{base}/tiles"), &wanted.query())))
+/// `GET /ogc/tiles/{tileMatrixSetId}`.
+pub(crate) fn tileset(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.media_type()?;
+    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
+    let own = format!("{}/tiles", call.ogc_base());
+    Ok(call.current.json(describe(call, &layers_of_map(call)?, set, &own, &query_of_map(call))))
 }
 
-pub(crate) async fn tile(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    cache: web::Data<TileCache>,
-    path: web::Path<(String, String, String, String)>,
-) -> Result<HttpResponse, Problem> {
-    let wanted = OfMap::read(&request)?;
-    let (set, matrix, row, column) = path.into_inner();
-    let address = PublishedTileMatrixSet::named(&set)?.address(&matrix, &row, &column)?;
-    let current = RequestSnapshot::now(&state);
-    let layers = wanted.layers(&current.snapshot)?;
-    let all = Chosen::read(&QueryParams::none(), &layers)?;
-    Ok(kept_tile(&request, &state, &cache, &current, &layers, address, &all))
+/// A tile of the whole map from memory, if it is there.
+pub(crate) fn kept_map_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
+    call.format()?;
+    let layers = layers_of_map(call)?;
+    Ok(kept_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
 }
 
-pub(crate) async fn tilesets_of_collection(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    only_json(&request)?;
-    let current = RequestSnapshot::now(&state);
-    let layer = layer(&current.snapshot, "collection", &path)?;
-    let own = format!("{}/collections/{path}/tiles", base(&request, &state));
-    Ok(list(&state, &current, &[layer], &own, ""))
+/// `GET /ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
+pub(crate) fn map_tile(call: &Call<'_>) -> Result<Reply, Problem> {
+    let layers = layers_of_map(call)?;
+    Ok(finished_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
 }
 
-pub(crate) async fn tileset_of_collection(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
-    only_json(&request)?;
-    let current = RequestSnapshot::now(&state);
-    let (collection, set) = path.into_inner();
-    let layer = layer(&current.snapshot, "collection", &collection)?;
-    let (base, set) = (base(&request, &state), PublishedTileMatrixSet::named(&set)?);
-    let own = format!("{base}/collections/{collection}/tiles");
-    Ok(current.json(describe(&state, &[layer], set, &base, &own, "")))
+/// `GET /ogc/collections/{collectionId}/tiles`.
+pub(crate) fn tilesets_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.media_type()?;
+    let layer = call.collection()?;
+    let own = format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id);
+    Ok(list(call, &[layer], &own, ""))
 }
 
-pub(crate) async fn tile_of_collection(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    cache: web::Data<TileCache>,
-    path: web::Path<(String, String, String, String, String)>,
-) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &OF_COLLECTION_TILE)?;
-    parameters.form(&[TILE.name])?;
-    let (collection, set, matrix, row, column) = path.into_inner();
-    let current = RequestSnapshot::now(&state);
-    let layer = layer(&current.snapshot, "collection", &collection)?;
-    let address = PublishedTileMatrixSet::named(&set)?.address(&matrix, &row, &column)?;
-    let chosen = Chosen::read(&parameters, &[layer])?;
-    Ok(kept_tile(&request, &state, &cache, &current, &[layer], address, &chosen))
+/// `GET /ogc/collections/{collectionId}/tiles/{tileMatrixSetId}`.
+pub(crate) fn tileset_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.media_type()?;
+    let layer = call.collection()?;
+    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
+    let own = format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id);
+    Ok(call.current.json(describe(call, &[layer], set, &own, "")))
 }
 
-/// Collections of the map that are asked for.
-struct OfMap(QueryParams);
+/// A tile of a collection from memory, if it is there.
+pub(crate) fn kept_collection_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
+    call.format()?;
+    let layers = [call.collection()?];
+    Ok(kept_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
+}
 
-impl OfMap {
-    fn read(request: &HttpRequest) -> Result<Self, Problem> {
-        let parameters = QueryParams::read(request, &OF_MAP)?;
-        parameters.form(&[JSON.name, TILE.name])?;
-        Ok(Self(parameters))
-    }
+/// `GET /ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
+pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
+    let layers = [call.collection()?];
+    Ok(finished_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
+}
 
-    fn layers<'a>(&self, snapshot: &'a Snapshot) -> Result<Vec<&'a Layer>, Problem> {
-        match self.0.get("collections") {
-            Some(names) => named_layers(snapshot, names),
-            None => Ok(snapshot.layers().iter().map(|layer| &**layer).collect()),
-        }
-    }
-
-    fn query(&self) -> String {
-        self.0
-            .get("collections")
-            .map(|names| format!("?collections={}", crate::http::ogc::encode(names)))
-            .unwrap_or_default()
+/// The collections of the map that are asked for; all without the parameter.
+fn layers_of_map<'a>(call: &'a Call<'_>) -> Result<Vec<&'a Layer>, Problem> {
+    match call.params.get(&spec::COLLECTIONS) {
+        Some(names) => named_layers(&call.current.snapshot, names),
+        None => Ok(call.current.snapshot.layers().iter().map(|layer| &**layer).collect()),
     }
 }
 
-fn only_json(request: &HttpRequest) -> Result<(), Problem> {
-    negotiate(request, &QueryParams::read(request, &FORM)?, &[JSON]).map(drop)
+fn query_of_map(call: &Call<'_>) -> String {
+    let names = call.params.get(&spec::COLLECTIONS);
+    names.map(|names| format!("?collections={}", encode(names))).unwrap_or_default()
 }
 
-fn list(state: &AppState, current: &RequestSnapshot, layers: &[&Layer], own: &str, query: &str) -> HttpResponse {
-    let title = title(state, layers);
+fn address(call: &Call<'_>) -> Result<TileAddress, Problem> {
+    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
+    set.address(call.segment("tileMatrix"), call.segment("tileRow"), call.segment("tileCol"))
+}
+
+fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Reply {
+    let title = title(call, layers);
     let set = |set: &PublishedTileMatrixSet| {
         let href = format!("{own}/{}{query}", set.id);
         let scheme = own.split("/ogc/").next().unwrap_or_default();
@@ -317,25 +274,19 @@ fn list(state: &AppState, current: &RequestSnapshot, layers: &[&Layer], own: &st
         json
     };
     let links = own_links(&format!("{own}{query}"), JSON, &[JSON]);
-    current.json(json!({"links": links, "tilesets": SETS.iter().map(set).collect::<Vec<_>>()}))
+    call.current.json(json!({"links": links, "tilesets": SETS.iter().map(set).collect::<Vec<_>>()}))
 }
 
-fn title(state: &AppState, layers: &[&Layer]) -> String {
+fn title(call: &Call<'_>, layers: &[&Layer]) -> String {
     match layers {
         [layer] => layer.schema().title.zh.clone(),
-        _ if layers.len() == state.catalog.layers.len() => "一张图 The whole map".to_owned(),
+        _ if layers.len() == call.current.snapshot.layers().len() => "一张图 The whole map".to_owned(),
         _ => layers.iter().map(|layer| layer.schema().title.zh.as_str()).collect::<Vec<_>>().join("、"),
     }
 }
 
-fn describe(
-    state: &AppState,
-    layers: &[&Layer],
-    set: &PublishedTileMatrixSet,
-    base: &str,
-    own: &str,
-    query: &str,
-) -> Json {
+fn describe(call: &Call<'_>, layers: &[&Layer], set: &PublishedTileMatrixSet, own: &str, query: &str) -> Json {
+    let base = call.ogc_base();
     let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));
     let bounds = bounds.unwrap_or(Envelope::WORLD);
     let corners = |bounds: &Envelope| json!({"lowerLeft": [bounds.west(), bounds.south()], "upperRight": [bounds.east(), bounds.north()], "crs": CRS84});
@@ -351,7 +302,7 @@ fn describe(
             "dataType": "vector",
             "minTileMatrix": (first + set.first).to_string(),
             "maxTileMatrix": (last + set.first).to_string(),
-            "propertiesSchema": schema(&state.catalog, own, Purpose::Features, &address),
+            "propertiesSchema": schema(&call.state.catalog, &call.caller.view(own), Purpose::Features, &address),
         });
         let dimension = match own.geometry {
             GeometryKind::Point => Some(0),
@@ -372,7 +323,7 @@ fn describe(
         link(&format!("{own}/{}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{query}", set.id), "item", MEDIA_TYPE, "Tiles");
     template["templated"] = json!(true);
     let mut json = json!({
-        "title": title(state, layers),
+        "title": title(call, layers),
         "dataType": "vector",
         "crs": set.crs,
         "boundingBox": corners(&bounds),

@@ -1,87 +1,114 @@
 //! Vector tiles by column and row, and TileJSON 3.0 that describes them.
 
-use actix_web::http::header::{AcceptEncoding, Encoding, Header};
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, AcceptEncoding, Encoding, from_comma_delimited};
+use actix_web::web::Bytes;
 use serde_json::{Map, Value as Json, json};
 
 use crate::geodesy::Envelope;
-use crate::http::AppState;
-use crate::http::api::coverage::CoverageLayer;
-use crate::http::ogc::encode;
+use crate::http::api::coverage::{LAYER_ID, coverage_layer};
+use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
-use crate::http::params::{QueryParams, invalid, layer, origin};
-use crate::http::reply::freshness::{RequestSnapshot, etag, is_known};
+use crate::http::params::auth::Caller;
+use crate::http::params::{invalid, layer, spec};
+use crate::http::reply::Reply;
+use crate::http::reply::etag::{etag, tagged};
+use crate::http::reply::links::encode;
 use crate::http::reply::problem::Problem;
-use crate::model::{FieldType, View};
+use crate::model::FieldType;
 use crate::query::filter::Filter;
 use crate::snapshot::{Layer, Row, Snapshot};
-use crate::tile::cache::{ContentEncoding, TileCache, TileRequest};
+use crate::tile::cache::{CachedTile, ContentEncoding, TileRequest};
 use crate::tile::{self, FeatureFilter, InvalidAddress, TileAddress, TileMatrixSet};
 
 /// Zoom beyond which viewers enlarge tiles instead of asking for more.
 pub(crate) const MAX_ZOOM: u8 = 16;
-/// Parameters of a tile.
-pub(crate) const OF_TILE: [&str; 6] = ["v", "filter", "filter-lang", "filter-crs", "datetime", "ids"];
-/// Parameters of TileJSON: those of its tiles.
-pub(crate) const OF_TILEJSON: [&str; 5] = ["filter", "filter-lang", "filter-crs", "datetime", "ids"];
 /// Most layers of one tile.
 const MAX_LAYERS: usize = 64;
 
-pub(crate) async fn tilejson(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    coverage: web::Data<CoverageLayer>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let parameters = QueryParams::read(&request, &OF_TILEJSON)?;
-    let current = RequestSnapshot::now(&state);
-    let made;
-    let layers = if *path == CoverageLayer::ID {
-        made = coverage.of(&current.snapshot)?;
-        vec![&*made]
-    } else {
-        named_layers(&current.snapshot, &path)?
-    };
-    Chosen::read(&parameters, &layers)?;
-    let query: Vec<String> = parameters.pairs().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+/// `GET /tiles/{layers}`.
+pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
+    let path = call.segment("layers");
+    let layers = TileLayers::named(call, path)?;
+    let layers = layers.refs();
+    Chosen::read(call, &layers)?;
+    let query: Vec<String> = call.params.pairs().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    let base = origin(&request, state.public_url.as_deref());
     let bounds =
         layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD);
     let min_zoom = layers.iter().map(|layer| layer.schema().min_zoom).min().unwrap_or(0);
-    Ok(current.json(json!({
+    Ok(call.current.json(json!({
         "tilejson": "3.0.0",
-        "name": path.as_str(),
+        "name": path,
         "scheme": "xyz",
-        "tiles": [format!("{base}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}")],
+        "tiles": [format!("{}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}", call.origin())],
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),
-        "vector_layers": layers.iter().map(|layer| describe(layer)).collect::<Vec<_>>(),
+        "vector_layers": layers.iter().map(|layer| describe(call.caller, layer)).collect::<Vec<_>>(),
     })))
 }
 
-pub(crate) async fn tile(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    cache: web::Data<TileCache>,
-    coverage: web::Data<CoverageLayer>,
-    path: web::Path<(String, String, String, String)>,
-) -> Result<HttpResponse, Problem> {
-    // Some callers put a version into the address to make it a new one for caches; the answer is always the newest.
-    let parameters = QueryParams::read(&request, &OF_TILE)?;
-    let (names, z, x, y) = path.into_inner();
-    let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
-    let current = RequestSnapshot::now(&state);
-    if names == CoverageLayer::ID {
+/// A tile from memory, if it is there: answered by the web thread.
+pub(crate) fn kept(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
+    let Some(layers) = TileLayers::stored(call, call.segment("layers"))? else { return Ok(None) };
+    let layers = layers.refs();
+    let chosen = Chosen::read(call, &layers)?;
+    Ok(kept_tile(call, &layers, xyz_address(call)?, &chosen))
+}
+
+/// `GET /tiles/{layers}/{z}/{x}/{y}`.
+pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
+    let layers = TileLayers::named(call, call.segment("layers"))?;
+    let address = xyz_address(call)?;
+    if let TileLayers::Derived(layer) = &layers {
         // It depends on what is far from the tile, so it is not kept by what changes in it.
-        let bytes = tile::render(&[&*coverage.of(&current.snapshot)?], address(&z, &x, y)?, None);
-        return Ok(loose_tile(&request, &current, bytes));
+        let bytes = tile::render(&[layer], address, None);
+        let tag = etag(&bytes);
+        let reply = tagged(call, call.current.reply(tile::MEDIA_TYPE), &tag);
+        return Ok(if bytes.is_empty() {
+            reply.status(StatusCode::NO_CONTENT)
+        } else {
+            with_body(reply, bytes.into())
+        });
     }
-    let layers = named_layers(&current.snapshot, &names)?;
-    let chosen = Chosen::read(&parameters, &layers)?;
-    Ok(kept_tile(&request, &state, &cache, &current, &layers, address(&z, &x, y)?, &chosen))
+    let layers = layers.refs();
+    let chosen = Chosen::read(call, &layers)?;
+    Ok(finished_tile(call, &layers, address, &chosen))
+}
+
+/// The layers of a tile.
+enum TileLayers<'a> {
+    Stored(Vec<&'a Layer>),
+    /// A layer that is computed from others.
+    Derived(Arc<Layer>),
+}
+
+impl<'a> TileLayers<'a> {
+    fn named(call: &'a Call<'_>, names: &str) -> Result<Self, Problem> {
+        if names == LAYER_ID {
+            if let Some((name, value)) = call.params.pairs().find(|(name, _)| *name != spec::VERSION.name) {
+                let accepted = "no filter, datetime or ids for this layer";
+                return Err(invalid(name, value, "a derived layer cannot be filtered", accepted));
+            }
+            return coverage_layer(call).map(Self::Derived);
+        }
+        named_layers(&call.current.snapshot, names).map(Self::Stored)
+    }
+
+    /// The layers, if none is computed.
+    fn stored(call: &'a Call<'_>, names: &str) -> Result<Option<Self>, Problem> {
+        if names == LAYER_ID { Ok(None) } else { Self::named(call, names).map(Some) }
+    }
+
+    fn refs(&self) -> Vec<&Layer> {
+        match self {
+            Self::Stored(layers) => layers.clone(),
+            Self::Derived(layer) => vec![layer],
+        }
+    }
 }
 
 /// Which features of each layer a tile shows.
@@ -95,8 +122,8 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// # Errors
     /// When a parameter cannot be understood, or one of the layers has no such property.
-    pub(crate) fn read(parameters: &QueryParams, layers: &[&Layer]) -> Result<Self, Problem> {
-        let of = |layer: &&Layer| filters_of(parameters, &View::public(layer.schema()));
+    pub(crate) fn read(call: &Call<'_>, layers: &[&Layer]) -> Result<Self, Problem> {
+        let of = |layer: &&Layer| filters_of(&call.params, &call.caller.view(layer.schema()));
         let filters: Vec<Vec<Filter>> = layers.iter().map(of).collect::<Result<_, _>>()?;
         let names = filters.iter().flatten().map(Filter::canonical);
         let has_any = filters.iter().any(|filters| !filters.is_empty());
@@ -111,56 +138,54 @@ impl Chosen {
     }
 }
 
-/// A tile from those that are kept.
-pub(crate) fn kept_tile(
-    request: &HttpRequest,
-    state: &AppState,
-    cache: &TileCache,
-    current: &RequestSnapshot,
+/// A tile, if it is kept and still right.
+pub(crate) fn kept_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Option<Reply> {
+    with_request(call, layers, address, chosen, |request| call.state.tiles.kept(request)).map(|tile| reply(call, &tile))
+}
+
+/// A tile, kept or made now.
+pub(crate) fn finished_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Reply {
+    let tile = with_request(call, layers, address, chosen, |request| call.state.tiles.get(request));
+    reply(call, &tile)
+}
+
+fn with_request<T>(
+    call: &Call<'_>,
     layers: &[&Layer],
     address: TileAddress,
     chosen: &Chosen,
-) -> HttpResponse {
-    let packing = packing(request);
+    run: impl FnOnce(TileRequest<'_>) -> T,
+) -> T {
     let holds = |layer: usize, row: &Row<'_>| chosen.filters[layer].iter().all(|filter| filter.matches(row));
     let choice = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-    let tile =
-        cache.get(TileRequest { head: &state.head, snapshot: &current.snapshot, layers, address, packing, choice });
-    let mut response = current.respond(tile::MEDIA_TYPE);
+    let (head, snapshot) = (&*call.state.snapshots, &*call.current.snapshot);
+    run(TileRequest { head, snapshot, layers, address, packing: packing(call), choice })
+}
+
+fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
+    let reply = call.current.reply(tile::MEDIA_TYPE).header((header::VARY, "Accept, Accept-Encoding"));
     if tile.bytes().is_empty() {
-        return response.status(StatusCode::NO_CONTENT).finish();
+        return reply.status(StatusCode::NO_CONTENT);
     }
-    response.insert_header((header::ETAG, tile.tag())).insert_header((header::VARY, "Accept-Encoding"));
-    if is_known(request, tile.tag()) {
-        return response.status(StatusCode::NOT_MODIFIED).finish();
-    }
-    match tile.packing() {
-        ContentEncoding::Plain => &mut response,
-        ContentEncoding::Gzip => response.insert_header(header::ContentEncoding::Gzip),
-        ContentEncoding::Brotli => response.insert_header(header::ContentEncoding::Brotli),
+    let reply = tagged(call, reply, tile.tag());
+    let reply = match tile.packing() {
+        ContentEncoding::Plain => reply,
+        ContentEncoding::Gzip => reply.header(header::ContentEncoding::Gzip),
+        ContentEncoding::Brotli => reply.header(header::ContentEncoding::Brotli),
     };
-    response.body(tile.bytes().clone())
+    with_body(reply, tile.bytes().clone())
 }
 
-/// A tile that is not kept.
-fn loose_tile(request: &HttpRequest, current: &RequestSnapshot, bytes: Vec<u8>) -> HttpResponse {
-    let mut response = current.respond(tile::MEDIA_TYPE);
-    if bytes.is_empty() {
-        return response.status(StatusCode::NO_CONTENT).finish();
-    }
-    let tag = etag(&bytes);
-    response.insert_header((header::ETAG, tag.as_str()));
-    if is_known(request, &tag) {
-        return response.status(StatusCode::NOT_MODIFIED).finish();
-    }
-    response.body(bytes)
+/// Adds the content, unless the caller has it already.
+fn with_body(reply: Reply, bytes: Bytes) -> Reply {
+    if reply.status == StatusCode::NOT_MODIFIED { reply } else { reply.body(bytes) }
 }
 
-/// The packing that the caller likes best of those that tiles are kept in.
-fn packing(request: &HttpRequest) -> ContentEncoding {
+/// The encoding that the caller prefers of those that tiles are kept in.
+fn packing(call: &Call<'_>) -> ContentEncoding {
     let kept = [Encoding::brotli(), Encoding::gzip(), Encoding::identity()];
-    let accepted = AcceptEncoding::parse(request).ok();
-    match accepted.and_then(|accepted| accepted.negotiate(kept.iter())) {
+    let accepted = from_comma_delimited(call.headers.get_all(header::ACCEPT_ENCODING)).map(AcceptEncoding).ok();
+    match accepted.as_ref().and_then(|accepted| accepted.negotiate(kept.iter())) {
         Some(Encoding::Known(header::ContentEncoding::Brotli)) => ContentEncoding::Brotli,
         Some(Encoding::Known(header::ContentEncoding::Gzip)) => ContentEncoding::Gzip,
         _ => ContentEncoding::Plain,
@@ -174,14 +199,16 @@ pub(crate) fn named_layers<'a>(snapshot: &'a Snapshot, names: &str) -> Result<Ve
     for name in names.split(',') {
         let next = layer(snapshot, "layer", name)?;
         if layers.iter().any(|layer| layer.schema().id == next.schema().id) || layers.len() == MAX_LAYERS {
-            return Err(invalid("layers", names, "a layer stands more than once", accepted));
+            return Err(invalid("layers", names, "a layer is given more than once, or there are too many", accepted));
         }
         layers.push(next);
     }
     Ok(layers)
 }
 
-fn address(z: &str, x: &str, y: &str) -> Result<TileAddress, Problem> {
+fn xyz_address(call: &Call<'_>) -> Result<TileAddress, Problem> {
+    let (z, x, y) = (call.segment("z"), call.segment("x"), call.segment("y"));
+    let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
     let number = |name: &str, text: &str| {
         text.parse::<u32>().map_err(|_| invalid(name, text, "it is not a whole number", "a whole number"))
     };
@@ -197,10 +224,10 @@ fn address(z: &str, x: &str, y: &str) -> Result<TileAddress, Problem> {
     })
 }
 
-fn describe(layer: &Layer) -> Json {
+fn describe(caller: Caller, layer: &Layer) -> Json {
     let schema = layer.schema();
     let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
-    for (_, field) in View::public(schema).fields().filter(|(_, field)| field.in_tiles) {
+    for (_, field) in caller.view(schema).fields().filter(|(_, field)| field.in_tiles) {
         let kind = match field.field_type {
             FieldType::Boolean => "Boolean",
             FieldType::Integer | FieldType::Real => "Number",

@@ -1,0 +1,34 @@
+//! Codes by the names that people use, in Chinese and English.
+
+use crate::model::Catalog;
+use crate::model::catalog::{Code, CodeValue};
+use crate::model::schema::Label;
+use crate::snapshot::{Layer, Row};
+
+/// The type of a secondary hazard.
+pub(crate) fn hazard_type(catalog: &Catalog, layer: &Layer, row: &Row<'_>) -> Option<Label> {
+    let field = &layer.schema().roles.secondary_hazard.as_ref()?.field;
+    Some(label_of(catalog, layer, field, Some(layer.text(row, field)?)))
+}
+
+/// What people call a code of a field; 不明 where it is unknown.
+pub(crate) fn label_of(catalog: &Catalog, layer: &Layer, field: &str, code: Option<&str>) -> Label {
+    let schema = layer.schema();
+    match code {
+        Some(code) => {
+            let list = schema.position(field).and_then(|at| schema.fields[at].codes.as_ref());
+            label(catalog, list, code)
+        }
+        None => Label { zh: "不明".to_owned(), en: "Unknown".to_owned() },
+    }
+}
+
+/// What people call a code; the code itself where nobody says.
+pub(crate) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
+    let is_it = |own: &&Code| match &own.code {
+        CodeValue::Text(text) => text == code,
+        CodeValue::Integer(number) => number.to_string() == code,
+    };
+    let found = list.and_then(|list| catalog.codes.get(list)).and_then(|codes| codes.iter().find(is_it));
+    found.map_or_else(|| Label { zh: code.to_owned(), en: code.to_owned() }, |found| found.label.clone())
+}

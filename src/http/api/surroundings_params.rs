@@ -1,0 +1,103 @@
+//! A request for surroundings, read from parameters or a body: where to look, and how far.
+
+use serde_json::{Value as Json, json};
+
+use crate::clock;
+use crate::http::call::Call;
+use crate::http::params::crs::RequestCrs;
+use crate::http::params::param::Text;
+use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
+use crate::http::reply::problem::Problem;
+use crate::model::{Catalog, FeatureId};
+use crate::query::surroundings::{Area, SurroundingsQuery};
+use crate::snapshot::Snapshot;
+
+/// Most coordinates of an area.
+const MAX_COORDINATES: usize = 20_000;
+/// What can be named by its id, and the layer that it stands in.
+static ON_FILE: [(&Text, &str); 3] =
+    [(&spec::INCIDENT, "incidents"), (&spec::WARNING, "warnings"), (&spec::ZONE, "risk_zones")];
+
+/// What is asked, and what people call it.
+pub(crate) struct SurroundingsRequest {
+    pub(crate) ask: SurroundingsQuery,
+    pub(crate) title: Option<String>,
+    pub(crate) place: Json,
+}
+
+/// A point with rings, or a feature.
+pub(crate) fn read(call: &Call<'_>, frame: &RequestCrs) -> Result<SurroundingsRequest, Problem> {
+    let params = &call.params;
+    let on_file: Vec<(&'static str, &str, &str)> =
+        ON_FILE.iter().filter_map(|(param, layer)| Some((param.name, *layer, params.get(*param)?))).collect();
+    match (params.get(&spec::POINT), on_file.as_slice()) {
+        (_, []) => {
+            let at = frame.required_point(params, &spec::POINT)?;
+            let radii = rings(params, &call.state.catalog, params.get(&spec::KIND))?;
+            let place = json!({"point": frame.pair(at)});
+            Ok(SurroundingsRequest { ask: ask(Area::Rings(at, radii)), title: None, place })
+        }
+        (None, [feature]) => of_feature(params, &call.state.catalog, &call.current.snapshot, *feature),
+        (_, [(name, _, id), ..]) => {
+            let accepted = "one of point, incident, warning, zone";
+            Err(invalid(name, id, "it is given beside another place", accepted))
+        }
+    }
+}
+
+/// An area as GeoJSON in the body.
+pub(crate) fn read_body(call: &Call<'_>, frame: &RequestCrs) -> Result<SurroundingsRequest, Problem> {
+    let document = parse_json(&call.body)?;
+    let geometry = if document["type"] == "Feature" { &document["geometry"] } else { &document };
+    let shape = frame.shape("body", &geometry.to_string(), MAX_COORDINATES)?;
+    if !matches!(shape.geometry(), geo::Geometry::Polygon(_) | geo::Geometry::MultiPolygon(_)) {
+        let detail = "it is not an area";
+        return Err(invalid("body", &geometry["type"].to_string(), detail, "a GeoJSON Polygon or MultiPolygon"));
+    }
+    Ok(SurroundingsRequest { ask: ask(Area::Inside(Box::new(shape))), title: None, place: json!({"area": true}) })
+}
+
+fn ask(area: Area) -> SurroundingsQuery {
+    SurroundingsQuery { area, today: clock::today() }
+}
+
+/// Rings that are asked for, or those that a kind of incident has.
+fn rings(params: &QueryParams, catalog: &Catalog, kind: Option<&str>) -> Result<Vec<f64>, Problem> {
+    let Some(radii) = params.numbers(&spec::RADIUS_M)? else {
+        let kinds = &catalog.rings_m;
+        if let Some(kind) = params.get(&spec::KIND).filter(|kind| !kinds.contains_key(*kind)) {
+            let accepted: Vec<&str> = kinds.keys().map(String::as_str).collect();
+            return Err(invalid("kind", kind, "it has no rings of its own", &accepted.join(", ")));
+        }
+        let own = kind.and_then(|kind| kinds.get(kind)).or_else(|| kinds.get("default"));
+        return Ok(own.cloned().unwrap_or_else(|| vec![1_000.0]));
+    };
+    if !radii.is_sorted_by(|a, b| a < b) {
+        let given = params.get(&spec::RADIUS_M).unwrap_or_default();
+        return Err(invalid("radius_m", given, "the distances do not ascend", spec::RADIUS_M.accepted));
+    }
+    Ok(radii)
+}
+
+/// An area on file is looked at as it is; around a point there are the rings of its kind.
+fn of_feature(
+    parameters: &QueryParams,
+    catalog: &Catalog,
+    snapshot: &Snapshot,
+    (name, layer_id, id): (&'static str, &str, &str),
+) -> Result<SurroundingsRequest, Problem> {
+    let layer = layer(snapshot, "layer", layer_id)?;
+    let missing = || Problem::NotFound { what: name, value: id.chars().take(200).collect(), accepted: String::new() };
+    let row = FeatureId::new(id).ok().and_then(|id| layer.find(&id)).ok_or_else(missing)?;
+    let shape = row.shape().ok_or_else(|| invalid(name, id, "it has no place on the map", "one that has a place"))?;
+    let area = match shape.as_point() {
+        Some(at) => {
+            let kind = parameters.get(&spec::KIND).or_else(|| layer.text(&row, "kind"));
+            Area::Rings(at, rings(parameters, catalog, kind)?)
+        }
+        None => Area::Inside(Box::new(shape.clone())),
+    };
+    let title = layer.text(&row, "name").map(str::to_owned);
+    let place = json!({"layer": layer_id, "id": id, "name": title});
+    Ok(SurroundingsRequest { ask: ask(area), title, place })
+}

@@ -1,0 +1,145 @@
+//! What an endpoint of the interface is: one row that routes, authorises, schedules and documents it.
+
+use std::pin::Pin;
+
+use actix_web::http::Method;
+
+use crate::http::call::Call;
+use crate::http::params::param::Param;
+use crate::http::reply::Reply;
+use crate::http::reply::media::MediaType;
+use crate::http::reply::problem::Problem;
+
+/// An endpoint: a path, a method, and everything that the server and the API description need to know of it.
+pub(crate) struct Endpoint {
+    pub(crate) method: Verb,
+    /// Path template; `{name}` stands for a segment.
+    pub(crate) path: &'static str,
+    /// Operation id.
+    pub(crate) id: &'static str,
+    /// Section of the API description; `None` leaves the endpoint out of it.
+    pub(crate) tag: Option<&'static str>,
+    pub(crate) summary: &'static str,
+    pub(crate) access: Access,
+    pub(crate) thread: Thread,
+    pub(crate) handler: Handler,
+    pub(crate) params: &'static [&'static dyn Param],
+    /// Whether each property of the collection is a parameter too.
+    pub(crate) property_params: bool,
+    /// Media types that `f` and the Accept header choose from; the first is the default.
+    pub(crate) formats: &'static [MediaType],
+    pub(crate) body: Option<Body>,
+    pub(crate) replies: &'static [Success],
+}
+
+/// A method of HTTP that endpoints have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Patch => Method::PATCH,
+            Self::Delete => Method::DELETE,
+        }
+    }
+}
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody. Credentials that are wrong are ignored.
+    Public,
+    /// Everybody; credentials that are given must be right, and show more.
+    PublicOrToken,
+    /// Whoever holds the token, on this machine.
+    Token,
+}
+
+/// Where the handler runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thread {
+    /// On the thread that serves the connection: answers within microseconds.
+    Web,
+    /// On the pool for requests that somebody waits for.
+    Interactive,
+    /// On the pool for long requests, which gives way to the others.
+    Bulk,
+}
+
+type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, Problem>>>>;
+
+/// The function of an endpoint.
+pub(crate) enum Handler {
+    /// Runs on the endpoint's thread.
+    Sync(fn(&Call<'_>) -> Result<Reply, Problem>),
+    /// Looks for a finished reply on the web thread; where there is none, `make` runs on the endpoint's thread.
+    Cached { lookup: fn(&Call<'_>) -> Result<Option<Reply>, Problem>, make: fn(&Call<'_>) -> Result<Reply, Problem> },
+    /// Waits for the store or for events.
+    Async(fn(Call<'static>) -> ReplyFuture),
+}
+
+/// The body that a request must have.
+#[derive(Clone, Copy)]
+pub(crate) struct Body {
+    /// Media types that are accepted.
+    pub(crate) media_types: &'static [&'static str],
+    /// Name of its schema in the API description.
+    pub(crate) schema: &'static str,
+    pub(crate) max_bytes: usize,
+}
+
+/// A reply that is no problem.
+#[derive(Clone, Copy)]
+pub(crate) struct Success {
+    pub(crate) status: u16,
+    /// Empty where there is no content.
+    pub(crate) media_type: &'static str,
+    /// Name of its schema in the API description; empty for text and bytes.
+    pub(crate) schema: &'static str,
+}
+
+/// A reply of a status and media type, with the name of its schema.
+pub(crate) const fn ok(media_type: &'static str, schema: &'static str) -> Success {
+    Success { status: 200, media_type, schema }
+}
+
+/// A reply without content.
+pub(crate) const fn empty(status: u16) -> Success {
+    Success { status, media_type: "", schema: "" }
+}
+
+impl Endpoint {
+    /// GET (and HEAD) by everybody, on the web thread, without parameters; rows override what differs.
+    pub(crate) const fn get(path: &'static str, handler: fn(&Call<'_>) -> Result<Reply, Problem>) -> Self {
+        Self {
+            method: Verb::Get,
+            path,
+            id: "",
+            tag: None,
+            summary: "",
+            access: Access::Public,
+            thread: Thread::Web,
+            handler: Handler::Sync(handler),
+            params: &[],
+            property_params: false,
+            formats: &[],
+            body: None,
+            replies: &[],
+        }
+    }
+
+    /// Whether a server takes it: writes only where it has a token.
+    pub(crate) fn is_offered(&self, has_token: bool) -> bool {
+        self.access != Access::Token || has_token
+    }
+}

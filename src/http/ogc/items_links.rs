@@ -1,0 +1,64 @@
+//! Addresses of pages of features: this one, the next, the previous.
+
+use serde_json::Value as Json;
+
+use crate::http::ogc::items_params::{ItemsQuery, cursor_text};
+use crate::http::params::spec;
+use crate::http::reply::links::{encode, link, own_links};
+use crate::http::reply::media::{GEOJSON, ITEM_FORMATS, MediaType};
+use crate::query::items::Page;
+use crate::snapshot::Row;
+
+/// The address of the items of a collection.
+pub(crate) struct ItemsAddress {
+    pub(crate) own: String,
+}
+
+impl ItemsAddress {
+    /// With the parameters of a query, but from another place.
+    pub(crate) fn of(&self, query: &ItemsQuery<'_>, start: Option<(&str, &str)>) -> String {
+        let kept = query.parameters.pairs().filter(|(name, _)| !["f", "after", "before"].contains(name));
+        let query: Vec<String> =
+            kept.chain(start).map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        if query.is_empty() { self.own.clone() } else { format!("{}?{}", self.own, query.join("&")) }
+    }
+
+    /// The page itself.
+    pub(crate) fn of_this(&self, query: &ItemsQuery<'_>) -> String {
+        let start = [&spec::AFTER, &spec::BEFORE]
+            .into_iter()
+            .find_map(|param| Some((param.name, query.parameters.get(param)?)));
+        self.of(query, start)
+    }
+
+    /// The pages before and after.
+    pub(crate) fn beside(&self, query: &ItemsQuery<'_>, answer: &Page<'_>) -> (Option<String>, Option<String>) {
+        let cursor = |row: &Row<'_>| cursor_text(&query.page_request.order.cursor(row));
+        let previous = answer.rows.first().filter(|_| answer.has_previous).map(cursor);
+        let next = answer.rows.last().filter(|_| answer.has_next).map(cursor);
+        (
+            previous.map(|before| self.of(query, Some(("before", &before)))),
+            next.map(|after| self.of(query, Some(("after", &after)))),
+        )
+    }
+
+    /// The collection's own.
+    pub(crate) fn collection(&self) -> &str {
+        self.own.trim_end_matches("/items")
+    }
+}
+
+/// Links of a page of features.
+pub(crate) fn page_links(
+    query: &ItemsQuery<'_>,
+    answer: &Page<'_>,
+    address: &ItemsAddress,
+    form: MediaType,
+) -> Vec<Json> {
+    let mut links = own_links(&address.of_this(query), form, &ITEM_FORMATS);
+    links.push(link(address.collection(), "collection", "application/json", "The collection"));
+    let (previous, next) = address.beside(query, answer);
+    links.extend(previous.map(|address| link(&address, "prev", GEOJSON.media_type, "The page before")));
+    links.extend(next.map(|address| link(&address, "next", GEOJSON.media_type, "The next page")));
+    links
+}

@@ -1,0 +1,329 @@
+//! Every query parameter of the interface, declared once: the declaration reads, refuses, defaults and documents.
+//!
+//! An endpoint lists the parameters that it takes; a handler reads them through the same declarations. So the limit
+//! that refuses a value is the limit that `/openapi.json` prints.
+
+use crate::http::params::param::{Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Text};
+
+/// Most characters of a filter, a geometry or a cursor; the query string as a whole has a limit too.
+const MAX_TEXT: usize = 16_384;
+
+pub(crate) static F: FormatName = FormatName { about: "Media type of the reply; without it the Accept header decides" };
+
+pub(crate) static CRS: CrsName =
+    CrsName { name: "crs", about: "Coordinate reference system of coordinates in the request and in the reply" };
+pub(crate) static REPLY_CRS: CrsUri =
+    CrsUri { name: "crs", about: "Coordinate reference system of the reply, by its URI" };
+pub(crate) static BBOX_CRS: CrsUri =
+    CrsUri { name: "bbox-crs", about: "Coordinate reference system of bbox, by its URI" };
+pub(crate) static FILTER_CRS: CrsUri =
+    CrsUri { name: "filter-crs", about: "Coordinate reference system of geometries in filter, by its URI" };
+
+pub(crate) static POINT: Numbers = Numbers {
+    name: "point",
+    about: "Longitude, latitude in degrees, longitude first; with crs the coordinates of that system",
+    example: &[118.86, 26.22],
+    min_items: 2,
+    max_items: 2,
+    above: None,
+    max: None,
+    accepted: "LON,LAT in degrees, longitude first, such as 118.86,26.22; with crs= in that system",
+};
+pub(crate) static BBOX: Numbers = Numbers {
+    name: "bbox",
+    about: "West, south, east, north in degrees, or the lower and upper corner in bbox-crs; west greater than east crosses the antimeridian",
+    example: &[118.5, 25.9, 119.1, 26.6],
+    min_items: 4,
+    max_items: 6,
+    above: None,
+    max: None,
+    accepted: "four numbers: the least and the greatest of both coordinates, WEST,SOUTH,EAST,NORTH in degrees without bbox-crs; west greater than east crosses the antimeridian",
+};
+pub(crate) static RADIUS_M: Numbers = Numbers {
+    name: "radius_m",
+    about: "Radii of the rings around the point, metres, ascending",
+    example: &[500.0, 1000.0, 3000.0],
+    min_items: 1,
+    max_items: 10,
+    above: Some(0.0),
+    max: Some(200_000.0),
+    accepted: "up to 10 distances in metres above 0 and up to 200000, ascending, such as 500,1000,3000",
+};
+
+pub(crate) static ITEMS_LIMIT: Count = Count {
+    name: "limit",
+    about: "Features in a page; a number above the maximum counts as the maximum",
+    example: 10,
+    min: 1,
+    max: 10_000,
+    default: Some(100),
+    capped: true,
+};
+pub(crate) static SEARCH_LIMIT: Count = Count {
+    name: "limit",
+    about: "Features in the reply",
+    example: 10,
+    min: 1,
+    max: 100,
+    default: Some(10),
+    capped: false,
+};
+pub(crate) static K: Count = Count {
+    name: "k",
+    about: "Features in the reply for each layer",
+    example: 5,
+    min: 1,
+    max: 1_000,
+    default: Some(5),
+    capped: false,
+};
+pub(crate) static PEOPLE: Count = Count {
+    name: "people",
+    about: "Free places needed, persons",
+    example: 120,
+    min: 1,
+    max: 1_000_000,
+    default: None,
+    capped: false,
+};
+pub(crate) static LEVEL: Count = Count {
+    name: "level",
+    about: "Risk zones of this level or worse; 1 is the worst",
+    example: 2,
+    min: 1,
+    max: 4,
+    default: None,
+    capped: false,
+};
+pub(crate) static AVOID_LEVEL: Count = Count { name: "avoid_level", ..LEVEL };
+pub(crate) static MARGIN_M: Count = Count {
+    name: "margin_m",
+    about: "A place within this distance of a zone counts as inside, metres",
+    example: 50,
+    min: 0,
+    max: 10_000,
+    default: Some(0),
+    capped: false,
+};
+pub(crate) static STALE_AFTER_H: Count = Count {
+    name: "stale_after_h",
+    about: "Mark features whose record was not confirmed within this many hours",
+    example: 720,
+    min: 1,
+    max: 1_000_000,
+    default: None,
+    capped: false,
+};
+
+pub(crate) static MAX_DISTANCE_M: Metres = Metres {
+    name: "max_distance_m",
+    about: "Farthest distance of a feature in the reply, metres",
+    example: 20_000.0,
+    // Longer than any geodesic.
+    max: 20_100_000.0,
+    default: None,
+};
+pub(crate) static SHELTER_M: Metres = Metres {
+    name: "shelter_m",
+    about: "Distance to a ready shelter beyond which a place counts as not covered, metres",
+    example: 5_000.0,
+    max: 1_000_000.0,
+    default: Some(3_000.0),
+};
+pub(crate) static TEAM_M: Metres = Metres {
+    name: "team_m",
+    about: "Distance to a ready team beyond which a place counts as not covered, metres",
+    default: Some(10_000.0),
+    ..SHELTER_M
+};
+pub(crate) static DEPOT_M: Metres = Metres {
+    name: "depot_m",
+    about: "Distance to a stocked depot beyond which a place counts as not covered, metres",
+    default: Some(10_000.0),
+    ..SHELTER_M
+};
+
+pub(crate) static NIGHT: Flag = Flag { name: "night", about: "Count places to sleep" };
+pub(crate) static EXPLAIN: Flag =
+    Flag { name: "explain", about: "List nearer features that were excluded, with the reasons" };
+pub(crate) static RELAX: Flag = Flag { name: "relax", about: "Fill up with features that meet part of the demand" };
+pub(crate) static COVER: Flag =
+    Flag { name: "cover", about: "Reply with the nearest set of features that covers the demand together" };
+pub(crate) static BEYOND: Flag = Flag { name: "beyond", about: "Only places that are not covered" };
+pub(crate) static SKIP_GEOMETRY: Flag = Flag { name: "skipGeometry", about: "Leave geometries out of the reply" };
+
+pub(crate) static FILTER_LANG: Choice =
+    Choice { name: "filter-lang", about: "Language of filter", values: &["cql2-text", "cql2-json"] };
+
+pub(crate) static FILTER: Text =
+    Text { name: "filter", about: "CQL2 expression", example: "name LIKE '%小学%'", max: MAX_TEXT, required: false };
+pub(crate) static DATETIME: Text = Text {
+    name: "datetime",
+    about: "An instant with a zone, a day, or an interval START/END whose ends may be ..",
+    example: "2026-08-01T00:00:00Z/..",
+    max: 100,
+    required: false,
+};
+pub(crate) static Q: Text = Text {
+    name: "q",
+    about: "Text that the id or any text property contains, ignoring case and accents",
+    example: "小学",
+    max: 100,
+    required: false,
+};
+pub(crate) static SEARCH_Q: Text =
+    Text { name: "q", about: "Words: part of a name, its pinyin or initials, a code or an id", required: true, ..Q };
+pub(crate) static AFTER: Text = Text {
+    name: "after",
+    about: "Cursor of the page that follows, as the link next holds it",
+    example: "SH-0001",
+    max: MAX_TEXT,
+    required: false,
+};
+pub(crate) static BEFORE: Text =
+    Text { name: "before", about: "Cursor of the page that precedes, as the link prev holds it", ..AFTER };
+pub(crate) static NEAR: Text = Text {
+    name: "near",
+    about: "A point, line or area as WKT or GeoJSON, instead of point",
+    example: "LINESTRING(118.8 26.2,118.9 26.3)",
+    max: MAX_TEXT,
+    required: false,
+};
+pub(crate) static WITHIN: Text = Text {
+    name: "within",
+    about: "Division code of 2, 4, 6, 9 or 12 digits, or an area as WKT or GeoJSON",
+    example: "350124100000",
+    max: MAX_TEXT,
+    required: false,
+};
+pub(crate) static COVERAGE_LAYER: Text =
+    Text { name: "layer", about: "Layer of places with people", example: "villages", max: 100, required: false };
+pub(crate) static KIND: Text = Text {
+    name: "kind",
+    about: "Kind of incident, which determines the rings",
+    example: "landslide",
+    max: 100,
+    required: false,
+};
+pub(crate) static INCIDENT: Text = Text {
+    name: "incident",
+    about: "Id of an incident, instead of point",
+    example: "IN-0001",
+    max: 200,
+    required: false,
+};
+pub(crate) static WARNING: Text =
+    Text { name: "warning", about: "Id of a warning, instead of point", example: "WA-0001", ..INCIDENT };
+pub(crate) static ZONE: Text =
+    Text { name: "zone", about: "Id of a risk zone, instead of point", example: "RZ-0001", ..INCIDENT };
+pub(crate) static LAST_EVENT_ID: Text = Text {
+    name: "last_event_id",
+    about: "Id of the last event received; the header Last-Event-ID takes precedence",
+    example: "0123456789abcdef-1",
+    max: 100,
+    required: false,
+};
+pub(crate) static VERSION: Text = Text {
+    name: "v",
+    about: "Ignored; makes the address differ for caches in between",
+    example: "1",
+    max: 200,
+    required: false,
+};
+
+pub(crate) static NEAREST_LAYER: List = List {
+    name: "layer",
+    about: "Layer ids, each with an optional number of features after a colon",
+    example: &["shelters:5", "teams:3"],
+    max: 16,
+    required: true,
+};
+pub(crate) static LAYER: List =
+    List { name: "layer", about: "Layer ids", example: &["shelters"], max: 64, required: false };
+pub(crate) static LAYERS: List = List { name: "layers", ..LAYER };
+pub(crate) static COLLECTIONS: List =
+    List { name: "collections", about: "Collections in the tiles; all without it", ..LAYER };
+pub(crate) static IDS: List =
+    List { name: "ids", about: "Only features with these ids", example: &["SH-0001"], max: 1_000, required: false };
+pub(crate) static SORTBY: List = List {
+    name: "sortby",
+    about: "Properties to sort by; a leading - sorts in descending order",
+    example: &["-name"],
+    max: 8,
+    required: false,
+};
+pub(crate) static PROPERTIES: List =
+    List { name: "properties", about: "Properties in the reply", example: &["name"], max: 1_000, required: false };
+pub(crate) static STATUS: List = List {
+    name: "status",
+    about: "ready (the default), any, or status codes",
+    example: &["ready"],
+    max: 32,
+    required: false,
+};
+pub(crate) static HAZARD: List = List {
+    name: "hazard",
+    about: "Hazards that the resource must be suitable for, or that are audited",
+    example: &["flood"],
+    max: 32,
+    required: false,
+};
+pub(crate) static SKILLS: List = List {
+    name: "skills",
+    about: "Skills that a team must have",
+    example: &["flood_rescue"],
+    max: 32,
+    required: false,
+};
+pub(crate) static ITEMS: List = List {
+    name: "items",
+    about: "Stock items that must be available: code or name, a colon and a quantity",
+    example: &["tent:20"],
+    max: 64,
+    required: false,
+};
+pub(crate) static AVOID: List = List {
+    name: "avoid",
+    about: "Hazards whose risk zones are avoided; any for all hazards; warnings or incidents for their active areas",
+    example: &["landslide"],
+    max: 32,
+    required: false,
+};
+
+/// A parameter in the path of an endpoint.
+pub(crate) struct PathParam {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) kind: PathKind,
+}
+
+/// What a parameter in the path holds.
+pub(crate) enum PathKind {
+    /// Id of a collection.
+    Collection,
+    /// Ids of layers joined by commas.
+    Layers,
+    /// Id of a tile matrix set.
+    TileMatrixSet,
+    /// A zoom level.
+    Zoom,
+    /// A row or column; its example.
+    Index(u32),
+    /// Text; its example.
+    Text(&'static str),
+}
+
+/// All parameters in paths.
+pub(crate) static PATH: &[PathParam] = &[
+    PathParam { name: "collectionId", about: "Id of a collection", kind: PathKind::Collection },
+    PathParam { name: "featureId", about: "Id of a feature", kind: PathKind::Text("SH-0001") },
+    PathParam { name: "tileMatrixSetId", about: "Id of a tile matrix set", kind: PathKind::TileMatrixSet },
+    PathParam { name: "tileMatrix", about: "Zoom level", kind: PathKind::Zoom },
+    PathParam { name: "tileRow", about: "Row, counted from the north", kind: PathKind::Index(434) },
+    PathParam { name: "tileCol", about: "Column, counted from the west", kind: PathKind::Index(850) },
+    PathParam { name: "layers", about: "Layer ids joined by commas", kind: PathKind::Layers },
+    PathParam { name: "z", about: "Zoom level", kind: PathKind::Zoom },
+    PathParam { name: "x", about: "Column, counted from the west", kind: PathKind::Index(850) },
+    PathParam { name: "y", about: "Row, counted from the north", kind: PathKind::Index(434) },
+    PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },
+];

@@ -1,0 +1,46 @@
+//! Entity tags: what a reply is named by, and whether the caller already has it (RFC 9110, sections 8.8 and 13.1).
+
+use actix_web::http::header::{EntityTag, HeaderMap, IF_NONE_MATCH};
+
+use crate::http::call::Call;
+use crate::http::reply::Reply;
+
+/// A tag for bytes that are sent in several encodings: weak, FNV-1a over 64 bits.
+pub(crate) fn etag(bytes: &[u8]) -> String {
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("W/\"{hash:016x}\"")
+}
+
+impl Call<'_> {
+    /// A tag for what this snapshot answers to this request in some media type: the same until anything changes.
+    pub(crate) fn snapshot_tag(&self, format: &str) -> String {
+        let asked = format!("{} {} {format}", self.origin(), self.uri);
+        let asked = etag(asked.as_bytes());
+        let asked = asked.trim_matches(['W', '/', '"']);
+        format!("W/\"{}-{}-{asked}\"", self.state.run, self.current.snapshot.version())
+    }
+
+    /// Whether the caller already has what a tag names. A reply that may be out of date is never called known, because
+    /// a 304 would hide that.
+    pub(crate) fn knows(&self, etag: &str) -> bool {
+        !self.current.is_stale() && is_known(&self.headers, etag)
+    }
+}
+
+/// Adds a tag to a reply, which loses its content if the caller has it already.
+pub(crate) fn tagged(call: &Call<'_>, reply: Reply, etag: &str) -> Reply {
+    let reply = reply.header((actix_web::http::header::ETAG, etag));
+    if call.knows(etag) { reply.not_modified() } else { reply }
+}
+
+/// Whether `If-None-Match` holds a tag, compared weakly, or `*`.
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let Ok(etag) = etag.parse::<EntityTag>() else { return false };
+    let values = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|own| own == "*" || own.parse::<EntityTag>().is_ok_and(|own| own.weak_eq(&etag)))
+}

@@ -1,0 +1,51 @@
+//! The FeatureCollection around features that are written one by one.
+
+use crate::exchange::geojson::write_json;
+use crate::http::reply::freshness::RequestSnapshot;
+
+/// A FeatureCollection under construction: features first, then other members, then version and age.
+pub(crate) struct CollectionWriter {
+    out: Vec<u8>,
+    is_empty: bool,
+}
+
+impl CollectionWriter {
+    pub(crate) fn new() -> Self {
+        Self { out: br#"{"type":"FeatureCollection","features":["#.to_vec(), is_empty: true }
+    }
+
+    /// Writes one feature through a function that appends a JSON object.
+    pub(crate) fn feature(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push(b',');
+        }
+        write(&mut self.out);
+    }
+
+    /// Ends the features; members of the collection follow.
+    pub(crate) fn end_features(mut self) -> Members {
+        self.out.push(b']');
+        Members(self.out)
+    }
+}
+
+/// The members of a FeatureCollection behind its features.
+pub(crate) struct Members(Vec<u8>);
+
+impl Members {
+    #[must_use]
+    pub(crate) fn member(mut self, name: &str, value: &impl serde::Serialize) -> Self {
+        self.0.push(b',');
+        write_json(&mut self.0, &name);
+        self.0.push(b':');
+        write_json(&mut self.0, value);
+        self
+    }
+
+    /// The collection, closed with version and age.
+    pub(crate) fn close(self, current: &RequestSnapshot) -> Vec<u8> {
+        let mut out = self.0;
+        current.close_object(&mut out);
+        out
+    }
+}

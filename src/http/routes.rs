@@ -1,0 +1,453 @@
+//! The interface as one table: every path and method, who may call it, where it runs, what it takes and replies.
+
+use crate::http::api::{coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings};
+use crate::http::assets;
+use crate::http::call::Call;
+use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
+use crate::http::ogc::{collections, conformance, edits, items, landing};
+use crate::http::openapi;
+use crate::http::params::param::Param;
+use crate::http::params::spec;
+use crate::http::reply::Reply;
+use crate::http::reply::media::{
+    CSV, CSV_UTF8, GEOJSON, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, MVT, MediaType, NDJSON, SCHEMA,
+};
+use crate::http::reply::problem::Problem;
+use crate::http::tiles::{tilesets, xyz};
+use crate::tile::MEDIA_TYPE as MVT_TYPE;
+
+const JSON_TYPE: &str = "application/json";
+const GEOJSON_TYPE: &str = "application/geo+json";
+const JSON_HTML: &[MediaType] = &[JSON, HTML];
+
+const OGC: Option<&str> = Some("OGC API");
+const TILES: Option<&str> = Some("Tiles");
+const DISPATCH: Option<&str> = Some("Dispatch");
+const EDITING: Option<&str> = Some("Editing");
+const MAP: Option<&str> = Some("Map");
+const OPERATION: Option<&str> = Some("Operation");
+
+static FORMAT_ONLY: &[&dyn Param] = &[&spec::F];
+static ITEMS: &[&dyn Param] = &[
+    &spec::F,
+    &spec::ITEMS_LIMIT,
+    &spec::BBOX,
+    &spec::BBOX_CRS,
+    &spec::DATETIME,
+    &spec::FILTER,
+    &spec::FILTER_LANG,
+    &spec::FILTER_CRS,
+    &spec::SORTBY,
+    &spec::PROPERTIES,
+    &spec::REPLY_CRS,
+    &spec::Q,
+    &spec::AFTER,
+    &spec::BEFORE,
+    &spec::SKIP_GEOMETRY,
+    &spec::IDS,
+];
+static ITEM: &[&dyn Param] = &[&spec::F, &spec::REPLY_CRS];
+static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
+static COLLECTION_TILE: &[&dyn Param] =
+    &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+static TILEJSON: &[&dyn Param] = &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+static XYZ_TILE: &[&dyn Param] =
+    &[&spec::VERSION, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+static SURROUNDINGS: &[&dyn Param] =
+    &[&spec::POINT, &spec::RADIUS_M, &spec::KIND, &spec::INCIDENT, &spec::WARNING, &spec::ZONE, &spec::F, &spec::CRS];
+static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::F, &spec::CRS];
+static SEARCH: &[&dyn Param] = &[&spec::SEARCH_Q, &spec::LAYER, &spec::POINT, &spec::SEARCH_LIMIT, &spec::CRS];
+static SITING: &[&dyn Param] = &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::F, &spec::CRS];
+static COVERAGE: &[&dyn Param] = &[
+    &spec::COVERAGE_LAYER,
+    &spec::PEOPLE,
+    &spec::SHELTER_M,
+    &spec::TEAM_M,
+    &spec::DEPOT_M,
+    &spec::BEYOND,
+    &spec::F,
+    &spec::CRS,
+];
+static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];
+
+/// `GET /openapi.json`: the whole interface.
+fn api_document(call: &Call<'_>) -> Result<Reply, Problem> {
+    Ok(openapi::document(call, ENDPOINTS, "", "onemap"))
+}
+
+/// `GET /ogc/openapi.json`: the OGC API alone, rooted at its landing page, as clients of the standard expect it.
+fn ogc_api_document(call: &Call<'_>) -> Result<Reply, Problem> {
+    Ok(openapi::document(call, ENDPOINTS, "/ogc", "onemap OGC API"))
+}
+
+const PAGE: Success = ok(HTML_UTF8, "");
+const TABLE: Success = ok(CSV_UTF8, "");
+const TILE: &[Success] = &[ok(MVT_TYPE, ""), empty(204), empty(304)];
+const SCHEMA_REPLIES: &[Success] = &[ok(SCHEMA.media_type, "jsonSchema"), PAGE];
+
+/// A tile: from memory on the web thread, otherwise made on the pool.
+const fn tile_endpoint(path: &'static str, lookup: Lookup, make: Make) -> Endpoint {
+    Endpoint {
+        tag: TILES,
+        thread: Thread::Interactive,
+        handler: Handler::Cached { lookup, make },
+        replies: TILE,
+        ..Endpoint::get(path, make)
+    }
+}
+
+type Make = fn(&Call<'_>) -> Result<Reply, Problem>;
+type Lookup = fn(&Call<'_>) -> Result<Option<Reply>, Problem>;
+
+/// A page of the OGC API in JSON and HTML.
+const fn ogc_page(path: &'static str, handler: Make) -> Endpoint {
+    Endpoint { tag: OGC, params: FORMAT_ONLY, formats: JSON_HTML, ..Endpoint::get(path, handler) }
+}
+
+/// A document of OGC API Tiles.
+const fn tiles_page(path: &'static str, handler: Make) -> Endpoint {
+    Endpoint { tag: TILES, params: FORMAT_ONLY, formats: &[JSON], ..Endpoint::get(path, handler) }
+}
+
+/// A write: by whoever holds the token.
+const fn write(method: Verb, path: &'static str, handler: Handler) -> Endpoint {
+    Endpoint { method, tag: EDITING, access: Access::Token, handler, ..Endpoint::get(path, health::live) }
+}
+
+const FEATURE_BODY: Option<Body> =
+    Some(Body { media_types: &[GEOJSON_TYPE, JSON_TYPE], schema: "newFeature", max_bytes: 4_000_000 });
+
+/// All endpoints. Paths that are asked for most often come first, because routes are tried in this order.
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        id: "getXyzTile",
+        summary: "A vector tile of layers, in WebMercatorQuad",
+        params: XYZ_TILE,
+        ..tile_endpoint("/tiles/{layers}/{z}/{x}/{y}", xyz::kept, xyz::tile)
+    },
+    Endpoint {
+        id: "getNearest",
+        tag: DISPATCH,
+        summary: "The nearest resources that meet a demand",
+        thread: Thread::Interactive,
+        params: nearest_params::PARAMS,
+        replies: &[ok(GEOJSON_TYPE, "nearest")],
+        ..Endpoint::get("/api/nearest", nearest::nearest)
+    },
+    Endpoint {
+        method: Verb::Post,
+        id: "postNearest",
+        tag: DISPATCH,
+        summary: "The same from a document; for up to 10,000 points, one reply a line",
+        thread: Thread::Interactive,
+        params: FORMAT_ONLY,
+        formats: &[NDJSON, GEOJSON_NAMED],
+        body: Some(Body { media_types: &[JSON_TYPE, GEOJSON_TYPE], schema: "nearestAsked", max_bytes: 1_000_000 }),
+        replies: &[ok(GEOJSON_TYPE, "nearest"), ok(NDJSON.media_type, "")],
+        ..Endpoint::get("/api/nearest", nearest::nearest_of_body)
+    },
+    Endpoint {
+        id: "getLive",
+        tag: OPERATION,
+        summary: "Whether the process answers",
+        replies: &[ok(JSON_TYPE, "anything")],
+        ..Endpoint::get("/health/live", health::live)
+    },
+    Endpoint {
+        id: "getReady",
+        tag: OPERATION,
+        summary: "Whether the map is as fresh as its store",
+        replies: &[ok(JSON_TYPE, "health"), Success { status: 503, media_type: JSON_TYPE, schema: "health" }],
+        ..Endpoint::get("/health/ready", health::ready)
+    },
+    Endpoint {
+        id: "getFeatures",
+        tag: OGC,
+        summary: "Features, page by page; CSV, FlatGeobuf and sequences hold all that match. Each property of the collection is a parameter too.",
+        thread: Thread::Bulk,
+        params: ITEMS,
+        property_params: true,
+        formats: &ITEM_FORMATS,
+        replies: &[
+            ok(GEOJSON_TYPE, "featureCollection"),
+            PAGE,
+            TABLE,
+            ok("application/vnd.flatgeobuf", ""),
+            ok("application/geo+json-seq", ""),
+            Success { status: 206, media_type: "application/vnd.flatgeobuf", schema: "" },
+            empty(304),
+        ],
+        ..Endpoint::get("/ogc/collections/{collectionId}/items", items::items)
+    },
+    Endpoint {
+        id: "createFeature",
+        summary: "Creates a feature",
+        body: FEATURE_BODY,
+        replies: &[Success { status: 201, media_type: JSON_TYPE, schema: "created" }],
+        ..write(
+            Verb::Post,
+            "/ogc/collections/{collectionId}/items",
+            Handler::Async(|call| Box::pin(edits::create(call))),
+        )
+    },
+    Endpoint {
+        id: "getFeature",
+        summary: "One feature",
+        params: ITEM,
+        formats: &[GEOJSON, HTML],
+        replies: &[ok(GEOJSON_TYPE, "feature"), PAGE, empty(304)],
+        ..ogc_page("/ogc/collections/{collectionId}/items/{featureId}", items::item)
+    },
+    Endpoint {
+        id: "replaceFeature",
+        summary: "Replaces a feature",
+        body: FEATURE_BODY,
+        replies: &[empty(204)],
+        ..write(
+            Verb::Put,
+            "/ogc/collections/{collectionId}/items/{featureId}",
+            Handler::Async(|call| Box::pin(edits::replace(call))),
+        )
+    },
+    Endpoint {
+        id: "updateFeature",
+        summary: "Changes what a merge patch names",
+        body: Some(Body { media_types: &["application/merge-patch+json"], schema: "newFeature", max_bytes: 4_000_000 }),
+        replies: &[empty(204)],
+        ..write(
+            Verb::Patch,
+            "/ogc/collections/{collectionId}/items/{featureId}",
+            Handler::Async(|call| Box::pin(edits::patch(call))),
+        )
+    },
+    Endpoint {
+        id: "deleteFeature",
+        summary: "Deletes a feature",
+        replies: &[empty(204)],
+        ..write(
+            Verb::Delete,
+            "/ogc/collections/{collectionId}/items/{featureId}",
+            Handler::Async(|call| Box::pin(edits::delete(call))),
+        )
+    },
+    Endpoint {
+        id: "edit",
+        summary: "Several edits, all of them or none",
+        body: Some(Body { media_types: &[JSON_TYPE], schema: "edits", max_bytes: 16_000_000 }),
+        replies: &[ok(JSON_TYPE, "edited")],
+        ..write(Verb::Post, "/api/edits", Handler::Async(|call| Box::pin(edits::batch(call))))
+    },
+    Endpoint {
+        id: "getSurroundings",
+        tag: DISPATCH,
+        summary: "What lies around a point or a feature",
+        access: Access::PublicOrToken,
+        thread: Thread::Bulk,
+        params: SURROUNDINGS,
+        formats: &[JSON, HTML, CSV],
+        replies: &[ok(JSON_TYPE, "surroundings"), PAGE, TABLE],
+        ..Endpoint::get("/api/surroundings", surroundings::surroundings)
+    },
+    Endpoint {
+        method: Verb::Post,
+        id: "postSurroundings",
+        tag: DISPATCH,
+        summary: "What lies in an area",
+        access: Access::PublicOrToken,
+        thread: Thread::Bulk,
+        params: SURROUNDINGS_OF_BODY,
+        formats: &[JSON, HTML, CSV],
+        body: Some(Body { media_types: &[GEOJSON_TYPE, JSON_TYPE], schema: "anything", max_bytes: 2_000_000 }),
+        replies: &[ok(JSON_TYPE, "surroundings"), PAGE, TABLE],
+        ..Endpoint::get("/api/surroundings", surroundings::surroundings_of_body)
+    },
+    Endpoint {
+        id: "search",
+        tag: DISPATCH,
+        summary: "Features by name, pinyin, initials or code",
+        thread: Thread::Interactive,
+        params: SEARCH,
+        replies: &[ok(GEOJSON_TYPE, "found")],
+        ..Endpoint::get("/api/search", search::search)
+    },
+    Endpoint {
+        id: "auditSiting",
+        tag: DISPATCH,
+        summary: "Places with people inside risk zones",
+        thread: Thread::Bulk,
+        params: SITING,
+        formats: &[GEOJSON_NAMED, CSV],
+        replies: &[ok(GEOJSON_TYPE, "found"), TABLE],
+        ..Endpoint::get("/api/audits/siting", siting::siting)
+    },
+    Endpoint {
+        id: "getCoverage",
+        tag: DISPATCH,
+        summary: "How far people are from help",
+        thread: Thread::Bulk,
+        params: COVERAGE,
+        formats: &[GEOJSON_NAMED, CSV],
+        replies: &[ok(GEOJSON_TYPE, "found"), TABLE],
+        ..Endpoint::get("/api/coverage", coverage::coverage)
+    },
+    Endpoint {
+        id: "getLayers",
+        tag: MAP,
+        summary: "Layers, their fields, units and code lists",
+        replies: &[ok(JSON_TYPE, "layers")],
+        ..Endpoint::get("/api/layers", layers::layers)
+    },
+    Endpoint {
+        id: "getEvents",
+        tag: MAP,
+        summary: "Changes as server-sent events; Last-Event-ID resumes a stream",
+        handler: Handler::Async(|call| Box::pin(events::events(call))),
+        params: EVENTS,
+        replies: &[ok("text/event-stream", "")],
+        ..Endpoint::get("/api/events", health::live)
+    },
+    Endpoint {
+        id: "getTileJson",
+        tag: TILES,
+        summary: "TileJSON 3.0 of layers",
+        thread: Thread::Interactive,
+        params: TILEJSON,
+        replies: &[ok(JSON_TYPE, "tileJson")],
+        ..Endpoint::get("/tiles/{layers}", xyz::tilejson)
+    },
+    Endpoint {
+        id: "getStyle",
+        tag: TILES,
+        summary: "A MapLibre style",
+        replies: &[ok(JSON_TYPE, "anything"), empty(304)],
+        ..Endpoint::get("/styles/{styleId}.json", assets::style)
+    },
+    Endpoint {
+        id: "getLandingPage",
+        summary: "Landing page",
+        replies: &[ok(JSON_TYPE, "landingPage"), PAGE],
+        ..ogc_page("/ogc", landing::landing_page)
+    },
+    Endpoint {
+        id: "getConformance",
+        summary: "Conformance classes",
+        replies: &[ok(JSON_TYPE, "conformance"), PAGE],
+        ..ogc_page("/ogc/conformance", conformance::conformance)
+    },
+    Endpoint {
+        id: "getFunctions",
+        summary: "Functions that filters may call",
+        replies: &[ok(JSON_TYPE, "functions"), PAGE],
+        ..ogc_page("/ogc/functions", collections::functions)
+    },
+    Endpoint {
+        id: "getCollections",
+        summary: "All collections",
+        replies: &[ok(JSON_TYPE, "collections"), PAGE],
+        ..ogc_page("/ogc/collections", collections::collections)
+    },
+    Endpoint {
+        id: "getCollection",
+        summary: "One collection",
+        replies: &[ok(JSON_TYPE, "collection"), PAGE],
+        ..ogc_page("/ogc/collections/{collectionId}", collections::collection)
+    },
+    Endpoint {
+        id: "getQueryables",
+        summary: "Properties that filters may use",
+        formats: &[SCHEMA, HTML],
+        replies: SCHEMA_REPLIES,
+        ..ogc_page("/ogc/collections/{collectionId}/queryables", collections::queryables)
+    },
+    Endpoint {
+        id: "getSortables",
+        summary: "Properties that features can be sorted by",
+        formats: &[SCHEMA, HTML],
+        replies: SCHEMA_REPLIES,
+        ..ogc_page("/ogc/collections/{collectionId}/sortables", collections::sortables)
+    },
+    Endpoint {
+        id: "getSchema",
+        summary: "Schema of the features",
+        formats: &[SCHEMA, HTML],
+        replies: SCHEMA_REPLIES,
+        ..ogc_page("/ogc/collections/{collectionId}/schema", collections::features_schema)
+    },
+    Endpoint {
+        id: "getTileMatrixSets",
+        summary: "Tile matrix sets",
+        replies: &[ok(JSON_TYPE, "tileMatrixSets")],
+        ..tiles_page("/ogc/tileMatrixSets", tilesets::tile_matrix_sets)
+    },
+    Endpoint {
+        id: "getTileMatrixSet",
+        summary: "One tile matrix set",
+        replies: &[ok(JSON_TYPE, "tileMatrixSet")],
+        ..tiles_page("/ogc/tileMatrixSets/{tileMatrixSetId}", tilesets::tile_matrix_set)
+    },
+    Endpoint {
+        id: "getTilesets",
+        summary: "Tile sets of the whole map",
+        params: MAP_TILES,
+        replies: &[ok(JSON_TYPE, "tilesets")],
+        ..tiles_page("/ogc/tiles", tilesets::tilesets)
+    },
+    Endpoint {
+        id: "getTileset",
+        summary: "One tile set of the whole map",
+        params: MAP_TILES,
+        replies: &[ok(JSON_TYPE, "tileset")],
+        ..tiles_page("/ogc/tiles/{tileMatrixSetId}", tilesets::tileset)
+    },
+    Endpoint {
+        id: "getTile",
+        summary: "A tile of the whole map",
+        params: MAP_TILES,
+        formats: &[MVT],
+        ..tile_endpoint(
+            "/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",
+            tilesets::kept_map_tile,
+            tilesets::map_tile,
+        )
+    },
+    Endpoint {
+        id: "getCollectionTilesets",
+        summary: "Tile sets of a collection",
+        replies: &[ok(JSON_TYPE, "tilesets")],
+        ..tiles_page("/ogc/collections/{collectionId}/tiles", tilesets::tilesets_of_collection)
+    },
+    Endpoint {
+        id: "getCollectionTileset",
+        summary: "One tile set of a collection",
+        replies: &[ok(JSON_TYPE, "tileset")],
+        ..tiles_page("/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}", tilesets::tileset_of_collection)
+    },
+    Endpoint {
+        id: "getCollectionTile",
+        summary: "A tile of a collection",
+        params: COLLECTION_TILE,
+        formats: &[MVT],
+        ..tile_endpoint(
+            "/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",
+            tilesets::kept_collection_tile,
+            tilesets::collection_tile,
+        )
+    },
+    Endpoint {
+        id: "getApi",
+        tag: OPERATION,
+        summary: "This description",
+        replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
+        ..Endpoint::get("/openapi.json", api_document)
+    },
+    Endpoint {
+        id: "getOgcApi",
+        tag: OGC,
+        summary: "The description of the OGC API, rooted at its landing page",
+        replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
+        ..Endpoint::get("/ogc/openapi.json", ogc_api_document)
+    },
+    Endpoint::get("/", assets::viewer),
+    Endpoint::get("/docs", assets::docs),
+    Endpoint::get("/viewer/{file:.*}", assets::viewer_file),
+];

@@ -1,0 +1,263 @@
+//! The HTTP service: routes made of the endpoint table, and how a request becomes a call and a reply becomes bytes.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Extensions, Server, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, Version, header};
+use actix_web::middleware::{Compress, DefaultHeaders, Next, NormalizePath, from_fn};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::sync::watch;
+
+use crate::http::call::Call;
+use crate::http::endpoint::{Endpoint, Handler, Thread, Verb};
+use crate::http::params::auth::Caller;
+use crate::http::params::{QueryParams, invalid, layer};
+use crate::http::reply::Reply;
+use crate::http::reply::freshness::RequestSnapshot;
+use crate::http::reply::problem::Problem;
+use crate::http::routes::ENDPOINTS;
+use crate::http::state::{AppState, Limits, Service};
+
+/// Seconds that requests under way may take after a stop was asked for.
+const SHUTDOWN_TIMEOUT_S: u64 = 10;
+/// How long bytes may wait for a caller who does not take them.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Headers that a page of another site may send, and those that it may read.
+const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
+                               If-None-Match, If-Range, Last-Event-ID, Range";
+const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
+                             Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot";
+
+/// Serves on a listener until its handle is told to stop. Event streams end once `closing` turns true.
+///
+/// # Errors
+/// When the listener cannot be used, or the system starts no threads.
+pub fn serve(
+    service: Service,
+    limits: Limits,
+    closing: watch::Receiver<bool>,
+    listener: TcpListener,
+) -> std::io::Result<Server> {
+    let state = web::Data::new(AppState::new(service, limits, closing)?);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(Compress::default())
+            .wrap(from_fn(finish_head))
+            .wrap(NormalizePath::trim())
+            .wrap(
+                DefaultHeaders::new()
+                    .add(("X-Content-Type-Options", "nosniff"))
+                    .add(("Access-Control-Allow-Origin", "*"))
+                    .add(("Access-Control-Expose-Headers", REPLY_HEADERS)),
+            )
+            .configure(routes)
+    });
+    let server = server.on_connect(end_when_unread);
+    Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
+}
+
+/// Lets the kernel end a connection whose other side takes nothing for a while: a response that waits for room
+/// to write would not notice.
+fn end_when_unread(connection: &dyn Any, _: &mut Extensions) {
+    #[cfg(target_os = "linux")]
+    if let Some(socket) = connection.downcast_ref::<TcpStream>()
+        && let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))
+    {
+        tracing::debug!(%error, "a connection cannot be given a time limit");
+    }
+}
+
+/// Last changes to a response: `identity` only tells the compressor to leave it alone and is no content coding
+/// (RFC 9110, section 8.4.1), and a caller of HTTP/1.0 cannot read chunks (RFC 9112, section 6.1).
+async fn finish_head(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let is_old = request.version() < Version::HTTP_11;
+    let mut response = next.call(request).await?;
+    let head = response.response_mut();
+    if head.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "identity") {
+        head.headers_mut().remove(header::CONTENT_ENCODING);
+    }
+    if is_old {
+        head.head_mut().no_chunking(true);
+        head.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    Ok(response)
+}
+
+/// One resource for each path of the table.
+fn routes(app: &mut web::ServiceConfig) {
+    let mut paths: Vec<&'static str> = Vec::new();
+    for endpoint in ENDPOINTS {
+        if !paths.contains(&endpoint.path) {
+            paths.push(endpoint.path);
+        }
+    }
+    for path in paths {
+        let at_path = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
+        let resource = web::resource(path).default_service(web::to(move |request: HttpRequest| {
+            std::future::ready(HttpResponse::from(other_method(&request, path)))
+        }));
+        let resource = at_path().fold(resource, |resource, endpoint| {
+            let answer = move |request: HttpRequest, payload: web::Payload| answer(endpoint, request, payload);
+            let route = web::method(endpoint.method.method()).to(answer);
+            let resource = resource.route(route);
+            if endpoint.method == Verb::Get { resource.route(web::head().to(answer)) } else { resource }
+        });
+        app.service(resource);
+    }
+    app.default_service(web::to(|request: HttpRequest| {
+        std::future::ready(HttpResponse::from(Reply::from(not_found(&request))))
+    }));
+}
+
+fn not_found(request: &HttpRequest) -> Problem {
+    let mut accepted: Vec<&str> = ENDPOINTS.iter().filter(|own| own.tag.is_some()).map(|own| own.path).collect();
+    accepted.sort_unstable();
+    accepted.dedup();
+    Problem::NotFound {
+        what: "path",
+        value: request.path().chars().take(200).collect(),
+        accepted: format!("/, /docs, {}", accepted.join(", ")),
+    }
+}
+
+/// Methods of a path that the server takes now.
+fn allowed(state: &AppState, path: &str) -> String {
+    let mut methods: Vec<String> = Vec::new();
+    for endpoint in
+        ENDPOINTS.iter().filter(|endpoint| endpoint.path == path && endpoint.is_offered(state.token.is_some()))
+    {
+        methods.push(endpoint.method.method().to_string());
+        if endpoint.method == Verb::Get {
+            methods.push("HEAD".to_owned());
+        }
+    }
+    methods.push("OPTIONS".to_owned());
+    methods.join(", ")
+}
+
+/// `OPTIONS`: what is taken, to whoever asks; a refusal to others.
+fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
+    let Some(state) = request.app_data::<web::Data<AppState>>() else { return Problem::Unavailable.into() };
+    let names_collection = request.match_info().get("collectionId");
+    if let Some(Err(missing)) =
+        names_collection.map(|name| layer(&state.snapshots.load(), "collection", name).map(drop))
+    {
+        return missing.into();
+    }
+    let allowed = allowed(state, path);
+    if request.method() != Method::OPTIONS {
+        return Problem::MethodNotAllowed { method: request.method().to_string(), allowed }.into();
+    }
+    Reply::new(StatusCode::OK)
+        .header((header::ALLOW, allowed.as_str()))
+        .header((header::ACCESS_CONTROL_ALLOW_METHODS, allowed.as_str()))
+        .header((header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS))
+        .header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
+}
+
+async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web::Payload) -> HttpResponse<BoxBody> {
+    match run(endpoint, &request, payload).await {
+        Ok(reply) => reply.into(),
+        Err(problem) => Reply::from(problem).into(),
+    }
+}
+
+async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::Payload) -> Result<Reply, Problem> {
+    let call = read(endpoint, request, payload).await?;
+    match &endpoint.handler {
+        Handler::Async(handler) => handler(call.into_owned()).await,
+        Handler::Cached { lookup, make } => match lookup(&call)? {
+            Some(reply) => Ok(reply),
+            None => on_thread(endpoint.thread, *make, call).await,
+        },
+        Handler::Sync(handler) => on_thread(endpoint.thread, *handler, call).await,
+    }
+}
+
+async fn on_thread(
+    thread: Thread,
+    handler: fn(&Call<'_>) -> Result<Reply, Problem>,
+    call: Call<'_>,
+) -> Result<Reply, Problem> {
+    match thread {
+        Thread::Web => handler(&call),
+        Thread::Interactive => {
+            let call = call.into_owned();
+            call.state.clone().workers.interactive(move || handler(&call)).await
+        }
+        Thread::Bulk => {
+            let call = call.into_owned();
+            call.state.clone().workers.bulk(move || handler(&call)).await
+        }
+    }
+}
+
+/// Reads a request as far as its endpoint declares it.
+async fn read<'a>(
+    endpoint: &'static Endpoint,
+    request: &'a HttpRequest,
+    payload: web::Payload,
+) -> Result<Call<'a>, Problem> {
+    let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    // Whoever may not call is told so before anything is read.
+    let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;
+    let current = RequestSnapshot::now(&state);
+    let path: Vec<(String, String)> =
+        request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let params = {
+        let collection = path.iter().find(|(name, _)| endpoint.property_params && name == "collectionId");
+        let layer = collection.map(|(_, name)| layer(&current.snapshot, "collection", name)).transpose()?;
+        let view = layer.map(|layer| caller.view(layer.schema()));
+        let properties: Vec<&str> =
+            view.iter().flat_map(|view| view.fields().map(|(_, field)| field.name.as_str())).collect();
+        QueryParams::read(request.query_string(), endpoint.params, &properties)?
+    };
+    let body = match endpoint.body {
+        None => web::Bytes::new(),
+        Some(body) => read_body(request, payload, body.media_types, body.max_bytes).await?,
+    };
+    Ok(Call {
+        formats: endpoint.formats,
+        state,
+        current,
+        caller,
+        params,
+        body,
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        headers: Cow::Borrowed(request.headers()),
+        peer,
+        path,
+    })
+}
+
+async fn read_body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    accepted: &[&str],
+    limit_bytes: usize,
+) -> Result<web::Bytes, Problem> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !accepted.contains(&essence.as_str()) {
+        let given = given.chars().take(200).collect();
+        return Err(Problem::WrongMediaType { given, accepted: accepted.join(", ") });
+    }
+    let read = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(limit_bytes)).await;
+    let read = read.map_err(|_| Problem::BodyTimeout { timeout_s: BODY_TIMEOUT.as_secs() })?;
+    let bytes = read.map_err(|_| Problem::TooLarge { limit_bytes })?;
+    bytes.map_err(|error| invalid("body", "", &error.to_string(), "a complete body"))
+}
