@@ -4,10 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use crate::http::AppState;
+use crate::http::ogc::pages;
 use crate::http::ogc::{FORM, base, own_links};
 use crate::http::params::QueryParams;
 use crate::http::reply::freshness::RequestSnapshot;
-use crate::http::reply::html::{HtmlPage, escape};
 use crate::http::reply::media::{HTML, JSON, negotiate};
 use crate::http::reply::problem::Problem;
 
@@ -66,16 +66,7 @@ pub(crate) async fn conformance(request: HttpRequest, state: web::Data<AppState>
     let classes: Vec<String> = CLASSES.iter().map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
     let base = base(&request, &state);
     if form == HTML {
-        let items: Vec<String> =
-            classes.iter().map(|class| format!("<li><code>{}</code></li>", escape(class))).collect();
-        let page = HtmlPage {
-            above: vec![("OGC API".to_owned(), base)],
-            title: "符合的标准".to_owned(),
-            english: "Conformance".to_owned(),
-            body: format!("<ul>{}</ul>", items.concat()),
-            script: None,
-        };
-        return Ok(page.respond(&current));
+        return Ok(pages::conformance(&classes, &base).respond(&current));
     }
     let links = own_links(&format!("{base}/conformance"), form, &[JSON, HTML]);
     Ok(current.json(json!({"conformsTo": classes, "links": links})))

@@ -7,16 +7,17 @@ pub(crate) mod items;
 mod items_html;
 pub(crate) mod items_params;
 pub(crate) mod landing;
+mod pages;
 pub(crate) mod schemas;
 
 pub(crate) use items::encode;
 
 use actix_web::HttpRequest;
+use maud::{Markup, html};
 use serde_json::{Value as Json, json};
 
 use crate::http::AppState;
 use crate::http::params::origin;
-use crate::http::reply::html::escape;
 use crate::http::reply::media::MediaType;
 
 /// Parameters of a page that only has forms.
@@ -25,9 +26,17 @@ pub(crate) const FORM: [&str; 1] = ["f"];
 /// Addresses of link relations that have no short name.
 pub(crate) const REL: &str = "http://www.opengis.net/def/rel/ogc/1.0/";
 
+/// Path of the OGC API below the root URL of the server.
+const BASE_PATH: &str = "/ogc";
+
 /// The address of the API.
 pub(crate) fn base(request: &HttpRequest, state: &AppState) -> String {
-    format!("{}/ogc", origin(request, state.public_url.as_deref()))
+    format!("{}{BASE_PATH}", origin(request, state.public_url.as_deref()))
+}
+
+/// The root URL of the server, from the address of the API.
+fn root_of(base: &str) -> &str {
+    base.strip_suffix(BASE_PATH).unwrap_or(base)
 }
 
 pub(crate) fn link(href: &str, rel: &str, media_type: &str, title: &str) -> Json {
@@ -36,13 +45,9 @@ pub(crate) fn link(href: &str, rel: &str, media_type: &str, title: &str) -> Json
 
 /// Links to a page itself and to its other forms. The address has its query but no `f`.
 pub(crate) fn own_links(address: &str, form: MediaType, offered: &[MediaType]) -> Vec<Json> {
-    let with_form = |name: &str| {
-        let joint = if address.contains('?') { '&' } else { '?' };
-        format!("{address}{joint}f={name}")
-    };
     let of = |other: &MediaType| {
         let (href, rel) =
-            if *other == form { (address.to_owned(), "self") } else { (with_form(other.name), "alternate") };
+            if *other == form { (address.to_owned(), "self") } else { (with_form(address, other.name), "alternate") };
         link(&href, rel, other.media_type, other.title)
     };
     let mut links: Vec<Json> = offered.iter().filter(|other| **other == form).map(of).collect();
@@ -50,11 +55,15 @@ pub(crate) fn own_links(address: &str, form: MediaType, offered: &[MediaType]) -
     links
 }
 
-/// A row of links to the other forms of a page, for people.
-pub(crate) fn form_links(address: &str, forms: &[MediaType]) -> String {
+/// An address with the parameter `f` added to its query.
+fn with_form(address: &str, name: &str) -> String {
     let joint = if address.contains('?') { '&' } else { '?' };
-    let of = |form: &MediaType| {
-        format!("<a href=\"{}\">{}</a>", escape(&format!("{address}{joint}f={}", form.name)), form.title)
-    };
-    format!("<p class=\"forms\">{}</p>", forms.iter().map(of).collect::<String>())
+    format!("{address}{joint}f={name}")
+}
+
+/// A paragraph of links to the other media types of an address.
+fn form_links(address: &str, forms: &[MediaType]) -> Markup {
+    html! {
+        p.forms { @for form in forms { a href=(with_form(address, form.name)) { (form.title) } } }
+    }
 }
