@@ -46,7 +46,7 @@ fn a_name_never_becomes_markup() {
     write(&folder, &server, "incidents", &[]);
     let (id, name) = (encoded(ID), encoded(NAME));
     let items = "/ogc/collections/shelters/items";
-    let text = r#"&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;"#;
+    let text = r"&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;";
     let mut fault = Vec::new();
     for (path, times) in [
         (format!("{items}?f=html&ids={id}"), 1),
