@@ -45,11 +45,11 @@ export class ServerError extends Error {
 }
 
 export function catalog(): Promise<Catalog> {
-  return ask("/api/layers");
+  return ask("api/layers");
 }
 
 export function nearest(layer: string, lon: number, lat: number, k: number, signal: AbortSignal): Promise<Answer> {
-  return ask(`/api/nearest?point=${lon},${lat}&layer=${encodeURIComponent(layer)}&k=${k}`, signal);
+  return ask(`api/nearest?point=${lon},${lat}&layer=${encodeURIComponent(layer)}&k=${k}`, signal);
 }
 
 /** A feature that was found by its name or code, at a place inside it. */
@@ -59,25 +59,25 @@ export type Hit = {
 };
 
 export function search(words: string, lon: number, lat: number, limit: number, signal: AbortSignal): Promise<{ features: Hit[] }> {
-  return ask(`/api/search?q=${encodeURIComponent(words)}&point=${lon},${lat}&limit=${limit}`, signal);
+  return ask(`api/search?q=${encodeURIComponent(words)}&point=${lon},${lat}&limit=${limit}`, signal);
 }
 
 export type AuditName = "siting" | "coverage";
 
 export function audit(name: AuditName): Promise<FeatureCollection<Geometry, Properties>> {
-  return ask(name === "siting" ? "/api/audits/siting" : "/api/coverage");
+  return ask(name === "siting" ? "api/audits/siting" : "api/coverage");
 }
 
 export function item(layer: string, id: string, signal: AbortSignal): Promise<Item> {
-  return ask(`/ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
+  return ask(`ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
 }
 
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {
-  return ask("/ogc/collections/townships/items?limit=200");
+  return ask("ogc/collections/townships/items?limit=200");
 }
 
 export function style(): Promise<StyleSpecification> {
-  return ask("/styles/onemap.json");
+  return ask("styles/onemap.json");
 }
 
 async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {

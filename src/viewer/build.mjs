@@ -44,6 +44,6 @@ copyFileSync(join(here, "docs.html"), join(out, "docs.html"));
 let page = readFileSync(join(here, "index.html"), "utf8");
 for (const name of ["main.js", "main.css", "icon.svg"]) {
   const mark = createHash("sha256").update(readFileSync(join(files, name))).digest("hex").slice(0, 10);
-  page = page.replaceAll(`/viewer/${name}"`, `/viewer/${name}?v=${mark}"`);
+  page = page.replaceAll(`viewer/${name}"`, `viewer/${name}?v=${mark}"`);
 }
 writeFileSync(join(out, "index.html"), page);

@@ -2,4 +2,4 @@
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
 
-SwaggerUI({ url: "/openapi.json", dom_id: "#docs", deepLinking: true, docExpansion: "list", validatorUrl: null, defaultModelsExpandDepth: 0 });
+SwaggerUI({ url: "openapi.json", dom_id: "#docs", deepLinking: true, docExpansion: "list", validatorUrl: null, defaultModelsExpandDepth: 0 });

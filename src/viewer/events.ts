@@ -35,7 +35,7 @@ export class Events {
 
   #open(): void {
     this.#close();
-    const source = new EventSource(`/api/events${this.#last ? `?last_event_id=${encodeURIComponent(this.#last)}` : ""}`);
+    const source = new EventSource(`api/events${this.#last ? `?last_event_id=${encodeURIComponent(this.#last)}` : ""}`);
     this.#source = source;
     const on = <Data>(name: string, act: (data: Data) => void) =>
       source.addEventListener(name, (event: MessageEvent<string>) => {

@@ -14,7 +14,7 @@ const GROUNDS = new Set(["county", "townships"]);
 const KINDS = ["circle", "symbol", "line", "fill"];
 
 export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): Map {
-  setWorkerUrl(new URL("/viewer/maplibre-gl-worker.mjs", location.href).href);
+  setWorkerUrl(new URL("maplibre-gl-worker.mjs", import.meta.url).href);
   const map = new Map({
     container: "map",
     style,

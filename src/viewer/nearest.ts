@@ -169,7 +169,7 @@ export class NearestPanel {
     const zoom = element("button", { type: "button", class: "link" }, say("seeAnswers"));
     zoom.addEventListener("click", () => this.#zoomToAnswers());
     const brief = element("a", {
-      class: "link brief", target: "_blank", rel: "noopener", href: `/api/surroundings?point=${place.lon},${place.lat}&f=html`,
+      class: "link brief", target: "_blank", rel: "noopener", href: `api/surroundings?point=${place.lon},${place.lat}&f=html`,
     }, say("printBrief"));
     return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom, " ", brief));
   }

@@ -14,7 +14,7 @@ if (box) void start(box).catch(() => (box.hidden = true));
 
 async function start(box: HTMLElement): Promise<void> {
   const [features, style] = (await Promise.all(
-    [box.dataset.features!, "/styles/onemap.json"].map(async (address) => (await fetch(address)).json()),
+    [box.dataset.features!, new URL("../styles/onemap.json", import.meta.url)].map(async (address) => (await fetch(address)).json()),
   )) as [{ features?: { geometry: Shape | null }[]; geometry?: Shape | null }, StyleSpecification];
   const bounds = new LngLatBounds();
   for (const feature of features.features ?? [features]) extend(bounds, feature.geometry?.coordinates);
@@ -22,7 +22,7 @@ async function start(box: HTMLElement): Promise<void> {
     box.hidden = true;
     return;
   }
-  setWorkerUrl(new URL("/viewer/maplibre-gl-worker.mjs", location.href).href);
+  setWorkerUrl(new URL("maplibre-gl-worker.mjs", import.meta.url).href);
   // Only the ground of the map: what the page is about is drawn over it.
   const grounds = ["county", "townships", "roads"];
   const layers = style.layers.filter((layer) => grounds.includes(String((layer as { "source-layer"?: string })["source-layer"] ?? "county")));

@@ -165,6 +165,17 @@ fn only_the_follower_reads_the_store_for_the_snapshot() {
 }
 
 #[test]
+fn html_is_written_by_templates_that_escape() {
+    for path in files(&project().join("src/http"), "rs") {
+        let code = without_comments(&std::fs::read_to_string(&path).expect("a source file"));
+        assert!(!code.contains("</"), "{} writes an HTML element as text", path.display());
+        // The frame of all pages inserts a constant style sheet.
+        let is_frame = path.ends_with("reply/html.rs");
+        assert!(is_frame || !code.contains("PreEscaped"), "{} writes unescaped HTML", path.display());
+    }
+}
+
+#[test]
 fn every_file_has_a_caption_one_purpose_and_a_name() {
     let mut broken = Vec::new();
     for folder in ["src", "tests", "scripts"] {

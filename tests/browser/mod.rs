@@ -1,7 +1,9 @@
 //! Chromium: the map draws, answers and speaks two languages, and asks no other host; the style is valid.
 
+use std::net::TcpListener;
+
 use crate::support::node::script_well;
-use crate::support::{Server, project};
+use crate::support::{Folder, Server, project};
 
 #[test]
 fn the_viewer_draws_answers_and_speaks_two_languages() {
@@ -26,6 +28,17 @@ fn names_are_found_and_audits_are_drawn() {
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/search.mjs", &[&server.url, &snapshots]);
     assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
+fn pages_work_behind_a_proxy_with_a_path_prefix() {
+    // The server must know its public address at start, so the port of the proxy is chosen before both.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let public_url = format!("http://127.0.0.1:{port}/gis/onemap");
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--public-url", &public_url]);
+    let printed = script_well("browser/prefix.mjs", &[&server.url, &public_url]);
+    assert_eq!(printed.lines().count(), 3, "{printed}");
 }
 
 #[test]

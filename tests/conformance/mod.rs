@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 mod features;
+mod pages;
 mod tilesets;
 
 use serde_json::Value as Json;

@@ -12,5 +12,6 @@ pub(crate) mod nearest_params;
 pub(crate) mod search;
 pub(crate) mod siting;
 pub(crate) mod surroundings;
+mod surroundings_map;
 pub(crate) mod surroundings_params;
 pub(crate) mod surroundings_report;

@@ -1,27 +1,18 @@
 //! The surroundings as a page to print: Chinese, A4, with a small map, without scripts.
 
-use std::fmt::Write;
+use maud::{DOCTYPE, Markup, html};
 
 use crate::clock;
-use crate::geodesy::{Envelope, LonLat};
 use crate::http::api::labels::{hazard_type, label_of};
+use crate::http::api::surroundings_map;
 use crate::http::api::surroundings_params::SurroundingsRequest;
 use crate::http::reply::freshness::RequestSnapshot;
-use crate::http::reply::html::escape;
-use crate::model::{Catalog, Shape, format_date};
-use crate::query::surroundings::{Area, LayerCount, Surroundings};
-use crate::snapshot::{Layer, Row, Snapshot};
-use geo::{CoordsIter, Geometry, LineString};
+use crate::http::reply::html::style_sheet;
+use crate::model::{Catalog, format_date};
+use crate::query::surroundings::{Area, LayerCount, Ring, Surroundings};
 
-/// Nothing is loaded, nothing runs.
+/// The page loads nothing and runs nothing.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
-
-/// Size of the map, millimetres of paper times four.
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 440.0;
-/// Most features of a layer that are drawn.
-const MAX_DRAWN: usize = 4_000;
-const METRES_PER_DEGREE: f64 = 111_195.0;
 
 const STYLE: &str = "\
 @page{size:A4;margin:14mm}*{box-sizing:border-box}\
@@ -44,34 +35,54 @@ pub(crate) fn page(
     found: &Surroundings<'_>,
 ) -> String {
     let title = wanted.title.as_deref().map_or_else(|| place_name(&wanted.ask.area), str::to_owned);
-    let mut html = format!(
-        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>周边分析 {0}</title><style>{STYLE}</style></head>\
-         <body><header><h1>周边分析</h1><p>{0}<br>{1}　数据版本 {2}</p></header>",
-        escape(&title),
-        now(),
-        current.snapshot.version()
-    );
-    if current.is_stale() {
-        let _ = write!(html, "<p class=\"stale\">数据可能已过时：{}秒前与数据库一致。</p>", current.age_s());
-    }
-    chips(&mut html, found);
-    html.push_str(&map(&current.snapshot, &wanted.ask.area, found));
-    html.push_str(LEGEND);
-    counts(catalog, &mut html, found);
-    secondary_hazards(catalog, &mut html, found);
-    help(&mut html, found);
-    let day = format_date(clock::today());
-    let _ = write!(
-        html,
-        "<footer>距离为椭球面测地线距离；未知不按零计。本页由 onemap 于 {day} 生成。</footer></body></html>"
-    );
-    html
+    let page = html! {
+        (DOCTYPE)
+        html lang="zh-CN" {
+            head {
+                meta charset="utf-8";
+                title { "周边分析 " (title) }
+                (style_sheet(STYLE))
+            }
+            body {
+                header {
+                    h1 { "周边分析" }
+                    p { (title) br; (now()) "　数据版本 " (current.snapshot.version().to_string()) }
+                }
+                @if current.is_stale() {
+                    p.stale { "数据可能已过时：" (current.age_s()) "秒前与数据库一致。" }
+                }
+                (chips(found))
+                (surroundings_map::map(&current.snapshot, &wanted.ask.area, found))
+                (legend())
+                (counts(catalog, found))
+                (secondary_hazards(catalog, found))
+                (help(found))
+                footer {
+                    "距离为椭球面测地线距离；未知不按零计。本页由 onemap 于 " (format_date(clock::today())) " 生成。"
+                }
+            }
+        }
+    };
+    page.into_string()
 }
 
-const LEGEND: &str = "<p class=\"legend\"><span><i style=\"background:#d7263d\"></i>重大</span><span><i style=\"background:#f28322\"></i>较大</span>\
-    <span><i style=\"background:#f2c511\"></i>一般</span><span><i style=\"background:#2176c7\"></i>低风险</span>\
-    <span><i style=\"background:#1b8a5a\"></i>避灾点</span><span><i style=\"background:#6a3fb5\"></i>队伍、物资</span>\
-    <span><i style=\"background:#5b6673\"></i>村居、场所</span></p>";
+/// Colours of the map with what they stand for.
+fn legend() -> Markup {
+    const COLORS: [(&str, &str); 7] = [
+        ("#d7263d", "重大"),
+        ("#f28322", "较大"),
+        ("#f2c511", "一般"),
+        ("#2176c7", "低风险"),
+        ("#1b8a5a", "避灾点"),
+        ("#6a3fb5", "队伍、物资"),
+        ("#5b6673", "村居、场所"),
+    ];
+    html! {
+        p.legend {
+            @for (color, name) in COLORS { span { i style={ "background:" (color) } {} (name) } }
+        }
+    }
+}
 
 fn place_name(area: &Area) -> String {
     match area {
@@ -86,49 +97,57 @@ fn now() -> String {
     now.format(format).unwrap_or_default()
 }
 
-/// The widest ring in four figures.
-fn chips(html: &mut String, found: &Surroundings<'_>) {
-    let Some(ring) = found.rings.last() else { return };
+/// The largest ring in four figures.
+fn chips(found: &Surroundings<'_>) -> Markup {
+    let Some(ring) = found.rings.last() else { return Markup::default() };
     let within = ring.radius_m.map_or("区域内".to_owned(), |radius| format!("{radius:.0}米内"));
-    let count = |id: &str| {
-        ring.layers
-            .iter()
-            .find(|layer_count| layer_count.layer.schema().id == id)
-            .map_or(0, |layer_count| layer_count.count)
-    };
-    let people = |id: &str| {
-        let layer_count = ring.layers.iter().find(|layer_count| layer_count.layer.schema().id == id);
-        layer_count.and_then(|layer_count| layer_count.people).map_or(0, |people| people.known)
-    };
-    html.push_str("<div class=\"chips\">");
-    for (figure, what) in [
+    let layer_count = |id: &str| ring.layers.iter().find(|layer_count| layer_count.layer.schema().id == id);
+    let count =
+        |id: &str| layer_count(id).map_or(0, |layer_count| i64::try_from(layer_count.count).unwrap_or(i64::MAX));
+    let people = |id: &str| layer_count(id).and_then(|layer_count| layer_count.people).map_or(0, |people| people.known);
+    let figures = [
         (people("villages"), "村居人口（人）"),
         (people("key_places"), "重点场所人数（人）"),
-        (i64::try_from(count("hazards")).unwrap_or(i64::MAX), "风险源（处）"),
-        (i64::try_from(count("shelters")).unwrap_or(i64::MAX), "避灾点（处）"),
-    ] {
-        let _ = write!(html, "<div class=\"chip\"><b>{figure}</b><span>{within}{what}</span></div>");
+        (count("hazards"), "风险源（处）"),
+        (count("shelters"), "避灾点（处）"),
+    ];
+    html! {
+        div.chips {
+            @for (figure, name) in figures { div.chip { b { (figure) } span { (within) (name) } } }
+        }
     }
-    html.push_str("</div>");
 }
 
-fn counts(catalog: &Catalog, html: &mut String, found: &Surroundings<'_>) {
-    let Some(widest) = found.rings.last() else { return };
-    html.push_str("<h2>各类数量</h2><table><tr><th>图层</th>");
-    for ring in &found.rings {
-        let head = ring.radius_m.map_or("区域内".to_owned(), |radius| format!("{radius:.0} 米"));
-        let _ = write!(html, "<th class=\"n\">{head}</th>");
-    }
-    html.push_str("<th>其中</th></tr>");
-    for layer_count in &widest.layers {
-        let _ = write!(html, "<tr><td>{}</td>", escape(&layer_count.layer.schema().title.zh));
-        for ring in &found.rings {
-            let own = ring.layers.iter().find(|own| own.layer.schema().id == layer_count.layer.schema().id);
-            let _ = write!(html, "<td class=\"n\">{}</td>", own.map_or(0, |own| own.count));
+fn counts(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
+    let Some(largest) = found.rings.last() else { return Markup::default() };
+    let count_in = |ring: &Ring<'_>, id: &str| {
+        ring.layers.iter().find(|own| own.layer.schema().id == id).map_or(0, |own| own.count)
+    };
+    html! {
+        h2 { "各类数量" }
+        table {
+            tr {
+                th { "图层" }
+                @for ring in &found.rings {
+                    th.n {
+                        @match ring.radius_m {
+                            Some(radius_m) => (format_args!("{radius_m:.0} 米")),
+                            None => "区域内",
+                        }
+                    }
+                }
+                th { "其中" }
+            }
+            @for layer_count in &largest.layers {
+                @let schema = layer_count.layer.schema();
+                tr {
+                    td { (schema.title.zh) }
+                    @for ring in &found.rings { td.n { (count_in(ring, &schema.id)) } }
+                    td { (parts(catalog, layer_count)) }
+                }
+            }
         }
-        let _ = write!(html, "<td>{}</td></tr>", escape(&parts(catalog, layer_count)));
     }
-    html.push_str("</table>");
 }
 
 /// What a layer's features are made up of, in words.
@@ -151,54 +170,53 @@ fn parts(catalog: &Catalog, layer_count: &LayerCount<'_>) -> String {
     parts.join("、")
 }
 
-fn secondary_hazards(catalog: &Catalog, html: &mut String, found: &Surroundings<'_>) {
+fn secondary_hazards(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
     const SHOWN: usize = 25;
-    html.push_str("<h2>次生危险源（按危险程度）</h2>");
-    if found.secondary_hazards.is_empty() {
-        html.push_str("<p>范围内没有。</p>");
-        return;
-    }
-    html.push_str(
-        "<table><tr><th class=\"n\">序</th><th>名称</th><th>类别</th><th>等级</th><th class=\"n\">距离（米）</th></tr>",
-    );
-    for (index, hazard) in found.secondary_hazards.iter().take(SHOWN).enumerate() {
-        let level = hazard.layer.integer(&hazard.row, "risk_level");
-        let level = level.map(|level| label_of(catalog, hazard.layer, "risk_level", Some(&level.to_string())).zh);
-        let kind = hazard_type(catalog, hazard.layer, &hazard.row).map_or(String::new(), |label| label.zh);
-        let _ = write!(
-            html,
-            "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{:.0}</td></tr>",
-            index + 1,
-            escape(hazard.layer.text(&hazard.row, "name").unwrap_or(hazard.row.id().as_str())),
-            escape(&kind),
-            escape(&level.unwrap_or_default()),
-            hazard.distance_m
-        );
-    }
-    html.push_str("</table>");
     let more = found.secondary_hazards.len().saturating_sub(SHOWN) + found.more_secondary_hazards;
-    if more > 0 {
-        let _ = write!(html, "<p>另有{more}处未列出。</p>");
+    html! {
+        h2 { "次生危险源（按危险程度）" }
+        @if found.secondary_hazards.is_empty() {
+            p { "范围内没有。" }
+        } @else {
+            table {
+                tr { th.n { "序" } th { "名称" } th { "类别" } th { "等级" } th.n { "距离（米）" } }
+                @for (index, hazard) in found.secondary_hazards.iter().take(SHOWN).enumerate() {
+                    @let level = hazard.layer.integer(&hazard.row, "risk_level").map(|level| level.to_string());
+                    tr {
+                        td.n { (index + 1) }
+                        td { (hazard.layer.text(&hazard.row, "name").unwrap_or(hazard.row.id().as_str())) }
+                        td { @if let Some(kind) = hazard_type(catalog, hazard.layer, &hazard.row) { (kind.zh) } }
+                        td {
+                            @if let Some(level) = level {
+                                (label_of(catalog, hazard.layer, "risk_level", Some(&level)).zh)
+                            }
+                        }
+                        td.n { (format_args!("{:.0}", hazard.distance_m)) }
+                    }
+                }
+            }
+            @if more > 0 { p { "另有" (more) "处未列出。" } }
+        }
     }
 }
 
-fn help(html: &mut String, found: &Surroundings<'_>) {
-    html.push_str(
-        "<h2>最近可用力量</h2><table><tr><th>类别</th><th>名称</th><th class=\"n\">距离（米）</th><th>方位</th></tr>",
-    );
-    for (layer, near) in &found.help {
-        for near in near {
-            let _ = write!(
-                html,
-                "<tr><td>{}</td><td>{}</td><td class=\"n\">{:.0}</td><td>{}</td></tr>",
-                escape(&layer.schema().title.zh),
-                escape(layer.text(&near.row, "name").unwrap_or(near.row.id().as_str())),
-                near.distance_m,
-                near.bearing_deg.map_or("原地", compass)
-            );
+fn help(found: &Surroundings<'_>) -> Markup {
+    html! {
+        h2 { "最近可用力量" }
+        table {
+            tr { th { "类别" } th { "名称" } th.n { "距离（米）" } th { "方位" } }
+            @for (layer, resources) in &found.help {
+                @for resource in resources {
+                    tr {
+                        td { (layer.schema().title.zh) }
+                        td { (layer.text(&resource.row, "name").unwrap_or(resource.row.id().as_str())) }
+                        td.n { (format_args!("{:.0}", resource.distance_m)) }
+                        td { (resource.bearing_deg.map_or("原地", compass)) }
+                    }
+                }
+            }
         }
     }
-    html.push_str("</table>");
 }
 
 /// One of eight directions.
@@ -207,171 +225,4 @@ fn compass(degrees: f64) -> &'static str {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 8")]
     let at = (degrees.rem_euclid(360.0) / 45.0).round() as usize;
     NAMES[at % NAMES.len()]
-}
-
-/// A small map in metres around its middle, north up.
-struct MapSvg {
-    middle: LonLat,
-    pixels_per_m: f64,
-    svg: String,
-}
-
-fn map(snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) -> String {
-    let (middle, half_width_m, half_height_m) = match area {
-        Area::Rings(at, radii) => (*at, radii.last().copied().unwrap_or(1.0), radii.last().copied().unwrap_or(1.0)),
-        Area::Inside(shape) => frame_of(shape),
-    };
-    let pixels_per_m = (WIDTH / 2.0 / half_width_m).min(HEIGHT / 2.0 / half_height_m) * 0.94;
-    let mut sketch = MapSvg { middle, pixels_per_m, svg: String::new() };
-    let _ = write!(sketch.svg, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"位置图\">");
-    let shown = Envelope::from(middle).padded((WIDTH.hypot(HEIGHT) / 2.0 / pixels_per_m).min(5_000_000.0));
-    for layer in snapshot.layers() {
-        for row in layer.rows_in(&shown).take(MAX_DRAWN) {
-            sketch.draw(layer, &row);
-        }
-    }
-    match area {
-        Area::Rings(_, radii) => sketch.rings(radii),
-        Area::Inside(shape) => sketch.shape(shape, "fill:none;stroke:#b3261e;stroke-width:2.5"),
-    }
-    for (index, hazard) in found.secondary_hazards.iter().take(9).enumerate() {
-        if let Some(at) = hazard.row.shape().and_then(Shape::as_point) {
-            let (x, y) = sketch.pixel(at.lon(), at.lat());
-            let number = index + 1;
-            let _ = write!(
-                sketch.svg,
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"7\" style=\"fill:#b3261e;stroke:#fff\"/>\
-                 <text x=\"{x:.1}\" y=\"{:.1}\" style=\"font:bold 9px sans-serif;fill:#fff;text-anchor:middle\">{number}</text>",
-                y + 3.2
-            );
-        }
-    }
-    sketch.legend_and_scale();
-    sketch.svg.push_str("</svg>");
-    sketch.svg
-}
-
-fn frame_of(shape: &Shape) -> (LonLat, f64, f64) {
-    let around = Envelope::around(shape.geometry()).unwrap_or(Envelope::WORLD);
-    let (lon, lat) = (f64::midpoint(around.west(), around.east()), f64::midpoint(around.south(), around.north()));
-    let middle = LonLat::try_from(geo::Coord { x: lon, y: lat });
-    let height_m = (around.north() - around.south()) * METRES_PER_DEGREE / 2.0;
-    let width_m = (around.east() - around.west()) * METRES_PER_DEGREE * lat.to_radians().cos() / 2.0;
-    // Bounds of a shape are positions, so is their middle.
-    let middle = middle.unwrap_or(LonLat::ORIGIN);
-    (middle, width_m.max(50.0) * 1.1, height_m.max(50.0) * 1.1)
-}
-
-impl MapSvg {
-    fn pixel(&self, lon: f64, lat: f64) -> (f64, f64) {
-        let east_m = (lon - self.middle.lon()) * METRES_PER_DEGREE * self.middle.lat().to_radians().cos();
-        let north_m = (lat - self.middle.lat()) * METRES_PER_DEGREE;
-        (WIDTH / 2.0 + east_m * self.pixels_per_m, HEIGHT / 2.0 - north_m * self.pixels_per_m)
-    }
-
-    fn draw(&mut self, layer: &Layer, row: &Row<'_>) {
-        let Some(shape) = row.shape() else { return };
-        let schema = layer.schema();
-        let by_level = match layer.integer(row, "risk_level") {
-            Some(1) => "#d7263d",
-            Some(2) => "#f28322",
-            Some(3) => "#f2c511",
-            Some(4) => "#2176c7",
-            _ => "#8b94a0",
-        };
-        let style = match (schema.group.as_str(), schema.id.as_str()) {
-            (_, "county") => return,
-            (_, "townships") => "fill:#fbfaf6;stroke:#b9c0c9;stroke-dasharray:5 3".to_owned(),
-            (_, "risk_zones") => format!("fill:{by_level};fill-opacity:.22;stroke:{by_level};stroke-width:.8"),
-            (_, "roads") => "fill:none;stroke:#c9b98f;stroke-width:1.4".to_owned(),
-            (_, "pipelines") => "fill:none;stroke:#7a6fd0;stroke-width:.9;stroke-dasharray:4 2".to_owned(),
-            (_, "shelters") => "fill:#1b8a5a;stroke:#fff;stroke-width:.8".to_owned(),
-            ("rescue", _) => "fill:#6a3fb5;stroke:#fff;stroke-width:.8".to_owned(),
-            ("event", _) => "fill:#b3261e;fill-opacity:.05;stroke:#b3261e;stroke-dasharray:8 3".to_owned(),
-            ("risk", _) => format!("fill:{by_level};stroke:#fff;stroke-width:.5"),
-            ("base", _) => "fill:#5b6673;stroke:#fff;stroke-width:.5".to_owned(),
-            _ => return,
-        };
-        self.shape(shape, &style);
-    }
-
-    fn shape(&mut self, shape: &Shape, style: &str) {
-        match shape.geometry() {
-            Geometry::Point(_) | Geometry::MultiPoint(_) => {
-                for coord in shape.geometry().coords_iter() {
-                    let (x, y) = self.pixel(coord.x, coord.y);
-                    let _ = write!(self.svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" style=\"{style}\"/>");
-                }
-            }
-            geometry => {
-                let mut path = String::new();
-                self.path(geometry, &mut path);
-                let _ = write!(self.svg, "<path d=\"{path}\" style=\"{style};fill-rule:evenodd\"/>");
-            }
-        }
-    }
-
-    fn path(&self, geometry: &Geometry, path: &mut String) {
-        let mut line = |line: &LineString, close: bool| {
-            for (index, coord) in line.coords().enumerate() {
-                let (x, y) = self.pixel(coord.x, coord.y);
-                let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
-            }
-            if close {
-                path.push('Z');
-            }
-        };
-        let mut polygon = |polygon: &geo::Polygon| {
-            line(polygon.exterior(), true);
-            polygon.interiors().iter().for_each(|ring| line(ring, true));
-        };
-        match geometry {
-            Geometry::Polygon(own) => polygon(own),
-            Geometry::MultiPolygon(own) => own.iter().for_each(polygon),
-            Geometry::LineString(own) => line(own, false),
-            Geometry::MultiLineString(own) => own.iter().for_each(|own| line(own, false)),
-            _ => {}
-        }
-    }
-
-    fn rings(&mut self, radii: &[f64]) {
-        let (x, y) = (WIDTH / 2.0, HEIGHT / 2.0);
-        for radius in radii {
-            let pixels = radius * self.pixels_per_m;
-            let _ = write!(
-                self.svg,
-                "<circle cx=\"{x}\" cy=\"{y}\" r=\"{pixels:.1}\" style=\"fill:none;stroke:#b3261e;stroke-dasharray:6 4\"/>\
-                 <text x=\"{x}\" y=\"{:.1}\" style=\"font:10px sans-serif;fill:#b3261e;text-anchor:middle\">{radius:.0} m</text>",
-                y - pixels + 12.0
-            );
-        }
-        let _ = write!(
-            self.svg,
-            "<path d=\"M{0} {1}h16M{2} {3}v16\" style=\"stroke:#b3261e;stroke-width:2\"/>",
-            x - 8.0,
-            y,
-            x,
-            y - 8.0
-        );
-    }
-
-    /// A bar of round length, and where north is.
-    fn legend_and_scale(&mut self) {
-        let longest_m = WIDTH / 4.0 / self.pixels_per_m;
-        let power = 10_f64.powf(longest_m.log10().floor());
-        let bar_m = [5.0, 2.0, 1.0].into_iter().map(|step| step * power).find(|bar| *bar <= longest_m).unwrap_or(power);
-        let (pixels, y) = (bar_m * self.pixels_per_m, HEIGHT - 14.0);
-        let words = if bar_m >= 1_000.0 { format!("{} km", bar_m / 1_000.0) } else { format!("{bar_m} m") };
-        let _ = write!(
-            self.svg,
-            "<path d=\"M14 {0}v5h{pixels:.1}v-5\" style=\"fill:none;stroke:#1d2530;stroke-width:1.5\"/>\
-             <text x=\"{1:.1}\" y=\"{0}\" style=\"font:10px sans-serif;text-anchor:middle\">{words}</text>\
-             <path d=\"M{2} 34l6-18 6 18-6-4z\" style=\"fill:#1d2530\"/>\
-             <text x=\"{3}\" y=\"46\" style=\"font:bold 11px sans-serif;text-anchor:middle\">北</text>",
-            y - 3.0,
-            14.0 + pixels / 2.0,
-            WIDTH - 30.0,
-            WIDTH - 24.0
-        );
-    }
 }

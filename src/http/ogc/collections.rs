@@ -6,12 +6,11 @@ use time::UtcDateTime;
 
 use crate::geodesy::reference::{CRS84, CrsTransform};
 use crate::http::call::Call;
-use crate::http::ogc::form_links;
+use crate::http::ogc::pages;
 use crate::http::ogc::schemas::{Purpose, schema};
 use crate::http::reply::Reply;
-use crate::http::reply::html::{HtmlPage, escape};
 use crate::http::reply::links::{REL, link, own_links};
-use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, HTML, ITEM_FORMATS, JSON, MediaType, SCHEMA, SEQUENCE};
+use crate::http::reply::media::{GEOJSON, HTML, ITEM_FORMATS, JSON, MediaType, SCHEMA};
 use crate::http::reply::problem::Problem;
 use crate::model::{ValueRef, format_instant};
 use crate::query::filter::FUNCTIONS;
@@ -22,26 +21,7 @@ pub(crate) fn collections(call: &Call<'_>) -> Result<Reply, Problem> {
     let (form, current, base) = (call.media_type()?, &call.current, call.ogc_base());
     let layers = current.snapshot.layers();
     if form == HTML {
-        let row = |layer: &Layer| {
-            let own = layer.schema();
-            format!(
-                "<tr><td><a href=\"{base}/collections/{0}\">{1}</a></td><td>{2}</td><td><code>{0}</code></td>\
-                 <td class=\"n\">{3}</td></tr>",
-                own.id,
-                escape(&own.title.zh),
-                escape(&own.title.en),
-                layer.len(),
-                base = escape(&base),
-            )
-        };
-        let rows: String = layers.iter().map(|layer| row(layer)).collect();
-        let body = format!(
-            "{}<div class=\"wide\"><table><tr><th>图层</th><th>Collection</th><th>Id</th><th class=\"n\">要素 Features</th></tr>{rows}</table></div>",
-            form_links(&format!("{base}/collections"), &[JSON])
-        );
-        let above = vec![("OGC API".to_owned(), base)];
-        let (title, english) = ("图层".to_owned(), "Collections".to_owned());
-        return Ok(HtmlPage { above, title, english, body, script: None }.reply(current));
+        return Ok(pages::collections(layers, &base).reply(current));
     }
     let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, &base, JSON)).collect();
     let links = own_links(&format!("{base}/collections"), form, call.formats);
@@ -54,7 +34,7 @@ pub(crate) fn collections(call: &Call<'_>) -> Result<Reply, Problem> {
 pub(crate) fn collection(call: &Call<'_>) -> Result<Reply, Problem> {
     let (form, layer, base) = (call.media_type()?, call.collection()?, call.ogc_base());
     if form == HTML {
-        return Ok(page(layer, &base).reply(&call.current));
+        return Ok(pages::collection(layer, &base).reply(&call.current));
     }
     Ok(call.current.json(describe(layer, &base, form)))
 }
@@ -78,19 +58,7 @@ pub(crate) fn features_schema(call: &Call<'_>) -> Result<Reply, Problem> {
 pub(crate) fn functions(call: &Call<'_>) -> Result<Reply, Problem> {
     let (form, current) = (call.media_type()?, &call.current);
     if form == HTML {
-        let row = |function: &(&str, &str, &[&str], &str)| {
-            let (name, says, arguments, returns) = function;
-            format!(
-                "<tr><td><code>{name}({})</code></td><td>{returns}</td><td>{}</td></tr>",
-                arguments.join(", "),
-                escape(says)
-            )
-        };
-        let body =
-            format!("<div class=\"wide\"><table>{}</table></div>", FUNCTIONS.iter().map(row).collect::<String>());
-        let above = vec![("OGC API".to_owned(), call.ogc_base())];
-        let (title, english) = ("筛选函数".to_owned(), "Functions of filters".to_owned());
-        return Ok(HtmlPage { above, title, english, body, script: None }.reply(current));
+        return Ok(pages::functions(&call.ogc_base()).reply(current));
     }
     let function = |(name, says, arguments, returns): &(&str, &str, &[&str], &str)| {
         let arguments: Vec<Json> = arguments.iter().map(|kind| json!({"type": [kind]})).collect();
@@ -102,75 +70,12 @@ pub(crate) fn functions(call: &Call<'_>) -> Result<Reply, Problem> {
 fn schema_page(call: &Call<'_>, purpose: Purpose) -> Result<Reply, Problem> {
     let (form, current, base) = (call.media_type()?, &call.current, call.ogc_base());
     let layer = call.collection()?;
-    let name = &layer.schema().id;
-    let (end, zh, en) = match purpose {
-        Purpose::Features => ("schema", "字段", "Schema"),
-        Purpose::Queryables => ("queryables", "可筛选字段", "Queryables"),
-        Purpose::Sortables => ("sortables", "可排序字段", "Sortables"),
-    };
-    let address = format!("{base}/collections/{name}/{end}");
+    let address = format!("{base}/collections/{}/{}", layer.schema().id, purpose.path());
     let schema = schema(&call.state.catalog, &call.caller.view(layer.schema()), purpose, &address);
     if form != HTML {
         return Ok(current.reply(SCHEMA.media_type).header((header::VARY, "Accept")).body(schema.to_string()));
     }
-    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let row = |(name, property): (&String, &Json)| {
-        let kind = property.get("format").or_else(|| property.get("type")).map(text).unwrap_or_default();
-        let unit = property.get("x-ogc-unit").map(text).unwrap_or_default();
-        let title = property.get("title").map(text).unwrap_or_default();
-        let codes = property.get("enum").or_else(|| property.get("items").and_then(|items| items.get("enum")));
-        let codes = codes.and_then(Json::as_array).map(|codes| codes.iter().map(text).collect::<Vec<_>>().join(", "));
-        let cells = [name.clone(), title, kind, unit, codes.unwrap_or_default()];
-        format!("<tr>{}</tr>", cells.map(|cell| format!("<td>{}</td>", escape(&cell))).concat())
-    };
-    let rows: String = schema["properties"].as_object().into_iter().flatten().map(row).collect();
-    let body = format!(
-        "{}<div class=\"wide\"><table><tr><th>字段 Property</th><th>名称 Title</th><th>类型 Type</th><th>单位 Unit</th><th>代码 Codes</th></tr>{rows}</table></div>",
-        form_links(&address, &[SCHEMA])
-    );
-    let title = &layer.schema().title;
-    let above = above(&base, Some(layer));
-    Ok(HtmlPage {
-        above,
-        title: format!("{}：{zh}", title.zh),
-        english: format!("{} {en}", title.en),
-        body,
-        script: None,
-    }
-    .reply(current))
-}
-
-/// Steps from the landing page down.
-pub(crate) fn above(base: &str, layer: Option<&Layer>) -> Vec<(String, String)> {
-    let mut steps =
-        vec![("OGC API".to_owned(), base.to_owned()), ("图层 Collections".to_owned(), format!("{base}/collections"))];
-    if let Some(layer) = layer {
-        let own = layer.schema();
-        steps.push((own.title.zh.clone(), format!("{base}/collections/{}", own.id)));
-    }
-    steps
-}
-
-fn page(layer: &Layer, base: &str) -> HtmlPage {
-    let schema = layer.schema();
-    let own = escape(&format!("{base}/collections/{}", schema.id));
-    let reach = layer.envelope().map_or_else(String::new, |bounds| {
-        let [west, south, east, north] = bounds.to_array();
-        format!("<p>范围 Extent: {west:.4}, {south:.4}, {east:.4}, {north:.4}</p>")
-    });
-    let body = format!(
-        "<p>{count} 个要素 features</p>{reach}<p><a class=\"button\" href=\"{own}/items\">浏览要素 Browse features</a></p>\
-         <h2>下载 Download</h2>{downloads}\
-         <h2>说明 About</h2><p><a href=\"{own}/schema\">字段 Schema</a> · <a href=\"{own}/queryables\">可筛选字段 Queryables</a> · \
-         <a href=\"{own}/sortables\">可排序字段 Sortables</a> · <a href=\"{own}/tiles\">矢量瓦片 Vector tiles</a> · \
-         <a href=\"{base}#qgis\">在 QGIS 中使用 In QGIS</a></p>{forms}",
-        count = layer.len(),
-        downloads = form_links(&format!("{own}/items"), &[FLATGEOBUF, CSV, SEQUENCE, GEOJSON]),
-        forms = form_links(&own, &[JSON]),
-        base = escape(base),
-    );
-    let (title, english) = (schema.title.zh.clone(), schema.title.en.clone());
-    HtmlPage { above: above(base, None), title, english, body, script: None }
+    Ok(pages::schema(layer, purpose, &schema, &base).reply(current))
 }
 
 fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::http::call::Call;
+use crate::http::ogc::pages;
 use crate::http::reply::Reply;
-use crate::http::reply::html::{HtmlPage, escape};
 use crate::http::reply::links::own_links;
 use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
@@ -67,16 +67,7 @@ pub(crate) fn conformance(call: &Call<'_>) -> Result<Reply, Problem> {
     let classes: Vec<String> = classes.map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
     let base = call.ogc_base();
     if form == HTML {
-        let items: Vec<String> =
-            classes.iter().map(|class| format!("<li><code>{}</code></li>", escape(class))).collect();
-        let page = HtmlPage {
-            above: vec![("OGC API".to_owned(), base)],
-            title: "符合的标准".to_owned(),
-            english: "Conformance".to_owned(),
-            body: format!("<ul>{}</ul>", items.concat()),
-            script: None,
-        };
-        return Ok(page.reply(&call.current));
+        return Ok(pages::conformance(&classes, &base).reply(&call.current));
     }
     let links = own_links(&format!("{base}/conformance"), form, call.formats);
     Ok(call.current.json(json!({"conformsTo": classes, "links": links})))

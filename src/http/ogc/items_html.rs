@@ -1,22 +1,21 @@
-//! Features as pages for people: a table with a search field and a map, and one feature by itself.
+//! HTML pages of features: a table with a search field and a map, and one feature by itself.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
 use crate::exchange::csv::cell_text;
 use crate::http::api::labels::label;
-use crate::http::ogc::collections::above;
-use crate::http::ogc::form_links;
 use crate::http::ogc::items_links::ItemsAddress;
 use crate::http::ogc::items_params::ItemsQuery;
+use crate::http::ogc::pages::{breadcrumbs, form_links, root_of};
 use crate::http::params::spec;
-use crate::http::reply::html::{HtmlPage, escape};
-use crate::http::reply::links::encode;
-use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, SEQUENCE};
+use crate::http::reply::html::{HtmlPage, path_of};
+use crate::http::reply::links::{encode, with_format};
+use crate::http::reply::media::{CSV, FLATGEOBUF, GEOJSON, JSON, SEQUENCE};
 use crate::model::{Catalog, Field, FieldType, ValueRef, View, format_beijing};
 use crate::query::items::Page;
 use crate::snapshot::{Layer, Row};
 
-/// The script that draws the map of a page.
+/// The viewer's script that draws the map of a page.
 const SCRIPT: &str = "page.js";
 
 /// A page of features.
@@ -29,46 +28,48 @@ pub(crate) fn items_page(
 ) -> HtmlPage {
     let title = &layer.schema().title;
     let this = address.of_this(query);
-    let mut body = format!(
-        "<form role=\"search\"><input type=\"search\" name=\"q\" value=\"{}\" maxlength=\"100\" aria-label=\"查找 Search\" \
-         placeholder=\"在所有文字字段中查找 Search in all texts\"><button>查找 Search</button></form>\
-         <p>{} 个要素 features match</p>",
-        escape(query.parameters.get(&spec::Q).unwrap_or_default()),
-        answer.matched
-    );
     let (previous, next) = address.beside(query, answer);
-    let mut pages = String::new();
-    for (address, words) in [(previous, "← 上一页 Previous"), (next, "下一页 Next →")] {
-        if let Some(address) = address {
-            let _ = write!(pages, "<a class=\"button\" href=\"{}\">{words}</a>", escape(&address));
+    let body = html! {
+        form role="search" {
+            input type="search" name="q" value=(query.parameters.get(&spec::Q).unwrap_or_default()) maxlength="100"
+                aria-label="查找 Search" placeholder="在所有文字字段中查找 Search all text fields";
+            button { "查找 Search" }
         }
-    }
-    let _ = write!(body, "{}<div class=\"wide\"><table><tr><th>编号 Id</th>", map(&this, &layer.schema().id));
-    for (_, field) in query.view.fields() {
-        let class = if is_number(field) { " class=\"n\"" } else { "" };
-        let unit = field.unit.as_ref().map(|unit| format!(" ({unit})")).unwrap_or_default();
-        let name = format!("{}{unit}", field.title.zh);
-        let _ = write!(body, "<th{class} title=\"{}\">{}</th>", escape(&field.title.en), escape(&name));
-    }
-    body.push_str("</tr>");
-    for row in &answer.rows {
-        let own = format!("{}/items/{}", address.collection(), encode(row.id().as_str()));
-        let _ = write!(body, "<tr><td><a href=\"{}\">{}</a></td>", escape(&own), escape(row.id().as_str()));
-        for (at, field) in query.view.fields() {
-            let class = if is_number(field) { " class=\"n\"" } else { "" };
-            let _ = write!(body, "<td{class}>{}</td>", escape(&shown(catalog, field, row.cell(at))));
+        p { (answer.matched) " 个要素 features match" }
+        (map(&this, &layer.schema().id))
+        div.wide {
+            table {
+                tr {
+                    th { "编号 Id" }
+                    @for (_, field) in query.view.fields() {
+                        th class=[class_of(field)] title=(field.title.en) {
+                            (field.title.zh) @if let Some(unit) = &field.unit { " (" (unit) ")" }
+                        }
+                    }
+                }
+                @for row in &answer.rows {
+                    @let id = row.id().as_str();
+                    tr {
+                        td { a href={ (address.collection()) "/items/" (encode(id)) } { (id) } }
+                        @for (index, field) in query.view.fields() {
+                            td class=[class_of(field)] { (shown(catalog, field, row.cell(index))) }
+                        }
+                    }
+                }
+            }
         }
-        body.push_str("</tr>");
-    }
-    let forms = form_links(&address.of(query, None), &[CSV, FLATGEOBUF, SEQUENCE]);
-    let _ = write!(
-        body,
-        "</table></div><p class=\"pages\">{pages}</p><h2>下载 Download</h2>{forms}{}",
-        form_links(&this, &[GEOJSON])
-    );
+        p.pages {
+            @if let Some(url) = previous { a.button href=(url) { "← 上一页 Previous" } }
+            @if let Some(url) = next { a.button href=(url) { "下一页 Next →" } }
+        }
+        h2 { "下载 Download" }
+        (form_links(&address.of(query, None), &[CSV, FLATGEOBUF, SEQUENCE]))
+        (form_links(&this, &[GEOJSON]))
+    };
     let base = address.collection().rsplit_once("/collections/").map_or("", |(base, _)| base);
     HtmlPage {
-        above: above(base, Some(layer)),
+        root: root_of(base).to_owned(),
+        above: breadcrumbs(base, Some(layer)),
         title: format!("{}：要素", title.zh),
         english: format!("{}: features", title.en),
         body,
@@ -76,48 +77,56 @@ pub(crate) fn items_page(
     }
 }
 
-/// One feature.
+/// The page of one feature.
 pub(crate) fn feature_page(catalog: &Catalog, view: &View<'_>, layer: &Layer, row: &Row<'_>, base: &str) -> HtmlPage {
     let schema = layer.schema();
-    let own = format!("{base}/collections/{}/items/{}", schema.id, encode(row.id().as_str()));
-    let mut rows = format!("<tr><th>编号 Id</th><td>{}</td></tr>", escape(row.id().as_str()));
-    for (at, field) in view.fields() {
-        let unit = field.unit.as_ref().map(|unit| format!(" {unit}")).unwrap_or_default();
-        let value = match row.cell(at) {
-            ValueRef::Unknown => "未知 unknown".to_owned(),
-            known => format!("{}{unit}", shown(catalog, field, known)),
-        };
-        let name = format!("{} {}", field.title.zh, field.title.en);
-        let _ = write!(rows, "<tr><th>{}</th><td>{}</td></tr>", escape(&name), escape(&value));
-    }
-    let name = layer.text(row, "name").unwrap_or(row.id().as_str()).to_owned();
+    let id = row.id().as_str();
+    let own = format!("{base}/collections/{}/items/{}", schema.id, encode(id));
+    let body = html! {
+        (map(&own, &schema.id))
+        div.wide {
+            table {
+                tr { th { "编号 Id" } td { (id) } }
+                @for (index, field) in view.fields() {
+                    tr {
+                        th { (field.title.zh) " " (field.title.en) }
+                        td {
+                            @match row.cell(index) {
+                                ValueRef::Unknown => "未知 unknown",
+                                known => {
+                                    (shown(catalog, field, known))
+                                    @if let Some(unit) = &field.unit { " " (unit) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (form_links(&own, &[GEOJSON]))
+    };
     HtmlPage {
-        above: above(base, Some(layer)),
-        title: name,
+        root: root_of(base).to_owned(),
+        above: breadcrumbs(base, Some(layer)),
+        title: layer.text(row, "name").unwrap_or(id).to_owned(),
         english: schema.title.en.clone(),
-        body: format!(
-            "{}<div class=\"wide\"><table>{rows}</table></div>{}",
-            map(&own, &schema.id),
-            form_links(&own, &[GEOJSON])
-        ),
+        body,
         script: Some(SCRIPT),
     }
 }
 
-/// Where the map is drawn: the features of an address, over the tiles of their layer.
-fn map(address: &str, layer: &str) -> String {
-    let joint = if address.contains('?') { '&' } else { '?' };
-    format!(
-        "<div id=\"map\" data-features=\"{}\" data-layer=\"{layer}\"></div>",
-        escape(&format!("{address}{joint}f=json"))
-    )
+/// The element in which the script draws the features of a URL over the base map.
+fn map(url: &str, layer: &str) -> Markup {
+    html! { div #map data-features=(path_of(&with_format(url, JSON.name))) data-layer=(layer) {} }
 }
 
-fn is_number(field: &Field) -> bool {
-    matches!(field.field_type, FieldType::Integer | FieldType::Real) && field.codes.is_none()
+/// The class of a column of numbers.
+fn class_of(field: &Field) -> Option<&'static str> {
+    let is_number = matches!(field.field_type, FieldType::Integer | FieldType::Real) && field.codes.is_none();
+    is_number.then_some("n")
 }
 
-/// A value as people read it: codes by their names.
+/// A value as text: a code is replaced by its Chinese label.
 fn shown(catalog: &Catalog, field: &Field, cell: ValueRef<'_>) -> String {
     let list = field.codes.as_ref();
     match cell {

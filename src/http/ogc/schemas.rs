@@ -17,6 +17,17 @@ pub(crate) enum Purpose {
     Sortables,
 }
 
+impl Purpose {
+    /// Last part of the schema's path.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Features => "schema",
+            Self::Queryables => "queryables",
+            Self::Sortables => "sortables",
+        }
+    }
+}
+
 /// The schema of a collection at an address.
 pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, address: &str) -> Json {
     let layer = view.schema();

@@ -1,14 +1,13 @@
-//! Pages for people: one frame for all of them, without anything from another host.
-
-use std::fmt::Write;
+//! The frame that all HTML pages share. A page loads files from its own host only.
 
 use actix_web::http::header;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::HTML_UTF8;
 
-/// The map on a page is a script of ours that draws tiles of ours.
+/// Scripts, tiles and data come from the same host; the map runs its worker from a blob.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data: blob:; base-uri 'none'; form-action 'self'";
 
@@ -26,80 +25,80 @@ button,.button{padding:7px 14px;border:1px solid #b8c0ca;border-radius:4px;backg
 code,pre{font-family:ui-monospace,'Cascadia Mono',Consolas,monospace;font-size:13px;background:#eef1f4;border-radius:3px;padding:1px 5px}\
 .stale{background:#fff1d6;border:1px solid #e0a100;padding:4px 10px}footer{color:#5b6673;font-size:13px;padding-top:24px;padding-bottom:30px}";
 
-/// One page: where it stands, what it is called, what it says.
+/// One HTML page.
 pub(crate) struct HtmlPage {
-    /// Steps above it, outermost first: title and address.
+    /// Root URL of the server, without a trailing slash.
+    pub(crate) root: String,
+    /// Breadcrumbs, outermost first: title and URL.
     pub(crate) above: Vec<(String, String)>,
     /// Chinese title.
     pub(crate) title: String,
     /// English title.
     pub(crate) english: String,
-    /// HTML of the body.
-    pub(crate) body: String,
-    /// A script of the viewer's build, by its name.
+    /// Content of the element `main` below the heading.
+    pub(crate) body: Markup,
+    /// File name of a script from the viewer's build.
     pub(crate) script: Option<&'static str>,
 }
 
 impl HtmlPage {
-    /// The reply.
+    /// The reply, with the content security policy of all pages.
     pub(crate) fn reply(&self, current: &RequestSnapshot) -> Reply {
         current
             .reply(HTML_UTF8)
             .header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
             .header((header::VARY, "Accept"))
-            .body(self.render(current))
+            .body(self.render(current).into_string())
     }
 
-    fn render(&self, current: &RequestSnapshot) -> String {
-        let mut html = format!(
-            "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width\"><title>{} {}</title><link rel=\"icon\" href=\"/viewer/icon.svg\">\
-             <style>{STYLE}</style></head><body><header><nav>",
-            escape(&self.title),
-            escape(&self.english)
-        );
-        for (title, address) in &self.above {
-            let _ = write!(html, "<a href=\"{}\">{}</a> › ", escape(address), escape(title));
+    fn render(&self, current: &RequestSnapshot) -> Markup {
+        let root = path_of(&self.root);
+        html! {
+            (DOCTYPE)
+            html lang="zh-CN" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width";
+                    title { (self.title) " " (self.english) }
+                    link rel="icon" href={ (root) "/viewer/icon.svg" };
+                    (style_sheet(STYLE))
+                }
+                body {
+                    header {
+                        nav { @for (title, url) in &self.above { a href=(url) { (title) } " › " } }
+                        h1 { (self.title) small { (self.english) } }
+                    }
+                    main {
+                        @if current.is_stale() {
+                            p.stale {
+                                "数据可能已过时：" (current.age_s()) " 秒前与数据库一致。 "
+                                "The data may be out of date by " (current.age_s()) " s."
+                            }
+                        }
+                        (self.body)
+                    }
+                    footer {
+                        "onemap · 数据版本 Data version " (current.snapshot.version().to_string()) " · "
+                        a href={ (root) "/" } { "地图 Map" } " · "
+                        a href={ (root) "/docs" } { "接口文档 API" }
+                    }
+                    @if let Some(script) = self.script {
+                        script type="module" src={ (root) "/viewer/" (script) } {}
+                    }
+                }
+            }
         }
-        let _ = write!(
-            html,
-            "</nav><h1>{}<small>{}</small></h1></header><main>",
-            escape(&self.title),
-            escape(&self.english)
-        );
-        if current.is_stale() {
-            let _ = write!(
-                html,
-                "<p class=\"stale\">数据可能已过时：{0} 秒前与数据库一致。 The data may be out of date by {0} s.</p>",
-                current.age_s()
-            );
-        }
-        let _ = write!(
-            html,
-            "{}</main><footer>onemap · 数据版本 Data version {} · <a href=\"/\">地图 Map</a> · \
-             <a href=\"/docs\">接口文档 API</a></footer>",
-            self.body,
-            current.snapshot.version()
-        );
-        if let Some(script) = self.script {
-            let _ = write!(html, "<script type=\"module\" src=\"/viewer/{script}\"></script>");
-        }
-        html.push_str("</body></html>");
-        html
     }
 }
 
-/// Text as HTML.
-pub(crate) fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut html, c| {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-        html
-    })
+/// A constant style sheet as an element. Nothing else goes into a page unescaped.
+pub(crate) fn style_sheet(css: &'static str) -> Markup {
+    html! { style { (PreEscaped(css)) } }
+}
+
+/// The path of an absolute URL; empty if the URL has none. A page that addresses its files by path loads them from the
+/// host that it came from, which is all that its content security policy allows.
+pub(crate) fn path_of(url: &str) -> String {
+    let without_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    without_scheme.split_once('/').map_or_else(String::new, |(_, path)| format!("/{path}"))
 }

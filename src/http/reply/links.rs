@@ -22,18 +22,23 @@ pub(crate) fn link(href: &str, rel: &str, media_type: &str, title: &str) -> Json
 
 /// Links to a resource itself and to its other media types. The address has its query but no `f`.
 pub(crate) fn own_links(address: &str, format: MediaType, offered: &[MediaType]) -> Vec<Json> {
-    let with_format = |name: &str| {
-        let joint = if address.contains('?') { '&' } else { '?' };
-        format!("{address}{joint}f={name}")
-    };
     let of = |other: &MediaType| {
-        let (href, rel) =
-            if *other == format { (address.to_owned(), "self") } else { (with_format(other.name), "alternate") };
+        let (href, rel) = if *other == format {
+            (address.to_owned(), "self")
+        } else {
+            (with_format(address, other.name), "alternate")
+        };
         link(&href, rel, other.media_type, other.title)
     };
     let mut links: Vec<Json> = offered.iter().filter(|other| **other == format).map(of).collect();
     links.extend(offered.iter().filter(|other| **other != format).map(of));
     links
+}
+
+/// An address with the parameter `f` added to its query.
+pub(crate) fn with_format(address: &str, name: &str) -> String {
+    let joint = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{joint}f={name}")
 }
 
 /// Links as a header.
