@@ -38,17 +38,26 @@ fn the_gdal_of_the_system_reads_pages_and_boxes() {
     assert!(boxed.contains(&format!("Feature Count: {}", expected["numberMatched"])), "{boxed}");
 }
 
+/// Requests for each operation of the description: few and always the same ones in the suite; `scripts/fuzz` sets how
+/// many, and a seed.
 #[test]
 fn nothing_that_the_description_allows_breaks_the_server() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let description = format!("{}/openapi.json", server.url);
-    // Streams of events have no end, so the fuzzer would wait for it.
+    let examples = std::env::var("ONEMAP_FUZZ_EXAMPLES").unwrap_or_else(|_| "15".to_owned());
+    let choice = match std::env::var("ONEMAP_FUZZ_SEED") {
+        Ok(seed) => vec!["--seed".to_owned(), seed],
+        Err(_) => vec!["--generation-deterministic".to_owned()],
+    };
+    // Event streams have no end, so the fuzzer would wait for it.
     let output = Command::new(python("st"))
         .current_dir(folder.path())
-        .args(["run", &description, "--seed", "1", "--max-examples", "500", "--phases", "examples,fuzzing"])
-        .args(["--exclude-operation-id", "getEvents", "--workers", "2", "--no-color", "--continue-on-failure"])
+        .args(["run", &description, "--max-examples", &examples, "--phases", "examples,fuzzing"])
+        .args(choice)
+        .args(["--generation-database", "none"])
+        .args(["--exclude-operation-id", "getEvents", "--workers", "1", "--no-color", "--continue-on-failure"])
         .args(["--suppress-health-check", "all", "-H", &format!("Authorization: Bearer {}", token.trim())])
         .args([
             "--checks",
