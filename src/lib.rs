@@ -1,48 +1,60 @@
-//! onemap: the server behind a county emergency bureau's one map (应急管理一张图).
+//! onemap: the server behind the map of a county emergency bureau (应急管理一张图).
 //!
-//! It answers three kinds of callers from one snapshot of the county: map viewers (vector tiles, a style, a
-//! viewer), dispatchers (who is nearest) and other services (OGC API Features, GeoJSON, FlatGeobuf).
+//! It serves map viewers (vector tiles, styles, a built-in viewer), dispatchers (nearest resources, surroundings,
+//! audits) and other services (OGC API Features and Tiles, GeoJSON, FlatGeobuf, change events) from one in-memory
+//! snapshot of a GeoPackage file or a PostGIS database.
 //!
-//! # The plan of the crate
+//! # Data flow
 //!
-//! Data flows one way: **store → snapshot → query, tile → http**. A [`store`] keeps the layers, in one GeoPackage
-//! file or in PostGIS. The [`snapshot`] is an immutable snapshot of it in memory, replaced as a whole by the one
-//! follower that reads the store's change log. [`query`] and [`tile`] are plain functions on a snapshot: they do not
-//! wait, read no file and know no clock. [`http`] parses, calls and renders.
+//! ```text
+//!  GeoPackage file ──┐   read everything      ┌── query ──┐
+//!  or PostGIS        ├──────────────▶ snapshot┤           ├──▶ http ──▶ viewers, dispatchers, services
+//!  database          │   follow the  (immutable)── tile ──┘      │
+//!    ▲               └── change log ──▶ │                        │
+//!    │                                  └─▶ disk cache           │
+//!    └────────────────────── edits, in one transaction ◀─────────┘
+//! ```
 //!
-//! Walk a change through: an officer moves a shelter in QGIS; a trigger in the file writes the change log; the
-//! follower reads the changed feature, rebuilds the one chunk that holds it and swaps the snapshot; the next tile has
-//! a new ETag, the next nearest answer the new place. No step knows the steps after it.
+//! Data flows one way: **store → snapshot → query, tile → http**. A [`store`] keeps the layers. The [`snapshot`] is
+//! immutable and replaced as a whole by the follower, the only reader of the store's change log. [`query`] and [`tile`]
+//! are plain functions of a snapshot: no I/O, no waiting, no clock. [`http`] parses a request, calls a function and
+//! renders the reply.
 //!
-//! Walk an outage through: the store does not answer; the follower tries again with growing pauses; every reply goes
-//! on from the snapshot there is and says `stale: true` and its age; `/health/ready` turns to 503. No code on the
-//! reading side notices. A keeper writes the snapshot to disk all the while, so a server that is started without its
-//! store begins with that local copy, and the follower reads everything as soon as the store is reached.
+//! **A change.** An officer moves a shelter in QGIS. A trigger in the file writes the change log. The follower reads the
+//! changed feature, rebuilds the chunk that holds it and replaces the snapshot. The next tile has a new ETag, the next
+//! nearest query returns the new place, and browsers are notified over server-sent events. No cache is invalidated:
+//! what is made from a snapshot is named by its bytes or its version.
 //!
-//! # Who may use whom
+//! **An outage.** The store does not answer. The follower retries with growing pauses. Replies go on from the current
+//! snapshot and carry `stale: true` and their age; `/health/ready` returns 503. The disk cache holds the snapshot, so a
+//! server that starts while its database is down loads that copy and reads everything once the database is back.
 //!
-//! A test reads this table and fails on any path between rooms, or to a crate of another room, that it does not grant.
+//! # Modules
 //!
-//! | room | what lives there | may use | alone may touch |
+//! A test reads this table and fails on any path between modules, or to a crate of another module, that it does not
+//! grant.
+//!
+//! | module | purpose | may use | only user of |
 //! |---|---|---|---|
-//! | [`geodesy`] | where on earth: positions, datums, distances | – | proj4rs |
-//! | [`model`] | what is on the map: features, schemas, the catalog | geodesy | – |
-//! | [`clock`] | what time it is | – | – |
-//! | [`store`] | where it is kept: GeoPackage, PostGIS | geodesy, model | sqlx, postgis |
-//! | [`exchange`] | files in and out: GeoJSON, FlatGeobuf, tables | geodesy, model | flatgeobuf, csv |
+//! | [`geodesy`] | positions, reference systems, distances on the ellipsoid | – | proj4rs |
+//! | [`model`] | features, schemas, the catalog | geodesy | – |
+//! | [`clock`] | the time | – | – |
+//! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model | sqlx, postgis |
+//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
-//! | [`query`] | questions: filters, pages of features, who is nearest, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin |
-//! | [`tile`] | answers as snapshots: vector tiles, made and kept | geodesy, model, snapshot | quick_cache, brotli, flate2 |
-//! | [`http`] | the door: the URL map, requests, problems | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web |
-//! | [`config`] | the configuration file, checked | model, store | toml |
+//! | [`query`] | filters, pages of features, nearest, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin |
+//! | [`tile`] | vector tiles: made, cached | geodesy, model, snapshot | quick_cache, brotli, flate2 |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web, maud |
+//! | [`config`] | the configuration file | model, store | toml |
 //! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
-//! # What is deliberately absent
+//! # Rules
 //!
-//! - Nothing in `snapshot`, `query` or `tile` knows a layer by name; what is special about a layer stands in
+//! - `snapshot`, `query` and `tile` know no layer by name; what is special about a layer is a role in
 //!   `data/catalog.json`.
+//! - An endpoint, a parameter, a limit, a layer name is declared in one place; routes, documentation and checks come
+//!   from it.
 //! - No cargo features: there is one build, and options are chosen when it runs.
-//! - No cache is ever told that something changed: what is made from a snapshot is named by its bytes or its version.
 //! - No value stands for "unknown": unknown is a value of its own, from the file to the popup.
 
 pub mod clock;
