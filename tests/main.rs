@@ -17,6 +17,7 @@ mod conformance; // the OGC API by its standards and by foreign clients
 mod geodesy; // datums against published vectors
 mod nearest; // equals brute force with another geodesic, and PostGIS
 mod outage; // the database goes, the map stays
+mod query; // pages, regions, sets and active events equal brute force, in memory
 mod real_data; // the same against data that nobody here made, where it is at hand
 mod sample; // the sample county is what it says, byte by byte
 mod search; // what people type is found

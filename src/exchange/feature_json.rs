@@ -1,11 +1,11 @@
 //! A feature as a caller writes it: GeoJSON, checked strictly against its layer.
 
-use geo::Validation;
 use geozero::ToGeo;
 use geozero::geojson::GeoJson;
 use serde_json::{Map, Value as Json};
 
 use super::value_from_json;
+use crate::geodesy::validity::check_validity;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
 
@@ -113,7 +113,7 @@ fn read_geometry(schema: &LayerSchema, geometry: &Json) -> Result<Option<Shape>,
     if !schema.geometry.accepts(shape.kind()) {
         return Err(fault(format!("the layer does not hold {} features", shape.kind().name())));
     }
-    shape.geometry().check_validation().map_err(|error| fault(format!("it is not valid: {error}")))?;
+    check_validity(shape.geometry()).map_err(|error| fault(format!("it is not valid: {error}")))?;
     Ok(Some(shape))
 }
 

@@ -41,6 +41,19 @@ pub fn box_lower_bound_m(from: Ecef, to: &EcefBox) -> f64 {
     arc_bound_m(chord_2).max(by_centre_m)
 }
 
+/// Metres that no geodesic between any two places of two boxes is shorter than.
+#[must_use]
+pub fn boxes_lower_bound_m(a: &EcefBox, b: &EcefBox) -> f64 {
+    let chord_2 = a.chord_2_to(b);
+    if chord_2 < NEAR_M * NEAR_M {
+        return chord_bound_m(chord_2);
+    }
+    let centres = a.centre().zip(b.centre()).filter(|((_, a_m), (_, b_m))| a_m + b_m < SHORT_M);
+    let by_centres_m =
+        centres.map_or(0.0, |((a, a_m), (b, b_m))| lower_bound_m(a, b) - upper_bound_m(a_m) - upper_bound_m(b_m));
+    arc_bound_m(chord_2).max(by_centres_m)
+}
+
 /// Metres that no geodesic between places so far apart by the chord is longer than.
 #[must_use]
 pub fn upper_bound_m(chord_m: f64) -> f64 {

@@ -179,10 +179,11 @@ impl CrsProjection {
         if let Some((to, from)) = &self.projection {
             let mut point = (at.lon.to_radians(), at.lat.to_radians(), 0.0);
             let there = proj4rs::transform::transform(from, to, &mut point).is_ok();
-            if !there || !point.0.is_finite() || !point.1.is_finite() {
-                return Err(CrsError::NotThere { x: at.lon, y: at.lat, crs: self.crs.to_string() });
+            let (x, y) = (point.0, point.1);
+            if there && x.is_finite() && y.is_finite() && self.leads_back(at, x, y) {
+                return Ok((x, y));
             }
-            return Ok((point.0, point.1));
+            return Err(CrsError::NotThere { x: at.lon, y: at.lat, crs: self.crs.to_string() });
         }
         let shifted = match self.crs {
             Crs::Gcj02 => to_gcj02(at),
@@ -190,6 +191,21 @@ impl CrsProjection {
             Crs::Geographic | Crs::Projected { .. } => at,
         };
         Ok((shifted.lon, shifted.lat))
+    }
+}
+
+impl CrsProjection {
+    /// Whether coordinates are those of a place. Far outside of the area that a projection is made for its formulas
+    /// still give numbers, which are the coordinates of some other place or of none.
+    fn leads_back(&self, at: LonLat, x: f64, y: f64) -> bool {
+        const CLOSED_M: f64 = 0.01;
+        self.position(x, y).is_ok_and(|back| super::distance::distance_m(at, back) < CLOSED_M)
+    }
+
+    /// What coordinates are rounded to when they are told, in units of the system: a millimetre or less.
+    #[must_use]
+    pub fn rounding(&self) -> f64 {
+        if self.projection.is_some() { 1e-3 } else { 1e-8 }
     }
 }
 

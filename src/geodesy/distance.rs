@@ -3,7 +3,8 @@
 //! Distances are geodesics after C. F. F. Karney, "Algorithms for geodesics" (2013).
 //!
 //! Edges of lines and polygons are straight in longitude and latitude, as RFC 7946 section 3.1.1
-//! defines them, so a feature never leaves the envelope of its positions.
+//! defines them, so a feature never leaves the envelope of its positions. Such an edge is no geodesic: the middle of
+//! one of 100 km from west to east at 26 degrees north lies 96 m south of the geodesic between its ends.
 
 use std::f64::consts::TAU;
 
@@ -13,7 +14,8 @@ use super::LonLat;
 use super::bound::{lower_bound_m, upper_bound_m};
 use super::ecef::{ECCENTRICITY_2, Ecef, SEMI_MAJOR_M, chord_2, ecef};
 
-/// Geodesic distance in metres.
+/// Geodesic distance between two places in metres, to a millimetre and better. Distances to lines and areas
+/// ([`nearest_place`]) are to edges that are straight in longitude and latitude.
 #[must_use]
 pub fn distance_m(a: LonLat, b: LonLat) -> f64 {
     Geodesic.distance(Point::new(a.lon, a.lat), Point::new(b.lon, b.lat))
@@ -40,18 +42,37 @@ pub fn nearest_place(from: LonLat, geometry: &Geometry) -> Option<(LonLat, f64)>
         let place = unchecked(point.0);
         return Some((place, distance_m(from, place)));
     }
-    let mut search = NearestPlace { from, from_ecef: ecef(from), best: None };
+    let mut search = NearestPlace::new(from, f64::INFINITY);
     search.visit(geometry);
     search.best
 }
 
-struct NearestPlace {
+/// A search for the place that is nearest to another and no farther than a limit.
+pub(super) struct NearestPlace {
     from: LonLat,
     from_ecef: Ecef,
+    limit_m: f64,
     best: Option<(LonLat, f64)>,
 }
 
 impl NearestPlace {
+    pub(super) fn new(from: LonLat, limit_m: f64) -> Self {
+        Self { from, from_ecef: ecef(from), limit_m, best: None }
+    }
+
+    pub(super) fn best(&self) -> Option<(LonLat, f64)> {
+        self.best
+    }
+
+    pub(super) fn ecef(&self) -> Ecef {
+        self.from_ecef
+    }
+
+    /// Metres that a place must not be farther than to be of use.
+    pub(super) fn limit_m(&self) -> f64 {
+        self.limit_m
+    }
+
     fn visit(&mut self, geometry: &Geometry) {
         match geometry {
             Geometry::Point(point) => self.point(point.0),
@@ -68,8 +89,9 @@ impl NearestPlace {
     }
 
     fn offer(&mut self, place: LonLat, metres: f64) {
-        if self.best.is_none_or(|(_, best)| metres < best) {
+        if metres <= self.limit_m && self.best.is_none_or(|(_, best)| metres < best) {
             self.best = Some((place, metres));
+            self.limit_m = metres;
         }
     }
 
@@ -81,7 +103,7 @@ impl NearestPlace {
     }
 
     fn can_win(&self, bound_m: impl Fn(Ecef) -> f64) -> bool {
-        self.best.is_none_or(|(_, best)| bound_m(self.from_ecef) < best)
+        bound_m(self.from_ecef) <= self.limit_m
     }
 
     fn line(&mut self, line: &LineString) {
@@ -101,8 +123,12 @@ impl NearestPlace {
     }
 
     /// Long edges are cut so that each piece has one nearest place.
-    fn edge(&mut self, start: Coord, end: Coord) {
+    pub(super) fn edge(&mut self, start: Coord, end: Coord) {
         const PIECE_DEG: f64 = 0.5;
+        if start == end {
+            self.point(start);
+            return;
+        }
         let length_deg = (end.x - start.x).abs().max((end.y - start.y).abs());
         #[expect(
             clippy::cast_possible_truncation,
@@ -130,38 +156,133 @@ impl NearestPlace {
         }
     }
 
-    /// Walks along the piece by the right spherical triangle of asker, foot and current place; the
-    /// error of a step is the flattening times the step, so three or four steps close below 1 µm.
+    /// Walks along the piece by the right spherical triangle of asker, foot and current place; near by the error of a
+    /// step is the flattening times the step, so three or four steps close below 1 µm. Where that does not close, or is
+    /// far away, the place is kept between one before it and one after it.
     fn nearest_on_piece(&self, start: Coord, end: Coord) -> (LonLat, f64) {
         const STEPS: usize = 12;
-        const CLOSED_M: f64 = 1e-7;
-        let at = |t: f64| unchecked(start + (end - start) * t);
-        let mut t = 0.5;
-        let mut place = at(t);
-        let mut metres = distance_m(self.from, place);
+        const NEAR_M: f64 = 1_000_000.0;
+        let piece = Piece { from: self.from, start, step: end - start };
+        let mut at = piece.at(0.5);
+        let mut is_closed = false;
         for _ in 0..STEPS {
-            let (east_m, north_m) = metres_per_unit(place, end - start);
-            let speed = east_m.hypot(north_m);
-            let Some(towards) = bearing_deg(place, self.from) else { break };
-            if speed == 0.0 {
+            let Some(next) = at.next() else {
+                is_closed = true;
+                break;
+            };
+            let next = next.clamp(0.0, 1.0);
+            let moved_m = (next - at.share).abs() * at.speed;
+            at = piece.at(next);
+            if moved_m < CLOSED_M {
+                is_closed = true;
                 break;
             }
-            let angle = towards.to_radians() - east_m.atan2(north_m);
-            let step_m = SEMI_MAJOR_M * ((metres / SEMI_MAJOR_M).min(TAU / 4.0 - 1e-9).tan() * angle.cos()).atan();
-            let next = (t + step_m / speed).clamp(0.0, 1.0);
-            let moved_m = (next - t).abs() * speed;
-            t = next;
-            place = at(t);
-            metres = distance_m(self.from, place);
+        }
+        if is_closed && at.metres < NEAR_M {
+            return self.nearer_of_ends(&piece, (at.place, at.metres));
+        }
+        Self::nearest_far_away(&piece)
+    }
+
+    /// The ends of a piece are always candidates.
+    fn nearer_of_ends(&self, piece: &Piece, best: (LonLat, f64)) -> (LonLat, f64) {
+        [0.0, 1.0].into_iter().fold(best, |best, share| {
+            let place = piece.place(share);
+            let metres = distance_m(self.from, place);
+            if metres < best.1 { (place, metres) } else { best }
+        })
+    }
+
+    /// Towards the antipodes a piece may have several nearest places, so it is cut into more.
+    fn nearest_far_away(piece: &Piece) -> (LonLat, f64) {
+        const ANTIPODAL_M: f64 = 19_500_000.0;
+        let parts = if piece.at(0.5).metres > ANTIPODAL_M { 16 } else { 1 };
+        let share = |part: u32| f64::from(part) / f64::from(parts);
+        let mut best = (piece.place(0.0), f64::INFINITY);
+        for part in 0..parts {
+            let found = piece.nearest_between(share(part), share(part + 1));
+            if found.1 < best.1 {
+                best = found;
+            }
+        }
+        best
+    }
+}
+
+/// Steps along a piece end when they are shorter, metres.
+const CLOSED_M: f64 = 1e-7;
+
+/// A piece of an edge, seen from a place.
+struct Piece {
+    from: LonLat,
+    start: Coord,
+    step: Coord,
+}
+
+/// A place on a piece.
+struct OnPiece {
+    /// Which share of the piece is before it.
+    share: f64,
+    place: LonLat,
+    metres: f64,
+    /// Metres along the piece for each unit of the share.
+    speed: f64,
+    /// Cosine of the angle between the way along the piece and the way to the asker: above 0 where the distance falls
+    /// along the piece. `None` at the asker himself, or where the piece does not move.
+    approach: Option<f64>,
+}
+
+impl Piece {
+    fn place(&self, share: f64) -> LonLat {
+        unchecked(self.start + self.step * share)
+    }
+
+    fn at(&self, share: f64) -> OnPiece {
+        let place = self.place(share);
+        let (east_m, north_m) = metres_per_unit(place, self.step);
+        let speed = east_m.hypot(north_m);
+        let towards = bearing_deg(place, self.from).filter(|_| speed > 0.0);
+        let approach = towards.map(|towards| (towards.to_radians() - east_m.atan2(north_m)).cos());
+        OnPiece { share, place, metres: distance_m(self.from, place), speed, approach }
+    }
+
+    /// The nearest place between two shares, of which there is one at most beside the ends: where the distance falls
+    /// after the first and rises before the second. Steps that leave the bracket, and each third one, halve it.
+    fn nearest_between(&self, first: f64, last: f64) -> (LonLat, f64) {
+        const STEPS: usize = 90;
+        let (low, high) = (self.at(first), self.at(last));
+        let ends = if low.metres <= high.metres { (low.place, low.metres) } else { (high.place, high.metres) };
+        let falls = |at: &OnPiece| at.approach.is_some_and(|approach| approach > 0.0);
+        if !falls(&low) || falls(&high) {
+            return ends;
+        }
+        let (mut low, mut high) = (first, last);
+        let mut at = self.at(f64::midpoint(low, high));
+        for step in 1..=STEPS {
+            if falls(&at) {
+                low = at.share;
+            } else {
+                high = at.share;
+            }
+            let Some(next) = at.next() else { break };
+            let is_within = low < next && next < high && step % 3 != 0;
+            let next = if is_within { next } else { f64::midpoint(low, high) };
+            let moved_m = (next - at.share).abs() * at.speed;
+            at = self.at(next);
             if moved_m < CLOSED_M {
                 break;
             }
         }
-        // Beyond a quarter of the earth the walk may stop at a farthest place; the ends are always true candidates.
-        [at(0.0), at(1.0)].into_iter().fold((place, metres), |best, candidate| {
-            let metres = distance_m(self.from, candidate);
-            if metres < best.1 { (candidate, metres) } else { best }
-        })
+        if at.metres < ends.1 { (at.place, at.metres) } else { ends }
+    }
+}
+
+impl OnPiece {
+    /// The share of the foot of the perpendicular by a spherical triangle.
+    fn next(&self) -> Option<f64> {
+        let arc = (self.metres / SEMI_MAJOR_M).min(TAU / 4.0 - 1e-9);
+        let step_m = SEMI_MAJOR_M * (arc.tan() * self.approach?).atan();
+        Some(self.share + step_m / self.speed)
     }
 }
 

@@ -80,6 +80,19 @@ impl EcefBox {
         x * x + y * y + z * z
     }
 
+    /// The squared straight-line distance in metres squared that no two places of both boxes are nearer than.
+    #[must_use]
+    pub fn chord_2_to(&self, other: &Self) -> f64 {
+        let gap = |axis: usize| (self.low[axis] - other.high[axis]).max(other.low[axis] - self.high[axis]).max(0.0);
+        (0..3).map(gap).map(|gap| gap * gap).sum()
+    }
+
+    /// The length of its diagonal, squared, metres squared.
+    #[must_use]
+    pub fn diagonal_2(&self) -> f64 {
+        chord_2(self.low, self.high)
+    }
+
     /// The middle along an axis.
     #[must_use]
     pub fn middle(&self, axis: usize) -> f64 {

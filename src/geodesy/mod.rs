@@ -8,11 +8,25 @@ pub mod bound;
 pub mod datum;
 pub mod distance;
 pub mod ecef;
+mod edge_distance;
+pub mod edge_index;
 pub mod reference;
+pub mod validity;
 
 use std::fmt;
 
 /// A position: longitude, latitude in degrees; finite, -180..=180 and -90..=90.
+///
+/// ```
+/// use onemap::geodesy::LonLat;
+///
+/// let office = LonLat::new(118.86, 26.22)?;
+/// assert_eq!((office.lon(), office.lat()), (118.86, 26.22));
+/// // The other way round it is no position, and the error says so.
+/// let error = LonLat::new(26.22, 118.86).err().map(|error| error.to_string());
+/// assert_eq!(error.as_deref(), Some("latitude 118.86 is outside -90..=90; did you mean 118.86,26.22?"));
+/// # Ok::<(), onemap::geodesy::PositionError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LonLat {
     lon: f64,
@@ -218,18 +232,30 @@ impl Envelope {
 
     /// One box, or the two halves on either side of the antimeridian.
     pub fn split(&self) -> impl Iterator<Item = Self> + use<> {
-        let (first, second) = if self.west <= self.east {
-            (*self, None)
-        } else {
+        let (first, second) = if self.crosses_antimeridian() {
             (Self { east: 180.0, ..*self }, Some(Self { west: -180.0, ..*self }))
+        } else {
+            (*self, None)
         };
         std::iter::once(first).chain(second)
     }
 
-    /// Whether the two share a point; for boxes that do not cross the antimeridian.
+    /// Whether the two share a point; either may cross the antimeridian. Every test of boxes goes through this.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {
-        self.west <= other.east && other.west <= self.east && self.south <= other.north && other.south <= self.north
+        let plain = |a: &Self, b: &Self| a.west <= b.east && b.west <= a.east;
+        let both_rows = self.south <= other.north && other.south <= self.north;
+        both_rows
+            && match (self.crosses_antimeridian(), other.crosses_antimeridian()) {
+                (false, false) => plain(self, other),
+                _ => self.split().any(|own| other.split().any(|their| plain(&own, &their))),
+            }
+    }
+
+    /// Whether it reaches over 180 degrees.
+    #[must_use]
+    pub fn crosses_antimeridian(&self) -> bool {
+        self.west > self.east
     }
 
     /// West, south, east, north, the order of an OGC `bbox`.

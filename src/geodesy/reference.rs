@@ -1,6 +1,6 @@
 //! Coordinates as a caller writes them: a reference system with its order of axes.
 
-use geo::{Coord, LineString, Polygon};
+use geo::{Coord, Geometry, GeometryCollection, LineString, MapCoords, MultiLineString, MultiPolygon, Polygon};
 
 use super::datum::{Crs, CrsError, CrsProjection};
 use super::{Envelope, LonLat};
@@ -20,8 +20,11 @@ const NAMED: [(&str, u32, bool); 7] = [
     ("http://www.opengis.net/def/crs/EPSG/0/4549", 4549, true),
 ];
 
-/// Into how many pieces the side of a box is cut when it is bent into another system.
-const PIECES: u32 = 16;
+/// How far the middle of a straight side may lie from where it is in degrees, before it is cut in two: a tenth of a
+/// millimetre.
+const STRAIGHT_DEG: f64 = 1e-9;
+/// How often a side may be cut in two.
+const MAX_CUTS: u32 = 10;
 
 /// A reference system and the order in which its coordinates are written.
 pub struct CrsTransform {
@@ -127,19 +130,73 @@ impl CrsTransform {
             };
             return Ok(Region::Box(Envelope::new(west, south, east, north)?));
         }
-        let (low, high) = (Coord { x: first_min, y: second_min }, Coord { x: first_max, y: second_max });
-        let corners = [low, Coord { x: high.x, y: low.y }, high, Coord { x: low.x, y: high.y }, low];
-        if !(low.x <= high.x && low.y <= high.y) {
-            return Err(CrsError::NotThere { x: low.x, y: low.y, crs: "a box whose end comes first".to_owned() });
+        if !(first_min <= first_max && second_min <= second_max) {
+            let crs = "a box whose end comes first".to_owned();
+            return Err(CrsError::NotThere { x: first_min, y: second_min, crs });
         }
-        let mut ring = Vec::new();
-        for side in corners.windows(2) {
-            for piece in 0..PIECES {
-                let at = side[0] + (side[1] - side[0]) * (f64::from(piece) / f64::from(PIECES));
-                ring.push(Coord::from(self.position(at.x, at.y)?));
+        // What was told with rounded coordinates lies on the edge of a box of these coordinates.
+        let wider = self.converter.as_ref().map_or(0.0, CrsProjection::rounding);
+        let (low, high) = (
+            Coord { x: first_min - wider, y: second_min - wider },
+            Coord { x: first_max + wider, y: second_max + wider },
+        );
+        let corners = [low, Coord { x: high.x, y: low.y }, high, Coord { x: low.x, y: high.y }, low];
+        Ok(Region::Area(Polygon::new(self.bent_path(&LineString(corners.to_vec()))?, Vec::new())))
+    }
+
+    /// A geometry from its coordinates in this system. Its edges are straight there, and bent in degrees, so they are
+    /// cut into as many pieces as it takes.
+    ///
+    /// # Errors
+    /// When it reaches where the system does not.
+    pub fn bent(&self, geometry: &Geometry) -> Result<Geometry, CrsError> {
+        if self.converter.is_none() {
+            return geometry.try_map_coords(|coord| self.position(coord.x, coord.y).map(Coord::from));
+        }
+        Ok(match geometry {
+            Geometry::LineString(line) => self.bent_path(line)?.into(),
+            Geometry::MultiLineString(lines) => {
+                MultiLineString(lines.iter().map(|line| self.bent_path(line)).collect::<Result<_, _>>()?).into()
+            }
+            Geometry::Polygon(polygon) => self.bent_polygon(polygon)?.into(),
+            Geometry::MultiPolygon(polygons) => {
+                MultiPolygon(polygons.iter().map(|own| self.bent_polygon(own)).collect::<Result<_, _>>()?).into()
+            }
+            Geometry::Line(line) => self.bent_path(&LineString::from(line))?.into(),
+            Geometry::Rect(rect) => self.bent_polygon(&rect.to_polygon())?.into(),
+            Geometry::Triangle(triangle) => self.bent_polygon(&triangle.to_polygon())?.into(),
+            Geometry::GeometryCollection(parts) => {
+                let parts = parts.iter().map(|part| self.bent(part)).collect::<Result<_, _>>()?;
+                Geometry::GeometryCollection(GeometryCollection(parts))
+            }
+            points => points.try_map_coords(|coord| self.position(coord.x, coord.y).map(Coord::from))?,
+        })
+    }
+
+    fn bent_polygon(&self, polygon: &Polygon) -> Result<Polygon, CrsError> {
+        let holes = polygon.interiors().iter().map(|hole| self.bent_path(hole)).collect::<Result<_, _>>()?;
+        Ok(Polygon::new(self.bent_path(polygon.exterior())?, holes))
+    }
+
+    fn bent_path(&self, path: &LineString) -> Result<LineString, CrsError> {
+        let place = |at: Coord| self.position(at.x, at.y).map(Coord::from);
+        let mut bent: Vec<Coord> = path.0.first().map(|first| place(*first)).transpose()?.into_iter().collect();
+        for edge in path.lines() {
+            // Pieces that are still to be looked at, the first on top.
+            let mut pieces = vec![(edge.start, place(edge.start)?, edge.end, place(edge.end)?, MAX_CUTS)];
+            while let Some((start, from, end, to, cuts)) = pieces.pop() {
+                let middle = (start + end) / 2.0;
+                let there = place(middle)?;
+                let off = there - (from + to) / 2.0;
+                if cuts == 0 || off.x.abs().max(off.y.abs()) < STRAIGHT_DEG {
+                    bent.push(to);
+                } else {
+                    pieces.push((middle, there, end, to, cuts - 1));
+                    pieces.push((start, from, middle, there, cuts - 1));
+                }
             }
         }
-        Ok(Region::Area(Polygon::new(LineString(ring), Vec::new())))
+        Ok(LineString(bent))
     }
 }
 

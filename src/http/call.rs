@@ -13,6 +13,7 @@ use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
+use crate::query::cancel::CancelToken;
 use crate::snapshot::Layer;
 
 /// A request, read as far as its endpoint declares it.
@@ -25,6 +26,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
     pub(crate) params: QueryParams,
     pub(crate) body: web::Bytes,
+    /// Set when the caller is gone or the time is up; long loops look at it.
+    pub(crate) cancel: CancelToken,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: Cow<'a, HeaderMap>,
@@ -43,6 +46,7 @@ impl Call<'_> {
             caller: self.caller,
             params: self.params,
             body: self.body,
+            cancel: self.cancel,
             method: self.method,
             uri: self.uri,
             headers: Cow::Owned(self.headers.into_owned()),

@@ -22,6 +22,7 @@ use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
 use crate::http::routes::ENDPOINTS;
 use crate::http::state::{AppState, Limits, Service};
+use crate::query::cancel::CancelToken;
 
 /// Seconds that requests under way may take after a stop was asked for.
 const SHUTDOWN_TIMEOUT_S: u64 = 10;
@@ -29,6 +30,10 @@ const SHUTDOWN_TIMEOUT_S: u64 = 10;
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a request that somebody waits for may take, and a bulk request, both with their time in the queue.
+const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
+const BULK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Headers that a page of another site may send, and those that it may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
@@ -186,21 +191,33 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
     }
 }
 
+/// Runs a handler on the thread of its endpoint. Work on a pool is cancelled when its time is up, and when the caller
+/// is gone.
 async fn on_thread(
     thread: Thread,
     handler: fn(&Call<'_>) -> Result<Reply, Problem>,
     call: Call<'_>,
 ) -> Result<Reply, Problem> {
-    match thread {
-        Thread::Web => handler(&call),
-        Thread::Interactive => {
-            let call = call.into_owned();
-            call.state.clone().workers.interactive(move || handler(&call)).await
-        }
-        Thread::Bulk => {
-            let call = call.into_owned();
-            call.state.clone().workers.bulk(move || handler(&call)).await
-        }
+    let (state, call) = match thread {
+        Thread::Web => return handler(&call),
+        Thread::Interactive | Thread::Bulk => (call.state.clone(), call.into_owned()),
+    };
+    let _guard = CancelOnDrop(call.cancel.clone());
+    let work = move || handler(&call);
+    let (limit, reply) = if thread == Thread::Bulk {
+        (BULK_LIMIT, tokio::time::timeout(BULK_LIMIT, state.workers.bulk(work)).await)
+    } else {
+        (INTERACTIVE_LIMIT, tokio::time::timeout(INTERACTIVE_LIMIT, state.workers.interactive(work)).await)
+    };
+    reply.map_err(|_| Problem::Timeout { limit_s: limit.as_secs() })?
+}
+
+/// Cancels its token when it is dropped, with the future of a handler.
+struct CancelOnDrop(CancelToken);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -236,6 +253,7 @@ async fn read<'a>(
         caller,
         params,
         body,
+        cancel: CancelToken::new(),
         method: request.method().clone(),
         uri: request.uri().clone(),
         headers: Cow::Borrowed(request.headers()),

@@ -13,7 +13,10 @@ use crate::geodesy::{LonLat, PositionError};
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
 pub use fingerprint::{Fingerprint, FingerprintKey};
-pub use instant::{format_beijing, format_date, format_instant, parse_date, parse_instant};
+pub use instant::{
+    beijing_day, format_beijing, format_date, format_instant, parse_date, parse_instant, parse_time_span,
+    parse_zoned_instant,
+};
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, Roles, View};
 
 /// A feature's own id: stable text, unique in its layer, 1 to 200 bytes without control characters.
@@ -68,7 +71,7 @@ pub enum Value {
     Text(String),
     /// A calendar day.
     Date(time::Date),
-    /// An instant, kept in UTC with milliseconds.
+    /// An instant, kept in UTC with microseconds.
     DateTime(time::UtcDateTime),
     /// A list of codes or ids, in order.
     TextList(Vec<String>),
@@ -223,6 +226,12 @@ impl Shape {
     #[must_use]
     pub fn geometry(&self) -> &geo::Geometry {
         &self.0
+    }
+
+    /// The geometry on its own.
+    #[must_use]
+    pub fn into_geometry(self) -> geo::Geometry {
+        self.0
     }
 
     /// The position, if this is a single point.

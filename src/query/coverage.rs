@@ -2,11 +2,13 @@
 
 use rayon::prelude::*;
 
+use super::cancel::{CancelToken, Cancelled};
 use super::nearest::demand::Demand;
 use super::nearest::fitting;
 use super::nearest::traversal::{Near, SearchLimit};
 use super::query_geometry::QueryGeometry;
 use super::siting::people;
+use crate::model::Shape;
 use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Help of one kind.
@@ -34,18 +36,35 @@ pub struct Covered<'a> {
 }
 
 /// All places of a layer that have a position, in order of id.
-#[must_use]
-pub fn coverage<'a>(snapshot: &'a Snapshot, places: &'a Layer, needs: &[Need<'a>]) -> Vec<Covered<'a>> {
-    let rows: Vec<Row<'a>> = places.rows_after(None).collect();
-    rows.into_par_iter().filter_map(|row| cover(snapshot, places, row, needs)).collect()
+///
+/// # Errors
+/// When it is cancelled.
+pub fn coverage<'a>(
+    snapshot: &'a Snapshot,
+    places: &'a Layer,
+    needs: &[Need<'a>],
+    cancel: &CancelToken,
+) -> Result<Vec<Covered<'a>>, Cancelled> {
+    let rows: Vec<(Row<'a>, &Shape)> = places.rows_after(None).filter_map(|row| Some((row, row.shape()?))).collect();
+    rows.into_par_iter().map(|(row, shape)| cover(snapshot, places, row, shape, needs, cancel)).collect()
 }
 
-fn cover<'a>(snapshot: &'a Snapshot, places: &Layer, row: Row<'a>, needs: &[Need<'a>]) -> Option<Covered<'a>> {
-    let origin = QueryGeometry::shape(row.shape()?.clone());
+fn cover<'a>(
+    snapshot: &'a Snapshot,
+    places: &Layer,
+    row: Row<'a>,
+    shape: &Shape,
+    needs: &[Need<'a>],
+    cancel: &CancelToken,
+) -> Result<Covered<'a>, Cancelled> {
+    let origin = QueryGeometry::shape(shape.clone());
     let limit = SearchLimit { k: 1, max_distance_m: None };
-    let nearest = |need: &Need<'a>| fitting(snapshot, need.layer, &origin, limit, &need.demand).into_iter().next();
-    let help: Vec<Option<Near<'a>>> = needs.iter().map(nearest).collect();
+    let nearest = |need: &Need<'a>| {
+        let found = fitting(snapshot, need.layer, &origin, limit, &need.demand, cancel)?;
+        Ok(found.into_iter().next())
+    };
+    let help: Vec<Option<Near<'a>>> = needs.iter().map(nearest).collect::<Result<_, _>>()?;
     let far = |(near, need): (&Option<Near<'_>>, &Need<'_>)| near.is_none_or(|near| near.distance_m > need.limit_m);
     let is_beyond = help.iter().zip(needs).map(far).collect();
-    Some(Covered { row, people: people(places, &row), help, is_beyond })
+    Ok(Covered { row, people: people(places, &row), help, is_beyond })
 }

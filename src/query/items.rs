@@ -4,19 +4,22 @@
 //! feature when others come and go in between.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use geo::Intersects;
 use rayon::prelude::*;
 
+use super::cursor::Cursor;
 use super::filter::Filter;
 use crate::geodesy::Envelope;
-use crate::model::{FeatureId, Shape, Value, ValueRef};
+use crate::geodesy::edge_index::EdgeIndex;
+use crate::model::{Shape, Value, ValueRef};
 use crate::snapshot::{Layer, Row};
 
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    /// Only features that share a point with this.
+    /// Only features that share a point with this, and those without a place (OGC 17-069r4, requirement 24 C).
     pub region: Option<ItemsRegion>,
     /// Only features that match all of these, which are the layer's own filters.
     pub filters: Vec<Filter>,
@@ -34,7 +37,7 @@ pub enum ItemsRegion {
     /// A box, which may cross the antimeridian.
     Box(Envelope),
     /// An area.
-    Area(Shape),
+    Area(Arc<EdgeIndex>),
 }
 
 /// Fields that features are sorted by, each by its position and whether the greatest comes first; then by id. What is
@@ -43,15 +46,6 @@ pub enum ItemsRegion {
 pub struct Order {
     /// Position of the field, `None` for the id; whether it descends.
     pub keys: Vec<(Option<usize>, bool)>,
-}
-
-/// A place between two rows: the values that the rows are sorted by, and the id.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cursor {
-    /// One value for each key of the order.
-    pub values: Vec<Value>,
-    /// The id.
-    pub id: FeatureId,
 }
 
 /// Where a page begins.
@@ -195,7 +189,8 @@ fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filte
         .par_iter()
         .flat_map_iter(|chunk| {
             let rows: Box<dyn Iterator<Item = Row<'a>>> = match &around {
-                Some(around) => Box::new(chunk.rows_around(around)),
+                Some(around) if region.is_some() => Box::new(chunk.rows_in(around).chain(chunk.rows_without_place())),
+                Some(around) => Box::new(chunk.rows_in(around)),
                 None => Box::new(chunk.rows_after(None)),
             };
             rows.filter(holds)
@@ -204,17 +199,23 @@ fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filte
 }
 
 impl ItemsRegion {
+    /// An area, whose edges are indexed once for all features.
+    #[must_use]
+    pub fn area(area: Shape) -> Self {
+        Self::Area(Arc::new(EdgeIndex::new(area.into_geometry())))
+    }
+
     fn envelope(&self) -> Option<Envelope> {
         match self {
             Self::Box(envelope) => Some(*envelope),
-            Self::Area(shape) => Envelope::around(shape.geometry()),
+            Self::Area(area) => area.envelope(),
         }
     }
 
-    /// Whether the feature itself, not just its envelope, shares a point with it.
+    /// Whether the feature itself, not just its envelope, shares a point with it, or has no place.
     fn meets(&self, row: &Row<'_>) -> bool {
-        row.shape().is_some_and(|shape| match self {
-            Self::Area(area) => area.geometry().intersects(shape.geometry()),
+        row.shape().is_none_or(|shape| match self {
+            Self::Area(area) => area.intersects(shape.geometry()),
             Self::Box(envelope) => envelope.split().any(|part| {
                 let rect = geo::Rect::new((part.west(), part.south()), (part.east(), part.north()));
                 shape.geometry().intersects(&rect)

@@ -1,20 +1,29 @@
 //! Where the asker is: a point, or the shape of something that happens.
 
-use geo::{CoordsIter, Geometry, Intersects};
+use std::sync::Arc;
+
+use geo::{CoordsIter, Geometry};
 
 use crate::geodesy::bound::upper_bound_m;
 use crate::geodesy::distance::nearest_place;
 use crate::geodesy::ecef::{Ecef, EcefBox, ecef};
+use crate::geodesy::edge_index::EdgeIndex;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::Shape;
 
 /// A point, line or area that distances are measured from.
 #[derive(Clone, Debug)]
 pub struct QueryGeometry {
-    shape: Shape,
+    place: Place,
     /// A place in earth-centred coordinates, and the metres of a geodesic within which all of the shape is.
     centre: Ecef,
     reach_m: f64,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Point(LonLat, Geometry),
+    Shape(Arc<EdgeIndex>),
 }
 
 impl QueryGeometry {
@@ -24,26 +33,36 @@ impl QueryGeometry {
     /// Distances from a point.
     #[must_use]
     pub fn point(at: LonLat) -> Self {
-        Self { shape: at.into(), centre: ecef(at), reach_m: 0.0 }
+        Self { place: Place::Point(at, geo::Point::from(geo::Coord::from(at)).into()), centre: ecef(at), reach_m: 0.0 }
     }
 
-    /// Distances from the nearest part of a shape; 0 inside an area.
+    /// Distances from the nearest part of a shape; 0 inside an area. The edges of the shape are indexed once, so that a
+    /// feature costs a logarithm of their number.
     #[must_use]
     pub fn shape(shape: Shape) -> Self {
-        if let Some(at) = shape.as_point() {
-            return Self::point(at);
+        match shape.as_point() {
+            Some(at) => Self::point(at),
+            None => Self::indexed(Arc::new(EdgeIndex::new(shape.into_geometry()))),
         }
-        let around = EcefBox::of_envelope(&Envelope::around(shape.geometry()).unwrap_or(Envelope::WORLD));
+    }
+
+    /// The same for edges that are indexed already.
+    #[must_use]
+    pub fn indexed(index: Arc<EdgeIndex>) -> Self {
+        let around = EcefBox::of_envelope(&index.envelope().unwrap_or(Envelope::WORLD));
         // What reaches around the earth is near everything.
         let (centre, reach_m) =
             around.centre().map_or(([0.0; 3], f64::INFINITY), |(at, chord_m)| (at, upper_bound_m(chord_m)));
-        Self { shape, centre, reach_m }
+        Self { place: Place::Shape(index), centre, reach_m }
     }
 
     /// The shape.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
-        self.shape.geometry()
+        match &self.place {
+            Place::Point(_, geometry) => geometry,
+            Place::Shape(index) => index.geometry(),
+        }
     }
 
     pub(super) fn centre(&self) -> Ecef {
@@ -56,27 +75,23 @@ impl QueryGeometry {
     }
 
     /// The places of the asker and of a feature that are nearest to each other, and the geodesic between them in
-    /// metres. Between two lines or areas it is taken at a corner of either.
-    pub(in crate::query) fn nearest(&self, feature: &Shape) -> Option<(LonLat, LonLat, f64)> {
-        if let Some(from) = self.shape.as_point() {
-            return nearest_place(from, feature.geometry()).map(|(place, metres)| (from, place, metres));
-        }
-        if let Some(place) = feature.as_point() {
-            return nearest_place(place, self.geometry()).map(|(from, metres)| (from, place, metres));
-        }
-        if self.geometry().intersects(feature.geometry()) {
-            let at = feature.geometry().coords_iter().next().and_then(|coord| LonLat::try_from(coord).ok())?;
-            return Some((at, at, 0.0));
-        }
-        let corners = |geometry: &Geometry| -> Vec<LonLat> {
-            geometry.coords_iter().filter_map(|coord| LonLat::try_from(coord).ok()).collect()
+    /// metres; `None` when they are farther apart than a limit in metres. Between two lines or areas it is taken at a
+    /// corner of either.
+    pub(in crate::query) fn nearest(&self, feature: &Shape, limit_m: f64) -> Option<(LonLat, LonLat, f64)> {
+        let index = match &self.place {
+            Place::Point(from, _) => {
+                let (place, metres) = nearest_place(*from, feature.geometry())?;
+                return (metres <= limit_m).then_some((*from, place, metres));
+            }
+            Place::Shape(index) => index,
         };
-        let of_ours = corners(self.geometry())
-            .into_iter()
-            .filter_map(|from| nearest_place(from, feature.geometry()).map(|(place, metres)| (from, place, metres)));
-        let of_theirs = corners(feature.geometry())
-            .into_iter()
-            .filter_map(|place| nearest_place(place, self.geometry()).map(|(from, metres)| (from, place, metres)));
-        of_ours.chain(of_theirs).min_by(|(.., a), (.., b)| a.total_cmp(b))
+        if let Some(place) = feature.as_point() {
+            return index.nearest_place(place, limit_m).map(|(from, metres)| (from, place, metres));
+        }
+        if index.intersects(feature.geometry()) {
+            let at = feature.geometry().coords_iter().next().and_then(|coord| LonLat::try_from(coord).ok())?;
+            return (limit_m >= 0.0).then_some((at, at, 0.0));
+        }
+        index.nearest_pair(&EdgeIndex::new(feature.geometry().clone()), limit_m)
     }
 }

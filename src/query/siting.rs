@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use geo::{Geometry, MultiLineString};
 use rayon::prelude::*;
-use time::Date;
+use time::UtcDateTime;
 
+use super::cancel::{CancelToken, Cancelled};
 use super::nearest::demand::{Avoid, Demand, Eligibility, Verdict};
 use super::nearest::traversal::{Near, SearchLimit, nearest_where};
 use super::query_geometry::QueryGeometry;
@@ -24,8 +25,8 @@ pub struct SitingQuery {
     pub level: Option<i64>,
     /// How close to an area is too close, metres.
     pub margin_m: f64,
-    /// The day, for what may be suggested instead.
-    pub today: Date,
+    /// The instant, for what may be suggested instead.
+    pub at: UtcDateTime,
 }
 
 /// A place and an area that it should not be in.
@@ -56,8 +57,15 @@ pub struct Finding<'a> {
 }
 
 /// Audits layers of places: worst level first (unknown is worst), then those inside, then by people, then by id.
-#[must_use]
-pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], query: &SitingQuery) -> Vec<Finding<'a>> {
+///
+/// # Errors
+/// When it is cancelled.
+pub fn audit<'a>(
+    snapshot: &'a Snapshot,
+    layers: &[&'a Layer],
+    query: &SitingQuery,
+    cancel: &CancelToken,
+) -> Result<Vec<Finding<'a>>, Cancelled> {
     let zones: Vec<(&Layer, ResourceFields)> = snapshot
         .layers()
         .iter()
@@ -66,23 +74,25 @@ pub fn audit<'a>(snapshot: &'a Snapshot, layers: &[&'a Layer], query: &SitingQue
         .collect();
     let avoid =
         Avoid { hazards: query.hazards.clone(), level: query.level, margin_m: query.margin_m, ..Avoid::default() };
-    let demand = Demand { avoid, ..Demand::ready(query.today) };
+    let demand = Demand { avoid, ..Demand::ready(query.at) };
     let safe = SafeShelters::new(snapshot, &demand);
-    let mut findings: Vec<Finding<'a>> = layers
+    let of_chunks: Vec<Vec<Finding<'a>>> = layers
         .iter()
         .flat_map(|layer| layer.chunks().iter().map(move |chunk| (*layer, chunk)))
         .collect::<Vec<_>>()
         .into_par_iter()
-        .flat_map_iter(|(layer, chunk)| {
+        .map(|(layer, chunk)| {
             let sites = chunk.rows_after(None).filter(move |row| is_site(layer, row));
-            sites.flat_map(|site| of_site(&zones, layer, site, query, &safe)).collect::<Vec<_>>()
+            let found = sites.map(|site| of_site(&zones, layer, site, query, &safe, cancel));
+            Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
         })
-        .collect();
+        .collect::<Result<_, _>>()?;
+    let mut findings = of_chunks.concat();
     findings.sort_by(|a, b| {
         let key = |own: &Finding<'_>| (own.level, !own.is_inside, std::cmp::Reverse(own.people));
         key(a).cmp(&key(b)).then_with(|| (a.site.id(), a.zone.id()).cmp(&(b.site.id(), b.zone.id())))
     });
-    findings
+    Ok(findings)
 }
 
 fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
@@ -103,9 +113,11 @@ fn of_site<'a>(
     site: Row<'a>,
     query: &SitingQuery,
     safe: &SafeShelters<'a, '_>,
-) -> Vec<Finding<'a>> {
-    let Some(shape) = site.shape() else { return Vec::new() };
-    let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
+    cancel: &CancelToken,
+) -> Result<Vec<Finding<'a>>, Cancelled> {
+    cancel.check()?;
+    let Some(shape) = site.shape() else { return Ok(Vec::new()) };
+    let Some(around) = Envelope::around(shape.geometry()) else { return Ok(Vec::new()) };
     let around = around.padded(query.margin_m);
     let origin = QueryGeometry::shape(shape.clone());
     let mut findings = Vec::new();
@@ -114,12 +126,8 @@ fn of_site<'a>(
             let (hazard, level) = (resources.hazard(&zone), resources.level(&zone));
             let asked = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
                 && level.zip(query.level).is_none_or(|(level, worst)| level <= worst);
-            let Some((at, _, distance_m)) = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone)) else {
-                continue;
-            };
-            if distance_m > query.margin_m {
-                continue;
-            }
+            let near = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone, query.margin_m));
+            let Some((at, _, distance_m)) = near else { continue };
             let is_inside = distance_m == 0.0;
             let edge_m = if is_inside { to_edge_m(at, zone.shape()) } else { distance_m };
             let people = people(layer, &site);
@@ -139,12 +147,12 @@ fn of_site<'a>(
         }
     }
     if !findings.is_empty() {
-        let safe = safe.nearest(&origin);
+        let safe = safe.nearest(&origin, cancel)?;
         for finding in &mut findings {
             finding.safe = safe;
         }
     }
-    findings
+    Ok(findings)
 }
 
 /// Metres from a place inside an area to its edge.
@@ -174,7 +182,7 @@ impl<'a: 'd, 'd> SafeShelters<'a, 'd> {
         Self { layers: layers.map(known).collect() }
     }
 
-    fn nearest(&self, origin: &QueryGeometry) -> Option<Near<'a>> {
+    fn nearest(&self, origin: &QueryGeometry, cancel: &CancelToken) -> Result<Option<Near<'a>>, Cancelled> {
         let limit = SearchLimit { k: 1, max_distance_m: None };
         let of_layer = |(layer, eligibility, known): &Known<'a, 'd>| {
             let known = || known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,8 +194,11 @@ impl<'a: 'd, 'd> SafeShelters<'a, 'd> {
                     is_safe
                 })
             };
-            nearest_where(layer, origin, limit, |group| eligibility.may_be_eligible(group), is_safe).into_iter().next()
+            let found =
+                nearest_where(layer, origin, limit, cancel, |group| eligibility.may_be_eligible(group), is_safe);
+            found.map(|found| found.into_iter().next())
         };
-        self.layers.iter().filter_map(of_layer).min_by(|a, b| a.distance_m.total_cmp(&b.distance_m))
+        let found: Vec<Option<Near<'a>>> = self.layers.iter().map(of_layer).collect::<Result<_, _>>()?;
+        Ok(found.into_iter().flatten().min_by(|a, b| a.distance_m.total_cmp(&b.distance_m)))
     }
 }

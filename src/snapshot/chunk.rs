@@ -128,18 +128,19 @@ impl Chunk {
         (0..end).rev().map(|row| self.row(row))
     }
 
-    /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
+    /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order, each once.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        self.spatial_index.rows_in(envelope).map(|row| self.row(row))
-    }
-
-    /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
-    pub fn rows_around<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let mut halves = envelope.split();
         let first = halves.next().unwrap_or(*envelope);
         // A feature that reaches into both halves is answered once.
-        let others = halves.next().map(|half| self.rows_in(&half)).into_iter().flatten();
-        self.rows_in(&first).chain(others.filter(move |row| !row.touches(&first)))
+        let others = halves.next().map(|half| self.spatial_index.rows_in(&half)).into_iter().flatten();
+        let others = others.map(|row| self.row(row)).filter(move |row| !row.touches(&first));
+        self.spatial_index.rows_in(&first).map(|row| self.row(row)).chain(others)
+    }
+
+    /// The rows that have no place; in order of id.
+    pub fn rows_without_place(&self) -> impl Iterator<Item = Row<'_>> {
+        self.spatial_index.without_place().iter().map(|row| self.row(*row as usize))
     }
 
     /// The box around all of it in earth-centred coordinates; `None` when nothing in it has a place.

@@ -131,7 +131,7 @@ impl Layer {
         let envelope = *envelope;
         let near = self.outlines.iter().zip(&self.chunks);
         near.filter(move |(outline, _)| outline.envelope.is_some_and(|own| own.intersects(&envelope)))
-            .flat_map(move |(_, chunk)| chunk.rows_around(&envelope))
+            .flat_map(move |(_, chunk)| chunk.rows_in(&envelope))
     }
 
     /// The positions of chunks that have a place, each with the box around it in earth-centred coordinates.

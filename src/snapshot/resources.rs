@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use time::Date;
+use time::{Date, UtcDateTime};
 
 use super::spatial_index::{Block, SpatialIndex};
 use super::{Chunk, Row};
@@ -15,6 +15,8 @@ use crate::model::{LayerSchema, ValueRef, parse_date};
 pub struct ResourceFields {
     ready: Option<(usize, Vec<String>)>,
     active_area: Option<(usize, Vec<String>)>,
+    /// When it begins and ends.
+    when: Option<(Option<usize>, Option<usize>)>,
     capacity: Option<CapacityFields>,
     suitable_for: Option<(usize, usize)>,
     skills: Option<usize>,
@@ -96,6 +98,7 @@ impl ResourceFields {
                 .and_then(|suitable_for| Some((at(&suitable_for.yes)?, at(&suitable_for.no)?))),
             skills: roles.skills.as_ref().and_then(at),
             stock: roles.stock.as_ref().and_then(|stock| Some((at(&stock.field)?, stock.until.as_ref().and_then(at)))),
+            when: roles.time.as_ref().map(|when| (at(&when.start), when.end.as_ref().and_then(at))),
             zone: roles.zone.as_ref().and_then(|zone| Some((at(&zone.hazard)?, at(&zone.level)?))),
         }
     }
@@ -155,11 +158,19 @@ impl ResourceFields {
         self.status(row).map(|status| codes.iter().any(|code| code == status))
     }
 
-    /// Whether what happens there is not over; unknown counts as not over.
+    /// Whether what happens there is happening at an instant: its status is one of those of the role, it has begun and
+    /// has not expired. What is unknown of it does not end it.
     #[must_use]
-    pub fn is_active(&self, row: &Row<'_>) -> bool {
+    pub fn is_active(&self, row: &Row<'_>, now: UtcDateTime) -> bool {
         let Some((at, codes)) = &self.active_area else { return false };
+        let (start, end) = self.when.unwrap_or_default();
+        let time = |field: Option<usize>| match row.cell(field?) {
+            ValueRef::DateTime(instant) => Some(instant),
+            _ => None,
+        };
         text(row, *at).is_none_or(|status| codes.iter().any(|code| code == status))
+            && time(start).is_none_or(|start| start <= now)
+            && time(end).is_none_or(|end| now < end)
     }
 
     /// Free places, persons, not below 0; `None` when that is unknown: the capacity, or what is taken of it. Nothing

@@ -31,6 +31,8 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct SpatialIndex {
     shapes: Vec<Option<Shape>>,
+    /// Rows without a shape.
+    without_place: Vec<u32>,
     /// Envelopes in degrees.
     envelopes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
     /// One for each part of a shape, block by block.
@@ -55,11 +57,17 @@ impl SpatialIndex {
             boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
         );
         let bounds = EcefBox::around(blocks.iter().map(|block| block.bounds));
-        Self { shapes, envelopes, places, blocks, bounds, envelope }
+        let without_place = (0u32..).zip(&shapes).filter(|(_, shape)| shape.is_none()).map(|(row, _)| row).collect();
+        Self { shapes, without_place, envelopes, places, blocks, bounds, envelope }
     }
 
     pub(super) fn shapes(&self) -> &[Option<Shape>] {
         &self.shapes
+    }
+
+    /// Numbers of the rows that have no shape, ascending.
+    pub(super) fn without_place(&self) -> &[u32] {
+        &self.without_place
     }
 
     /// The box around all of it in degrees; `None` when nothing has a place.

@@ -1,5 +1,8 @@
 //! Distances against constructed cases that have an answer by thought.
 
+mod edges;
+mod systems;
+
 use geo::{Geometry, line_string, polygon};
 use onemap::geodesy::LonLat;
 use onemap::geodesy::distance::{bearing_deg, distance_m, nearest_place};

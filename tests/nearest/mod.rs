@@ -7,11 +7,13 @@ use geo::{Geometry, LineString, Polygon};
 use onemap::geodesy::LonLat;
 use onemap::model::schema::Label;
 use onemap::model::{Feature, FeatureId, GeometryKind, LayerSchema, Roles, Shape};
+use onemap::query::cancel::CancelToken;
 use onemap::query::nearest::traversal::{Near, SearchLimit, nearest_where};
 use onemap::query::query_geometry::QueryGeometry;
 use onemap::snapshot::Layer;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
+
+use crate::support::cases;
 
 fn layer(shapes: Vec<Shape>) -> Layer {
     let label = |text: &str| Label { zh: text.to_owned(), en: text.to_owned() };
@@ -30,16 +32,6 @@ fn layer(shapes: Vec<Shape>) -> Layer {
         values: Vec::new(),
     });
     Layer::build(schema, named.collect())
-}
-
-fn config(cases: u32) -> Config {
-    Config {
-        cases,
-        rng_algorithm: RngAlgorithm::ChaCha,
-        rng_seed: RngSeed::Fixed(350_124),
-        failure_persistence: None,
-        ..Config::default()
-    }
 }
 
 /// Positions all over the world, in one county, at the antimeridian, at the poles, and on a coarse
@@ -61,14 +53,15 @@ fn at((lon, lat): (f64, f64)) -> LonLat {
 /// Whatever is nearest.
 fn plain(layer: &Layer, from: (f64, f64), k: usize, max_distance_m: Option<f64>) -> Vec<Near<'_>> {
     let origin = QueryGeometry::point(at(from));
-    nearest_where(layer, &origin, SearchLimit { k, max_distance_m }, |_| true, |_| true)
+    let reach = SearchLimit { k, max_distance_m };
+    nearest_where(layer, &origin, reach, &CancelToken::new(), |_| true, |_| true).expect("an answer")
 }
 
 /// Vincenty's and Karney's results agree to this, metres.
 const AGREEMENT_M: f64 = 1e-3;
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn points_come_in_the_order_of_brute_force(
@@ -147,7 +140,7 @@ fn sampled_m(from: (f64, f64), geometry: &Geometry) -> Option<f64> {
 }
 
 proptest! {
-    #![proptest_config(config(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn lines_and_areas_come_in_the_order_of_brute_force(

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
 use serde_json::Value as Json;
 
 /// A folder that is empty at first and gone at the end.
@@ -229,5 +230,16 @@ pub(crate) fn chances(mut seed: u64) -> impl FnMut() -> f64 {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// So many cases of a property, the same in every run.
+pub(crate) fn cases(cases: u32) -> Config {
+    Config {
+        cases,
+        rng_algorithm: RngAlgorithm::ChaCha,
+        rng_seed: RngSeed::Fixed(350_124),
+        failure_persistence: None,
+        ..Config::default()
     }
 }

@@ -37,7 +37,8 @@ pub(crate) fn coverage_layer(call: &Call<'_>) -> Result<Arc<Layer>, Problem> {
         let limit_m = |limit: &Metres| limit.default.unwrap_or(limit.max);
         let needs =
             HELP.iter().map(|(_, id, limit)| need(snapshot, id, 1, limit_m(limit))).collect::<Result<Vec<_>, _>>()?;
-        let features = cover(snapshot, places, &needs).iter().map(|own| as_feature(places, own)).collect();
+        let covered = cover(snapshot, places, &needs, &call.cancel)?;
+        let features = covered.iter().map(|own| as_feature(places, own)).collect();
         Ok(Layer::build(schema(), features))
     })
 }
@@ -88,7 +89,7 @@ fn as_feature(places: &Layer, own: &Covered<'_>) -> Feature {
 }
 
 fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Result<Need<'a>, Problem> {
-    let demand = Demand { people: Some(people), ..Demand::ready(clock::today()) };
+    let demand = Demand { people: Some(people), ..Demand::ready(clock::now()) };
     Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     for (_, id, limit) in &HELP {
         needs.push(need(snapshot, id, people, params.metres(limit)?.unwrap_or(limit.max))?);
     }
-    let covered = cover(snapshot, places, &needs);
+    let covered = cover(snapshot, places, &needs, &call.cancel)?;
     let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
     if format == CSV {
         return Ok(call.current.reply(CSV_UTF8).body(table(places, shown())));

@@ -14,7 +14,8 @@ use crate::http::reply::Reply;
 use crate::http::reply::media::{GEOJSON, GEOJSON_NAMED, NDJSON};
 use crate::http::reply::numbers::{bearing, millimetres, quantity};
 use crate::http::reply::problem::Problem;
-use crate::model::{Catalog, Shape, ValueRef};
+use crate::model::{Catalog, ValueRef};
+use crate::query::cancel::CancelToken;
 use crate::query::nearest::cover::{Amounts, cover};
 use crate::query::nearest::demand::{Reason, Verdict};
 use crate::query::nearest::traversal::Near;
@@ -62,7 +63,7 @@ fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
         Some(near) => return Err(invalid("near", near, "it is given beside point", "one of them")),
     };
     let mut body = Vec::new();
-    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &wanted, &origin)?;
+    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &wanted, &origin, &call.cancel)?;
     call.current.close_object(&mut body);
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
@@ -79,6 +80,8 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
     }
     let is_collection = call.format()? == GEOJSON_NAMED;
     let (state, snapshot, members) = (call.state.clone(), call.current.snapshot.clone(), call.current.members());
+    // The stream outlives the request; a caller who is gone ends it at the next piece.
+    let cancel = CancelToken::new();
     let write = move |out: &mut dyn Write| -> std::io::Result<()> {
         let catalog = &state.catalog;
         if is_collection {
@@ -92,9 +95,9 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
         for batch in numbered.chunks(BATCH) {
             let answer = |(number, origin): &(usize, &QueryGeometry)| {
                 if is_collection {
-                    features(catalog, &snapshot, &wanted, origin, *number)
+                    features(catalog, &snapshot, &wanted, origin, *number, &cancel)
                 } else {
-                    line(catalog, &snapshot, &wanted, origin, &members)
+                    line(catalog, &snapshot, &wanted, origin, &members, &cancel)
                 }
             };
             let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
@@ -117,10 +120,11 @@ fn features(
     wanted: &NearestRequest,
     origin: &QueryGeometry,
     number: usize,
+    cancel: &CancelToken,
 ) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     let mut first = true;
-    write_features(&mut out, &mut first, (catalog, snapshot, wanted), origin, Some(number))?;
+    write_features(&mut out, &mut first, (catalog, snapshot, wanted), origin, Some(number), cancel)?;
     if !first {
         out.insert(0, b',');
     }
@@ -133,9 +137,10 @@ fn line(
     wanted: &NearestRequest,
     origin: &QueryGeometry,
     members: &Json,
+    cancel: &CancelToken,
 ) -> Result<Vec<u8>, Problem> {
     let mut line = Vec::new();
-    write_answer(&mut line, catalog, snapshot, wanted, origin)?;
+    write_answer(&mut line, catalog, snapshot, wanted, origin, cancel)?;
     line.push(b',');
     line.extend_from_slice(&members.to_string().as_bytes()[1..]);
     line.push(b'\n');
@@ -167,9 +172,10 @@ fn write_answer(
     snapshot: &Snapshot,
     wanted: &NearestRequest,
     origin: &QueryGeometry,
+    cancel: &CancelToken,
 ) -> Result<(), Problem> {
     out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
-    let layers = write_features(out, &mut true, (catalog, snapshot, wanted), origin, None)?;
+    let layers = write_features(out, &mut true, (catalog, snapshot, wanted), origin, None, cancel)?;
     out.push(b']');
     let mut member = |name: &str, value: &Json| {
         out.push(b',');
@@ -181,7 +187,8 @@ fn write_answer(
         member("layer", &json!(part.layer));
     }
     if let geo::Geometry::Point(_) = origin.geometry()
-        && let geo::Geometry::Point(at) = &*wanted.frame.outward(origin.geometry())
+        && let Some(at) = wanted.frame.outward(origin.geometry())
+        && let geo::Geometry::Point(at) = &*at
     {
         member("point", &json!([at.x(), at.y()]));
     }
@@ -196,6 +203,7 @@ fn write_features(
     (catalog, snapshot, wanted): (&Catalog, &Snapshot, &NearestRequest),
     origin: &QueryGeometry,
     point_number: Option<usize>,
+    cancel: &CancelToken,
 ) -> Result<Vec<Json>, Problem> {
     let mut summary = Vec::with_capacity(wanted.parts.len());
     for part in &wanted.parts {
@@ -209,8 +217,9 @@ fn write_features(
             layer,
             rank: 0,
             point_number,
+            cancel,
         };
-        summary.push(if wanted.cover { page.covering_set(part, origin) } else { page.nearest(part, origin) });
+        summary.push(if wanted.cover { page.covering_set(part, origin)? } else { page.nearest(part, origin)? });
     }
     Ok(summary)
 }
@@ -226,10 +235,11 @@ struct NearestWriter<'a> {
     rank: usize,
     /// Which of many places it answers, from 0.
     point_number: Option<usize>,
+    cancel: &'a CancelToken,
 }
 
 impl<'a> NearestWriter<'a> {
-    fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Json {
+    fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Result<Json, Problem> {
         let wanted = self.wanted;
         let ask = NearestQuery {
             origin,
@@ -237,8 +247,9 @@ impl<'a> NearestWriter<'a> {
             demand: &part.demand,
             relax: wanted.relax,
             explain: wanted.explain,
+            cancel: self.cancel,
         };
-        let answer = find_nearest(self.snapshot, self.layer, &ask);
+        let answer = find_nearest(self.snapshot, self.layer, &ask)?;
         let resources = ResourceFields::of(self.layer.schema());
         for found in &answer.found {
             let verdict = match found.verdict {
@@ -258,7 +269,7 @@ impl<'a> NearestWriter<'a> {
         let mut summary = json!({"layer": part.layer, "returned": answer.found.len()});
         let mut excluded = (answer.excluded, answer.more_excluded);
         if answer.found.is_empty() && wanted.explain == 0 {
-            let again = find_nearest(self.snapshot, self.layer, &NearestQuery { explain: EXCLUDED_WHEN_EMPTY, ..ask });
+            let again = find_nearest(self.snapshot, self.layer, &NearestQuery { explain: EXCLUDED_WHEN_EMPTY, ..ask })?;
             excluded = (again.excluded, again.more_excluded);
         }
         if wanted.explain > 0 || answer.found.is_empty() {
@@ -273,21 +284,28 @@ impl<'a> NearestWriter<'a> {
             summary["excluded"] = list.collect();
             summary["more_excluded"] = json!(excluded.1);
         }
-        summary
+        Ok(summary)
     }
 
-    fn covering_set(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Json {
-        let ask = NearestQuery { origin, limit: part.limit, demand: &part.demand, relax: false, explain: 0 };
-        let covering_set = cover(self.snapshot, self.layer, &ask);
+    fn covering_set(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Result<Json, Problem> {
+        let ask = NearestQuery {
+            origin,
+            limit: part.limit,
+            demand: &part.demand,
+            relax: false,
+            explain: 0,
+            cancel: self.cancel,
+        };
+        let covering_set = cover(self.snapshot, self.layer, &ask)?;
         for member in &covering_set.members {
             self.feature(&member.near, vec![("contributes", amounts(&member.contributes))]);
         }
-        json!({
+        Ok(json!({
             "layer": part.layer,
             "returned": covering_set.members.len(),
             "covered": covering_set.uncovered.is_nothing(),
             "uncovered": amounts(&covering_set.uncovered),
-        })
+        }))
     }
 
     fn reasons(&self, reasons: &[Reason<'_>]) -> Json {
@@ -317,7 +335,7 @@ impl<'a> NearestWriter<'a> {
             let confirmed = matches!(at, Some(ValueRef::DateTime(instant)) if instant >= since);
             extra.push(("unconfirmed", json!(!confirmed)));
         }
-        let geometry = near.row.shape().map(Shape::geometry).map(|geometry| self.wanted.frame.outward(geometry));
+        let geometry = near.row.shape().and_then(|shape| self.wanted.frame.outward(shape.geometry()));
         let view = self.wanted.caller.view(self.layer.schema());
         let value = |field| near.row.cell(field);
         write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), value, &extra);

@@ -46,8 +46,8 @@ pub(crate) static PARAMS: &[&dyn Param] = &[
 /// Most layers of one request.
 const MAX_LAYERS: usize = 16;
 const MAX_AREA_COORDINATES: usize = 10_000;
-/// Most excluded features that an explanation lists.
-const MAX_EXPLAINED: usize = 1_000;
+/// Most excluded features that an explanation lists; the rest is counted.
+const MAX_EXPLAINED: usize = 20;
 
 /// A request for the nearest resources.
 pub(crate) struct NearestRequest {
@@ -154,7 +154,7 @@ impl NearestParamsReader<'_> {
             within: self.within(frame)?,
             avoid: self.avoid()?,
             filter: None,
-            today: clock::today(),
+            at: clock::now(),
         })
     }
 
@@ -230,7 +230,7 @@ impl NearestParamsReader<'_> {
             return division.map(Some).ok_or_else(|| invalid("within", text, "it is not a division code", accepted));
         }
         let area = frame.shape("within", text, MAX_AREA_COORDINATES)?;
-        Ok(Some(Within::Area(Box::new(area))))
+        Ok(Some(Within::area(area)))
     }
 
     /// Dangers, `any`, and layers in whose areas something happens.

@@ -36,7 +36,8 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     let limit = params.count(&spec::SEARCH_LIMIT)?.map_or(0, |limit| limit as usize);
     let mut body = CollectionWriter::new();
     for hit in find(&SearchQuery { words, layers, near, limit }) {
-        let place = hit.row.shape().and_then(|shape| shape.geometry().interior_point());
+        let place = hit.row.shape().and_then(|shape| shape.geometry().interior_point()).map(geo::Geometry::from);
+        let place = place.as_ref().and_then(|place| frame.outward(place));
         let properties = json!({
             "layer": hit.layer.schema().id,
             "name": hit.layer.text(&hit.row, "name"),
@@ -47,8 +48,8 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
             out.extend_from_slice(br#"{"type":"Feature","id":"#);
             write_json(out, &hit.row.id().as_str());
             out.extend_from_slice(br#","geometry":"#);
-            match place {
-                Some(point) => write_geometry(out, &frame.outward(&point.into())),
+            match &place {
+                Some(place) => write_geometry(out, place),
                 None => out.extend_from_slice(b"null"),
             }
             out.extend_from_slice(br#","properties":"#);

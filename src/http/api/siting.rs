@@ -31,9 +31,9 @@ pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
         hazards: hazards(params, &call.state, snapshot)?,
         level: params.count(&spec::LEVEL)?.map(i64::from),
         margin_m: params.count(&spec::MARGIN_M)?.map_or(0.0, f64::from),
-        today: clock::today(),
+        at: clock::now(),
     };
-    let findings = audit(snapshot, &layers, &query);
+    let findings = audit(snapshot, &layers, &query, &call.cancel)?;
     if format == CSV {
         return Ok(call.current.reply(CSV_UTF8).body(table(&frame, &findings)));
     }
@@ -111,13 +111,13 @@ fn table(frame: &RequestCrs, findings: &[Finding<'_>]) -> Vec<u8> {
     ];
     let or_blank = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
     let rows = findings.iter().map(|own| {
-        let [x, y] = frame.pair(own.at);
+        let [x, y] = frame.pair(own.at).map_or_else(Default::default, |pair| pair.map(|part| part.to_string()));
         vec![
             own.layer.schema().id.clone(),
             own.site.id().to_string(),
             own.layer.text(&own.site, "name").unwrap_or_default().to_owned(),
-            x.to_string(),
-            y.to_string(),
+            x,
+            y,
             own.zone.id().to_string(),
             own.hazard.unwrap_or_default().to_owned(),
             or_blank(own.level),

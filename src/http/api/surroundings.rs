@@ -33,7 +33,7 @@ pub(crate) fn surroundings_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 fn answer(call: &Call<'_>, frame: &RequestCrs, wanted: &SurroundingsRequest) -> Result<Reply, Problem> {
     let (current, catalog) = (&call.current, &call.state.catalog);
     let format = call.format()?;
-    let found = look_around(&current.snapshot, &wanted.ask);
+    let found = look_around(&current.snapshot, &wanted.ask, &call.cancel)?;
     Ok(match format {
         HTML => {
             let page = surroundings_report::page(catalog, current, wanted, &found);
@@ -68,7 +68,7 @@ fn describe(catalog: &Catalog, frame: &RequestCrs, wanted: &SurroundingsRequest,
             "kind": kind,
             "risk_level": hazard.layer.integer(&hazard.row, "risk_level"),
             "distance_m": millimetres(hazard.distance_m),
-            "place": hazard.row.shape().and_then(crate::model::Shape::as_point).map(|at| frame.pair(at)),
+            "place": hazard.row.shape().and_then(crate::model::Shape::as_point).and_then(|at| frame.pair(at)),
         })
     });
     let help = found.help.iter().map(|(layer, near)| {

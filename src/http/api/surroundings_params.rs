@@ -58,7 +58,7 @@ pub(crate) fn read_body(call: &Call<'_>, frame: &RequestCrs) -> Result<Surroundi
 }
 
 fn ask(area: Area) -> SurroundingsQuery {
-    SurroundingsQuery { area, today: clock::today() }
+    SurroundingsQuery { area, at: clock::now() }
 }
 
 /// Rings that are asked for, or those that a kind of incident has.

@@ -103,7 +103,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let own = format!("{base}/collections/{}", layer.schema().id);
     let mut body = Vec::new();
-    let geometry = row.shape().map(|shape| frame.outward(shape.geometry()));
+    let geometry = row.shape().and_then(|shape| frame.outward(shape.geometry()));
     let view = call.caller.view(layer.schema());
     write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
     // The feature's own closing brace makes room for the links.
@@ -118,7 +118,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn write_row(out: &mut Vec<u8>, query: &ItemsQuery<'_>, row: &Row<'_>) {
     let geometry = row.shape().filter(|_| query.with_geometry);
-    let geometry = geometry.map(|shape| query.frame.outward(shape.geometry()));
+    let geometry = geometry.and_then(|shape| query.frame.outward(shape.geometry()));
     write_feature_of(out, &query.view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
 }
 
@@ -212,7 +212,8 @@ impl ItemsExport {
         for row in &rows {
             line.clear();
             line.push(0x1e);
-            let geometry = row.shape().filter(|_| self.with_geometry).map(|shape| self.frame.outward(shape.geometry()));
+            let shape = row.shape().filter(|_| self.with_geometry);
+            let geometry = shape.and_then(|shape| self.frame.outward(shape.geometry()));
             write_feature_of(&mut line, &view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
             line.push(b'\n');
             out.write_all(&line)?;
@@ -231,8 +232,8 @@ impl ItemsExport {
             let mut cells = vec![row.id().as_str().to_owned()];
             cells.extend(view.fields().map(|(at, _)| cell_text(row.cell(at))));
             if self.with_geometry {
-                let wkt = |shape: &Shape| write_wkt(&self.frame.outward(shape.geometry()));
-                cells.push(row.shape().map(wkt).unwrap_or_default());
+                let wkt = |shape: &Shape| Some(write_wkt(&*self.frame.outward(shape.geometry())?));
+                cells.push(row.shape().and_then(wkt).unwrap_or_default());
             }
             table.row(&cells)?;
         }

@@ -11,11 +11,12 @@ use crate::http::params::filters::filter;
 use crate::http::params::{QueryParams, invalid, spec};
 use crate::http::reply::problem::Problem;
 use crate::model::{
-    FeatureId, Field, FieldType, LayerSchema, Shape, ShapeError, Value, ValueRef, View, format_instant, parse_date,
-    parse_instant,
+    Field, FieldType, LayerSchema, Shape, ShapeError, Value, ValueRef, View, format_date, format_instant,
+    parse_time_span,
 };
+use crate::query::cursor::Cursor;
 use crate::query::filter::{Filter, Language};
-use crate::query::items::{Cursor, ItemsRegion, Order, PageRequest, Start};
+use crate::query::items::{ItemsRegion, Order, PageRequest, Start};
 
 /// The question, and how the answer is told.
 pub(crate) struct ItemsQuery<'a> {
@@ -81,7 +82,7 @@ impl ItemsParamsReader<'_, '_> {
         };
         Ok(Some(match bent {
             Region::Box(envelope) => ItemsRegion::Box(envelope),
-            Region::Area(area) => ItemsRegion::Area(Shape::new(area.into()).map_err(refused)?),
+            Region::Area(area) => ItemsRegion::area(Shape::new(area.into()).map_err(refused)?),
         }))
     }
 
@@ -133,7 +134,7 @@ impl ItemsParamsReader<'_, '_> {
         };
         let value = value_from_json(field, &json!(text)).map_err(refused)?;
         let literal = match &value {
-            Value::Date(_) => json!({"date": text}),
+            Value::Date(day) => json!({"date": format_date(*day)}),
             Value::DateTime(instant) => json!({"timestamp": format_instant(*instant)}),
             Value::Unknown => return self.composed(&field.name, &json!({"op": "isNull", "args": [property]})),
             other => json_of(other.as_value_ref()),
@@ -141,44 +142,39 @@ impl ItemsParamsReader<'_, '_> {
         self.composed(&field.name, &json!({"op": "=", "args": [property, literal]}))
     }
 
-    /// Features whose time shares a moment with an instant or an interval; a layer without time has nothing to choose by.
+    /// Features whose time shares an instant with an instant, a day or an interval of them. A day is the day in Beijing
+    /// (UTC+08:00), as the days of the records are. Features without a time match too (OGC 17-069r4, requirement 25 C),
+    /// so a layer without time is not filtered.
     fn datetime(&self, text: &str) -> Result<Option<Filter>, Problem> {
-        const ACCEPTED: &str = "2026-08-14T10:00:00Z, an interval FROM/TO, or one with an open end: ../TO, FROM/..";
+        const ACCEPTED: &str = "an instant with a zone such as 2026-08-14T10:00:00+08:00, a day such as 2026-08-14 \
+                                (in Beijing), an interval FROM/TO of them, or one with an open end: ../TO, FROM/..";
         let refused = |detail: &str| invalid("datetime", text, detail, ACCEPTED);
-        let bound = |part: &str, is_end: bool| match part {
+        let span = |part: &str| match part {
             "" | ".." => Ok(None),
-            part => {
-                let day = parse_date(part)
-                    .map(|day| if is_end { format!("{day}T23:59:59.999Z") } else { format!("{day}T00:00:00Z") });
-                let zone = part.get(11..).unwrap_or_default();
-                let zoned = zone.ends_with(['Z', 'z']) || zone.contains(['+', '-']);
-                let instant = day.as_deref().or(zoned.then_some(part)).and_then(parse_instant);
-                instant.map(Some).ok_or_else(|| refused("it is no time with a zone, and no day"))
-            }
+            part => parse_time_span(part)
+                .map(Some)
+                .ok_or_else(|| refused("it is no time with a zone, and no day, of the years 0000 to 9999")),
         };
         let (from, to) = match text.split_once('/') {
-            Some((from, to)) if from.trim_matches('.').is_empty() && to.trim_matches('.').is_empty() => {
-                return Err(refused("both ends are open"));
-            }
-            Some((from, to)) => (bound(from, false)?, bound(to, true)?),
-            None if matches!(text, "" | "..") => return Err(refused("it is no time")),
-            None => (bound(text, false)?, bound(text, true)?),
+            Some((from, to)) => (span(from)?, span(to)?),
+            None => (span(text)?, span(text)?),
         };
+        let (from, to) = (from.map(|(first, _)| first), to.map(|(_, last)| last));
+        if from.is_none() && to.is_none() {
+            return Err(refused("it has no end that is given"));
+        }
         if from.zip(to).is_some_and(|(from, to)| from > to) {
             return Err(refused("it ends before it begins"));
         }
         let Some(when) = &self.view.schema().roles.time else { return Ok(None) };
         let at = |instant| json!({"timestamp": format_instant(instant)});
-        let compare = |op: &str, name: &str, instant| json!({"op": op, "args": [{"property": name}, at(instant)]});
-        let mut parts = vec![json!({"op": "not", "args": [{"op": "isNull", "args": [{"property": when.start}]}]})];
-        parts.extend(to.map(|to| compare("<=", &when.start, to)));
-        parts.extend(from.map(|from| match &when.end {
-            None => compare(">=", &when.start, from),
-            Some(end) => {
-                let open = json!({"op": "isNull", "args": [{"property": end}]});
-                json!({"op": "or", "args": [open, compare(">=", end, from)]})
-            }
-        }));
+        let is_unknown = |name: &str| json!({"op": "isNull", "args": [{"property": name}]});
+        let unknown_or = |op: &str, name: &str, instant| {
+            let compared = json!({"op": op, "args": [{"property": name}, at(instant)]});
+            json!({"op": "or", "args": [is_unknown(name), compared]})
+        };
+        let mut parts: Vec<Json> = to.map(|to| unknown_or("<=", &when.start, to)).into_iter().collect();
+        parts.extend(from.map(|from| unknown_or(">=", when.end.as_ref().unwrap_or(&when.start), from)));
         parts.push(json!(true));
         self.composed("datetime", &json!({"op": "and", "args": parts})).map(Some)
     }
@@ -254,36 +250,15 @@ impl ItemsParamsReader<'_, '_> {
 
     /// An id; in an order of its own, a list of the values sorted by and the id.
     fn cursor(&self, name: &'static str, text: &str, order: &Order) -> Result<Cursor, Problem> {
-        let refused =
-            || invalid(name, text, "it is not from a link of this order", "what the links next and prev hold");
-        if order.keys.is_empty() {
-            let id =
-                FeatureId::new(text).map_err(|error| invalid(name, text, &error.to_string(), "the id of a feature"))?;
-            return Ok(Cursor { values: Vec::new(), id });
-        }
-        let list: Vec<Json> = serde_json::from_str(text).map_err(|_| refused())?;
-        let (id, values) = list.split_last().ok_or_else(refused)?;
-        let id = id.as_str().and_then(|id| FeatureId::new(id).ok()).ok_or_else(refused)?;
-        if values.len() != order.keys.len() {
-            return Err(refused());
-        }
-        let value = |((field, _), json): (&(Option<usize>, bool), &Json)| match field {
-            Some(at) => value_from_json(&self.view.schema().fields[*at], json).map_err(|_| refused()),
-            None => json.as_str().map(|id| Value::Text(id.to_owned())).ok_or_else(refused),
-        };
-        let values = order.keys.iter().zip(values).map(value).collect::<Result<_, _>>()?;
-        Ok(Cursor { values, id })
+        let accepted = "what the links next and prev hold";
+        Cursor::parse(text, order, self.view.schema())
+            .map_err(|error| invalid(name, text, &error.to_string(), accepted))
     }
 }
 
 /// A cursor as a link holds it.
 pub(crate) fn cursor_text(cursor: &Cursor) -> String {
-    if cursor.values.is_empty() {
-        return cursor.id.as_str().to_owned();
-    }
-    let mut list: Vec<Json> = cursor.values.iter().map(|value| json_of(value.as_value_ref())).collect();
-    list.push(json!(cursor.id.as_str()));
-    Json::Array(list).to_string()
+    cursor.to_string()
 }
 
 fn json_of(cell: ValueRef<'_>) -> Json {

@@ -11,6 +11,7 @@ use crate::exchange::geojson::{write_geometry, write_json};
 use crate::geodesy::LonLat;
 use crate::geodesy::datum::{ACCEPTED_CRS, CrsError};
 use crate::geodesy::reference::{CRS84, CrsTransform, Region};
+use crate::geodesy::validity::check_validity;
 use crate::http::call::Call;
 use crate::http::params::param::{CrsUri, Numbers, Param};
 use crate::http::params::spec;
@@ -151,31 +152,28 @@ impl RequestCrs {
         if count > max_coordinates {
             return Err(refused(&format!("it has {count} coordinates, at most {max_coordinates} are taken")));
         }
-        let there = geometry
-            .try_map_coords(|coord| self.position(coord.x, coord.y).map(|at| geo::Coord { x: at.lon(), y: at.lat() }));
+        let there = self.reference.bent(&geometry);
         let shape = Shape::new(there.map_err(|error| refused(&error.to_string()))?);
         let shape = shape.map_err(|error| refused(&error.to_string()))?;
-        if let Err(error) = geo::Validation::check_validation(shape.geometry()) {
-            return Err(refused(&error.to_string()));
-        }
+        check_validity(shape.geometry()).map_err(|error| refused(&error.to_string()))?;
         Ok(shape)
     }
 
-    /// A position in the caller's coordinates.
-    pub(crate) fn pair(&self, at: LonLat) -> [f64; 2] {
-        self.reference.pair(at).map_or([at.lon(), at.lat()], |(x, y)| [x, y])
+    /// A position in the caller's coordinates; `None` where the system does not reach.
+    pub(crate) fn pair(&self, at: LonLat) -> Option<[f64; 2]> {
+        self.reference.pair(at).ok().map(|(x, y)| [x, y])
     }
 
-    /// A geometry in the caller's coordinates. What the system does not reach stays as it is on file.
-    pub(crate) fn outward<'a>(&self, geometry: &'a Geometry) -> Cow<'a, Geometry> {
+    /// A geometry in the caller's coordinates; `None` when the system does not reach all of it.
+    pub(crate) fn outward<'a>(&self, geometry: &'a Geometry) -> Option<Cow<'a, Geometry>> {
         if self.reference.is_crs84() {
-            return Cow::Borrowed(geometry);
+            return Some(Cow::Borrowed(geometry));
         }
         let there = geometry.try_map_coords(|coord| {
             let (x, y) = self.reference.pair(LonLat::try_from(coord)?)?;
             Ok::<_, CrsError>(geo::Coord { x, y })
         });
-        there.map_or(Cow::Borrowed(geometry), Cow::Owned)
+        there.ok().map(Cow::Owned)
     }
 
     /// Appends a Feature with its place in the caller's coordinates.
@@ -183,8 +181,8 @@ impl RequestCrs {
         out.extend_from_slice(br#"{"type":"Feature","id":"#);
         write_json(out, &id);
         out.extend_from_slice(br#","geometry":"#);
-        match row.shape().map(Shape::geometry) {
-            Some(geometry) => write_geometry(out, &self.outward(geometry)),
+        match row.shape().and_then(|shape| self.outward(shape.geometry())) {
+            Some(geometry) => write_geometry(out, &geometry),
             None => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(br#","properties":"#);

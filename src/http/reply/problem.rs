@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::exchange::feature_json::FeatureError;
 use crate::http::reply::Reply;
 use crate::model::EditError;
+use crate::query::cancel::Cancelled;
 use crate::store::{self, Remedy};
 
 /// A refusal, ready to be told.
@@ -73,6 +74,11 @@ pub(crate) enum Problem {
         /// When to ask again, seconds.
         retry_after_s: u32,
     },
+    /// The reply was not ready in time; its computation was cancelled.
+    Timeout {
+        /// How long it may take, seconds.
+        limit_s: u64,
+    },
     /// What a writer sent does not fit.
     InvalidContent {
         /// Which edit of a batch, from 0.
@@ -132,6 +138,13 @@ pub(crate) enum Problem {
 /// When a store that does not answer may be asked again, seconds.
 const STORE_RETRY_AFTER_S: u32 = 5;
 
+impl From<Cancelled> for Problem {
+    /// Nobody reads it: whoever cancels has replied already or is gone.
+    fn from(_: Cancelled) -> Self {
+        Self::Timeout { limit_s: 0 }
+    }
+}
+
 impl From<store::StoreError> for Problem {
     fn from(error: store::StoreError) -> Self {
         match error {
@@ -165,7 +178,7 @@ impl Problem {
             }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
-            Self::TooMany { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } | Self::Timeout { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InvalidContent { .. } | Self::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -191,6 +204,7 @@ impl Problem {
             Self::NotAcceptable { .. } => ("not-acceptable", "None of the forms offered is accepted"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not taken here"),
             Self::TooMany { .. } => ("too-many-requests", "As many are served at once as may be"),
+            Self::Timeout { .. } => ("timeout", "The reply took too long"),
             Self::InvalidContent { .. } => ("invalid-content", "What was sent does not fit the layer"),
             Self::WrongMediaType { .. } => ("unsupported-media-type", "The body is of a kind that is not taken here"),
             Self::TooLarge { .. } => ("content-too-large", "The body is too long"),
@@ -235,6 +249,7 @@ impl Problem {
             }
             Self::MethodNotAllowed { method, allowed } => json!({"value": method, "accepted": allowed}),
             Self::TooMany { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
+            Self::Timeout { limit_s } => json!({"accepted": format!("replies within {limit_s} s")}),
             Self::InvalidContent { edit, fault } => {
                 let FeatureError { pointer, value, accepted, .. } = fault;
                 let mut facts = json!({"parameter": pointer, "value": value, "accepted": accepted});
@@ -287,6 +302,9 @@ impl fmt::Display for Problem {
             Self::TooMany { what, limit, retry_after_s } => {
                 write!(f, "{limit} {what} are open, which is the most; ask again in {retry_after_s} s")
             }
+            Self::Timeout { limit_s } => {
+                write!(f, "the reply was not ready within {limit_s} s; try again, or ask for less")
+            }
             Self::InvalidContent { fault, .. } => {
                 let FeatureError { pointer, value, reason, accepted } = fault;
                 write!(f, "{pointer} is {value}: {reason}; accepted: {accepted}")
@@ -315,7 +333,9 @@ impl From<Problem> for Reply {
         let mut reply = Self::new(problem.status()).header((header::CONTENT_TYPE, "application/problem+json"));
         match &problem {
             Problem::MethodNotAllowed { allowed, .. } => reply.set_header((header::ALLOW, allowed.as_str())),
-            Problem::Unavailable => reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S)),
+            Problem::Unavailable | Problem::Timeout { .. } => {
+                reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S))
+            }
             Problem::NoToken => reply.set_header((header::WWW_AUTHENTICATE, "Bearer realm=\"onemap\"")),
             Problem::TooMany { retry_after_s, .. } => reply.set_header((header::RETRY_AFTER, *retry_after_s)),
             _ => {}

@@ -244,7 +244,7 @@ impl Term {
                 _ => None,
             },
             Self::Distance(from) => {
-                let (_, _, metres) = from.nearest(row.shape()?)?;
+                let (_, _, metres) = from.nearest(row.shape()?, f64::INFINITY)?;
                 Some(Scalar::Number(Number::of(metres)))
             }
         }
@@ -291,9 +291,15 @@ fn spatial(relation: Spatial, a: &SpatialOperand, b: &SpatialOperand, row: &Row<
     let own = row.shape().map(Shape::geometry);
     if let (SpatialOperand::Feature, SpatialOperand::Literal(literal))
     | (SpatialOperand::Literal(literal), SpatialOperand::Feature) = (a, b)
-        && !literal.may_touch(own?)
     {
-        return Some(relation == Spatial::Disjoint);
+        if !literal.may_touch(own?) {
+            return Some(relation == Spatial::Disjoint);
+        }
+        match relation {
+            Spatial::Intersects => return Some(literal.index.intersects(own?)),
+            Spatial::Disjoint => return Some(!literal.index.intersects(own?)),
+            _ => {}
+        }
     }
     Some(relates(relation, a.geometry(own)?, b.geometry(own)?))
 }
@@ -302,7 +308,7 @@ impl SpatialOperand {
     fn geometry<'a>(&'a self, own: Option<&'a Geometry>) -> Option<&'a Geometry> {
         match self {
             Self::Feature => own,
-            Self::Literal(literal) => Some(&literal.geometry),
+            Self::Literal(literal) => Some(literal.index.geometry()),
         }
     }
 }

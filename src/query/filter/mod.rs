@@ -31,6 +31,26 @@ use eval::Condition;
 pub use function::{FUNCTIONS, Signature};
 
 /// A checked condition on the features of one layer.
+///
+/// ```
+/// use onemap::model::{Catalog, Feature, FeatureId, Value, View};
+/// use onemap::query::filter::{Filter, Language};
+/// use onemap::snapshot::Layer;
+///
+/// let catalog = Catalog::built_in()?;
+/// let schema = catalog.layer("shelters").ok_or("a layer")?;
+/// let filter = Filter::read("capacity >= 100 OR name LIKE '%学校%'", Language::Text, &View::public(schema))?;
+///
+/// let mut values = vec![Value::Unknown; schema.fields.len()];
+/// values[schema.position("capacity").ok_or("a field")?] = Value::Integer(250);
+/// let features = vec![Feature { id: FeatureId::new("SH-1")?, geometry: None, values }];
+/// let layer = Layer::build(schema.clone(), features);
+/// assert!(layer.rows_after(None).all(|row| filter.matches(&row)));
+/// // What is unknown is neither true nor false, and does not match.
+/// let named = Filter::read("name LIKE '%学校%'", Language::Text, &View::public(schema))?;
+/// assert!(!layer.rows_after(None).any(|row| named.matches(&row)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Filter {
     condition: Condition,

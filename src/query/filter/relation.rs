@@ -1,16 +1,20 @@
 //! Spatial relations in the plane of longitude and latitude (OGC 06-103r4, DE-9IM).
 
+use std::sync::Arc;
+
 use geo::{Geometry, GeometryCollection, Intersects, Relate};
 
 use super::FilterError;
 use super::ast::Spatial;
 use crate::geodesy::Envelope;
+use crate::geodesy::edge_index::EdgeIndex;
 use crate::model::Shape;
 
 /// A geometry of an expression, checked to be on earth.
 #[derive(Clone, Debug)]
 pub(super) struct Literal {
-    pub(super) geometry: Geometry,
+    /// The geometry with its edges indexed, so that a feature costs a logarithm of their number.
+    pub(super) index: Arc<EdgeIndex>,
     pub(super) envelope: Envelope,
 }
 
@@ -30,7 +34,7 @@ impl Literal {
             other => checked(other)?.geometry().clone(),
         };
         let envelope = Envelope::around(&geometry).ok_or_else(|| refused("it is empty".to_owned()))?;
-        Ok(Self { geometry, envelope })
+        Ok(Self { index: Arc::new(EdgeIndex::new(geometry)), envelope })
     }
 
     /// A box; one that crosses the antimeridian is two.
@@ -47,12 +51,12 @@ impl Literal {
             Ok([polygon]) => polygon.into(),
             Err(halves) => geo::MultiPolygon(halves).into(),
         };
-        Ok(Self { geometry, envelope })
+        Ok(Self { index: Arc::new(EdgeIndex::new(geometry)), envelope })
     }
 
     /// Whether its box shares a point with that of another geometry.
     pub(super) fn may_touch(&self, other: &Geometry) -> bool {
-        Envelope::around(other).is_none_or(|other| self.envelope.split().any(|half| half.intersects(&other)))
+        Envelope::around(other).is_none_or(|other| self.envelope.intersects(&other))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Geometries of an expression, from the coordinates that the caller writes to longitude and latitude.
 
-use geo::MapCoords;
-
 use super::FilterError;
 use super::ast::Expr;
 use crate::geodesy::reference::{CrsTransform, Region};
@@ -18,7 +16,7 @@ pub(super) fn locate(expr: Expr, reference: &CrsTransform) -> Result<Expr, Filte
     };
     Ok(match expr {
         Expr::Geometry(geometry) => {
-            let there = geometry.try_map_coords(|coord| reference.position(coord.x, coord.y).map(geo::Coord::from));
+            let there = reference.bent(&geometry);
             Expr::Geometry(there.map_err(|error| refused("a geometry", &error))?)
         }
         Expr::Bbox(sides) => match reference.bent_box(sides).map_err(|error| refused("BBOX", &error))? {

@@ -3,12 +3,12 @@
 //! A time without a zone is UTC. A day that meets instants is all of that day in UTC, from its first nanosecond to
 //! its last; days among themselves are points, so that an interval that ends on a day meets one that begins on it.
 
-use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, UtcDateTime};
+use time::{Date, PrimitiveDateTime, Time, UtcDateTime};
 
 use super::FilterError;
 use super::ast::{Comparison, Expr, Temporal};
+use crate::model::parse_zoned_instant;
 
 /// From the first to the last instant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,18 +68,21 @@ fn literal(value: &str, expected: &'static str) -> FilterError {
     FilterError::Literal { value: value.chars().take(80).collect(), expected }
 }
 
-/// Reads `2026-08-14`.
+/// Reads `2026-08-14`; years 0000 to 9999.
 pub(super) fn parse_date(text: &str) -> Result<Date, FilterError> {
-    Date::parse(text, format_description!("[year]-[month]-[day]"))
-        .map_err(|_| literal(text, "a day such as 2026-08-14"))
+    let day = Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+    day.filter(|day| (0..=9_999).contains(&day.year())).ok_or_else(|| literal(text, "a day such as 2026-08-14"))
 }
 
 /// Reads `2026-08-14T10:00:00Z`, also with an offset or, as UTC, without a zone.
 pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, FilterError> {
     let local = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond]]]");
-    let zoned = OffsetDateTime::parse(text, &Rfc3339).ok().and_then(OffsetDateTime::checked_to_utc);
-    zoned
-        .or_else(|| PrimitiveDateTime::parse(text, local).ok().map(PrimitiveDateTime::as_utc))
+    let without_zone = || {
+        let instant = PrimitiveDateTime::parse(text, local).ok()?.as_utc();
+        (0..=9_999).contains(&instant.year()).then_some(instant)
+    };
+    parse_zoned_instant(text)
+        .or_else(without_zone)
         .ok_or_else(|| literal(text, "an instant such as 2026-08-14T10:00:00Z"))
 }
 

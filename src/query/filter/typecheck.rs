@@ -180,7 +180,7 @@ impl Check<'_> {
                         geometry: DISTANCE.to_owned(),
                         reason: error.to_string(),
                     };
-                    let shape = Shape::new(literal.geometry).map_err(|error| refused(&error))?;
+                    let shape = Shape::new(literal.index.geometry().clone()).map_err(|error| refused(&error))?;
                     Ok(Term::Distance(Box::new(QueryGeometry::shape(shape))))
                 }
                 _ => Err(FilterError::Geometry {

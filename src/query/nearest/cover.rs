@@ -1,11 +1,13 @@
 //! Together: the nearest set of resources that covers a demand which one alone may be too small for.
 //!
-//! Resources are taken in order of distance and give what they have of what is still needed. So the farthest of the
-//! set is as near as that of any set that covers the demand.
+//! Resources are taken in order of distance until the demand is covered. So the farthest of the set is as near as that
+//! of any set that covers the demand. Then those that the others can replace are left out, the farthest first, so that
+//! no member can be removed; and the rest give what they have of what is still needed, the nearest first.
 
 use super::NearestQuery;
 use super::demand::{Demand, Eligibility, Quantity, Verdict};
 use super::traversal::{Near, SearchLimit, nearest_where};
+use crate::query::cancel::Cancelled;
 use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Most members of a set.
@@ -51,8 +53,14 @@ pub struct CoveringSet<'a> {
 }
 
 /// The nearest set that covers the demand; `k` does not bound it.
-#[must_use]
-pub fn cover<'a>(snapshot: &'a Snapshot, layer: &'a Layer, query: &NearestQuery<'_>) -> CoveringSet<'a> {
+///
+/// # Errors
+/// When it is cancelled.
+pub fn cover<'a>(
+    snapshot: &'a Snapshot,
+    layer: &'a Layer,
+    query: &NearestQuery<'_>,
+) -> Result<CoveringSet<'a>, Cancelled> {
     // Amounts are shared out here, so each alone may have too little.
     let each = Demand { people: None, skills: Vec::new(), items: Vec::new(), ..query.demand.clone() };
     let eligibility = Eligibility::new(snapshot, layer, &each);
@@ -64,11 +72,11 @@ pub fn cover<'a>(snapshot: &'a Snapshot, layer: &'a Layer, query: &NearestQuery<
             eligibility.verdict(row) == Verdict::Eligible && !contribution(&eligibility, &needed, row).is_nothing()
         };
         // What a chunk offers at most says nothing of a sum, so none is passed by.
-        let nearest = nearest_where(layer, query.origin, limit, |_| true, helps);
+        let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
         let all_seen = nearest.len() < look || look == MAX_MEMBERS;
         let covering_set = distribute(&eligibility, needed.clone(), nearest);
         if covering_set.uncovered.is_nothing() || all_seen {
-            return covering_set;
+            return Ok(covering_set);
         }
         look = (look * 4).min(MAX_MEMBERS);
     }
@@ -120,52 +128,67 @@ fn contribution(eligibility: &Eligibility<'_>, needed: &Amounts, row: &Row<'_>) 
     }
 }
 
-/// Gives each in turn as much of what is left as it has.
-fn distribute<'a>(eligibility: &Eligibility<'_>, mut left: Amounts, nearest: Vec<Near<'a>>) -> CoveringSet<'a> {
-    let mut members: Vec<Member<'a>> = Vec::new();
+/// Takes each in turn that has something of what is left, leaves out those that are not needed, and gives each of the
+/// rest as much of what is left as it has.
+fn distribute<'a>(eligibility: &Eligibility<'_>, needed: Amounts, nearest: Vec<Near<'a>>) -> CoveringSet<'a> {
+    let mut left = needed.clone();
+    let mut candidates: Vec<(Near<'a>, Amounts)> = Vec::new();
     for near in nearest {
         if left.is_nothing() {
             break;
         }
-        let contributes = contribution(eligibility, &left, &near.row);
-        if contributes.is_nothing() {
-            continue;
+        let has = contribution(eligibility, &needed, &near.row);
+        if !part_of(&has, &left).is_nothing() {
+            left = minus(left, &has);
+            candidates.push((near, has));
         }
-        left.people -= contributes.people;
-        left.skills.retain(|skill| !contributes.skills.contains(skill));
-        for given in &contributes.items {
-            for item in left.items.iter_mut().filter(|item| item.code == given.code) {
-                item.count -= given.count;
-            }
-        }
-        left.items.retain(|item| item.count > 0.0);
+    }
+    drop_those_not_needed(&needed, &mut candidates);
+    let mut left = needed;
+    let mut members = Vec::with_capacity(candidates.len());
+    for (near, has) in candidates {
+        let contributes = part_of(&has, &left);
+        left = minus(left, &contributes);
         members.push(Member { near, contributes });
     }
-    drop_those_not_needed(eligibility, &mut members);
     CoveringSet { members, uncovered: left }
 }
 
-/// A nearer one may do only what a farther one, who is needed for something else, does too.
-fn drop_those_not_needed(eligibility: &Eligibility<'_>, members: &mut Vec<Member<'_>>) {
-    let mut at = 0;
-    while at < members.len() {
-        let contributes = &members[at].contributes;
-        let other = |skill: &String| {
-            let has = |member: &Member<'_>| {
-                eligibility.resources().skills(&member.near.row).is_some_and(|own| own.contains(skill))
-            };
-            (0..members.len()).find(|&other| other != at && has(&members[other]))
-        };
-        let others: Option<Vec<usize>> = contributes.skills.iter().map(other).collect();
-        match others.filter(|_| contributes.people == 0 && contributes.items.is_empty()) {
-            Some(others) => {
-                let skills = std::mem::take(&mut members[at].contributes.skills);
-                for (skill, other) in skills.into_iter().zip(others) {
-                    members[other].contributes.skills.push(skill);
-                }
-                members.remove(at);
-            }
-            None => at += 1,
+/// What of some amounts is of use where these are left to be covered.
+fn part_of(has: &Amounts, left: &Amounts) -> Amounts {
+    let items = left.items.iter().filter_map(|item| {
+        let own = has.items.iter().find(|own| own.code == item.code)?;
+        Some(Quantity { code: item.code.clone(), count: own.count.min(item.count) })
+    });
+    Amounts {
+        people: has.people.min(left.people),
+        skills: left.skills.iter().filter(|skill| has.skills.contains(skill)).cloned().collect(),
+        items: items.collect(),
+    }
+}
+
+/// What is left when something is given.
+fn minus(mut left: Amounts, given: &Amounts) -> Amounts {
+    left.people = left.people.saturating_sub(given.people);
+    left.skills.retain(|skill| !given.skills.contains(skill));
+    for item in &mut left.items {
+        let own = given.items.iter().find(|own| own.code == item.code);
+        item.count -= own.map_or(0.0, |own| own.count);
+    }
+    left.items.retain(|item| item.count > 0.0);
+    left
+}
+
+/// Leaves out each that the others can replace, the farthest first: what they lack of the demand without it they lack
+/// with it too.
+fn drop_those_not_needed(needed: &Amounts, candidates: &mut Vec<(Near<'_>, Amounts)>) {
+    let mut at = candidates.len();
+    while at > 0 {
+        at -= 1;
+        let others = || candidates.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, (_, has))| has);
+        let lacks = others().fold(needed.clone(), minus);
+        if part_of(&candidates[at].1, &lacks).is_nothing() {
+            candidates.remove(at);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What a job asks of a resource, and whether a resource can take it: yes, no or not known, each with its reasons.
 
+use std::sync::Arc;
+
 use geo::Intersects;
-use time::Date;
+use time::{Date, UtcDateTime};
 
 use crate::geodesy::Envelope;
-use crate::model::{Shape, ValueRef};
+use crate::geodesy::edge_index::EdgeIndex;
+use crate::model::{Shape, ValueRef, beijing_day};
 use crate::query::filter::Filter;
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Group, Layer, ResourceFields, Row, Snapshot, StockItem, SupplyMaximum};
@@ -28,7 +31,7 @@ pub enum Within {
     /// In a division, by the part of its code that all in it begin with.
     Division(String),
     /// Sharing a point with an area; longitude, latitude in degrees.
-    Area(Box<Shape>),
+    Area(Arc<EdgeIndex>),
 }
 
 impl Within {
@@ -46,6 +49,12 @@ impl Within {
             }
         }
         Some(Self::Division(prefix.to_owned()))
+    }
+
+    /// An area, whose edges are indexed once for all features.
+    #[must_use]
+    pub fn area(area: Shape) -> Self {
+        Self::Area(Arc::new(EdgeIndex::new(area.into_geometry())))
     }
 }
 
@@ -95,20 +104,20 @@ pub struct Demand {
     pub avoid: Avoid,
     /// Anything else.
     pub filter: Option<Filter>,
-    /// The day of the job: what expired before it does not count.
-    pub today: Date,
+    /// The instant of the job: what expired before it, or before its day in Beijing, does not count.
+    pub at: UtcDateTime,
 }
 
 impl Demand {
     /// Whatever is there.
     #[must_use]
-    pub fn anything(today: Date) -> Self {
-        Self { status: Status::Any, ..Self::ready(today) }
+    pub fn anything(at: UtcDateTime) -> Self {
+        Self { status: Status::Any, ..Self::ready(at) }
     }
 
     /// What is ready.
     #[must_use]
-    pub fn ready(today: Date) -> Self {
+    pub fn ready(at: UtcDateTime) -> Self {
         Self {
             status: Status::Ready,
             people: None,
@@ -119,7 +128,7 @@ impl Demand {
             within: None,
             avoid: Avoid::default(),
             filter: None,
-            today,
+            at,
         }
     }
 }
@@ -221,6 +230,8 @@ pub enum Verdict {
 /// Asks the features of one layer for one job.
 pub struct Eligibility<'a> {
     demand: &'a Demand,
+    /// The day of the job in Beijing.
+    today: Date,
     resources: ResourceFields,
     division: Option<usize>,
     within: Option<Envelope>,
@@ -240,11 +251,12 @@ impl<'a> Eligibility<'a> {
             (by_hazard && resources.has_zone()) || (named(own) && resources.has_active_area())
         });
         let within = match &demand.within {
-            Some(Within::Area(shape)) => Envelope::around(shape.geometry()),
+            Some(Within::Area(area)) => area.envelope(),
             _ => None,
         };
         Self {
             demand,
+            today: beijing_day(demand.at),
             resources: ResourceFields::of(layer.schema()),
             division: layer.schema().position("region_code"),
             within,
@@ -383,7 +395,7 @@ impl<'a> Eligibility<'a> {
         if !self.resources.has_stock() {
             return true;
         }
-        if let Some(until) = self.resources.until(row).filter(|until| *until < self.demand.today)
+        if let Some(until) = self.resources.until(row).filter(|until| *until < self.today)
             && !tell(Reason::Ended(until))
         {
             return false;
@@ -401,7 +413,7 @@ impl<'a> Eligibility<'a> {
     /// Whoever is asked for nothing in particular has at least something.
     fn of_content(&self, row: &Row<'a>) -> Option<Reason<'a>> {
         let Some(articles) = self.resources.articles(row) else { return Some(Reason::ContentUnknown) };
-        let usable = |article: &&StockItem| article.expires_on.is_none_or(|last| last >= self.demand.today);
+        let usable = |article: &&StockItem| article.expires_on.is_none_or(|last| last >= self.today);
         let mut usable = articles.iter().filter(usable).peekable();
         if usable.peek().is_none() {
             return Some(Reason::Empty);
@@ -424,7 +436,7 @@ impl<'a> Eligibility<'a> {
     #[must_use]
     pub fn free_quantity(&self, row: &Row<'_>, code: &str) -> Option<f64> {
         let lots = self.resources.articles(row)?.iter().filter(|article| &*article.code == code);
-        let usable = lots.filter(|article| article.expires_on.is_none_or(|last| last >= self.demand.today));
+        let usable = lots.filter(|article| article.expires_on.is_none_or(|last| last >= self.today));
         usable.map(|article| article.free).sum()
     }
 
@@ -435,7 +447,7 @@ impl<'a> Eligibility<'a> {
                 _ => Some(Reason::DivisionUnknown),
             },
             Within::Area(area) => match row.shape() {
-                Some(shape) => (!area.geometry().intersects(shape.geometry())).then_some(Reason::OutsideArea),
+                Some(shape) => (!area.intersects(shape.geometry())).then_some(Reason::OutsideArea),
                 None => Some(Reason::NoPlace),
             },
         }
@@ -462,7 +474,7 @@ impl<'a> Eligibility<'a> {
     /// Whether an area is one of those to keep out of. What is unknown of it does not make it safe.
     fn is_avoided(&self, resources: &ResourceFields, area: &Row<'_>) -> bool {
         if !resources.has_zone() {
-            return resources.is_active(area);
+            return resources.is_active(area, self.demand.at);
         }
         let avoid = &self.demand.avoid;
         let of_hazard = avoid.any_hazard
@@ -475,7 +487,6 @@ impl<'a> Eligibility<'a> {
 fn is_within(margin_m: f64, shape: &Shape, area: &Row<'_>) -> bool {
     area.shape().is_some_and(|area| {
         shape.geometry().intersects(area.geometry())
-            || (margin_m > 0.0
-                && QueryGeometry::shape(shape.clone()).nearest(area).is_some_and(|(.., metres)| metres <= margin_m))
+            || (margin_m > 0.0 && QueryGeometry::shape(shape.clone()).nearest(area, margin_m).is_some())
     })
 }

@@ -6,11 +6,15 @@ pub mod traversal;
 
 use self::demand::{Demand, Eligibility, Reason, Verdict};
 use self::traversal::{Near, SearchLimit, nearest_where};
+use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::query_geometry::QueryGeometry;
-use crate::snapshot::{Layer, Row, Snapshot};
+use crate::snapshot::{Group, Layer, Row, Snapshot};
 
 /// From how many partial answers the best are taken.
 const PARTIAL: usize = 1_000;
+
+/// How many of those who were passed over are counted at most, beside those that are told of.
+pub const COUNTED: usize = 1_000;
 
 /// What is asked of one layer.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,8 @@ pub struct NearestQuery<'a> {
     pub relax: bool,
     /// How many of those who were passed over are told of.
     pub explain: usize,
+    /// Ends the search.
+    pub cancel: &'a CancelToken,
 }
 
 /// One answer.
@@ -46,13 +52,53 @@ pub struct NearestAnswer<'a> {
     pub found: Vec<Found<'a>>,
     /// The nearest of those who are as near as the last that fits, or nearer, and are not among the answers.
     pub excluded: Vec<Found<'a>>,
-    /// Whether there are more of them.
-    pub more_excluded: bool,
+    /// How many more of them there are, counted up to [`COUNTED`].
+    pub more_excluded: usize,
 }
 
 /// The nearest that can take the job.
-#[must_use]
-pub fn nearest<'a>(snapshot: &'a Snapshot, layer: &'a Layer, query: &NearestQuery<'a>) -> NearestAnswer<'a> {
+///
+/// ```
+/// use onemap::geodesy::LonLat;
+/// use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
+/// use onemap::query::cancel::CancelToken;
+/// use onemap::query::nearest::demand::Demand;
+/// use onemap::query::query_geometry::Origin;
+/// use onemap::query::nearest::traversal::Reach;
+/// use onemap::query::nearest::{Ask, nearest};
+/// use onemap::snapshot::{Layer, Snapshot};
+///
+/// let catalog = Catalog::built_in()?;
+/// let schema = catalog.layer("villages").ok_or("a layer")?;
+/// let village = |id: &str, lon: f64| -> Result<Feature, Box<dyn std::error::Error>> {
+///     let at = LonLat::new(lon, 26.22)?;
+///     let values = vec![Value::Unknown; schema.fields.len()];
+///     Ok(Feature { id: FeatureId::new(id)?, geometry: Some(Shape::from(at)), values })
+/// };
+/// let features = vec![village("far", 118.90)?, village("near", 118.87)?];
+/// let snapshot = Snapshot::new(0, vec![Layer::build(schema.clone(), features)]);
+///
+/// let ask = Ask {
+///     origin: &Origin::point(LonLat::new(118.86, 26.22)?),
+///     reach: Reach { k: 1, max_distance_m: None },
+///     demand: &Demand::anything(time::UtcDateTime::UNIX_EPOCH),
+///     relax: false,
+///     explain: 0,
+///     cancel: &CancelToken::new(),
+/// };
+/// let answer = nearest(&snapshot, &snapshot.layers()[0], &ask)?;
+/// assert_eq!(answer.found[0].near.row.id().as_str(), "near");
+/// assert!((answer.found[0].near.distance_m - 999.3).abs() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When it is cancelled.
+pub fn nearest<'a>(
+    snapshot: &'a Snapshot,
+    layer: &'a Layer,
+    query: &NearestQuery<'a>,
+) -> Result<NearestAnswer<'a>, Cancelled> {
     let eligibility = Eligibility::new(snapshot, layer, query.demand);
     let with_reasons = |near: Near<'a>| Found {
         near,
@@ -63,67 +109,73 @@ pub fn nearest<'a>(snapshot: &'a Snapshot, layer: &'a Layer, query: &NearestQuer
         let eligibility = &eligibility;
         move |row: &Row<'a>| eligibility.verdict(row) == verdict
     };
-    let fitting = nearest_where(
-        layer,
-        query.origin,
-        query.limit,
-        |group| eligibility.may_be_eligible(group),
-        is(Verdict::Eligible),
-    );
+    let may_be_eligible = |group: Group<'_>| eligibility.may_be_eligible(group);
+    let fitting =
+        nearest_where(layer, query.origin, query.limit, query.cancel, may_be_eligible, is(Verdict::Eligible))?;
     let is_full = fitting.len() == query.limit.k;
     let last_m = fitting.last().filter(|_| is_full).map(|near| near.distance_m);
     let mut found: Vec<Found<'a>> =
         fitting.into_iter().map(|near| Found { near, verdict: Verdict::Eligible, reasons: Vec::new() }).collect();
     if query.relax && !is_full {
-        let mut partial = in_part(layer, query, &eligibility);
+        let mut partial = in_part(layer, query, &eligibility)?;
         partial.truncate(query.limit.k - found.len());
         found.extend(partial.into_iter().map(with_reasons));
     }
     if found.len() < query.limit.k {
         let rest = SearchLimit { k: query.limit.k - found.len(), ..query.limit };
-        let unknown =
-            nearest_where(layer, query.origin, rest, |group| eligibility.may_be_unknown(group), is(Verdict::Unknown));
+        let may_be_unknown = |group: Group<'_>| eligibility.may_be_unknown(group);
+        let unknown = nearest_where(layer, query.origin, rest, query.cancel, may_be_unknown, is(Verdict::Unknown))?;
         found.extend(unknown.into_iter().map(with_reasons));
     }
     let (excluded, more_excluded) = if query.explain == 0 {
-        (Vec::new(), false)
+        (Vec::new(), 0)
     } else {
-        let limit = SearchLimit { k: query.explain + 1, max_distance_m: last_m.or(query.limit.max_distance_m) };
+        let limit = SearchLimit {
+            k: query.explain.saturating_add(COUNTED),
+            max_distance_m: last_m.or(query.limit.max_distance_m),
+        };
         let answered: Vec<_> = found.iter().map(|found| found.near.row.id()).collect();
         let passed = |row: &Row<'a>| eligibility.verdict(row) != Verdict::Eligible && !answered.contains(&row.id());
-        let mut excluded = nearest_where(layer, query.origin, limit, |_| true, passed);
-        let more = excluded.len() > query.explain;
+        let mut excluded = nearest_where(layer, query.origin, limit, query.cancel, |_| true, passed)?;
+        let more = excluded.len().saturating_sub(query.explain);
         excluded.truncate(query.explain);
         (excluded.into_iter().map(with_reasons).collect(), more)
     };
-    NearestAnswer { found, excluded, more_excluded }
+    Ok(NearestAnswer { found, excluded, more_excluded })
 }
 
 /// The nearest of those that are known to fit.
-#[must_use]
+///
+/// # Errors
+/// When it is cancelled.
 pub fn fitting<'a>(
     snapshot: &'a Snapshot,
     layer: &'a Layer,
     origin: &QueryGeometry,
     limit: SearchLimit,
     demand: &Demand,
-) -> Vec<Near<'a>> {
+    cancel: &CancelToken,
+) -> Result<Vec<Near<'a>>, Cancelled> {
     let eligibility = Eligibility::new(snapshot, layer, demand);
     let fits = |row: &Row<'a>| eligibility.verdict(row) == Verdict::Eligible;
-    nearest_where(layer, origin, limit, |group| eligibility.may_be_eligible(group), fits)
+    nearest_where(layer, origin, limit, cancel, |group| eligibility.may_be_eligible(group), fits)
 }
 
 /// Those who can do part of the job, the greater part first, then the nearer.
-fn in_part<'a>(layer: &'a Layer, query: &NearestQuery<'a>, eligibility: &Eligibility<'a>) -> Vec<Near<'a>> {
+fn in_part<'a>(
+    layer: &'a Layer,
+    query: &NearestQuery<'a>,
+    eligibility: &Eligibility<'a>,
+) -> Result<Vec<Near<'a>>, Cancelled> {
     let limit = SearchLimit { k: PARTIAL, ..query.limit };
     let accepts = |row: &Row<'a>| {
         eligibility.verdict(row) == Verdict::Partial && cover::share(eligibility, query.demand, row) > 0.0
     };
-    let mut partial: Vec<(f64, Near<'a>)> = nearest_where(layer, query.origin, limit, |_| true, accepts)
+    let mut partial: Vec<(f64, Near<'a>)> = nearest_where(layer, query.origin, limit, query.cancel, |_| true, accepts)?
         .into_iter()
         .map(|near| (cover::share(eligibility, query.demand, &near.row), near))
         .collect();
     // The sort is stable: those who can do as much stay in order of distance.
     partial.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    partial.into_iter().map(|(_, near)| near).collect()
+    Ok(partial.into_iter().map(|(_, near)| near).collect())
 }

@@ -12,6 +12,7 @@ use crate::geodesy::bound::{box_lower_bound_m, chord_bound_m};
 use crate::geodesy::distance::bearing_deg;
 use crate::geodesy::ecef::{Ecef, EcefBox};
 use crate::model::FeatureId;
+use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Group, Layer, Row};
 
@@ -39,23 +40,28 @@ pub struct SearchLimit {
 
 /// The nearest features that are accepted, in order of distance, ties by id. Chunks and blocks that `may_hold`
 /// refuses are passed by as a whole.
+///
+/// # Errors
+/// When it is cancelled.
 pub fn nearest_where<'a>(
     layer: &'a Layer,
     origin: &QueryGeometry,
     limit: SearchLimit,
+    cancel: &CancelToken,
     may_hold: impl Fn(Group<'_>) -> bool,
     accepts: impl Fn(&Row<'a>) -> bool,
-) -> Vec<Near<'a>> {
+) -> Result<Vec<Near<'a>>, Cancelled> {
     let mut best = Best { origin, limit, found: BTreeMap::new(), seen: HashSet::new() };
     for Step { row, bound_m } in BestFirst::new(layer, origin.centre(), may_hold) {
         if best.is_settled(bound_m - origin.reach_m()) {
             break;
         }
+        cancel.check()?;
         if accepts(&row) {
             best.offer(row);
         }
     }
-    best.found.into_values().collect()
+    Ok(best.found.into_values().collect())
 }
 
 /// Distance, then id: the order of the answers. Distances are finite.
@@ -95,15 +101,19 @@ impl<'a> Best<'a, '_> {
         (full && bound_m > worst) || self.limit.max_distance_m.is_some_and(|max| bound_m > max)
     }
 
+    /// Metres beyond which nothing can be among the answers any more.
+    fn limit_m(&self) -> f64 {
+        let worst = self.found.last_key_value().filter(|_| self.found.len() >= self.limit.k);
+        let worst_m = worst.map_or(f64::INFINITY, |(rank, _)| rank.distance_m);
+        self.limit.max_distance_m.map_or(worst_m, |max| max.min(worst_m))
+    }
+
     fn offer(&mut self, row: Row<'a>) {
         let Some(shape) = row.shape() else { return };
         if shape.as_point().is_none() && !self.seen.insert(row.id()) {
             return;
         }
-        let Some((from, place, distance_m)) = self.origin.nearest(shape) else { return };
-        if self.limit.max_distance_m.is_some_and(|max| distance_m > max) {
-            return;
-        }
+        let Some((from, place, distance_m)) = self.origin.nearest(shape, self.limit_m()) else { return };
         let near = Near { row, distance_m, place, bearing_deg: bearing_deg(from, place) };
         self.found.insert(Rank { distance_m, id: row.id() }, near);
         if self.found.len() > self.limit.k {

@@ -1,9 +1,10 @@
 //! How much of a line lies within a distance of a place, or inside an area; metres on the ellipsoid.
 
-use geo::{BooleanOps, Coord, Geodesic, Geometry, Length, LineString, MultiLineString};
+use geo::{Coord, Geodesic, Geometry, Length, LineString, MultiLineString};
 
 use crate::geodesy::LonLat;
 use crate::geodesy::distance::{distance_m, nearest_place};
+use crate::geodesy::edge_index::EdgeIndex;
 
 /// Where an edge crosses the ring is found to this, metres.
 const CLOSED_M: f64 = 1e-3;
@@ -13,15 +14,14 @@ pub(super) fn length_within_m(geometry: &Geometry, from: LonLat, radius_m: f64) 
     lines(geometry).0.iter().flat_map(LineString::lines).map(|edge| within(edge, from, radius_m)).sum()
 }
 
-/// Length of the lines of a geometry inside an area.
-pub(super) fn length_inside_m(geometry: &Geometry, area: &Geometry) -> f64 {
-    let lines = lines(geometry);
-    let inside = match area {
-        Geometry::Polygon(polygon) => polygon.clip(&lines, false),
-        Geometry::MultiPolygon(polygons) => polygons.clip(&lines, false),
-        _ => return 0.0,
+/// Length of the lines of a geometry inside an area or on its edge.
+pub(super) fn length_inside_m(geometry: &Geometry, area: &EdgeIndex) -> f64 {
+    let inside = |edge: geo::Line| -> f64 {
+        let at = |share: f64| edge.start + edge.delta() * share;
+        let length_m = |(from, to): (f64, f64)| Geodesic.length(&LineString::from(vec![at(from), at(to)]));
+        area.shares_inside(&edge).into_iter().map(length_m).sum()
     };
-    Geodesic.length(&inside)
+    lines(geometry).0.iter().flat_map(LineString::lines).map(inside).sum()
 }
 
 fn lines(geometry: &Geometry) -> MultiLineString {

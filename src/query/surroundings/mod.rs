@@ -3,19 +3,21 @@
 mod length;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use geo::{Geometry, Intersects};
 use rayon::prelude::*;
-use time::Date;
+use time::UtcDateTime;
 
+use super::cancel::{CancelToken, Cancelled};
 use super::nearest::demand::Demand;
 use super::nearest::fitting;
 use super::nearest::traversal::{Near, SearchLimit};
 use super::query_geometry::QueryGeometry;
 use super::siting::people;
+use crate::geodesy::edge_index::EdgeIndex;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{GeometryKind, Shape};
-use crate::snapshot::{Layer, Row, Snapshot};
+use crate::snapshot::{Chunk, Layer, ResourceFields, Row, Snapshot};
 use length::{length_inside_m, length_within_m};
 
 /// Most features of secondary danger that are named.
@@ -39,8 +41,8 @@ pub enum Area {
 pub struct SurroundingsQuery {
     /// Where.
     pub area: Area,
-    /// The day, for those who help.
-    pub today: Date,
+    /// The instant: warnings and incidents that are over do not count, and those who help are ready at it.
+    pub at: UtcDateTime,
 }
 
 /// What lies there.
@@ -109,23 +111,30 @@ pub struct SecondaryHazard<'a> {
 type Hit<'a> = (Row<'a>, usize, f64);
 
 /// Looks around.
-#[must_use]
-pub fn surroundings<'a>(snapshot: &'a Snapshot, query: &SurroundingsQuery) -> Surroundings<'a> {
-    let origin = match &query.area {
-        Area::Rings(at, _) => QueryGeometry::point(*at),
-        Area::Inside(shape) => QueryGeometry::shape((**shape).clone()),
+///
+/// # Errors
+/// When it is cancelled.
+pub fn surroundings<'a>(
+    snapshot: &'a Snapshot,
+    query: &SurroundingsQuery,
+    cancel: &CancelToken,
+) -> Result<Surroundings<'a>, Cancelled> {
+    let search = match &query.area {
+        Area::Rings(at, radii) => Search::Rings { origin: QueryGeometry::point(*at), at: *at, radii },
+        Area::Inside(shape) => Search::Inside(Arc::new(EdgeIndex::new(shape.geometry().clone()))),
     };
-    let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> =
-        snapshot.layers().par_iter().map(|layer| (&**layer, hits(layer, &query.area, &origin))).collect();
+    let of_layer = |layer: &'a Arc<Layer>| Ok((&**layer, hits(layer, &search, query.at, cancel)?));
+    let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> = snapshot.layers().par_iter().map(of_layer).collect::<Result<_, _>>()?;
     let radii: Vec<Option<f64>> = match &query.area {
         Area::Rings(_, radii) => radii.iter().copied().map(Some).collect(),
         Area::Inside(_) => vec![None],
     };
     let rings = radii.into_iter().enumerate().map(|(at, radius_m)| Ring {
         radius_m,
-        layers: hits.iter().filter_map(|(layer, hits)| layer_count(layer, hits, at, &query.area)).collect(),
+        layers: hits.iter().filter_map(|(layer, hits)| layer_count(layer, hits, at, &search)).collect(),
     });
     let rings = rings.collect();
+    cancel.check()?;
     let mut secondary_hazards: Vec<SecondaryHazard<'a>> = hits
         .iter()
         .flat_map(|(layer, hits)| hits.iter().filter_map(|(row, _, metres)| hazard(layer, *row, *metres)))
@@ -138,60 +147,73 @@ pub fn surroundings<'a>(snapshot: &'a Snapshot, query: &SurroundingsQuery) -> Su
     let more_secondary_hazards = secondary_hazards.len().saturating_sub(MAX_SECONDARY_HAZARDS);
     secondary_hazards.truncate(MAX_SECONDARY_HAZARDS);
     let responsible = responsible(&hits);
-    Surroundings {
-        rings,
-        secondary_hazards,
-        more_secondary_hazards,
-        responsible,
-        help: help(snapshot, &origin, query.today),
+    let help = help(snapshot, &search.origin(), query.at, cancel)?;
+    Ok(Surroundings { rings, secondary_hazards, more_secondary_hazards, responsible, help })
+}
+
+/// Where it is looked, prepared once for all features.
+enum Search<'a> {
+    /// Within distances of a place, metres, growing.
+    Rings { origin: QueryGeometry, at: LonLat, radii: &'a [f64] },
+    /// In an area.
+    Inside(Arc<EdgeIndex>),
+}
+
+impl Search<'_> {
+    fn origin(&self) -> QueryGeometry {
+        match self {
+            Self::Rings { origin, .. } => origin.clone(),
+            Self::Inside(area) => QueryGeometry::indexed(area.clone()),
+        }
     }
 }
 
-fn hits<'a>(layer: &'a Layer, area: &Area, origin: &QueryGeometry) -> Vec<Hit<'a>> {
-    match area {
-        Area::Rings(at, radii) => {
+/// What lies there of a layer. Of a layer of events only those that are active count.
+fn hits<'a>(
+    layer: &'a Layer,
+    search: &Search<'_>,
+    at: UtcDateTime,
+    cancel: &CancelToken,
+) -> Result<Vec<Hit<'a>>, Cancelled> {
+    let resources = ResourceFields::of(layer.schema());
+    let counts = |row: &Row<'a>| !resources.has_active_area() || resources.is_active(row, at);
+    match search {
+        Search::Rings { origin, at, radii } => {
             let farthest = radii.last().copied().unwrap_or_default();
             let around = Envelope::from(*at).padded(farthest);
             let ring = |row: Row<'a>| {
-                let (.., metres) = origin.nearest(row.shape()?)?;
+                let (.., metres) = origin.nearest(row.shape()?, farthest)?;
                 let ring = radii.iter().position(|radius| metres <= *radius)?;
                 Some((row, ring, metres))
             };
-            layer.rows_in(&around).filter_map(ring).collect()
+            let mut found = Vec::new();
+            for row in layer.rows_in(&around).filter(counts) {
+                cancel.check()?;
+                found.extend(ring(row));
+            }
+            Ok(found)
         }
-        Area::Inside(shape) => {
-            let Some(around) = Envelope::around(shape.geometry()) else { return Vec::new() };
-            let touches = |row: &Row<'a>| row.shape().is_some_and(|own| own.geometry().intersects(shape.geometry()));
+        Search::Inside(area) => {
+            let Some(around) = area.envelope() else { return Ok(Vec::new()) };
+            let touches = |row: &Row<'a>| row.shape().is_some_and(|own| area.intersects(own.geometry()));
             let near =
                 layer.chunks().par_iter().filter(|chunk| chunk.envelope().is_some_and(|own| own.intersects(&around)));
-            near.flat_map_iter(|chunk| {
+            let of_chunk = |chunk: &'a Arc<Chunk>| {
                 // Of a chunk that lies inside as a whole no feature is looked at by itself.
-                let all_inside = chunk.envelope().is_some_and(|own| holds(shape.geometry(), own));
-                chunk.rows_in(&around).filter(move |row| all_inside || touches(row)).map(|row| (row, 0, 0.0))
-            })
-            .collect()
+                let all_inside = chunk.envelope().is_some_and(|own| area.holds(own));
+                let mut found = Vec::new();
+                for row in chunk.rows_in(&around).filter(counts) {
+                    cancel.check()?;
+                    found.extend((all_inside || touches(&row)).then_some((row, 0, 0.0)));
+                }
+                Ok(found)
+            };
+            Ok(near.map(of_chunk).collect::<Result<Vec<Vec<Hit<'a>>>, _>>()?.concat())
         }
     }
 }
 
-/// Whether an area holds all of a box: no edge comes near it, and its corner is inside.
-fn holds(area: &Geometry, envelope: &Envelope) -> bool {
-    let corner = geo::Point::new(envelope.west(), envelope.south());
-    let polygons = match area {
-        Geometry::Polygon(polygon) => std::slice::from_ref(polygon),
-        Geometry::MultiPolygon(polygons) => polygons.0.as_slice(),
-        _ => return false,
-    };
-    let comes_near = |edge: geo::Line| {
-        let (west, east) = (edge.start.x.min(edge.end.x), edge.start.x.max(edge.end.x));
-        let (south, north) = (edge.start.y.min(edge.end.y), edge.start.y.max(edge.end.y));
-        west <= envelope.east() && east >= envelope.west() && south <= envelope.north() && north >= envelope.south()
-    };
-    let mut rings = polygons.iter().flat_map(|own| std::iter::once(own.exterior()).chain(own.interiors()));
-    !rings.any(|ring| ring.lines().any(comes_near)) && area.intersects(&corner)
-}
-
-fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area) -> Option<LayerCount<'a>> {
+fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, search: &Search<'_>) -> Option<LayerCount<'a>> {
     let inside = || hits.iter().filter(|(_, own, _)| *own <= ring).map(|(row, ..)| row);
     let count = inside().count();
     if count == 0 {
@@ -216,9 +238,9 @@ fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, area: &Area)
         let mut lengths: BTreeMap<Option<String>, f64> = BTreeMap::new();
         for row in inside() {
             let kind = roles.count_by.first().and_then(|field| code(layer, row, field));
-            let metres = row.shape().map_or(0.0, |shape| match area {
-                Area::Rings(at, radii) => length_within_m(shape.geometry(), *at, radii[ring]),
-                Area::Inside(area) => length_inside_m(shape.geometry(), area.geometry()),
+            let metres = row.shape().map_or(0.0, |shape| match search {
+                Search::Rings { at, radii, .. } => length_within_m(shape.geometry(), *at, radii[ring]),
+                Search::Inside(area) => length_inside_m(shape.geometry(), area),
             });
             *lengths.entry(kind).or_default() += metres;
         }
@@ -253,13 +275,18 @@ fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a
     found.into_iter().map(|(layer, row, _)| (layer, row)).collect()
 }
 
-fn help<'a>(snapshot: &'a Snapshot, origin: &QueryGeometry, today: Date) -> Vec<(&'a Layer, Vec<Near<'a>>)> {
+fn help<'a>(
+    snapshot: &'a Snapshot,
+    origin: &QueryGeometry,
+    at: UtcDateTime,
+    cancel: &CancelToken,
+) -> Result<Vec<(&'a Layer, Vec<Near<'a>>)>, Cancelled> {
     let can_help = |layer: &&'a Layer| {
         let roles = &layer.schema().roles;
         roles.capacity.is_some() || roles.skills.is_some() || roles.stock.is_some()
     };
     let limit = SearchLimit { k: HELP, max_distance_m: None };
-    let demand = Demand::ready(today);
+    let demand = Demand::ready(at);
     let layers = snapshot.layers().iter().map(|layer| &**layer).filter(can_help);
-    layers.map(|layer| (layer, fitting(snapshot, layer, origin, limit, &demand))).collect()
+    layers.map(|layer| Ok((layer, fitting(snapshot, layer, origin, limit, &demand, cancel)?))).collect()
 }

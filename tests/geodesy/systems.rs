@@ -1,0 +1,82 @@
+//! Reference systems: no coordinates for places that they do not reach, and sides that are bent as they are on earth.
+
+use geo::{Geometry, Intersects, LineString, Point, Polygon};
+use onemap::geodesy::LonLat;
+use onemap::geodesy::reference::{CrsTransform, Region};
+
+const MERCATOR: &str = "http://www.opengis.net/def/crs/EPSG/0/3857";
+const ZONE: &str = "http://www.opengis.net/def/crs/EPSG/0/4549";
+
+fn at(lon: f64, lat: f64) -> LonLat {
+    LonLat::new(lon, lat).expect("a position")
+}
+
+fn system(address: &str) -> CrsTransform {
+    CrsTransform::at_address(address).expect("a system")
+}
+
+#[test]
+fn a_place_has_coordinates_where_they_lead_back_to_it() {
+    for address in CrsTransform::addresses() {
+        let system = system(address);
+        for lon in (-180..=180).step_by(15) {
+            for lat in (-90..=90).step_by(5) {
+                let place = at(f64::from(lon), f64::from(lat));
+                let Ok((first, second)) = system.pair(place) else { continue };
+                let back = system.position(first, second).expect("a place");
+                let metres = onemap::geodesy::distance::distance_m(place, back);
+                assert!(metres < 0.01, "{address}: {place} leads to {first},{second} and back to {back}");
+            }
+        }
+        let minqing = at(118.86, 26.22);
+        assert!(system.pair(minqing).is_ok(), "{address} reaches the county");
+    }
+    assert!(system(MERCATOR).pair(at(0.0, -90.0)).is_err());
+    assert!(system(ZONE).pair(at(30.0, 0.0)).is_err());
+}
+
+#[test]
+fn what_lies_on_the_edge_of_a_box_of_another_system_is_in_it() {
+    for address in [MERCATOR, ZONE] {
+        let system = system(address);
+        for step in 0..400 {
+            let step = f64::from(step);
+            let place = at(118.0 + step * 0.0037 % 1.5, 25.5 + step * 0.0071 % 1.5);
+            // As they are told: rounded to a millimetre.
+            let (first, second) = system.pair(place).expect("coordinates");
+            let (first, second) = ((first * 1e3).round() / 1e3, (second * 1e3).round() / 1e3);
+            for sides in [
+                [first, second, first + 90_000.0, second + 120_000.0],
+                [first - 90_000.0, second - 120_000.0, first, second],
+                [first - 50_000.0, second, first + 300_000.0, second + 1.0],
+                [first, second, first, second],
+            ] {
+                let Region::Area(area) = system.bent_box(sides).expect("a box") else { panic!("an area") };
+                assert!(area.intersects(&Point::new(place.lon(), place.lat())), "{address}: {place} in {sides:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sides_of_an_area_are_bent_as_those_of_a_box() {
+    let system = system(ZONE);
+    let corners = [(2_800_000.0, 300_000.0), (3_000_000.0, 700_000.0)];
+    let [(low, left), (high, right)] = corners;
+    let ring: LineString = vec![(low, left), (high, left), (high, right), (low, right), (low, left)].into();
+    let bent = system.bent(&Polygon::new(ring.clone(), Vec::new()).into()).expect("an area");
+    let Region::Area(as_box) = system.bent_box([low, left, high, right]).expect("a box") else { panic!("an area") };
+    let Geometry::Polygon(bent) = bent else { panic!("an area") };
+    for step in 0..=1_000 {
+        // Halfway along the southern side, where the chord of the corners lies 900 m to the north of it.
+        let east = left + (right - left) * f64::from(step) / 1_000.0;
+        for (north, is_inside) in [(low + 0.05, true), (low - 0.05, false)] {
+            let place = system.position(north, east).expect("a place");
+            let place = Point::new(place.lon(), place.lat());
+            if (1..1_000).contains(&step) {
+                assert_eq!(bent.intersects(&place), is_inside, "{north},{east}");
+                assert_eq!(as_box.intersects(&place), is_inside, "{north},{east}");
+            }
+        }
+    }
+}

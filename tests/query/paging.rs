@@ -1,0 +1,158 @@
+//! Pages in every order, up and down, give each feature once, also while others come and go.
+
+use onemap::model::schema::FieldType;
+use onemap::model::{Feature, LayerSchema, Roles, Value};
+use onemap::query::cursor::Cursor;
+use onemap::query::items::{Ask, Order, Start, page};
+use onemap::snapshot::Layer;
+use proptest::prelude::*;
+use time::{Date, Duration, UtcDateTime};
+
+use super::{feature, field, schema};
+use crate::support::cases;
+
+const TYPES: [FieldType; 8] = [
+    FieldType::Boolean,
+    FieldType::Integer,
+    FieldType::Real,
+    FieldType::Text,
+    FieldType::Date,
+    FieldType::DateTime,
+    FieldType::TextList,
+    FieldType::Json,
+];
+
+/// Values that are hard to write down, with many equal ones; numbers are outside of the range of the field too.
+fn value(field_type: FieldType) -> BoxedStrategy<Value> {
+    let texts = || prop_oneof![Just(String::new()), Just(" ".to_owned()), "[a-c,\"\\[\\]\u{0}村]{0,3}"];
+    let known = match field_type {
+        FieldType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
+        FieldType::Integer => prop_oneof![any::<i64>(), -2..2_i64].prop_map(Value::Integer).boxed(),
+        FieldType::Real => {
+            let odd = prop_oneof![Just(0.0), Just(-0.0), Just(0.1 + 0.2), Just(f64::MAX), Just(f64::MIN_POSITIVE)];
+            prop_oneof![odd, -1e9..1e9_f64].prop_map(Value::Real).boxed()
+        }
+        FieldType::Text => texts().prop_map(Value::Text).boxed(),
+        FieldType::Date => {
+            let days = prop_oneof![Date::MIN.to_julian_day()..Date::MAX.to_julian_day(), 2_460_000..2_460_003_i32];
+            days.prop_map(|day| Value::Date(Date::from_julian_day(day).expect("a day"))).boxed()
+        }
+        FieldType::DateTime => {
+            // Apart by microseconds, and at the ends of time.
+            let near = (0..40_i64).prop_map(|n| UtcDateTime::UNIX_EPOCH + Duration::microseconds(n * 250));
+            prop_oneof![near, Just(UtcDateTime::MIN), Just(UtcDateTime::MAX)].prop_map(Value::DateTime).boxed()
+        }
+        FieldType::TextList => proptest::collection::vec(texts(), 0..3).prop_map(Value::TextList).boxed(),
+        FieldType::Json => texts().prop_map(Value::Json).boxed(),
+    };
+    prop_oneof![1 => Just(Value::Unknown), 6 => known].boxed()
+}
+
+fn world() -> LayerSchema {
+    let fields = TYPES.iter().map(|field_type| field(field_type.name(), *field_type)).collect();
+    schema("world", fields, Roles::default())
+}
+
+fn features() -> impl Strategy<Value = Vec<Feature>> {
+    let values: Vec<BoxedStrategy<Value>> = TYPES.iter().map(|field_type| value(*field_type)).collect();
+    proptest::collection::vec(values, 1..40)
+        .prop_map(|rows| rows.into_iter().enumerate().map(|(number, values)| feature(number, None, values)).collect())
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let key = (prop_oneof![Just(None), (0..TYPES.len()).prop_map(Some)], any::<bool>());
+    proptest::collection::vec(key, 0..3).prop_map(|keys| Order { keys })
+}
+
+/// The cursor as the next request brings it.
+fn told(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
+    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a cursor that was told");
+    assert_eq!(read.to_string(), cursor.to_string());
+    read
+}
+
+fn ask(order: &Order, start: Start, limit: usize) -> Ask {
+    Ask { region: None, filters: Vec::new(), order: order.clone(), start, limit }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn pages_up_and_down_give_each_feature_once(features in features(), order in order(), limit in 1..7_usize) {
+        let schema = world();
+        let layer = Layer::build(schema.clone(), features.clone());
+        let whole = page(&layer, &ask(&order, Start::First, usize::MAX));
+        let all: Vec<_> = whole.rows.iter().map(|row| row.id().clone()).collect();
+        prop_assert_eq!(all.len(), features.len());
+        let (mut seen, mut start) = (Vec::new(), Start::First);
+        loop {
+            let found = page(&layer, &ask(&order, start, limit));
+            prop_assert_eq!(found.matched, features.len());
+            seen.extend(found.rows.iter().map(|row| row.id().clone()));
+            prop_assert!(seen.len() <= all.len(), "a page is repeated");
+            let last = found.rows.last().map(|row| told(&order.cursor(row), &order, &schema));
+            match last.filter(|_| found.has_next) {
+                Some(last) => start = Start::After(last),
+                None => break,
+            }
+        }
+        prop_assert_eq!(&seen, &all);
+        // Back from the last row.
+        let last = whole.rows.last().expect("a row");
+        let (mut seen, mut start) = (vec![last.id().clone()], Start::Before(told(&order.cursor(last), &order, &schema)));
+        loop {
+            let found = page(&layer, &ask(&order, start, limit));
+            let mut ids: Vec<_> = found.rows.iter().map(|row| row.id().clone()).collect();
+            ids.append(&mut seen);
+            seen = ids;
+            prop_assert!(seen.len() <= all.len(), "a page is repeated");
+            let first = found.rows.first().map(|row| told(&order.cursor(row), &order, &schema));
+            match first.filter(|_| found.has_previous) {
+                Some(first) => start = Start::Before(first),
+                None => break,
+            }
+        }
+        prop_assert_eq!(&seen, &all);
+    }
+
+    #[test]
+    fn features_that_stay_are_given_once_while_others_come_and_go(
+        features in features(), order in order(), limit in 1..7_usize, keeps in proptest::collection::vec(any::<bool>(), 40),
+    ) {
+        let schema = world();
+        // Those that are not kept are there on every other page only.
+        let of_page = |number: usize| {
+            let kept = features.iter().zip(&keeps).filter(|(_, kept)| **kept || number.is_multiple_of(2));
+            Layer::build(schema.clone(), kept.map(|(feature, _)| feature.clone()).collect())
+        };
+        let (mut seen, mut start) = (Vec::new(), Start::First);
+        for number in 0.. {
+            let layer = of_page(number);
+            let found = page(&layer, &ask(&order, start, limit));
+            seen.extend(found.rows.iter().map(|row| row.id().clone()));
+            prop_assert!(seen.len() <= features.len(), "a page is repeated");
+            let last = found.rows.last().map(|row| told(&order.cursor(row), &order, &schema));
+            match last.filter(|_| found.has_next) {
+                Some(last) => start = Start::After(last),
+                None => break,
+            }
+        }
+        for (feature, kept) in features.iter().zip(&keeps) {
+            let times = seen.iter().filter(|id| **id == feature.id).count();
+            prop_assert!(times == 1 || (!*kept && times == 0), "{} is given {} times", feature.id, times);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_from_a_link_of_the_order_is_no_cursor() {
+    let schema = world();
+    let order = Order { keys: vec![(schema.position("datetime"), true)] };
+    for text in
+        ["", "f00001", "[]", "[1]", "[1,2]", "[null]", "[\"9999-12-31T23:59:59-12:00\",\"f1\"]", "[null,null,\"f1\"]"]
+    {
+        assert!(Cursor::parse(text, &order, &schema).is_err(), "{text}");
+    }
+    assert!(Cursor::parse("[null,\"f1\"]", &order, &schema).is_ok());
+}
