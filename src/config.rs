@@ -51,7 +51,7 @@ struct RawConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTable {
-    table: String,
+    table: toml::Spanned<String>,
     id: Option<String>,
     key: Option<String>,
     geometry: Option<String>,
@@ -88,7 +88,15 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
         let raw: RawConfig = toml::from_str(&text).map_err(|error| content(error.to_string()))?;
-        let layers = raw.layer.into_iter().map(|layer| layer.checked().map_err(content)).collect::<Result<_, _>>()?;
+        let place = |layer: &RawTable| {
+            let before = text.bytes().take(layer.table.span().start);
+            format!("{} line {}", path.display(), 1 + before.filter(|byte| *byte == b'\n').count())
+        };
+        let layers = raw.layer.into_iter().map(|layer| {
+            let place = place(&layer);
+            layer.checked(place).map_err(content)
+        });
+        let layers = layers.collect::<Result<_, _>>()?;
         for (kind, rings) in &raw.rings_m {
             if rings.is_empty() || rings[0] <= 0.0 || !rings.is_sorted_by(|a, b| a < b) {
                 return Err(content(format!("rings_m.{kind} is not a list of growing distances above 0, in metres")));
@@ -99,25 +107,26 @@ impl Config {
 }
 
 impl RawTable {
-    fn checked(self) -> Result<TableLayer, String> {
-        let id = self.id.as_deref().or(self.table.rsplit('.').next()).unwrap_or_default();
+    fn checked(self, place: String) -> Result<TableLayer, String> {
+        let table = self.table.into_inner();
+        let id = self.id.as_deref().or(table.rsplit('.').next()).unwrap_or_default();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if id.is_empty() || !id.chars().all(plain) {
             return Err(format!(
-                "layer of table {:?}: {id:?} cannot be a layer's id; give one with id = \"…\" of lower-case ASCII \
-                 letters, digits and underscores",
-                self.table
+                "layer of table {table:?}: {id:?} cannot be a layer's id; give one with id = \"…\" of lower-case ASCII \
+                 letters, digits and underscores"
             ));
         }
-        if self.table.split('.').count() != 2 || self.table.split('.').any(str::is_empty) {
-            return Err(format!("table = {:?} is not SCHEMA.TABLE, such as public.reservoirs", self.table));
+        if table.split('.').count() != 2 || table.split('.').any(str::is_empty) {
+            return Err(format!("table = {table:?} is not SCHEMA.TABLE, such as public.reservoirs"));
         }
         if self.refresh_s == 0 {
-            return Err(format!("layer of table {:?}: refresh_s must be at least 1", self.table));
+            return Err(format!("layer of table {table:?}: refresh_s must be at least 1"));
         }
         Ok(TableLayer {
             id: Some(id.to_owned()),
-            table: self.table,
+            table,
+            place,
             key: self.key,
             geometry: self.geometry,
             srid: self.srid,

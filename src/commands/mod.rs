@@ -70,6 +70,8 @@ fn start_log(json: bool) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that nobody reads any more must not panic in whoever writes to it.
+    let log = log.log_internal_errors(false);
     if json {
         log.json().init();
     } else {

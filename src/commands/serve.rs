@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -90,7 +90,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     );
 
     let store = opened.store;
-    let snapshots = Arc::new(SnapshotHandle::new(opened.snapshot, opened.confirmed_ms));
+    let age = age_of(opened.confirmed_ms, clock::now_ms());
+    let snapshots = Arc::new(SnapshotHandle::aged(opened.snapshot, opened.confirmed_ms, age));
     let (stop, stopped) = watch::channel(false);
     let following = follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone());
     let follower = tokio::spawn(following);
@@ -131,6 +132,13 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How old a snapshot is that was confirmed at a time, both in milliseconds since 1970. The clock was set back where
+/// that time lies ahead: then the age is not known, and the snapshot is old.
+fn age_of(confirmed_ms: i64, now_ms: i64) -> Duration {
+    const UNKNOWN: Duration = Duration::from_hours(24);
+    u64::try_from(now_ms.saturating_sub(confirmed_ms)).map_or(UNKNOWN, Duration::from_millis)
 }
 
 /// Each open map holds a connection, and the usual limit of 1,024 is soon reached.

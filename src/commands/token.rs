@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::Context;
@@ -18,6 +18,7 @@ const SHORTEST: usize = 32;
 pub(super) fn load(path: &Path) -> anyhow::Result<BearerToken> {
     let secret = match std::fs::read_to_string(path) {
         Ok(text) => {
+            refuse_shared(path)?;
             tracing::info!(file = %path.display(), "writers show the token in this file");
             text.trim().to_owned()
         }
@@ -30,6 +31,20 @@ pub(super) fn load(path: &Path) -> anyhow::Result<BearerToken> {
         path.display()
     );
     Ok(BearerToken::new(secret))
+}
+
+/// A token that others can read, or even write, is no secret.
+fn refuse_shared(path: &Path) -> anyhow::Result<()> {
+    let mode = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.mode() & 0o777;
+    anyhow::ensure!(
+        mode & 0o022 == 0,
+        "others may write to the token file {} (mode {mode:03o}); run chmod 600 on it",
+        path.display()
+    );
+    if mode & 0o044 != 0 {
+        tracing::warn!(file = %path.display(), mode = format!("{mode:03o}"), "others may read the token; run chmod 600 on its file");
+    }
+    Ok(())
 }
 
 /// A seal for one run.

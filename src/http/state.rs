@@ -1,6 +1,5 @@
 //! What every handler may use, and how much the server takes.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -63,7 +62,7 @@ impl AppState {
     /// When the system starts no threads.
     pub(crate) fn new(service: Service, limits: Limits, closing: watch::Receiver<bool>) -> std::io::Result<Self> {
         let Service { snapshots, store, token, fingerprint_key, catalog, public_url } = service;
-        let run = format!("{:016x}", RandomState::new().hash_one(crate::clock::now_ms()));
+        let run = format!("{:016x}", snapshots.instance());
         Ok(Self {
             snapshots,
             store,

@@ -99,6 +99,9 @@ pub enum ValueError {
         /// Largest accepted.
         max: f64,
     },
+    /// A text with the character U+0000, which PostgreSQL cannot store.
+    #[error("it holds the character U+0000, which cannot be stored")]
+    NulCharacter,
 }
 
 impl Field {
@@ -107,6 +110,9 @@ impl Field {
     /// # Errors
     /// Says what does not fit. Codes outside the list are kept: sources run ahead of our lists.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
+        if holds_nul(value) {
+            return Err(ValueError::NulCharacter);
+        }
         let number = match (self.field_type, value) {
             (_, Value::Unknown)
             | (FieldType::Boolean, Value::Boolean(_))
@@ -124,6 +130,29 @@ impl Field {
         };
         let (min, max) = (self.min.unwrap_or(f64::NEG_INFINITY), self.max.unwrap_or(f64::INFINITY));
         if (min..=max).contains(&number) { Ok(()) } else { Err(ValueError::Range { value: number, min, max }) }
+    }
+}
+
+/// Whether a text, or one within a list or document, holds U+0000.
+fn holds_nul(value: &Value) -> bool {
+    fn in_document(document: &serde_json::Value) -> bool {
+        match document {
+            serde_json::Value::String(text) => text.contains('\0'),
+            serde_json::Value::Array(items) => items.iter().any(in_document),
+            serde_json::Value::Object(members) => {
+                members.iter().any(|(name, member)| name.contains('\0') || in_document(member))
+            }
+            _ => false,
+        }
+    }
+    match value {
+        Value::Text(text) => text.contains('\0'),
+        Value::TextList(list) => list.iter().any(|text| text.contains('\0')),
+        // In JSON it is always escaped so; a backslash that is text itself makes the same characters.
+        Value::Json(document) if document.contains("\\u0000") => {
+            serde_json::from_str(document).is_ok_and(|document| in_document(&document))
+        }
+        _ => false,
     }
 }
 

@@ -37,7 +37,12 @@ pub async fn keep(
                 let result = copy.save(&snapshot, confirmed_ms);
                 (copy, result)
             });
-            let Ok((back, result)) = written.await else { return };
+            let Ok((back, result)) = written.await else {
+                tracing::error!(
+                    "writing the local copy panicked; the copy stays as it is until the server is restarted"
+                );
+                return;
+            };
             copy = back;
             match result {
                 Ok(()) => saved = Some(state),

@@ -1,15 +1,18 @@
 //! Keeps the snapshot equal to the store; the only writer of [`SnapshotHandle`].
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::{Layer, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId};
-use crate::store::{Change, Changes, LogPosition, Store, StoreError};
+use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
 /// How often the store is asked whether something happened.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -43,7 +46,8 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
 }
 
 /// Follows the store until `stop` turns true: from a position, or, where there is none, from a reading of everything.
-/// What fails is tried again, with growing pauses, while readers go on with the snapshot they have.
+/// What fails is tried again, with growing pauses, while readers go on with the snapshot they have. A panic is logged,
+/// and everything is read again: nothing that the task remembered is trusted after it.
 pub async fn follow(
     store: Arc<dyn Store>,
     head: Arc<SnapshotHandle>,
@@ -51,17 +55,50 @@ pub async fn follow(
     now_ms: fn() -> i64,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut pauses = Pauses::default();
+    loop {
+        let started = Instant::now();
+        let run = follow_once(&*store, &head, position.take(), now_ms, stop.clone());
+        let Err(panic) = AssertUnwindSafe(run).catch_unwind().await else { return };
+        if started.elapsed() > TELL_EVERY {
+            pauses = Pauses::default();
+        }
+        let reason = reason(&*panic);
+        // The log may be what panicked: its reader can be gone.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            tracing::error!(reason, "following the store panicked; everything is read again");
+        }));
+        tokio::select! {
+            () = tokio::time::sleep(pauses.next()) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// What a panic said.
+fn reason(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+async fn follow_once(
+    store: &dyn Store,
+    head: &SnapshotHandle,
+    mut position: Option<LogPosition>,
+    now_ms: fn() -> i64,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut outage = None;
     while !*stop.borrow() {
-        let asked_ms = now_ms();
+        let (asked_ms, asked) = (now_ms(), Instant::now());
         let reached = tokio::select! {
-            reached = catch_up(&*store, &head, position.as_ref()) => reached,
+            reached = catch_up(store, head, position.as_ref()) => reached,
             _ = stop.changed() => return,
         };
         let pause = match reached {
             Ok(reached) => {
                 position = Some(reached);
-                head.confirm(asked_ms);
+                head.confirm(asked_ms, asked);
                 if let Some(Outage { since, .. }) = outage.take() {
                     tracing::info!(seconds = since.elapsed().as_secs(), "the store answers again, the map is fresh");
                 }
@@ -80,13 +117,13 @@ pub async fn follow(
 /// A time without the store.
 struct Outage {
     since: Instant,
-    pause: Duration,
+    pauses: Pauses,
     told: Option<Instant>,
 }
 
 impl Outage {
     fn begin() -> Self {
-        Self { since: Instant::now(), pause: LOOK_EVERY, told: None }
+        Self { since: Instant::now(), pauses: Pauses::default(), told: None }
     }
 
     /// Tells of it, but not each time, and answers how long to wait before the next attempt.
@@ -96,10 +133,25 @@ impl Outage {
             let seconds = self.since.elapsed().as_secs();
             tracing::warn!(%error, seconds, "the store does not answer, the map stays as it was; trying again");
         }
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pauses.next()
+    }
+}
+
+/// Growing pauses between attempts.
+struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(LOOK_EVERY)
+    }
+}
+
+impl Pauses {
+    fn next(&mut self) -> Duration {
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
         // Servers that lost the same store do not come back to it in step.
         let share = f64::from(u16::try_from(RandomState::new().hash_one(()) >> 48).unwrap_or(0)) / f64::from(u16::MAX);
-        self.pause.mul_f64(0.5 + 0.5 * share)
+        self.0.mul_f64(0.5 + 0.5 * share)
     }
 }
 
@@ -112,13 +164,18 @@ async fn catch_up(
     let current = head.load();
     let Some(from) = from else { return read_again(store, head, &current).await };
     match store.changes_since(from).await? {
-        Changes::Since { position, changes } => {
-            if !changes.is_empty() {
+        Changes::Since { position, changes, reloaded } => {
+            if !changes.is_empty() || !reloaded.is_empty() {
                 // A transaction that was slow to commit brings entries older than the newest one seen.
                 let version = position.newest.max(current.version() + 1);
-                tracing::debug!(version, changes = changes.len(), "the map changed");
-                let (snapshot, changed) = apply(&current, changes, version);
-                head.replace(snapshot, Some(changed));
+                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the map changed");
+                let is_known = reloaded.is_empty();
+                let (mut snapshot, changed) = apply(&current, changes, version);
+                for LayerContents { layer, features } in reloaded {
+                    let schema = current.layers[layer].schema().clone();
+                    snapshot.layers[layer] = Arc::new(Layer::build(schema, features));
+                }
+                head.replace(snapshot, is_known.then_some(changed));
             }
             Ok(position)
         }
@@ -130,7 +187,18 @@ async fn catch_up(
 }
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
-    let (snapshot, position) = build(store).await?;
+    let (mut snapshot, position) = build(store).await?;
+    // A layer that cannot be read stays as it was.
+    for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
+        let last = current.layers.iter().find(|last| {
+            status.unavailable_for.is_some()
+                && last.schema().id == layer.schema().id
+                && last.schema().fields == layer.schema().fields
+        });
+        if let Some(last) = last {
+            *layer = last.clone();
+        }
+    }
     head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot }, None);
     Ok(position)
 }

@@ -17,8 +17,10 @@ mod layer;
 mod resources;
 mod spatial_index;
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -79,20 +81,45 @@ pub struct SnapshotHandle {
     current: ArcSwap<Snapshot>,
     /// When the snapshot was last known to equal the store, milliseconds since 1970.
     confirmed_ms: AtomicI64,
+    /// The same by a clock that nobody sets.
+    confirmed: RwLock<Confirmed>,
     history: RwLock<history::History>,
     newest: watch::Sender<Version>,
+    instance: u64,
+}
+
+/// When the snapshot was known to be so old.
+#[derive(Clone, Copy, Debug)]
+struct Confirmed {
+    at: Instant,
+    age: Duration,
 }
 
 impl SnapshotHandle {
     /// Starts with a snapshot that equals the store at this time (milliseconds since 1970).
     #[must_use]
     pub fn new(snapshot: Snapshot, now_ms: i64) -> Self {
+        Self::aged(snapshot, now_ms, Duration::ZERO)
+    }
+
+    /// Starts with a snapshot that was known to equal the store at a time (milliseconds since 1970) that is so long ago.
+    #[must_use]
+    pub fn aged(snapshot: Snapshot, confirmed_ms: i64, age: Duration) -> Self {
         Self {
             newest: watch::Sender::new(snapshot.version),
             current: ArcSwap::from_pointee(snapshot),
-            confirmed_ms: AtomicI64::new(now_ms),
+            confirmed_ms: AtomicI64::new(confirmed_ms),
+            confirmed: RwLock::new(Confirmed { at: Instant::now(), age }),
             history: RwLock::default(),
+            instance: RandomState::new().hash_one(()),
         }
+    }
+
+    /// Differs from one run of a server to another: a version names one content within one run only, because what is
+    /// noticed by comparing rows counts the version up without an entry in the store's log.
+    #[must_use]
+    pub fn instance(&self) -> u64 {
+        self.instance
     }
 
     /// The snapshot now. Load it once for one answer.
@@ -134,7 +161,16 @@ impl SnapshotHandle {
         self.newest.send_replace(version);
     }
 
-    fn confirm(&self, now_ms: i64) {
+    /// How long ago the snapshot was last known to equal the store. The system's clock may be set meanwhile.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let confirmed = *self.confirmed.read().unwrap_or_else(PoisonError::into_inner);
+        confirmed.at.elapsed() + confirmed.age
+    }
+
+    /// The snapshot equalled the store at this time, by both clocks.
+    fn confirm(&self, now_ms: i64, now: Instant) {
         self.confirmed_ms.store(now_ms, Ordering::Release);
+        *self.confirmed.write().unwrap_or_else(PoisonError::into_inner) = Confirmed { at: now, age: Duration::ZERO };
     }
 }

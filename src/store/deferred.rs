@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{Changes, LogPosition, OnConflict, Sink, Store, StoreError};
+use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
 use crate::model::{Applied, Batch, Feature, LayerSchema};
 
 /// Opens the store behind it.
@@ -49,6 +49,10 @@ impl Store for DeferredStore {
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move { self.store()?.changes_since(position).await })
+    }
+
+    fn layer_statuses(&self) -> Vec<LayerStatus> {
+        self.store().map_or_else(|_| vec![LayerStatus::default(); self.schemas.len()], Store::layer_statuses)
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

@@ -1,7 +1,7 @@
 //! Shapes as EWKB, the form in which geometries stand in PostgreSQL rows.
 
-use geo::{Coord, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
-use postgis::ewkb::{self, AsEwkbGeometry, EwkbRead, EwkbWrite};
+use geo::{Coord, Geometry, LineString, Polygon};
+use postgis::ewkb::{self, AsEwkbGeometry, EwkbWrite};
 
 use crate::model::Shape;
 
@@ -11,11 +11,6 @@ pub(super) const SRID: i32 = 4326;
 /// Appends a shape.
 pub(super) fn write(out: &mut Vec<u8>, shape: &Shape) -> Result<(), postgis::error::Error> {
     to_ewkb(shape.geometry()).as_ewkb().write_ewkb(out)
-}
-
-/// Reads a geometry; `None` for the kinds that are never one feature's place.
-pub(super) fn read(mut bytes: &[u8]) -> Result<Option<Geometry>, postgis::error::Error> {
-    ewkb::Geometry::read_ewkb(&mut bytes).map(from_ewkb)
 }
 
 fn to_ewkb(geometry: &Geometry) -> ewkb::Geometry {
@@ -54,28 +49,4 @@ fn path(line: &LineString) -> ewkb::LineString {
 fn polygon(area: &Polygon) -> ewkb::Polygon {
     let rings = std::iter::once(area.exterior()).chain(area.interiors()).map(path).collect();
     ewkb::PolygonT { rings, srid: Some(SRID) }
-}
-
-fn from_ewkb(geometry: ewkb::Geometry) -> Option<Geometry> {
-    Some(match geometry {
-        ewkb::GeometryT::Point(point) => Point::new(point.x, point.y).into(),
-        ewkb::GeometryT::LineString(line) => to_line(line).into(),
-        ewkb::GeometryT::Polygon(area) => to_polygon(area).into(),
-        ewkb::GeometryT::MultiPoint(all) => {
-            all.points.into_iter().map(|point| Point::new(point.x, point.y)).collect::<MultiPoint>().into()
-        }
-        ewkb::GeometryT::MultiLineString(all) => all.lines.into_iter().map(to_line).collect::<MultiLineString>().into(),
-        ewkb::GeometryT::MultiPolygon(all) => all.polygons.into_iter().map(to_polygon).collect::<MultiPolygon>().into(),
-        ewkb::GeometryT::GeometryCollection(_) => return None,
-    })
-}
-
-fn to_line(line: ewkb::LineString) -> LineString {
-    line.points.into_iter().map(|point| (point.x, point.y)).collect()
-}
-
-fn to_polygon(area: ewkb::Polygon) -> Polygon {
-    let mut rings = area.rings.into_iter().map(to_line);
-    let exterior = rings.next().unwrap_or_else(|| LineString(Vec::new()));
-    Polygon::new(exterior, rings.collect())
 }

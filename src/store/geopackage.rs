@@ -6,26 +6,30 @@
 
 mod edits;
 mod file_identity;
+mod reading;
 mod rows;
+mod structure;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, SqlitePool};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use self::file_identity::OpenFile;
-use self::rows::{ReadWarnings, first_present, insert, read_feature};
+use self::rows::{first_present, insert};
+use self::structure::{Structure, Transform};
+use super::layer_state::LayerState;
 use super::log_retention::Trimming;
-use super::{Change, Changes, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, Batch, Catalog, Feature, FeatureId, LayerSchema};
+use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
+use crate::model::{Applied, Batch, Catalog, Feature, LayerSchema};
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// How long a writer waits for another one.
@@ -43,6 +47,10 @@ pub struct GeoPackage {
     catalog: Catalog,
     opened: RwLock<OpenFile>,
     schemas: Vec<LayerSchema>,
+    /// One for each schema.
+    transforms: RwLock<Vec<Transform>>,
+    states: Vec<LayerState>,
+    structure: Mutex<Structure>,
     trimming: Trimming,
     /// Called by our own writes.
     written: Notify,
@@ -63,7 +71,8 @@ impl GeoPackage {
             }
         }
         // Asking the system first gives its own words for a read-only folder.
-        std::fs::File::create_new(&unfinished).map_err(file_error(path))?;
+        let private = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&unfinished);
+        private.map_err(file_error(path))?;
         let store = Self::connect(&unfinished, catalog).await?;
         let mut sql = SCHEMA.to_owned();
         for layer in &store.schemas {
@@ -94,6 +103,9 @@ impl GeoPackage {
             catalog: catalog.clone(),
             opened: RwLock::new(OpenFile::open(path).await?),
             schemas: catalog.layers.clone(),
+            transforms: RwLock::new(vec![None; catalog.layers.len()]),
+            states: catalog.layers.iter().map(|_| LayerState::default()).collect(),
+            structure: Mutex::default(),
             trimming: Trimming::default(),
             written: Notify::new(),
         })
@@ -136,7 +148,12 @@ impl GeoPackage {
             }
         }
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
+        let mut transforms = Vec::with_capacity(self.schemas.len());
+        for layer in &self.schemas {
+            transforms.push(structure::transform(&mut transaction, layer, |error| self.database(error)).await?);
+        }
         transaction.commit().await.map_err(|error| self.database(error))?;
+        *self.transforms.write().unwrap_or_else(PoisonError::into_inner) = transforms;
         self.opened.write().unwrap_or_else(PoisonError::into_inner).remember_log();
         Ok(())
     }
@@ -158,55 +175,16 @@ impl GeoPackage {
         StoreError::Database { location: self.location.clone(), source }
     }
 
-    async fn read_layers(&self, pool: SqlitePool, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
-        let mut connection = pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        let position = log_end(&mut transaction).await?;
-        for (at, layer) in self.schemas.iter().enumerate() {
-            let sql = select(layer, "WHERE id IS NOT NULL ORDER BY fid");
-            let mut faults = ReadWarnings::new(layer);
-            let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *transaction);
-            while let Some(row) = rows.try_next().await? {
-                if let Some(feature) = read_feature(&row, layer, &mut faults)? {
-                    sink(at, feature);
-                }
-            }
-            faults.tell();
-        }
-        transaction.commit().await?;
-        Ok(position)
+    fn transform(&self, layer: usize) -> Transform {
+        self.transforms.read().unwrap_or_else(PoisonError::into_inner)[layer].clone()
     }
 
-    async fn read_changes(&self, pool: SqlitePool, position: &LogPosition) -> Result<Changes, sqlx::Error> {
-        let mut connection = pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        let end = log_end(&mut transaction).await?;
-        let (position, end) = (position.newest, end.newest);
-        let first: Option<i64> =
-            sqlx::query_scalar("SELECT min(position) FROM onemap_changes").fetch_one(&mut *transaction).await?;
-        if end < position || (end > position && first.is_none_or(|first| first > position + 1)) {
-            return Ok(Changes::Lost);
+    /// A layer in another reference system is only read: what is written would come back a little elsewhere.
+    fn check_writable(&self, layer: usize) -> Result<(), StoreError> {
+        match self.transform(layer) {
+            None => Ok(()),
+            Some(_) => Err(StoreError::NotOurs { layer: self.schemas[layer].id.clone() }),
         }
-        let touched: Vec<(String, String)> =
-            sqlx::query_as("SELECT DISTINCT layer, id FROM onemap_changes WHERE position > ? ORDER BY layer, id")
-                .bind(position)
-                .fetch_all(&mut *transaction)
-                .await?;
-        let mut changes = Vec::with_capacity(touched.len());
-        for (layer, id) in touched {
-            let Some(at) = self.schemas.iter().position(|schema| schema.id == layer) else { continue };
-            let Ok(id) = FeatureId::new(&id) else { continue };
-            let schema = &self.schemas[at];
-            let row = sqlx::query(AssertSqlSafe(select(schema, "WHERE id = ?")))
-                .bind(id.as_str())
-                .fetch_optional(&mut *transaction)
-                .await?;
-            let mut faults = ReadWarnings::new(schema);
-            let now = row.map(|row| read_feature(&row, schema, &mut faults)).transpose()?.flatten();
-            faults.tell();
-            changes.push(Change { layer: at, id, now });
-        }
-        Ok(Changes::Since { position: LogPosition { newest: end, seen: None, history: None }, changes })
     }
 
     /// Forgets entries of the log that no reader can still want.
@@ -279,6 +257,10 @@ impl Store for GeoPackage {
         })
     }
 
+    fn layer_statuses(&self) -> Vec<LayerStatus> {
+        self.states.iter().map(LayerState::status).collect()
+    }
+
     /// SQLite tells nobody of a change by another program.
     fn changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.written.notified())
@@ -290,7 +272,10 @@ impl Store for GeoPackage {
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
-        Box::pin(self.insert_all(&self.schemas[layer], features, on_conflict))
+        Box::pin(async move {
+            self.check_writable(layer)?;
+            self.insert_all(&self.schemas[layer], features, on_conflict).await
+        })
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
@@ -344,11 +329,16 @@ fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
 /// Looks at the first bytes: SQLite's magic text, and "GPKG" at offset 68.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     const HEADER_BYTES: u64 = 100;
+    let wrong = |reason| Err(StoreError::NotGeoPackage { path: path.display().to_string(), reason });
+    // Opening a pipe would wait for its other end.
+    let kind = std::fs::metadata(path).map_err(file_error(path))?.file_type();
+    if !kind.is_file() {
+        return wrong(if kind.is_dir() { "it is a folder" } else { "it is not a regular file" });
+    }
     let mut header = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut header))
         .map_err(file_error(path))?;
-    let wrong = |reason| Err(StoreError::NotGeoPackage { path: path.display().to_string(), reason });
     if !header.starts_with(b"SQLite format 3\0") {
         return wrong("it is not an SQLite database");
     }
@@ -375,14 +365,6 @@ fn missing_skeleton(present: &BTreeSet<String>) -> String {
         }
     }
     sql
-}
-
-async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx::Error> {
-    // The sequence outlives trimmed rows.
-    let newest: Option<i64> = sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'onemap_changes'")
-        .fetch_optional(connection)
-        .await?;
-    Ok(LogPosition { newest: newest.unwrap_or(0), seen: None, history: None })
 }
 
 fn select(layer: &LayerSchema, condition: &str) -> String {

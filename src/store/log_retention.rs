@@ -1,6 +1,6 @@
 //! When the change log is next shortened: at most once an hour, by whoever reads it.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_hours(1);
@@ -13,7 +13,7 @@ impl Trimming {
     /// Whether it is time; if so, the next time is an hour later.
     pub(super) fn is_due(&self) -> bool {
         let now = Instant::now();
-        let Ok(mut last) = self.0.lock() else { return false };
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| now.duration_since(last) >= EVERY);
         if due {
             *last = Some(now);

@@ -4,9 +4,12 @@ pub mod deferred;
 mod edits;
 mod ewkb;
 pub mod geopackage;
+mod layer_state;
 mod log_retention;
 pub mod postgis;
+mod read_warnings;
 mod wkb;
+mod wkb_geometry;
 
 use std::time::Duration;
 
@@ -17,6 +20,7 @@ use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerSchema};
 
 pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
+pub use layer_state::LayerStatus;
 pub use postgis::PostGis;
 
 /// How far a store's change log was read.
@@ -29,6 +33,8 @@ pub struct LogPosition {
     seen: Option<String>,
     /// Which history of the store these numbers belong to, where it can have several.
     history: Option<String>,
+    /// What the newest entry says: in a log that was set back and written on, another one has its number.
+    entry: Option<String>,
 }
 
 /// What to do with a feature whose id is already there.
@@ -51,6 +57,15 @@ pub struct Change {
     pub now: Option<Feature>,
 }
 
+/// All features of a layer, which take the place of those before.
+#[derive(Debug)]
+pub struct LayerContents {
+    /// Position of the layer in [`Store::schemas`].
+    pub layer: usize,
+    /// Its features.
+    pub features: Vec<Feature>,
+}
+
 /// What happened since a position of the log.
 #[derive(Debug)]
 pub enum Changes {
@@ -61,6 +76,8 @@ pub enum Changes {
         position: LogPosition,
         /// The changed features.
         changes: Vec<Change>,
+        /// Layers of which more changed than the log tells.
+        reloaded: Vec<LayerContents>,
     },
     /// The log does not reach back so far: only a whole reading will do.
     Lost,
@@ -71,6 +88,8 @@ pub enum Changes {
 pub struct TableLayer {
     /// `schema.table`.
     pub table: String,
+    /// File and line that name it, for messages.
+    pub place: String,
     /// Id of the layer; the table's own name where it is not given.
     pub id: Option<String>,
     /// Column that names a row; the primary key where it is not given.
@@ -93,6 +112,13 @@ pub struct TableLayer {
     pub refresh: Duration,
 }
 
+impl TableLayer {
+    /// Why it cannot be a layer, with the place that names it.
+    pub(crate) fn unusable(&self, reason: String) -> StoreError {
+        StoreError::UnusableTable { place: self.place.clone(), table: self.table.clone(), reason }
+    }
+}
+
 /// Takes the features of a whole reading, layer after layer: position of the layer in [`Store::schemas`], feature.
 pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
 
@@ -102,7 +128,9 @@ pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
 /// - What [`append`](Store::append) and [`apply`](Store::apply) acknowledged is committed and survives the death of any process.
 /// - A reading sees one moment: never half a transaction.
 /// - A change made by any program is in the log once its transaction is committed.
-/// - Nothing is ever mapped to emptiness: what cannot be read is an error.
+/// - A value that cannot be read is unknown and a row that cannot be read is left out; both are counted in
+///   [`layer_statuses`](Store::layer_statuses) and stop nothing else.
+/// - A layer that cannot be read is never mapped to emptiness: it is unavailable and its last state stays.
 pub trait Store: Send + Sync {
     /// Where it is, for people; without secrets.
     fn location(&self) -> &str;
@@ -115,6 +143,9 @@ pub trait Store: Send + Sync {
 
     /// Reads what happened after a position.
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>>;
+
+    /// How well each layer could be read when it was last read, in the order of [`schemas`](Store::schemas).
+    fn layer_statuses(&self) -> Vec<LayerStatus>;
 
     /// Resolves when a change may have happened, where the backend can tell. A hint to look, never the news itself:
     /// looking from time to time is enough without it.
@@ -168,6 +199,16 @@ pub enum StoreError {
         /// The column.
         column: String,
     },
+    /// A layer of the file is in a reference system that is not known here.
+    #[error("layer {layer} is in {crs}: {reason}; convert the file with ogr2ogr -t_srs EPSG:4326")]
+    UnsupportedCrs {
+        /// The layer.
+        layer: String,
+        /// The system as the file names it.
+        crs: String,
+        /// Why it cannot be used.
+        reason: String,
+    },
     /// A feature with that id is already there.
     #[error(
         "layer {layer} already has a feature {id}; nothing was stored (--replace puts new ones in the place of old)"
@@ -199,10 +240,24 @@ pub enum StoreError {
         key: String,
     },
     /// The database has no PostGIS.
-    #[error("{location} has no PostGIS; connect as its owner and run CREATE EXTENSION postgis")]
+    #[error(
+        "{location} has no PostGIS and it could not be added ({reason}); run CREATE EXTENSION postgis there as a superuser"
+    )]
     NoPostGis {
         /// The store, without secrets.
         location: String,
+        /// What the database said when it was to be created.
+        reason: String,
+    },
+    /// Nothing answers at the address of the database.
+    #[error("{location}: {} at {address}", describe(source))]
+    Unreachable {
+        /// The store, without secrets.
+        location: String,
+        /// Host and port.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// A newer program has changed the database's tables.
     #[error("{location} was made by a newer version of this program ({steps} steps); use that version")]
@@ -224,8 +279,10 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// A table of the configuration cannot be a layer.
-    #[error("table {table} cannot be a layer: {reason}")]
+    #[error("{place}: table {table} cannot be a layer: {reason}")]
     UnusableTable {
+        /// File and line of the configuration.
+        place: String,
         /// The table.
         table: String,
         /// Why.
@@ -247,6 +304,15 @@ pub enum StoreError {
     },
 }
 
+/// A failure to connect in plain words.
+fn describe(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::TimedOut => "no answer".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// What helps against an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
@@ -263,7 +329,9 @@ impl StoreError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let source = match self {
-            Self::Unopened { .. } | Self::Replaced { .. } | Self::File { .. } => return Remedy::Wait,
+            Self::Unopened { .. } | Self::Unreachable { .. } | Self::Replaced { .. } | Self::File { .. } => {
+                return Remedy::Wait;
+            }
             Self::Database { source, .. } => source,
             _ => return Remedy::Repair,
         };

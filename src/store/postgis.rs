@@ -5,36 +5,46 @@
 //! that are visible in its own snapshot and were not in the one before.
 
 mod copy;
+mod decode;
 mod edits;
 mod follow_connection;
 mod foreign;
 mod migration;
+mod reading;
 mod source;
+mod sql;
 mod tables;
+mod triggers;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool};
 
-use self::follow_connection::{FollowConnection, NotifyListener, answered};
+use self::follow_connection::{FollowConnection, NotifyListener, answered, within};
 use self::migration::MigrationOutcome;
-use self::source::{Source, Watch};
+use self::reading::is_of_statement;
+use self::source::Source;
+use self::sql::query;
+use self::triggers::Watchable;
 use super::log_retention::Trimming;
-use super::{Change, Changes, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer, ewkb};
-use crate::model::{Applied, Batch, Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
+use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
+use crate::model::{Applied, Batch, Feature, FeatureId, LayerSchema};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// COPY sends its rows in pieces of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
+/// How often the tables are looked at: whether they are there, and whether their triggers are.
+const LOOK_AT_TABLES_EVERY: Duration = Duration::from_secs(1);
 
 /// A database opened for reading and writing.
 pub struct PostGis {
     location: String,
+    /// Host and port.
+    address: String,
     /// For writing.
     pool: PgPool,
     /// For following.
@@ -45,6 +55,8 @@ pub struct PostGis {
     sources: Vec<Source>,
     is_new: bool,
     trimming: Trimming,
+    /// When the tables were last looked at.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl PostGis {
@@ -56,20 +68,34 @@ impl PostGis {
     pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, StoreError> {
         let options = options(url)?.application_name("onemap");
         let location = location(&options);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .connect_with(options.clone())
-            .await
-            .map_err(|source| StoreError::Database { location: location.clone(), source })?;
-        let sources = schemas.iter().cloned().map(Source::own).collect();
-        let (follow_connection, notify_listener, trimming) =
-            (FollowConnection::new(options.clone()), NotifyListener::open(options), Trimming::default());
-        let mut store =
-            Self { location, pool, follow_connection, notify_listener, schemas, sources, is_new: false, trimming };
-        store.is_new = store.migrate().await?;
-        store.add_foreign(foreign).await?;
-        Ok(store)
+        // The pool would try again and again, and then tell only that it took too long.
+        let connecting = within(CONNECT_TIMEOUT, options.connect());
+        let mut connection = connecting.await.map_err(|source| unreachable(&options, &location, source))?;
+        let migrated = migration::run(&mut connection, &schemas).await;
+        let (is_new, gis) = match migrated {
+            Ok(MigrationOutcome::Complete { is_new, gis }) => (is_new, gis),
+            Ok(MigrationOutcome::NoPostGis(reason)) => return Err(StoreError::NoPostGis { location, reason }),
+            Ok(MigrationOutcome::Newer(steps)) => return Err(StoreError::NewerStore { location, steps }),
+            Err(source) if is_forbidden(&source) => return Err(StoreError::ReadOnly { location, source }),
+            Err(source) => return Err(StoreError::Database { location, source }),
+        };
+        let mut sources: Vec<Source> = schemas.into_iter().map(|schema| Source::own(schema, &gis)).collect();
+        add_foreign(&mut connection, &location, &mut sources, foreign, &gis).await?;
+        // It is over either way.
+        let _ = answered(connection.close()).await;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
+        Ok(Self {
+            location,
+            address: address(&options),
+            pool: pool.connect_lazy_with(options.clone()),
+            follow_connection: FollowConnection::new(options.clone()),
+            notify_listener: NotifyListener::open(options),
+            schemas: sources.iter().map(|source| source.schema.clone()).collect(),
+            sources,
+            is_new,
+            trimming: Trimming::default(),
+            looked: Mutex::default(),
+        })
     }
 
     /// Where an address leads to, without secrets.
@@ -86,120 +112,68 @@ impl PostGis {
         self.is_new
     }
 
-    async fn add_foreign(&mut self, tables: &[TableLayer]) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
-        for table in tables {
-            let source = foreign::discover(&mut connection, table).await?;
-            if self.schemas.iter().any(|schema| schema.id == source.schema.id) {
-                let reason = format!("there is another layer {:?}; give this one an id of its own", source.schema.id);
-                return Err(StoreError::UnusableTable { table: table.table.clone(), reason });
+    /// Whether a layer's table is ours to write to.
+    fn is_own(&self, layer: usize) -> bool {
+        self.sources[layer].foreign.is_none()
+    }
+
+    fn database(&self, source: sqlx::Error) -> StoreError {
+        let location = self.location.clone();
+        match source {
+            sqlx::Error::Io(source) if source.kind() == std::io::ErrorKind::ConnectionRefused => {
+                StoreError::Unreachable { address: self.address.clone(), location, source }
             }
-            self.schemas.push(source.schema.clone());
-            self.sources.push(source);
+            source => StoreError::Database { location, source },
+        }
+    }
+
+    /// Looks from time to time whether the tables and their triggers are what they were; where they are not, the
+    /// triggers are made good and the layer is read anew.
+    async fn look_at_tables(&self) -> Result<(), sqlx::Error> {
+        let now = Instant::now();
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|last| now.duration_since(last) < LOOK_AT_TABLES_EVERY) {
+                return Ok(());
+            }
+            *looked = Some(now);
+        }
+        let structures = self
+            .follow_connection
+            .read(async |transaction| answered(triggers::structures(transaction, &self.sources)).await);
+        for (source, structure) in self.sources.iter().zip(structures.await?) {
+            if !source.has_new_structure(&structure) {
+                continue;
+            }
+            tracing::info!(layer = source.schema.id, "the table or its triggers changed; the layer is read anew");
+            if let Some(foreign) = &source.foreign {
+                let (relation, layer) = (&source.relation, &source.schema.id);
+                let watchable = Watchable { table: &foreign.table, relation, layer, key: &foreign.key };
+                let mut transaction = answered(self.pool.begin()).await?;
+                source.set_watch(answered(watchable.ensure(&mut transaction)).await?);
+                answered(transaction.commit()).await?;
+            }
+            source.state.outdate();
         }
         Ok(())
     }
 
-    async fn migrate(&self) -> Result<bool, StoreError> {
-        let location = || self.location.clone();
-        match migration::run(&self.pool, &self.schemas).await {
-            Ok(MigrationOutcome::Made) => Ok(true),
-            Ok(MigrationOutcome::Present) => Ok(false),
-            Ok(MigrationOutcome::NoPostGis) => Err(StoreError::NoPostGis { location: location() }),
-            Ok(MigrationOutcome::Newer(steps)) => Err(StoreError::NewerStore { location: location(), steps }),
-            Err(error) if is_forbidden(&error) => Err(StoreError::ReadOnly { location: location(), source: error }),
-            Err(error) => Err(self.database(error)),
-        }
-    }
-
-    /// Whether a layer's table is ours to write to.
-    fn is_own(&self, layer: usize) -> bool {
-        self.sources[layer].relation == tables::name(&self.schemas[layer])
-    }
-
-    fn database(&self, source: sqlx::Error) -> StoreError {
-        StoreError::Database { location: self.location.clone(), source }
-    }
-
-    async fn read_layers(&self, transaction: &mut PgConnection, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
-        let position = answered(log_end(transaction)).await?;
-        for (at, source) in self.sources.iter().enumerate() {
-            let mut compared = Vec::new();
-            let mut rows = sqlx::query(AssertSqlSafe(source.select(""))).fetch(&mut *transaction);
-            while let Some(row) = answered(rows.try_next()).await? {
-                let Some(feature) = read_feature(&row, &source.schema)? else { continue };
-                if matches!(source.watch, Watch::Compare(_)) {
-                    compared.push(feature.clone());
-                }
-                sink(at, feature);
-            }
-            if let Watch::Compare(comparison) = &source.watch {
-                comparison.differences(compared);
-            }
-        }
-        Ok(position)
-    }
-
-    async fn read_changes(
-        &self,
-        transaction: &mut PgConnection,
-        position: &LogPosition,
-    ) -> Result<Changes, sqlx::Error> {
-        let Some(before) = &position.seen else { return Ok(Changes::Lost) };
-        let end = answered(log_end(transaction)).await?;
-        let cut = sqlx::query_scalar("SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed");
-        let is_cut: Option<bool> = answered(cut.bind(before).fetch_optional(&mut *transaction)).await?;
-        if is_cut == Some(true) || end.newest < position.newest || end.history != position.history {
-            // Too old, or another log: the database was replaced or set back.
-            return Ok(Changes::Lost);
-        }
-        let touched = sqlx::query_as(
-            "SELECT DISTINCT layer, id FROM onemap.changes \
-             WHERE transaction >= pg_snapshot_xmin($1::pg_snapshot) \
-               AND NOT pg_visible_in_snapshot(transaction, $1::pg_snapshot) ORDER BY layer, id",
-        );
-        let touched: Vec<(String, Option<String>)> =
-            answered(touched.bind(before).fetch_all(&mut *transaction)).await?;
-        let mut changes = Vec::with_capacity(touched.len());
-        for (at, source) in self.sources.iter().enumerate() {
-            let layer = &source.schema;
-            if let Watch::Compare(comparison) = &source.watch {
-                if comparison.is_due() {
-                    let now = read_rows(transaction, source, "", &[]).await?;
-                    let differences = comparison.differences(now).into_iter();
-                    changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
-                }
-                continue;
-            }
-            let mut ids: Vec<&str> = Vec::new();
-            for (_, id) in touched.iter().filter(|(name, _)| *name == layer.id) {
-                match id {
-                    Some(id) => ids.push(id),
-                    None => return Ok(Changes::Lost),
-                }
-            }
-            if ids.is_empty() {
-                continue;
-            }
-            let condition = format!("WHERE {} = ANY($1)", source.key);
-            let rows = read_rows(transaction, source, &condition, &ids).await?;
-            let mut now: BTreeMap<FeatureId, Feature> =
-                rows.into_iter().map(|feature| (feature.id.clone(), feature)).collect();
-            let ids = ids.into_iter().filter_map(|id| FeatureId::new(id).ok());
-            changes.extend(ids.map(|id| Change { layer: at, now: now.remove(&id), id }));
-        }
-        Ok(Changes::Since { position: end, changes })
-    }
-
     /// Forgets entries of the log that no reader can still want: old ones, and only those that every reading from now
-    /// on has behind it, so that whoever reads after the cut follows on from there.
+    /// on has behind it, so that whoever reads after the cut follows on from there. The newest stays: it tells one log
+    /// from another.
     async fn trim(&self) {
         const SQL: &str = "\
             WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' \
+                            AND position < (SELECT max(position) FROM onemap.changes) \
                             AND transaction < pg_snapshot_xmin(pg_current_snapshot()) RETURNING transaction) \
             INSERT INTO onemap.trimmed (up_to) SELECT transaction FROM gone ORDER BY transaction DESC LIMIT 1 \
             ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
-        if let Err(error) = answered(sqlx::query(SQL).execute(&self.pool)).await {
+        let trimmed = async {
+            let mut transaction = answered(self.pool.begin()).await?;
+            answered(query(SQL).execute(&mut *transaction)).await?;
+            answered(transaction.commit()).await
+        };
+        if let Err(error) = trimmed.await {
             tracing::debug!(%error, "the change log was not shortened");
         }
     }
@@ -238,7 +212,9 @@ impl Store for PostGis {
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
         Box::pin(async move {
             let read = self.follow_connection.read(async |transaction| self.read_layers(transaction, sink).await);
-            read.await.map_err(|error| self.database(error))
+            let mut found = read.await.map_err(|error| self.database(error))?;
+            found.remember();
+            Ok(found.end)
         })
     }
 
@@ -247,9 +223,26 @@ impl Store for PostGis {
             if self.trimming.is_due() {
                 self.trim().await;
             }
-            let read = self.follow_connection.read(async |transaction| self.read_changes(transaction, position).await);
-            read.await.map_err(|error| self.database(error))
+            self.look_at_tables().await.map_err(|error| self.database(error))?;
+            let mut read = self
+                .follow_connection
+                .read(async |transaction| self.read_changes(transaction, position, false).await)
+                .await;
+            if read.as_ref().is_err_and(is_of_statement) {
+                read = self
+                    .follow_connection
+                    .read(async |transaction| self.read_changes(transaction, position, true).await)
+                    .await;
+            }
+            let Some(mut found) = read.map_err(|error| self.database(error))? else { return Ok(Changes::Lost) };
+            found.remember();
+            self.sources.iter().for_each(|source| source.state.confirm());
+            Ok(Changes::Since { position: found.end, changes: found.changes, reloaded: found.reloaded })
         })
+    }
+
+    fn layer_statuses(&self) -> Vec<LayerStatus> {
+        self.sources.iter().map(|source| source.state.status()).collect()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {
@@ -293,23 +286,46 @@ fn location(options: &PgConnectOptions) -> String {
     format!("postgres://{}:{}/{database}", options.get_host(), options.get_port())
 }
 
+fn address(options: &PgConnectOptions) -> String {
+    format!("{}:{}", options.get_host(), options.get_port())
+}
+
 /// SQLSTATE 42501, insufficient privilege, and 25006, a database that takes no writes.
 fn is_forbidden(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
 }
 
-/// Where the log ends at this moment. Transactions are numbered within one history of one database: after a standby
-/// took over, or a backup was put back, the same numbers mean something else.
-async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
-    const SQL: &str = "\
-        SELECT coalesce(max(position), 0), pg_current_snapshot()::text, concat_ws('/', \
-          (SELECT system_identifier FROM pg_control_system()), \
-          (SELECT oid FROM pg_database WHERE datname = current_database()), \
-          CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END) \
-        FROM onemap.changes";
-    let (newest, seen, history) = sqlx::query_as(SQL).fetch_one(connection).await?;
-    Ok(LogPosition { newest, seen: Some(seen), history: Some(history) })
+/// Why a database cannot be reached, with its address.
+fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) -> StoreError {
+    let location = location.to_owned();
+    match source {
+        sqlx::Error::Io(source) => StoreError::Unreachable { address: address(options), location, source },
+        source => StoreError::Database { location, source },
+    }
+}
+
+/// Adds the tables of other programs.
+async fn add_foreign(
+    connection: &mut PgConnection,
+    location: &str,
+    sources: &mut Vec<Source>,
+    tables: &[TableLayer],
+    gis: &str,
+) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Database { location: location.to_owned(), source };
+    for table in tables {
+        // One transaction for each, so that a lock on one table is not held while another is waited for.
+        let mut transaction = connection.begin().await.map_err(failed)?;
+        let source = foreign::discover(&mut transaction, table, gis).await?;
+        transaction.commit().await.map_err(failed)?;
+        if sources.iter().any(|other| other.schema.id == source.schema.id) {
+            let reason = format!("there is another layer {:?}; give this one an id of its own", source.schema.id);
+            return Err(table.unusable(reason));
+        }
+        sources.push(source);
+    }
+    Ok(())
 }
 
 /// The id that a row has in common with one that is already there, from the words of the database: they are
@@ -331,7 +347,7 @@ async fn merge_in(
 ) -> Result<usize, sqlx::Error> {
     let incoming =
         format!("CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA");
-    sqlx::query(AssertSqlSafe(incoming)).execute(&mut *connection).await?;
+    query(AssertSqlSafe(incoming)).execute(&mut *connection).await?;
     let count = copy_in(connection, "pg_temp.incoming", columns, features).await?;
     let update: Vec<String> =
         columns.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
@@ -339,7 +355,7 @@ async fn merge_in(
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM pg_temp.incoming ON CONFLICT (id) DO UPDATE SET {}",
         update.join(", ")
     );
-    sqlx::query(AssertSqlSafe(merge)).execute(connection).await?;
+    query(AssertSqlSafe(merge)).execute(connection).await?;
     Ok(count)
 }
 
@@ -365,59 +381,4 @@ async fn copy_in(
     copy.send(piece).await?;
     copy.finish().await?;
     Ok(count)
-}
-
-/// Rows that meet a condition, which may name the ids as `$1`.
-async fn read_rows(
-    connection: &mut PgConnection,
-    source: &Source,
-    condition: &str,
-    ids: &[&str],
-) -> Result<Vec<Feature>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(source.select(condition)));
-    if !ids.is_empty() {
-        query = query.bind(ids);
-    }
-    let rows = answered(query.fetch_all(connection)).await?;
-    rows.iter().filter_map(|row| read_feature(row, &source.schema).transpose()).collect()
-}
-
-fn read_feature(row: &PgRow, layer: &LayerSchema) -> Result<Option<Feature>, sqlx::Error> {
-    let text: String = row.try_get(0)?;
-    let Ok(id) = FeatureId::new(&text) else {
-        tracing::warn!(layer = layer.id, id = text, "the id is not usable, the feature is left out");
-        return Ok(None);
-    };
-    let bytes: Option<Vec<u8>> = row.try_get(1)?;
-    let geometry = bytes.and_then(|bytes| read_shape(&bytes, layer, &id));
-    let values =
-        layer.fields.iter().enumerate().map(|(at, field)| read_value(row, at + 2, field)).collect::<Result<_, _>>()?;
-    Ok(Some(Feature { id, geometry, values }))
-}
-
-/// What is not a place on earth is told and read as a feature without a place.
-fn read_shape(bytes: &[u8], layer: &LayerSchema, id: &FeatureId) -> Option<Shape> {
-    let shape = match ewkb::read(bytes) {
-        Ok(geometry) => Shape::new(geometry?).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    shape.map_err(|reason| tracing::warn!(layer = layer.id, %id, reason, "the geometry is not usable")).ok()
-}
-
-fn read_value(row: &PgRow, at: usize, field: &Field) -> Result<Value, sqlx::Error> {
-    let value = match field.field_type {
-        FieldType::Boolean => row.try_get::<Option<bool>, _>(at)?.map(Value::Boolean),
-        FieldType::Integer => row.try_get::<Option<i64>, _>(at)?.map(Value::Integer),
-        FieldType::Real => row.try_get::<Option<f64>, _>(at)?.filter(|number| number.is_finite()).map(Value::Real),
-        FieldType::Text => row.try_get::<Option<String>, _>(at)?.map(Value::Text),
-        FieldType::Date => row.try_get::<Option<time::Date>, _>(at)?.map(Value::Date),
-        FieldType::DateTime => {
-            row.try_get::<Option<time::OffsetDateTime>, _>(at)?.map(|instant| Value::DateTime(instant.to_utc()))
-        }
-        FieldType::TextList => row.try_get::<Option<Vec<String>>, _>(at)?.map(Value::TextList),
-        FieldType::Json => {
-            row.try_get::<Option<serde_json::Value>, _>(at)?.map(|document| Value::Json(document.to_string()))
-        }
-    };
-    Ok(value.unwrap_or(Value::Unknown))
 }

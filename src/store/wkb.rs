@@ -1,22 +1,10 @@
 //! Values and geometries between our model and what databases hold, the same for every backend.
 
-use geozero::wkb::{FromWkb, WkbDialect};
+use geozero::wkb::WkbDialect;
 use geozero::{CoordDimensions, ToWkb};
 
 use super::ewkb;
 use crate::model::{Field, FieldType, Shape, Value, parse_date, parse_instant};
-
-/// The shape of a stored geometry; `Ok(None)` when there is none or it is empty.
-///
-/// # Errors
-/// The sentence says why the bytes are not a shape on earth.
-pub(super) fn read_shape(bytes: &[u8], dialect: WkbDialect) -> Result<Option<Shape>, String> {
-    let geometry = geo::Geometry::from_wkb(&mut &bytes[..], dialect).map_err(|error| error.to_string())?;
-    if geo::CoordsIter::coords_count(&geometry) == 0 {
-        return Ok(None);
-    }
-    Shape::new(geometry).map(Some).map_err(|error| error.to_string())
-}
 
 /// A geometry as the bytes of a dialect.
 ///

@@ -1,11 +1,11 @@
 //! Warnings and incidents count while they are active by the clock: begun, and not expired.
 
 use onemap::geodesy::LonLat;
-use onemap::model::schema::{Codes, FieldType, When};
+use onemap::model::schema::{Codes, FieldType, TimeRole};
 use onemap::model::{Roles, Shape, Value, parse_instant};
 use onemap::query::cancel::CancelToken;
-use onemap::query::nearest::demand::{Avoid, Demand, Eligibility, Standing};
-use onemap::query::surroundings::{Area, Ask, surroundings};
+use onemap::query::nearest::demand::{Avoid, Demand, Eligibility, Verdict};
+use onemap::query::surroundings::{Area, SurroundingsQuery, surroundings};
 use onemap::snapshot::{Layer, Snapshot};
 
 use super::{feature, field, layer, schema};
@@ -14,8 +14,8 @@ use super::{feature, field, layer, schema};
 fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
     let here = LonLat::new(118.86, 26.22).expect("a position");
     let roles = Roles {
-        alert: Some(Codes { field: "status".to_owned(), codes: vec!["active".to_owned()] }),
-        when: Some(When { start: "from".to_owned(), end: Some("to".to_owned()) }),
+        active_area: Some(Codes { field: "status".to_owned(), codes: vec!["active".to_owned()] }),
+        time: Some(TimeRole { start: "from".to_owned(), end: Some("to".to_owned()) }),
         ..Roles::default()
     };
     let fields =
@@ -41,17 +41,18 @@ fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
         let snapshot = Snapshot::new(0, vec![alerts, layer(vec![Shape::from(here)])]);
         let at = parse_instant(now).expect("an instant");
 
-        let avoid = Avoid { alerts: vec!["alerts".to_owned()], margin_m: 10.0, ..Avoid::default() };
+        let avoid = Avoid { active_areas: vec!["alerts".to_owned()], margin_m: 10.0, ..Avoid::default() };
         let demand = Demand { avoid, ..Demand::anything(at) };
         let world = snapshot.layer("world").expect("a layer");
         let row = world.rows_after(None).next().expect("a feature");
-        let standing = Eligibility::new(&snapshot, world, &demand).standing(&row);
-        assert_eq!(standing == Standing::Unfit, is_active, "{told} is avoided");
+        let verdict = Eligibility::new(&snapshot, world, &demand).verdict(&row);
+        assert_eq!(verdict == Verdict::Ineligible, is_active, "{told} is avoided");
 
         let square = geo::Rect::new((118.8, 26.2), (118.9, 26.3)).to_polygon();
         let area = Area::Inside(Box::new(Shape::new(square.into()).expect("an area")));
         for area in [Area::Rings(here, vec![100.0]), area] {
-            let found = surroundings(&snapshot, &Ask { area, at }, &CancelToken::new()).expect("an answer");
+            let found =
+                surroundings(&snapshot, &SurroundingsQuery { area, at }, &CancelToken::new()).expect("an answer");
             let counts: Vec<&str> = found.rings[0].layers.iter().map(|own| own.layer.schema().id.as_str()).collect();
             assert_eq!(counts.contains(&"alerts"), is_active, "{told} is counted");
             assert!(counts.contains(&"world"));

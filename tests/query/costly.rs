@@ -8,9 +8,9 @@ use onemap::model::Shape;
 use onemap::query::cancel::CancelToken;
 use onemap::query::nearest::demand::Demand;
 use onemap::query::nearest::fitting;
-use onemap::query::nearest::traversal::Reach;
+use onemap::query::nearest::traversal::SearchLimit;
 use onemap::query::query_geometry::QueryGeometry;
-use onemap::query::surroundings::{Area, Ask, surroundings};
+use onemap::query::surroundings::{Area, SurroundingsQuery, surroundings};
 use onemap::snapshot::Snapshot;
 use time::UtcDateTime;
 
@@ -30,7 +30,7 @@ fn lines_and_areas_of_many_corners_are_answered_as_edge_by_edge() {
     let world = &snapshot.layers()[0];
 
     let origin = QueryGeometry::shape(Shape::new(zigzag.clone().into()).expect("a line"));
-    let reach = Reach { k: 20, max_distance_m: None };
+    let reach = SearchLimit { k: 20, max_distance_m: None };
     let demand = Demand::anything(UtcDateTime::UNIX_EPOCH);
     let near = fitting(&snapshot, world, &origin, reach, &demand, &CancelToken::new()).expect("an answer");
     assert_eq!(near.len(), reach.k);
@@ -51,7 +51,7 @@ fn lines_and_areas_of_many_corners_are_answered_as_edge_by_edge() {
     let star = Polygon::new(ring, Vec::new());
     assert_eq!(check_validity(&star.clone().into()), Ok(()));
     let area = Area::Inside(Box::new(Shape::new(star.clone().into()).expect("an area")));
-    let ask = Ask { area, at: UtcDateTime::UNIX_EPOCH };
+    let ask = SurroundingsQuery { area, at: UtcDateTime::UNIX_EPOCH };
     let found = surroundings(&snapshot, &ask, &CancelToken::new()).expect("an answer");
     let expected = places.iter().filter(|place| star.intersects(&Point::from(**place))).count();
     assert_eq!(found.rings[0].layers.first().map_or(0, |own| own.count), expected);

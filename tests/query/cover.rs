@@ -1,13 +1,13 @@
 //! Sets that cover a demand together: complete, as near as any, and without a member that could be left out.
 
 use onemap::geodesy::LonLat;
-use onemap::model::schema::{Codes, FieldType, Room, Stock};
+use onemap::model::schema::{CapacityRole, Codes, FieldType, StockRole};
 use onemap::model::{Roles, Shape, Value};
 use onemap::query::cancel::CancelToken;
-use onemap::query::nearest::Ask;
-use onemap::query::nearest::cover::combine;
+use onemap::query::nearest::NearestQuery;
+use onemap::query::nearest::cover::cover;
 use onemap::query::nearest::demand::{Demand, Quantity};
-use onemap::query::nearest::traversal::Reach;
+use onemap::query::nearest::traversal::SearchLimit;
 use onemap::query::query_geometry::QueryGeometry;
 use onemap::snapshot::{Layer, Snapshot};
 use proptest::prelude::*;
@@ -34,9 +34,14 @@ fn stocked() -> impl Strategy<Value = Stocked> {
 fn resources(all: &[Stocked]) -> Layer {
     let roles = Roles {
         ready: Some(Codes { field: "status".to_owned(), codes: vec!["ready".to_owned()] }),
-        room: Some(Room { capacity: "capacity".to_owned(), night: None, taken: "taken".to_owned(), promised: None }),
+        capacity: Some(CapacityRole {
+            capacity: "capacity".to_owned(),
+            night: None,
+            taken: "taken".to_owned(),
+            promised: None,
+        }),
         skills: Some("skills".to_owned()),
-        stock: Some(Stock { field: "stock".to_owned(), until: None, codes: "articles".to_owned() }),
+        stock: Some(StockRole { field: "stock".to_owned(), until: None, codes: "articles".to_owned() }),
         ..Roles::default()
     };
     let fields = vec![
@@ -103,9 +108,9 @@ proptest! {
         prop_assume!(demand.people.is_some() || !demand.skills.is_empty() || !demand.items.is_empty());
         let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
         let cancel = CancelToken::new();
-        let reach = Reach { k: 1, max_distance_m: None };
-        let ask = Ask { origin: &origin, reach, demand: &demand, relax: false, explain: 0, cancel: &cancel };
-        let set = combine(&snapshot, &snapshot.layers()[0], &ask).expect("a set");
+        let limit = SearchLimit { k: 1, max_distance_m: None };
+        let ask = NearestQuery { origin: &origin, limit, demand: &demand, relax: false, explain: 0, cancel: &cancel };
+        let set = cover(&snapshot, &snapshot.layers()[0], &ask).expect("a set");
         let number = |id: &str| id[1..].parse::<usize>().expect("a number");
         let members: Vec<usize> = set.members.iter().map(|own| number(own.near.row.id().as_str())).collect();
         let of = |numbers: Vec<usize>| numbers.into_iter().map(|at| &all[at]).collect::<Vec<_>>();
@@ -122,16 +127,16 @@ proptest! {
             }
         }
         // All that is given is all that was asked for, and nobody gives nothing.
-        prop_assert!(set.members.iter().all(|own| !own.gives.is_nothing()));
-        let given: u32 = set.members.iter().map(|own| own.gives.people).sum();
+        prop_assert!(set.members.iter().all(|own| !own.contributes.is_nothing()));
+        let given: u32 = set.members.iter().map(|own| own.contributes.people).sum();
         prop_assert_eq!(given + set.uncovered.people, demand.people.unwrap_or(0));
         for item in &demand.items {
             let of = |list: &[Quantity]| list.iter().filter(|own| own.code == item.code).map(|own| own.count).sum::<f64>();
-            let given: f64 = set.members.iter().map(|own| of(&own.gives.items)).sum();
+            let given: f64 = set.members.iter().map(|own| of(&own.contributes.items)).sum();
             prop_assert!((given + of(&set.uncovered.items) - item.count).abs() < 1e-9);
         }
         for skill in &demand.skills {
-            let givers = set.members.iter().filter(|own| own.gives.skills.contains(skill)).count();
+            let givers = set.members.iter().filter(|own| own.contributes.skills.contains(skill)).count();
             prop_assert_eq!(givers + usize::from(set.uncovered.skills.contains(skill)), 1);
         }
     }

@@ -3,7 +3,7 @@
 use onemap::model::schema::FieldType;
 use onemap::model::{Feature, LayerSchema, Roles, Value};
 use onemap::query::cursor::Cursor;
-use onemap::query::items::{Ask, Order, Start, page};
+use onemap::query::items::{Order, PageRequest, Start, page};
 use onemap::snapshot::Layer;
 use proptest::prelude::*;
 use time::{Date, Duration, UtcDateTime};
@@ -71,8 +71,8 @@ fn told(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
     read
 }
 
-fn ask(order: &Order, start: Start, limit: usize) -> Ask {
-    Ask { region: None, filters: Vec::new(), order: order.clone(), start, limit }
+fn ask(order: &Order, start: Start, limit: usize) -> PageRequest {
+    PageRequest { region: None, filters: Vec::new(), order: order.clone(), start, limit }
 }
 
 proptest! {

@@ -8,9 +8,9 @@ use onemap::geodesy::{Envelope, LonLat};
 use onemap::model::schema::Roles;
 use onemap::model::{GeometryKind, Shape};
 use onemap::query::cancel::CancelToken;
-use onemap::query::items::{Ask, Order, Region, Start, page};
+use onemap::query::items::{ItemsRegion, Order, PageRequest, Start, page};
 use onemap::query::nearest::demand::{Demand, Within};
-use onemap::query::nearest::traversal::Reach;
+use onemap::query::nearest::traversal::SearchLimit;
 use onemap::query::query_geometry::QueryGeometry;
 use onemap::query::surroundings::{self, Area, surroundings};
 use onemap::snapshot::{Layer, Snapshot};
@@ -49,8 +49,8 @@ fn ids(layer: &Layer, holds: impl Fn(LonLat) -> bool) -> BTreeSet<String> {
     inside.map(|row| row.id().to_string()).collect()
 }
 
-fn paged(layer: &Layer, region: Region) -> BTreeSet<String> {
-    let ask = Ask {
+fn paged(layer: &Layer, region: ItemsRegion) -> BTreeSet<String> {
+    let ask = PageRequest {
         region: Some(region),
         filters: Vec::new(),
         order: Order::default(),
@@ -82,7 +82,7 @@ proptest! {
         let expected = ids(&layer, between);
         prop_assert_eq!(&layer.rows_in(&sides).map(|row| row.id().to_string()).collect::<BTreeSet<_>>(), &expected);
         prop_assert_eq!(layer.rows_in(&sides).count(), expected.len(), "each once");
-        prop_assert_eq!(paged(&layer, Region::Box(sides)), expected);
+        prop_assert_eq!(paged(&layer, ItemsRegion::Box(sides)), expected);
     }
 
     #[test]
@@ -93,10 +93,10 @@ proptest! {
         let layer = crowd(&places);
         let expected = ids(&layer, |own| distance_m(at, own) <= radius_m).len();
         let snapshot = Snapshot::new(0, vec![layer]);
-        let ask = surroundings::Ask { area: Area::Rings(at, vec![radius_m]), at: UtcDateTime::UNIX_EPOCH };
+        let ask = surroundings::SurroundingsQuery { area: Area::Rings(at, vec![radius_m]), at: UtcDateTime::UNIX_EPOCH };
         let found = surroundings(&snapshot, &ask, &CancelToken::new()).expect("an answer");
         prop_assert_eq!(found.rings[0].layers.first().map_or(0, |own| own.count), expected);
-        let reach = Reach { k: usize::MAX, max_distance_m: Some(radius_m) };
+        let reach = SearchLimit { k: usize::MAX, max_distance_m: Some(radius_m) };
         let demand = Demand::anything(UtcDateTime::UNIX_EPOCH);
         let layer = &snapshot.layers()[0];
         let near = onemap::query::nearest::fitting(
@@ -156,9 +156,9 @@ fn features_without_a_place_are_part_of_each_region() {
         vec![feature(0, at(10.0, 10.0), vec![]), feature(1, None, vec![]), feature(2, at(50.0, 10.0), vec![])];
     let layer = Layer::build(schema, features);
     let expected: BTreeSet<String> = ["f00000", "f00001"].map(str::to_owned).into();
-    assert_eq!(paged(&layer, Region::Box(Envelope::new(9.0, 9.0, 11.0, 11.0).expect("a box"))), expected);
+    assert_eq!(paged(&layer, ItemsRegion::Box(Envelope::new(9.0, 9.0, 11.0, 11.0).expect("a box"))), expected);
     let area = Polygon::new(vec![(9.0, 9.0), (11.0, 9.0), (11.0, 11.0), (9.0, 9.0)].into(), Vec::new());
-    assert_eq!(paged(&layer, Region::area(Shape::new(area.into()).expect("an area"))), expected);
+    assert_eq!(paged(&layer, ItemsRegion::area(Shape::new(area.into()).expect("an area"))), expected);
 }
 
 #[test]
@@ -167,13 +167,13 @@ fn a_cancelled_search_ends() {
     let cancel = CancelToken::new();
     cancel.cancel();
     let at = LonLat::new(180.0, 0.0).expect("a position");
-    let ask = surroundings::Ask { area: Area::Rings(at, vec![50_000.0]), at: UtcDateTime::UNIX_EPOCH };
+    let ask = surroundings::SurroundingsQuery { area: Area::Rings(at, vec![50_000.0]), at: UtcDateTime::UNIX_EPOCH };
     assert!(surroundings(&snapshot, &ask, &cancel).is_err());
     let square = Polygon::new(vec![(170.0, -5.0), (180.0, -5.0), (180.0, 5.0), (170.0, -5.0)].into(), Vec::new());
     let inside = Area::Inside(Box::new(Shape::new(square.into()).expect("an area")));
-    assert!(surroundings(&snapshot, &surroundings::Ask { area: inside, ..ask }, &cancel).is_err());
+    assert!(surroundings(&snapshot, &surroundings::SurroundingsQuery { area: inside, ..ask }, &cancel).is_err());
     let demand = Demand::anything(UtcDateTime::UNIX_EPOCH);
-    let reach = Reach { k: 1, max_distance_m: None };
+    let reach = SearchLimit { k: 1, max_distance_m: None };
     let origin = QueryGeometry::point(at);
     assert!(
         onemap::query::nearest::fitting(&snapshot, &snapshot.layers()[0], &origin, reach, &demand, &cancel).is_err()

@@ -172,7 +172,7 @@ async fn told(
 ) -> Option<Vec<(String, String, Option<Value>)>> {
     match backend.store.changes_since(position).await.expect("an answer") {
         Changes::Lost => None,
-        Changes::Since { position: now, changes } => {
+        Changes::Since { position: now, changes, .. } => {
             *position = now;
             let name = |layer: usize| backend.store.schemas()[layer].id.clone();
             let told = changes.into_iter().map(|change| {
@@ -201,6 +201,30 @@ async fn a_change_by_any_program_is_told(backend: Backend) {
     assert_eq!(told(&backend, &mut position).await, Some(vec![entry("b", None)]));
     (backend.foreign_sql)(&format!("BEGIN; UPDATE {table} SET name = '丁'; DELETE FROM {table}; ROLLBACK"));
     assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
+}
+
+async fn a_log_that_was_set_back_and_written_on_is_not_followed(backend: Backend) {
+    let (villages, log) =
+        ((backend.table)("villages"), if (backend.table)("x") == "x" { "onemap_changes" } else { "onemap.changes" });
+    (backend.foreign_sql)(&format!("INSERT INTO {villages} (id) VALUES ('in the backup')"));
+    let before = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
+    (backend.foreign_sql)(&format!("INSERT INTO {villages} (id) VALUES ('lost')"));
+    let mut position = before.clone();
+    assert_eq!(told(&backend, &mut position).await.map(|told| told.len()), Some(1));
+    // What putting back an older backup and one edit come to; the position is the same.
+    let next = position.newest;
+    let restart = match log {
+        "onemap_changes" => format!("UPDATE sqlite_sequence SET seq = {} WHERE name = '{log}'", before.newest),
+        _ => format!("ALTER TABLE {log} ALTER COLUMN position RESTART WITH {next}"),
+    };
+    (backend.foreign_sql)(&format!(
+        "DELETE FROM {villages} WHERE id = 'lost'; DELETE FROM {log} WHERE position > {}; {restart};
+         INSERT INTO {villages} (id) VALUES ('after the backup')",
+        before.newest
+    ));
+    let mut back = position.clone();
+    assert_eq!(told(&backend, &mut back).await, None);
+    assert_eq!(backend.store.read_all(&mut |_, _| {}).await.expect("a reading").newest, position.newest);
 }
 
 async fn the_followed_picture_equals_one_built_from_nothing(backend: Backend) {
@@ -255,5 +279,6 @@ held_by_both!(
     what_is_stored_is_read_back_exactly,
     a_batch_with_a_known_id_stores_nothing,
     a_change_by_any_program_is_told,
+    a_log_that_was_set_back_and_written_on_is_not_followed,
     the_followed_picture_equals_one_built_from_nothing,
 );

@@ -135,6 +135,31 @@ fn a_file_that_is_something_else_is_left_alone() {
 }
 
 #[test]
+fn what_is_no_file_is_refused_at_once_and_what_is_made_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let (pipe, inner) = (folder.file("pipe"), folder.file("inner"));
+    foreign("mkfifo", &[&pipe.display().to_string()]);
+    std::fs::create_dir(&inner).expect("a folder");
+    for (path, words) in [(pipe, "not a regular file"), (inner, "it is a folder")] {
+        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &path.display().to_string()]);
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && log.contains(words), "{log}");
+    }
+    let server = Server::start(&folder, &[]);
+    assert_eq!(server.get("/health/ready").status, 200);
+    for name in ["onemap.gpkg", "onemap.gpkg-wal", "onemap.gpkg.token"] {
+        let mode = std::fs::metadata(folder.file(name)).expect(name).permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    drop(server);
+    foreign("chmod", &["666", &folder.file("onemap.gpkg.token").display().to_string()]);
+    let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && log.contains("chmod 600"), "{log}");
+}
+
+#[test]
 fn a_geopackage_of_another_program_keeps_its_own_layers() {
     let folder = Folder::new();
     folder.write(

@@ -3,5 +3,8 @@
 mod contract;
 mod foreign;
 mod geopackage;
+mod owners;
+mod pooler;
 mod postgis;
+mod unreadable;
 mod writers;

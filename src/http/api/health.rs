@@ -1,7 +1,7 @@
 //! Whether the process lives, and whether the map follows its store.
 
 use actix_web::http::{StatusCode, header};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::http::call::Call;
 use crate::http::reply::Reply;
@@ -14,11 +14,22 @@ pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
 }
 
 /// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with its age, while all other paths
-/// go on answering.
+/// go on answering. Values that cannot be read and layers that are unavailable are named and do not change the status.
 pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
-    let current = &call.current;
+    let (current, store) = (&call.current, &call.state.store);
     let status = if current.is_stale() { "stale" } else { "ready" };
     let features: usize = current.snapshot.layers().iter().map(|layer| layer.len()).sum();
-    let reply = current.json(json!({"status": status, "features": features}));
+    let (mut read_warnings, mut unavailable) = (Map::new(), Map::new());
+    for (schema, layer) in store.schemas().iter().zip(store.layer_statuses()) {
+        if layer.read_warnings > 0 {
+            read_warnings.insert(schema.id.clone(), layer.read_warnings.into());
+        }
+        if let Some(age) = layer.unavailable_for {
+            unavailable.insert(schema.id.clone(), json!({"age_s": age.as_secs()}));
+        }
+    }
+    let reply = current.json(json!({
+        "status": status, "features": features, "read_warnings": read_warnings, "unavailable": unavailable,
+    }));
     Ok(if current.is_stale() { reply.status(StatusCode::SERVICE_UNAVAILABLE) } else { reply })
 }

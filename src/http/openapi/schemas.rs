@@ -232,7 +232,7 @@ fn dispatch() -> Json {
                 "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},
             }))),
         })),
-        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole()})),
+        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Stored values that cannot be read and rows that are left out, counted by layer", "additionalProperties": whole()}, "unavailable": {"type": "object", "description": "Layers that cannot be read: age of the state that is served, seconds", "additionalProperties": {"type": "object", "properties": {"age_s": whole()}}}})),
     })
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use actix_web::http::{StatusCode, header};
 use serde_json::{Value as Json, json};
 
-use crate::clock;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::snapshot::Snapshot;
@@ -24,8 +23,18 @@ impl RequestSnapshot {
     /// Loads the snapshot, once for one reply.
     pub(crate) fn now(state: &AppState) -> Self {
         let snapshot = state.snapshots.load();
-        let age_ms = (clock::now_ms() - state.snapshots.confirmed_ms()).max(0);
+        let age_ms = i64::try_from(state.snapshots.age().as_millis()).unwrap_or(i64::MAX);
         Self { snapshot, age_ms }
+    }
+
+    /// The same for a reply from one layer alone: one that is unavailable is as old as its last state.
+    pub(crate) fn of_layer(mut self, state: &AppState, id: &str) -> Self {
+        let at = state.store.schemas().iter().position(|schema| schema.id == id);
+        let status = at.and_then(|at| state.store.layer_statuses().get(at).copied());
+        if let Some(age) = status.and_then(|status| status.unavailable_for) {
+            self.age_ms = self.age_ms.max(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        }
+        self
     }
 
     pub(crate) fn is_stale(&self) -> bool {

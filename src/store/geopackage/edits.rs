@@ -3,10 +3,11 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::rows::{ReadWarnings, insert, read_feature};
+use super::rows::{insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerSchema};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
 /// Made when it is first needed; it is ours alone and no content of the package.
@@ -15,8 +16,20 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_done (key TEXT PRIMARY KE
 
 impl GeoPackage {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
+        for edit in &batch.edits {
+            self.check_writable(edit.layer)?;
+        }
+        let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
+        let outcome = self.apply_on(&mut connection, batch).await;
+        if matches!(outcome, Err(StoreError::Database { .. })) {
+            // SQLite has ended the transaction of a full disk by itself, which the driver does not know.
+            connection.close_on_drop();
+        }
+        outcome
+    }
+
+    async fn apply_on(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<Applied, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
-        let mut connection = self.pool()?.acquire().await.map_err(failed)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         if let Some(applied) = self.done_before(&mut transaction, batch).await? {
             return Ok(applied);
@@ -78,13 +91,13 @@ impl GeoPackage {
         let schema = &self.schemas()[layer];
         let sql = select(schema, &format!("WHERE id IN ({})", vec!["?"; ids.len()].join(",")));
         let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
-        let mut faults = ReadWarnings::new(schema);
+        // The follower tells of what cannot be read.
+        let mut warnings = ReadWarnings::new(schema);
         for row in query.fetch_all(connection).await? {
-            if let Some(feature) = read_feature(&row, schema, &mut faults)? {
+            if let Some(feature) = read_feature(&row, schema, &None, &mut warnings) {
                 stored.insert((layer, feature.id.clone()), feature);
             }
         }
-        faults.tell();
         Ok(())
     }
 

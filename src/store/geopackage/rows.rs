@@ -1,90 +1,92 @@
 //! Rows of a layer's table, to and from features. SQLite lets any program store anything, so reading mistrusts.
 
+use geo::{Coord, MapCoords};
 use geozero::wkb::WkbDialect;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, TypeInfo, ValueRef};
 
+use super::structure::Transform;
 use super::tables;
-use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Value, format_date, format_instant};
-use crate::store::wkb::{read_shape, value_from_text, write_shape};
+use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value, format_date, format_instant};
+use crate::store::read_warnings::ReadWarnings;
+use crate::store::wkb::{value_from_text, write_shape};
+use crate::store::wkb_geometry;
 
-/// Values that other programs left in the file and that do not fit; told once per reading.
-pub(super) struct ReadWarnings<'a> {
-    layer: &'a LayerSchema,
-    count: usize,
-    first: Option<String>,
-}
-
-impl<'a> ReadWarnings<'a> {
-    pub(super) fn new(layer: &'a LayerSchema) -> Self {
-        Self { layer, count: 0, first: None }
-    }
-
-    fn note(&mut self, id: &str, what: impl FnOnce() -> String) {
-        self.count += 1;
-        self.first.get_or_insert_with(|| format!("{id}: {}", what()));
-    }
-
-    pub(super) fn tell(self) {
-        if let Some(first) = self.first {
-            tracing::warn!(
-                layer = self.layer.id,
-                count = self.count,
-                first,
-                "stored values that do not fit were read as unknown"
-            );
-        }
-    }
-}
-
+/// The feature of a row; `None` when the row has no usable id. What does not fit is unknown and is counted.
 pub(super) fn read_feature(
     row: &SqliteRow,
     layer: &LayerSchema,
-    faults: &mut ReadWarnings<'_>,
-) -> Result<Option<Feature>, sqlx::Error> {
-    let text: String = row.try_get_unchecked(1)?;
-    let Ok(id) = FeatureId::new(&text) else {
-        faults.note(&text, || "the id is not usable, the feature is left out".to_owned());
-        return Ok(None);
+    transform: &Transform,
+    warnings: &mut ReadWarnings<'_>,
+) -> Option<Feature> {
+    let Ok(text) = row.try_get_unchecked::<String, _>(1) else {
+        warnings.row("", "not text in UTF-8");
+        return None;
     };
-    let blob: Option<Vec<u8>> = row.try_get_unchecked(0)?;
-    let geometry = match blob.map(|blob| read_shape(&blob, WkbDialect::Geopackage)) {
-        Some(Ok(shape)) => shape,
-        Some(Err(reason)) => {
-            faults.note(&text, || format!("geom: {reason}"));
+    let Ok(id) = FeatureId::new(&text) else {
+        warnings.row(&text, "not usable as an id");
+        return None;
+    };
+    let geometry = match row.try_get_unchecked::<Option<Vec<u8>>, _>(0) {
+        Ok(None) => None,
+        Ok(Some(blob)) => read_geometry(&blob, transform).unwrap_or_else(|reason| {
+            warnings.geometry(&text, || reason);
+            None
+        }),
+        Err(error) => {
+            warnings.geometry(&text, || error.to_string());
             None
         }
-        None => None,
     };
     let mut values = Vec::with_capacity(layer.fields.len());
     for (at, field) in layer.fields.iter().enumerate() {
-        let value = read_value(row, at + 2, field)?.unwrap_or_else(|| {
-            faults.note(&text, || format!("{} is not {}", field.name, field.field_type.name()));
+        let value = read_value(row, at + 2, field).unwrap_or_else(|| {
+            warnings.value(&text, field, || describe(row, at + 2));
             Value::Unknown
         });
         values.push(value);
     }
-    Ok(Some(Feature { id, geometry, values }))
+    Some(Feature { id, geometry, values })
 }
 
-/// A stored value; `None` when it is not of the field's type. SQLite lets any program store anything.
-fn read_value(row: &SqliteRow, at: usize, field: &Field) -> Result<Option<Value>, sqlx::Error> {
-    let raw = row.try_get_raw(at)?;
+fn read_geometry(blob: &[u8], transform: &Transform) -> Result<Option<Shape>, String> {
+    let Some(geometry) = wkb_geometry::read_geopackage(blob)? else { return Ok(None) };
+    let geometry = match transform {
+        None => geometry,
+        Some(reference) => geometry
+            .try_map_coords(|at| reference.position(at.x, at.y).map(|at| Coord { x: at.lon(), y: at.lat() }))
+            .map_err(|error| error.to_string())?,
+    };
+    Shape::new(geometry).map(Some).map_err(|error| error.to_string())
+}
+
+/// A stored value; `None` when it is not of the field's type. SQLite lets any program store anything, also text that
+/// is not UTF-8.
+fn read_value(row: &SqliteRow, at: usize, field: &Field) -> Option<Value> {
+    let raw = row.try_get_raw(at).ok()?;
     if raw.is_null() {
-        return Ok(Some(Value::Unknown));
+        return Some(Value::Unknown);
     }
     let stored = raw.type_info().name().to_owned();
     let (is_integer, is_real) = (matches!(&*stored, "INTEGER" | "BOOLEAN" | "INT4"), stored == "REAL");
-    Ok(match field.field_type {
-        FieldType::Boolean if is_integer => Some(Value::Boolean(row.try_get_unchecked::<i64, _>(at)? != 0)),
-        FieldType::Integer if is_integer => Some(Value::Integer(row.try_get_unchecked(at)?)),
+    match field.field_type {
+        FieldType::Boolean if is_integer => row.try_get_unchecked(at).ok().map(|yes: i64| Value::Boolean(yes != 0)),
+        FieldType::Integer if is_integer => row.try_get_unchecked(at).ok().map(Value::Integer),
         FieldType::Real if is_real || is_integer => {
-            Some(row.try_get_unchecked(at)?).filter(|number: &f64| number.is_finite()).map(Value::Real)
+            row.try_get_unchecked(at).ok().filter(|number: &f64| number.is_finite()).map(Value::Real)
         }
         FieldType::Boolean | FieldType::Integer | FieldType::Real => None,
         _ if stored == "BLOB" => None,
-        _ => value_from_text(field, row.try_get_unchecked(at)?),
-    })
+        _ => value_from_text(field, row.try_get_unchecked(at).ok()?),
+    }
+}
+
+/// A stored value for the log.
+fn describe(row: &SqliteRow, at: usize) -> String {
+    match row.try_get_unchecked::<&[u8], _>(at) {
+        Ok(bytes) => String::from_utf8_lossy(bytes.get(..bytes.len().min(400)).unwrap_or_default()).into_owned(),
+        Err(_) => "not of the field's type".to_owned(),
+    }
 }
 
 pub(super) async fn first_present(

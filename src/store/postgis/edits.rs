@@ -4,9 +4,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::follow_connection::answered;
-use super::{PostGis, copy_in, merge_in, read_rows, tables};
-use crate::model::{Applied, Batch, EditError, FeatureId};
+use super::reading::read_rows;
+use super::sql::{query, query_as};
+use super::{PostGis, copy_in, merge_in, tables};
+use crate::model::{Applied, Batch, EditError, Feature, FeatureId};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
 /// Neither a lock nor a statement holds a writer up for longer.
@@ -38,8 +41,13 @@ impl PostGis {
             let source = &self.sources[layer];
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
-            let rows = read_rows(&mut transaction, source, &condition, &ids).await.map_err(failed)?;
-            stored.extend(rows.into_iter().map(|feature| ((layer, feature.id.clone()), feature)));
+            // The follower tells of what cannot be read.
+            let mut warnings = ReadWarnings::new(&source.schema);
+            let mut take = |feature: Feature| {
+                stored.insert((layer, feature.id.clone()), feature);
+            };
+            let read = read_rows(&mut transaction, source, &condition, &ids, &mut warnings, &mut take);
+            read.await.map_err(failed)?;
         }
         let plan = plan(self.schemas(), batch, &stored)?;
         self.write(&mut transaction, &plan).await.map_err(|error| match super::clashing_id(&error) {
@@ -53,7 +61,7 @@ impl PostGis {
         if let Some(idempotency_key) = &batch.idempotency_key {
             let sql = "INSERT INTO onemap.done (key, digest, outcomes) VALUES ($1, $2, $3)";
             let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
-            let insert = sqlx::query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
+            let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
         answered(transaction.commit()).await.map_err(failed)?;
@@ -64,12 +72,11 @@ impl PostGis {
     async fn done_before(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Option<Applied>, StoreError> {
         let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
+        let lock = query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
         answered(lock.execute(&mut *connection)).await.map_err(failed)?;
-        let forget = sqlx::query("DELETE FROM onemap.done WHERE done_at < now() - interval '24 hours'");
+        let forget = query("DELETE FROM onemap.done WHERE done_at < now() - interval '24 hours'");
         answered(forget.execute(&mut *connection)).await.map_err(failed)?;
-        let found =
-            sqlx::query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&idempotency_key.key);
+        let found = query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&idempotency_key.key);
         let found: Option<(String, String)> = answered(found.fetch_optional(connection)).await.map_err(failed)?;
         match found {
             None => Ok(None),
@@ -96,7 +103,7 @@ impl PostGis {
         for (&layer, ids) in &plan.gone {
             let ids: Vec<&str> = ids.iter().map(FeatureId::as_str).collect();
             let sql = format!("DELETE FROM {} WHERE id = ANY($1)", names(layer).0);
-            answered(sqlx::query(AssertSqlSafe(sql)).bind(ids).execute(&mut *connection)).await?;
+            answered(query(AssertSqlSafe(sql)).bind(ids).execute(&mut *connection)).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! A pool would keep a connection whose other end is gone until TCP notices, which takes minutes; here the connection
 //! is dropped and the next attempt makes another.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,12 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
 use super::CONNECT_TIMEOUT;
+use super::sql::query_scalar;
 
 /// Longest silence of the database in the middle of an answer.
 const SILENCE: Duration = Duration::from_secs(30);
+/// One that waits for a lock gives up before its connection is given up: the server would not notice the latter.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '1s'";
 /// The channel on which the change log calls.
 const CHANNEL: &str = "onemap_changes";
 /// Pause before listening is tried again.
@@ -43,8 +47,7 @@ impl FollowConnection {
             Some(connection) => connection,
             None => within(CONNECT_TIMEOUT, self.options.connect()).await?,
         };
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        answered(sqlx::raw_sql(begin).execute(&mut connection)).await?;
+        answered(sqlx::raw_sql(BEGIN).execute(&mut connection)).await?;
         let value = read(&mut connection).await?;
         answered(sqlx::raw_sql("COMMIT").execute(&mut connection)).await?;
         *place = Some(connection);
@@ -64,7 +67,11 @@ pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Err
     within(SILENCE, answer).await
 }
 
-async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+/// Waits no longer than a limit.
+pub(super) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
         let silence = format!("the database did not answer for {} s", limit.as_secs());
         Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
@@ -83,8 +90,19 @@ impl NotifyListener {
         let caller = notified.clone();
         let task = tokio::spawn(async move {
             loop {
-                if let Err(error) = listen(&options, &caller).await {
-                    tracing::debug!(%error, "not listening for changes; the log is looked at from time to time");
+                match is_pooled(&options).await {
+                    Ok(true) => {
+                        tracing::info!(
+                            "a pooler shares the connections of the database: NOTIFY is not used, the change log is polled"
+                        );
+                        return;
+                    }
+                    Ok(false) => {
+                        if let Err(error) = listen(&options, &caller).await {
+                            tracing::debug!(%error, "not listening for changes; the log is looked at from time to time");
+                        }
+                    }
+                    Err(error) => tracing::debug!(%error, "not listening for changes; the database is not reached"),
                 }
                 tokio::time::sleep(LISTEN_AGAIN).await;
             }
@@ -102,6 +120,31 @@ impl Drop for NotifyListener {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Whether a pooler stands between, which gives each transaction another connection of the database: what one client
+/// listens for would be told to another, whose driver takes it for a breach of protocol. Then two connections of ours
+/// meet the same process of the database, or one meets several.
+async fn is_pooled(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    const ROUNDS: usize = 3;
+    let mut connections =
+        [within(CONNECT_TIMEOUT, options.connect()).await?, within(CONNECT_TIMEOUT, options.connect()).await?];
+    let mut processes = [BTreeSet::new(), BTreeSet::new()];
+    for (connection, processes) in connections.iter_mut().zip(&mut processes) {
+        for _ in 0..ROUNDS {
+            // In a transaction, so that one process answers both parts of the exchange.
+            let mut transaction = answered(connection.begin()).await?;
+            let process = query_scalar::<i32>("SELECT pg_backend_pid()").fetch_one(&mut *transaction);
+            processes.insert(answered(process).await?);
+            answered(transaction.commit()).await?;
+        }
+    }
+    for connection in connections {
+        // It is over either way.
+        let _ = answered(connection.close()).await;
+    }
+    let [first, second] = processes;
+    Ok(first.len() > 1 || second.len() > 1 || first == second)
 }
 
 async fn listen(options: &PgConnectOptions, notified: &Notify) -> Result<(), sqlx::Error> {

@@ -1,27 +1,43 @@
 //! Tables and views of other programs as layers: what is in them, how it is read, how a change is noticed.
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection};
 
-use super::source::{Source, Watch};
-use super::tables::{identifier, literal};
+use super::source::{ForeignTable, GeometryExpression, Source};
+use super::sql::{query_as, query_scalar};
+use super::tables::identifier;
+use super::triggers::Watchable;
 use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
 use crate::store::{StoreError, TableLayer};
 
-/// A column as the database describes it.
+/// Ids of layers that the server makes itself.
+const RESERVED: [&str; 1] = ["coverage"];
+
+/// A column as the database describes it; domains are described by what they are made of.
 struct TableColumn {
     name: String,
     /// Name of its type, without modifiers.
     kind: String,
+    /// The type's modifier: what a geometry column is limited to.
+    modifier: i32,
 }
 
-/// Looks at a table and tells how it becomes a layer. What is left out is told in the log.
-pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) -> Result<Source, StoreError> {
-    let unusable = |reason: String| StoreError::UnusableTable { table: table.table.clone(), reason };
+/// Looks at a table and tells how it becomes a layer; `gis` is the quoted schema of PostGIS. What is left out is told
+/// in the log.
+pub(super) async fn discover(
+    connection: &mut PgConnection,
+    table: &TableLayer,
+    gis: &str,
+) -> Result<Source, StoreError> {
+    let unusable = |reason: String| table.unusable(reason);
     let failed = |source: sqlx::Error| unusable(source.to_string());
+    let id = table.id.clone().unwrap_or_else(|| table.table.rsplit('.').next().unwrap_or_default().to_owned());
+    if RESERVED.contains(&id.as_str()) {
+        return Err(unusable(format!("{id:?} names a layer of the server itself; give another one with id = \"…\"")));
+    }
     let relation = quoted(&table.table);
-    let present: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+    let present: bool = query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(&relation)
         .fetch_one(&mut *connection)
         .await
@@ -44,9 +60,14 @@ pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) 
             return Err(unusable(format!("it has no column {named}")));
         }
     }
-    let (geometry_column, kind, expression) = geometry(connection, table, &relation).await?;
+    if table.sensitive.contains(&key) {
+        return Err(unusable(format!(
+            "sensitive = [\"{key}\"] names the key, which leaves the server as the id of each feature; give another \
+             key, or another table"
+        )));
+    }
+    let (geometry_column, kind, geometry) = geometry(connection, table, &columns, gis).await?;
     let (fields, expressions) = fields(table, &columns, &key, &geometry_column);
-    let id = table.id.clone().unwrap_or_else(|| table.table.rsplit('.').next().unwrap_or_default().to_owned());
     let title = table.title.clone().unwrap_or_else(|| Label { zh: id.clone(), en: id.clone() });
     let schema = LayerSchema {
         id,
@@ -57,7 +78,8 @@ pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) 
         fields,
         roles: Roles::default(),
     };
-    let watch = watch(connection, table, &relation, &schema.id, &key).await.map_err(failed)?;
+    let watchable = Watchable { table: &table.table, relation: &relation, layer: &schema.id, key: &key };
+    let watch = watchable.ensure(connection).await.map_err(failed)?;
     tracing::info!(
         table = table.table,
         layer = schema.id,
@@ -65,32 +87,29 @@ pub(super) async fn discover(connection: &mut PgConnection, table: &TableLayer) 
         geometry = geometry_column,
         fields = schema.fields.len(),
         noticed_by = watch.describe(),
-        "a table stands on the map"
+        refresh_s = table.refresh.as_secs(),
+        "a table is a layer"
     );
-    Ok(Source {
-        schema,
-        relation,
-        key: format!("{}::text", identifier(&key)),
-        geometry: expression,
-        expressions,
-        watch,
-    })
+    let foreign = ForeignTable { table: table.table.clone(), key, refresh: table.refresh };
+    Ok(Source::foreign(schema, relation, geometry, expressions, foreign, watch))
 }
 
 async fn columns(connection: &mut PgConnection, relation: &str) -> Result<Vec<TableColumn>, sqlx::Error> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT attname::text, CASE WHEN typtype = 'e' THEN 'text' ELSE typname::text END \
-         FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-         WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-    )
-    .bind(relation)
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|(name, kind)| TableColumn { name, kind }).collect())
+    const COLUMNS: &str = "\
+        WITH RECURSIVE typed AS ( \
+          SELECT attnum, attname::text AS name, atttypid AS type, atttypmod AS modifier FROM pg_attribute \
+          WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped \
+          UNION ALL \
+          SELECT attnum, name, typbasetype, CASE WHEN modifier = -1 THEN typtypmod ELSE modifier END \
+          FROM typed JOIN pg_type ON pg_type.oid = type WHERE typtype = 'd') \
+        SELECT name, CASE WHEN typtype = 'e' THEN 'text' ELSE typname::text END AS kind, modifier \
+        FROM typed JOIN pg_type ON pg_type.oid = type WHERE typtype <> 'd' ORDER BY attnum";
+    let rows: Vec<(String, String, i32)> = query_as(COLUMNS).bind(relation).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(name, kind, modifier)| TableColumn { name, kind, modifier }).collect())
 }
 
 async fn primary_key(connection: &mut PgConnection, relation: &str) -> Result<Option<String>, sqlx::Error> {
-    let columns: Vec<String> = sqlx::query_scalar(
+    let columns: Vec<String> = query_scalar(
         "SELECT attname::text FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) \
          WHERE indrelid = $1::regclass AND indisprimary",
     )
@@ -100,36 +119,32 @@ async fn primary_key(connection: &mut PgConnection, relation: &str) -> Result<Op
     Ok(<[String; 1]>::try_from(columns).ok().map(|[key]| key))
 }
 
-/// The geometry column, what it holds, and the expression that reads it as EWKB in WGS 84.
+/// The geometry column, what it holds, and the expressions that read it as EWKB in WGS 84.
 async fn geometry(
     connection: &mut PgConnection,
     table: &TableLayer,
-    relation: &str,
-) -> Result<(String, GeometryKind, String), StoreError> {
-    let unusable = |reason: String| StoreError::UnusableTable { table: table.table.clone(), reason };
-    let found: Vec<(String, String, i32)> = sqlx::query_as(
-        "SELECT f_geometry_column::text, type::text, srid FROM geometry_columns \
-         WHERE format('%I.%I', f_table_schema, f_table_name)::regclass = $1::regclass \
-         UNION ALL SELECT f_geography_column::text, type::text, srid FROM geography_columns \
-         WHERE format('%I.%I', f_table_schema, f_table_name)::regclass = $1::regclass",
-    )
-    .bind(relation)
-    .fetch_all(connection)
-    .await
-    .map_err(|error| unusable(error.to_string()))?;
-    let mut wanted =
-        found.into_iter().filter(|(column, ..)| table.geometry.as_ref().is_none_or(|named| named == column));
-    let Some((column, kind, srid)) = wanted.next() else {
+    columns: &[TableColumn],
+    gis: &str,
+) -> Result<(String, GeometryKind, GeometryExpression), StoreError> {
+    let unusable = |reason: String| table.unusable(reason);
+    let mut wanted = columns.iter().filter(|column| {
+        matches!(column.kind.as_str(), "geometry" | "geography")
+            && table.geometry.as_ref().is_none_or(|named| *named == column.name)
+    });
+    let Some(column) = wanted.next() else {
         return Err(unusable("it has no geometry column".to_owned()));
     };
-    if let Some((other, ..)) = wanted.next() {
+    if let Some(other) = wanted.next() {
         return Err(unusable(format!(
-            "it has two geometry columns, {column} and {other}; name one with geometry = \"…\""
+            "it has two geometry columns, {} and {}; name one with geometry = \"…\"",
+            column.name, other.name
         )));
     }
+    let described = described(connection, table, column, gis).await.map_err(|error| unusable(error.to_string()))?;
+    let (kind, srid) = described;
     let srid = table.srid.unwrap_or(srid);
     if srid == 0 {
-        return Err(unusable(format!("column {column} does not say its SRID; give it with srid = …")));
+        return Err(unusable(format!("column {} does not say its SRID; give it with srid = …", column.name)));
     }
     let kind = match kind.to_ascii_uppercase().trim_end_matches(['Z', 'M']) {
         "POINT" => GeometryKind::Point,
@@ -137,22 +152,51 @@ async fn geometry(
         "POLYGON" | "MULTIPOLYGON" => GeometryKind::Polygon,
         _ => GeometryKind::Any,
     };
-    let plain = format!("ST_SetSRID(ST_Force2D({}::geometry), {srid})", identifier(&column));
-    Ok((column, kind, format!("ST_AsEWKB(ST_CurveToLine(ST_Transform({plain}, 4326)))")))
+    let stored = format!("{}::{gis}.geometry", identifier(&column.name));
+    let fast = format!(
+        "{gis}.ST_AsEWKB({gis}.ST_CurveToLine({gis}.ST_Transform(\
+         {gis}.ST_SetSRID({gis}.ST_Force2D({stored}), {srid}), 4326)))"
+    );
+    let tolerant = format!("onemap.in_wgs84({gis}.ST_AsEWKB({stored}), {srid})");
+    Ok((column.name.clone(), kind, GeometryExpression::new(fast, Some(tolerant))))
+}
+
+/// Kind and SRID of a geometry column: from its type, or from the constraints of the table.
+async fn described(
+    connection: &mut PgConnection,
+    table: &TableLayer,
+    column: &TableColumn,
+    gis: &str,
+) -> Result<(String, i32), sqlx::Error> {
+    let by_type = format!("SELECT {gis}.postgis_typmod_type($1), {gis}.postgis_typmod_srid($1)");
+    let (kind, srid): (String, i32) =
+        query_as(AssertSqlSafe(by_type)).bind(column.modifier).fetch_one(&mut *connection).await?;
+    if srid != 0 {
+        return Ok((kind, srid));
+    }
+    if column.kind == "geography" {
+        return Ok((kind, 4326));
+    }
+    let by_constraint = format!(
+        "SELECT type::text, srid FROM {gis}.geometry_columns \
+         WHERE f_table_schema = $1 AND f_table_name = $2 AND f_geometry_column = $3"
+    );
+    let (schema, name) = table.table.split_once('.').unwrap_or(("", &table.table));
+    let found = query_as(AssertSqlSafe(by_constraint)).bind(schema).bind(name).bind(&column.name);
+    Ok(found.fetch_optional(connection).await?.unwrap_or((kind, srid)))
 }
 
 /// Fields, and the expressions that read them in the types of the model.
 fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str) -> (Vec<Field>, Vec<String>) {
-    let mut fields = Vec::new();
+    let mut fields: Vec<Field> = Vec::new();
     let mut expressions = Vec::new();
     let mut left_out = Vec::new();
     for column in columns.iter().filter(|column| column.name != key && column.name != geometry) {
-        let Some((field_type, cast)) = type_of(&column.kind) else {
+        let Some((field_type, expression)) = read_as(&column.kind, &identifier(&column.name)) else {
             left_out.push(format!("{} ({})", column.name, column.kind));
             continue;
         };
-        let is_name = table.name.as_ref() == Some(&column.name);
-        let name = if is_name { "name".to_owned() } else { column.name.clone() };
+        let name = field_name(table, columns, column);
         fields.push(Field {
             in_tiles: name == "name" || table.tile.contains(&column.name),
             title: Label { zh: column.name.clone(), en: column.name.clone() },
@@ -164,7 +208,7 @@ fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str
             min: None,
             max: None,
         });
-        expressions.push(format!("{}{cast}", identifier(&column.name)));
+        expressions.push(expression);
     }
     if !left_out.is_empty() {
         tracing::warn!(
@@ -176,73 +220,49 @@ fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str
     (fields, expressions)
 }
 
-/// The model's type for one of the database's, and the cast that leads to it.
-fn type_of(kind: &str) -> Option<(FieldType, &'static str)> {
-    Some(match kind {
-        "bool" => (FieldType::Boolean, ""),
-        "int2" | "int4" | "int8" => (FieldType::Integer, "::bigint"),
-        "float4" | "float8" | "numeric" => (FieldType::Real, "::double precision"),
-        "text" | "varchar" | "bpchar" | "uuid" | "citext" | "name" => (FieldType::Text, "::text"),
-        "date" => (FieldType::Date, ""),
-        "timestamptz" => (FieldType::DateTime, ""),
-        // Chinese sources mean Beijing time where they give no zone.
-        "timestamp" => (FieldType::DateTime, " AT TIME ZONE 'Asia/Shanghai'"),
-        "_text" | "_varchar" => (FieldType::TextList, "::text[]"),
-        "json" | "jsonb" => (FieldType::Json, "::jsonb"),
-        _ => return None,
-    })
+/// The column that the configuration names is the field `name`; another column of that name gets a number.
+fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn) -> String {
+    match &table.name {
+        Some(named) if *named == column.name => "name".to_owned(),
+        Some(_) if column.name == "name" => {
+            let numbered = (2..).map(|number| format!("name_{number}"));
+            let is_free = |name: &String| columns.iter().all(|column| column.name != *name);
+            let name = numbered.into_iter().find(is_free).unwrap_or_default();
+            tracing::warn!(
+                table = table.table,
+                field = name,
+                "column name is another field, since name = \"…\" names another column"
+            );
+            name
+        }
+        _ => column.name.clone(),
+    }
 }
 
-/// Puts triggers on a table if that is possible; a view, or a table of somebody who does not let us, is compared
-/// with its last reading from time to time.
-async fn watch(
-    connection: &mut PgConnection,
-    table: &TableLayer,
-    relation: &str,
-    layer: &str,
-    key: &str,
-) -> Result<Watch, sqlx::Error> {
-    let present: bool = sqlx::query_scalar(
-        "SELECT count(*) = 4 FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname LIKE 'onemap\\_noted\\_%' \
-         AND encode(tgargs, 'escape') LIKE $2 || '\\000%'",
-    )
-    .bind(relation)
-    .bind(layer)
-    .fetch_one(&mut *connection)
-    .await?;
-    if present {
-        return Ok(Watch::Log);
-    }
-    let arguments = format!("{}, {}", literal(layer), literal(key));
-    let trigger = |(event, when, rows): (&str, &str, &str)| {
-        format!(
-            "DROP TRIGGER IF EXISTS onemap_noted_{event} ON {relation};\n\
-             CREATE TRIGGER onemap_noted_{event} {when} ON {relation} {rows} FOR EACH STATEMENT \
-             EXECUTE FUNCTION onemap.note_foreign({arguments});\n"
-        )
-    };
-    let triggers = [
-        trigger(("inserted", "AFTER INSERT", "REFERENCING NEW TABLE AS now_rows")),
-        trigger(("updated", "AFTER UPDATE", "REFERENCING NEW TABLE AS now_rows OLD TABLE AS old_rows")),
-        trigger(("deleted", "AFTER DELETE", "REFERENCING OLD TABLE AS old_rows")),
-        trigger(("truncated", "AFTER TRUNCATE", "")),
-    ]
-    .concat();
-    let mut attempt = connection.begin().await?;
-    match sqlx::raw_sql(AssertSqlSafe(triggers)).execute(&mut *attempt).await {
-        Ok(_) => {
-            attempt.commit().await?;
-            Ok(Watch::Log)
-        }
-        Err(error) => {
-            attempt.rollback().await?;
-            tracing::warn!(
-                table = table.table, %error, refresh_s = table.refresh.as_secs(),
-                "no triggers could be put on it; it is read again from time to time"
-            );
-            Ok(Watch::compared(table.refresh))
-        }
-    }
+/// The model's type for one of the database's, and the expression that reads a column so. None of them fails for one
+/// value: numbers of any length and documents come as text, and a time that has no zone is bounded first.
+fn read_as(kind: &str, column: &str) -> Option<(FieldType, String)> {
+    Some(match kind {
+        "bool" => (FieldType::Boolean, format!("{column}::boolean")),
+        "int2" | "int4" | "int8" => (FieldType::Integer, format!("{column}::bigint")),
+        "float4" | "float8" => (FieldType::Real, format!("{column}::double precision")),
+        "numeric" => (FieldType::Real, format!("{column}::text")),
+        "text" | "varchar" | "bpchar" | "uuid" | "citext" | "name" => (FieldType::Text, format!("{column}::text")),
+        "date" => (FieldType::Date, format!("{column}::date")),
+        "timestamptz" => (FieldType::DateTime, format!("{column}::timestamptz")),
+        // Chinese sources mean Beijing time where they give no zone.
+        "timestamp" => (
+            FieldType::DateTime,
+            format!(
+                "CASE WHEN {column} IS NULL THEN NULL WHEN {column} BETWEEN '4000-01-01 BC' AND '12000-01-01' \
+                 THEN {column} AT TIME ZONE 'Asia/Shanghai' ELSE 'infinity'::timestamptz END"
+            ),
+        ),
+        "_text" | "_varchar" => (FieldType::TextList, format!("{column}::text[]")),
+        "json" => (FieldType::Json, format!("{column}::text")),
+        "jsonb" => (FieldType::Json, format!("{column}::jsonb")),
+        _ => return None,
+    })
 }
 
 /// `schema.table` with each part quoted.

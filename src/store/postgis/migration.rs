@@ -5,20 +5,26 @@
 
 use std::fmt::Write;
 
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::tables;
+use super::sql::{query, query_as, query_scalar};
+use super::tables::{self, identifier};
 use crate::model::LayerSchema;
 
 /// Keeps two servers from making the tables at the same time.
 const LOCK: i64 = 0x6f6e_656d_6170;
 /// The steps, in order; one that was released is never changed.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("migrations/0001_change_log.sql"),
     include_str!("migrations/0002_foreign_tables.sql"),
     include_str!("migrations/0003_done.sql"),
+    include_str!("migrations/0004_unhindered.sql"),
 ];
+/// Stands in a step for the quoted schema of PostGIS.
+const POSTGIS: &str = "{postgis}";
+/// A start does not wait longer than this for other transactions.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 const FOUNDATION: &str = "\
 CREATE SCHEMA IF NOT EXISTS onemap;
@@ -27,29 +33,33 @@ CREATE TABLE onemap.migrations (step integer PRIMARY KEY, applied_at timestamptz
 ";
 
 /// What was found and done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MigrationOutcome {
-    /// There was nothing before.
-    Made,
-    /// It was there, and is complete now.
-    Present,
-    /// The database has no PostGIS.
-    NoPostGis,
+    /// It is complete now.
+    Complete {
+        /// There was nothing before.
+        is_new: bool,
+        /// Quoted name of the schema of PostGIS.
+        gis: String,
+    },
+    /// The database has no PostGIS, and it could not be created for this reason.
+    NoPostGis(String),
     /// A newer program made it: this many steps.
     Newer(i32),
 }
 
 /// Applies what is missing.
-pub(super) async fn run(pool: &PgPool, layers: &[LayerSchema]) -> Result<MigrationOutcome, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
+pub(super) async fn run(
+    connection: &mut PgConnection,
+    layers: &[LayerSchema],
+) -> Result<MigrationOutcome, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-    let postgis: Option<String> = sqlx::query_scalar("SELECT extversion FROM pg_extension WHERE extname = 'postgis'")
-        .fetch_optional(&mut *transaction)
-        .await?;
-    if postgis.is_none() {
-        return Ok(MigrationOutcome::NoPostGis);
-    }
+    sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut *transaction).await?;
+    query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
+    let gis = match postgis_schema(&mut transaction).await? {
+        Ok(schema) => identifier(&schema),
+        Err(reason) => return Ok(MigrationOutcome::NoPostGis(reason)),
+    };
     let applied = applied_steps(&mut transaction).await?;
     let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
     if let Some(steps) = applied.filter(|&steps| steps > known) {
@@ -57,32 +67,61 @@ pub(super) async fn run(pool: &PgPool, layers: &[LayerSchema]) -> Result<Migrati
     }
     let mut sql = if applied.is_none() { FOUNDATION.to_owned() } else { String::new() };
     for (number, step) in (1..).zip(STEPS).filter(|(number, _)| *number > applied.unwrap_or(0)) {
-        sql.push_str(step);
+        sql.push_str(&step.replace(POSTGIS, &gis));
         let _ = writeln!(sql, "INSERT INTO onemap.migrations (step) VALUES ({number});");
     }
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'onemap'",
+    let columns: Vec<(String, String)> = query_as(
+        "SELECT relname::text, attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
+         JOIN pg_namespace ON pg_namespace.oid = relnamespace \
+         WHERE nspname = 'onemap' AND attnum > 0 AND NOT attisdropped",
     )
     .fetch_all(&mut *transaction)
     .await?;
     for layer in layers {
         let present: Vec<&str> =
             columns.iter().filter(|(table, _)| *table == layer.id).map(|(_, column)| column.as_str()).collect();
-        sql.push_str(&if present.is_empty() { tables::create(layer) } else { tables::add_columns(layer, &present) });
+        let missing =
+            if present.is_empty() { tables::create(layer, &gis) } else { tables::add_columns(layer, &present) };
+        sql.push_str(&missing);
     }
     if !sql.is_empty() {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    Ok(if applied.is_none() { MigrationOutcome::Made } else { MigrationOutcome::Present })
+    Ok(MigrationOutcome::Complete { is_new: applied.is_none(), gis })
+}
+
+/// The schema that PostGIS is in; it is created where the role may. Otherwise the reason why it could not be.
+async fn postgis_schema(connection: &mut PgConnection) -> Result<Result<String, String>, sqlx::Error> {
+    const SCHEMA: &str = "SELECT nspname::text FROM pg_extension \
+        JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'postgis'";
+    if let Some(schema) = query_scalar(SCHEMA).fetch_optional(&mut *connection).await? {
+        return Ok(Ok(schema));
+    }
+    let mut attempt = connection.begin().await?;
+    match sqlx::raw_sql("CREATE EXTENSION postgis").execute(&mut *attempt).await {
+        Ok(_) => {
+            let schema = query_scalar(SCHEMA).fetch_one(&mut *attempt).await?;
+            attempt.commit().await?;
+            tracing::info!("created the extension postgis in the database");
+            Ok(Ok(schema))
+        }
+        Err(error) => match error.as_database_error().map(|refusal| refusal.message().to_owned()) {
+            Some(reason) => {
+                attempt.rollback().await?;
+                Ok(Err(reason))
+            }
+            None => Err(error),
+        },
+    }
 }
 
 /// How many steps the database has; `None` when it has never seen this program.
 async fn applied_steps(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Error> {
     let present: bool =
-        sqlx::query_scalar("SELECT to_regclass('onemap.migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
+        query_scalar("SELECT to_regclass('onemap.migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
     if !present {
         return Ok(None);
     }
-    sqlx::query_scalar("SELECT coalesce(max(step), 0) FROM onemap.migrations").fetch_one(connection).await.map(Some)
+    query_scalar("SELECT coalesce(max(step), 0) FROM onemap.migrations").fetch_one(connection).await.map(Some)
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::tables;
 use crate::model::{Feature, FeatureId, LayerSchema};
+use crate::store::layer_state::LayerState;
 
 /// A layer and how it is read.
 pub(super) struct Source {
@@ -15,87 +17,184 @@ pub(super) struct Source {
     pub(super) relation: String,
     /// Expression of the id, text.
     pub(super) key: String,
-    /// Expression of the geometry, EWKB in WGS 84.
-    pub(super) geometry: String,
+    /// Expressions of the geometry, EWKB in WGS 84.
+    pub(super) geometry: GeometryExpression,
     /// Expressions of the fields, in the types of the model.
     pub(super) expressions: Vec<String>,
-    pub(super) watch: Watch,
+    /// The table of another program; nothing for a table of ours.
+    pub(super) foreign: Option<ForeignTable>,
+    pub(super) state: LayerState,
+    watched: Mutex<Watched>,
+}
+
+/// How the geometry of a row is read.
+pub(super) struct GeometryExpression {
+    /// Fails for all rows when one cannot be transformed.
+    fast: String,
+    /// Gives an empty value for such a row; slower.
+    tolerant: Option<String>,
+    is_tolerant: AtomicBool,
+}
+
+/// What is known of a table of another program.
+pub(super) struct ForeignTable {
+    /// `schema.table`.
+    pub(super) table: String,
+    /// Column that names a row.
+    pub(super) key: String,
+    /// How often it is read again without triggers.
+    pub(super) refresh: Duration,
+}
+
+/// How a change is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Triggers write the change log.
+    Log,
+    /// The rows are compared with those of the last reading.
+    Compare,
+}
+
+/// Tells one state of each row from another within one run.
+pub(super) type Fingerprints = HashMap<FeatureId, u64>;
+
+struct Watched {
+    watch: Watch,
+    /// What the table, its columns and triggers were when the layer was last read.
+    structure: Option<String>,
+    /// The rows of the last reading that succeeded, and when it was; kept where rows are compared.
+    seen: Option<(Instant, Fingerprints)>,
 }
 
 impl Source {
-    /// A table in our own schema.
-    pub(super) fn own(schema: LayerSchema) -> Self {
+    /// A table in our own schema; `gis` is the quoted schema of PostGIS.
+    pub(super) fn own(schema: LayerSchema, gis: &str) -> Self {
         Self {
             relation: tables::name(&schema),
             key: "id".to_owned(),
-            geometry: "ST_AsEWKB(geom)".to_owned(),
+            geometry: GeometryExpression::new(format!("{gis}.ST_AsEWKB(geom)"), None),
             expressions: schema.fields.iter().map(|field| tables::identifier(&field.name)).collect(),
-            watch: Watch::Log,
+            foreign: None,
+            state: LayerState::default(),
+            watched: Mutex::new(Watched::new(Watch::Log)),
             schema,
+        }
+    }
+
+    /// A table of another program.
+    pub(super) fn foreign(
+        schema: LayerSchema,
+        relation: String,
+        geometry: GeometryExpression,
+        expressions: Vec<String>,
+        table: ForeignTable,
+        watch: Watch,
+    ) -> Self {
+        Self {
+            key: format!("{}::text", tables::identifier(&table.key)),
+            foreign: Some(table),
+            state: LayerState::default(),
+            watched: Mutex::new(Watched::new(watch)),
+            schema,
+            relation,
+            geometry,
+            expressions,
         }
     }
 
     /// Id, geometry and fields of the rows that meet a condition.
     pub(super) fn select(&self, condition: &str) -> String {
         let Self { key, geometry, relation, .. } = self;
-        let columns = [key.clone(), geometry.clone()].into_iter().chain(self.expressions.iter().cloned());
+        let columns =
+            [key.as_str(), geometry.expression()].into_iter().chain(self.expressions.iter().map(String::as_str));
         format!("SELECT {} FROM {relation} {condition}", columns.collect::<Vec<_>>().join(", "))
+    }
+
+    /// Schema and name of the table, unquoted.
+    pub(super) fn schema_and_name(&self) -> (String, String) {
+        let own = ("onemap", self.schema.id.as_str());
+        let (schema, name) = self.foreign.as_ref().and_then(|foreign| foreign.table.split_once('.')).unwrap_or(own);
+        (schema.to_owned(), name.to_owned())
+    }
+
+    /// A state that a panic interrupted is whole: each of its parts is replaced at once.
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        self.lock().watch
+    }
+
+    pub(super) fn set_watch(&self, watch: Watch) {
+        self.lock().watch = watch;
+    }
+
+    /// Remembers the structure of the table and tells whether it was another one before.
+    pub(super) fn has_new_structure(&self, structure: &str) -> bool {
+        let before = self.lock().structure.replace(structure.to_owned());
+        before.is_some_and(|before| before != structure)
+    }
+
+    /// Whether the rows are to be read again and compared.
+    pub(super) fn is_due(&self) -> bool {
+        let every = self.foreign.as_ref().map_or(Duration::MAX, |table| table.refresh);
+        let watched = self.lock();
+        watched.watch == Watch::Compare && watched.seen.as_ref().is_none_or(|(last, _)| last.elapsed() >= every)
+    }
+
+    /// Which rows of a reading changed since the last one that succeeded, and which are gone. Nothing is remembered:
+    /// the reading may still fail.
+    pub(super) fn differences(&self, features: Vec<Feature>, now: &Fingerprints) -> Vec<(FeatureId, Option<Feature>)> {
+        let watched = self.lock();
+        let nothing = Fingerprints::new();
+        let before = watched.seen.as_ref().map_or(&nothing, |(_, before)| before);
+        let gone = before.keys().filter(|id| !now.contains_key(*id)).map(|id| (id.clone(), None));
+        let changed = features.into_iter().filter(|feature| before.get(&feature.id) != now.get(&feature.id));
+        changed.map(|feature| (feature.id.clone(), Some(feature))).chain(gone).collect()
+    }
+
+    /// Remembers the rows of a reading that succeeded.
+    pub(super) fn remember(&self, now: Fingerprints) {
+        self.lock().seen = Some((Instant::now(), now));
     }
 }
 
-/// How a change is noticed.
-pub(super) enum Watch {
-    /// Triggers write the change log.
-    Log,
-    /// The rows are compared with those of the last reading.
-    Compare(Comparison),
+impl GeometryExpression {
+    pub(super) fn new(fast: String, tolerant: Option<String>) -> Self {
+        Self { fast, tolerant, is_tolerant: AtomicBool::new(false) }
+    }
+
+    fn expression(&self) -> &str {
+        match &self.tolerant {
+            Some(tolerant) if self.is_tolerant.load(Ordering::Relaxed) => tolerant,
+            _ => &self.fast,
+        }
+    }
+
+    /// From now on a row that cannot be transformed does not stop the others. Tells whether that is new.
+    pub(super) fn tolerate(&self) -> bool {
+        self.tolerant.is_some() && !self.is_tolerant.swap(true, Ordering::Relaxed)
+    }
 }
 
-/// What was seen of rows that nobody logs.
-pub(super) struct Comparison {
-    every: Duration,
-    seen: Mutex<(Option<Instant>, HashMap<FeatureId, u64>)>,
+impl Watched {
+    fn new(watch: Watch) -> Self {
+        Self { watch, structure: None, seen: None }
+    }
 }
 
 impl Watch {
-    pub(super) fn compared(every: Duration) -> Self {
-        Self::Compare(Comparison { every, seen: Mutex::new((None, HashMap::new())) })
-    }
-
-    pub(super) fn describe(&self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         match self {
             Self::Log => "triggers",
-            Self::Compare(_) => "reading it again",
+            Self::Compare => "reading it again",
         }
-    }
-}
-
-impl Comparison {
-    /// Whether the rows are to be read again.
-    pub(super) fn is_due(&self) -> bool {
-        self.seen.lock().is_ok_and(|seen| seen.0.is_none_or(|last| last.elapsed() >= self.every))
-    }
-
-    /// Remembers the rows of a reading and answers which of them changed, and which are gone.
-    pub(super) fn differences(&self, features: Vec<Feature>) -> Vec<(FeatureId, Option<Feature>)> {
-        let Ok(mut seen) = self.seen.lock() else { return Vec::new() };
-        let mut before = std::mem::take(&mut seen.1);
-        let mut changes = Vec::new();
-        for feature in features {
-            let now = fingerprint(&feature);
-            if before.remove(&feature.id) != Some(now) {
-                changes.push((feature.id.clone(), Some(feature.clone())));
-            }
-            seen.1.insert(feature.id, now);
-        }
-        changes.extend(before.into_keys().map(|id| (id, None)));
-        seen.0 = Some(Instant::now());
-        changes
     }
 }
 
 /// Tells one state of a feature from another within one run.
-fn fingerprint(feature: &Feature) -> u64 {
+pub(super) fn fingerprint(feature: &Feature) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{feature:?}").hash(&mut hasher);
     hasher.finish()

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema};
 
-/// Statements that create a layer's table, its index, its comments and its triggers.
-pub(super) fn create(layer: &LayerSchema) -> String {
+/// Statements that create a layer's table, its index, its comments and its triggers; `gis` is the quoted schema of
+/// PostGIS.
+pub(super) fn create(layer: &LayerSchema, gis: &str) -> String {
     let table = name(layer);
     let mut sql = format!(
-        "CREATE TABLE {table} (id text PRIMARY KEY CHECK (id <> '' AND length(id) <= 200), geom geometry({}, 4326)",
+        "CREATE TABLE {table} (id text PRIMARY KEY CHECK (id <> '' AND length(id) <= 200), geom {gis}.geometry({}, 4326)",
         geometry_type(layer.geometry)
     );
     for field in &layer.fields {

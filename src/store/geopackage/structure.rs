@@ -1,0 +1,85 @@
+//! What the tables of a file are: whether they are there, have our triggers, and in which reference system they are.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnection;
+
+use crate::geodesy::reference::CrsTransform;
+use crate::model::LayerSchema;
+use crate::store::StoreError;
+
+/// How the coordinates of a layer become longitude, latitude; nothing where they are that already.
+pub(super) type Transform = Option<Arc<CrsTransform>>;
+
+/// The tables as they were when they were last looked at.
+#[derive(Debug, Default)]
+pub(super) struct Structure {
+    /// Counted up by SQLite whenever a table or trigger changes.
+    version: Option<i64>,
+    /// For each layer the statements that made its table and its triggers; empty when it is not there.
+    layers: Vec<String>,
+}
+
+impl Structure {
+    /// Looks at the tables. Answers which layers have other tables or triggers than before.
+    pub(super) async fn look(
+        &mut self,
+        connection: &mut SqliteConnection,
+        schemas: &[LayerSchema],
+    ) -> Result<Vec<usize>, sqlx::Error> {
+        const LAYER: &str = "SELECT coalesce(group_concat(sql, ';'), '') FROM \
+            (SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('table', 'view', 'trigger') ORDER BY name)";
+        let version: i64 = sqlx::query_scalar("PRAGMA schema_version").fetch_one(&mut *connection).await?;
+        if self.version == Some(version) {
+            return Ok(Vec::new());
+        }
+        let mut layers = Vec::with_capacity(schemas.len());
+        for schema in schemas {
+            layers.push(sqlx::query_scalar(LAYER).bind(&schema.id).fetch_one(&mut *connection).await?);
+        }
+        let before = std::mem::replace(self, Self { version: Some(version), layers });
+        let is_other = |at: &usize| before.layers.get(*at).is_some_and(|before| *before != self.layers[*at]);
+        Ok((0..schemas.len()).filter(is_other).collect())
+    }
+
+    /// Whether the table of a layer is there.
+    pub(super) fn has(&self, layer: usize) -> bool {
+        self.layers.get(layer).is_some_and(|sql| !sql.is_empty())
+    }
+}
+
+/// The transformation of a layer, from the reference system that the file names.
+///
+/// # Errors
+/// [`StoreError::UnsupportedCrs`] when the system is not known here.
+pub(super) async fn transform(
+    connection: &mut SqliteConnection,
+    layer: &LayerSchema,
+    failed: impl Fn(sqlx::Error) -> StoreError,
+) -> Result<Transform, StoreError> {
+    const SYSTEM: &str = "\
+        SELECT columns.srs_id, coalesce(organization, ''), coalesce(organization_coordsys_id, 0) \
+        FROM gpkg_geometry_columns AS columns LEFT JOIN gpkg_spatial_ref_sys USING (srs_id) WHERE table_name = ?";
+    let found: Option<(i64, String, i64)> =
+        sqlx::query_as(SYSTEM).bind(&layer.id).fetch_optional(connection).await.map_err(failed)?;
+    let Some((srs_id, organization, code)) = found else { return Ok(None) };
+    // Undefined systems are taken as longitude, latitude.
+    if matches!(srs_id, -1 | 0 | 4326) {
+        return Ok(None);
+    }
+    let name = format!("{}:{code}", organization.to_ascii_uppercase());
+    let reference = CrsTransform::named(&name).map_err(|error| StoreError::UnsupportedCrs {
+        layer: layer.id.clone(),
+        crs: name.clone(),
+        reason: error.to_string(),
+    })?;
+    if reference.is_crs84() {
+        return Ok(None);
+    }
+    tracing::warn!(
+        layer = layer.id,
+        crs = name,
+        "the layer is in another reference system: it is transformed to WGS 84 and cannot be edited here"
+    );
+    Ok(Some(Arc::new(reference)))
+}

@@ -1,0 +1,132 @@
+//! Whether a layer of a store can be read: what it lacks, since when, and when it is tried again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::read_warnings::{ReadWarningCount, ReadWarnings};
+use crate::model::FeatureId;
+
+/// Pause before an unavailable layer is read again; doubled after each failure.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
+
+/// How well a layer can be read now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerStatus {
+    /// Values that are stored but cannot be read, and rows that are left out.
+    pub read_warnings: u64,
+    /// The layer cannot be read: the time since its last state was known to equal the store.
+    pub unavailable_for: Option<Duration>,
+}
+
+/// What became of a layer in a reading; recorded once the whole reading has succeeded.
+pub(super) enum ReadOutcome<'a> {
+    /// All of its rows were read.
+    All(ReadWarnings<'a>),
+    /// Rows of these ids were read.
+    Rows(Vec<FeatureId>, ReadWarnings<'a>),
+    /// It cannot be read.
+    Failed(String),
+}
+
+/// The state of one layer, shared by whoever reads it and whoever reports it.
+#[derive(Debug, Default)]
+pub(super) struct LayerState(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    warnings: ReadWarningCount,
+    confirmed: Option<Instant>,
+    unavailable: Option<Unavailable>,
+    /// Everything is to be read again, although the layer is available.
+    is_outdated: bool,
+}
+
+#[derive(Debug)]
+struct Unavailable {
+    since: Instant,
+    retry_at: Instant,
+    pause: Duration,
+    reason: String,
+}
+
+impl LayerState {
+    /// Every assignment leaves a whole state behind, so one that a panic interrupted is used as it is.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self) -> LayerStatus {
+        let state = self.lock();
+        LayerStatus {
+            read_warnings: state.warnings.total(),
+            unavailable_for: state.unavailable.as_ref().map(|unavailable| unavailable.since.elapsed()),
+        }
+    }
+
+    pub(super) fn is_unavailable(&self) -> bool {
+        self.lock().unavailable.is_some()
+    }
+
+    /// Whether all rows are to be read: the layer became unavailable and it is time to try again, or more of it
+    /// changed than the change log tells.
+    pub(super) fn needs_reload(&self) -> bool {
+        let state = self.lock();
+        state.unavailable.as_ref().map_or(state.is_outdated, |unavailable| Instant::now() >= unavailable.retry_at)
+    }
+
+    /// All rows are to be read with the next changes, at once even if the layer is unavailable.
+    pub(super) fn outdate(&self) {
+        let mut state = self.lock();
+        state.is_outdated = true;
+        if let Some(unavailable) = &mut state.unavailable {
+            unavailable.retry_at = Instant::now();
+        }
+    }
+
+    /// Takes note of a reading.
+    pub(super) fn record(&self, layer: &str, outcome: ReadOutcome<'_>) {
+        match outcome {
+            ReadOutcome::All(warnings) => self.read_all(layer, warnings),
+            ReadOutcome::Rows(ids, warnings) => self.lock().warnings.update(&ids, warnings),
+            ReadOutcome::Failed(reason) => self.fail(layer, reason),
+        }
+    }
+
+    fn read_all(&self, layer: &str, warnings: ReadWarnings<'_>) {
+        let mut state = self.lock();
+        state.warnings.replace(warnings);
+        state.confirmed = Some(Instant::now());
+        state.is_outdated = false;
+        if let Some(unavailable) = state.unavailable.take() {
+            tracing::info!(layer, seconds = unavailable.since.elapsed().as_secs(), "the layer is available again");
+        }
+    }
+
+    /// Nothing else happened to the layer until now.
+    pub(super) fn confirm(&self) {
+        let mut state = self.lock();
+        if state.unavailable.is_none() {
+            state.confirmed = Some(Instant::now());
+        }
+    }
+
+    /// The layer could not be read: its last state stays on the map.
+    fn fail(&self, layer: &str, reason: String) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let since = state.confirmed.unwrap_or(now);
+        let (since, pause, known) = match state.unavailable.take() {
+            Some(before) => (before.since, (before.pause * 2).min(LONGEST_RETRY), before.reason == reason),
+            None => (since, FIRST_RETRY, false),
+        };
+        if !known {
+            tracing::warn!(
+                layer,
+                reason,
+                "the layer cannot be read and is unavailable; its last state stays on the map, all others go on"
+            );
+        }
+        state.unavailable = Some(Unavailable { since, retry_at: now + pause, pause, reason });
+    }
+}

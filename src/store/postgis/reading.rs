@@ -1,0 +1,319 @@
+//! Reads layers and their changes within one transaction. A layer that cannot be read is left out and marked
+//! unavailable; all others are read.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use super::decode::read_feature;
+use super::follow_connection::answered;
+use super::source::{Fingerprints, Source, Watch, fingerprint};
+use super::sql::{query, query_as, query_scalar};
+use super::{PostGis, triggers};
+use crate::model::{Feature, FeatureId};
+use crate::store::layer_state::ReadOutcome;
+use crate::store::read_warnings::ReadWarnings;
+use crate::store::{Change, LayerContents, LogPosition, Sink};
+
+/// What a reading found, to be remembered once its transaction has succeeded.
+pub(super) struct Found<'s> {
+    pub(super) end: LogPosition,
+    pub(super) changes: Vec<Change>,
+    pub(super) reloaded: Vec<LayerContents>,
+    outcomes: Vec<(&'s Source, Fingerprints, ReadOutcome<'s>)>,
+}
+
+impl<'s> Found<'s> {
+    fn at(end: LogPosition) -> Self {
+        Self { end, changes: Vec::new(), reloaded: Vec::new(), outcomes: Vec::new() }
+    }
+
+    fn note(&mut self, source: &'s Source, outcome: ReadOutcome<'s>) {
+        self.outcomes.push((source, Fingerprints::new(), outcome));
+    }
+
+    /// Takes note of the outcomes; call it after the transaction has succeeded.
+    pub(super) fn remember(&mut self) {
+        for (source, seen, outcome) in self.outcomes.drain(..) {
+            if matches!(outcome, ReadOutcome::All(_)) && source.watch() == Watch::Compare {
+                source.remember(seen);
+            }
+            source.state.record(&source.schema.id, outcome);
+        }
+    }
+}
+
+impl PostGis {
+    /// Reads everything.
+    pub(super) async fn read_layers<'s>(
+        &'s self,
+        moment: &mut PgConnection,
+        sink: Sink<'_>,
+    ) -> Result<Found<'s>, sqlx::Error> {
+        let mut found = Found::at(answered(log_end(moment)).await?);
+        let structures = answered(triggers::structures(moment, &self.sources)).await?;
+        for ((at, source), structure) in self.sources.iter().enumerate().zip(structures) {
+            source.has_new_structure(&structure);
+            if source.foreign.is_none() {
+                // Without a copy of the whole layer in between; once rows are out, its failure is everybody's.
+                let mut warnings = ReadWarnings::new(&source.schema);
+                let mut count = 0_usize;
+                let mut take = |feature| {
+                    count += 1;
+                    sink(at, feature);
+                };
+                let read = in_savepoint(moment, async |moment| {
+                    read_rows(moment, source, "", &[], &mut warnings, &mut take).await
+                });
+                match read.await? {
+                    Ok(()) => found.note(source, ReadOutcome::All(warnings)),
+                    Err(error) if count > 0 => return Err(error),
+                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                }
+                continue;
+            }
+            match read_whole(moment, source).await? {
+                Ok(Whole { features, fingerprints, warnings }) => {
+                    for feature in features {
+                        sink(at, feature);
+                    }
+                    found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
+                }
+                Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads what happened after a position; `None` when the log does not tell. With `isolated`, a layer that cannot
+    /// be read does not stop the others; without it, the transaction is quicker.
+    pub(super) async fn read_changes<'s>(
+        &'s self,
+        moment: &mut PgConnection,
+        position: &LogPosition,
+        isolated: bool,
+    ) -> Result<Option<Found<'s>>, sqlx::Error> {
+        let Some(before) = &position.seen else { return Ok(None) };
+        let end = answered(log_end(moment)).await?;
+        if end.newest < position.newest
+            || end.history != position.history
+            || answered(entry_at(moment, position.newest)).await? != position.entry
+            || answered(is_cut(moment, before)).await?
+        {
+            // Too old, or another log: the database was replaced or set back.
+            return Ok(None);
+        }
+        let touched = answered(touched_since(moment, before)).await?;
+        let mut found = Found::at(end);
+        for (at, source) in self.sources.iter().enumerate() {
+            let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
+            let touched: Option<Vec<&str>> = touched.collect();
+            let is_logged = source.watch() == Watch::Log;
+            if source.state.needs_reload() || (touched.is_none() && is_logged && !source.state.is_unavailable()) {
+                match read_whole(moment, source).await? {
+                    Ok(Whole { features, fingerprints, warnings }) => {
+                        found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
+                        found.reloaded.push(LayerContents { layer: at, features });
+                    }
+                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                }
+            } else if source.state.is_unavailable() {
+                // What happens meanwhile is found when everything is read.
+            } else if source.is_due() {
+                match read_whole(moment, source).await? {
+                    Ok(Whole { features, fingerprints, warnings }) => {
+                        let differences = source.differences(features, &fingerprints).into_iter();
+                        found.changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
+                        found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
+                    }
+                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                }
+            } else if let Some(ids) = touched.filter(|ids| is_logged && !ids.is_empty()) {
+                self.read_touched(moment, at, &ids, isolated, &mut found).await?;
+            }
+        }
+        Ok(Some(found))
+    }
+
+    async fn read_touched<'s>(
+        &'s self,
+        moment: &mut PgConnection,
+        at: usize,
+        ids: &[&str],
+        isolated: bool,
+        found: &mut Found<'s>,
+    ) -> Result<(), sqlx::Error> {
+        let source = &self.sources[at];
+        let mut warnings = ReadWarnings::new(&source.schema);
+        let mut now: BTreeMap<FeatureId, Feature> = BTreeMap::new();
+        let mut take = |feature: Feature| {
+            now.insert(feature.id.clone(), feature);
+        };
+        let condition = format!("WHERE {} = ANY($1)", source.key);
+        if isolated {
+            let read = async |moment: &mut PgConnection| {
+                read_rows(moment, source, &condition, ids, &mut warnings, &mut take).await
+            };
+            if let Err(error) = in_savepoint(moment, read).await? {
+                if source.geometry.tolerate() {
+                    // All rows are read next, with the expression that leaves out a single geometry.
+                    source.state.outdate();
+                } else {
+                    found.note(source, ReadOutcome::Failed(error.to_string()));
+                }
+                return Ok(());
+            }
+        } else {
+            read_rows(moment, source, &condition, ids, &mut warnings, &mut take).await?;
+        }
+        let ids: Vec<FeatureId> = ids.iter().filter_map(|id| FeatureId::new(id).ok()).collect();
+        found.changes.extend(ids.iter().map(|id| Change { layer: at, now: now.remove(id), id: id.clone() }));
+        found.note(source, ReadOutcome::Rows(ids, warnings));
+        Ok(())
+    }
+}
+
+/// All rows of a layer.
+struct Whole<'s> {
+    features: Vec<Feature>,
+    /// Empty where triggers tell of changes.
+    fingerprints: Fingerprints,
+    warnings: ReadWarnings<'s>,
+}
+
+/// Reads all rows of a layer. The inner error is the layer's alone.
+async fn read_whole<'s>(
+    moment: &mut PgConnection,
+    source: &'s Source,
+) -> Result<Result<Whole<'s>, sqlx::Error>, sqlx::Error> {
+    loop {
+        let mut warnings = ReadWarnings::new(&source.schema);
+        let mut features = Vec::new();
+        let mut take = |feature| features.push(feature);
+        let read = async |moment: &mut PgConnection| read_rows(moment, source, "", &[], &mut warnings, &mut take).await;
+        match in_savepoint(moment, read).await? {
+            Ok(()) if source.watch() == Watch::Log => {
+                return Ok(Ok(Whole { features, fingerprints: Fingerprints::new(), warnings }));
+            }
+            Ok(()) => {
+                let (features, fingerprints) = distinct(features, &mut warnings);
+                return Ok(Ok(Whole { features, fingerprints, warnings }));
+            }
+            // One row may be the reason: read again, row by row.
+            Err(_) if source.geometry.tolerate() => {}
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+/// One feature for each id. Of rows that share an id the one with the least fingerprint stays, so that every reading
+/// chooses the same.
+fn distinct(features: Vec<Feature>, warnings: &mut ReadWarnings<'_>) -> (Vec<Feature>, Fingerprints) {
+    let mut fingerprints = Fingerprints::with_capacity(features.len());
+    for feature in &features {
+        let own = fingerprint(feature);
+        let least = fingerprints.entry(feature.id.clone()).or_insert(own);
+        *least = own.min(*least);
+    }
+    if fingerprints.len() == features.len() {
+        return (features, fingerprints);
+    }
+    let mut kept = std::collections::HashSet::with_capacity(fingerprints.len());
+    let mut is_kept = |feature: &Feature| {
+        let is_least = fingerprints.get(&feature.id) == Some(&fingerprint(feature));
+        let is_kept = is_least && kept.insert(feature.id.clone());
+        if !is_kept {
+            warnings.row(feature.id.as_str(), "another row has the same key");
+        }
+        is_kept
+    };
+    let features = features.into_iter().filter(|feature| is_kept(feature)).collect();
+    (features, fingerprints)
+}
+
+/// Does something that may fail without the transaction: the inner error is what the database refused.
+async fn in_savepoint<T>(
+    moment: &mut PgConnection,
+    read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<Result<T, sqlx::Error>, sqlx::Error> {
+    answered(sqlx::raw_sql("SAVEPOINT layer").execute(&mut *moment)).await?;
+    let (result, end) = match read(&mut *moment).await {
+        Ok(value) => (Ok(value), "RELEASE SAVEPOINT layer"),
+        Err(error) if is_of_statement(&error) => (Err(error), "ROLLBACK TO SAVEPOINT layer; RELEASE SAVEPOINT layer"),
+        Err(error) => return Err(error),
+    };
+    answered(sqlx::raw_sql(end).execute(&mut *moment)).await?;
+    Ok(result)
+}
+
+/// Whether the database refused a statement, and the connection goes on: not a lost connection (class 08), lack of
+/// resources (53), a shutdown (57P) or a lost transaction (40).
+pub(super) fn is_of_statement(error: &sqlx::Error) -> bool {
+    let Some(code) = error.as_database_error().map(|error| error.code().unwrap_or_default()) else { return false };
+    !["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
+}
+
+/// Rows that meet a condition, which may name ids as `$1`.
+pub(super) async fn read_rows(
+    connection: &mut PgConnection,
+    source: &Source,
+    condition: &str,
+    ids: &[&str],
+    warnings: &mut ReadWarnings<'_>,
+    take: &mut (dyn FnMut(Feature) + Send),
+) -> Result<(), sqlx::Error> {
+    let mut statement = query(AssertSqlSafe(source.select(condition)));
+    if !ids.is_empty() {
+        statement = statement.bind(ids);
+    }
+    let mut rows = statement.fetch(connection);
+    while let Some(row) = answered(rows.try_next()).await? {
+        if let Some(feature) = read_feature(&row, &source.schema, warnings) {
+            take(feature);
+        }
+    }
+    Ok(())
+}
+
+/// Where the log ends at this moment. Transactions are numbered within one history of one database: after a standby
+/// took over, or a backup was put back, the same numbers mean something else.
+async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
+    const SQL: &str = "\
+        SELECT coalesce(max(position), 0), pg_current_snapshot()::text, concat_ws('/', \
+          (SELECT system_identifier FROM pg_control_system()), \
+          (SELECT oid FROM pg_database WHERE datname = current_database()), \
+          CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END) \
+        FROM onemap.changes";
+    let (newest, seen, history) = query_as(SQL).fetch_one(&mut *connection).await?;
+    let entry = entry_at(connection, newest).await?;
+    Ok(LogPosition { newest, seen: Some(seen), history: Some(history), entry })
+}
+
+/// What the log says at a position: another entry under the same number means that the log was set back.
+async fn entry_at(connection: &mut PgConnection, position: i64) -> Result<Option<String>, sqlx::Error> {
+    const SQL: &str = "\
+        SELECT concat_ws('/', transaction, extract(epoch FROM changed_at), layer, id) \
+        FROM onemap.changes WHERE position = $1";
+    query_scalar(SQL).bind(position).fetch_optional(connection).await
+}
+
+/// Whether entries that a reader at this snapshot has not seen were removed.
+async fn is_cut(connection: &mut PgConnection, before: &str) -> Result<bool, sqlx::Error> {
+    const SQL: &str = "SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed";
+    let is_cut: Option<bool> = query_scalar(SQL).bind(before).fetch_optional(connection).await?;
+    Ok(is_cut == Some(true))
+}
+
+/// Layers and ids that changed since a snapshot; without an id, all of the layer may have changed.
+async fn touched_since(
+    connection: &mut PgConnection,
+    before: &str,
+) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
+    const SQL: &str = "\
+        SELECT DISTINCT layer, id FROM onemap.changes \
+        WHERE transaction >= pg_snapshot_xmin($1::pg_snapshot) \
+          AND NOT pg_visible_in_snapshot(transaction, $1::pg_snapshot) ORDER BY layer, id";
+    query_as(SQL).bind(before).fetch_all(connection).await
+}

@@ -1,0 +1,203 @@
+//! A value, a row or a layer that cannot be read stops nothing else: it is unknown, left out or unavailable, and told.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::database::{fresh_database, psql};
+use crate::support::{Folder, Server, await_that, foreign};
+
+fn health(server: &Server) -> Json {
+    server.get("/health/ready").json()
+}
+
+fn warnings(server: &Server, layer: &str) -> Json {
+    health(server)["read_warnings"][layer].clone()
+}
+
+fn properties(server: &Server, layer: &str, id: &str) -> Json {
+    server.get(&format!("/ogc/collections/{layer}/items/{id}")).json()["properties"].clone()
+}
+
+/// A table with a good row and, in other rows, one value that does not fit in each column.
+const ODD: &str = "
+    CREATE TABLE public.odd (gid serial PRIMARY KEY, day date, local timestamp, instant timestamptz, amount numeric,
+      ratio float8, tags text[], document json, whole jsonb, place geometry(Point, 4549));
+    INSERT INTO public.odd (day, local, instant, amount, ratio, tags, document, whole, place) VALUES
+      ('2026-05-01', '2026-05-01 08:00', '2026-05-01 00:00Z', 1.5, 2.5, '{a,b}', '{\"a\": 1}', '[1]',
+       ST_Transform('SRID=4326;POINT(118.8 26.2)'::geometry, 4549));
+    INSERT INTO public.odd (day) VALUES ('infinity'), ('12000-01-01'), ('4713-01-01 BC');
+    INSERT INTO public.odd (local) VALUES ('-infinity'), ('4713-01-01 00:00 BC'), ('294276-12-31 23:59:59');
+    INSERT INTO public.odd (instant) VALUES ('infinity'), ('-infinity'), ('294276-12-31 23:59:59Z');
+    INSERT INTO public.odd (amount) VALUES ('1e400'), ('NaN'), ('Infinity');
+    INSERT INTO public.odd (ratio) VALUES ('NaN'), ('-Infinity');
+    INSERT INTO public.odd (tags) VALUES (ARRAY['a', NULL]), ('{{a,b},{c,d}}');
+    INSERT INTO public.odd (document) VALUES ('{\"a\": \"\\u0000\"}'), ('1e999');
+    INSERT INTO public.odd (place) VALUES (ST_SetSRID(ST_Point(1e30, 1e30), 4549)),
+      (ST_SetSRID(ST_Point('NaN', 0), 4549));
+    CREATE TABLE public.base (gid serial PRIMARY KEY, code text, geom geometry(Point, 4326));
+    INSERT INTO public.base (code) VALUES ('x'), (NULL), (''), ('twice'), ('twice');
+    CREATE VIEW public.keys AS SELECT code, gid, geom FROM public.base;
+";
+
+const ODD_LAYERS: &str = "
+[[layer]]
+table = \"public.odd\"
+[[layer]]
+table = \"public.keys\"
+key = \"code\"
+refresh_s = 1
+";
+
+#[test]
+fn a_value_that_the_database_holds_and_the_map_cannot_is_unknown_and_counted() {
+    let url = fresh_database();
+    psql(&url, ODD);
+    let folder = Folder::new();
+    folder.write("onemap.toml", ODD_LAYERS);
+    let server = Server::start(&folder, &["--store", &url]);
+    let good = properties(&server, "odd", "1");
+    let expected = json!({"day": "2026-05-01", "local": "2026-05-01T00:00:00.000Z", "instant": "2026-05-01T00:00:00.000Z",
+        "amount": 1.5, "ratio": 2.5, "tags": ["a", "b"], "document": {"a": 1}, "whole": [1]});
+    assert_eq!(good, expected);
+    let places: Vec<Json> = ["1", "20", "21"]
+        .map(|id| server.get(&format!("/ogc/collections/odd/items/{id}")).json()["geometry"]["coordinates"][0].clone())
+        .to_vec();
+    assert!((places[0].as_f64().expect("a longitude") - 118.8).abs() < 1e-8, "{places:?}");
+    assert_eq!(places[1..], [Json::Null, Json::Null]);
+    for (column, ids) in [
+        ("day", vec![2, 3, 4]),
+        ("local", vec![5, 6, 7]),
+        ("instant", vec![8, 9, 10]),
+        ("amount", vec![11, 12, 13]),
+        ("ratio", vec![14, 15]),
+    ] {
+        for id in ids {
+            let found = properties(&server, "odd", &id.to_string());
+            let known = column == "day" && found[column] == "-4712-01-01";
+            assert!(found[column].is_null() || known, "{id} {column}: {found}");
+        }
+    }
+    assert_eq!(properties(&server, "odd", "16")["tags"], json!(["a"]));
+    assert!(warnings(&server, "odd").as_u64().expect("a number") >= 18, "{}", health(&server));
+    // Of the rows of the view, one has no key, one an empty key, and two the same key.
+    assert_eq!(server.get("/ogc/collections/keys/items").json()["numberMatched"], 2);
+    assert_eq!(warnings(&server, "keys"), 3);
+
+    // The same in our own tables, while the server runs.
+    psql(&url, "UPDATE onemap.warnings SET expires_at = 'infinity' WHERE id = (SELECT min(id) FROM onemap.warnings)");
+    psql(&url, "UPDATE onemap.teams SET skills = ARRAY['medical', NULL] WHERE id = (SELECT min(id) FROM onemap.teams)");
+    await_that("both are told", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
+    assert_eq!(server.get("/health/ready").status, 200);
+    let warning = psql(&url, "SELECT min(id) FROM onemap.warnings").trim().to_owned();
+    assert_eq!(properties(&server, "warnings", &warning)["expires_at"], Json::Null);
+    psql(&url, "UPDATE public.odd SET ratio = 1 WHERE gid = 14");
+    await_that("changes of the other rows", || properties(&server, "odd", "14")["ratio"] == 1.0);
+    drop(server);
+
+    let again = Server::start(&folder, &["--store", &url]);
+    assert_eq!(warnings(&again, "warnings"), 1);
+    psql(&url, "UPDATE onemap.warnings SET expires_at = now()");
+    await_that("the value is mended", || warnings(&again, "warnings").is_null());
+    assert_ne!(properties(&again, "warnings", &warning)["expires_at"], Json::Null);
+}
+
+/// Changes a GeoPackage as another program does.
+fn sqlite(folder: &Folder, program: &str) {
+    let path = folder.file("onemap.gpkg").display().to_string();
+    let program = format!(
+        "import sqlite3, struct, sys\n\
+         c = sqlite3.connect(sys.argv[1], timeout=10)\n\
+         d = lambda *n: struct.pack('<%dd' % len(n), *n)\n\
+         h = b'GP\\0\\x01' + struct.pack('<i', 4326)\n\
+         put = lambda i, b: c.execute(\"INSERT OR REPLACE INTO incidents (id, name, geom) VALUES (?, 'x', ?)\", (i, b))\n\
+         {program}\nc.commit()"
+    );
+    foreign("python3", &["-c", &program, &path]);
+}
+
+#[test]
+fn a_geopackage_with_odd_bytes_is_read_as_far_as_it_goes() {
+    let (folder, server) = Server::of_sample();
+    sqlite(
+        &folder,
+        "put('BIG', h + b'\\0' + struct.pack('>I2d', 1, 118.8, 26.2))\n\
+         put('MIXED', h + b'\\x01' + struct.pack('<II', 4, 1) + b'\\0' + struct.pack('>I2d', 1, 118.8, 26.2))\n\
+         put('CURVE', h + b'\\x01' + struct.pack('<II', 8, 3) + d(118.8, 26.2, 118.85, 26.25, 118.9, 26.2))\n\
+         put('DEEP', h + (b'\\x01' + struct.pack('<II', 7, 1)) * 8000 + b'\\x01' + struct.pack('<I', 1) + d(1, 2))\n\
+         put('SHORT', h + b'\\x01' + struct.pack('<II', 2, 4000000000))\n\
+         put('BYTES', b'GP')\n\
+         c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT) WHERE id = 'SH-0001'\", ('避灾点'.encode('gbk'),))",
+    );
+    await_that("what cannot be read is told", || {
+        warnings(&server, "incidents") == 3 && warnings(&server, "shelters") == 1
+    });
+    assert_eq!(server.get("/health/ready").status, 200);
+    let geometry = |id: &str| server.get(&format!("/ogc/collections/incidents/items/{id}")).json()["geometry"].clone();
+    let point = json!({"type": "Point", "coordinates": [118.8, 26.2]});
+    assert_eq!((geometry("BIG"), geometry("MIXED")), (point.clone(), point));
+    assert_eq!(geometry("DEEP"), Json::Null);
+    let curve = geometry("CURVE");
+    assert!(curve["coordinates"].as_array().is_some_and(|line| line.len() >= 65), "{curve}");
+    assert_eq!(properties(&server, "shelters", "SH-0001")["name"], Json::Null);
+
+    // A table that another program drops: its layer stays as it was.
+    let hazards = server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"].clone();
+    sqlite(&folder, "c.execute('ALTER TABLE hazards RENAME TO away')");
+    await_that("the layer is unavailable", || health(&server)["unavailable"]["hazards"]["age_s"].is_u64());
+    sqlite(&folder, "c.execute(\"UPDATE shelters SET name = 'new' WHERE id = 'SH-0001'\")");
+    await_that("others go on", || properties(&server, "shelters", "SH-0001")["name"] == "new");
+    assert_eq!(server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"], hazards);
+    sqlite(&folder, "c.execute('ALTER TABLE away RENAME TO hazards')");
+    await_that("it is back", || health(&server)["unavailable"] == json!({}));
+    sqlite(&folder, "c.execute(\"DELETE FROM hazards\")");
+    let count = || server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"].clone();
+    await_that("its changes are seen again", || count() == 0);
+}
+
+#[test]
+fn a_geopackage_in_another_reference_system_is_transformed_and_only_read() {
+    let (folder, server) = Server::of_sample();
+    let before = server.get("/ogc/collections/hazards/items?limit=1000").json();
+    drop(server);
+    let path = folder.file("onemap.gpkg").display().to_string();
+    let survey = folder.file("survey.gpkg").display().to_string();
+    foreign("ogr2ogr", &["-f", "GPKG", &survey, &path, "shelters", "hazards", "-t_srs", "EPSG:4549"]);
+    let server = Server::start(&folder, &["--store", &survey]);
+    let after = server.get("/ogc/collections/hazards/items?limit=1000").json();
+    assert_eq!(after["numberReturned"], before["numberReturned"]);
+    for (was, is) in
+        before["features"].as_array().expect("features").iter().zip(after["features"].as_array().expect("features"))
+    {
+        assert_eq!(was["id"], is["id"]);
+        for axis in 0..2 {
+            let of = |feature: &Json| feature["geometry"]["coordinates"][axis].as_f64().expect("a coordinate");
+            assert!((of(was) - of(is)).abs() < 1e-7, "{was} {is}");
+        }
+    }
+    drop(server);
+    let unknown = folder.file("unknown.gpkg").display().to_string();
+    foreign("ogr2ogr", &["-f", "GPKG", &unknown, &path, "hazards", "-t_srs", "EPSG:2000"]);
+    let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &unknown]);
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && log.contains("EPSG:2000") && log.contains("-t_srs"), "{log}");
+}
+
+#[test]
+fn a_text_with_nul_is_refused_by_both_stores() {
+    let (folder, file) = Server::of_sample();
+    let url = fresh_database();
+    let database = Server::start(&folder, &["--store", &url, "--token-file", "token"]);
+    for (server, token) in [(&file, "onemap.gpkg.token"), (&database, "token")] {
+        let token = std::fs::read_to_string(folder.file(token)).expect("a token");
+        let bearer = format!("Bearer {}", token.trim());
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/geo+json")];
+        for (layer, properties) in [
+            ("hazards", r#"{"name":"a\u0000b"}"#),
+            ("hazards", r#"{"related_ids":["a\u0000"]}"#),
+            ("depots", r#"{"stock":[{"name":"a\u0000","quantity":1}]}"#),
+        ] {
+            let body = format!(r#"{{"id":"N1","type":"Feature","geometry":null,"properties":{properties}}}"#);
+            let reply = server.send("POST", &format!("/ogc/collections/{layer}/items"), &headers, &body);
+            assert_eq!(reply.status, 422, "{properties}: {}", String::from_utf8_lossy(&reply.body));
+        }
+    }
+}
