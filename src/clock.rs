@@ -28,3 +28,9 @@ pub fn now_to_the_millisecond() -> UtcDateTime {
 pub fn today() -> time::Date {
     now().to_offset(time::macros::offset!(+8)).date()
 }
+
+/// A duration in seconds, to a hundredth, for people.
+#[must_use]
+pub fn rounded_s(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 100.0).round() / 100.0
+}

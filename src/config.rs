@@ -1,21 +1,26 @@
-//! The configuration file: what stands in it, checked, with the place of every mistake.
+//! The configuration file: its contents, checked; every mistake is shown with its line and a caret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::Spanned;
 
+use crate::model::Catalog;
+use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
 use crate::store::TableLayer;
 
 /// What a configuration file says.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Tables of other programs that stand on the map as layers.
     pub layers: Vec<TableLayer>,
-    /// Rings around what happened, metres, growing, by the kind of incident; others stay as they are built in.
-    pub rings_m: BTreeMap<String, Vec<f64>>,
+    /// County, layers, code lists and rings: those built in, or those of the file that `catalog` names.
+    pub catalog: Catalog,
+    /// Whether `catalog` names a file.
+    pub has_own_catalog: bool,
 }
 
 /// Why a configuration file cannot be used.
@@ -37,22 +42,26 @@ pub enum ConfigError {
         /// What is wrong and where.
         reason: String,
     },
+    /// The catalog built into the program is broken.
+    #[error("the built-in catalog: {0}")]
+    BuiltIn(CatalogError),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
+    catalog: Option<Spanned<PathBuf>>,
     #[serde(default)]
     layer: Vec<RawTable>,
     #[serde(default)]
-    rings_m: BTreeMap<String, Vec<f64>>,
+    rings_m: BTreeMap<Spanned<String>, Spanned<Vec<f64>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTable {
-    table: toml::Spanned<String>,
-    id: Option<String>,
+    table: Spanned<String>,
+    id: Option<Spanned<String>>,
     key: Option<String>,
     geometry: Option<String>,
     srid: Option<i32>,
@@ -63,8 +72,7 @@ struct RawTable {
     sensitive: Vec<String>,
     #[serde(default)]
     tile: Vec<String>,
-    #[serde(default = "default_refresh_s")]
-    refresh_s: u64,
+    refresh_s: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -74,58 +82,126 @@ struct RawLabel {
     en: String,
 }
 
-fn default_refresh_s() -> u64 {
-    10
-}
+const DEFAULT_REFRESH_S: u64 = 10;
+
+/// A mistake: the byte of the text where it is, and what is wrong.
+type Mistake = (usize, String);
 
 impl Config {
-    /// Reads a file.
+    /// What holds without a configuration file.
     ///
     /// # Errors
-    /// When it cannot be read, is not TOML, or holds something that is not known.
+    /// Only when the program was built from a broken catalog.
+    pub fn built_in() -> Result<Self, ConfigError> {
+        let catalog = Catalog::built_in().map_err(ConfigError::BuiltIn)?;
+        Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false })
+    }
+
+    /// Reads a file, and the catalog that it names.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, is not TOML or JSON, or holds something that is not known.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = read_text(path)?;
         let content = |reason: String| ConfigError::Content { path: path.to_owned(), reason };
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+        let mistake = |(offset, reason): Mistake| {
+            let (line, column) = position(&text, offset);
+            content(excerpt(&text, line, column, &reason))
+        };
         let raw: RawConfig = toml::from_str(&text).map_err(|error| content(error.to_string()))?;
         let place = |layer: &RawTable| {
-            let before = text.bytes().take(layer.table.span().start);
-            format!("{} line {}", path.display(), 1 + before.filter(|byte| *byte == b'\n').count())
+            let (line, _) = position(&text, layer.table.span().start);
+            format!("{} line {line}", path.display())
         };
         let layers = raw.layer.into_iter().map(|layer| {
             let place = place(&layer);
-            layer.checked(place).map_err(content)
+            layer.checked(place).map_err(mistake)
         });
         let layers = layers.collect::<Result<_, _>>()?;
-        for (kind, rings) in &raw.rings_m {
-            if rings.is_empty() || rings[0] <= 0.0 || !rings.is_sorted_by(|a, b| a < b) {
-                return Err(content(format!("rings_m.{kind} is not a list of growing distances above 0, in metres")));
+        let has_own_catalog = raw.catalog.is_some();
+        let mut catalog = match raw.catalog {
+            Some(named) => {
+                let file = path.parent().unwrap_or(Path::new("")).join(named.get_ref());
+                if !file.is_file() {
+                    let reason = format!("there is no file {}", file.display());
+                    return Err(mistake((named.span().start, reason)));
+                }
+                read_catalog(&file)?
             }
+            None => Catalog::built_in().map_err(ConfigError::BuiltIn)?,
+        };
+        let kinds = catalog.incident_kinds();
+        for (kind, rings) in raw.rings_m {
+            if !kinds.contains(kind.get_ref()) {
+                let reason = format!("unknown kind of incident {:?}; accepted: {}", kind.get_ref(), kinds.join(", "));
+                return Err(mistake((kind.span().start, reason)));
+            }
+            if !distances_grow(rings.get_ref()) {
+                let reason =
+                    format!("rings_m.{} is not a list of growing distances above 0, in metres", kind.get_ref());
+                return Err(mistake((rings.span().start, reason)));
+            }
+            catalog.rings_m.insert(kind.into_inner(), rings.into_inner());
         }
-        Ok(Self { layers, rings_m: raw.rings_m })
+        Ok(Self { layers, catalog, has_own_catalog })
     }
 }
 
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })
+}
+
+fn read_catalog(path: &Path) -> Result<Catalog, ConfigError> {
+    let text = read_text(path)?;
+    Catalog::parse(&text).map_err(|CatalogError { line, column, fault }| ConfigError::Content {
+        path: path.to_owned(),
+        reason: excerpt(&text, line, column, &fault.to_string()),
+    })
+}
+
+/// Line and column, from 1, of a byte of a text.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
+/// A mistake with the line that holds it and a caret below, as the TOML library shows its own.
+fn excerpt(text: &str, line: usize, column: usize, reason: &str) -> String {
+    let shown: String = text.lines().nth(line - 1).unwrap_or_default().replace('\t', " ").chars().take(200).collect();
+    let margin = " ".repeat(line.to_string().len());
+    let before = " ".repeat(column - 1);
+    format!("line {line}, column {column}: {reason}\n{margin} |\n{line} | {shown}\n{margin} | {before}^")
+}
+
 impl RawTable {
-    fn checked(self, place: String) -> Result<TableLayer, String> {
-        let table = self.table.into_inner();
-        let id = self.id.as_deref().or(table.rsplit('.').next()).unwrap_or_default();
+    fn checked(self, place: String) -> Result<TableLayer, Mistake> {
+        let table = self.table.get_ref();
+        let at = self.table.span().start;
+        if table.split('.').count() != 2 || table.split('.').any(str::is_empty) {
+            return Err((at, format!("table = {table:?} is not SCHEMA.TABLE, such as public.reservoirs")));
+        }
+        let at = self.id.as_ref().map_or(at, |id| id.span().start);
+        let id = self.id.as_ref().map(Spanned::get_ref).map(String::as_str);
+        let id = id.or(table.rsplit('.').next()).unwrap_or_default();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if id.is_empty() || !id.chars().all(plain) {
-            return Err(format!(
-                "layer of table {table:?}: {id:?} cannot be a layer's id; give one with id = \"…\" of lower-case ASCII \
-                 letters, digits and underscores"
+            return Err((
+                at,
+                format!(
+                    "layer of table {table:?}: {id:?} cannot be a layer's id; give one with id = \"…\" of lower-case \
+                     ASCII letters, digits and underscores"
+                ),
             ));
         }
-        if table.split('.').count() != 2 || table.split('.').any(str::is_empty) {
-            return Err(format!("table = {table:?} is not SCHEMA.TABLE, such as public.reservoirs"));
-        }
-        if self.refresh_s == 0 {
-            return Err(format!("layer of table {table:?}: refresh_s must be at least 1"));
+        let refresh_s = self.refresh_s.as_ref().map_or(DEFAULT_REFRESH_S, |seconds| *seconds.get_ref());
+        if refresh_s == 0 {
+            let at = self.refresh_s.map_or(at, |seconds| seconds.span().start);
+            return Err((at, format!("layer of table {table:?}: refresh_s must be at least 1")));
         }
         Ok(TableLayer {
             id: Some(id.to_owned()),
-            table,
+            table: self.table.into_inner(),
             place,
             key: self.key,
             geometry: self.geometry,
@@ -135,7 +211,7 @@ impl RawTable {
             group: self.group.unwrap_or_else(|| "base".to_owned()),
             sensitive: self.sensitive,
             tile: self.tile,
-            refresh: Duration::from_secs(self.refresh_s),
+            refresh: Duration::from_secs(refresh_s),
         })
     }
 }

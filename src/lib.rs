@@ -40,7 +40,7 @@
 //! | [`model`] | features, schemas, the catalog | geodesy | – |
 //! | [`clock`] | the time | – | – |
 //! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model | sqlx, postgis |
-//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv |
+//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin |
 //! | [`tile`] | vector tiles: made, cached | geodesy, model, snapshot | quick_cache, brotli, flate2 |

@@ -1,8 +1,7 @@
-//! Reads the command line, runs one command, prints the chain of causes, chooses the exit code.
+//! Runs one command and answers its exit code.
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 
 /// Pictures come and go in millions of small pieces; this allocator gives their memory back.
@@ -10,8 +9,5 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    onemap::commands::run(onemap::commands::Arguments::parse()).unwrap_or_else(|error| {
-        eprintln!("onemap: {error:#}");
-        ExitCode::FAILURE
-    })
+    onemap::commands::run(std::env::args_os())
 }

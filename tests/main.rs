@@ -14,6 +14,7 @@ mod audits; // places in danger, people far from help: equals PostGIS
 mod browser; // Chromium: the map draws, answers and speaks two languages
 mod commands; // the command line: what goes in, what comes out, what it says when it cannot
 mod conformance; // the OGC API by its standards and by foreign clients
+mod county; // another county, with a catalog of its own
 mod geodesy; // datums against published vectors
 mod nearest; // equals brute force with another geodesic, and PostGIS
 mod outage; // the database goes, the map stays

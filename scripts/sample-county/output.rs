@@ -30,7 +30,7 @@ pub(crate) fn in_degrees(shape: &Geometry<f64>) -> Geometry<f64> {
 /// Writes the category table and one file per layer, all or nothing; answers how large the layers are together.
 pub(crate) fn write(folder: &Path, sheets: &[Sheet]) -> Result<usize> {
     let table = categories::table();
-    let catalog = Catalog::parse(include_bytes!("../../data/catalog.json"), &table)?;
+    let catalog = Catalog::with_categories(&table)?;
     let mut files = Vec::new();
     for schema in &catalog.layers {
         let sheet = sheets

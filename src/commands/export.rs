@@ -12,7 +12,7 @@ use super::import::layer_of;
 use super::progress;
 use super::store::StoreOptions;
 use crate::exchange::{Format, flatgeobuf, geojson};
-use crate::model::{Catalog, Feature, LayerSchema, View};
+use crate::model::{Feature, LayerSchema, View};
 
 /// Write a layer to a file, complete with its sensitive fields.
 #[derive(Args)]
@@ -36,7 +36,7 @@ pub(super) struct ExportOptions {
 }
 
 pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
-    let catalog = Catalog::built_in()?;
+    let catalog = options.store.config()?.catalog;
     let schema = layer_of(&catalog, &options.layer)?;
     let format = Format::of(&options.output)?;
     let store = options.store.open_existing(&catalog).await?;

@@ -9,25 +9,34 @@ use clap::Args;
 use super::store::{Fill, StoreOptions};
 use super::{ROWS_REFUSED, progress};
 use crate::clock;
+use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::import::{Importer, Report, RowIssue, Rules};
-use crate::exchange::{self, RecordSource};
+use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
+use crate::exchange::{self, Opened, RecordSource};
 use crate::geodesy::datum::{ACCEPTED_CRS, Crs};
 use crate::model::{Catalog, Feature, LayerSchema};
 use crate::store::OnConflict;
 
+/// Rows whose columns are looked at before the first is taken.
+const LOOKED_AT_ROWS: usize = 1_000;
 /// Refused rows that are told one by one; the rest is counted.
 const SHOWN_REMARKS: usize = 50;
 
 /// Read a file into a layer: all of its rows or none.
 #[derive(Args)]
 #[command(after_help = "\
-Formats by ending: GeoJSON (.geojson, .json), one GeoJSON feature a line (.geojsonl, .ndjson), FlatGeobuf (.fgb).
+Formats by ending: GeoJSON (.geojson, .json), one GeoJSON feature a line (.geojsonl, .ndjson), FlatGeobuf (.fgb),
+tables of points (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any usual delimiter.
+
+Columns are matched by the ids and titles of the fields and by usual synonyms, and logged before anything is read;
+`onemap layers LAYER` lists the fields. --column names others; lon and lat are the coordinates of a table.
 
 Examples:
   onemap import shelters.geojson --layer shelters
   onemap import survey.geojson --layer hazards --crs EPSG:4549
-  onemap import sites.geojsonl --layer shelters --column id=共通ID --column name=施設・場所名
+  onemap import sites.geojsonl --layer shelters --column 共通ID=id --column 施設・場所名=name
   onemap import amap.geojson --layer key_places --crs gcj02 --dry-run")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ImportOptions {
     /// The file.
     file: PathBuf,
@@ -41,8 +50,8 @@ pub(super) struct ImportOptions {
     #[arg(long)]
     crs: Option<String>,
 
-    /// Our field name and the file's column name; may be given many times.
-    #[arg(long, value_name = "FIELD=COLUMN", value_parser = column)]
+    /// The file's column name and the field that it fills; may be given many times. FIELD=COLUMN is understood as well.
+    #[arg(long, value_name = "COLUMN=FIELD", value_parser = column)]
     column: Vec<(String, String)>,
 
     /// What the field `source` says where the file does not. Default: the file's name.
@@ -57,6 +66,10 @@ pub(super) struct ImportOptions {
     #[arg(long)]
     skip_bad: bool,
 
+    /// Take features that are far outside of the county.
+    #[arg(long)]
+    anywhere: bool,
+
     /// Only tell what would happen.
     #[arg(long)]
     dry_run: bool,
@@ -67,20 +80,30 @@ pub(super) struct ImportOptions {
 
 fn column(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((field, column)) if !field.is_empty() && !column.is_empty() => Ok((field.to_owned(), column.to_owned())),
-        _ => Err("give FIELD=COLUMN, such as name=名称".to_owned()),
+        Some((column, field)) if !field.is_empty() && !column.is_empty() => Ok((column.to_owned(), field.to_owned())),
+        _ => Err("give COLUMN=FIELD, such as 名称=name".to_owned()),
     }
 }
 
 pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
-    let catalog = Catalog::built_in()?;
+    let catalog = options.store.config()?.catalog;
     let schema = layer_of(&catalog, &options.layer)?;
-    check_columns(schema, &options.column)?;
-    let source = exchange::open(&options.file)?;
-    let rules = rules(&options, &source)?;
+    let given = fields_of_columns(schema, &options.column)?;
+    let source = match exchange::open(&options.file)? {
+        Opened::Features(source) => source,
+        Opened::Table(table) => {
+            tracing::info!(encoding = table.encoding, delimiter = %table.delimiter.escape_default(), "table found");
+            let places = place_columns(&catalog, table.columns(), &given)?;
+            tracing::info!(lon = places.lon, lat = places.lat, "columns of the coordinates");
+            table.into_source(&places)
+        }
+    };
+    let (columns, source) = columns(&catalog, schema, given, source);
+    let rules = rules(&options, columns, &source)?;
     tracing::info!(file = %options.file.display(), layer = schema.id, crs = %rules.crs, "reading");
-    let (features, report) = read(source, Importer::new(schema, rules)?);
+    let (features, report) = read(source, Importer::new(&catalog, schema, rules)?);
     tell(&report, schema);
+    check_matched(&report, schema)?;
 
     if !report.refused.is_empty() && !options.skip_bad {
         tracing::error!(
@@ -113,16 +136,82 @@ pub(super) fn layer_of<'a>(catalog: &'a Catalog, name: &str) -> anyhow::Result<&
     })
 }
 
-fn check_columns(schema: &LayerSchema, columns: &[(String, String)]) -> anyhow::Result<()> {
-    for (field, _) in columns {
-        let known = field == "id" || schema.position(field).is_some();
+/// Pairs of a field and the file's column, in whichever order they are given.
+fn fields_of_columns(schema: &LayerSchema, columns: &[(String, String)]) -> anyhow::Result<Vec<ColumnMatch>> {
+    let is_field = |name: &String| ["id", "lon", "lat"].contains(&name.as_str()) || schema.position(name).is_some();
+    let pair = |(column, field): &(String, String)| {
+        if is_field(field) {
+            return Ok(ColumnMatch { field: field.clone(), column: column.clone() });
+        }
         let names = || schema.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
-        anyhow::ensure!(known, "layer {} has no field {field:?}; accepted: id, {}", schema.id, names());
-    }
-    Ok(())
+        anyhow::ensure!(
+            is_field(column),
+            "layer {} has no field {column:?} or {field:?}; accepted: id, {}",
+            schema.id,
+            names()
+        );
+        Ok(ColumnMatch { field: column.clone(), column: field.clone() })
+    };
+    columns.iter().map(pair).collect()
 }
 
-fn rules(options: &ImportOptions, source: &RecordSource) -> anyhow::Result<Rules> {
+/// The columns that hold longitude and latitude.
+fn place_columns(catalog: &Catalog, columns: &[String], given: &[ColumnMatch]) -> anyhow::Result<PlaceColumns> {
+    let named = |name: &str| {
+        let given = given.iter().find(|own| own.field == name).map(|own| &own.column);
+        let found = match given {
+            Some(column) => columns.iter().find(|own| *own == column),
+            None => column_of(catalog, name, columns),
+        };
+        found.cloned().with_context(|| {
+            let what = given.map_or_else(|| format!("no column for {name}"), |column| format!("no column {column:?}"));
+            format!("the table has {what}; its columns: {} (--column COLUMN={name} names it)", columns.join(", "))
+        })
+    };
+    Ok(PlaceColumns { lon: named("lon")?, lat: named("lat")? })
+}
+
+/// The columns that fill fields: those given, and those that the first rows have under a known name. They are logged
+/// before anything is read.
+fn columns(
+    catalog: &Catalog,
+    schema: &LayerSchema,
+    given: Vec<ColumnMatch>,
+    source: RecordSource,
+) -> (Vec<ColumnMatch>, RecordSource) {
+    let RecordSource { crs, rows, mut records } = source;
+    let first: Vec<_> = records.by_ref().take(LOOKED_AT_ROWS).collect();
+    let mut names: Vec<String> = Vec::new();
+    for record in first.iter().flatten() {
+        for name in record.properties.keys().filter(|name| !names.contains(name)).collect::<Vec<_>>() {
+            names.push(name.clone());
+        }
+    }
+    let found = match_columns(catalog, schema, &names, &given);
+    for ColumnMatch { field, column } in given.iter().chain(&found).filter(|own| own.field != own.column) {
+        tracing::info!(column, field, "column matched");
+    }
+    let columns = given.into_iter().chain(found).collect();
+    (columns, RecordSource { crs, rows, records: Box::new(first.into_iter().chain(records)) })
+}
+
+/// A file none of whose columns is a field of the layer would become features without any name.
+fn check_matched(report: &Report, schema: &LayerSchema) -> anyhow::Result<()> {
+    if report.taken == 0 || !report.matched.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<&str> = report.ignored_columns.keys().map(String::as_str).collect();
+    let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+    let fields: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
+    anyhow::bail!(
+        "nothing was stored: the file has no column for the name nor for any other field of layer {}; its columns: \
+         {columns}; fields of the layer: {} (--column COLUMN=FIELD names the field of a column)",
+        schema.id,
+        fields.join(", ")
+    )
+}
+
+fn rules(options: &ImportOptions, columns: Vec<ColumnMatch>, source: &RecordSource) -> anyhow::Result<Rules> {
     let crs = match (&options.crs, &source.crs) {
         (Some(name), _) => Crs::parse(name)?,
         (None, Some(claimed)) => Crs::parse(claimed).with_context(|| {
@@ -133,10 +222,11 @@ fn rules(options: &ImportOptions, source: &RecordSource) -> anyhow::Result<Rules
     let part = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     Ok(Rules {
         crs,
-        columns: options.column.clone(),
+        columns,
         source: options.source.clone().or_else(|| part(options.file.file_name())).unwrap_or_default(),
         id_prefix: part(options.file.file_stem()).unwrap_or_default(),
         now: clock::now(),
+        anywhere: options.anywhere,
     })
 }
 
@@ -156,15 +246,18 @@ fn tell(report: &Report, schema: &LayerSchema) {
         tracing::warn!(more, "rows refused beyond those told");
     }
     if report.numbered > 0 {
-        tracing::warn!(rows = report.numbered, "had no id and were given one (--column id=COLUMN names the id column)");
+        tracing::warn!(rows = report.numbered, "had no id and were given one (--column COLUMN=id names the id column)");
     }
     for (column, rows) in &report.ignored_columns {
         tracing::warn!(
             column,
             rows,
-            "layer {} has no field for this column; it is left out (--column FIELD={column})",
+            "layer {} has no field for this column; it is left out (--column {column}=FIELD)",
             schema.id
         );
+    }
+    if report.placeless > 0 {
+        tracing::warn!(rows = report.placeless, "have no geometry; these features are on no map");
     }
     tracing::info!(read = report.read, taken = report.taken, refused = report.refused.len(), "rows");
 }

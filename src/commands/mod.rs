@@ -1,7 +1,9 @@
-//! What the program can be told to do: serve, import, export.
+//! The command line: serve, import, export, layers; how a command is run, logged and reported.
 
 mod export;
 mod import;
+mod layers;
+mod listen;
 mod progress;
 mod sample;
 mod serve;
@@ -9,12 +11,25 @@ mod startup;
 mod store;
 mod token;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
+use rustix::process::umask;
+use serde_json::json;
+
+use crate::clock;
+use crate::model::format_instant;
 
 /// Exit code when a file held rows that were refused and nothing was stored.
 const ROWS_REFUSED: u8 = 3;
+/// Exit code of wrong usage.
+const WRONG_USAGE: u8 = 2;
+
+/// What is logged where `RUST_LOG` does not say it: everything of ours, and only warnings of the libraries. The web
+/// framework reports requests that callers broke off, the database library prints whole statements: neither is shown.
+const DEFAULT_LOG: &str = "warn,onemap=info,actix_http=off,sqlx=error";
 
 /// Risk-map tile and spatial query server for a county emergency bureau's one map (应急管理一张图).
 #[derive(Parser)]
@@ -28,10 +43,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 rows of a file were refused and n
 Examples:
   onemap serve                                   the county's map on http://127.0.0.1:8080
   onemap import shelters.geojson --layer shelters
-  onemap export --layer hazards -o hazards.fgb"
+  onemap export --layer hazards -o hazards.fgb
+  onemap layers shelters                         the fields of a layer, their types, units and codes"
 )]
-pub struct Arguments {
-    /// Write the log as JSON, one object a line.
+struct Arguments {
+    /// Write the log and the final error as JSON, one object a line.
     #[arg(long, global = true, env = "ONEMAP_JSON")]
     json: bool,
 
@@ -47,28 +63,88 @@ enum Command {
     Import(import::ImportOptions),
     /// Write a layer to a file, complete with its sensitive fields.
     Export(export::ExportOptions),
+    /// List layers, or the fields and codes of one layer.
+    Layers(layers::Options),
 }
 
-/// Runs one command.
-///
-/// # Errors
-/// The chain of causes, for people.
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    start_log(arguments.json);
+/// Runs one command: reads the command line, logs to standard error, reports the final error there.
+#[must_use]
+pub fn run(command_line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command_line: Vec<OsString> = command_line.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&command_line) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse_usage(&error, &command_line),
+    };
+    // The store, the token and exports hold what only their owner may read.
+    umask(Mode::RWXG | Mode::RWXO);
+    let is_json = arguments.json;
+    start_log(is_json);
+    execute(arguments.command, is_json).unwrap_or_else(|error| {
+        report(&causes(&error), is_json);
+        ExitCode::FAILURE
+    })
+}
+
+fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        match arguments.command {
+        match command {
             Command::Serve(options) => serve::serve(options).await,
             Command::Import(options) => import::import(options).await,
             Command::Export(options) => export::export(options).await,
+            Command::Layers(options) => layers::list(&options, is_json),
         }
     })
 }
 
-/// The log goes to standard error; `RUST_LOG` chooses what is told.
+/// Help and the version are printed; wrong usage is reported, as JSON where the command line or the environment asks
+/// for that.
+fn refuse_usage(error: &clap::Error, command_line: &[OsString]) -> ExitCode {
+    let is_json = command_line.iter().any(|argument| argument == "--json") || std::env::var_os("ONEMAP_JSON").is_some();
+    if error.use_stderr() && is_json {
+        report(error.to_string().trim_end(), true);
+        return ExitCode::from(WRONG_USAGE);
+    }
+    // Nobody is left to tell that standard output is closed.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// The error and its causes in one line; a cause that the text already holds is not repeated.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Prints the final error, in the form of the log.
+fn report(message: &str, is_json: bool) {
+    if is_json {
+        let timestamp = format_instant(clock::now());
+        let line =
+            json!({"timestamp": timestamp, "level": "ERROR", "fields": {"message": message}, "target": "onemap"});
+        eprintln!("{line}");
+    } else {
+        eprintln!("onemap: {message}");
+    }
+}
+
+/// The log goes to standard error; `RUST_LOG` chooses what is logged.
 fn start_log(json: bool) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
+    // A statement that creates tables has a hundred kilobytes, and one that writes rows holds their values: they are
+    // logged only by who asks for them.
+    let filter = match "sqlx=error".parse() {
+        Ok(quiet) if !filter.to_string().contains("sqlx") => filter.add_directive(quiet),
+        _ => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log that nobody reads any more must not panic in whoever writes to it.
     let log = log.log_internal_errors(false);
@@ -76,5 +152,17 @@ fn start_log(json: bool) {
         log.json().init();
     } else {
         log.with_target(false).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = anyhow::Error::from(cause).context("a.gpkg: entity not found").context("cannot open the store");
+        assert_eq!(causes(&error), "cannot open the store: a.gpkg: entity not found");
     }
 }

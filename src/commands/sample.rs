@@ -10,7 +10,7 @@ use crate::clock;
 use crate::exchange::flatgeobuf;
 use crate::exchange::import::{Importer, Rules};
 use crate::geodesy::datum::Crs;
-use crate::model::Feature;
+use crate::model::{Catalog, Feature};
 use crate::store::{OnConflict, Store};
 
 #[derive(RustEmbed)]
@@ -18,7 +18,7 @@ use crate::store::{OnConflict, Store};
 struct Sample;
 
 /// Fills an empty store with the sample county.
-pub(super) async fn fill(store: &dyn Store) -> anyhow::Result<()> {
+pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result<()> {
     let bar = progress::bar(store.schemas().len() as u64, "layers");
     for (at, schema) in store.schemas().iter().enumerate() {
         let Some(file) = Sample::get(&format!("{}.fgb", schema.id)) else { continue };
@@ -31,8 +31,9 @@ pub(super) async fn fill(store: &dyn Store) -> anyhow::Result<()> {
             source: "示例数据".to_owned(),
             id_prefix: schema.id.clone(),
             now: clock::now(),
+            anywhere: false,
         };
-        let mut intake = Importer::new(schema, rules)?;
+        let mut intake = Importer::new(catalog, schema, rules)?;
         let features: Vec<Feature> = source.records.filter_map(|record| intake.take(record)).collect();
         if let Some(remark) = intake.into_report().refused.first() {
             bail!("sample layer {} has a row that is refused: {remark:?}", schema.id);

@@ -1,23 +1,21 @@
 //! `onemap serve`: opens the store, draws the snapshot, answers until it is told to stop.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::listen::{ListenAddress, bind};
 use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
 use crate::clock;
 use crate::http::{self, Limits, Service};
-use crate::model::Catalog;
 use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
 
 /// Answer on HTTP: the map, tiles, features, nearest.
@@ -28,11 +26,11 @@ Examples:
   onemap serve --empty --store county.gpkg     a map of your own, empty at first
   onemap serve --listen 0.0.0.0:80             for the whole network
 
-Stops in order on Ctrl-C and on SIGTERM: requests under way are answered first.")]
+Shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: requests under way are answered first.")]
 pub(super) struct ServeOptions {
-    /// Address and port to answer on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
-    listen: SocketAddr,
+    /// Address or host name, and port, to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
+    listen: ListenAddress,
 
     /// The address people reach the server by, when it stands behind a proxy.
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
@@ -73,19 +71,20 @@ impl ServeOptions {
 
 pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // The port is taken first: a second server must not touch the store.
-    let listener = listen(options.listen)?;
+    let listener = bind(&options.listen)?;
     let address = listener.local_addr()?;
     raise_file_limit();
-    let mut catalog = Catalog::built_in()?;
-    catalog.rings_m.extend(options.store.config()?.rings_m);
+    let config = options.store.config()?;
+    let catalog = config.catalog;
     let started = Instant::now();
-    let fill = if options.empty { Fill::Nothing } else { Fill::Sample };
+    // The sample is that of the built-in county.
+    let fill = if options.empty || config.has_own_catalog { Fill::Nothing } else { Fill::Sample };
     let opened = startup::open(&options.store, &options.copies, &catalog, fill).await?;
     let features: usize = opened.snapshot.layers().iter().map(|layer| layer.len()).sum();
     tracing::info!(
         features,
         layers = opened.snapshot.layers().len(),
-        seconds = started.elapsed().as_secs_f32(),
+        seconds = clock::rounded_s(started.elapsed()),
         "the map is drawn"
     );
 
@@ -112,12 +111,14 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Whoever reads the line below may ask to stop at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
     let mut server = tokio::spawn(server);
     tracing::info!(url = %format!("http://{address}/"), "onemap answers; stop with Ctrl-C");
 
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
+        _ = hung_up.recv() => {}
         ended = &mut server => anyhow::bail!("the server ended by itself: {ended:?}"),
     }
     tracing::info!("stopping");
@@ -148,13 +149,4 @@ fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!(%error, limit = limit.current, "the limit of open files stays as it is");
     }
-}
-
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| {
-        format!(
-            "cannot listen on {address}; give a free address with --listen, such as 127.0.0.1:{}",
-            address.port() ^ 1
-        )
-    })
 }

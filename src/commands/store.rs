@@ -42,14 +42,23 @@ enum Location {
     File(PathBuf),
     /// Holds a password, so it is never printed.
     Database(String),
+    /// The scheme of a URL that is not one of a database we know; the rest may hold a password.
+    Unsupported(String),
 }
 
 impl FromStr for Location {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
-        Ok(if is_url { Self::Database(text.to_owned()) } else { Self::File(text.into()) })
+        Ok(match text.split_once("://") {
+            Some((scheme, rest))
+                if ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
+            {
+                Self::Database(format!("{}://{rest}", scheme.to_ascii_lowercase()))
+            }
+            Some((scheme, _)) => Self::Unsupported(scheme.to_owned()),
+            None => Self::File(text.into()),
+        })
     }
 }
 
@@ -58,6 +67,7 @@ impl fmt::Debug for Location {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Database(_) => f.write_str("postgres://***"),
+            Self::Unsupported(scheme) => write!(f, "{scheme}://***"),
         }
     }
 }
@@ -69,9 +79,10 @@ impl StoreOptions {
         let store: Arc<dyn Store> = match &self.store {
             Location::File(path) => {
                 refuse_tables(&config)?;
+                refuse_other_than_file(path)?;
                 if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
                     let draft = GeoPackage::create(path, catalog).await?;
-                    fill_new(draft.store(), &path.display().to_string(), fill).await?;
+                    fill_new(draft.store(), &path.display().to_string(), catalog, fill).await?;
                     draft.finish().await?;
                 }
                 Arc::new(GeoPackage::open(path, catalog).await?)
@@ -79,10 +90,11 @@ impl StoreOptions {
             Location::Database(url) => {
                 let store = PostGis::open(url, catalog.layers.clone(), &config.layers).await?;
                 if store.is_new() {
-                    fill_new(&store, store.location(), fill).await?;
+                    fill_new(&store, store.location(), catalog, fill).await?;
                 }
                 Arc::new(store)
             }
+            Location::Unsupported(scheme) => return Err(unsupported(scheme)),
         };
         tracing::info!(store = store.location(), "store opened");
         Ok(store)
@@ -98,6 +110,7 @@ impl StoreOptions {
         Ok(match &self.store {
             Location::File(_) => None,
             Location::Database(url) => Some(PostGis::location_of(url)?),
+            Location::Unsupported(scheme) => return Err(unsupported(scheme)),
         })
     }
 
@@ -109,23 +122,33 @@ impl StoreOptions {
                 name.push(".token");
                 name.into()
             }
-            Location::Database(_) => "onemap.token".into(),
+            Location::Database(_) | Location::Unsupported(_) => "onemap.token".into(),
         }
     }
 
     /// What opens the store as it is, without filling it.
     pub(super) fn opener(&self, catalog: &Catalog) -> anyhow::Result<Opener> {
-        let (location, catalog, tables) = (self.store.clone(), catalog.clone(), self.config()?.layers);
-        Ok(Box::new(move || {
-            let (location, catalog, tables) = (location.clone(), catalog.clone(), tables.clone());
-            Box::pin(async move {
-                let store: Arc<dyn Store> = match location {
-                    Location::File(path) => Arc::new(GeoPackage::open(&path, &catalog).await?),
-                    Location::Database(url) => Arc::new(PostGis::open(&url, catalog.layers, &tables).await?),
-                };
-                Ok(store)
-            })
-        }))
+        let (catalog, tables) = (catalog.clone(), self.config()?.layers);
+        match self.store.clone() {
+            Location::File(path) => {
+                refuse_other_than_file(&path)?;
+                Ok(Box::new(move || {
+                    let (path, catalog) = (path.clone(), catalog.clone());
+                    Box::pin(async move {
+                        let store: Arc<dyn Store> = Arc::new(GeoPackage::open(&path, &catalog).await?);
+                        Ok(store)
+                    })
+                }))
+            }
+            Location::Database(url) => Ok(Box::new(move || {
+                let (url, layers, tables) = (url.clone(), catalog.layers.clone(), tables.clone());
+                Box::pin(async move {
+                    let store: Arc<dyn Store> = Arc::new(PostGis::open(&url, layers, &tables).await?);
+                    Ok(store)
+                })
+            })),
+            Location::Unsupported(scheme) => Err(unsupported(&scheme)),
+        }
     }
 
     /// What the configuration file says; nothing without one.
@@ -134,7 +157,7 @@ impl StoreOptions {
         match &self.config {
             Some(path) => Ok(Config::read(path)?),
             None if Path::new(DEFAULT).is_file() => Ok(Config::read(Path::new(DEFAULT))?),
-            None => Ok(Config::default()),
+            None => Ok(Config::built_in()?),
         }
     }
 }
@@ -149,11 +172,29 @@ fn refuse_tables(config: &Config) -> anyhow::Result<()> {
     }
 }
 
-async fn fill_new(store: &dyn Store, location: &str, fill: Fill) -> anyhow::Result<()> {
+fn unsupported(scheme: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "--store: unknown scheme {scheme:?}; accepted: postgres://USER:PASSWORD@HOST/DATABASE, or the name of a file"
+    )
+}
+
+/// Opening a pipe would wait for a writer, and a directory holds no map.
+fn refuse_other_than_file(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => anyhow::bail!("{} is a directory; --store names a file", path.display()),
+        Ok(found) if !found.is_file() => {
+            anyhow::bail!("{} is a pipe, socket or device; --store names a regular file", path.display())
+        }
+        // What is not there is made, and what cannot be looked at is refused when it is opened.
+        _ => Ok(()),
+    }
+}
+
+async fn fill_new(store: &dyn Store, location: &str, catalog: &Catalog, fill: Fill) -> anyhow::Result<()> {
     if fill == Fill::Nothing {
         tracing::info!(store = location, "making a new, empty store");
         return Ok(());
     }
     tracing::info!(store = location, "making a new store with the sample county (示例数据)");
-    sample::fill(store).await
+    sample::fill(store, catalog).await
 }

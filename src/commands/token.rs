@@ -1,9 +1,9 @@
 //! The token that writers show: kept in a file that only its owner may read, made at first start.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read, Write as _};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,14 +13,19 @@ use crate::model::FingerprintKey;
 
 /// Fewer characters are not a secret.
 const SHORTEST: usize = 32;
+/// Permissions of the token file.
+const OWNER_ONLY: u32 = 0o600;
+/// Permissions of others than the owner.
+const OTHERS: u32 = 0o077;
+const OTHERS_WRITE: u32 = 0o022;
 
-/// Reads the token, or draws one where there is no file.
+/// Reads the token, or makes one where there is no file. The token itself is never logged.
 pub(super) fn load(path: &Path) -> anyhow::Result<BearerToken> {
-    let secret = match std::fs::read_to_string(path) {
-        Ok(text) => {
-            refuse_shared(path)?;
+    let secret = match File::open(path) {
+        Ok(file) => {
+            let secret = read(file, path)?;
             tracing::info!(file = %path.display(), "writers show the token in this file");
-            text.trim().to_owned()
+            secret
         }
         Err(error) if error.kind() == ErrorKind::NotFound => make(path)?,
         Err(error) => return Err(error).with_context(|| format!("cannot read the token in {}", path.display())),
@@ -33,18 +38,29 @@ pub(super) fn load(path: &Path) -> anyhow::Result<BearerToken> {
     Ok(BearerToken::new(secret))
 }
 
-/// A token that others can read, or even write, is no secret.
-fn refuse_shared(path: &Path) -> anyhow::Result<()> {
-    let mode = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.mode() & 0o777;
+/// Reads the file, and takes away what others may do with it. A file that others may write to is refused: the token
+/// in it may be theirs.
+fn read(mut file: File, path: &Path) -> anyhow::Result<String> {
+    let cannot = || format!("cannot read the token in {}", path.display());
+    let mode = file.metadata().with_context(cannot)?.permissions().mode();
     anyhow::ensure!(
-        mode & 0o022 == 0,
-        "others may write to the token file {} (mode {mode:03o}); run chmod 600 on it",
+        mode & OTHERS_WRITE == 0,
+        "others may write to the token file {0}; remove it and a new one is made, or keep it with chmod 600 {0}",
         path.display()
     );
-    if mode & 0o044 != 0 {
-        tracing::warn!(file = %path.display(), mode = format!("{mode:03o}"), "others may read the token; run chmod 600 on its file");
+    if mode & OTHERS != 0 {
+        file.set_permissions(Permissions::from_mode(OWNER_ONLY)).with_context(|| {
+            format!("others may read the token file {0}, and that cannot be changed; run chmod 600 {0}", path.display())
+        })?;
+        tracing::warn!(
+            file = %path.display(),
+            "others could read the token file, now only its owner can; if somebody may have read it, remove it and a new \
+             token is made"
+        );
     }
-    Ok(())
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(cannot)?;
+    Ok(text.trim().to_owned())
 }
 
 /// A seal for one run.
@@ -59,8 +75,8 @@ fn make(path: &Path) -> anyhow::Result<String> {
         write!(secret, "{:016x}", getrandom::u64().context("the system gives no random numbers")?)?;
     }
     let cannot = || format!("cannot write the token to {}; name another file with --token-file", path.display());
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
+    let mut file = File::options().write(true).create_new(true).mode(OWNER_ONLY).open(path).with_context(cannot)?;
     writeln!(file, "{secret}").and_then(|()| file.sync_all()).with_context(cannot)?;
-    tracing::info!(file = %path.display(), token = secret, "made the token that writers show; it is told only now");
+    tracing::info!(file = %path.display(), "made the token that writers show; it is in this file");
     Ok(secret)
 }

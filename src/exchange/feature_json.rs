@@ -4,10 +4,8 @@ use geozero::ToGeo;
 use geozero::geojson::GeoJson;
 use serde_json::{Map, Value as Json};
 
-use super::value_from_json;
-use crate::geodesy::validity::check_validity;
-use crate::model::catalog::CodeValue;
-use crate::model::{Catalog, FeatureId, Field, FieldType, LayerSchema, Shape, Value};
+use super::reader::{Defect, Reader, Spelling};
+use crate::model::{Catalog, FeatureId, LayerSchema, Shape, Value};
 
 /// Fields that the store itself fills at each write; what a caller says about them is passed over.
 const KEPT_BY_THE_STORE: [&str; 2] = ["version", "updated_at"];
@@ -60,23 +58,18 @@ pub fn read_submission(
     let Some(members) = feature.as_object() else {
         return Err(FeatureError::at("", feature, "it is not an object", "a GeoJSON Feature"));
     };
-    for (name, value) in members {
-        if !["type", "id", "geometry", "properties", "bbox", "links"].contains(&name.as_str()) {
-            return Err(FeatureError::at(
-                format!("/{name}"),
-                value,
-                "a Feature has no such member",
-                "id, geometry, properties",
-            ));
-        }
+    // Members that GeoJSON does not define are ignored (RFC 7946 section 6.1), but something must be said.
+    if !["type", "id", "geometry", "properties"].iter().any(|name| members.contains_key(*name)) {
+        return Err(FeatureError::at("", feature, "it has no member of a Feature", "id, geometry, properties"));
     }
     match members.get("type") {
         None => {}
         Some(Json::String(kind)) if kind == "Feature" => {}
         Some(other) => return Err(FeatureError::at("/type", other, "it is not a Feature", "\"Feature\"")),
     }
+    let reader = Reader::new(catalog, schema, Spelling::Exact);
     let id = members.get("id").filter(|id| !id.is_null()).map(read_id).transpose()?;
-    let geometry = members.get("geometry").map(|geometry| read_geometry(schema, geometry)).transpose()?;
+    let geometry = members.get("geometry").map(|geometry| read_geometry(&reader, geometry)).transpose()?;
     let empty = Map::new();
     let properties = match members.get("properties") {
         None | Some(Json::Null) => &empty,
@@ -85,7 +78,7 @@ pub fn read_submission(
     };
     let mut values = Vec::with_capacity(properties.len());
     for (name, value) in properties {
-        if let Some(value) = read_property(catalog, schema, name, value)? {
+        if let Some(value) = read_property(&reader, name, value)? {
             values.push(value);
         }
     }
@@ -102,28 +95,21 @@ fn read_id(id: &Json) -> Result<FeatureId, FeatureError> {
     FeatureId::new(&text).map_err(|error| FeatureError::at("/id", id, &error, ACCEPTED))
 }
 
-fn read_geometry(schema: &LayerSchema, geometry: &Json) -> Result<Option<Shape>, FeatureError> {
+fn read_geometry(reader: &Reader<'_>, geometry: &Json) -> Result<Option<Shape>, FeatureError> {
     if geometry.is_null() {
         return Ok(None);
     }
-    let accepted = format!("a GeoJSON {} geometry in longitude, latitude degrees, or null", schema.geometry.name());
-    let fault = |reason: String| FeatureError::at("/geometry", geometry, &reason, &accepted);
-    let read = GeoJson(&geometry.to_string()).to_geo().map_err(|error| fault(format!("it is not GeoJSON: {error}")))?;
-    let shape = Shape::new(read).map_err(|error| fault(error.to_string()))?;
-    if !schema.geometry.accepts(shape.kind()) {
-        return Err(fault(format!("the layer does not hold {} features", shape.kind().name())));
-    }
-    check_validity(shape.geometry()).map_err(|error| fault(format!("it is not valid: {error}")))?;
-    Ok(Some(shape))
+    let fault = |Defect { reason, accepted }: Defect| FeatureError::at("/geometry", geometry, &reason, accepted);
+    let read = GeoJson(&geometry.to_string()).to_geo().map_err(|error| {
+        let accepted = format!("a GeoJSON {} geometry", reader.schema().geometry.name());
+        fault(Defect { reason: format!("it is not GeoJSON: {error}"), accepted })
+    })?;
+    reader.shape(read).map(Some).map_err(fault)
 }
 
-fn read_property(
-    catalog: &Catalog,
-    schema: &LayerSchema,
-    name: &str,
-    value: &Json,
-) -> Result<Option<(usize, Value)>, FeatureError> {
+fn read_property(reader: &Reader<'_>, name: &str, value: &Json) -> Result<Option<(usize, Value)>, FeatureError> {
     let pointer = format!("/properties/{}", name.replace('~', "~0").replace('/', "~1"));
+    let schema = reader.schema();
     let Some(at) = schema.position(name) else {
         let known: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
         return Err(FeatureError::at(pointer, value, "the layer has no such property", known.join(", ")));
@@ -131,61 +117,6 @@ fn read_property(
     if KEPT_BY_THE_STORE.contains(&name) {
         return Ok(None);
     }
-    let field = &schema.fields[at];
-    let accepted = || accepted(catalog, field);
-    if !is_of_type(field.field_type, value) {
-        return Err(FeatureError::at(
-            pointer,
-            value,
-            &format!("it is not of type {}", field.field_type.name()),
-            accepted(),
-        ));
-    }
-    let read =
-        value_from_json(field, value).map_err(|reason| FeatureError::at(&*pointer, value, &reason, accepted()))?;
-    if let Some(unknown) = unknown_code(catalog, field, &read) {
-        return Err(FeatureError::at(pointer, value, &format!("{unknown} is not in the code list"), accepted()));
-    }
-    Ok(Some((at, read)))
-}
-
-/// What JSON may stand for a type; null is unknown for all of them.
-fn is_of_type(field_type: FieldType, value: &Json) -> bool {
-    value.is_null()
-        || match field_type {
-            FieldType::Boolean => value.is_boolean(),
-            FieldType::Integer | FieldType::Real => value.is_number(),
-            FieldType::Text | FieldType::Date | FieldType::DateTime => value.is_string(),
-            FieldType::TextList => value.is_array(),
-            FieldType::Json => value.is_array() || value.is_object(),
-        }
-}
-
-/// The first code of a value that its list does not have.
-fn unknown_code(catalog: &Catalog, field: &Field, value: &Value) -> Option<String> {
-    let list = catalog.codes.get(field.codes.as_ref()?)?;
-    let known = |wanted: &CodeValue| list.iter().any(|code| code.code == *wanted);
-    let texts: &[String] = match value {
-        Value::Integer(number) => {
-            return (!known(&CodeValue::Integer(*number))).then(|| number.to_string());
-        }
-        Value::Text(text) => std::slice::from_ref(text),
-        Value::TextList(list) => list,
-        _ => &[],
-    };
-    texts.iter().find(|text| !known(&CodeValue::Text((*text).clone()))).cloned()
-}
-
-fn accepted(catalog: &Catalog, field: &Field) -> String {
-    let codes = field.codes.as_ref().and_then(|list| catalog.codes.get(list)).map(|list| {
-        let code = |code: &crate::model::catalog::Code| match &code.code {
-            CodeValue::Integer(number) => number.to_string(),
-            CodeValue::Text(text) => text.clone(),
-        };
-        format!(", one of {}", list.iter().map(code).collect::<Vec<_>>().join(", "))
-    });
-    let at_least = field.min.map(|min| format!(", at least {min}"));
-    let at_most = field.max.map(|max| format!(", at most {max}"));
-    let parts = [codes, at_least, at_most].into_iter().flatten().collect::<String>();
-    format!("{}{parts}, or null for unknown", field.field_type.name())
+    let fault = |Defect { reason, accepted }: Defect| FeatureError::at(pointer, value, &reason, accepted);
+    reader.value(&schema.fields[at], value).map(|value| Some((at, value))).map_err(fault)
 }

@@ -74,7 +74,7 @@ fn locate(text: &str) -> Result<(Vec<Range<usize>>, Option<String>), String> {
         serde_json::from_str::<Vec<&RawValue>>(trimmed).map(|features| (Some(features), None))
     } else {
         serde_json::from_str::<RawCollection>(trimmed).map(|collection| {
-            let crs = collection.crs.as_ref().and_then(|crs| crs["properties"]["name"].as_str().map(str::to_owned));
+            let crs = collection.crs.filter(|crs| !crs.is_null()).map(|crs| claimed_crs(&crs));
             match collection.kind.as_deref() {
                 Some("FeatureCollection") => (Some(collection.features.unwrap_or_default()), crs),
                 _ => (None, crs),
@@ -85,6 +85,20 @@ fn locate(text: &str) -> Result<(Vec<Range<usize>>, Option<String>), String> {
         Ok((Some(features), crs)) => Ok((features.into_iter().map(|raw| place(raw.get())).collect(), crs)),
         Ok((None, crs)) => Ok((vec![place(trimmed)], crs)),
         Err(error) => lines(trimmed, place).map(|lines| (lines, None)).ok_or_else(|| error.to_string()),
+    }
+}
+
+/// The name of a system as GeoJSON of 2008 gives it, in its `crs` member; the member as it is where it has no name.
+fn claimed_crs(crs: &serde_json::Value) -> String {
+    let properties = &crs["properties"];
+    if let Some(name) = properties["name"].as_str() {
+        return name.to_owned();
+    }
+    match properties["code"].as_u64() {
+        Some(code) if crs["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("epsg")) => {
+            format!("EPSG:{code}")
+        }
+        _ => crs.to_string(),
     }
 }
 

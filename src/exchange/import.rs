@@ -5,24 +5,28 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use geo::MapCoords;
 use serde_json::Value as Json;
 
-use super::{Record, Unreadable, value_from_json};
+use super::matching::ColumnMatch;
+use super::reader::{Defect, Reader, Spelling, check_place};
+use super::{Record, Unreadable};
 use crate::geodesy::LonLat;
 use crate::geodesy::datum::{Crs, CrsError, CrsProjection};
-use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value};
+use crate::model::{Catalog, Feature, FeatureId, LayerSchema, Shape, Value};
 
 /// How rows are to be understood.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Reference system of the coordinates.
     pub crs: Crs,
-    /// Pairs of our field name (or `id`) and the file's column name.
-    pub columns: Vec<(String, String)>,
+    /// Fields (or `id`) and the columns of the file that fill them; other fields have a column of their own name.
+    pub columns: Vec<ColumnMatch>,
     /// What `source` says where the file does not.
     pub source: String,
     /// Prefix of the ids of rows that have none.
     pub id_prefix: String,
     /// What `updated_at` says where the file does not.
     pub now: time::UtcDateTime,
+    /// Whether features far outside of the county are taken.
+    pub anywhere: bool,
 }
 
 /// Why a row was not taken, or what was changed in it.
@@ -34,7 +38,7 @@ pub struct RowIssue {
     pub line: Option<usize>,
     /// The column or `geometry`, where one is to blame.
     pub field: Option<String>,
-    /// The value as it stands in the file, shortened.
+    /// The value as it stands in the file, shortened; not that of a sensitive field.
     pub value: Option<String>,
     /// What is wrong or was mended.
     pub reason: String,
@@ -53,13 +57,17 @@ pub struct Report {
     pub numbered: usize,
     /// Columns of the file that the layer has no field for, with the number of rows that fill them.
     pub ignored_columns: BTreeMap<String, usize>,
-    /// Fields of the layer that no row filled.
-    pub unfilled: BTreeSet<String>,
+    /// Fields of the layer that the file has a column for.
+    pub matched: BTreeSet<String>,
+    /// Rows that became features without a place.
+    pub placeless: usize,
 }
 
 /// Turns records into features of one layer and keeps the report.
 pub struct Importer<'a> {
+    catalog: &'a Catalog,
     schema: &'a LayerSchema,
+    reader: Reader<'a>,
     rules: Rules,
     converter: CrsProjection,
     seen: HashSet<FeatureId>,
@@ -90,11 +98,10 @@ impl<'a> Importer<'a> {
     ///
     /// # Errors
     /// When the reference system cannot be used.
-    pub fn new(schema: &'a LayerSchema, rules: Rules) -> Result<Self, CrsError> {
+    pub fn new(catalog: &'a Catalog, schema: &'a LayerSchema, rules: Rules) -> Result<Self, CrsError> {
         let converter = rules.crs.converter()?;
-        let unfilled = schema.fields.iter().map(|field| field.name.clone()).collect();
-        let report = Report { unfilled, ..Report::default() };
-        Ok(Self { schema, rules, converter, seen: HashSet::new(), report })
+        let reader = Reader::new(catalog, schema, Spelling::Table);
+        Ok(Self { catalog, schema, reader, rules, converter, seen: HashSet::new(), report: Report::default() })
     }
 
     /// Takes one row; `None` when it was refused, which the report then says.
@@ -123,27 +130,34 @@ impl<'a> Importer<'a> {
     }
 
     fn feature(&mut self, record: &Record) -> Result<Feature, Refusal> {
+        self.note_columns(record);
         let geometry = record.geometry.as_ref().map(|geometry| self.shape(geometry)).transpose()?;
         let id = self.id(record)?;
         let mut values = Vec::with_capacity(self.schema.fields.len());
         for field in &self.schema.fields {
             let column = self.column(&field.name);
             let json = record.properties.get(column).unwrap_or(&Json::Null);
-            let mut value = value_from_json(field, json).map_err(|reason| Refusal::of(column, json, &reason))?;
-            if value.is_unknown() {
-                value = self.default_value(&field.name);
-            } else {
-                self.report.unfilled.remove(&field.name);
-            }
-            values.push(value);
+            let refusal = |Defect { reason, accepted }: Defect| {
+                if field.sensitive {
+                    let reason = format!("the value does not fit and is not shown; accepted: {accepted}");
+                    return Refusal { field: Some(column.to_owned()), value: None, reason };
+                }
+                Refusal::of(column, json, &format!("{reason}; accepted: {accepted}"))
+            };
+            let value = self.reader.value(field, json).map_err(refusal)?;
+            values.push(if value.is_unknown() { self.default_value(&field.name) } else { value });
         }
-        self.note_ignored(record);
+        if let Err(over) = self.schema.check_capacity(&values) {
+            let column = self.column(&self.schema.fields[over.field].name);
+            return Err(Refusal::of(column, &over.people, &over));
+        }
+        self.report.placeless += usize::from(geometry.is_none());
         self.seen.insert(id.clone());
         Ok(Feature { id, geometry, values })
     }
 
     fn column<'b>(&'b self, field: &'b str) -> &'b str {
-        self.rules.columns.iter().find(|(ours, _)| ours == field).map_or(field, |(_, theirs)| theirs)
+        self.rules.columns.iter().find(|own| own.field == field).map_or(field, |own| &own.column)
     }
 
     fn default_value(&self, field: &str) -> Value {
@@ -181,24 +195,25 @@ impl<'a> Importer<'a> {
                 .map_err(|error| Refusal::of("geometry", &format!("{},{}", coord.x, coord.y), &error))?;
             Ok(geo::Coord { x: at.lon(), y: at.lat() })
         })?;
-        let shape = Shape::new(converted).map_err(|error| Refusal {
-            field: Some("geometry".to_owned()),
-            value: None,
-            reason: error.to_string(),
-        })?;
-        if !self.schema.geometry.accepts(shape.kind()) {
-            let reason = format!("the layer holds {} features", self.schema.geometry.name());
-            return Err(Refusal::of("geometry", &shape.kind().name(), &reason));
+        let refusal = |reason: String| Refusal { field: Some("geometry".to_owned()), value: None, reason };
+        let shape = self.reader.shape(converted).map_err(|defect| refusal(defect.reason))?;
+        if !self.rules.anywhere {
+            check_place(&self.catalog.county, &shape).map_err(|Defect { reason, accepted }| {
+                refusal(format!("{reason}; accepted: {accepted}, or any place with --anywhere"))
+            })?;
         }
         Ok(shape)
     }
 
-    fn note_ignored(&mut self, record: &Record) {
+    fn note_columns(&mut self, record: &Record) {
         for (name, value) in &record.properties {
-            let known =
-                self.column("id") == name || self.schema.fields.iter().any(|field| self.column(&field.name) == name);
+            let field = self.schema.fields.iter().find(|field| self.column(&field.name) == name);
             let empty = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
-            if !known && !empty {
+            if let Some(field) = field {
+                if !self.report.matched.contains(&field.name) {
+                    self.report.matched.insert(field.name.clone());
+                }
+            } else if self.column("id") != name && !empty {
                 *self.report.ignored_columns.entry(name.clone()).or_default() += 1;
             }
         }

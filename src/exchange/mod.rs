@@ -4,10 +4,13 @@
 //! layers; [`import::Importer`] turns a record into a feature of one layer or says why not.
 
 pub mod csv;
+pub mod delimited;
 pub mod feature_json;
 pub mod flatgeobuf;
 pub mod geojson;
 pub mod import;
+pub mod matching;
+pub mod reader;
 mod values;
 
 use std::path::Path;
@@ -53,10 +56,12 @@ pub enum ExchangeError {
         source: std::io::Error,
     },
     /// The name's ending is not one of a known format.
-    #[error("{path}: the format is not known by its ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb")]
+    #[error("{path}: the format is not known by its ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb{}", if *.is_read { ", .csv, .tsv, .txt" } else { "" })]
     UnknownFormat {
         /// The file.
         path: String,
+        /// Whether it was to be read, which more formats can be.
+        is_read: bool,
     },
     /// The bytes are not of the format.
     #[error("{path} is not {format}: {reason}")]
@@ -100,7 +105,7 @@ impl Format {
         match ending.as_str() {
             "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => Ok(Self::GeoJson),
             "fgb" => Ok(Self::FlatGeobuf),
-            _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string() }),
+            _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), is_read: false }),
         }
     }
 }
@@ -115,13 +120,28 @@ pub struct RecordSource {
     pub records: Box<dyn Iterator<Item = Result<Record, Unreadable>> + Send>,
 }
 
+/// A file opened for reading, its columns perhaps not yet understood.
+pub enum Opened {
+    /// Features with a geometry of their own.
+    Features(RecordSource),
+    /// A table in which two columns must be the coordinates.
+    Table(delimited::Table),
+}
+
 /// Opens a file of a known format.
 ///
 /// # Errors
 /// When it cannot be opened or is not of the format its name says.
-pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
-    match Format::of(path)? {
+pub fn open(path: &Path) -> Result<Opened, ExchangeError> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if ["csv", "tsv", "txt"].contains(&ending.as_str()) {
+        return delimited::Table::open(path).map(Opened::Table);
+    }
+    let format = Format::of(path)
+        .map_err(|_| ExchangeError::UnknownFormat { path: path.display().to_string(), is_read: true })?;
+    match format {
         Format::GeoJson => geojson::open(path),
         Format::FlatGeobuf => flatgeobuf::open(path),
     }
+    .map(Opened::Features)
 }

@@ -65,21 +65,27 @@ impl Crs {
     /// When the name is not known.
     pub fn parse(name: &str) -> Result<Self, CrsError> {
         let lower = name.trim().to_ascii_lowercase();
-        match lower.as_str() {
-            "wgs84" | "cgcs2000" | "crs84" | "http://www.opengis.net/def/crs/ogc/1.3/crs84" => {
-                return Ok(Self::Geographic);
+        // The forms of OGC 09-048 (names) and of CURIEs: urn:ogc:def:crs:AUTHORITY:VERSION:CODE,
+        // http://www.opengis.net/def/crs/AUTHORITY/VERSION/CODE, [AUTHORITY:CODE]; any version.
+        let plain = lower.trim_start_matches('[').trim_end_matches(']');
+        let urn = ["urn:ogc:def:crs:", "urn:x-ogc:def:crs:"].iter().find_map(|start| plain.strip_prefix(start));
+        let address = ["http://", "https://"].iter().find_map(|scheme| plain.strip_prefix(scheme));
+        let address = address.and_then(|rest| rest.strip_prefix("www.opengis.net/def/crs/"));
+        let parts: Vec<&str> = match (urn, address) {
+            (Some(urn), _) => urn.split(':').collect(),
+            (_, Some(path)) => path.split('/').collect(),
+            _ => plain.split(':').collect(),
+        };
+        match parts[..] {
+            ["wgs84" | "cgcs2000" | "crs84"] | ["ogc", "crs84"] | ["ogc", _, "crs84"] => Ok(Self::Geographic),
+            ["gcj02" | "gcj-02"] => Ok(Self::Gcj02),
+            ["bd09" | "bd-09"] => Ok(Self::Bd09),
+            ["epsg", code] | ["epsg", _, code] => {
+                let known = code.parse().ok().and_then(Self::from_epsg);
+                known.ok_or_else(|| CrsError::Unknown(name.to_owned()))
             }
-            "gcj02" | "gcj-02" => return Ok(Self::Gcj02),
-            "bd09" | "bd-09" => return Ok(Self::Bd09),
-            _ => {}
+            _ => Err(CrsError::Unknown(name.to_owned())),
         }
-        lower
-            .strip_prefix("epsg:")
-            .or_else(|| lower.strip_prefix("urn:ogc:def:crs:epsg::"))
-            .or_else(|| lower.strip_prefix("http://www.opengis.net/def/crs/epsg/0/"))
-            .and_then(|code| code.parse().ok())
-            .and_then(Self::from_epsg)
-            .ok_or_else(|| CrsError::Unknown(name.to_owned()))
     }
 
     /// The system of an EPSG code, if it is one of [`ACCEPTED_CRS`].

@@ -4,6 +4,7 @@ use actix_web::http::{StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::http::call::Call;
+use crate::http::map_style;
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, is_known};
 use crate::http::reply::problem::Problem;
@@ -36,8 +37,7 @@ pub(crate) fn viewer_file(call: &Call<'_>) -> Result<Reply, Problem> {
     embedded(call, &format!("viewer/{}", call.segment("file")))
 }
 
-/// `GET /styles/{styleId}.json`: a style with the server's own address in the place of `{base}`, because addresses in
-/// styles must be absolute.
+/// `GET /styles/{styleId}.json`: a style, filled with facts of the catalog.
 pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
     let name = call.segment("styleId");
     let missing = || {
@@ -45,8 +45,9 @@ pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
         Problem::NotFound { what: "style", value: name.to_owned(), accepted: names.join(", ") }
     };
     let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
-    let style = String::from_utf8_lossy(&file.data).replace("{base}", &call.origin());
-    Ok(tagged(call, "application/json", &etag(style.as_bytes()), style.into_bytes()))
+    let style = map_style::fill(&file.data, &call.state.catalog, &call.origin());
+    let style = style.map_err(|error| Problem::internal(&error))?;
+    Ok(tagged(call, "application/json", &etag(&style), style))
 }
 
 fn embedded(call: &Call<'_>, name: &str) -> Result<Reply, Problem> {

@@ -4,6 +4,7 @@ mod api;
 mod assets;
 mod call;
 mod endpoint;
+mod map_style;
 mod ogc;
 mod openapi;
 mod params;

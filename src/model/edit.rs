@@ -2,6 +2,7 @@
 
 use time::UtcDateTime;
 
+use super::schema::OverCapacity;
 use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerSchema, Shape, Value};
 
 /// One thing that is asked for.
@@ -85,6 +86,9 @@ pub enum EditError {
     /// Somebody else changed it since.
     #[error("it has been changed since; it is {0} now")]
     Changed(Fingerprint),
+    /// More people would be there, or promised a place, than there is room for.
+    #[error(transparent)]
+    OverCapacity(#[from] OverCapacity),
 }
 
 /// What a feature is after an edit (`None`: gone), from what is stored. Its `version` counts up and its `updated_at`
@@ -118,6 +122,10 @@ pub fn resolve(
     };
     for (at, value) in values {
         feature.values[*at] = value.clone();
+    }
+    // What is stored may be over capacity already; then other fields can still be changed.
+    if values.iter().any(|(at, _)| schema.capacity_fields().any(|field| field == *at)) {
+        schema.check_capacity(&feature.values)?;
     }
     if let Some(at) = schema.position("version") {
         let before = stored.map(|stored| &stored.values[at]);

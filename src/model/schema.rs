@@ -318,40 +318,44 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// The names of all fields that are spoken of.
-    pub fn fields(&self) -> impl Iterator<Item = &str> {
-        let coded = self.ready.iter().chain(&self.active_area).map(|codes| codes.field.as_str());
-        let capacity = self.capacity.iter().flat_map(|capacity| {
-            [&capacity.capacity, &capacity.taken]
-                .into_iter()
-                .chain(&capacity.night)
-                .chain(&capacity.promised)
-                .map(String::as_str)
-        });
-        let suitable_for =
-            self.suitable_for.iter().flat_map(|suitable_for| [suitable_for.yes.as_str(), suitable_for.no.as_str()]);
-        let stock =
-            self.stock.iter().flat_map(|stock| std::iter::once(&stock.field).chain(&stock.until).map(String::as_str));
-        let zone = self.zone.iter().flat_map(|zone| [zone.hazard.as_str(), zone.level.as_str()]);
-        let exposed_site = self.exposed_site.iter().flat_map(|exposed_site| {
-            exposed_site.only.iter().map(|only| &only.field).chain(&exposed_site.people).map(String::as_str)
-        });
-        let plain = self.skills.iter().chain(&self.people).map(String::as_str);
-        let counted = self.count_by.iter().map(String::as_str);
-        let secondary_hazard = self.secondary_hazard.iter().map(|secondary_hazard| secondary_hazard.field.as_str());
-        let time = self.time.iter().flat_map(|time| std::iter::once(&time.start).chain(&time.end).map(String::as_str));
-        let whom = self.responsible.iter().flat_map(|whom| [whom.person.as_str(), whom.phone.as_str()]);
-        coded
-            .chain(whom)
-            .chain(time)
-            .chain(counted)
-            .chain(secondary_hazard)
-            .chain(capacity)
-            .chain(suitable_for)
-            .chain(plain)
-            .chain(stock)
-            .chain(zone)
-            .chain(exposed_site)
+    /// The names of all fields that roles name, with the types that the role can use.
+    pub fn typed_fields(&self) -> impl Iterator<Item = (&str, &'static [FieldType])> {
+        const TEXT: &[FieldType] = &[FieldType::Text];
+        const INTEGER: &[FieldType] = &[FieldType::Integer];
+        const CODE: &[FieldType] = &[FieldType::Text, FieldType::Integer, FieldType::Boolean];
+        const LIST: &[FieldType] = &[FieldType::TextList];
+        const JSON: &[FieldType] = &[FieldType::Json];
+        const DATE: &[FieldType] = &[FieldType::Date];
+        const TIME: &[FieldType] = &[FieldType::DateTime];
+        let mut fields: Vec<(&String, &'static [FieldType])> = Vec::new();
+        fields.extend(self.ready.iter().chain(&self.active_area).map(|codes| (&codes.field, TEXT)));
+        if let Some(capacity) = &self.capacity {
+            let numbers =
+                [&capacity.capacity, &capacity.taken].into_iter().chain(&capacity.night).chain(&capacity.promised);
+            fields.extend(numbers.map(|field| (field, INTEGER)));
+        }
+        fields.extend(
+            self.suitable_for.iter().flat_map(|suitable_for| [(&suitable_for.yes, LIST), (&suitable_for.no, LIST)]),
+        );
+        fields.extend(self.skills.iter().map(|field| (field, LIST)));
+        if let Some(stock) = &self.stock {
+            fields.push((&stock.field, JSON));
+            fields.extend(stock.until.iter().map(|field| (field, DATE)));
+        }
+        fields.extend(self.zone.iter().flat_map(|zone| [(&zone.hazard, TEXT), (&zone.level, INTEGER)]));
+        fields.extend(self.people.iter().map(|field| (field, INTEGER)));
+        if let Some(exposed_site) = &self.exposed_site {
+            fields.extend(exposed_site.people.iter().map(|field| (field, INTEGER)));
+            fields.extend(exposed_site.only.iter().map(|only| (&only.field, TEXT)));
+        }
+        fields.extend(self.count_by.iter().map(|field| (field, CODE)));
+        fields.extend(self.secondary_hazard.iter().map(|secondary_hazard| (&secondary_hazard.field, TEXT)));
+        fields.extend(self.responsible.iter().flat_map(|whom| [(&whom.person, TEXT), (&whom.phone, TEXT)]));
+        if let Some(time) = &self.time {
+            fields.push((&time.start, TIME));
+            fields.extend(time.end.iter().map(|field| (field, TIME)));
+        }
+        fields.into_iter().map(|(field, types)| (field.as_str(), types))
     }
 }
 
@@ -374,7 +378,46 @@ pub struct LayerSchema {
     pub roles: Roles,
 }
 
+/// More people than a place has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{people} people are more than the capacity of {capacity}")]
+pub struct OverCapacity {
+    /// Position of the field that says how many are there or promised, in [`LayerSchema::fields`].
+    pub field: usize,
+    /// What it says.
+    pub people: i64,
+    /// All places.
+    pub capacity: i64,
+}
+
 impl LayerSchema {
+    /// Positions of the fields that [`Self::check_capacity`] compares: the capacity, then those that count people.
+    pub fn capacity_fields(&self) -> impl Iterator<Item = usize> {
+        let capacity = self.roles.capacity.iter();
+        let names =
+            capacity.flat_map(|capacity| [&capacity.capacity, &capacity.taken].into_iter().chain(&capacity.promised));
+        names.filter_map(|name| self.position(name))
+    }
+
+    /// Checks that neither those who are there nor those who are promised a place are more than the capacity; unknown
+    /// numbers pass.
+    ///
+    /// # Errors
+    /// When one of them is more.
+    pub fn check_capacity(&self, values: &[Value]) -> Result<(), OverCapacity> {
+        let number = |at: usize| match values.get(at) {
+            Some(Value::Integer(number)) => Some(*number),
+            _ => None,
+        };
+        let mut fields = self.capacity_fields();
+        let Some(capacity) = fields.next().and_then(number) else { return Ok(()) };
+        let mut counts = fields.filter_map(|field| Some((field, number(field)?)));
+        match counts.find(|(_, people)| *people > capacity) {
+            Some((field, people)) => Err(OverCapacity { field, people, capacity }),
+            None => Ok(()),
+        }
+    }
+
     /// Position of a field in [`Self::fields`].
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {

@@ -82,11 +82,11 @@ impl GeoPackage {
         Ok(NewFile { store, unfinished, path: path.to_owned() })
     }
 
-    /// Opens an existing file. Layers of the catalog that it does not have are added, empty.
+    /// Opens an existing file. Layers and fields of the catalog that it does not have are added, empty.
     ///
     /// # Errors
     /// When the file is not a GeoPackage, cannot be written to, or holds a table of a layer's name
-    /// without its columns.
+    /// without the columns that every layer has.
     pub async fn open(path: &Path, catalog: &Catalog) -> Result<Self, StoreError> {
         check_header(path)?;
         // SQLite would fall back to reading only and fail at the first write.
@@ -129,7 +129,7 @@ impl GeoPackage {
         self.migrate().await
     }
 
-    /// Adds what a file lacks: our change log, missing layers, missing triggers.
+    /// Adds what a file lacks: our change log, missing layers, fields and triggers.
     async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
@@ -141,7 +141,8 @@ impl GeoPackage {
         let mut sql = missing_skeleton(&present);
         for layer in &self.schemas {
             if present.contains(&layer.id) {
-                self.check_columns(&mut transaction, layer).await?;
+                let columns = self.columns(&mut transaction, layer).await?;
+                sql.push_str(&tables::add_columns(layer, &columns, &self.catalog));
                 sql.push_str(&tables::triggers(layer));
             } else {
                 sql.push_str(&tables::create(layer, &self.catalog));
@@ -158,16 +159,25 @@ impl GeoPackage {
         Ok(())
     }
 
-    async fn check_columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<(), StoreError> {
+    /// The columns of a layer's table, which has at least those that every layer needs.
+    async fn columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<Vec<String>, StoreError> {
         let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
             .bind(&layer.id)
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await
             .map_err(|error| self.database(error))?;
-        let needed = ["fid", "geom", "id"].into_iter().chain(layer.fields.iter().map(|field| field.name.as_str()));
-        match needed.into_iter().find(|needed| !columns.iter().any(|column| column == needed)) {
+        let kind: Option<String> =
+            sqlx::query_scalar("SELECT type FROM sqlite_master WHERE name = ? AND type IN ('table', 'view')")
+                .bind(&layer.id)
+                .fetch_optional(connection)
+                .await
+                .map_err(|error| self.database(error))?;
+        let missing = |needed: &&str| !columns.iter().any(|column| column.eq_ignore_ascii_case(needed));
+        // A view cannot be given columns.
+        let fields = layer.fields.iter().map(|field| field.name.as_str()).filter(|_| kind.as_deref() == Some("view"));
+        match ["fid", "geom", "id"].into_iter().chain(fields).find(missing) {
             Some(column) => Err(StoreError::MissingColumn { table: layer.id.clone(), column: column.to_owned() }),
-            None => Ok(()),
+            None => Ok(columns),
         }
     }
 

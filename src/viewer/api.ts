@@ -25,6 +25,8 @@ export type Layer = {
 /** What every answer says about the data it was made from. */
 export type Freshness = { data_version: string; data_age_s: number; stale: boolean };
 export type Catalog = Freshness & {
+  /** What the map is about. */
+  county: { name: Bilingual; title: Bilingual; bounds: [number, number, number, number] };
   /** Absent while the server holds no feature at all. */
   bounds: [number, number, number, number] | null;
   codes: Record<string, Code[]>;

@@ -1,6 +1,6 @@
 // Two audits on the map: places with people in dangerous areas, and villages too far from help.
 import type { CircleLayerSpecification, GeoJSONSource, Map } from "maplibre-gl";
-import { audit, type AuditName } from "./api";
+import { audit, type AuditName, type Catalog } from "./api";
 import { element } from "./element";
 import { number } from "./format";
 import { onLanguage, say } from "./language";
@@ -9,7 +9,7 @@ import { notice, settle } from "./notices";
 type Paint = NonNullable<CircleLayerSpecification["paint"]>;
 
 /** A ring around what it is about, so that the symbol inside stays to be seen. */
-const PAINT: Record<AuditName, Paint> = {
+const paint = (colors: string[]): Record<AuditName, Paint> => ({
   siting: {
     "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 5, 15, 15],
     "circle-color": "#ffffff00",
@@ -18,18 +18,25 @@ const PAINT: Record<AuditName, Paint> = {
   },
   coverage: {
     "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 4, 15, 13],
-    "circle-color": ["step", ["length", ["get", "beyond"]], "#137a43", 1, "#f2c511", 2, "#f28322", 3, "#d7263d"],
+    "circle-color": ["step", ["length", ["get", "beyond"]], "#137a43", 1, colors[2]!, 2, colors[1]!, 3, colors[0]!],
     "circle-opacity": 0.75,
     "circle-stroke-color": "#22303c",
     "circle-stroke-width": 1,
   },
-};
+});
+
+/** The colours of the risk levels, the worst first. */
+const riskColors = (catalog: Catalog) =>
+  [1, 2, 3].map((level) => catalog.codes.risk_level?.find(({ code }) => code === level)?.color ?? "#7d8794");
 
 export class Audits {
   readonly #shown = new Set<AuditName>();
   readonly #counts = new globalThis.Map<AuditName, number>();
 
-  constructor(private readonly map: Map, private readonly panel: HTMLElement) {
+  readonly #paint: Record<AuditName, Paint>;
+
+  constructor(private readonly map: Map, catalog: Catalog, private readonly panel: HTMLElement) {
+    this.#paint = paint(riskColors(catalog));
     onLanguage(() => this.#draw());
   }
 
@@ -75,7 +82,7 @@ export class Audits {
         source.setData(found);
       } else {
         this.map.addSource(`audit-${name}`, { type: "geojson", data: found });
-        this.map.addLayer({ id: `audit-${name}`, type: "circle", source: `audit-${name}`, paint: PAINT[name] });
+        this.map.addLayer({ id: `audit-${name}`, type: "circle", source: `audit-${name}`, paint: this.#paint[name] });
       }
       this.map.setLayoutProperty(`audit-${name}`, "visibility", this.#shown.has(name) ? "visible" : "none");
     } catch (error) {

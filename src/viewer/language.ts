@@ -8,6 +8,7 @@ export type Bilingual = { zh: string; en: string };
 const KEPT_AS = "onemap.language";
 const listeners: (() => void)[] = [];
 let current: Language = atStart();
+let title: Bilingual | undefined;
 
 export function language(): Language {
   return current;
@@ -15,12 +16,19 @@ export function language(): Language {
 
 /** The word in the current language. */
 export function say(word: Word): string {
+  if (word === "title" && title) return pick(title);
   return words[word][current === "zh" ? 0 : 1];
 }
 
 /** The same for a text that came from the server. */
 export function pick(text: Bilingual): string {
   return text[current] || text.zh;
+}
+
+/** The title of the map, from the server. */
+export function setTitle(next: Bilingual): void {
+  title = next;
+  announce();
 }
 
 /** Units are words only when a person would read them as one; "mm" and "m³" stand for themselves. */

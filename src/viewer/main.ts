@@ -5,7 +5,7 @@ import { Audits } from "./audits";
 import { part } from "./element";
 import { Events } from "./events";
 import { Freshness } from "./freshness";
-import { onLanguage, startLanguage } from "./language";
+import { onLanguage, setTitle, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
 import { createMap, featuresAt } from "./map";
@@ -23,8 +23,6 @@ declare global {
   }
 }
 
-/** Shown while the server holds nothing: the county. */
-const COUNTY_BOUNDS: [number, number, number, number] = [118.51, 25.92, 119.02, 26.55];
 const RETRY_AFTER_MS = 5_000;
 
 startLanguage(part<HTMLButtonElement>("language"));
@@ -38,9 +36,10 @@ async function start(): Promise<void> {
     return;
   }
   const { catalog, style, townships } = loaded;
+  setTitle(catalog.county.title);
   let map: Map;
   try {
-    map = createMap(style, catalog.bounds ?? COUNTY_BOUNDS);
+    map = createMap(style, catalog.bounds ?? catalog.county.bounds);
   } catch (error) {
     part("loading").hidden = true;
     notice("graphics", "noGraphics", () => ` (${error instanceof Error ? error.message : String(error)})`);
@@ -56,7 +55,7 @@ async function start(): Promise<void> {
     const card = new Card(map, catalog);
     const nearest = new NearestPanel(map, style, catalog, part("nearest"));
     new Search(map, catalog, card, part("search"));
-    const audits = new Audits(map, part("audits"));
+    const audits = new Audits(map, catalog, part("audits"));
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);

@@ -1,6 +1,6 @@
 // The words of the page in Chinese and English, one line each.
 export const words = {
-  title: ["闽清县应急管理一张图", "Minqing One Map"],
+  title: ["应急管理一张图", "One Map"],
   skipToMap: ["跳到地图", "Skip to the map"],
   layersPanel: ["图层", "Layers"],
   legend: ["图例", "Legend"],

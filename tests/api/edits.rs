@@ -187,6 +187,43 @@ fn a_batch_happens_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_place_far_outside_and_more_people_than_places_are_refused() {
+    let writer = Writer::of_sample();
+    let own = format!("{ITEMS}/SH-0001");
+    // A feature as another server gives it, with members of its own.
+    let mut foreign = shelter("X-1", 5);
+    foreign["geometry"]["coordinates"] = json!([26.22, 18.86]);
+    foreign["conformsTo"] = json!(["http://www.opengis.net/spec/json-fg-1/0.2/conf/core"]);
+    foreign["place"] = Json::Null;
+    let anywhere = [("Onemap-Anywhere", "true")];
+    assert_eq!(writer.send("POST", ITEMS, &anywhere, &foreign).status, 201);
+    assert_eq!(writer.send("POST", ITEMS, &[("Onemap-Anywhere", "yes")], &foreign).status, 400);
+    let moved = json!({"geometry": {"type": "Point", "coordinates": [0, 0]}});
+    let patch = ("Content-Type", "application/merge-patch+json");
+    let bearer = ("Authorization", writer.authorization.as_str());
+    assert_eq!(writer.server.send("PATCH", &own, &[bearer, patch], &moved.to_string()).status, 422);
+    let edit = json!({"edits": [{"op": "patch", "collection": "shelters", "id": "SH-0001", "feature": moved}]});
+    let refused = writer.send("POST", "/api/edits", &[], &edit);
+    assert_eq!((refused.status, &refused.json()["edit"]), (422, &json!(0)));
+    // More people than places, in one request and over two.
+    let capacity =
+        |body: Json| writer.server.send("PATCH", &own, &[bearer, patch], &json!({"properties": body}).to_string());
+    assert_eq!(capacity(json!({"capacity": 50, "occupancy": 20, "promised": 10})).status, 204);
+    for over in [json!({"promised": 51}), json!({"occupancy": 51}), json!({"capacity": 19})] {
+        let refused = capacity(over);
+        let problem = refused.json();
+        assert_eq!(
+            (refused.status, &problem["type"]),
+            (422, &json!("urn:problem-type:onemap:over-capacity")),
+            "{problem}"
+        );
+        assert!(problem["accepted"].as_str().is_some_and(|own| own.starts_with("up to")), "{problem}");
+    }
+    assert_eq!(capacity(json!({"capacity": null})).status, 204);
+    assert_eq!(capacity(json!({"promised": 51})).status, 204);
+}
+
+#[test]
 fn what_does_not_fit_is_named_with_what_would() {
     let writer = Writer::of_sample();
     let with = |pointer: &str, value: Json| {
@@ -208,6 +245,9 @@ fn what_does_not_fit_is_named_with_what_would() {
         ("shelters", unknown, "/properties/capcity", "capacity"),
         ("risk_zones", json!({"geometry": bow}), "/geometry", "polygon"),
         ("shelters", json!([1]), "", "a GeoJSON Feature"),
+        ("shelters", json!({"propertys": {}}), "", "properties"),
+        ("shelters", with("/geometry/coordinates", json!([0, 0])), "/geometry", "Onemap-Anywhere: true"),
+        ("shelters", with("/geometry/coordinates", json!([26.22, 18.86])), "/geometry", "118.51,25.92"),
     ] {
         let refused = writer.send("POST", &format!("/ogc/collections/{collection}/items"), &[], &feature);
         let problem = refused.json();

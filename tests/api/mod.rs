@@ -143,14 +143,14 @@ fn pages_hold_each_feature_once_in_order() {
 #[test]
 fn a_box_over_the_antimeridian_finds_both_sides() {
     let folder = Folder::new();
-    let point = |id: &str, lon: f64| json!({"type": "Feature", "id": id, "properties": {}, "geometry": {"type": "Point", "coordinates": [lon, 10.0]}});
-    let line = json!({"type": "Feature", "id": "line", "properties": {}, "geometry":
+    let point = |id: &str, lon: f64| json!({"type": "Feature", "id": id, "properties": {"name": id}, "geometry": {"type": "Point", "coordinates": [lon, 10.0]}});
+    let line = json!({"type": "Feature", "id": "line", "properties": {"name": "line"}, "geometry":
         {"type": "MultiLineString", "coordinates": [[[179.0, 10.0], [180.0, 10.0]], [[-180.0, 10.0], [-179.0, 10.0]]]}});
     let points = json!({"type": "FeatureCollection", "features": [point("west", -179.5), point("east", 179.5), point("far", 0.0)]});
     folder.write("points.geojson", points.to_string());
     folder.write("line.geojson", line.to_string());
-    crate::support::run_well(&folder, &["import", "points.geojson", "--layer", "stations"]);
-    crate::support::run_well(&folder, &["import", "line.geojson", "--layer", "roads"]);
+    crate::support::run_well(&folder, &["import", "points.geojson", "--layer", "stations", "--anywhere"]);
+    crate::support::run_well(&folder, &["import", "line.geojson", "--layer", "roads", "--anywhere"]);
     let server = Server::start(&folder, &[]);
     for (layer, expected) in [("stations", json!(["east", "west"])), ("roads", json!(["line"]))] {
         let found = server.get(&format!("/ogc/collections/{layer}/items?bbox=179,0,-179,20")).json();

@@ -43,17 +43,18 @@ fn pages_work_behind_a_proxy_with_a_path_prefix() {
 
 #[test]
 fn the_style_is_valid_and_has_the_colours_of_the_catalog() {
-    let style = project().join("styles/onemap.json");
+    let (folder, server) = Server::of_sample();
+    let style = folder.write("style.json", server.get("/styles/onemap.json").body);
     script_well("styles/validate.mjs", &[&style.display().to_string()]);
     let text = std::fs::read_to_string(style).expect("the style");
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
-    for list in ["risk_level", "hazard", "pipeline_kind"] {
+    for list in ["risk_level", "incident_grade", "danger_level", "hazard", "pipeline_kind"] {
         for code in &catalog.codes[list] {
             let colour = code.color.as_deref().expect("a colour");
             assert!(text.contains(colour), "{list} {:?} is not drawn in {colour}", code.code);
         }
     }
     for layer in &catalog.layers {
-        assert!(text.contains(&format!("\"source-layer\": \"{}\"", layer.id)), "{} is not drawn", layer.id);
+        assert!(text.contains(&format!("\"source-layer\":\"{}\"", layer.id)), "{} is not drawn", layer.id);
     }
 }

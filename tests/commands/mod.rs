@@ -1,5 +1,7 @@
 //! The command line: what goes in, what comes out, what it says when it cannot.
 
+mod tables;
+
 use serde_json::{Value as Json, json};
 
 use crate::support::{Folder, Server, foreign, run, run_well};
@@ -94,7 +96,7 @@ fn coordinates_are_converted_at_the_door() {
         ("EPSG:3857", 13_231_323.356, 3_026_602.676),
         ("wgs84", 118.859, 26.222),
     ] {
-        folder.write("in.geojson", feature("seat", x, y, json!({})).to_string());
+        folder.write("in.geojson", feature("seat", x, y, json!({"name": "县城"})).to_string());
         run_well(&folder, &["import", "in.geojson", "--layer", "key_places", "--crs", crs, "--replace"]);
         let place = exported(&folder, "key_places")[0]["geometry"]["coordinates"].clone();
         let (lon, lat) = (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"));
@@ -102,6 +104,144 @@ fn coordinates_are_converted_at_the_door() {
     }
     let (code, log) = import(&folder, &["in.geojson", "--layer", "key_places", "--crs", "EPSG:9999"]);
     assert!(code == Some(1) && log.contains("EPSG:9999") && log.contains("gcj02"), "{log}");
+}
+
+#[test]
+fn the_reference_system_that_a_geojson_claims_is_honoured_or_refused() {
+    let folder = Folder::new();
+    let file = |crs: Json, x: f64, y: f64| {
+        let mut file = json!({"type": "FeatureCollection", "name": "p", "xy_coordinate_resolution": 1e-9,
+            "features": [feature("seat", x, y, json!({"name": "县城"}))]});
+        file["features"][0]["bbox"] = json!([x, y, x, y]);
+        file["features"][0]["style"] = json!({"colour": "red"});
+        file["crs"] = crs;
+        folder.write("in.geojson", file.to_string());
+    };
+    let named = |name: &str| json!({"type": "name", "properties": {"name": name}});
+    let (lon, lat) = (118.859, 26.222);
+    for (crs, x, y) in [
+        (named("urn:ogc:def:crs:OGC:1.3:CRS84"), lon, lat),
+        (named("urn:ogc:def:crs:OGC::CRS84"), lon, lat),
+        (named("urn:ogc:def:crs:EPSG::4490"), lon, lat),
+        (named("urn:ogc:def:crs:EPSG:6.9:4326"), lon, lat),
+        (named("EPSG:4326"), lon, lat),
+        (named("http://www.opengis.net/def/crs/OGC/1.3/CRS84"), lon, lat),
+        (named("https://www.opengis.net/def/crs/EPSG/0/4490"), lon, lat),
+        (named("urn:ogc:def:crs:EPSG::4549"), 385_976.626, 2_901_931.580),
+        (json!({"type": "EPSG", "properties": {"code": 4549}}), 385_976.626, 2_901_931.580),
+        (Json::Null, lon, lat),
+    ] {
+        file(crs.clone(), x, y);
+        run_well(&folder, &["import", "in.geojson", "--layer", "key_places", "--replace"]);
+        let place = exported(&folder, "key_places")[0]["geometry"]["coordinates"].clone();
+        let (found_lon, found_lat) = (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"));
+        assert!((found_lon - lon).abs() < 1e-8 && (found_lat - lat).abs() < 1e-8, "{crs}: {place}");
+    }
+    for (crs, words) in [
+        (named("urn:ogc:def:crs:EPSG::2437"), "urn:ogc:def:crs:EPSG::2437"),
+        (named("Xian 1980"), "Xian 1980"),
+        (json!({"type": "link", "properties": {"href": "http://example.org/crs"}}), "example.org"),
+    ] {
+        file(crs, lon, lat);
+        let (code, log) = import(&folder, &["in.geojson", "--layer", "key_places", "--replace"]);
+        assert!(code == Some(1) && log.contains(words) && log.contains("EPSG:4490"), "{log}");
+    }
+}
+
+#[test]
+fn an_import_refuses_what_a_put_refuses() {
+    let folder = Folder::new();
+    let ring = |corners: &[[f64; 2]]| json!({"type": "Polygon", "coordinates": [corners]});
+    let area = |id: &str, geometry: Json, properties: Json| json!({"type": "Feature", "id": id, "geometry": geometry, "properties": properties});
+    let square = [[118.7, 26.1], [118.8, 26.1], [118.8, 26.2], [118.7, 26.2], [118.7, 26.1]];
+    let bow = [[118.7, 26.1], [118.8, 26.2], [118.8, 26.1], [118.7, 26.2], [118.7, 26.1]];
+    let unset = [[118.7, 26.1], [118.8, 26.1], [0.0, 0.0], [118.7, 26.2], [118.7, 26.1]];
+    let across = [[110.0, 20.0], [130.0, 20.0], [130.0, 30.0], [110.0, 30.0], [110.0, 20.0]];
+    let far = [[10.0, 50.0], [11.0, 50.0], [11.0, 51.0], [10.0, 50.0]];
+    folder.write(
+        "areas.geojson",
+        collection(&[
+            area("good", ring(&square), json!({"name": "甲", "hazard": "flood", "risk_level": 2})),
+            area("labels", ring(&square), json!({"name": "乙", "hazard": "滑坡", "risk_level": "重大风险"})),
+            area("across", ring(&across), json!({"name": "丙"})),
+            area("bow", ring(&bow), json!({"name": "丁"})),
+            area("unset", ring(&unset), json!({"name": "戊"})),
+            area("far", ring(&far), json!({"name": "己"})),
+            area("code", ring(&square), json!({"name": "庚", "hazard": "flod"})),
+            area("rank", ring(&square), json!({"name": "辛", "risk_level": 5})),
+        ]),
+    );
+    let (code, log) = import(&folder, &["areas.geojson", "--layer", "risk_zones"]);
+    assert!(code == Some(3) && !folder.file("onemap.gpkg").exists(), "{log}");
+    for words in [
+        "row=4",
+        "not valid",
+        "row=5",
+        "never set",
+        "row=6",
+        "km outside of",
+        "--anywhere",
+        "row=7",
+        "flod",
+        "debris_flow",
+        "row=8",
+        "refused=5",
+    ] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    let (code, log) = import(&folder, &["areas.geojson", "--layer", "risk_zones", "--skip-bad"]);
+    assert_eq!(code, Some(0), "{log}");
+    let stored = exported(&folder, "risk_zones");
+    assert_eq!(stored.len(), 3);
+    let labels = stored.iter().find(|feature| feature["id"] == "labels").expect("the feature");
+    assert_eq!(
+        (&labels["properties"]["hazard"], &labels["properties"]["risk_level"]),
+        (&json!("landslide"), &json!(1))
+    );
+}
+
+#[test]
+fn an_import_refuses_strange_places_and_too_many_people_and_tells_no_secret() {
+    let folder = Folder::new();
+    let shelter = |id: &str, lon: f64, lat: f64, more: Json| {
+        let mut properties = json!({"name": id});
+        properties.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        feature(id, lon, lat, properties)
+    };
+    folder.write(
+        "shelters.geojson",
+        collection(&[
+            shelter("near", 119.3, 26.08, json!({"capacity": 10, "occupancy": 10, "promised": 3})),
+            shelter("zero", 0.0, 0.0, json!({})),
+            shelter("far", 26.22, 18.86, json!({})),
+            shelter("promised", 118.8, 26.2, json!({"capacity": 10, "promised": 11})),
+            shelter("full", 118.8, 26.2, json!({"capacity": 10, "occupancy": 12})),
+            shelter("secret", 118.8, 26.2, json!({"phone": {"of": "13812345678"}})),
+        ]),
+    );
+    let (code, log) = import(&folder, &["shelters.geojson", "--layer", "shelters"]);
+    assert_eq!(code, Some(3), "{log}");
+    for words in
+        ["row=2", "row=3", "row=4", "11 people are more than the capacity of 10", "row=5", "row=6", "refused=5"]
+    {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert!(!log.contains("13812345678") && log.contains("phone"), "{log}");
+    let (code, log) = import(&folder, &["shelters.geojson", "--layer", "shelters", "--anywhere"]);
+    assert!(code == Some(3) && log.contains("refused=3"), "{log}");
+}
+
+#[test]
+fn a_file_without_any_field_of_the_layer_is_refused() {
+    let folder = Folder::new();
+    folder.write("in.geojson", feature("a", 118.8, 26.2, json!({"甲": "县城", "乙": 5})).to_string());
+    let (code, log) = import(&folder, &["in.geojson", "--layer", "shelters"]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("甲") && log.contains("乙") && log.contains("capacity") && log.contains("--column"), "{log}");
+    assert!(!folder.file("onemap.gpkg").exists());
+    let (code, log) = import(&folder, &["in.geojson", "--layer", "shelters", "--column", "甲=name"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(exported(&folder, "shelters")[0]["properties"]["name"], "县城");
 }
 
 #[test]
@@ -169,11 +309,30 @@ fn a_place_that_cannot_be_used_is_named() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains(&taken) && said.contains("--listen"), "{said}");
     assert_eq!(std::fs::read_dir(other.path()).expect("a folder").count(), 0, "a store was made all the same");
-    for store in ["/proc/onemap.gpkg", "/nowhere/onemap.gpkg"] {
-        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", store]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && said.contains(store), "{said}");
+    foreign("mkfifo", &[&folder.file("pipe.gpkg").display().to_string()]);
+    for (store, reason) in [
+        ("/proc/onemap.gpkg", "os error"),
+        ("/nowhere/onemap.gpkg", "No such file"),
+        ("pipe.gpkg", "is a pipe"),
+        (".", "is a directory"),
+        ("postgress://me:secret@localhost/map", "unknown scheme \"postgress\""),
+        ("mysql://me:secret@localhost/map", "unknown scheme \"mysql\""),
+    ] {
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["export", "--layer", "teams", "-o", "x.fgb"]] {
+            let output = run(&folder, &[command, &["--store", store]].concat());
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(1) && said.contains(reason), "{store}: {said}");
+            assert!(!said.contains("secret") && said.matches(reason).count() == 1, "{store}: {said}");
+            assert!(store.contains("://") || said.contains(store), "{said}");
+            let output = run(&folder, &[&["--json"], command, &["--store", store]].concat());
+            let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned).expect("a line");
+            let last: Json = serde_json::from_str(&last).expect("the final error is JSON");
+            assert!(last["level"] == "ERROR" && last["fields"]["message"].as_str().is_some_and(|m| m.contains(reason)));
+        }
     }
+    let wrong = run(&folder, &["--json", "serve", "--listen", "everywhere"]);
+    let line: Json = serde_json::from_slice(&wrong.stderr).expect("wrong usage is told as JSON");
+    assert!(wrong.status.code() == Some(2) && line["level"] == "ERROR", "{line}");
     let output = run(&folder, &["serve", "--listen", "everywhere"]);
     assert_eq!(output.status.code(), Some(2));
 }
@@ -186,8 +345,72 @@ fn help_shows_examples_and_stopping_is_orderly() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && said.contains("Examples:"), "{said}");
     }
-    let server = Server::start(&folder, &[]);
-    assert!(server.process_id() > 0);
-    assert_eq!(server.stop(), Some(0));
-    assert!(!folder.file("onemap.gpkg-wal").exists(), "the log was folded into the file");
+    for sent in ["-TERM", "-INT", "-HUP"] {
+        let server = Server::start(&folder, &[]);
+        assert!(server.process_id() > 0);
+        assert_eq!(server.stop_by(sent), Some(0), "{sent}");
+        assert!(!folder.file("onemap.gpkg-wal").exists(), "the log was folded into the file");
+    }
+}
+
+/// Permissions of a file or folder.
+fn mode(path: &std::path::Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
+}
+
+#[test]
+fn the_first_log_is_short_and_tells_no_secret_and_files_are_the_owners_alone() {
+    let folder = Folder::new();
+    let url = crate::support::database::fresh_database();
+    for (store, token) in [("onemap.gpkg", "onemap.gpkg.token"), (url.as_str(), "onemap.token")] {
+        let (server, log) = Server::start_with_log(&folder, &["--store", store, "--listen", "localhost:0"]);
+        let secret = std::fs::read_to_string(folder.file(token)).expect("a token");
+        assert!(!log.contains(secret.trim()) && log.contains(token), "{log}");
+        assert!(log.lines().all(|line| line.len() < 600) && !log.contains("CREATE TABLE"), "{log}");
+        for line in log.lines() {
+            let line: Json = serde_json::from_str(line).expect("JSON");
+            assert!(line["target"].as_str().is_some_and(|target| target.starts_with("onemap")), "{line}");
+            let seconds = line["fields"]["seconds"].to_string();
+            assert!(seconds.split_once('.').is_none_or(|(_, digits)| digits.len() <= 2), "{line}");
+        }
+        if store == url {
+            crate::support::await_that("the local copy", || {
+                let copies = std::fs::read_dir(folder.file("onemap-copy")).map(std::iter::Iterator::count);
+                copies.is_ok_and(|count| count > 0)
+            });
+            assert_eq!(mode(&folder.file("onemap-copy")), 0o700);
+        }
+        assert_eq!(mode(&folder.file(token)), 0o600);
+        drop(server);
+    }
+    run_well(&folder, &["export", "--layer", "teams", "-o", "teams.fgb"]);
+    for entry in std::fs::read_dir(folder.path()).expect("a folder").flatten() {
+        let is_folder = entry.path().is_dir();
+        assert_eq!(mode(&entry.path()), if is_folder { 0o700 } else { 0o600 }, "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn a_token_file_that_others_can_read_is_tightened_and_one_that_they_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let file = folder.write("onemap.gpkg.token", "0123456789abcdef0123456789abcdef\n");
+    let give = |mode: u32| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).expect("permissions");
+    for open in [0o644, 0o640, 0o604] {
+        give(open);
+        let (server, log) = Server::start_with_log(&folder, &["--empty"]);
+        assert!(log.contains("others could read the token file"), "{log}");
+        assert_eq!(mode(&file), 0o600);
+        drop(server);
+    }
+    for open in [0o666, 0o620, 0o602] {
+        give(open);
+        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.code() == Some(1) && said.contains("others may write") && said.contains("chmod 600"),
+            "{said}"
+        );
+    }
 }

@@ -54,6 +54,7 @@ fn the_nearest_five_shelters_are_those_of_postgis() {
             "id=共通ID",
             "--column",
             "name=施設・場所名",
+            "--anywhere",
         ],
     );
     let server = Server::start(&folder, &[]);
@@ -162,15 +163,16 @@ fn flatgeobuf_of_others_is_read_or_refused() {
     let Some(data) = real_data("FlatGeobuf of others") else { return };
     let folder = Folder::new();
     for (file, code, words) in [
-        ("countries.fgb", 0, "taken=179"),
-        ("countries_nocrs.fgb", 0, "taken=179"),
+        // The outlines of two countries cross themselves; GEOS says so of the same two.
+        ("countries.fgb", 3, "taken=177"),
+        ("countries_nocrs.fgb", 3, "taken=177"),
         ("countries_nogeo.fgb", 0, "taken=179"),
         ("empty.fgb", 0, "taken=0"),
-        ("unknown_feature_count.fgb", 0, "taken=1"),
+        ("unknown_feature_count.fgb", 1, "taken=1"), // none of its columns is a field
         ("topp_states.fgb", 1, "is not FlatGeobuf"),
     ] {
         let path = data.join("flatgeobuf").join(file).display().to_string();
-        let output = run(&folder, &["import", &path, "--layer", "incidents", "--dry-run"]);
+        let output = run(&folder, &["import", &path, "--layer", "incidents", "--dry-run", "--anywhere"]);
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(code) && log.contains(words), "{file}: {log}");
     }

@@ -75,7 +75,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts in a folder and waits until it says that it answers.
     pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Self {
-        let mut child = onemap(folder, &["--json", "serve", "--listen", "127.0.0.1:0"])
+        Self::start_with_log(folder, &[&["--listen", "127.0.0.1:0"], arguments].concat()).0
+    }
+
+    /// The same with the log up to there; without `--listen` among the arguments it takes any port.
+    pub(crate) fn start_with_log(folder: &Folder, arguments: &[&str]) -> (Self, String) {
+        let anywhere = ["--listen", "127.0.0.1:0"];
+        let listen = if arguments.contains(&"--listen") { &[][..] } else { &anywhere };
+        let mut child = onemap(folder, &[&["--json", "serve"], listen].concat())
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
@@ -96,7 +103,7 @@ impl Server {
         };
         // The log must go on being read, or the server would wait for room in the pipe.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, url }
+        (Self { child, url }, told)
     }
 
     /// The server of the sample county.
@@ -137,8 +144,13 @@ impl Server {
     }
 
     /// Asks it to stop and answers its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.stop_by("-TERM")
+    }
+
+    /// Sends a signal and answers the exit code.
+    pub(crate) fn stop_by(mut self, signal: &str) -> Option<i32> {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(told.success());
         self.child.wait().expect("the server ends").code()
     }

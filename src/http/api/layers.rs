@@ -18,7 +18,16 @@ pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
     let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));
     let codes: BTreeMap<&str, Vec<Json>> =
         call.state.catalog.codes.iter().map(|(name, list)| (name.as_str(), list.iter().map(code).collect())).collect();
+    let county = &call.state.catalog.county;
     Ok(call.current.json(json!({
+        "county": {
+            "name": label(&county.name),
+            "title": label(&county.title),
+            "code": county.code,
+            "center": [county.center.lon(), county.center.lat()],
+            "zoom": county.zoom,
+            "bounds": county.bounds.to_array(),
+        },
         "bounds": bounds.map(|bounds| bounds.to_array()),
         "codes": codes,
         "layers": layers.iter().map(|layer| describe(call.caller, layer)).collect::<Vec<_>>(),

@@ -6,7 +6,8 @@ use geo::{CoordsIter, Geometry, LineString};
 use maud::{Markup, html};
 
 use crate::geodesy::{Envelope, LonLat};
-use crate::model::Shape;
+use crate::model::catalog::CodeValue;
+use crate::model::{Catalog, Shape};
 use crate::query::surroundings::{Area, Surroundings};
 use crate::snapshot::{Layer, Row, Snapshot};
 
@@ -17,10 +18,12 @@ const HEIGHT: f64 = 440.0;
 const MAX_DRAWN: usize = 4_000;
 /// Largest number of secondary hazards that are numbered.
 const MAX_NUMBERED: usize = 9;
+/// The code list of risk levels, and the field that holds them.
+pub(crate) const LEVELS: &str = "risk_level";
 const METRES_PER_DEGREE: f64 = 111_195.0;
 
 /// The area with the features around it and the first secondary hazards by number.
-pub(crate) fn map(snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) -> Markup {
+pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) -> Markup {
     let (centre, half_width_m, half_height_m) = match area {
         Area::Rings(at, radii) => (*at, radii.last().copied().unwrap_or(1.0), radii.last().copied().unwrap_or(1.0)),
         Area::Inside(shape) => bounds_of(shape),
@@ -31,7 +34,7 @@ pub(crate) fn map(snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) ->
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label="位置图" {
             @for layer in snapshot.layers() {
-                @for row in layer.rows_in(&shown).take(MAX_DRAWN) { (map.feature(layer, &row)) }
+                @for row in layer.rows_in(&shown).take(MAX_DRAWN) { (map.feature(catalog, layer, &row)) }
             }
             @match area {
                 Area::Rings(_, radii) => (map.rings(radii)),
@@ -70,14 +73,9 @@ impl MapSvg {
         (WIDTH / 2.0 + east_m * self.pixels_per_m, HEIGHT / 2.0 - north_m * self.pixels_per_m)
     }
 
-    fn feature(&self, layer: &Layer, row: &Row<'_>) -> Markup {
-        let by_level = match layer.integer(row, "risk_level") {
-            Some(1) => "#d7263d",
-            Some(2) => "#f28322",
-            Some(3) => "#f2c511",
-            Some(4) => "#2176c7",
-            _ => "#8b94a0",
-        };
+    fn feature(&self, catalog: &Catalog, layer: &Layer, row: &Row<'_>) -> Markup {
+        let level = layer.integer(row, LEVELS).map(CodeValue::Integer);
+        let by_level = level.and_then(|level| catalog.color(LEVELS, &level)).unwrap_or("#8b94a0");
         let schema = layer.schema();
         let style = match (schema.group.as_str(), schema.id.as_str()) {
             (_, "county") => return Markup::default(),

@@ -52,8 +52,8 @@ pub(crate) fn page(
                     p.stale { "数据可能已过时：" (current.age_s()) "秒前与数据库一致。" }
                 }
                 (chips(found))
-                (surroundings_map::map(&current.snapshot, &wanted.ask.area, found))
-                (legend())
+                (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
+                (legend(catalog))
                 (counts(catalog, found))
                 (secondary_hazards(catalog, found))
                 (help(found))
@@ -66,20 +66,15 @@ pub(crate) fn page(
     page.into_string()
 }
 
-/// Colours of the map with what they stand for.
-fn legend() -> Markup {
-    const COLORS: [(&str, &str); 7] = [
-        ("#d7263d", "重大"),
-        ("#f28322", "较大"),
-        ("#f2c511", "一般"),
-        ("#2176c7", "低风险"),
-        ("#1b8a5a", "避灾点"),
-        ("#6a3fb5", "队伍、物资"),
-        ("#5b6673", "村居、场所"),
-    ];
+/// Colours of the map with what they stand for: the risk levels of the catalog, then kinds of features.
+fn legend(catalog: &Catalog) -> Markup {
+    const KINDS: [(&str, &str); 3] = [("#1b8a5a", "避灾点"), ("#6a3fb5", "队伍、物资"), ("#5b6673", "村居、场所")];
     html! {
         p.legend {
-            @for (color, name) in COLORS { span { i style={ "background:" (color) } {} (name) } }
+            @for level in catalog.codes.get(surroundings_map::LEVELS).into_iter().flatten() {
+                @if let Some(color) = &level.color { span { i style={ "background:" (color) } {} (level.label.zh) } }
+            }
+            @for (color, name) in KINDS { span { i style={ "background:" (color) } {} (name) } }
         }
     }
 }

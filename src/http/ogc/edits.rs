@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::exchange::feature_json::{FeatureDocument, FeatureError, read_submission};
+use crate::exchange::geojson::write_geometry;
+use crate::exchange::reader::{Defect, check_place};
 use crate::http::call::Call;
 use crate::http::params::crs::RequestCrs;
 use crate::http::params::{invalid, layer, parse_json};
@@ -31,6 +33,7 @@ pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
     let state = &call.state;
     let document = EditBody::read(&call)?;
     let edit = to_create(state, call.segment("collectionId"), None, &document.json).map_err(|wrong| wrong.of(None))?;
+    check_places(&call, std::slice::from_ref(&edit), false)?;
     let applied = apply(state, vec![edit], idempotency_key(&call, &document.digest)?).await?;
     let Some(outcome) = applied.applied.outcomes.first() else { return Err(Problem::Unavailable) };
     let own = format!("/collections/{}/items/{}", call.segment("collectionId"), encode(outcome.id.as_str()));
@@ -60,6 +63,7 @@ async fn change(call: Call<'static>, parse: EditParser) -> Result<Reply, Problem
     let document = EditBody::read(&call)?;
     let condition = precondition(&call);
     let edit = parse(&call.state, collection, id, &document.json, condition).map_err(|wrong| wrong.of(None))?;
+    check_places(&call, std::slice::from_ref(&edit), false)?;
     let key = idempotency_key(&call, &document.digest)?;
     Ok(apply(&call.state, vec![edit], key).await?.reply(StatusCode::NO_CONTENT))
 }
@@ -111,6 +115,7 @@ pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
     }
     let read = |(index, edit): (usize, RawEdit)| read_edit(state, edit).map_err(|wrong| wrong.of(Some(index)));
     let edits = raw.edits.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    check_places(&call, &edits, true)?;
     let applied = apply(state, edits, idempotency_key(&call, &document.digest)?).await?;
     let outcome = |outcome: &EditOutcome| {
         let collection = state.store.schemas().get(outcome.layer).map(|schema| &schema.id);
@@ -295,6 +300,32 @@ impl EditBody {
         }
         Ok(Self { json, digest })
     }
+}
+
+/// Places must be in the county or near it, unless the caller sends `Onemap-Anywhere: true`.
+fn check_places(call: &Call<'_>, edits: &[Edit], is_batch: bool) -> Result<(), Problem> {
+    const NAME: &str = "onemap-anywhere";
+    match call.headers.get(NAME).map(|value| value.to_str().unwrap_or_default().trim()) {
+        None | Some("false") => {}
+        Some("true") => return Ok(()),
+        Some(other) => return Err(invalid(NAME, other, "it is neither true nor false", "true, false")),
+    }
+    for (index, edit) in edits.iter().enumerate() {
+        let (Action::Create { geometry: Some(shape), .. } | Action::Change { geometry: Some(Some(shape)), .. }) =
+            &edit.action
+        else {
+            continue;
+        };
+        check_place(&call.state.catalog.county, shape).map_err(|Defect { reason, accepted }| {
+            let mut value = Vec::new();
+            write_geometry(&mut value, shape.geometry());
+            let value = String::from_utf8_lossy(&value).chars().take(200).collect();
+            let accepted = format!("{accepted}, or any place with the header Onemap-Anywhere: true");
+            let fault = FeatureError { pointer: "/geometry".to_owned(), value, reason, accepted };
+            Problem::InvalidContent { edit: is_batch.then_some(index), fault }
+        })?;
+    }
+    Ok(())
 }
 
 /// The key under which the request happens once.

@@ -10,7 +10,6 @@ use crate::http::reply::links::{REL, link, own_links};
 use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
-const TITLE: &str = "闽清县应急管理一张图";
 const DESCRIPTION: &str = "onemap: hazard sources, shelters, rescue teams and stockpiles of the county on one map";
 
 /// `GET /ogc`.
@@ -18,7 +17,7 @@ pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
     let (form, current) = (call.media_type()?, &call.current);
     let (base, root) = (call.ogc_base(), call.origin());
     if form == HTML {
-        return Ok(pages::landing(TITLE, &base).reply(current));
+        return Ok(pages::landing(&call.state.catalog.county.title.zh, &base).reply(current));
     }
     let mut links = own_links(&base, form, call.formats);
     links.extend([
@@ -31,5 +30,5 @@ pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
         link(&format!("{base}/tileMatrixSets"), &format!("{REL}tiling-schemes"), "application/json", "Grids of tiles"),
         link(&format!("{root}/"), "related", "text/html", "The map"),
     ]);
-    Ok(current.json(json!({"title": TITLE, "description": DESCRIPTION, "links": links})))
+    Ok(current.json(json!({"title": call.state.catalog.county.title.zh, "description": DESCRIPTION, "links": links})))
 }

@@ -143,6 +143,9 @@ fn write_headers(endpoint: &Endpoint) -> Vec<Json> {
             "\"0123456789abcdef\"",
         ));
     }
+    if endpoint.body.is_some() {
+        headers.push(header("Onemap-Anywhere", "true accepts a place far outside the county", "false"));
+    }
     if endpoint.body.is_some() && endpoint.path.starts_with("/ogc") {
         headers.push(header("Content-Crs", "Coordinate reference system of the body", &format!("<{CRS84}>")));
     }

@@ -179,7 +179,9 @@ impl Problem {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::TooMany { .. } | Self::Timeout { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::InvalidContent { .. } | Self::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidContent { .. }
+            | Self::KeyReused { .. }
+            | Self::EditRefused { reason: EditError::OverCapacity(_), .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -217,6 +219,9 @@ impl Problem {
             Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature has been changed"),
             Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
                 ("precondition-failed", "The feature does not meet the precondition")
+            }
+            Self::EditRefused { reason: EditError::OverCapacity(_), .. } => {
+                ("over-capacity", "More people than the place has capacity for")
             }
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
             Self::NotOurs { .. } => ("read-only-layer", "The layer belongs to another program"),
@@ -268,6 +273,9 @@ impl Problem {
             Self::NoToken => json!({"parameter": "Authorization", "accepted": "Bearer and the token"}),
             Self::EditRefused { edit, reason: EditError::Changed(now) } => {
                 json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
+            }
+            Self::EditRefused { edit, reason: EditError::OverCapacity(over) } => {
+                json!({"edit": edit, "value": over.people, "accepted": format!("up to {}", over.capacity)})
             }
             Self::EditRefused { edit, .. } => json!({"edit": edit, "parameter": "id"}),
             Self::KeyReused { key } => json!({"parameter": "Idempotency-Key", "value": key}),

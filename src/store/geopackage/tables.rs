@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::model::catalog::CodeValue;
-use crate::model::{Catalog, FieldType, GeometryKind, LayerSchema};
+use crate::model::{Catalog, Field, FieldType, GeometryKind, LayerSchema};
 
 /// Statements that create a layer's table, its triggers and its entries in the GeoPackage's own tables.
 pub(super) fn create(layer: &LayerSchema, catalog: &Catalog) -> String {
@@ -28,6 +28,25 @@ pub(super) fn create(layer: &LayerSchema, catalog: &Catalog) -> String {
     describe_columns(&mut sql, layer);
     describe_codes(&mut sql, layer, catalog);
     sql + &triggers(layer)
+}
+
+/// Statements that add the columns that a newer catalog has and the table lacks, and describe them.
+pub(super) fn add_columns(layer: &LayerSchema, present: &[String], catalog: &Catalog) -> String {
+    let is_present = |field: &Field| present.iter().any(|column| column.eq_ignore_ascii_case(&field.name));
+    let missing: Vec<Field> = layer.fields.iter().filter(|field| !is_present(field)).cloned().collect();
+    let mut sql = String::new();
+    if missing.is_empty() {
+        return sql;
+    }
+    let table = identifier(&layer.id);
+    for field in &missing {
+        let (column, kind) = (identifier(&field.name), column_type(field.field_type));
+        let _ = writeln!(sql, "ALTER TABLE {table} ADD COLUMN {column} {kind};");
+    }
+    let added = LayerSchema { fields: missing, ..layer.clone() };
+    describe_columns(&mut sql, &added);
+    describe_codes(&mut sql, &added, catalog);
+    sql
 }
 
 /// Triggers that write the change log, and give an id to a feature drawn without one.

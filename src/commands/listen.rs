@@ -1,0 +1,63 @@
+//! The address that `--listen` names: an IP address or a host name, and a port.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::str::FromStr;
+
+use anyhow::Context;
+
+/// A host and a port; the host is looked up when listening begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ListenAddress {
+    host: String,
+    port: u16,
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self { host: address.ip().to_string(), port: address.port() });
+        }
+        let accepted = || "give HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080".to_owned();
+        let (host, port) = text.rsplit_once(':').ok_or_else(accepted)?;
+        let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+        match port.parse() {
+            Ok(port) if is_name => Ok(Self { host: host.to_owned(), port }),
+            _ => Err(accepted()),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Takes the port, of the first address of the host that can be listened on.
+pub(super) fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((address.host.as_str(), address.port)).with_context(|| {
+        format!("cannot listen on {address}; give a free address with --listen, such as 127.0.0.1:{}", address.port ^ 1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_both_kinds_of_ip_addresses_are_read() {
+        for text in ["127.0.0.1:8080", "localhost:8080", "0.0.0.0:0", "[::1]:8080", "one-map.example.org:65535"] {
+            assert_eq!(text.parse::<ListenAddress>().map(|address| address.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["everywhere", "8080", ":8080", "localhost:", "localhost:65536", "http://localhost:80", "::1"] {
+            assert!(text.parse::<ListenAddress>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads the parts of one feature of a layer: the checks that files and callers share.
+//!
+//! Callers write JSON and know the schema, so their values must be of the fields' types. Files hold what a table can
+//! hold: numbers and lists written as text, codes written as their labels. Nothing else differs between the two.
+
+use std::borrow::Cow;
+
+use geo::CoordsIter;
+use serde_json::Value as Json;
+
+use super::value_from_json;
+use crate::geodesy::distance::nearest_place;
+use crate::geodesy::validity::check_validity;
+use crate::geodesy::{Envelope, LonLat};
+use crate::model::catalog::{Code, CodeValue, County};
+use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value};
+
+/// How values are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// In the JSON type of the field, codes as they are.
+    Exact,
+    /// As tables hold them: any value also as text, codes also by their Chinese or English label.
+    Table,
+}
+
+/// Why a value or a geometry is not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Defect {
+    /// What is wrong.
+    pub reason: String,
+    /// What would be taken.
+    pub accepted: String,
+}
+
+/// Reads values and geometries for one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    catalog: &'a Catalog,
+    schema: &'a LayerSchema,
+    spelling: Spelling,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader for a layer.
+    #[must_use]
+    pub fn new(catalog: &'a Catalog, schema: &'a LayerSchema, spelling: Spelling) -> Self {
+        Self { catalog, schema, spelling }
+    }
+
+    /// The layer.
+    #[must_use]
+    pub fn schema(&self) -> &'a LayerSchema {
+        self.schema
+    }
+
+    /// A value of a field; null and blank text are unknown.
+    ///
+    /// # Errors
+    /// When it is of another type, outside of the field's range or not in its code list.
+    pub fn value(&self, field: &Field, json: &Json) -> Result<Value, Defect> {
+        let defect = |reason: String| Defect { reason, accepted: self.accepted(field) };
+        let codes = field.codes.as_ref().and_then(|list| self.catalog.codes.get(list)).map(Vec::as_slice);
+        let json = match self.spelling {
+            Spelling::Exact if !is_of_type(field.field_type, json) => {
+                return Err(defect(format!("it is not of type {}", field.field_type.name())));
+            }
+            Spelling::Table if field.field_type == FieldType::Integer => rank_of_label(codes.unwrap_or_default(), json),
+            Spelling::Exact | Spelling::Table => Cow::Borrowed(json),
+        };
+        let mut value = value_from_json(field, &json).map_err(defect)?;
+        let Some(codes) = codes else { return Ok(value) };
+        if self.spelling == Spelling::Table {
+            match &mut value {
+                Value::Text(text) => replace_label(codes, text),
+                Value::TextList(list) => list.iter_mut().for_each(|text| replace_label(codes, text)),
+                _ => {}
+            }
+        }
+        match unknown_code(codes, &value) {
+            Some(unknown) => Err(defect(format!("{unknown} is not in the code list"))),
+            None => Ok(value),
+        }
+    }
+
+    /// A geometry in longitude, latitude degrees.
+    ///
+    /// # Errors
+    /// When it is not on earth, of another kind than the layer's, or not valid: a ring that crosses itself.
+    pub fn shape(&self, geometry: geo::Geometry) -> Result<Shape, Defect> {
+        let kind = self.schema.geometry.name();
+        let defect = |reason: String| Defect {
+            reason,
+            accepted: format!("a GeoJSON {kind} geometry in longitude, latitude degrees, or null"),
+        };
+        let shape = Shape::new(geometry).map_err(|error| defect(error.to_string()))?;
+        if !self.schema.geometry.accepts(shape.kind()) {
+            return Err(defect(format!("the layer holds {kind} features, not {}", shape.kind().name())));
+        }
+        check_validity(shape.geometry()).map_err(|error| defect(format!("it is not valid: {error}")))?;
+        Ok(shape)
+    }
+
+    fn accepted(&self, field: &Field) -> String {
+        let codes = field.codes.as_ref().and_then(|list| self.catalog.codes.get(list)).map(|list| {
+            let codes = list.iter().map(|code| code.code.to_string()).collect::<Vec<_>>();
+            format!(", one of {}", codes.join(", "))
+        });
+        let at_least = field.min.map(|min| format!(", at least {min}"));
+        let at_most = field.max.map(|max| format!(", at most {max}"));
+        let parts = [codes, at_least, at_most].into_iter().flatten().collect::<String>();
+        format!("{}{parts}, or null for unknown", field.field_type.name())
+    }
+}
+
+/// What JSON may stand for a type; null is unknown for all of them.
+fn is_of_type(field_type: FieldType, value: &Json) -> bool {
+    value.is_null()
+        || match field_type {
+            FieldType::Boolean => value.is_boolean(),
+            FieldType::Integer | FieldType::Real => value.is_number(),
+            FieldType::Text | FieldType::Date | FieldType::DateTime => value.is_string(),
+            FieldType::TextList => value.is_array(),
+            FieldType::Json => value.is_array() || value.is_object(),
+        }
+}
+
+/// The first code of a value that its list does not have.
+fn unknown_code(codes: &[Code], value: &Value) -> Option<String> {
+    let known = |wanted: &CodeValue| codes.iter().any(|code| code.code == *wanted);
+    let texts: &[String] = match value {
+        Value::Integer(number) => {
+            return (!known(&CodeValue::Integer(*number))).then(|| number.to_string());
+        }
+        Value::Text(text) => std::slice::from_ref(text),
+        Value::TextList(list) => list,
+        _ => &[],
+    };
+    texts.iter().find(|text| !known(&CodeValue::Text((*text).clone()))).cloned()
+}
+
+fn code_of_label<'a>(codes: &'a [Code], text: &str) -> Option<&'a CodeValue> {
+    let text = text.trim();
+    let is_label = |code: &&Code| code.label.zh == text || code.label.en.eq_ignore_ascii_case(text);
+    codes.iter().find(is_label).map(|code| &code.code)
+}
+
+/// The rank that a text is the label of; other values as they are.
+fn rank_of_label<'a>(codes: &[Code], json: &'a Json) -> Cow<'a, Json> {
+    match json.as_str().and_then(|text| code_of_label(codes, text)) {
+        Some(CodeValue::Integer(rank)) => Cow::Owned(Json::from(*rank)),
+        _ => Cow::Borrowed(json),
+    }
+}
+
+fn replace_label(codes: &[Code], text: &mut String) {
+    let is_code = codes.iter().any(|code| matches!(&code.code, CodeValue::Text(code) if code == text));
+    if !is_code && let Some(CodeValue::Text(code)) = code_of_label(codes, text) {
+        text.clone_from(code);
+    }
+}
+
+/// Checks that a geometry is in the county or near it: files with forgotten, swapped or foreign coordinates put features
+/// elsewhere. An area or a line that reaches the county may extend beyond it, but not to 0,0.
+///
+/// # Errors
+/// When it is farther outside than the county's margin; the reason gives the distance.
+pub fn check_place(county: &County, shape: &Shape) -> Result<(), Defect> {
+    let Some(around) = Envelope::around(shape.geometry()) else { return Ok(()) };
+    let allowed = county.bounds.padded(county.margin_m);
+    let is_allowed = |place: &Envelope| allowed.split().any(|part| part.intersects(place));
+    let is_unset = |coord: geo::Coord| coord.x == 0.0 && coord.y == 0.0 && !is_allowed(&LonLat::ORIGIN.into());
+    let has_unset = shape.geometry().coords_iter().any(is_unset);
+    if is_allowed(&around) && !has_unset {
+        return Ok(());
+    }
+    let center = county.center;
+    let nearest = geo::Coord {
+        x: center.lon().clamp(around.west(), around.east()),
+        y: center.lat().clamp(around.south(), around.north()),
+    };
+    let nearest = if has_unset { LonLat::ORIGIN } else { LonLat::try_from(nearest).unwrap_or(LonLat::ORIGIN) };
+    let distance_m = distance_m(nearest, &county.bounds);
+    let hint = LonLat::new(nearest.lat(), nearest.lon()).ok().filter(|swapped| is_allowed(&(*swapped).into()));
+    let hint = match hint {
+        _ if has_unset => "; coordinates that were never set are 0,0".to_owned(),
+        Some(swapped) => format!("; did you mean {swapped}?"),
+        None => String::new(),
+    };
+    let reason =
+        format!("{nearest} is {:.0} km outside of {} {}{hint}", distance_m / 1000.0, county.name.zh, county.name.en);
+    let [west, south, east, north] = county.bounds.to_array();
+    let accepted = format!("a place within {:.0} km of {west},{south},{east},{north}", county.margin_m / 1000.0);
+    Err(Defect { reason, accepted })
+}
+
+/// The geodesic distance of a place to a box, metres.
+fn distance_m(from: LonLat, to: &Envelope) -> f64 {
+    let [west, south, east, north] = to.to_array();
+    let area = geo::Rect::new((west, south), (east, north)).to_polygon();
+    nearest_place(from, &area.into()).map_or(0.0, |(_, distance_m)| distance_m)
+}
