@@ -47,6 +47,10 @@ pub(super) struct ServeOptions {
     /// Memory for finished tiles, megabytes; 0 keeps none.
     #[arg(long, value_name = "MB", default_value_t = 256, env = "ONEMAP_TILE_CACHE_MB")]
     tile_cache_mb: u32,
+    /// Most kilobytes of one tile before it is packed: beyond it the least important features are left out, and the
+    /// tile says how many. Raise it where the line is fast and every feature counts
+    #[arg(long, value_name = "KB", default_value_t = 500, env = "ONEMAP_TILE_BUDGET_KB")]
+    tile_budget_kb: u32,
 
     /// File that holds the token writers must show, made at first start. Default: beside the store.
     #[arg(long, value_name = "FILE", env = "ONEMAP_TOKEN_FILE")]
@@ -100,6 +104,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let limits = Limits {
         event_streams: options.max_event_streams,
         tile_cache_bytes: u64::from(options.tile_cache_mb) * 1_000_000,
+        tile_budget_bytes: options.tile_budget_kb as usize * 1_000,
     };
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
     // Who takes no writes is never shown a state again, so any secret does.

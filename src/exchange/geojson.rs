@@ -9,7 +9,7 @@ use geozero::{GeozeroGeometry, ToGeo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::values::write_value;
+pub use super::values::write_value;
 use super::{ExchangeError, Record, RecordSource, Unreadable};
 use crate::model::{Feature, FeatureId, Shape, ValueRef, View};
 

@@ -10,6 +10,7 @@ pub mod distance;
 pub mod ecef;
 mod edge_distance;
 pub mod edge_index;
+pub mod plane;
 pub mod reference;
 pub mod validity;
 

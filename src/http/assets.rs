@@ -45,7 +45,8 @@ pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
         Problem::NotFound { what: "style", value: name.to_owned(), accepted: names.join(", ") }
     };
     let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
-    let style = map_style::fill(&file.data, &call.state.catalog, &call.origin());
+    let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
+    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.origin());
     let style = style.map_err(|error| Problem::internal(&error))?;
     Ok(tagged(call, "application/json", &etag(&style), style))
 }

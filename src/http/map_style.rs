@@ -5,25 +5,30 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::http::default_style;
 use crate::model::catalog::CodeValue;
-use crate::model::{Catalog, GeometryKind, LayerSchema};
+use crate::model::{Catalog, LayerSchema};
 
-/// The colour of codes that have none, and of layers that the template does not draw.
+/// The colour of codes that have none.
 const NEUTRAL: &str = "#7d8794";
 
-/// The finished style. Layers that the catalog lacks are left out; those that the template lacks are drawn plainly.
+/// The finished style. Layers that the catalog lacks are left out; those that the template lacks, such as tables of the
+/// configuration, get the default style.
 ///
 /// # Errors
 /// Only when the program was built from a broken template.
-pub(crate) fn fill(template: &[u8], catalog: &Catalog, base: &str) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn fill<'a>(
+    template: &[u8],
+    catalog: &Catalog,
+    layers: impl Iterator<Item = &'a LayerSchema>,
+    base: &str,
+) -> Result<Vec<u8>, serde_json::Error> {
     let mut style: Json = serde_json::from_slice(template)?;
     fill_value(&mut style, catalog, base);
-    if let Some(layers) = style["layers"].as_array_mut() {
-        layers.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| catalog.layer(id).is_some()));
-        let undrawn = |layer: &&LayerSchema| !layers.iter().any(|drawn| drawn["source-layer"] == json!(layer.id));
-        let plain: Vec<Json> = catalog.layers.iter().filter(undrawn).flat_map(plain_layers).collect();
-        layers.extend(plain);
+    if let Some(drawn) = style["layers"].as_array_mut() {
+        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| catalog.layer(id).is_some()));
     }
+    default_style::add_missing(&mut style, catalog, layers);
     serde_json::to_vec(&style)
 }
 
@@ -55,34 +60,4 @@ fn fact(text: &str, catalog: &Catalog) -> Option<Json> {
             Some(json!(catalog.color(list, &code).unwrap_or(NEUTRAL)))
         }
     }
-}
-
-fn plain_layers(layer: &LayerSchema) -> Vec<Json> {
-    let points = (
-        "circle",
-        "Point",
-        json!({"circle-color": NEUTRAL, "circle-radius": 5, "circle-stroke-color": "#ffffff", "circle-stroke-width": 1.5}),
-    );
-    let lines = ("line", "LineString", json!({"line-color": NEUTRAL, "line-width": 1.5}));
-    let areas =
-        ("fill", "Polygon", json!({"fill-color": NEUTRAL, "fill-opacity": 0.25, "fill-outline-color": NEUTRAL}));
-    let kinds = match layer.geometry {
-        GeometryKind::Point => vec![points],
-        GeometryKind::Line => vec![lines],
-        GeometryKind::Polygon => vec![areas],
-        GeometryKind::Any => vec![areas, lines, points],
-    };
-    let draw = |(kind, geometry, paint): (&str, &str, Json)| {
-        json!({
-            "id": format!("{}-{kind}", layer.id),
-            "type": kind,
-            "metadata": {"onemap:layer": layer.id},
-            "source": "onemap",
-            "source-layer": layer.id,
-            "minzoom": layer.min_zoom,
-            "filter": ["==", ["geometry-type"], geometry],
-            "paint": paint,
-        })
-    };
-    kinds.into_iter().map(draw).collect()
 }

@@ -3,6 +3,7 @@
 mod api;
 mod assets;
 mod call;
+mod default_style;
 mod endpoint;
 mod map_style;
 mod ogc;

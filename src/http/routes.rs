@@ -1,6 +1,8 @@
 //! The interface as one table: every path and method, who may call it, where it runs, what it takes and replies.
 
-use crate::http::api::{coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings};
+use crate::http::api::{
+    clusters, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
+};
 use crate::http::assets;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
@@ -56,6 +58,16 @@ static XYZ_TILE: &[&dyn Param] =
 static SURROUNDINGS: &[&dyn Param] =
     &[&spec::POINT, &spec::RADIUS_M, &spec::KIND, &spec::INCIDENT, &spec::WARNING, &spec::ZONE, &spec::F, &spec::CRS];
 static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::F, &spec::CRS];
+static MEMBERS: &[&dyn Param] = &[
+    &spec::MEMBERS_LIMIT,
+    &spec::AFTER,
+    &spec::CRS,
+    &spec::FILTER,
+    &spec::FILTER_LANG,
+    &spec::FILTER_CRS,
+    &spec::DATETIME,
+    &spec::IDS,
+];
 static SEARCH: &[&dyn Param] = &[&spec::SEARCH_Q, &spec::LAYER, &spec::POINT, &spec::SEARCH_LIMIT, &spec::CRS];
 static SITING: &[&dyn Param] = &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::F, &spec::CRS];
 static COVERAGE: &[&dyn Param] = &[
@@ -314,6 +326,15 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         params: TILEJSON,
         replies: &[ok(JSON_TYPE, "tileJson")],
         ..Endpoint::get("/tiles/{layers}", xyz::tilejson)
+    },
+    Endpoint {
+        id: "getClusterMembers",
+        tag: TILES,
+        summary: "The members of a cluster of a tile, by the same filter as the tile",
+        thread: Thread::Interactive,
+        params: MEMBERS,
+        replies: &[ok(GEOJSON_TYPE, "members")],
+        ..Endpoint::get("/api/clusters/{layer}/{clusterId}", clusters::members)
     },
     Endpoint {
         id: "getStyle",

@@ -36,6 +36,8 @@ pub struct Limits {
     pub event_streams: usize,
     /// Most bytes of finished tiles in memory; 0 keeps none.
     pub tile_cache_bytes: u64,
+    /// Most bytes of one tile before it is compressed.
+    pub tile_budget_bytes: usize,
 }
 
 /// What every handler may use.
@@ -70,7 +72,7 @@ impl AppState {
             fingerprint_key,
             catalog,
             public_url,
-            tiles: TileCache::new(limits.tile_cache_bytes, etag),
+            tiles: TileCache::new(limits.tile_cache_bytes, limits.tile_budget_bytes, etag),
             coverage: DerivedLayer::default(),
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),

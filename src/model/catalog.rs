@@ -4,8 +4,10 @@
 //! The catalog is data: a new layer, a new field or another county is a change there and no code here. The folder
 //! beside this file holds the only place of the module that reads JSON, because the catalog is the model's own document.
 
+mod clusters;
 mod document;
 mod fault;
+mod mistake;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! What is on the map: the nouns every other room speaks of.
 
 pub mod catalog;
+pub mod cluster;
 pub mod edit;
 mod fingerprint;
 mod instant;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Value;
+use super::cluster::ClusterConfig;
 
 /// A text in the two languages of the map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -372,6 +373,12 @@ pub struct LayerSchema {
     pub geometry: GeometryKind,
     /// Lowest zoom at which it stands in tiles.
     pub min_zoom: u8,
+    /// How its features are aggregated at low zooms; `None` draws every feature at every zoom.
+    pub clusters: Option<ClusterConfig>,
+    /// 1 is the most important; a tile over its size budget omits features of the least important layers first.
+    pub importance: u8,
+    /// Whether its areas share borders, which are simplified alike on both sides.
+    pub tessellation: bool,
     /// Fields without `id`, in order; `name` is the first.
     pub fields: Vec<Field>,
     /// What questions may ask of it.

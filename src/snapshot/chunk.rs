@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::column::Column;
+use super::pyramid::Pyramid;
 use super::resources::{ChunkResources, ResourceFields, SupplySummary};
 use super::spatial_index::SpatialIndex;
 use crate::geodesy::Envelope;
@@ -17,6 +18,8 @@ pub struct Chunk {
     spatial_index: Arc<SpatialIndex>,
     /// Counted when first asked for.
     resources: OnceLock<Arc<ChunkResources>>,
+    /// Aggregated zoom by zoom when first requested.
+    pyramid: Arc<Pyramid>,
 }
 
 impl Chunk {
@@ -43,12 +46,13 @@ impl Chunk {
             columns: columns.into_iter().map(Arc::new).collect(),
             spatial_index: Arc::new(SpatialIndex::index(shapes)),
             resources: OnceLock::new(),
+            pyramid: Arc::default(),
         }
     }
 
     /// The chunk with other values in some rows, which keep their ids.
     pub(super) fn with_rows(&self, rows: Vec<(usize, Feature)>) -> Self {
-        let mut chunk = Self { resources: OnceLock::new(), ..self.clone() };
+        let mut chunk = Self { resources: OnceLock::new(), pyramid: Arc::default(), ..self.clone() };
         let mut moved = Vec::new();
         for (row, feature) in rows {
             for (column, value) in chunk.columns.iter_mut().zip(feature.values) {
@@ -166,6 +170,10 @@ impl Chunk {
         self.resources.get_or_init(|| Arc::new(ChunkResources::of(self, &self.spatial_index, resources)))
     }
 
+    pub(super) fn pyramid(&self) -> &Pyramid {
+        &self.pyramid
+    }
+
     /// Ids, shapes and columns, as [`Self::assemble`] takes them.
     pub(super) fn parts(&self) -> (&[FeatureId], &[Option<Shape>], &[Arc<Column>]) {
         (&self.ids, self.spatial_index.shapes(), &self.columns)
@@ -239,6 +247,10 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn shape(&self) -> Option<&'a Shape> {
         self.chunk.spatial_index.shapes()[self.row].as_ref()
+    }
+
+    pub(super) fn vertex_zooms(&self) -> Option<&'a [u8]> {
+        self.chunk.spatial_index.vertex_zooms(self.row)
     }
 
     fn touches(&self, envelope: &Envelope) -> bool {

@@ -23,7 +23,7 @@ use super::{Chunk, Layer, Snapshot, Version};
 use crate::model::{FeatureId, LayerSchema, Shape};
 
 /// Changes whenever the bytes below change their meaning.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";

@@ -1,13 +1,15 @@
 //! A layer as chunks of neighbours.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::iter::Peekable;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use super::id_index::{IdIndex, IndexOp};
+use super::pyramid::ClusterAggregator;
+use super::vertex_zooms::{Junctions, VertexZooms, vertex_zooms};
 use super::{Chunk, Row};
 use crate::geodesy::Envelope;
 use crate::geodesy::ecef::EcefBox;
@@ -25,6 +27,10 @@ pub struct Layer {
     /// Beside each other, so that a search for chunks opens none.
     outlines: Vec<Outline>,
     ids: IdIndex,
+    /// Computes cluster aggregates; `None` without clusters.
+    aggregator: Option<Arc<ClusterAggregator>>,
+    /// Vertex zooms of areas that share borders, by feature; computed when first requested.
+    border_zooms: Arc<OnceLock<HashMap<FeatureId, VertexZooms>>>,
 }
 
 /// The boxes around a chunk.
@@ -45,14 +51,20 @@ impl Layer {
     /// The layer made of these chunks, whose rows have the columns of the schema.
     pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>) -> Self {
         let ids = IdIndex::build(&chunks);
-        Self::assemble(Arc::new(schema), chunks, ids)
+        let aggregator = ClusterAggregator::of(&schema).map(Arc::new);
+        Self::assemble(Arc::new(schema), aggregator, chunks, ids)
     }
 
-    fn assemble(schema: Arc<LayerSchema>, chunks: Vec<Arc<Chunk>>, ids: IdIndex) -> Self {
+    fn assemble(
+        schema: Arc<LayerSchema>,
+        aggregator: Option<Arc<ClusterAggregator>>,
+        chunks: Vec<Arc<Chunk>>,
+        ids: IdIndex,
+    ) -> Self {
         let outline =
             |chunk: &Arc<Chunk>| Outline { envelope: chunk.envelope().copied(), bounds: chunk.bounds().copied() };
         let outlines = chunks.iter().map(outline).collect();
-        Self { schema, chunks, outlines, ids }
+        Self { schema, chunks, outlines, ids, aggregator, border_zooms: Arc::default() }
     }
 
     /// What its features look like.
@@ -129,9 +141,35 @@ impl Layer {
     /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let envelope = *envelope;
+        self.chunks_in(&envelope).flat_map(move |chunk| chunk.rows_in(&envelope))
+    }
+
+    /// The chunks that may have such rows.
+    pub(super) fn chunks_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = &'a Chunk> + use<'a> {
+        let envelope = *envelope;
         let near = self.outlines.iter().zip(&self.chunks);
         near.filter(move |(outline, _)| outline.envelope.is_some_and(|own| own.intersects(&envelope)))
-            .flat_map(move |(_, chunk)| chunk.rows_in(&envelope))
+            .map(|(_, chunk)| &**chunk)
+    }
+
+    /// Computes cluster aggregates; `None` without clusters.
+    pub(super) fn aggregator(&self) -> Option<&ClusterAggregator> {
+        self.aggregator.as_deref()
+    }
+
+    /// For each vertex of a line or an area, in order, the first Web Mercator zoom that needs it; `None` for anything else.
+    #[must_use]
+    pub fn vertex_zooms<'a>(&'a self, row: &Row<'a>) -> Option<&'a [u8]> {
+        if !self.schema.tessellation {
+            return row.vertex_zooms();
+        }
+        let rank_all = || {
+            let rows: Vec<Row<'_>> = self.rows_after(None).collect();
+            let shapes: Vec<_> = rows.iter().filter_map(|row| Some((row.id(), row.shape()?.geometry()))).collect();
+            let junctions = Junctions::of(shapes.iter().map(|(_, shape)| *shape));
+            shapes.into_iter().map(|(id, shape)| (id.clone(), vertex_zooms(shape, Some(&junctions)))).collect()
+        };
+        self.border_zooms.get_or_init(rank_all).get(row.id()).map(AsRef::as_ref)
     }
 
     /// The positions of chunks that have a place, each with the box around it in earth-centred coordinates.
@@ -194,10 +232,10 @@ impl Layer {
         if chunks.iter().filter(|chunk| chunk.is_empty()).count() > chunks.len() / 2 {
             chunks.retain(|chunk| !chunk.is_empty());
             let ids = IdIndex::build(&chunks);
-            return Self::assemble(self.schema.clone(), chunks, ids);
+            return Self::assemble(self.schema.clone(), self.aggregator.clone(), chunks, ids);
         }
         let ids = self.ids.with(ops, &chunks);
-        Self::assemble(self.schema.clone(), chunks, ids)
+        Self::assemble(self.schema.clone(), self.aggregator.clone(), chunks, ids)
     }
 
     /// A chunk after its features changed, or the chunks it falls apart into; none, if nothing is left.

@@ -14,8 +14,10 @@ pub mod follower;
 mod history;
 mod id_index;
 mod layer;
+mod pyramid;
 mod resources;
 mod spatial_index;
+pub mod vertex_zooms;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -31,6 +33,7 @@ pub use chunk::{Chunk, Group, Row};
 pub use derived::DerivedLayer;
 pub use history::{FeatureChange, LayerDiff, SnapshotDiff};
 pub use layer::Layer;
+pub use pyramid::{CellAddress, ClusterStats, RowFilter, TileContent, TileWindow};
 pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, SupplySummary};
 
 /// Names the data an answer was made from: the position in the store's change log.

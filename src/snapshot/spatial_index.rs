@@ -1,8 +1,11 @@
 //! Where the features of a chunk are: an R-tree of envelopes, and earth-centred boxes in blocks of neighbours.
 
+use std::sync::OnceLock;
+
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{RTree, RTreeObject};
 
+use super::vertex_zooms::{VertexZooms, vertex_zooms};
 use crate::geodesy::ecef::{EcefBox, ecef};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::Shape;
@@ -40,6 +43,8 @@ pub(super) struct SpatialIndex {
     blocks: Vec<Block>,
     bounds: Option<EcefBox>,
     envelope: Option<Envelope>,
+    /// By row; computed when a line or an area is first simplified.
+    vertex_zooms: OnceLock<Box<[OnceLock<VertexZooms>]>>,
 }
 
 impl SpatialIndex {
@@ -58,7 +63,7 @@ impl SpatialIndex {
         );
         let bounds = EcefBox::around(blocks.iter().map(|block| block.bounds));
         let without_place = (0u32..).zip(&shapes).filter(|(_, shape)| shape.is_none()).map(|(row, _)| row).collect();
-        Self { shapes, without_place, envelopes, places, blocks, bounds, envelope }
+        Self { shapes, without_place, envelopes, places, blocks, bounds, envelope, vertex_zooms: OnceLock::new() }
     }
 
     pub(super) fn shapes(&self) -> &[Option<Shape>] {
@@ -68,6 +73,16 @@ impl SpatialIndex {
     /// Numbers of the rows that have no shape, ascending.
     pub(super) fn without_place(&self) -> &[u32] {
         &self.without_place
+    }
+
+    /// For each vertex of a line or an area, the first zoom that needs it; `None` for anything else.
+    pub(super) fn vertex_zooms(&self, row: usize) -> Option<&[u8]> {
+        let shape = self.shapes[row].as_ref()?.geometry();
+        if matches!(shape, geo::Geometry::Point(_) | geo::Geometry::MultiPoint(_)) {
+            return None;
+        }
+        let rows = self.vertex_zooms.get_or_init(|| self.shapes.iter().map(|_| OnceLock::new()).collect());
+        Some(rows[row].get_or_init(|| vertex_zooms(shape, None)))
     }
 
     /// The box around all of it in degrees; `None` when nothing has a place.

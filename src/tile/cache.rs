@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
-use super::{FeatureFilter, TileAddress, reach, render};
-use crate::snapshot::{Layer, Snapshot, SnapshotHandle, Version};
+use super::{EncodedTile, FeatureFilter, TileAddress, reach, render};
+use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
+use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 
 /// Bytes that a kept tile costs beside its own.
 const OVERHEAD_BYTES: u64 = 256;
@@ -39,6 +40,7 @@ pub struct CachedTile {
     bytes: Bytes,
     packing: ContentEncoding,
     tag: Box<str>,
+    omitted: Box<str>,
     made: Version,
     /// The newest version that it is known to be right for.
     valid_until: AtomicI64,
@@ -61,6 +63,12 @@ impl CachedTile {
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
+    }
+
+    /// How many features of which layers were omitted, such as `pipelines=1234, roads=5`; empty when none were.
+    #[must_use]
+    pub fn omitted(&self) -> &str {
+        &self.omitted
     }
 }
 
@@ -106,7 +114,8 @@ struct Weight;
 
 impl quick_cache::Weighter<Key, Arc<CachedTile>> for Weight {
     fn weight(&self, key: &Key, tile: &Arc<CachedTile>) -> u64 {
-        OVERHEAD_BYTES + (key.layers.len() + key.choice.len() + tile.bytes.len() + tile.tag.len()) as u64
+        OVERHEAD_BYTES
+            + (key.layers.len() + key.choice.len() + tile.bytes.len() + tile.tag.len() + tile.omitted.len()) as u64
     }
 }
 
@@ -114,16 +123,18 @@ impl quick_cache::Weighter<Key, Arc<CachedTile>> for Weight {
 pub struct TileCache {
     /// `None` when nothing is to be kept.
     kept: Option<Cache<Key, Arc<CachedTile>, Weight>>,
+    budget_bytes: usize,
     tag: fn(&[u8]) -> String,
 }
 
 impl TileCache {
-    /// Keeps up to so many bytes of tiles; `tag` names a tile by its plain bytes.
+    /// Keeps up to so many bytes of tiles, each of which has up to `budget_bytes` before it is packed; `tag` names a tile
+    /// by its plain bytes.
     #[must_use]
-    pub fn new(capacity_bytes: u64, tag: fn(&[u8]) -> String) -> Self {
+    pub fn new(capacity_bytes: u64, budget_bytes: usize, tag: fn(&[u8]) -> String) -> Self {
         let typical = usize::try_from(capacity_bytes / TYPICAL_BYTES).unwrap_or(usize::MAX).max(1);
         let kept = (capacity_bytes > 0).then(|| Cache::with_weighter(typical, capacity_bytes, Weight));
-        Self { kept, tag }
+        Self { kept, budget_bytes, tag }
     }
 
     /// A tile that is kept and equals one made from the snapshot now.
@@ -160,15 +171,20 @@ impl TileCache {
         let version = wanted.snapshot.version();
         let valid_until = AtomicI64::new(version);
         Arc::new(if wanted.packing == ContentEncoding::Plain {
-            let bytes = Bytes::from(render(wanted.layers, wanted.address, wanted.choice));
+            let EncodedTile { bytes, omitted } =
+                render(wanted.layers, wanted.address, wanted.choice, self.budget_bytes);
+            let bytes = Bytes::from(bytes);
             let tag = (self.tag)(&bytes).into();
-            CachedTile { bytes, packing: ContentEncoding::Plain, tag, made: version, valid_until }
+            let omitted: Vec<String> = omitted.into_iter().map(|(layer, count)| format!("{layer}={count}")).collect();
+            let omitted = omitted.join(", ").into();
+            CachedTile { bytes, packing: ContentEncoding::Plain, tag, omitted, made: version, valid_until }
         } else {
             let plain = self.get(TileRequest { packing: ContentEncoding::Plain, ..wanted });
             let packed = pack(&plain.bytes, wanted.packing).ok().filter(|packed| packed.len() < plain.bytes.len());
             let packing = packed.as_ref().map_or(ContentEncoding::Plain, |_| wanted.packing);
             let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
-            CachedTile { bytes, packing, tag: plain.tag.clone(), made: plain.made, valid_until }
+            let (tag, omitted) = (plain.tag.clone(), plain.omitted.clone());
+            CachedTile { bytes, packing, tag, omitted, made: plain.made, valid_until }
         })
     }
 }
@@ -192,18 +208,19 @@ fn is_right(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
 fn is_untouched(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
     let Some(swaps) = wanted.head.changes(from, to) else { return false };
     let boxes: Vec<_> = reach(wanted.address).split().collect();
-    let shows = |layer: usize| {
+    let zoom = wanted.address.mercator_zoom();
+    let shown = |layer: usize| {
         let id = wanted.snapshot.layers().get(layer).map(|layer| &layer.schema().id);
-        wanted
-            .layers
-            .iter()
-            .any(|own| Some(&own.schema().id) == id && own.schema().min_zoom <= wanted.address.mercator_zoom())
+        let own = wanted.layers.iter().find(|own| Some(&own.schema().id) == id).map(|own| own.schema());
+        own.filter(|own| own.min_zoom <= zoom)
     };
-    swaps.iter().all(|swap| {
-        swap.layers().is_some_and(|layers| {
-            !layers.iter().any(|edits| shows(edits.layer()) && boxes.iter().any(|own| edits.touches(own)))
+    // A changed border may split an arc of a neighbour, which is then simplified in another way along its whole length.
+    let touches = |edits: &LayerDiff| {
+        shown(edits.layer()).is_some_and(|schema| {
+            (schema.tessellation && zoom < FULL_DETAIL_ZOOM) || boxes.iter().any(|own| edits.touches(own))
         })
-    })
+    };
+    swaps.iter().all(|swap| swap.layers().is_some_and(|layers| !layers.iter().any(touches)))
 }
 
 fn pack(plain: &[u8], packing: ContentEncoding) -> std::io::Result<Vec<u8>> {

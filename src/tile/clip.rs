@@ -1,8 +1,11 @@
-//! Geometry into the integers of one tile: project, clip to the tile and its buffer, snap, wind.
+//! Projects geometry to the integer grid of a tile: select the vertices its zoom needs, clip to the tile and its
+//! buffer, snap, wind.
 
-use geo::{Coord, Geometry, LineString, Polygon};
+use geo::{Coord, Geometry, LineString, Point, Polygon};
 
 use super::TileAddress;
+use super::validity::{clockwise, doubled_area, thin_areas, valid_areas};
+use crate::geodesy::plane::GridPoint;
 
 /// Units along a tile's side.
 pub(super) const EXTENT: f64 = 4096.0;
@@ -21,83 +24,126 @@ pub(super) enum TileGeometry {
     Areas(Vec<Vec<TilePoint>>),
 }
 
-/// Draws a geometry into a tile; `None` when nothing of it is there. Points beyond the tile's own
-/// edge belong to the neighbour, so that each point is in one tile of a zoom.
-pub(super) fn project(geometry: &Geometry, address: TileAddress) -> Option<TileGeometry> {
-    let to_units = |coord: Coord| {
-        let (x, y) = address.fraction(coord.x, coord.y);
-        Coord { x: x * EXTENT, y: y * EXTENT }
-    };
-    let path = |line: &LineString| line.coords().map(|coord| to_units(*coord)).collect::<Vec<_>>();
+/// Draws a geometry into a tile; `None` when nothing of it is there. `vertex_zooms` has the first zoom that needs each
+/// vertex of a line or an area; without it all are drawn. A point beyond the tile's own edge belongs to the neighbour, so
+/// each point is in one tile of a zoom.
+pub(super) fn project(geometry: &Geometry, vertex_zooms: Option<&[u8]>, address: TileAddress) -> Option<TileGeometry> {
+    let mut vertices = VertexFilter { zooms: vertex_zooms, address };
     match geometry {
-        Geometry::Point(point) => points([point.0].into_iter().map(to_units), address),
-        Geometry::MultiPoint(all) => points(all.iter().map(|point| to_units(point.0)), address),
-        Geometry::LineString(line) => lines([path(line)].into_iter()),
-        Geometry::MultiLineString(all) => lines(all.iter().map(path)),
-        Geometry::Polygon(polygon) => areas([polygon].into_iter(), path),
-        Geometry::MultiPolygon(all) => areas(all.iter(), path),
+        Geometry::Point(point) => points(std::iter::once(point), address),
+        Geometry::MultiPoint(all) => points(all.iter(), address),
+        Geometry::LineString(line) => lines(std::iter::once(line), &mut vertices),
+        Geometry::MultiLineString(all) => lines(all.iter(), &mut vertices),
+        Geometry::Polygon(polygon) => areas(std::iter::once(polygon), &mut vertices),
+        Geometry::MultiPolygon(all) => areas(all.iter(), &mut vertices),
         Geometry::Line(_) | Geometry::Rect(_) | Geometry::Triangle(_) | Geometry::GeometryCollection(_) => None,
     }
 }
 
-fn points(all: impl Iterator<Item = Coord>, address: TileAddress) -> Option<TileGeometry> {
-    // The east and south edge belong to the neighbour, but at the end of the world there is none.
-    let (last_column, last_row) = address.is_last();
-    let inside = |value: f64, last: bool| value >= 0.0 && (value < EXTENT || (last && value <= EXTENT));
-    let cells: Vec<TilePoint> =
-        all.filter(|at| inside(at.x, last_column) && inside(at.y, last_row)).map(snap).collect();
+/// Draws a grid point, if it is in the tile.
+pub(super) fn project_grid_point(point: GridPoint, address: TileAddress) -> Option<TileGeometry> {
+    Some(TileGeometry::Points(vec![cell_of(point, address)?]))
+}
+
+fn cell_of(point: GridPoint, address: TileAddress) -> Option<TilePoint> {
+    let (x, y) = address.fraction_of(point)?;
+    Some(snap(Coord { x: x * EXTENT, y: y * EXTENT }))
+}
+
+/// Projects path after path of a geometry to units of a tile, without the vertices that its zoom does not need.
+struct VertexFilter<'a> {
+    zooms: Option<&'a [u8]>,
+    address: TileAddress,
+}
+
+impl VertexFilter<'_> {
+    fn path(&mut self, line: &LineString) -> Vec<Coord> {
+        let to_units = |coord: &Coord| {
+            let (x, y) = self.address.fraction(coord.x, coord.y);
+            Coord { x: x * EXTENT, y: y * EXTENT }
+        };
+        let Some((own, rest)) = self.zooms.and_then(|zooms| zooms.split_at_checked(line.0.len())) else {
+            return line.coords().map(to_units).collect();
+        };
+        self.zooms = Some(rest);
+        let zoom = self.address.mercator_zoom();
+        line.coords().zip(own).filter(|(_, first_zoom)| **first_zoom <= zoom).map(|(at, _)| to_units(at)).collect()
+    }
+
+    /// A ring, which closes also where its first vertex is not needed.
+    fn ring(&mut self, line: &LineString) -> Vec<Coord> {
+        let mut path = self.path(line);
+        if let Some(&first) = path.first()
+            && (path.len() == 1 || path.last() != Some(&first))
+        {
+            path.push(first);
+        }
+        path
+    }
+}
+
+fn points<'a>(all: impl Iterator<Item = &'a Point>, address: TileAddress) -> Option<TileGeometry> {
+    let cell = |point: &Point| cell_of(address.plane().grid_point(point.x(), point.y()), address);
+    let cells: Vec<TilePoint> = all.filter_map(cell).collect();
     (!cells.is_empty()).then_some(TileGeometry::Points(cells))
 }
 
-fn lines(paths: impl Iterator<Item = Vec<Coord>>) -> Option<TileGeometry> {
+fn lines<'a>(all: impl Iterator<Item = &'a LineString>, vertices: &mut VertexFilter<'_>) -> Option<TileGeometry> {
     let mut drawn = Vec::new();
-    for path in paths {
-        for piece in clip_line(&path) {
+    let mut collapsed = None;
+    for line in all {
+        for piece in clip_line(&vertices.path(line)) {
             let cells = snap_path(&piece);
             if cells.len() >= 2 {
                 drawn.push(cells);
+            } else {
+                collapsed = collapsed.or(cells.first().copied());
             }
         }
+    }
+    if drawn.is_empty() {
+        // A line shorter than a unit is drawn one unit long.
+        drawn.extend(collapsed.map(|(x, y)| vec![(x, y), (x + 1, y)]));
     }
     (!drawn.is_empty()).then_some(TileGeometry::Lines(drawn))
 }
 
-fn areas<'a>(
-    polygons: impl Iterator<Item = &'a Polygon>,
-    path: impl Fn(&LineString) -> Vec<Coord>,
-) -> Option<TileGeometry> {
+fn areas<'a>(polygons: impl Iterator<Item = &'a Polygon>, vertices: &mut VertexFilter<'_>) -> Option<TileGeometry> {
     let mut rings = Vec::new();
+    let mut thin = Vec::new();
     for polygon in polygons {
-        let Some(exterior) = ring(path(polygon.exterior()), true) else { continue };
+        let outline = vertices.ring(polygon.exterior());
+        let interiors: Vec<Vec<Coord>> = polygon.interiors().iter().map(|interior| vertices.ring(interior)).collect();
+        if is_thin(&outline) {
+            thin.extend(clip_line(&outline).iter().map(|piece| snap_path(piece)));
+        }
+        let Some(exterior) = ring(&clip_ring(outline), true) else { continue };
         rings.push(exterior);
-        rings.extend(polygon.interiors().iter().filter_map(|interior| ring(path(interior), false)));
+        rings.extend(interiors.into_iter().filter_map(|interior| ring(&clip_ring(interior), false)));
     }
-    (!rings.is_empty()).then_some(TileGeometry::Areas(rings))
+    let mut areas = valid_areas(rings);
+    if areas.is_empty() {
+        areas = thin_areas(&thin);
+    }
+    (!areas.is_empty()).then_some(TileGeometry::Areas(areas))
 }
 
-/// Clips, snaps and winds a ring; `None` when no area of it is left.
-fn ring(path: Vec<Coord>, clockwise: bool) -> Option<Vec<TilePoint>> {
-    let mut cells = snap_path(&clip_ring(path));
+/// Whether a ring is less than a unit wide on average.
+fn is_thin(ring: &[Coord]) -> bool {
+    let Some(&origin) = ring.first() else { return false };
+    let doubled: f64 =
+        ring.windows(2).map(|pair| (pair[0] - origin, pair[1] - origin)).map(|(a, b)| a.x * b.y - b.x * a.y).sum();
+    let side = |of: fn(Coord) -> f64| ring.iter().map(|at| of(*at - origin).abs()).fold(1.0, f64::max);
+    doubled.abs() < 2.0 * side(|at| at.x).max(side(|at| at.y))
+}
+
+/// Snaps and winds a ring; `None` when no area of it is left.
+fn ring(path: &[Coord], is_exterior: bool) -> Option<Vec<TilePoint>> {
+    let mut cells = snap_path(path);
     if cells.first() == cells.last() {
         cells.pop();
     }
-    if cells.len() < 3 {
-        return None;
-    }
-    let area = doubled_area(&cells);
-    if area == 0 {
-        return None;
-    }
-    // With y southward a positive area is clockwise on screen, which is the exterior's winding.
-    if (area > 0) != clockwise {
-        cells.reverse();
-    }
-    Some(cells)
-}
-
-fn doubled_area(ring: &[TilePoint]) -> i64 {
-    let next = ring.iter().cycle().skip(1);
-    ring.iter().zip(next).map(|(a, b)| i64::from(a.0) * i64::from(b.1) - i64::from(b.0) * i64::from(a.1)).sum()
+    (cells.len() >= 3 && doubled_area(&cells) != 0).then(|| clockwise(cells, is_exterior))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clipped to the tile and its buffer")]

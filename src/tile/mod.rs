@@ -1,13 +1,18 @@
 //! Answers as snapshots: layers and a tile address in, vector tile bytes out. Plain functions on a snapshot.
 
+mod attribute;
+mod budget;
 pub mod cache;
 mod clip;
 mod mvt;
+mod select;
 pub mod tile_matrix_set;
+mod validity;
 
 use crate::geodesy::Envelope;
-use crate::model::View;
-use crate::snapshot::{Layer, Row};
+use crate::snapshot::{Layer, Row, RowFilter};
+use budget::Fitted;
+use select::TileLayer;
 
 pub use tile_matrix_set::{InvalidAddress, TileAddress, TileMatrixSet};
 
@@ -23,39 +28,36 @@ pub struct FeatureFilter<'a> {
     pub holds: &'a (dyn Fn(usize, &Row<'_>) -> bool + Sync),
 }
 
-/// Draws layers into one Mapbox Vector Tile 2.1, each as a tile layer of the same name, in the order
-/// given. The same features give the same bytes: rows stand in order of id. Empty when nothing is there.
+/// The bytes of a tile, and what was omitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodedTile {
+    /// The bytes; empty when the tile is empty.
+    pub bytes: Vec<u8>,
+    /// The layers with features over the size budget, and how many were omitted.
+    pub omitted: Vec<(String, usize)>,
+}
+
+/// Encodes layers as one Mapbox Vector Tile 2.1 of at most `budget_bytes`, each as a tile layer of the same name, in the
+/// order given. The same features give the same bytes: clusters are in the order of their cells, then features in the
+/// order of their ids.
 #[must_use]
-pub fn render(layers: &[&Layer], address: TileAddress, choice: Option<FeatureFilter<'_>>) -> Vec<u8> {
-    let mut tile = mvt::Tile::default();
-    let reach = reach(address);
-    let drawn_here = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
-    for (at, layer) in layers.iter().enumerate().filter(drawn_here) {
-        let view = View::public(layer.schema());
-        let is_chosen = |row: &Row<'_>| choice.is_none_or(|choice| (choice.holds)(at, row));
-        let mut rows: Vec<Row<'_>> = layer.rows_in(&reach).filter(is_chosen).collect();
-        rows.sort_unstable_by_key(Row::id);
-        let mut drawn = mvt::LayerWriter::new(&layer.schema().id);
-        for row in rows {
-            let Some(stored) = row.shape() else { continue };
-            if let Some(geometry) = clip::project(stored.geometry(), address) {
-                drawn.feature(row.id(), &geometry, properties(&row, &view));
-            }
-        }
-        tile.add(drawn);
-    }
-    tile.into_bytes()
+pub fn render(
+    layers: &[&Layer],
+    address: TileAddress,
+    choice: Option<FeatureFilter<'_>>,
+    budget_bytes: usize,
+) -> EncodedTile {
+    let is_visible = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
+    let selected = layers.iter().enumerate().filter(is_visible).map(|(at, layer)| {
+        let holds = choice.map(|choice| move |row: &Row<'_>| (choice.holds)(at, row));
+        TileLayer::select(layer, address, holds.as_ref().map(|holds| holds as RowFilter<'_>))
+    });
+    let mut selected: Vec<TileLayer<'_>> = selected.filter(|layer| !layer.features.is_empty()).collect();
+    let Fitted { parts, omitted } = budget::fit(&mut selected, budget_bytes, mvt::encode);
+    EncodedTile { bytes: parts.concat(), omitted }
 }
 
 /// The box that decides what a tile shows: a feature whose own box does not share a point with it is not drawn.
 fn reach(address: TileAddress) -> Envelope {
     address.buffered_envelope(clip::BUFFER_UNITS / clip::EXTENT)
-}
-
-/// The id and every public field that the catalog carries in tiles.
-fn properties<'a>(row: &Row<'a>, view: &View<'a>) -> Vec<(&'a str, mvt::Attribute)> {
-    let id = ("id", mvt::Attribute::Text(row.id().as_str().to_owned()));
-    let fields = view.fields().filter(|(_, field)| field.in_tiles);
-    let values = fields.filter_map(|(at, field)| Some((field.name.as_str(), mvt::Attribute::of(row.value(at))?)));
-    std::iter::once(id).chain(values).collect()
 }

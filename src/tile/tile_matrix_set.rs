@@ -1,13 +1,10 @@
 //! Tile matrix sets WebMercatorQuad and WorldCRS84Quad (OGC 17-083r4, annexes D.1 and D.3): addresses, positions and
 //! envelopes.
 
-use std::f64::consts::PI;
 use std::fmt;
 
+use crate::geodesy::plane::{Datum, GridPoint, Plane, Projection};
 use crate::geodesy::{Envelope, LonLat};
-
-/// Highest latitude of the square world, degrees.
-const MAX_LATITUDE_DEG: f64 = 85.051_128_779_806_6;
 
 /// How the world is cut into tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,37 +16,19 @@ pub enum TileMatrixSet {
 }
 
 impl TileMatrixSet {
-    /// Tiles from west to east and from north to south.
-    fn tiles(self, zoom: u8) -> (u32, u32) {
-        let rows = 1 << zoom;
-        (if self == Self::WorldCrs84Quad { 2 * rows } else { rows }, rows)
-    }
-
-    /// Position in the world: 0..=1 eastward from the antimeridian, 0..=1 southward from the top.
-    fn world_fraction(self, lon: f64, lat: f64) -> (f64, f64) {
-        let y = match self {
-            Self::WebMercatorQuad => {
-                let phi = lat.clamp(-MAX_LATITUDE_DEG, MAX_LATITUDE_DEG).to_radians();
-                0.5 - phi.tan().asinh() / (2.0 * PI)
-            }
-            Self::WorldCrs84Quad => 0.5 - lat / 180.0,
+    fn plane(self, datum: Datum) -> Plane {
+        let projection = match self {
+            Self::WebMercatorQuad => Projection::WebMercator,
+            Self::WorldCrs84Quad => Projection::PlateCarree,
         };
-        (lon / 360.0 + 0.5, y)
-    }
-
-    /// Latitude at a position from the top, 0..=1.
-    fn latitude(self, fraction: f64) -> f64 {
-        match self {
-            Self::WebMercatorQuad => (PI * (1.0 - 2.0 * fraction)).sinh().atan().to_degrees(),
-            Self::WorldCrs84Quad => 90.0 - 180.0 * fraction,
-        }
+        Plane { projection, datum }
     }
 }
 
 /// A tile: zoom, column from the west, row from the north. One that does not exist cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileAddress {
-    grid: TileMatrixSet,
+    plane: Plane,
     zoom: u8,
     x: u32,
     y: u32,
@@ -86,7 +65,7 @@ impl TileAddress {
     /// Highest zoom of the set.
     pub const MAX_ZOOM: u8 = 22;
 
-    /// Takes zoom, column and row.
+    /// Takes zoom, column and row; the tile shows WGS 84.
     ///
     /// # Errors
     /// When there is no such tile.
@@ -94,22 +73,39 @@ impl TileAddress {
         if zoom > Self::MAX_ZOOM {
             return Err(InvalidAddress::Zoom(zoom));
         }
-        let (columns, rows) = grid.tiles(zoom);
+        let own = Self { plane: grid.plane(Datum::Wgs84), zoom, x, y };
+        let (columns, rows) = own.counts();
         for (axis, value, count) in [("x", x, columns), ("y", y, rows)] {
             if value >= count {
                 return Err(InvalidAddress::OutOfRange { axis, value, max: count - 1, zoom });
             }
         }
-        Ok(Self { grid, zoom, x, y })
+        Ok(own)
+    }
+
+    /// The tile at the same address of a map in another datum.
+    #[must_use]
+    pub fn in_datum(mut self, datum: Datum) -> Self {
+        self.plane.datum = datum;
+        self
+    }
+
+    /// The plane that it is cut from.
+    #[must_use]
+    pub fn plane(self) -> Plane {
+        self.plane
+    }
+
+    /// Its zoom.
+    #[must_use]
+    pub fn zoom(self) -> u8 {
+        self.zoom
     }
 
     /// The zoom of WebMercatorQuad at which tiles are as wide.
     #[must_use]
     pub fn mercator_zoom(self) -> u8 {
-        match self.grid {
-            TileMatrixSet::WebMercatorQuad => self.zoom,
-            TileMatrixSet::WorldCrs84Quad => self.zoom + 1,
-        }
+        self.plane.matrix_bits(self.zoom).0
     }
 
     /// Column from the west, row from the north.
@@ -118,44 +114,50 @@ impl TileAddress {
         (self.x, self.y)
     }
 
-    /// Whether it is the last column and the last row of its zoom.
-    #[must_use]
-    pub fn is_last(self) -> (bool, bool) {
-        let (columns, rows) = self.grid.tiles(self.zoom);
-        (self.x + 1 == columns, self.y + 1 == rows)
+    /// Tiles of the zoom from west to east and from north to south.
+    fn counts(self) -> (u32, u32) {
+        let (columns, rows) = self.plane.matrix_bits(self.zoom);
+        (1 << columns, 1 << rows)
     }
 
-    /// Where a position falls: 0..=1 from west to east and from north to south inside the tile. Latitudes
-    /// beyond the square world fall on its edge.
+    /// Where a position, longitude and latitude in degrees, falls: 0..=1 from west to east and from north to south
+    /// inside the tile. Latitudes beyond the square world fall on its edge.
     #[must_use]
     pub fn fraction(self, lon: f64, lat: f64) -> (f64, f64) {
-        let (columns, rows) = self.grid.tiles(self.zoom);
-        let (x, y) = self.grid.world_fraction(lon, lat);
+        let (columns, rows) = self.counts();
+        let (x, y) = self.plane.fraction(lon, lat);
         (x * f64::from(columns) - f64::from(self.x), y * f64::from(rows) - f64::from(self.y))
     }
 
-    /// The box of the tile widened on each side by a share of its width. It crosses the antimeridian
-    /// only at zoom 0, where it is the whole world.
+    /// Where a grid point lies in the tile, 0..1; `None` outside. A grid point is in exactly one tile of a zoom.
+    #[must_use]
+    pub fn fraction_of(self, point: GridPoint) -> Option<(f64, f64)> {
+        let (columns, rows) = self.plane.matrix_bits(self.zoom);
+        let along = |at: u32, cuts: u8, index: u32| {
+            let size = 1_u64 << (32 - cuts);
+            let offset = u64::from(at).checked_sub(u64::from(index) * size).filter(|offset| *offset < size)?;
+            #[expect(clippy::cast_precision_loss, reason = "both are at most 2^32")]
+            let share = offset as f64 / size as f64;
+            Some(share)
+        };
+        Some((along(point.x, columns, self.x)?, along(point.y, rows, self.y)?))
+    }
+
+    /// The box of the tile widened on each side by a share of its width, in WGS 84: whatever has a place there may be
+    /// in the tile, and nothing else is. It crosses the antimeridian only at zoom 0, where it is the whole world.
     #[must_use]
     pub fn buffered_envelope(self, share: f64) -> Envelope {
-        let (columns, rows) = self.grid.tiles(self.zoom);
-        let edge = |at: u32, offset: f64, of: u32| ((f64::from(at) + offset) / f64::from(of)).clamp(0.0, 1.0);
-        let lon = |offset: f64| edge(self.x, offset, columns) * 360.0 - 180.0;
-        let lat = |offset: f64| self.grid.latitude(edge(self.y, offset, rows));
-        // The first and last row reach to the poles, so that nothing is lost beyond the square world.
-        let north = if self.y == 0 { 90.0 } else { lat(-share) };
-        let south = if self.y + 1 == rows { -90.0 } else { lat(1.0 + share) };
-        Envelope::new(lon(-share), south, lon(1.0 + share), north).unwrap_or(Envelope::WORLD)
+        self.plane.envelope(self.zoom, self.x, self.y, share)
     }
 
     /// The tile that holds a position.
     #[must_use]
     pub fn at(grid: TileMatrixSet, position: LonLat, zoom: u8) -> Self {
         let zoom = zoom.min(Self::MAX_ZOOM);
-        let (columns, rows) = grid.tiles(zoom);
-        let (x, y) = grid.world_fraction(position.lon(), position.lat());
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are within 0..=tiles")]
-        let index = |fraction: f64, count: u32| ((fraction * f64::from(count)) as u32).min(count - 1);
-        Self { grid, zoom, x: index(x, columns), y: index(y, rows) }
+        let plane = grid.plane(Datum::Wgs84);
+        let (columns, rows) = plane.matrix_bits(zoom);
+        let point = plane.grid_point(position.lon(), position.lat());
+        let index = |at: u32, cuts: u8| at.checked_shr(u32::from(32 - cuts)).unwrap_or(0);
+        Self { plane, zoom, x: index(point.x, columns), y: index(point.y, rows) }
     }
 }

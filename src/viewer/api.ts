@@ -20,6 +20,8 @@ export type Layer = {
   count: number;
   bounds: [number, number, number, number] | null;
   minzoom: number;
+  /** How features are counted together at low zooms. */
+  clusters: { to_zoom: number; severity: string | null; sums: { name: string; title: Bilingual }[] } | null;
   fields: Field[];
 };
 /** What every answer says about the data it was made from. */
@@ -72,6 +74,14 @@ export function audit(name: AuditName): Promise<FeatureCollection<Geometry, Prop
 
 export function item(layer: string, id: string, signal: AbortSignal): Promise<Item> {
   return ask(`ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
+}
+
+/** Some members of a cluster in order of id, with the counts and sums of all. */
+export type ClusterPage = { features: Item[]; links?: unknown[] } & Record<string, unknown>;
+
+export function clusterMembers(layer: string, id: number, limit: number, after: string | undefined, signal: AbortSignal): Promise<ClusterPage> {
+  const next = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
+  return ask(`/api/clusters/${encodeURIComponent(layer)}/${id}?limit=${limit}${next}`, signal);
 }
 
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {

@@ -2,13 +2,14 @@
 import type { Map } from "maplibre-gl";
 import * as api from "./api";
 import { Audits } from "./audits";
+import { ClusterCard } from "./clusters";
 import { part } from "./element";
 import { Events } from "./events";
 import { Freshness } from "./freshness";
 import { onLanguage, setTitle, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
-import { createMap, featuresAt } from "./map";
+import { clusterAt, createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
 import { Card } from "./popup";
@@ -53,6 +54,7 @@ async function start(): Promise<void> {
     const layers = new LayerPanel(map, style, catalog, part("layer-groups"));
     new Legend(style, catalog, layers, part("legend"));
     const card = new Card(map, catalog);
+    const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
     const nearest = new NearestPanel(map, style, catalog, part("nearest"));
     new Search(map, catalog, card, part("search"));
     const audits = new Audits(map, catalog, part("audits"));
@@ -63,7 +65,7 @@ async function start(): Promise<void> {
       if (tiles.areMissing || (moved && !events?.areHeard)) tiles.refresh();
     });
     events = listen(tiles, freshness, nearest, card, audits, catalog);
-    startClicks(map, card, nearest);
+    startClicks(map, card, clusters, nearest);
     onLanguage(() => spellSymbols(map, style));
   });
   await ready;
@@ -118,12 +120,15 @@ function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefin
   return /示例|样例|模拟|sample/i.test(String(townships?.features[0]?.properties.source ?? ""));
 }
 
-/** A click asks what is nearest there, and opens the card of what was hit. */
-function startClicks(map: Map, card: Card, nearest: NearestPanel): void {
+/** A click asks what is nearest there, and opens the card of the feature or the cluster that was hit. */
+function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel): void {
   const ask = (at: { x: number; y: number }, place: { lng: number; lat: number }, open: boolean) => {
     const { marked, township } = featuresAt(map, at);
     const lngLat = map.unproject([at.x, at.y]);
-    if (open) card.open(marked, lngLat);
+    const cluster = open ? clusterAt(map, at) : undefined;
+    if (cluster) clusters.open(cluster, lngLat);
+    else if (open) clusters.close();
+    if (open) card.open(cluster ? [] : marked, lngLat);
     void nearest.ask(
       { lon: place.lng, lat: place.lat },
       township && { name: township.name, open: () => card.open([township], lngLat) },
@@ -135,7 +140,7 @@ function startClicks(map: Map, card: Card, nearest: NearestPanel): void {
   };
   map.on("click", (event) => ask(event.point, event.lngLat, true));
   map.on("mousemove", (event) => {
-    map.getCanvas().style.cursor = featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
+    map.getCanvas().style.cursor = clusterAt(map, event.point) || featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
   });
   part("ask-centre").addEventListener("click", askCentre);
   map.getCanvas().addEventListener("keydown", (event) => {

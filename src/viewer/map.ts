@@ -1,5 +1,6 @@
 // Starts the map: its worker, fonts, limits and tools, and what lies under a click.
 import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type PointLike, type StyleSpecification } from "maplibre-gl";
+import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
@@ -21,7 +22,7 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
     bounds,
     fitBoundsOptions: { padding: edges() },
     hash: "map",
-    minZoom: 6,
+    minZoom: 3,
     maxZoom: 18,
     maxPitch: 0,
     dragRotate: false,
@@ -60,6 +61,13 @@ export function featuresAt(map: Map, at: { x: number; y: number }): { marked: Fo
     else if (layer === "townships" && hit.layer.type === "fill") township ??= found;
   }
   return { marked, township };
+}
+
+/** The cluster under a pixel, unless a single feature lies above it. */
+export function clusterAt(map: Map, at: { x: number; y: number }): Cluster | undefined {
+  const hit = map.queryRenderedFeatures([at.x, at.y]).find(({ layer }) => KINDS.indexOf(layer.type) < KINDS.indexOf("line"));
+  const layer = hit && metadata(hit.layer)["onemap:layer"];
+  return layer === undefined ? undefined : clusterOf(layer, hit!);
 }
 
 function startTools(map: Map, bounds: LngLatBoundsLike): void {

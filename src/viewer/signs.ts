@@ -2,7 +2,7 @@
 import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
 import { element } from "./element";
 import { language } from "./language";
-import { drawnBy, metadata } from "./style";
+import { drawnOneByOne, metadata } from "./style";
 
 /** One way a layer is drawn: for one value of one field, or for anything else. */
 export type Sign = {
@@ -18,7 +18,7 @@ type Values = Record<string, unknown>;
 
 /** How a feature with these properties is drawn. */
 export function signOf(style: StyleSpecification, layerId: string, values: Values = {}): Sign {
-  const layers = drawnBy(style, layerId);
+  const layers = drawnOneByOne(style, layerId);
   const sign: Sign = { shape: "area", fill: "transparent", edge: "transparent", text: "", ink: "#2f2a25" };
   const disc = layers.findLast((layer) => layer.type === "circle");
   if (disc) {
@@ -52,7 +52,7 @@ export function signOf(style: StyleSpecification, layerId: string, values: Value
 /** The fields whose values change how a layer looks, colours before characters. */
 export function fieldsDrawn(style: StyleSpecification, layerId: string): Set<string> {
   const found = new Set<string>();
-  for (const layer of drawnBy(style, layerId)) {
+  for (const layer of drawnOneByOne(style, layerId)) {
     const drawing = paint(layer);
     const looks = ["circle-color", "circle-stroke-color", "fill-color", "line-color"].map((name) => drawing[name]);
     const letters = layer.id === `${layerId}-sign` && layer.type === "symbol" ? layer.layout?.["text-field"] : undefined;

@@ -6,7 +6,7 @@ import { language } from "./language";
 
 const TOWNSHIP_NAMES = "townships-name";
 
-type Metadata = { "onemap:layer"?: string; "onemap:text-field-en"?: ExpressionSpecification | string };
+type Metadata = { "onemap:layer"?: string; "onemap:cluster"?: boolean; "onemap:text-field-en"?: ExpressionSpecification | string };
 
 export function metadata(layer: LayerSpecification): Metadata {
   return (layer.metadata ?? {}) as Metadata;
@@ -15,6 +15,11 @@ export function metadata(layer: LayerSpecification): Metadata {
 /** The style layers that draw one layer of the catalog, bottom first. */
 export function drawnBy(style: StyleSpecification, layerId: string): LayerSpecification[] {
   return style.layers.filter((layer) => metadata(layer)["onemap:layer"] === layerId);
+}
+
+/** The same without those that draw its clusters. */
+export function drawnOneByOne(style: StyleSpecification, layerId: string): LayerSpecification[] {
+  return drawnBy(style, layerId).filter((layer) => !metadata(layer)["onemap:cluster"]);
 }
 
 /**

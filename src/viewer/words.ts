@@ -34,6 +34,8 @@ export const words = {
   base: ["基础地理", "Base map"],
   features: ["个", "features"],
   zoomToSee: ["放大可见", "zoom in"],
+  zoomToMembers: ["放大到此", "Zoom in"],
+  more: ["更多", "More"],
   allOn: ["全部显示", "Show all"],
   allOff: ["全部隐藏", "Hide all"],
   unknown: ["未知", "unknown"],

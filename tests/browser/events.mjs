@@ -15,8 +15,9 @@ mkdirSync(out, { recursive: true });
 
 const PATIENCE_MS = 60_000;
 const ID = "SH-0001";
-const [OLD, NEW] = [[118.61, 26.2], [118.9, 26.3]];
-const ZOOM = 10.4;
+const [OLD, NEW] = [[118.67, 26.2], [118.86, 26.3]];
+/** Shelters are drawn one by one from zoom 11 on. */
+const ZOOM = 11.2;
 let name = "start";
 const requests = [];
 
@@ -29,7 +30,7 @@ try {
   await check("the map opens and listens", async () => {
     move(OLD);
     const greeted = page.waitForRequest((request) => request.url().includes("/api/events"));
-    await page.goto(`${origin}/#map=${ZOOM}/26.25/118.75`);
+    await page.goto(`${origin}/#map=${ZOOM}/26.25/118.765`);
     await greeted;
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
     await page.waitForFunction(() => document.querySelector("#data-status .age")?.textContent?.length > 0);

@@ -73,6 +73,35 @@ try {
     assert.equal(await rendered("hazards"), before, "not all came back");
   });
 
+  await check("a click on a cluster shows its counts and members, and a member opens its card", async () => {
+    const cluster = await page.evaluate(() => {
+      const { map } = window.onemap;
+      const [dx, dy] = map.getPaintProperty("hazards-cluster", "circle-translate");
+      const clusters = map.queryRenderedFeatures({ layers: ["hazards-cluster"] }).map((own) => {
+        const at = map.project(own.geometry.coordinates);
+        return { id: own.id, count: own.properties.count, x: at.x + dx, y: at.y + dy };
+      });
+      // Another layer may lie above.
+      return clusters.find(({ x, y }) => map.queryRenderedFeatures([x, y])[0]?.layer.id.startsWith("hazards-cluster"));
+    });
+    assert.ok(cluster, "no cluster of hazards is in sight");
+    const frame = await page.locator("#map").boundingBox();
+    await page.mouse.click(frame.x + cluster.x, frame.y + cluster.y);
+    await page.waitForSelector('.card [data-cluster] .body[aria-busy="false"]');
+    const expected = await (await fetch(`${origin}/api/clusters/hazards/${cluster.id}?limit=50`)).json();
+    assert.equal(expected.count, cluster.count);
+    assert.ok((await page.locator(".card h2").textContent()).includes(String(cluster.count)));
+    const counts = await page.locator(".card dd").allTextContents();
+    assert.equal(counts.reduce((sum, count) => sum + Number(count), 0), cluster.count, "the counts of the levels");
+    const members = await page.locator(".card .members li").allTextContents();
+    assert.deepEqual(members, expected.features.map((member) => member.properties.name));
+    await screenshot("cluster-zh");
+    await page.locator(".card .members button").first().click();
+    await page.waitForSelector('.card [data-feature] .body[aria-busy="false"]');
+    assert.equal(await page.locator(".card article").getAttribute("data-feature"), expected.features[0].id);
+    await page.keyboard.press("Escape");
+  });
+
   await check("a click lists the answers of /api/nearest", async () => {
     const frame = await page.locator("#map").boundingBox();
     await page.mouse.click(frame.x + frame.width * 0.45, frame.y + frame.height * 0.55);

@@ -23,6 +23,9 @@ fn layer(shapes: Vec<Shape>) -> Layer {
         group: "test".to_owned(),
         geometry: GeometryKind::Any,
         min_zoom: 0,
+        clusters: None,
+        importance: 1,
+        tessellation: false,
         fields: Vec::new(),
         roles: Roles::default(),
     };

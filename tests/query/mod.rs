@@ -30,6 +30,9 @@ fn field(name: &str, field_type: FieldType) -> Field {
 
 fn schema(id: &str, fields: Vec<Field>, roles: Roles) -> LayerSchema {
     LayerSchema {
+        clusters: None,
+        importance: 1,
+        tessellation: false,
         id: id.to_owned(),
         title: label(id),
         group: "test".to_owned(),

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::support::database::{fresh_database, psql};
+use crate::support::node::script_well;
 use crate::support::{Folder, Server, await_that, run};
 
 /// Tables as another department keeps them: projected coordinates, own names, types without a counterpart.
@@ -50,6 +51,20 @@ fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     let layers = server.get("/api/layers").json();
     let own = layers["layers"].as_array().expect("layers").iter().find(|layer| layer["id"] == "reservoirs");
     assert_eq!(own.map(|layer| layer["title"]["zh"].clone()), Some(json!("水库台账")));
+
+    // The style draws them by their geometry type.
+    let style = server.get("/styles/onemap.json");
+    let file = folder.write("style.json", &style.body);
+    script_well("styles/validate.mjs", &[&file.display().to_string()]);
+    let style = style.json();
+    for id in ["reservoirs", "full_reservoirs"] {
+        let drawn = style["layers"].as_array().expect("layers").iter().filter(|own| own["source-layer"] == id);
+        let kinds: Vec<&str> = drawn.map(|own| own["type"].as_str().expect("a type")).collect();
+        assert_eq!(kinds, ["circle", "symbol", "circle", "symbol"], "{id}");
+    }
+    let address = style["sources"]["onemap"]["url"].as_str().expect("an address").trim_start_matches(&server.url);
+    let described = server.get(address).json()["vector_layers"].to_string();
+    assert!(described.contains("\"reservoirs\"") && described.contains("\"full_reservoirs\""), "{described}");
 
     let count = |layer: &str| server.get(&format!("/ogc/collections/{layer}/items")).json()["numberMatched"].clone();
     assert_eq!(count("full_reservoirs"), json!(1));

@@ -1,14 +1,19 @@
-// Reads vector tiles with the reference decoder: decode.mjs BASE_URL LAYERS MINZ MAXZ W S E N; one line of JSON per tile.
+// Reads vector tiles with the reference decoder: decode.mjs BASE_URL LAYERS MINZ MAXZ W S E N
+// [QUERY]; one line of JSON per tile.
 import { VectorTile } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
 
 const AT_ONCE = 8;
+/** The geometry type of polygons. */
+const AREA = 3;
 const MAX_LATITUDE = 85.0511287798066;
 
-const [base, layers, ...numbers] = process.argv.slice(2);
+const [base, layers, ...rest] = process.argv.slice(2);
+const numbers = rest.slice(0, 6);
+const [query = ""] = rest.slice(6);
 const [minZoom, maxZoom, west, south, east, north] = numbers.map(Number);
-if (!base || !layers || numbers.length !== 6 || numbers.some((text) => !Number.isFinite(Number(text)))) {
-  console.error("usage: node tests/tiles/decode.mjs BASE_URL LAYERS MINZ MAXZ W S E N");
+if (!base || !layers || numbers.length !== 6 || rest.length > 7 || numbers.some((text) => !Number.isFinite(Number(text)))) {
+  console.error("usage: node tests/tiles/decode.mjs BASE_URL LAYERS MINZ MAXZ W S E N [QUERY]");
   process.exit(2);
 }
 
@@ -38,15 +43,19 @@ function row(lat, z) {
 }
 
 async function read({ z, x, y }) {
-  const response = await fetch(`${base.replace(/\/$/, "")}/tiles/${layers}/${z}/${x}/${y}`);
+  const response = await fetch(`${base.replace(/\/$/, "")}/tiles/${layers}/${z}/${x}/${y}${query}`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   const tile = { z, x, y, status: response.status, bytes: bytes.length, layers: {} };
+  const omitted = response.headers.get("x-onemap-omitted");
+  if (omitted) tile.omitted = omitted;
   if (response.status !== 200) return tile;
   for (const [id, layer] of Object.entries(new VectorTile(new PbfReader(bytes)).layers)) {
     tile.layers[id] = Array.from({ length: layer.length }, (_, at) => {
       const feature = layer.feature(at);
       const { geometry } = feature.toGeoJSON(x, y, z);
-      return { id: feature.id, type: feature.type, properties: feature.properties, geometry };
+      // Whole numbers, as they are in the tile: the rings of an area close where they began.
+      const rings = feature.type === AREA ? feature.loadGeometry().map((ring) => ring.map((at) => [at.x, at.y])) : undefined;
+      return { id: feature.id, type: feature.type, properties: feature.properties, geometry, rings };
     });
   }
   return tile;

@@ -64,6 +64,9 @@ enum IndexOp {
     Rename(u8),
     Delete(u8),
     Forget(u8),
+    /// A township takes the area of another one: the borders of its neighbours end elsewhere.
+    CopyTownship(u8, u8),
+    DeleteTownship(u8),
 }
 
 fn deed() -> impl Strategy<Value = IndexOp> {
@@ -72,12 +75,15 @@ fn deed() -> impl Strategy<Value = IndexOp> {
         2 => (0..40_u8).prop_map(IndexOp::Rename),
         1 => (0..40_u8).prop_map(IndexOp::Delete),
         1 => (0..40_u8).prop_map(IndexOp::Forget),
+        2 => (0..16_u8, 0..16_u8).prop_map(|(from, to)| IndexOp::CopyTownship(from, to)),
+        1 => (0..16_u8).prop_map(IndexOp::DeleteTownship),
     ]
 }
 
 impl IndexOp {
     fn statement(&self, round: usize) -> String {
         let nth = |row: &u8| format!("(select id from shelters order by id limit 1 offset {row})");
+        let township = |row: &u8| format!("(select id from townships order by id limit 1 offset {row})");
         match self {
             Self::Move(row, lon, lat) => {
                 format!("update shelters set geom = {} where id = {};", point_literal(*lon, *lat), nth(row))
@@ -85,6 +91,14 @@ impl IndexOp {
             Self::Rename(row) => format!("update shelters set name = 'round {round}' where id = {};", nth(row)),
             Self::Delete(row) => format!("delete from shelters where id = {};", nth(row)),
             Self::Forget(row) => format!("update shelters set geom = null where id = {};", nth(row)),
+            Self::CopyTownship(from, to) => {
+                format!(
+                    "update townships set geom = (select geom from townships where id = {}) where id = {};",
+                    township(from),
+                    township(to)
+                )
+            }
+            Self::DeleteTownship(row) => format!("delete from townships where id = {};", township(row)),
         }
     }
 }
@@ -94,7 +108,7 @@ fn a_kept_tile_equals_one_made_anew() {
     let (folder, keeping) = Server::of_sample();
     let making = Server::start(&folder, &["--tile-cache-mb", "0"]);
     let mut news = [&keeping, &making].map(|server| Listener::open(server, "?layers=teams"));
-    let paths = [tiles("shelters"), tiles("shelters,teams"), tiles("roads,shelters")].concat();
+    let paths = [tiles("shelters"), tiles("shelters,teams"), tiles("roads,shelters"), tiles("townships")].concat();
     let mut runner = TestRunner::new_with_rng(
         Config { cases: 6, failure_persistence: None, max_shrink_iters: 0, ..Config::default() },
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),

@@ -67,6 +67,9 @@ fn schema() -> LayerSchema {
         group: "rescue".to_owned(),
         geometry: GeometryKind::Any,
         min_zoom: 0,
+        clusters: None,
+        importance: 1,
+        tessellation: false,
         fields: own.into_iter().chain(metres).collect(),
         roles: Roles::default(),
     }

@@ -60,6 +60,11 @@ fn describe(caller: Caller, layer: &Layer) -> Json {
         "count": layer.len(),
         "bounds": layer.envelope().map(|bounds| bounds.to_array()),
         "minzoom": schema.min_zoom,
+        "clusters": schema.clusters.as_ref().map(|clusters| json!({
+            "to_zoom": clusters.to_zoom,
+            "severity": clusters.severity.as_ref().map(|severity| &severity.field),
+            "sums": clusters.sums.iter().map(|sum| json!({"name": sum.name, "title": label(&sum.title)})).collect::<Vec<_>>(),
+        })),
         "fields": fields,
     })
 }

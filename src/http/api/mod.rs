@@ -1,6 +1,7 @@
 //! The JSON interface for dispatchers, viewers and other services: `/api` and `/health`.
 
 pub(crate) mod change_events;
+pub(crate) mod clusters;
 pub(crate) mod coverage;
 pub(crate) mod events;
 pub(crate) mod exclusion;

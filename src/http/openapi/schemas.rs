@@ -227,6 +227,10 @@ fn dispatch() -> Json {
             "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),
             "more_secondary_hazards": {}, "help": list(json!({"type": "object"})), "responsible": {},
         })),
+        "members": answer(&["type", "features", "count", "bbox"], json!({
+            "type": kind("FeatureCollection"), "count": whole(), "bbox": list(json!({"type": "number"})),
+            "features": list(reference("featureFacts")), "links": list(reference("link")), "numberReturned": whole(),
+        })),
         "found": answer(&["type", "features"], json!({
             "type": kind("FeatureCollection"), "numberReturned": whole(), "features": list(object(&["type", "geometry", "properties"], json!({
                 "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},

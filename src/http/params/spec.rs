@@ -59,6 +59,15 @@ pub(crate) static ITEMS_LIMIT: Count = Count {
     default: Some(100),
     capped: true,
 };
+pub(crate) static MEMBERS_LIMIT: Count = Count {
+    name: "limit",
+    about: "Members in a page",
+    example: 10,
+    min: 1,
+    max: 1_000,
+    default: Some(100),
+    capped: false,
+};
 pub(crate) static SEARCH_LIMIT: Count = Count {
     name: "limit",
     about: "Features in the reply",
@@ -325,5 +334,7 @@ pub(crate) static PATH: &[PathParam] = &[
     PathParam { name: "z", about: "Zoom level", kind: PathKind::Zoom },
     PathParam { name: "x", about: "Column, counted from the west", kind: PathKind::Index(850) },
     PathParam { name: "y", about: "Row, counted from the north", kind: PathKind::Index(434) },
+    PathParam { name: "layer", about: "Id of a layer", kind: PathKind::Collection },
+    PathParam { name: "clusterId", about: "Id of a cluster in a tile", kind: PathKind::Text("49503041488464") },
     PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },
 ];

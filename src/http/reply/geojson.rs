@@ -1,7 +1,8 @@
 //! The FeatureCollection around features that are written one by one.
 
-use crate::exchange::geojson::write_json;
+use crate::exchange::geojson::{write_json, write_value};
 use crate::http::reply::freshness::RequestSnapshot;
+use crate::model::ValueRef;
 
 /// A FeatureCollection under construction: features first, then other members, then version and age.
 pub(crate) struct CollectionWriter {
@@ -39,6 +40,16 @@ impl Members {
         write_json(&mut self.0, &name);
         self.0.push(b':');
         write_json(&mut self.0, value);
+        self
+    }
+
+    /// A member from a value of the model.
+    #[must_use]
+    pub(crate) fn value(mut self, name: &str, value: ValueRef<'_>) -> Self {
+        self.0.push(b',');
+        write_json(&mut self.0, &name);
+        self.0.push(b':');
+        write_value(&mut self.0, value);
         self
     }
 

@@ -12,12 +12,13 @@ use crate::http::api::coverage::{LAYER_ID, coverage_layer};
 use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
 use crate::http::params::auth::Caller;
-use crate::http::params::{invalid, layer, spec};
+use crate::http::params::{invalid, layer};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::links::encode;
 use crate::http::reply::problem::Problem;
 use crate::model::FieldType;
+use crate::model::cluster::{Severity, SeverityCode};
 use crate::query::filter::Filter;
 use crate::snapshot::{Layer, Row, Snapshot};
 use crate::tile::cache::{CachedTile, ContentEncoding, TileRequest};
@@ -25,8 +26,10 @@ use crate::tile::{self, FeatureFilter, InvalidAddress, TileAddress, TileMatrixSe
 
 /// Zoom beyond which viewers enlarge tiles instead of asking for more.
 pub(crate) const MAX_ZOOM: u8 = 16;
+/// Counts the features of each layer that were omitted from a tile over its size budget.
+const OMITTED: &str = "x-onemap-omitted";
 /// Most layers of one tile.
-const MAX_LAYERS: usize = 64;
+pub(crate) const MAX_LAYERS: usize = 64;
 
 /// `GET /tiles/{layers}`.
 pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -42,6 +45,7 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(call.current.json(json!({
         "tilejson": "3.0.0",
         "name": path,
+        "description": format!("A tile over its size budget omits the least important features; {OMITTED} counts them by layer"),
         "scheme": "xyz",
         "tiles": [format!("{}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}", call.origin())],
         "minzoom": min_zoom,
@@ -65,7 +69,10 @@ pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
     let address = xyz_address(call)?;
     if let TileLayers::Derived(layer) = &layers {
         // It depends on what is far from the tile, so it is not kept by what changes in it.
-        let bytes = tile::render(&[layer], address, None);
+        let chosen = Chosen::read(call, &[layer])?;
+        let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
+        let choice = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
+        let bytes = tile::render(&[layer], address, choice, usize::MAX).bytes;
         let tag = etag(&bytes);
         let reply = tagged(call, call.current.reply(tile::MEDIA_TYPE), &tag);
         return Ok(if bytes.is_empty() {
@@ -89,10 +96,6 @@ enum TileLayers<'a> {
 impl<'a> TileLayers<'a> {
     fn named(call: &'a Call<'_>, names: &str) -> Result<Self, Problem> {
         if names == LAYER_ID {
-            if let Some((name, value)) = call.params.pairs().find(|(name, _)| *name != spec::VERSION.name) {
-                let accepted = "no filter, datetime or ids for this layer";
-                return Err(invalid(name, value, "a derived layer cannot be filtered", accepted));
-            }
             return coverage_layer(call).map(Self::Derived);
         }
         named_layers(&call.current.snapshot, names).map(Self::Stored)
@@ -136,6 +139,11 @@ impl Chosen {
         };
         Ok(Self { name, filters })
     }
+
+    /// Whether a feature of a layer, by its position in the list of layers, is shown.
+    fn holds(&self, layer: usize, row: &Row<'_>) -> bool {
+        self.filters.get(layer).is_none_or(|filters| filters.iter().all(|filter| filter.matches(row)))
+    }
 }
 
 /// A tile, if it is kept and still right.
@@ -156,7 +164,7 @@ fn with_request<T>(
     chosen: &Chosen,
     run: impl FnOnce(TileRequest<'_>) -> T,
 ) -> T {
-    let holds = |layer: usize, row: &Row<'_>| chosen.filters[layer].iter().all(|filter| filter.matches(row));
+    let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
     let choice = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
     let (head, snapshot) = (&*call.state.snapshots, &*call.current.snapshot);
     run(TileRequest { head, snapshot, layers, address, packing: packing(call), choice })
@@ -167,6 +175,7 @@ fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
     if tile.bytes().is_empty() {
         return reply.status(StatusCode::NO_CONTENT);
     }
+    let reply = if tile.omitted().is_empty() { reply } else { reply.header((OMITTED, tile.omitted())) };
     let reply = tagged(call, reply, tile.tag());
     let reply = match tile.packing() {
         ContentEncoding::Plain => reply,
@@ -227,6 +236,17 @@ fn xyz_address(call: &Call<'_>) -> Result<TileAddress, Problem> {
 fn describe(caller: Caller, layer: &Layer) -> Json {
     let schema = layer.schema();
     let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
+    if let Some(clusters) = &schema.clusters {
+        let counts = clusters.severity.iter().flat_map(Severity::property_names);
+        let numbers = counts.chain(clusters.sums.iter().map(|sum| sum.name.clone())).chain(["count".to_owned()]);
+        fields.extend(numbers.map(|name| (name, json!("Number"))));
+        fields.extend([("cluster".to_owned(), json!("Boolean")), ("bbox".to_owned(), json!("String"))]);
+        let worst = clusters.severity.as_ref().and_then(|severity| severity.codes.first()).map(|code| match code {
+            SeverityCode::Integer(_) => "Number",
+            SeverityCode::Text(_) => "String",
+        });
+        fields.extend(worst.map(|kind| ("worst".to_owned(), json!(kind))));
+    }
     for (_, field) in caller.view(schema).fields().filter(|(_, field)| field.in_tiles) {
         let kind = match field.field_type {
             FieldType::Boolean => "Boolean",

@@ -1,14 +1,13 @@
 //! The catalog's JSON document: read, checked, written.
-//!
-//! A mistake is found again in the text by its JSON pointer (RFC 6901), so that the message can show the line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
+use super::clusters::RawClusterConfig;
 use super::fault::MAX_NAME_BYTES;
+use super::mistake::{Checked, Place, at, located, mistake};
 use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, Roles};
@@ -20,25 +19,6 @@ const CATEGORIES: &str = include_str!("../../../data/categories.csv");
 const RESERVED_LAYERS: [&str; 6] = ["changes", "coverage", "done", "idempotency_keys", "migrations", "trimmed"];
 /// Names that tables and features use themselves.
 const RESERVED_FIELDS: [&str; 4] = ["fid", "geom", "geometry", "id"];
-
-/// Where a mistake is: a JSON pointer, and optionally a text to look for inside of that value.
-struct Place {
-    pointer: String,
-    text: Option<String>,
-}
-
-fn at(pointer: impl Into<String>) -> Place {
-    Place { pointer: pointer.into(), text: None }
-}
-
-/// A mistake and its place.
-struct Mistake(Box<(Place, CatalogFault)>);
-
-type Checked<T> = Result<T, Mistake>;
-
-fn mistake(place: Place, fault: CatalogFault) -> Mistake {
-    Mistake(Box::new((place, fault)))
-}
 
 /// Whether these are distances for rings: at least one, above 0, finite and growing.
 #[must_use]
@@ -82,31 +62,6 @@ fn from_json<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, CatalogError
         let place = format!(" at line {} column {}", error.line(), error.column());
         let reason = error.to_string().replace(&place, "");
         CatalogError { line: error.line().max(1), column: error.column().max(1), fault: CatalogFault::Json(reason) }
-    })
-}
-
-/// Finds the line and column of a place in the document; its beginning where the place is not in it.
-fn located(text: &str, (place, fault): (Place, CatalogFault)) -> CatalogError {
-    let value = value_at(text, &place.pointer).unwrap_or(text);
-    let inside = place.text.as_ref().and_then(|part| value.find(&format!("\"{part}\""))).unwrap_or(0);
-    let offset = value.as_ptr().addr() - text.as_ptr().addr() + inside;
-    let before = text.get(..offset).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    CatalogError { line, column, fault }
-}
-
-/// The text of the value that a JSON pointer leads to.
-fn value_at<'a>(text: &'a str, pointer: &str) -> Option<&'a str> {
-    pointer.split('/').skip(1).try_fold(text, |value, step| {
-        let inside: &RawValue = if value.trim_start().starts_with('[') {
-            let items: Vec<&RawValue> = serde_json::from_str(value).ok()?;
-            items.get(step.parse::<usize>().ok()?)?
-        } else {
-            let members: BTreeMap<String, &RawValue> = serde_json::from_str(value).ok()?;
-            members.get(&step.replace("~1", "/").replace("~0", "~"))?
-        };
-        Some(inside.get())
     })
 }
 
@@ -202,9 +157,19 @@ struct RawLayer {
     en: String,
     geometry: GeometryKind,
     minzoom: u8,
+    clusters: Option<RawClusterConfig>,
+    #[serde(default = "default_importance")]
+    importance: u8,
+    #[serde(default)]
+    tessellation: bool,
     fields: Vec<RawField>,
     #[serde(default)]
     roles: Roles,
+}
+
+/// Between the rescue layers and the base map.
+fn default_importance() -> u8 {
+    5
 }
 
 impl RawCatalog {
@@ -322,13 +287,22 @@ impl RawLayer {
         if self.minzoom > 24 {
             return Err(mistake(at(format!("{pointer}/minzoom")), CatalogFault::Zoom(f64::from(self.minzoom))));
         }
+        let fields: Vec<Field> = fields.into_iter().map(Field::from).collect();
+        let clusters = self.clusters.map(|clusters| clusters.checked(&fields, codes)).transpose();
+        let clusters = clusters.map_err(|part| {
+            let place = Place { pointer: format!("{pointer}/clusters"), text: Some(part.clone()) };
+            mistake(place, CatalogFault::Clusters { layer: self.id.clone(), part })
+        })?;
         let layer = LayerSchema {
             id: self.id,
             title: Label { zh: self.zh, en: self.en },
             group: self.group,
             geometry: self.geometry,
             min_zoom: self.minzoom,
-            fields: fields.into_iter().map(Field::from).collect(),
+            clusters,
+            importance: self.importance,
+            tessellation: self.tessellation,
+            fields,
             roles: self.roles,
         };
         if layer.position("name").is_none_or(|name| layer.fields[name].field_type != FieldType::Text) {
@@ -476,6 +450,9 @@ fn write_layer(layer: &LayerSchema) -> Json {
         "en": layer.title.en,
         "geometry": layer.geometry,
         "minzoom": layer.min_zoom,
+        "clusters": layer.clusters.as_ref().map(RawClusterConfig::from),
+        "importance": layer.importance,
+        "tessellation": layer.tessellation,
         "roles": layer.roles,
         "fields": layer.fields.iter().map(RawField::from).collect::<Vec<_>>(),
     })

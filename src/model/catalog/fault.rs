@@ -62,6 +62,14 @@ pub enum CatalogFault {
         /// The types that the role can use.
         accepted: String,
     },
+    /// The cluster configuration of a layer names a field that it cannot use, or exceeds a limit.
+    #[error("the clusters of layer {layer} cannot use {part:?}")]
+    Clusters {
+        /// Layer id.
+        layer: String,
+        /// The name of the field, or `clusters` for a limit.
+        part: String,
+    },
     /// A code list that is not there.
     #[error("unknown code list {codes:?}; accepted: {accepted}")]
     UnknownCodes {

@@ -7,12 +7,17 @@ use super::source::{ForeignTable, GeometryExpression, Source};
 use super::sql::{query_as, query_scalar};
 use super::tables::identifier;
 use super::triggers::Watchable;
+use crate::model::cluster::ClusterConfig;
 use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
 use crate::store::{StoreError, TableLayer};
 
 /// Ids of layers that the server makes itself.
 const RESERVED: [&str; 1] = ["coverage"];
+/// Last clustered zoom of a configured table.
+const CLUSTERS_TO_ZOOM: u8 = 11;
+/// Importance of a configured table: below the rescue layers, above the base map.
+const IMPORTANCE: u8 = 5;
 
 /// A column as the database describes it; domains are described by what they are made of.
 struct TableColumn {
@@ -75,6 +80,9 @@ pub(super) async fn discover(
         group: table.group.clone(),
         geometry: kind,
         min_zoom: 0,
+        clusters: Some(ClusterConfig { to_zoom: CLUSTERS_TO_ZOOM, severity: None, sums: Vec::new() }),
+        importance: IMPORTANCE,
+        tessellation: false,
         fields,
         roles: Roles::default(),
     };

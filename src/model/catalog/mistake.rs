@@ -1,0 +1,52 @@
+//! A mistake in the catalog's document, found again in the text by its JSON pointer (RFC 6901), so that the message can
+//! show the line.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::{CatalogError, CatalogFault};
+
+/// Where a mistake is: a JSON pointer, and optionally a text to look for inside of that value.
+pub(super) struct Place {
+    pub(super) pointer: String,
+    pub(super) text: Option<String>,
+}
+
+pub(super) fn at(pointer: impl Into<String>) -> Place {
+    Place { pointer: pointer.into(), text: None }
+}
+
+/// A mistake and its place.
+pub(super) struct Mistake(pub(super) Box<(Place, CatalogFault)>);
+
+pub(super) type Checked<T> = Result<T, Mistake>;
+
+pub(super) fn mistake(place: Place, fault: CatalogFault) -> Mistake {
+    Mistake(Box::new((place, fault)))
+}
+
+/// Finds the line and column of a place in the document; its beginning where the place is not in it.
+pub(super) fn located(text: &str, (place, fault): (Place, CatalogFault)) -> CatalogError {
+    let value = value_at(text, &place.pointer).unwrap_or(text);
+    let inside = place.text.as_ref().and_then(|part| value.find(&format!("\"{part}\""))).unwrap_or(0);
+    let offset = value.as_ptr().addr() - text.as_ptr().addr() + inside;
+    let before = text.get(..offset).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    CatalogError { line, column, fault }
+}
+
+/// The text of the value that a JSON pointer leads to.
+pub(super) fn value_at<'a>(text: &'a str, pointer: &str) -> Option<&'a str> {
+    pointer.split('/').skip(1).try_fold(text, |value, step| {
+        let inside: &RawValue = if value.trim_start().starts_with('[') {
+            let items: Vec<&RawValue> = serde_json::from_str(value).ok()?;
+            items.get(step.parse::<usize>().ok()?)?
+        } else {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(value).ok()?;
+            members.get(&step.replace("~1", "/").replace("~0", "~"))?
+        };
+        Some(inside.get())
+    })
+}
