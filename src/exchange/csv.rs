@@ -7,11 +7,11 @@ use crate::model::{ValueRef, format_date, format_instant};
 
 /// A table that is written row by row: UTF-8 with a byte order mark, without which spreadsheets take Chinese for
 /// something else.
-pub struct Table<W: Write> {
+pub struct CsvWriter<W: Write> {
     writer: csv::Writer<W>,
 }
 
-impl<W: Write> Table<W> {
+impl<W: Write> CsvWriter<W> {
     /// Writes the header.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl<W: Write> Table<W> {
 pub fn write_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     let mut out = Vec::new();
     // Writing to memory cannot fail, and rows have one length.
-    let written = Table::begin(&mut out, header).and_then(|mut table| {
+    let written = CsvWriter::begin(&mut out, header).and_then(|mut table| {
         rows.into_iter().try_for_each(|row| table.row(&row))?;
         table.end()
     });

@@ -26,7 +26,7 @@ pub(super) struct Edge {
 
 /// A run of edges or of nodes of the level below.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct EdgeGroup {
     envelope: Envelope,
     pub(super) bounds: EcefBox,
 }
@@ -53,7 +53,7 @@ pub struct EdgeIndex {
     geometry: Geometry,
     edges: Vec<Edge>,
     /// From the leaves to the single root; empty for a geometry without coordinates.
-    levels: Vec<Vec<Node>>,
+    levels: Vec<Vec<EdgeGroup>>,
     /// By number of the path. Holes come after the exterior ring that they are in.
     roles: Vec<Role>,
     /// By number of the path: the number of the area that a ring is of.
@@ -94,7 +94,7 @@ impl EdgeIndex {
         self.chords.get_or_init(|| self.edges.iter().map(|edge| EdgeChord::of(&edge.line)).collect())
     }
 
-    pub(super) fn root(&self) -> Option<&Node> {
+    pub(super) fn root(&self) -> Option<&EdgeGroup> {
         self.levels.last()?.first()
     }
 
@@ -103,7 +103,7 @@ impl EdgeIndex {
         self.levels.len()
     }
 
-    pub(super) fn node(&self, level: usize, at: usize) -> &Node {
+    pub(super) fn node(&self, level: usize, at: usize) -> &EdgeGroup {
         &self.levels[level][at]
     }
 
@@ -333,18 +333,18 @@ impl Paths {
     }
 }
 
-fn levels(edges: &[Edge]) -> Vec<Vec<Node>> {
+fn levels(edges: &[Edge]) -> Vec<Vec<EdgeGroup>> {
     let leaf = |edges: &[Edge]| edges.iter().map(|edge| around(&edge.line)).reduce(|a, b| a.union(&b));
-    let node = |envelope: Envelope| Node { envelope, bounds: EcefBox::of_envelope(&envelope) };
-    let mut levels: Vec<Vec<Node>> = vec![edges.chunks(FANOUT).filter_map(leaf).map(node).collect()];
+    let node = |envelope: Envelope| EdgeGroup { envelope, bounds: EcefBox::of_envelope(&envelope) };
+    let mut levels: Vec<Vec<EdgeGroup>> = vec![edges.chunks(FANOUT).filter_map(leaf).map(node).collect()];
     if levels[0].is_empty() {
         return Vec::new();
     }
     while levels[levels.len() - 1].len() > 1 {
         let below = &levels[levels.len() - 1];
-        let join = |nodes: &[Node]| {
+        let join = |nodes: &[EdgeGroup]| {
             let envelope = nodes.iter().map(|node| node.envelope).reduce(|a, b| a.union(&b))?;
-            Some(Node { envelope, bounds: EcefBox::around(nodes.iter().map(|node| node.bounds))? })
+            Some(EdgeGroup { envelope, bounds: EcefBox::around(nodes.iter().map(|node| node.bounds))? })
         };
         let above = below.chunks(FANOUT).filter_map(join).collect();
         levels.push(above);

@@ -22,6 +22,8 @@ const JSON_TYPE: &str = "application/json";
 const GEOJSON_TYPE: &str = "application/geo+json";
 const JSON_HTML: &[MediaType] = &[JSON, HTML];
 
+const OPENAPI: MediaType = MediaType { name: "json", media_type: openapi::MEDIA_TYPE, title: "OpenAPI 3.0" };
+
 const OGC: Option<&str> = Some("OGC API");
 const TILES: Option<&str> = Some("Tiles");
 const DISPATCH: Option<&str> = Some("Dispatch");
@@ -48,7 +50,7 @@ static ITEMS: &[&dyn Param] = &[
     &spec::SKIP_GEOMETRY,
     &spec::IDS,
 ];
-static ITEM: &[&dyn Param] = &[&spec::F, &spec::REPLY_CRS];
+static ITEM: &[&dyn Param] = &[&spec::F, &spec::REPLY_CRS, &spec::PROPERTIES];
 static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
 static COLLECTION_TILE: &[&dyn Param] =
     &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
@@ -84,11 +86,13 @@ static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_I
 
 /// `GET /openapi.json`: the whole interface.
 fn api_document(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.format()?;
     Ok(openapi::document(call, ENDPOINTS, "", "onemap"))
 }
 
 /// `GET /ogc/openapi.json`: the OGC API alone, rooted at its landing page, as clients of the standard expect it.
 fn ogc_api_document(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.format()?;
     Ok(openapi::document(call, ENDPOINTS, "/ogc", "onemap OGC API"))
 }
 
@@ -118,7 +122,7 @@ const fn ogc_page(path: &'static str, handler: Make) -> Endpoint {
 
 /// A document of OGC API Tiles.
 const fn tiles_page(path: &'static str, handler: Make) -> Endpoint {
-    Endpoint { tag: TILES, params: FORMAT_ONLY, formats: &[JSON], ..Endpoint::get(path, handler) }
+    Endpoint { tag: TILES, params: FORMAT_ONLY, formats: &[JSON, HTML], ..Endpoint::get(path, handler) }
 }
 
 /// A write: by whoever holds the token.
@@ -397,31 +401,31 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getTileMatrixSets",
         summary: "Tile matrix sets",
-        replies: &[ok(JSON_TYPE, "tileMatrixSets")],
+        replies: &[ok(JSON_TYPE, "tileMatrixSets"), PAGE],
         ..tiles_page("/ogc/tileMatrixSets", tilesets::tile_matrix_sets)
     },
     Endpoint {
         id: "getTileMatrixSet",
         summary: "One tile matrix set",
-        replies: &[ok(JSON_TYPE, "tileMatrixSet")],
+        replies: &[ok(JSON_TYPE, "tileMatrixSet"), PAGE],
         ..tiles_page("/ogc/tileMatrixSets/{tileMatrixSetId}", tilesets::tile_matrix_set)
     },
     Endpoint {
-        id: "getTilesets",
+        id: "map.dataset.vector.getTileSetsList",
         summary: "Tile sets of the whole map",
         params: MAP_TILES,
-        replies: &[ok(JSON_TYPE, "tilesets")],
+        replies: &[ok(JSON_TYPE, "tilesets"), PAGE],
         ..tiles_page("/ogc/tiles", tilesets::tilesets)
     },
     Endpoint {
-        id: "getTileset",
+        id: "map.dataset.vector.getTileSet",
         summary: "One tile set of the whole map",
         params: MAP_TILES,
-        replies: &[ok(JSON_TYPE, "tileset")],
+        replies: &[ok(JSON_TYPE, "tileset"), PAGE],
         ..tiles_page("/ogc/tiles/{tileMatrixSetId}", tilesets::tileset)
     },
     Endpoint {
-        id: "getTile",
+        id: "map.dataset.vector.getTile",
         summary: "A tile of the whole map",
         params: MAP_TILES,
         formats: &[MVT],
@@ -432,19 +436,19 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         )
     },
     Endpoint {
-        id: "getCollectionTilesets",
+        id: "features.collection.vector.getTileSetsList",
         summary: "Tile sets of a collection",
-        replies: &[ok(JSON_TYPE, "tilesets")],
+        replies: &[ok(JSON_TYPE, "tilesets"), PAGE],
         ..tiles_page("/ogc/collections/{collectionId}/tiles", tilesets::tilesets_of_collection)
     },
     Endpoint {
-        id: "getCollectionTileset",
+        id: "features.collection.vector.getTileSet",
         summary: "One tile set of a collection",
-        replies: &[ok(JSON_TYPE, "tileset")],
+        replies: &[ok(JSON_TYPE, "tileset"), PAGE],
         ..tiles_page("/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}", tilesets::tileset_of_collection)
     },
     Endpoint {
-        id: "getCollectionTile",
+        id: "features.collection.vector.getTile",
         summary: "A tile of a collection",
         params: COLLECTION_TILE,
         formats: &[MVT],
@@ -458,6 +462,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "getApi",
         tag: OPERATION,
         summary: "This description",
+        params: FORMAT_ONLY,
+        formats: &[OPENAPI],
         replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/openapi.json", api_document)
     },
@@ -465,6 +471,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "getOgcApi",
         tag: OGC,
         summary: "The description of the OGC API, rooted at its landing page",
+        params: FORMAT_ONLY,
+        formats: &[OPENAPI],
         replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/ogc/openapi.json", ogc_api_document)
     },

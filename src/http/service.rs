@@ -173,10 +173,9 @@ fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
 }
 
 async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web::Payload) -> HttpResponse<BoxBody> {
-    match run(endpoint, &request, payload).await {
-        Ok(reply) => reply.into(),
-        Err(problem) => Reply::from(problem).into(),
-    }
+    let reply = run(endpoint, &request, payload).await.unwrap_or_else(Reply::from);
+    // Where there is more than one media type the Accept header chooses, also whether there is any to choose.
+    if endpoint.formats.len() > 1 { reply.varying_by_accept().into() } else { reply.into() }
 }
 
 async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::Payload) -> Result<Reply, Problem> {
@@ -240,8 +239,8 @@ async fn read<'a>(
         let collection = path.iter().find(|(name, _)| endpoint.property_params && name == "collectionId");
         let layer = collection.map(|(_, name)| layer(&current.snapshot, "collection", name)).transpose()?;
         let view = layer.map(|layer| caller.view(layer.schema()));
-        let properties: Vec<&str> =
-            view.iter().flat_map(|view| view.fields().map(|(_, field)| field.name.as_str())).collect();
+        let fields = view.iter().flat_map(|view| view.fields().map(|(_, field)| field.name.as_str()));
+        let properties: Vec<&str> = fields.chain(view.iter().map(|_| "id")).collect();
         QueryParams::read(request.query_string(), endpoint.params, &properties)?
     };
     let body = match endpoint.body {

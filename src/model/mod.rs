@@ -26,7 +26,7 @@ pub struct FeatureId(Box<str>);
 
 /// Why a text is not a feature id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an id is 1 to 200 bytes without control characters")]
+#[error("an id is 1 to 200 bytes without control characters, and neither `.` nor `..`")]
 pub struct InvalidFeatureId;
 
 impl FeatureId {
@@ -36,9 +36,11 @@ impl FeatureId {
     /// Takes an id.
     ///
     /// # Errors
-    /// When it is empty, too long or holds a control character.
+    /// When it is empty, too long, holds a control character, or is `.` or `..`: clients remove
+    /// those two from a path before they send it, so that the feature would have no address.
     pub fn new(id: &str) -> Result<Self, InvalidFeatureId> {
-        if id.is_empty() || id.len() > Self::MAX_BYTES || id.chars().any(char::is_control) {
+        let is_addressable = !matches!(id, "" | "." | "..");
+        if !is_addressable || id.len() > Self::MAX_BYTES || id.chars().any(char::is_control) {
             return Err(InvalidFeatureId);
         }
         Ok(Self(id.into()))

@@ -294,7 +294,8 @@ fn only_who_shows_the_token_may_write() {
     for authorization in [None, Some("Bearer wrong"), Some("Basic abc"), Some("Bearer ")] {
         let headers: Vec<_> = authorization.map(|value| ("Authorization", value)).into_iter().chain([kind]).collect();
         let refused = writer.server.send("POST", ITEMS, &headers, &shelter("X-1", 1).to_string());
-        assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Bearer realm=\"onemap\""));
+        let schemes = "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"";
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, schemes));
     }
     assert_eq!(writer.server.get(&format!("{ITEMS}/X-1")).status, 404);
     let Writer { folder, server, authorization } = writer;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
 use serde_json::{Value as Json, json};
 
 use super::{document, link, path};
@@ -16,7 +17,8 @@ fn every_declared_class_stands_in_the_readme_with_its_test() {
     assert!(declared.len() > 40);
     for class in &declared {
         let end = class.strip_prefix("http://www.opengis.net/spec/").expect("a class of the OGC");
-        let (standard, name) = end.split_once("/1.0/conf/").expect("a class");
+        let (standard, name) = end.split_once("/conf/").expect("a class");
+        let (standard, _version) = standard.rsplit_once('/').expect("a version");
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{standard}` |")));
         let row = row.unwrap_or_else(|| panic!("{standard} is not in the table of standards"));
         assert!(row.contains(&format!("`{name}`")), "{class} is not in the table of standards");
@@ -72,6 +74,9 @@ fn the_form_is_what_the_caller_likes() {
         ("application/geo+json", "application/geo+json"),
         ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
         ("text/csv;q=0.5, application/geo+json-seq", "application/geo+json-seq"),
+        ("text/html;q=0, */*;q=0.1", "application/geo+json"),
+        ("application/json;q=0.2, text/html;q=0.3", "text/html"),
+        ("text/*;q=0.9, application/geo+json;q=0.8", "text/"),
         ("application/vnd.flatgeobuf", "application/vnd.flatgeobuf"),
         ("text/csv", "text/csv"),
     ] {
@@ -79,10 +84,48 @@ fn the_form_is_what_the_caller_likes() {
         assert_eq!(reply.status, 200, "{accept}");
         assert!(reply.header("content-type").starts_with(expected), "{accept}: {}", reply.header("content-type"));
     }
-    assert_eq!(server.get_with(items, ("Accept", "image/png")).status, 406);
+    for path in [items, "/ogc", "/ogc/tiles", "/ogc/tileMatrixSets/WebMercatorQuad", "/ogc/collections/shelters/tiles"] {
+        let refused = server.get_with(path, ("Accept", "image/png"));
+        assert_eq!((refused.status, refused.header("content-type")), (406, "application/problem+json"), "{path}");
+        assert!(refused.header("vary").contains("Accept"), "{path}");
+        let page = server.get_with(path, ("Accept", "text/html"));
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        assert!(page.header("vary").contains("Accept"), "{path}");
+    }
     assert_eq!(server.get("/ogc/collections/shelters/items?f=xml").status, 400);
     let header = server.get(items).header("link").to_owned();
     assert!(header.contains("rel=\"next\"") && header.contains("after="), "{header}");
+}
+
+#[test]
+fn one_feature_shows_the_properties_that_are_asked_for() {
+    let (_folder, server) = Server::of_sample();
+    let items = "/ogc/collections/shelters/items";
+    let first = document(&server, &format!("{items}?limit=1"))["features"][0].clone();
+    let id = first["id"].as_str().expect("an id").to_owned();
+    let shown = document(&server, &format!("{items}/{id}?properties=name"));
+    assert_eq!(shown["properties"], json!({"name": first["properties"]["name"]}));
+    assert_eq!(server.get(&format!("{items}/{id}?properties=wings")).status, 400);
+    let by_id = document(&server, &format!("{items}?id={id}"));
+    assert_eq!((by_id["numberMatched"].clone(), by_id["features"][0]["id"].clone()), (json!(1), json!(id)));
+}
+
+#[test]
+fn a_client_that_knows_only_names_and_passwords_shows_the_token_as_the_password() {
+    let (folder, server) = Server::of_sample();
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let authorization = |text: String| format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(text));
+    let item = "/ogc/collections/shelters/items/nobody";
+    for (text, status) in [
+        (format!("qgis:{}", token.trim()), 404),
+        (format!(":{}", token.trim()), 404),
+        (token.trim().to_owned(), 401),
+        ("qgis:wrong".to_owned(), 401),
+    ] {
+        let reply = server.send("DELETE", item, &[("Authorization", &authorization(text.clone()))], "");
+        assert_eq!(reply.status, status, "{text}");
+    }
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn tile_sets_lead_to_tiles_inside_their_limits() {
             }
             assert!(shown > 0, "{list}");
             assert_eq!(server.get(path(&server, &address(&json!(99_999_999), &json!(0)))).status, 404);
+            let beside = limit["maxTileCol"].as_u64().expect("a number") + 1;
+            let beside = server.get(path(&server, &address(&limit["minTileRow"], &json!(beside))));
+            assert_eq!((beside.status, beside.json()["parameter"].clone()), (404, json!("tileCol")), "{list}");
         }
     }
 }

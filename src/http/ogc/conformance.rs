@@ -10,13 +10,20 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 45] = [
+const CLASSES: [&str; 62] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
     "ogcapi-common-1/1.0/conf/html",
     "ogcapi-common-1/1.0/conf/oas30",
     "ogcapi-common-2/1.0/conf/collections",
+    "ogcapi-common-2/1.0/conf/json",
+    "ogcapi-common-2/1.0/conf/html",
+    "ogcapi-common-3/1.0/conf/schemas",
+    "ogcapi-common-3/1.0/conf/advanced-property-roles",
+    "ogcapi-common-3/1.0/conf/returnables-and-receivables",
+    "ogcapi-common-3/1.0/conf/queryables",
+    "ogcapi-common-3/1.0/conf/sortables",
     "ogcapi-features-1/1.0/conf/core",
     "ogcapi-features-1/1.0/conf/geojson",
     "ogcapi-features-1/1.0/conf/html",
@@ -49,13 +56,23 @@ const CLASSES: [&str; 45] = [
     "ogcapi-features-5/1.0/conf/returnables-and-receivables",
     "ogcapi-features-5/1.0/conf/queryables",
     "ogcapi-features-5/1.0/conf/sortables",
+    "ogcapi-features-6/1.0/conf/properties",
+    "ogcapi-features-8/1.0/conf/sorting",
+    "ogcapi-features-8/1.0/conf/features-sorting",
     "ogcapi-tiles-1/1.0/conf/core",
     "ogcapi-tiles-1/1.0/conf/tileset",
     "ogcapi-tiles-1/1.0/conf/tilesets-list",
     "ogcapi-tiles-1/1.0/conf/dataset-tilesets",
     "ogcapi-tiles-1/1.0/conf/geodata-tilesets",
+    "ogcapi-tiles-1/1.0/conf/collections-selection",
     "ogcapi-tiles-1/1.0/conf/mvt",
     "ogcapi-tiles-1/1.0/conf/oas30",
+    "tms/2.0/conf/tilematrixset",
+    "tms/2.0/conf/json-tilematrixset",
+    "tms/2.0/conf/tilematrixsetlimits",
+    "tms/2.0/conf/json-tilematrixsetlimits",
+    "tms/2.0/conf/tilesetmetadata",
+    "tms/2.0/conf/json-tilesetmetadata",
 ];
 
 /// `GET /ogc/conformance`.

@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Bytes;
 
 use crate::clock;
-use crate::exchange::csv::{Table, cell_text};
+use crate::exchange::csv::{CsvWriter, cell_text};
 use crate::exchange::flatgeobuf;
 use crate::exchange::geojson::{write_feature_of, write_json};
 use crate::geodesy::reference::CRS84;
@@ -15,14 +15,14 @@ use crate::http::call::Call;
 use crate::http::ogc::edits::tag;
 use crate::http::ogc::items_html::{feature_page, items_page};
 use crate::http::ogc::items_links::{ItemsAddress, page_links};
-use crate::http::ogc::items_params::ItemsQuery;
+use crate::http::ogc::items_params::{ItemsQuery, shown_view};
 use crate::http::params::auth::Caller;
 use crate::http::params::crs::RequestCrs;
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::geojson::CollectionWriter;
-use crate::http::reply::links::{encode, link, link_header, own_links};
+use crate::http::reply::links::{encode, link, link_header, own_links, with_format};
 use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, GEOJSON, HTML, MediaType, SEQUENCE};
 use crate::http::reply::problem::Problem;
 use crate::http::reply::range::{Asked, asked_range};
@@ -104,7 +104,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
     let own = format!("{base}/collections/{}", layer.schema().id);
     let mut body = Vec::new();
     let geometry = row.shape().and_then(|shape| frame.outward(shape.geometry()));
-    let view = call.caller.view(layer.schema());
+    let view = shown_view(&call.params, call.caller.view(layer.schema()))?;
     write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
     // The feature's own closing brace makes room for the links.
     body.pop();
@@ -129,6 +129,17 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
         let given = query.parameters.get(&spec::REPLY_CRS).unwrap_or_default();
         return Err(invalid("crs", given, "FlatGeobuf is written in longitude, latitude only", CRS84));
     }
+    let links = if query.has_limit() {
+        let address = ItemsAddress { own: format!("{}/collections/{id}/items", call.ogc_base()) };
+        let page = page(layer, &query.page_request);
+        let (previous, next) = address.beside(&query, &page);
+        let to = |url: Option<String>, rel: &str, title: &str| {
+            url.map(|url| link(&with_format(&url, format.name), rel, format.media_type, title))
+        };
+        to(previous, "prev", "The previous page").into_iter().chain(to(next, "next", "The next page")).collect()
+    } else {
+        Vec::new()
+    };
     let limit = if query.has_limit() { query.page_request.limit } else { usize::MAX };
     let export = ItemsExport {
         page_request: PageRequest { limit, ..query.page_request },
@@ -146,6 +157,7 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
         .header((header::CONTENT_DISPOSITION, format!("inline; filename=\"{id}.{ending}\"")))
         .header((header::VARY, "Accept"))
         .header(export.frame.header());
+    let reply = if links.is_empty() { reply } else { reply.header((header::LINK, link_header(&links))) };
     let snapshot = call.current.snapshot.clone();
     if format == FLATGEOBUF && layer.len() <= MAX_WHOLE {
         let mut bytes = Vec::new();
@@ -227,7 +239,7 @@ impl ItemsExport {
         if self.with_geometry {
             header.push("geometry");
         }
-        let mut table = Table::begin(out, &header)?;
+        let mut table = CsvWriter::begin(out, &header)?;
         for row in rows {
             let mut cells = vec![row.id().as_str().to_owned()];
             cells.extend(view.fields().map(|(at, _)| cell_text(row.cell(at))));

@@ -45,11 +45,7 @@ impl<'a> ItemsQuery<'a> {
         };
         let with_geometry = !parameters.flag(&spec::SKIP_GEOMETRY)?;
         let frame = RequestCrs::at_address(&parameters, &spec::REPLY_CRS)?;
-        let shown = reading.shown()?;
-        let view = match &shown {
-            Some(shown) => view.clone().limited_to(&shown.iter().map(String::as_str).collect::<Vec<_>>()),
-            None => view.clone(),
-        };
+        let view = shown_view(&parameters, view.clone())?;
         Ok(Self { parameters, view, page_request, frame, with_geometry })
     }
 
@@ -57,6 +53,22 @@ impl<'a> ItemsQuery<'a> {
     pub(crate) fn has_limit(&self) -> bool {
         self.parameters.get(&spec::ITEMS_LIMIT).is_some()
     }
+}
+
+/// The view limited to the parameter `properties`; all of it without the parameter.
+///
+/// # Errors
+/// When a name is none of the view's properties.
+pub(crate) fn shown_view<'a>(parameters: &QueryParams, view: View<'a>) -> Result<View<'a>, Problem> {
+    if parameters.get(&spec::PROPERTIES).is_none() {
+        return Ok(view);
+    }
+    let names = parameters.list(&spec::PROPERTIES)?;
+    let reading = ItemsParamsReader { parameters, view: &view };
+    for name in &names {
+        reading.field("properties", name)?;
+    }
+    Ok(view.clone().limited_to(&names))
 }
 
 /// The filters that parameters of a tile stand for: `filter`, `datetime`, `ids`.
@@ -98,6 +110,9 @@ impl ItemsParamsReader<'_, '_> {
         if self.parameters.get(&spec::IDS).is_some() {
             let ids = self.parameters.list(&spec::IDS)?;
             filters.push(self.composed("ids", &json!({"op": "in", "args": [{"property": "id"}, ids]}))?);
+        }
+        if let Some(id) = self.parameters.property("id") {
+            filters.push(self.composed("id", &json!({"op": "=", "args": [{"property": "id"}, id]}))?);
         }
         for (_, field) in self.view.fields() {
             // What has the name of another parameter is that parameter.
@@ -193,18 +208,6 @@ impl ItemsParamsReader<'_, '_> {
         let any: Vec<Json> =
             std::iter::once("id").chain(texts.map(|(_, field)| field.name.as_str())).map(has).collect();
         self.composed("q", &json!({"op": "or", "args": any}))
-    }
-
-    /// Names of properties that are shown; all without the parameter.
-    fn shown(&self) -> Result<Option<Vec<String>>, Problem> {
-        if self.parameters.get(&spec::PROPERTIES).is_none() {
-            return Ok(None);
-        }
-        let names = self.parameters.list(&spec::PROPERTIES)?;
-        for name in &names {
-            self.field("properties", name)?;
-        }
-        Ok(Some(names.into_iter().map(str::to_owned).collect()))
     }
 
     /// A property by its name; `None` for the id.

@@ -21,7 +21,7 @@ pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let mut links = own_links(&base, form, call.formats);
     links.extend([
-        link(&format!("{root}/openapi.json"), "service-desc", openapi::MEDIA_TYPE, "The API, for programs"),
+        link(&format!("{base}/openapi.json"), "service-desc", openapi::MEDIA_TYPE, "The API, for programs"),
         link(&format!("{root}/docs"), "service-doc", "text/html", "The API, for people"),
         link(&format!("{base}/conformance"), "conformance", "application/json", "Conformance classes"),
         link(&format!("{base}/collections"), "data", "application/json", "Collections"),

@@ -8,5 +8,5 @@ pub(crate) mod items_html;
 pub(crate) mod items_links;
 pub(crate) mod items_params;
 pub(crate) mod landing;
-mod pages;
+pub(crate) mod pages;
 pub(crate) mod schemas;

@@ -179,13 +179,13 @@ fn collection_url(layer: &Layer, base: &str) -> String {
 }
 
 /// A page without a script.
-fn page(base: &str, above: Vec<(String, String)>, title: &str, english: &str, body: Markup) -> HtmlPage {
+pub(crate) fn page(base: &str, above: Vec<(String, String)>, title: &str, english: &str, body: Markup) -> HtmlPage {
     let (title, english) = (title.to_owned(), english.to_owned());
     HtmlPage { root: root_of(base).to_owned(), above, title, english, body, script: None }
 }
 
 /// A JSON value as text: a string without its quotes, nothing if there is no value.
-fn text_of(value: Option<&Json>) -> String {
+pub(crate) fn text_of(value: Option<&Json>) -> String {
     value.map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 

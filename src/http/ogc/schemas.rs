@@ -28,6 +28,9 @@ impl Purpose {
     }
 }
 
+/// Fields that the server sets at each write.
+const SET_BY_THE_SERVER: [&str; 2] = ["version", "updated_at"];
+
 /// The schema of a collection at an address.
 pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, address: &str) -> Json {
     let layer = view.schema();
@@ -81,7 +84,11 @@ pub(crate) fn property(catalog: &Catalog, layer: &LayerSchema, field: &Field) ->
     };
     property["title"] = json!(format!("{} {}", field.title.zh, field.title.en));
     if let Some(unit) = &field.unit {
-        property["x-ogc-unit"] = json!(unit);
+        property["x-ogc-unit"] = json!(ucum(unit));
+        property["x-ogc-unitLang"] = json!("UCUM");
+    }
+    if SET_BY_THE_SERVER.contains(&field.name.as_str()) {
+        property["readOnly"] = json!(true);
     }
     for (name, limit) in [("minimum", field.min), ("maximum", field.max)] {
         if let Some(limit) = limit {
@@ -110,6 +117,18 @@ pub(crate) fn property(catalog: &Catalog, layer: &LayerSchema, field: &Field) ->
         }
     }
     property
+}
+
+/// A unit of the catalog in the Unified Code for Units of Measure.
+fn ucum(unit: &str) -> String {
+    match unit {
+        "m²" => "m2".to_owned(),
+        "m³" => "m3".to_owned(),
+        "years" => "a".to_owned(),
+        "persons" => "{person}".to_owned(),
+        "m" | "km" | "mm" | "deg" | "t" | "kg" | "%" => unit.to_owned(),
+        other => format!("{{{other}}}"),
+    }
 }
 
 fn geometry_format(kind: GeometryKind) -> &'static str {

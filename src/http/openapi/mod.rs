@@ -9,11 +9,13 @@ use crate::geodesy::reference::CRS84;
 use crate::http::assets::tagged;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Endpoint, Thread, Verb};
+use crate::http::ogc::schemas::property;
 use crate::http::params::param::Param;
 use crate::http::params::spec::{self, PathKind};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::etag;
 use crate::http::tiles::tilesets::tile_matrix_set_ids;
+use crate::model::{Catalog, FieldType, View};
 use crate::tile::TileAddress;
 
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.0";
@@ -22,6 +24,8 @@ pub(crate) const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.
 pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, title: &str) -> Reply {
     let snapshot = &call.current.snapshot;
     let collections: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();
+    let views: Vec<_> = snapshot.layers().iter().map(|layer| call.caller.view(layer.schema())).collect();
+    let properties = property_parameters(&call.state.catalog, &views);
     let mut paths = Map::new();
     let mut tags: Vec<&str> = Vec::new();
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_offered(call.state.token.is_some())) {
@@ -31,9 +35,8 @@ pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, titl
         }
         let path = if path.is_empty() { "/" } else { path };
         let method = endpoint.method.method().as_str().to_ascii_lowercase();
-        paths.entry(path).or_insert_with(|| json!({}))[method] = describe(endpoint, tag, &collections);
+        paths.entry(path).or_insert_with(|| json!({}))[method] = describe(endpoint, tag, &collections, &properties);
     }
-    let views: Vec<_> = snapshot.layers().iter().map(|layer| call.caller.view(layer.schema())).collect();
     let document = json!({
         "openapi": "3.0.3",
         "info": {
@@ -55,11 +58,15 @@ pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, titl
     tagged(call, MEDIA_TYPE, &etag(text.as_bytes()), text.into_bytes())
 }
 
-fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str]) -> Json {
+fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str], properties: &[Json]) -> Json {
     let formats: Vec<&'static str> = endpoint.formats.iter().map(|format| format.name).collect();
     let names = path_names(endpoint);
     let mut parameters: Vec<Json> = names.map(|name| path_parameter(name, collections)).collect();
     parameters.extend(endpoint.params.iter().map(|param| query_parameter(*param, &formats)));
+    if endpoint.property_params {
+        let is_declared = |property: &&Json| !endpoint.params.iter().any(|param| property["name"] == param.name());
+        parameters.extend(properties.iter().filter(is_declared).cloned());
+    }
     let mut json = json!({
         "operationId": endpoint.id,
         "tags": [tag],
@@ -89,6 +96,34 @@ fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str]) -> Json {
         json["requestBody"] = json!({"required": true, "content": content});
     }
     json
+}
+
+/// A parameter for each property of any collection: features whose property equals the value.
+fn property_parameters(catalog: &Catalog, views: &[View<'_>]) -> Vec<Json> {
+    let parameter = |name: &str, schema: Json| {
+        json!({
+            "name": name, "in": "query", "required": false, "style": "form", "explode": false,
+            "description": "Features whose property of this name equals the value; 400 where the collection has none",
+            "schema": schema,
+        })
+    };
+    let mut parameters = vec![parameter("id", json!({"type": "string", "minLength": 1, "example": "SH-0001"}))];
+    for view in views {
+        for (_, field) in view.fields().filter(|(_, field)| field.field_type != FieldType::Json) {
+            if parameters.iter().all(|own| own["name"] != json!(field.name)) {
+                let mut schema = property(catalog, view.schema(), field);
+                // Collections may give the same name other codes and bounds.
+                for member in ["enum", "minimum", "maximum", "readOnly", "x-onemap-labels", "x-ogc-role"] {
+                    schema.as_object_mut().map(|schema| schema.remove(member));
+                }
+                if field.field_type == FieldType::TextList {
+                    schema = json!({"type": "string", "title": schema["title"]});
+                }
+                parameters.push(parameter(&field.name, schema));
+            }
+        }
+    }
+    parameters
 }
 
 fn path_names(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {

@@ -187,6 +187,7 @@ fn tiles() -> Json {
         })),
         "tilesets": answer(&["tilesets", "links"], json!({"links": links, "tilesets": list(object(&["dataType", "crs", "links"], json!({
             "title": text(), "dataType": kind("vector"), "crs": text(), "tileMatrixSetURI": text(), "links": links,
+            "tileMatrixSetId": text(), "tileMatrixSetLimits": list(json!({"type": "object"})),
         })))})),
         "tileset": answer(&["dataType", "crs", "links"], json!({
             "title": text(), "dataType": kind("vector"), "crs": text(), "tileMatrixSetURI": text(), "links": links,

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{self, HeaderMap};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
 
 use crate::http::endpoint::Access;
@@ -62,7 +64,7 @@ impl Caller {
             return Err(Problem::NotFromHere);
         }
         // Comparing takes as long for a wrong secret as for the right one.
-        if given.is_some_and(|given| bool::from(bearer(given.as_bytes()).ct_eq(token.0.as_bytes()))) {
+        if given.is_some_and(|given| bool::from(secret(given.as_bytes()).ct_eq(token.0.as_bytes()))) {
             Ok(Self::TokenHolder)
         } else {
             Err(Problem::NoToken)
@@ -80,11 +82,19 @@ impl Caller {
     }
 }
 
-/// The secret of `Authorization: Bearer SECRET`; the scheme is case-insensitive (RFC 9110, section 11.1).
-fn bearer(value: &[u8]) -> &[u8] {
-    const SCHEME: &[u8] = b"bearer ";
-    match value.split_at_checked(SCHEME.len()) {
-        Some((scheme, secret)) if scheme.eq_ignore_ascii_case(SCHEME) => secret.trim_ascii(),
-        _ => &[],
+/// The secret of `Authorization: Bearer SECRET`, or the password of `Authorization: Basic …` (RFC 7617), which QGIS, GDAL
+/// and ArcGIS send; the scheme is case-insensitive (RFC 9110, section 11.1).
+fn secret(value: &[u8]) -> Vec<u8> {
+    let Some(space) = value.iter().position(|byte| *byte == b' ') else { return Vec::new() };
+    let (scheme, rest) = value.split_at(space);
+    let rest = rest.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return rest.to_vec();
     }
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return Vec::new();
+    }
+    let decoded = BASE64_STANDARD.decode(rest).unwrap_or_default();
+    let colon = decoded.iter().position(|byte| *byte == b':');
+    colon.and_then(|colon| decoded.get(colon + 1..)).unwrap_or_default().to_vec()
 }

@@ -1,6 +1,6 @@
 //! Media types of replies, and which of them a caller gets: what `f` says, or else what the Accept header prefers.
 
-use actix_web::http::header::{self, Accept, HeaderMap, from_comma_delimited};
+use actix_web::http::header::{self, HeaderMap, Quality, QualityItem, from_comma_delimited};
 use actix_web::mime::Mime;
 
 use crate::http::params::invalid;
@@ -54,15 +54,36 @@ pub(crate) fn negotiate(headers: &HeaderMap, named: Option<&str>, offered: &[Med
         let found = offered.iter().find(|form| form.name == name || form.media_type == name);
         return found.copied().ok_or_else(|| invalid("f", name, "this media type is not offered", &names()));
     }
-    let ranked = from_comma_delimited(headers.get_all(header::ACCEPT)).map(|items| Accept(items).ranked());
-    let ranked = ranked.unwrap_or_default();
-    let accepted = |range: &Mime| offered.iter().find(|form| is_of(form.media_type, range.essence_str()));
-    let chosen = if ranked.is_empty() { offered.first() } else { ranked.iter().find_map(accepted) };
-    chosen.copied().ok_or_else(|| {
+    let ranges: Vec<QualityItem<Mime>> = from_comma_delimited(headers.get_all(header::ACCEPT)).unwrap_or_default();
+    if ranges.is_empty() {
+        return offered.first().copied().ok_or(Problem::NotAcceptable { given: String::new(), offered: String::new() });
+    }
+    // The most specific range decides the quality of a type (RFC 9110, section 12.5.1); the first of equals is chosen.
+    let quality = |form: &MediaType| {
+        let fitting = ranges.iter().filter(|range| is_of(form.media_type, range.item.essence_str()));
+        fitting.max_by_key(|range| specificity(range.item.essence_str())).map_or(Quality::ZERO, |range| range.quality)
+    };
+    let mut chosen: Option<(Quality, MediaType)> = None;
+    for form in offered {
+        let own = quality(form);
+        if own > chosen.map_or(Quality::ZERO, |(best, _)| best) {
+            chosen = Some((own, *form));
+        }
+    }
+    chosen.map(|(_, form)| form).ok_or_else(|| {
         let given = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let offered: Vec<&str> = offered.iter().map(|form| form.media_type).collect();
         Problem::NotAcceptable { given: given.chars().take(200).collect(), offered: offered.join(", ") }
     })
+}
+
+/// 0 for any type, 1 for any subtype, 2 for one type.
+fn specificity(range: &str) -> u8 {
+    match range.split_once('/') {
+        Some(("*", _)) => 0,
+        Some((_, "*")) => 1,
+        _ => 2,
+    }
 }
 
 /// Whether a media type is within a range of the Accept header. `application/json` includes types that end in +json.

@@ -74,6 +74,15 @@ impl Reply {
         self
     }
 
+    /// Says that the Accept header decides the reply, unless it says so already.
+    #[must_use]
+    pub(crate) fn varying_by_accept(mut self) -> Self {
+        if !self.headers.contains_key(header::VARY) {
+            self.set_header((header::VARY, "Accept"));
+        }
+        self
+    }
+
     /// Ends the connection with the reply.
     #[must_use]
     pub(crate) fn closing(mut self) -> Self {

@@ -1,4 +1,5 @@
 //! Vector tiles by column and row, TileJSON, and OGC tile sets.
 
+pub(crate) mod pages;
 pub(crate) mod tilesets;
 pub(crate) mod xyz;

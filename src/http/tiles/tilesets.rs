@@ -9,8 +9,9 @@ use crate::http::ogc::schemas::{Purpose, schema};
 use crate::http::params::spec;
 use crate::http::reply::Reply;
 use crate::http::reply::links::{REL, encode, link, own_links};
-use crate::http::reply::media::JSON;
+use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
+use crate::http::tiles::pages;
 use crate::http::tiles::xyz::{Chosen, MAX_ZOOM, finished_tile, kept_tile, named_layers};
 use crate::model::schema::GeometryKind;
 use crate::snapshot::Layer;
@@ -156,7 +157,6 @@ impl PublishedTileMatrixSet {
 
 /// `GET /ogc/tileMatrixSets`.
 pub(crate) fn tile_matrix_sets(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.media_type()?;
     let base = call.ogc_base();
     let set = |set: &PublishedTileMatrixSet| {
         let href = format!("{base}/tileMatrixSets/{}", set.id);
@@ -167,72 +167,65 @@ pub(crate) fn tile_matrix_sets(call: &Call<'_>) -> Result<Reply, Problem> {
         json["links"] = json!([link(&href, &format!("{REL}tiling-scheme"), "application/json", set.title)]);
         json
     };
-    Ok(call.current.json(json!({"tileMatrixSets": SETS.iter().map(set).collect::<Vec<_>>()})))
+    let sets = json!({"tileMatrixSets": SETS.iter().map(set).collect::<Vec<_>>()});
+    answer(call, &format!("{base}/tileMatrixSets"), sets, ("瓦片矩阵集", "Tile matrix sets"))
 }
 
 /// `GET /ogc/tileMatrixSets/{tileMatrixSetId}`.
 pub(crate) fn tile_matrix_set(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.media_type()?;
     let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
-    Ok(call.current.json(set.describe(&call.ogc_base())))
+    let address = format!("{}/tileMatrixSets/{}", call.ogc_base(), set.id);
+    answer(call, &address, set.describe(&call.ogc_base()), ("瓦片矩阵集", set.title))
 }
 
 /// `GET /ogc/tiles`.
 pub(crate) fn tilesets(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.media_type()?;
     let own = format!("{}/tiles", call.ogc_base());
-    Ok(list(call, &layers_of_map(call)?, &own, &query_of_map(call)))
+    list(call, &layers_of_map(call)?, &own, &query_of_map(call))
 }
 
 /// `GET /ogc/tiles/{tileMatrixSetId}`.
 pub(crate) fn tileset(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.media_type()?;
-    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
     let own = format!("{}/tiles", call.ogc_base());
-    Ok(call.current.json(describe(call, &layers_of_map(call)?, set, &own, &query_of_map(call))))
+    describe(call, &layers_of_map(call)?, &own, &query_of_map(call))
 }
 
 /// A tile of the whole map from memory, if it is there.
 pub(crate) fn kept_map_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    call.format()?;
+    call.media_type()?;
     let layers = layers_of_map(call)?;
-    Ok(kept_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
+    Ok(kept_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
 }
 
 /// `GET /ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
 pub(crate) fn map_tile(call: &Call<'_>) -> Result<Reply, Problem> {
     let layers = layers_of_map(call)?;
-    Ok(finished_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
+    Ok(finished_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles`.
 pub(crate) fn tilesets_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.media_type()?;
     let layer = call.collection()?;
-    let own = format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id);
-    Ok(list(call, &[layer], &own, ""))
+    list(call, &[layer], &format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id), "")
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles/{tileMatrixSetId}`.
 pub(crate) fn tileset_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.media_type()?;
     let layer = call.collection()?;
-    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
-    let own = format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id);
-    Ok(call.current.json(describe(call, &[layer], set, &own, "")))
+    describe(call, &[layer], &format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id), "")
 }
 
 /// A tile of a collection from memory, if it is there.
 pub(crate) fn kept_collection_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    call.format()?;
+    call.media_type()?;
     let layers = [call.collection()?];
-    Ok(kept_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
+    Ok(kept_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
 pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
     let layers = [call.collection()?];
-    Ok(finished_tile(call, &layers, address(call)?, &Chosen::read(call, &layers)?))
+    Ok(finished_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
 }
 
 /// The collections of the map that are asked for; all without the parameter.
@@ -248,24 +241,56 @@ fn query_of_map(call: &Call<'_>) -> String {
     names.map(|names| format!("?collections={}", encode(names))).unwrap_or_default()
 }
 
-fn address(call: &Call<'_>) -> Result<TileAddress, Problem> {
+/// The address of a tile inside the limits of its tile set.
+fn address(call: &Call<'_>, layers: &[&Layer]) -> Result<TileAddress, Problem> {
     let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
-    set.address(call.segment("tileMatrix"), call.segment("tileRow"), call.segment("tileCol"))
+    let address = set.address(call.segment("tileMatrix"), call.segment("tileRow"), call.segment("tileCol"))?;
+    let (column, row) = address.column_and_row();
+    let limits = TileLimits::of(set, &bounds_of(layers), address.zoom());
+    let missing = |what: &'static str, own: u32, least: u32, most: u32| Problem::NotFound {
+        what,
+        value: own.to_string(),
+        accepted: format!("{least}..={most}, the limits of the tile set"),
+    };
+    let (rows, columns) = ((limits.min_row, limits.max_row), (limits.min_column, limits.max_column));
+    if !(rows.0..=rows.1).contains(&row) {
+        return Err(missing("tileRow", row, rows.0, rows.1));
+    }
+    if !(columns.0..=columns.1).contains(&column) {
+        return Err(missing("tileCol", column, columns.0, columns.1));
+    }
+    Ok(address)
 }
 
-fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Reply {
+fn bounds_of(layers: &[&Layer]) -> Envelope {
+    layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD)
+}
+
+/// A document in the media type that the caller likes. `address` is its own.
+fn answer(call: &Call<'_>, address: &str, document: Json, title: (&str, &str)) -> Result<Reply, Problem> {
+    if call.media_type()? == HTML {
+        return Ok(pages::document(address, &document, title, &call.ogc_base()).reply(&call.current));
+    }
+    Ok(call.current.json(document))
+}
+
+fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Result<Reply, Problem> {
     let title = title(call, layers);
     let set = |set: &PublishedTileMatrixSet| {
         let href = format!("{own}/{}{query}", set.id);
         let scheme = own.split("/ogc/").next().unwrap_or_default();
         let scheme = format!("{scheme}/ogc/tileMatrixSets/{}", set.id);
+        let last = MAX_ZOOM.saturating_sub(u8::from(set.grid == TileMatrixSet::WorldCrs84Quad));
         let mut json = json!({
             "title": title,
             "dataType": "vector",
             "crs": set.crs,
+            "tileMatrixSetId": set.id,
+            "tileMatrixSetLimits": limits(set, &bounds_of(layers), last),
             "links": [
                 link(&href, "self", "application/json", set.title),
                 link(&scheme, &format!("{REL}tiling-scheme"), "application/json", set.title),
+                tile_link(own, set, query),
             ],
         });
         if let Some(uri) = set.uri() {
@@ -273,8 +298,18 @@ fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Reply {
         }
         json
     };
-    let links = own_links(&format!("{own}{query}"), JSON, &[JSON]);
-    call.current.json(json!({"links": links, "tilesets": SETS.iter().map(set).collect::<Vec<_>>()}))
+    let address = format!("{own}{query}");
+    let links = own_links(&address, call.media_type()?, call.formats);
+    let sets = json!({"links": links, "tilesets": SETS.iter().map(set).collect::<Vec<_>>()});
+    answer(call, &address, sets, (&title, "Tile sets"))
+}
+
+/// The templated link to the tiles of a tile set.
+fn tile_link(own: &str, set: &PublishedTileMatrixSet, query: &str) -> Json {
+    let href = format!("{own}/{}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{query}", set.id);
+    let mut template = link(&href, "item", MEDIA_TYPE, "Tiles");
+    template["templated"] = json!(true);
+    template
 }
 
 fn title(call: &Call<'_>, layers: &[&Layer]) -> String {
@@ -285,10 +320,10 @@ fn title(call: &Call<'_>, layers: &[&Layer]) -> String {
     }
 }
 
-fn describe(call: &Call<'_>, layers: &[&Layer], set: &PublishedTileMatrixSet, own: &str, query: &str) -> Json {
+fn describe(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Result<Reply, Problem> {
+    let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
     let base = call.ogc_base();
-    let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));
-    let bounds = bounds.unwrap_or(Envelope::WORLD);
+    let bounds = bounds_of(layers);
     let corners = |bounds: &Envelope| json!({"lowerLeft": [bounds.west(), bounds.south()], "upperRight": [bounds.east(), bounds.north()], "crs": CRS84});
     let last = MAX_ZOOM.saturating_sub(u8::from(set.grid == TileMatrixSet::WorldCrs84Quad));
     let of_layer = |layer: &&Layer| {
@@ -319,43 +354,64 @@ fn describe(call: &Call<'_>, layers: &[&Layer], set: &PublishedTileMatrixSet, ow
         json
     };
     let href = format!("{own}/{}{query}", set.id);
-    let mut template =
-        link(&format!("{own}/{}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{query}", set.id), "item", MEDIA_TYPE, "Tiles");
-    template["templated"] = json!(true);
     let mut json = json!({
         "title": title(call, layers),
         "dataType": "vector",
         "crs": set.crs,
+        "tileMatrixSetId": set.id,
         "boundingBox": corners(&bounds),
         "tileMatrixSetLimits": limits(set, &bounds, last),
         "layers": layers.iter().map(of_layer).collect::<Vec<_>>(),
         "links": [
             link(&href, "self", "application/json", "This tile set"),
             link(&format!("{base}/tileMatrixSets/{}", set.id), &format!("{REL}tiling-scheme"), "application/json", set.title),
-            template,
+            tile_link(own, set, query),
         ],
     });
     if let Some(uri) = set.uri() {
         json["tileMatrixSetURI"] = json!(uri);
     }
-    json
+    answer(call, &href, json, (&title(call, layers), set.title))
 }
 
-/// Rows and columns that something is in, matrix by matrix.
+/// Rows and columns of a tile matrix that have content.
+struct TileLimits {
+    min_row: u32,
+    max_row: u32,
+    min_column: u32,
+    max_column: u32,
+}
+
+impl TileLimits {
+    /// Bounds that cross the antimeridian reach over all columns.
+    fn of(set: &PublishedTileMatrixSet, bounds: &Envelope, zoom: u8) -> Self {
+        let corner = |lon: f64, lat: f64| {
+            let at = LonLat::new(lon, lat).map(|at| TileAddress::at(set.grid, at, zoom).column_and_row());
+            at.unwrap_or_default()
+        };
+        let crosses = bounds.west() > bounds.east();
+        let (west, east) = if crosses { (-180.0, 180.0) } else { (bounds.west(), bounds.east()) };
+        let (first_column, first_row) = corner(west, bounds.north());
+        let (last_column, last_row) = corner(east, bounds.south());
+        Self {
+            min_row: first_row.min(last_row),
+            max_row: first_row.max(last_row),
+            min_column: first_column.min(last_column),
+            max_column: first_column.max(last_column),
+        }
+    }
+}
+
+/// The limits of each tile matrix.
 fn limits(set: &PublishedTileMatrixSet, bounds: &Envelope, last: u8) -> Vec<Json> {
-    let corner = |lon: f64, lat: f64, zoom: u8| {
-        let at = LonLat::new(lon, lat).map(|at| TileAddress::at(set.grid, at, zoom).column_and_row());
-        at.unwrap_or_default()
-    };
     let of = |zoom: u8| {
-        let (first_column, first_row) = corner(bounds.west(), bounds.north(), zoom);
-        let (last_column, last_row) = corner(bounds.east(), bounds.south(), zoom);
+        let limits = TileLimits::of(set, bounds, zoom);
         json!({
             "tileMatrix": (zoom + set.first).to_string(),
-            "minTileRow": first_row,
-            "maxTileRow": last_row,
-            "minTileCol": first_column.min(last_column),
-            "maxTileCol": first_column.max(last_column),
+            "minTileRow": limits.min_row,
+            "maxTileRow": limits.max_row,
+            "minTileCol": limits.min_column,
+            "maxTileCol": limits.max_column,
         })
     };
     (0..=last).map(of).collect()

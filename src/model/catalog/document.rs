@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::clusters::RawClusterConfig;
 use super::fault::MAX_NAME_BYTES;
-use super::mistake::{Checked, Place, at, located, mistake};
+use super::mistake::{Checked, DocumentLocation, at, located, mistake};
 use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, Roles};
@@ -290,7 +290,7 @@ impl RawLayer {
         let fields: Vec<Field> = fields.into_iter().map(Field::from).collect();
         let clusters = self.clusters.map(|clusters| clusters.checked(&fields, codes)).transpose();
         let clusters = clusters.map_err(|part| {
-            let place = Place { pointer: format!("{pointer}/clusters"), text: Some(part.clone()) };
+            let place = DocumentLocation { pointer: format!("{pointer}/clusters"), text: Some(part.clone()) };
             mistake(place, CatalogFault::Clusters { layer: self.id.clone(), part })
         })?;
         let layer = LayerSchema {
@@ -363,7 +363,7 @@ impl From<&Field> for RawField {
 
 /// Checks that roles name fields of the layer, of types that they can use, and codes that are in the fields' lists.
 fn check_roles(layer: &LayerSchema, codes: &BTreeMap<String, Vec<Code>>, pointer: &str) -> Checked<()> {
-    let place = |text: &str| Place { pointer: pointer.to_owned(), text: Some(text.to_owned()) };
+    let place = |text: &str| DocumentLocation { pointer: pointer.to_owned(), text: Some(text.to_owned()) };
     for (name, types) in layer.roles.typed_fields() {
         let Some(position) = layer.position(name) else {
             let accepted = listed(layer.fields.iter().map(|field| field.name.as_str()));

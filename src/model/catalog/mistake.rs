@@ -8,26 +8,26 @@ use serde_json::value::RawValue;
 use super::{CatalogError, CatalogFault};
 
 /// Where a mistake is: a JSON pointer, and optionally a text to look for inside of that value.
-pub(super) struct Place {
+pub(super) struct DocumentLocation {
     pub(super) pointer: String,
     pub(super) text: Option<String>,
 }
 
-pub(super) fn at(pointer: impl Into<String>) -> Place {
-    Place { pointer: pointer.into(), text: None }
+pub(super) fn at(pointer: impl Into<String>) -> DocumentLocation {
+    DocumentLocation { pointer: pointer.into(), text: None }
 }
 
 /// A mistake and its place.
-pub(super) struct Mistake(pub(super) Box<(Place, CatalogFault)>);
+pub(super) struct Mistake(pub(super) Box<(DocumentLocation, CatalogFault)>);
 
 pub(super) type Checked<T> = Result<T, Mistake>;
 
-pub(super) fn mistake(place: Place, fault: CatalogFault) -> Mistake {
+pub(super) fn mistake(place: DocumentLocation, fault: CatalogFault) -> Mistake {
     Mistake(Box::new((place, fault)))
 }
 
 /// Finds the line and column of a place in the document; its beginning where the place is not in it.
-pub(super) fn located(text: &str, (place, fault): (Place, CatalogFault)) -> CatalogError {
+pub(super) fn located(text: &str, (place, fault): (DocumentLocation, CatalogFault)) -> CatalogError {
     let value = value_at(text, &place.pointer).unwrap_or(text);
     let inside = place.text.as_ref().and_then(|part| value.find(&format!("\"{part}\""))).unwrap_or(0);
     let offset = value.as_ptr().addr() - text.as_ptr().addr() + inside;

@@ -26,10 +26,10 @@ impl Fold {
 
 /// A pattern of `LIKE`: `%` is any text, `_` one character, and a backslash takes the meaning off the next one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pattern(Vec<Piece>);
+pub(super) struct Pattern(Vec<PatternPart>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Piece {
+enum PatternPart {
     This(char),
     One,
     Any,
@@ -41,13 +41,13 @@ impl Pattern {
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
             let piece = match c {
-                '%' => Piece::Any,
-                '_' => Piece::One,
-                '\\' => Piece::This(chars.next().unwrap_or('\\')),
-                other => Piece::This(other),
+                '%' => PatternPart::Any,
+                '_' => PatternPart::One,
+                '\\' => PatternPart::This(chars.next().unwrap_or('\\')),
+                other => PatternPart::This(other),
             };
             // Two in a row say no more than one.
-            if piece != Piece::Any || pieces.last() != Some(&Piece::Any) {
+            if piece != PatternPart::Any || pieces.last() != Some(&PatternPart::Any) {
                 pieces.push(piece);
             }
         }
@@ -62,12 +62,12 @@ impl Pattern {
         let mut retry: Option<(usize, usize)> = None;
         while at < text.len() {
             match self.0.get(piece) {
-                Some(Piece::Any) => {
+                Some(PatternPart::Any) => {
                     retry = Some((piece + 1, at));
                     piece += 1;
                 }
-                Some(Piece::One) => (at, piece) = (at + 1, piece + 1),
-                Some(Piece::This(c)) if *c == text[at] => (at, piece) = (at + 1, piece + 1),
+                Some(PatternPart::One) => (at, piece) = (at + 1, piece + 1),
+                Some(PatternPart::This(c)) if *c == text[at] => (at, piece) = (at + 1, piece + 1),
                 _ => {
                     let Some((after, taken)) = retry else { return false };
                     retry = Some((after, taken + 1));
@@ -75,7 +75,7 @@ impl Pattern {
                 }
             }
         }
-        self.0[piece..].iter().all(|rest| *rest == Piece::Any)
+        self.0[piece..].iter().all(|rest| *rest == PatternPart::Any)
     }
 }
 

@@ -35,7 +35,7 @@ pub struct NearestQuery<'a> {
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub struct Found<'a> {
+pub struct NearestFeature<'a> {
     /// The feature and its distance.
     pub near: Near<'a>,
     /// Whether it can take the job.
@@ -49,9 +49,9 @@ pub struct Found<'a> {
 pub struct NearestAnswer<'a> {
     /// Those known to fit by distance; then, if asked for, those who can do part of it, the greater part first; then
     /// those of which something is unknown, by distance.
-    pub found: Vec<Found<'a>>,
+    pub found: Vec<NearestFeature<'a>>,
     /// The nearest of those who are as near as the last that fits, or nearer, and are not among the answers.
-    pub excluded: Vec<Found<'a>>,
+    pub excluded: Vec<NearestFeature<'a>>,
     /// How many more of them there are, counted up to [`COUNTED`].
     pub more_excluded: usize,
 }
@@ -100,7 +100,7 @@ pub fn nearest<'a>(
     query: &NearestQuery<'a>,
 ) -> Result<NearestAnswer<'a>, Cancelled> {
     let eligibility = Eligibility::new(snapshot, layer, query.demand);
-    let with_reasons = |near: Near<'a>| Found {
+    let with_reasons = |near: Near<'a>| NearestFeature {
         near,
         verdict: eligibility.verdict(&near.row),
         reasons: eligibility.reasons(&near.row),
@@ -114,8 +114,8 @@ pub fn nearest<'a>(
         nearest_where(layer, query.origin, query.limit, query.cancel, may_be_eligible, is(Verdict::Eligible))?;
     let is_full = fitting.len() == query.limit.k;
     let last_m = fitting.last().filter(|_| is_full).map(|near| near.distance_m);
-    let mut found: Vec<Found<'a>> =
-        fitting.into_iter().map(|near| Found { near, verdict: Verdict::Eligible, reasons: Vec::new() }).collect();
+    let mut found: Vec<NearestFeature<'a>> =
+        fitting.into_iter().map(|near| NearestFeature { near, verdict: Verdict::Eligible, reasons: Vec::new() }).collect();
     if query.relax && !is_full {
         let mut partial = in_part(layer, query, &eligibility)?;
         partial.truncate(query.limit.k - found.len());
