@@ -159,7 +159,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         params: FORMAT_ONLY,
         formats: &[NDJSON, GEOJSON_NAMED],
         body: Some(Body { media_types: &[JSON_TYPE, GEOJSON_TYPE], schema: "nearestAsked", max_bytes: 1_000_000 }),
-        replies: &[ok(GEOJSON_TYPE, "nearest"), ok(NDJSON.media_type, "")],
+        replies: &[ok(GEOJSON_TYPE, "nearestOfBody"), ok(NDJSON.media_type, "")],
         ..Endpoint::get("/api/nearest", nearest::nearest_of_body)
     },
     Endpoint {

@@ -210,17 +210,9 @@ fn dispatch() -> Json {
             "bounds": json!({"type": "array", "items": number(), "nullable": true}), "codes": {"type": "object"},
             "layers": list(json!({"type": "object"})),
         })),
-        "nearest": answer(&["type", "features", "layers"], json!({
-            "type": kind("FeatureCollection"), "layer": text(), "point": list(number()),
-            "features": list(object(&["type", "id", "geometry", "properties"], json!({
-                "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
-                "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
-                    "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
-                    "eligibility": text(), "free_places": whole(), "jurisdiction": text(),
-                })),
-            }))),
-            "layers": list(json!({"type": "object"})),
-        })),
+        "nearest": answer(&["type", "features", "layers"], nearest()),
+        // Of one point as above; of many without the part that tells of each layer.
+        "nearestOfBody": answer(&["type", "features"], nearest()),
         "nearestAsked": object(&["layer"], json!({
             "layer": {}, "points": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": list(number())},
         })),
@@ -238,6 +230,21 @@ fn dispatch() -> Json {
             }))),
         })),
         "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Stored values that cannot be read and rows that are left out, counted by layer", "additionalProperties": whole()}, "unavailable": {"type": "object", "description": "Layers that cannot be read: age of the state that is served, seconds", "additionalProperties": {"type": "object", "properties": {"age_s": whole()}}}})),
+    })
+}
+
+/// Members of a reply with the nearest features.
+fn nearest() -> Json {
+    json!({
+        "type": kind("FeatureCollection"), "layer": text(), "point": list(number()),
+        "features": list(object(&["type", "id", "geometry", "properties"], json!({
+            "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
+            "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
+                "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
+                "eligibility": text(), "free_places": whole(), "jurisdiction": text(),
+            })),
+        }))),
+        "layers": list(json!({"type": "object"})),
     })
 }
 

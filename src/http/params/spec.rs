@@ -253,7 +253,7 @@ pub(crate) static LAYERS: List = List { name: "layers", ..LAYER };
 pub(crate) static COLLECTIONS: List =
     List { name: "collections", about: "Collections in the tiles; all without it", ..LAYER };
 pub(crate) static IDS: List =
-    List { name: "ids", about: "Only features with these ids", example: &["SH-0001"], max: 1_000, required: false };
+    List { name: "ids", about: "Only features with these ids", example: &["SH-0001"], max: 250, required: false };
 pub(crate) static SORTBY: List = List {
     name: "sortby",
     about: "Properties to sort by; a leading - sorts in descending order",

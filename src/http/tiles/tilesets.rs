@@ -6,7 +6,7 @@ use crate::geodesy::reference::CRS84;
 use crate::geodesy::{Envelope, LonLat};
 use crate::http::call::Call;
 use crate::http::ogc::schemas::{Purpose, schema};
-use crate::http::params::spec;
+use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::links::{REL, encode, link, own_links};
 use crate::http::reply::media::HTML;
@@ -231,7 +231,13 @@ pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
 /// The collections of the map that are asked for; all without the parameter.
 fn layers_of_map<'a>(call: &'a Call<'_>) -> Result<Vec<&'a Layer>, Problem> {
     match call.params.get(&spec::COLLECTIONS) {
-        Some(names) => named_layers(&call.current.snapshot, names),
+        // A parameter that names no collection is invalid; only a path leads to nothing.
+        Some(names) => named_layers(&call.current.snapshot, names).map_err(|problem| match problem {
+            Problem::NotFound { value, accepted, .. } => {
+                invalid(spec::COLLECTIONS.name, &value, "there is no such collection", &accepted)
+            }
+            other => other,
+        }),
         None => Ok(call.current.snapshot.layers().iter().map(|layer| &**layer).collect()),
     }
 }
