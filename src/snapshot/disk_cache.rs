@@ -1,9 +1,8 @@
-//! The local copy: the snapshot on disk, for the night when the store cannot be reached.
+//! The disk cache of the snapshot, for starts while the database is unreachable.
 //!
-//! A folder holds one file for each layer and a manifest that names them. Files are never written twice: a layer
-//! that changed gets a new file, then the manifest is replaced, then the files that nobody names are removed. So
-//! whatever moment the power fails, the manifest leads to a whole snapshot. Every piece carries its length and its
-//! CRC-32; what does not agree is refused.
+//! A directory holds one file per layer and a manifest that lists them. A file is never rewritten: a changed layer gets
+//! a new file, then the manifest is replaced, then unlisted files are removed. So a power failure at any time leaves a
+//! manifest that lists a complete snapshot. Every block has a length and a CRC-32; on a mismatch the cache is rejected.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -22,61 +21,61 @@ use super::column::Column;
 use super::{Chunk, Layer, Snapshot, Version};
 use crate::model::{FeatureId, LayerSchema, Shape};
 
-/// Changes whenever the bytes below change their meaning.
+/// Format version, changed with the encoding.
 const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
-/// Longest piece that is believed, bytes: a chunk of features of the largest shapes.
+/// Maximum length of a block, bytes: a chunk of features with the largest shapes.
 const LONGEST_PIECE: u32 = 1 << 30;
 
-/// A folder that keeps the snapshot of one store.
+/// The cache directory of one store.
 #[derive(Debug)]
 pub struct LocalCopy {
     folder: PathBuf,
-    /// Where the store is, so that one store's copy never stands for another.
+    /// Location of the store, so that the cache of one store is not used for another.
     store: String,
-    /// What was written by this run, and the name of its file; the layers themselves are not held.
+    /// Layers written by this process and their file names; weak references.
     written: HashMap<String, (Weak<Layer>, String)>,
-    /// Held while this program keeps the copy.
+    /// Lock of the directory, held while the cache is open.
     _lock: File,
 }
 
-/// A snapshot that was read from a copy.
+/// A snapshot loaded from the cache.
 #[derive(Debug)]
 pub struct Copied {
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// When it was last known to equal the store, milliseconds since 1970.
+    /// When the snapshot last equalled the store, milliseconds since 1970.
     pub confirmed_ms: i64,
 }
 
-/// Why a copy cannot be written or used.
+/// Why the cache cannot be written or used.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskCacheError {
-    /// The system says no.
+    /// An I/O error.
     #[error("{}: {source}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Another server keeps its copy in the same folder.
+    /// Another server uses the directory.
     #[error("{}: another server keeps its copy here", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
     },
-    /// The bytes are not those that were written.
+    /// The content is corrupt.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not agree.
+        /// What does not match.
         reason: String,
     },
-    /// It was written by another version of this program.
+    /// The format version differs.
     #[error("{} has format {found}, this program reads {FORMAT}", path.display())]
     OtherFormat {
         /// The file.
@@ -84,19 +83,19 @@ pub enum DiskCacheError {
         /// Its format.
         found: u32,
     },
-    /// It is the snapshot of another store.
+    /// It is the cache of another store.
     #[error("{} is the copy of {found}, not of {wanted}", path.display())]
     OtherStore {
         /// The file.
         path: PathBuf,
-        /// Whose copy it is.
+        /// The location of that store.
         found: String,
-        /// Whose copy is wanted.
+        /// The location of this store.
         wanted: String,
     },
 }
 
-/// The manifest, kept as JSON so that it tells of itself.
+/// The manifest, as readable JSON.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     format: u32,
@@ -121,12 +120,12 @@ struct PieceOut<'a> {
     columns: Vec<&'a Column>,
 }
 
-/// A shape: most are points.
+/// A shape; most are points.
 #[derive(Serialize, Deserialize)]
 enum StoredShape {
     /// Longitude, latitude in degrees.
     Point(f64, f64),
-    /// Well-known binary of any other.
+    /// Well-known binary of any other geometry.
     Wkb(Vec<u8>),
 }
 
@@ -155,10 +154,10 @@ impl StoredShape {
 }
 
 impl LocalCopy {
-    /// Opens the folder of a store's copy below `parent`, making it where it is missing, for this program alone.
+    /// Opens the cache directory of a store below `parent`, creates it if missing, and locks it.
     ///
     /// # Errors
-    /// When it cannot be made, or another program keeps a copy there.
+    /// When it cannot be created, or another process has locked it.
     pub fn open(parent: &Path, store: &str) -> Result<Self, DiskCacheError> {
         let name: String = store
             .trim_start_matches("postgres://")
@@ -166,7 +165,7 @@ impl LocalCopy {
             .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' })
             .collect();
         let folder = parent.join(name);
-        // It holds what only some may see.
+        // It contains sensitive values.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         let path = folder.join("lock");
         let lock = private().truncate(false).open(&path).map_err(at(&path))?;
@@ -177,16 +176,16 @@ impl LocalCopy {
         }
     }
 
-    /// Whether there is something to load.
+    /// Whether it contains a snapshot.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.folder.join(MANIFEST).exists()
     }
 
-    /// Reads the snapshot; `None` when none was ever written.
+    /// Loads the snapshot; `None` if none was written yet.
     ///
     /// # Errors
-    /// When anything in it is not as it was written; nothing of a damaged copy is ever shown.
+    /// When any part is corrupt; nothing of a corrupt cache is used.
     pub fn load(&self) -> Result<Option<Copied>, DiskCacheError> {
         let path = self.folder.join(MANIFEST);
         let mut file = match File::open(&path) {
@@ -203,10 +202,10 @@ impl LocalCopy {
         Ok(Some(Copied { snapshot, confirmed_ms: manifest.confirmed_ms }))
     }
 
-    /// Writes what changed since the last time, and the time at which the snapshot was known to equal the store.
+    /// Writes what changed since the last write, and the time at which the snapshot equalled the store.
     ///
     /// # Errors
-    /// When the system refuses; what was there before is still whole.
+    /// When writing fails; the previous state stays valid.
     pub fn save(&mut self, snapshot: &Snapshot, confirmed_ms: i64) -> Result<(), DiskCacheError> {
         let mut layers = Vec::with_capacity(snapshot.layers().len());
         for layer in snapshot.layers() {
@@ -230,7 +229,7 @@ impl LocalCopy {
         Ok(())
     }
 
-    /// Writes a file under another name and gives it its own when it is whole and on the disk.
+    /// Writes a temporary file, syncs it and renames it.
     fn replace(
         &self,
         name: &str,
@@ -253,7 +252,7 @@ impl LocalCopy {
             let name = path.file_name().unwrap_or_default();
             let ours = path.extension().is_some_and(|ending| ending == LAYER_ENDING || ending == UNFINISHED_ENDING);
             if ours && !manifest.layers.iter().any(|entry| name == entry.file.as_str()) {
-                // What stays is removed the next time.
+                // A remaining file is removed by the next write.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -264,7 +263,7 @@ fn read_manifest(path: &Path, file: &mut impl Read) -> Result<Manifest, DiskCach
     let damaged = |reason: String| DiskCacheError::Damaged { path: path.to_owned(), reason };
     let bytes = read_piece(path, file)?;
     let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    // Another format need not look like ours beyond its number.
+    // Only the version number is common to all formats.
     let format = document["format"].as_u64().and_then(|format| u32::try_from(format).ok()).unwrap_or(0);
     if format != FORMAT {
         return Err(DiskCacheError::OtherFormat { path: path.to_owned(), found: format });
@@ -285,7 +284,7 @@ fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads a layer, piece after piece, and builds its chunks on all cores.
+/// Reads a layer block by block and builds its chunks on all cores.
 fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError> {
     let path = folder.join(&entry.file);
     let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(at(&path))?);
@@ -322,7 +321,7 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
     Ok(Chunk::assemble(ids, shapes, columns))
 }
 
-/// Length and CRC-32 (4 bytes each, little-endian), then the bytes.
+/// A block: length and CRC-32 (4 bytes each, little-endian), then the bytes.
 fn write_piece(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
     let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= LONGEST_PIECE);
     let length = length.ok_or_else(|| std::io::Error::other("a piece is longer than 1 GiB"))?;
@@ -352,7 +351,7 @@ fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     Ok(bytes)
 }
 
-/// A file that only its owner may read.
+/// Creates a file that only its owner can read.
 fn private() -> fs::OpenOptions {
     let mut options = File::options();
     options.write(true).create(true).mode(0o600);
