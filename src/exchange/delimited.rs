@@ -45,10 +45,10 @@ impl Table {
         let encoding = encoding_of(bytes);
         let (text, _, has_errors) = encoding.decode(bytes);
         if has_errors {
-            return Err(format!("it is not whole text of the encoding {}", encoding.name()));
+            return Err(format!("it is not valid {}", encoding.name()));
         }
         if text.contains('\0') {
-            return Err("it holds NUL characters, as no text does".to_owned());
+            return Err("it contains NUL characters and is not text".to_owned());
         }
         let delimiter = delimiter_of(&text);
         let mut reader = csv::ReaderBuilder::new()
@@ -64,7 +64,7 @@ impl Table {
         if let Some(twice) =
             columns.iter().enumerate().find(|(at, name)| !name.is_empty() && columns[..*at].contains(name))
         {
-            return Err(format!("it has two columns {:?}", twice.1));
+            return Err(format!("the column {:?} occurs twice", twice.1));
         }
         let records = reader.into_records().map(|record| match record {
             Ok(record) => Ok((line_of(record.position()), record)),
@@ -111,7 +111,7 @@ type Row = (Option<geo::Geometry>, Map<String, Json>);
 fn read_row(columns: &[String], cells: &csv::StringRecord, places: &PlaceColumns) -> Result<Row, String> {
     if cells.len() > columns.len() {
         return Err(format!(
-            "it has {} cells and the header {}: a delimiter inside of a cell must be quoted",
+            "the row has {} cells, the header {}; a delimiter inside a cell must be quoted",
             cells.len(),
             columns.len()
         ));

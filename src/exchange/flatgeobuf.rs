@@ -35,7 +35,7 @@ pub fn read(mut bytes: impl Read + Send + 'static) -> Result<RecordSource, Strin
     bytes.read_exact(&mut start).map_err(|error| error.to_string())?;
     // The library does not check the version and misreads older ones.
     if start.starts_with(b"fgb") && start[3] != VERSION {
-        return Err(format!("it is of version {} of the format, and only version {VERSION} is read", start[3]));
+        return Err(format!("format version {} is not supported, only version {VERSION}", start[3]));
     }
     let reader = FgbReader::open(Cursor::new(start).chain(bytes)).map_err(|error| error.to_string())?;
     let crs = reader.header().crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));

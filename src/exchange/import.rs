@@ -139,7 +139,7 @@ impl<'a> Importer<'a> {
             let json = record.properties.get(column).unwrap_or(&Json::Null);
             let refusal = |Defect { reason, accepted }: Defect| {
                 if field.sensitive {
-                    let reason = format!("the value does not fit and is not shown; accepted: {accepted}");
+                    let reason = format!("invalid value (sensitive, not shown); accepted: {accepted}");
                     return Refusal { field: Some(column.to_owned()), value: None, reason };
                 }
                 Refusal::of(column, json, &format!("{reason}; accepted: {accepted}"))

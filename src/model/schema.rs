@@ -101,7 +101,7 @@ pub enum ValueError {
         max: f64,
     },
     /// A text with U+0000, which PostgreSQL cannot store.
-    #[error("it holds the character U+0000, which cannot be stored")]
+    #[error("it contains the character U+0000, which cannot be stored")]
     NulCharacter,
 }
 

@@ -62,7 +62,7 @@ pub enum DiskCacheError {
         source: std::io::Error,
     },
     /// Another server uses the directory.
-    #[error("{}: another server keeps its copy here", path.display())]
+    #[error("{}: another server uses this disk cache", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum DiskCacheError {
         found: u32,
     },
     /// It is the cache of another store.
-    #[error("{} is the copy of {found}, not of {wanted}", path.display())]
+    #[error("{} is the disk cache of {found}, not of {wanted}", path.display())]
     OtherStore {
         /// The file.
         path: PathBuf,
@@ -316,7 +316,7 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
         && columns.len() == fields.len()
         && columns.iter().zip(fields).all(|(column, field)| column.fits(field.field_type, ids.len()));
     if !fits {
-        return Err("its columns are not those of the layer".to_owned());
+        return Err("its columns do not match the layer".to_owned());
     }
     Ok(Chunk::assemble(ids, shapes, columns))
 }
@@ -324,7 +324,7 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
 /// A block: length and CRC-32 (4 bytes each, little-endian), then the bytes.
 fn write_piece(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
     let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= LONGEST_PIECE);
-    let length = length.ok_or_else(|| std::io::Error::other("a piece is longer than 1 GiB"))?;
+    let length = length.ok_or_else(|| std::io::Error::other("a block is longer than 1 GiB"))?;
     out.write_all(&length.to_le_bytes())?;
     out.write_all(&crc32fast::hash(bytes).to_le_bytes())?;
     out.write_all(bytes)
@@ -338,7 +338,7 @@ fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     };
     let (length, checksum) = (next(file)?, next(file)?);
     if length > LONGEST_PIECE {
-        return Err(damaged("a length is not believable"));
+        return Err(damaged("a block length is out of range"));
     }
     let mut bytes = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut bytes).map_err(at(path))?;

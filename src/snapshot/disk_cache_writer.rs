@@ -38,15 +38,13 @@ pub async fn keep(
                 (copy, result)
             });
             let Ok((back, result)) = written.await else {
-                tracing::error!(
-                    "writing the local copy panicked; the copy stays as it is until the server is restarted"
-                );
+                tracing::error!("writing the disk cache panicked; it is not updated until the server is restarted");
                 return;
             };
             copy = back;
             match result {
                 Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the local copy was not written; the one before still stands"),
+                Err(error) => tracing::warn!(%error, "the disk cache was not written; its previous state stays valid"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }
@@ -66,7 +64,7 @@ fn in_the_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     std::thread::spawn(move || {
         // On Linux, niceness is per thread. If it cannot be set, the work runs at normal priority.
         if let Err(error) = setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the local copy is written at common priority");
+            tracing::debug!(%error, "the disk cache is written at normal priority");
         }
         // The receiver is gone when the server was aborted.
         let _ = done.send(work());

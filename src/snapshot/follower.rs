@@ -66,7 +66,7 @@ pub async fn follow(
         let reason = reason(&*panic);
         // Logging may be the cause of the panic: the reader of the log may be gone.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            tracing::error!(reason, "following the store panicked; everything is read again");
+            tracing::error!(reason, "following the store panicked; reading everything again");
         }));
         tokio::select! {
             () = tokio::time::sleep(pauses.next()) => {}
@@ -100,7 +100,10 @@ async fn follow_once(
                 position = Some(reached);
                 head.confirm(asked_ms, asked);
                 if let Some(Outage { since, .. }) = outage.take() {
-                    tracing::info!(seconds = since.elapsed().as_secs(), "the store answers again, the map is fresh");
+                    tracing::info!(
+                        seconds = since.elapsed().as_secs(),
+                        "the store is reachable again, the snapshot is up to date"
+                    );
                 }
                 LOOK_EVERY
             }
@@ -131,7 +134,7 @@ impl Outage {
         if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
             let seconds = self.since.elapsed().as_secs();
-            tracing::warn!(%error, seconds, "the store does not answer, the map stays as it was; trying again");
+            tracing::warn!(%error, seconds, "the store is unreachable, the snapshot is kept; retrying");
         }
         self.pauses.next()
     }
@@ -168,7 +171,7 @@ async fn catch_up(
             if !changes.is_empty() || !reloaded.is_empty() {
                 // A transaction that commits late adds entries older than the newest one seen.
                 let version = position.newest.max(current.version() + 1);
-                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the map changed");
+                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "snapshot replaced");
                 let is_known = reloaded.is_empty();
                 let (mut snapshot, changed) = apply(&current, changes, version);
                 for LayerContents { layer, features } in reloaded {
@@ -180,7 +183,7 @@ async fn catch_up(
             Ok(position)
         }
         Changes::Lost => {
-            tracing::warn!("the change log does not reach back to the map's version, everything is read again");
+            tracing::warn!("the change log no longer contains the version of the snapshot; reading everything again");
             read_again(store, head, &current).await
         }
     }

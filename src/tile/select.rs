@@ -1,4 +1,4 @@
-//! Selects what a tile shows of a layer: clusters, and features with the properties of the catalog.
+//! Selects the content of a tile layer: clusters, and features with the properties that the catalog includes in tiles.
 
 use std::borrow::Cow;
 
@@ -18,13 +18,13 @@ pub(super) struct TileLayer<'a> {
     pub(super) features: Vec<TileFeature<'a>>,
 }
 
-/// A feature of a tile, or a cluster.
+/// A feature or a cluster of a tile.
 pub(super) struct TileFeature<'a> {
     /// The MVT feature id.
     pub(super) id: u64,
-    /// In units of the tile.
+    /// In tile units.
     pub(super) geometry: TileGeometry,
-    /// Without unknown values.
+    /// Properties, without unknown values.
     pub(super) properties: Vec<(Cow<'a, str>, Attribute<'a>)>,
     /// The feature; `None` for a cluster.
     pub(super) row: Option<Row<'a>>,
@@ -79,7 +79,7 @@ fn cluster<'a>(
     Some(TileFeature { id: cell.id(), geometry, properties, row: None })
 }
 
-/// A stable number of a feature id that is exact in JavaScript: FNV-1a, cut to 53 bits.
+/// A stable numeric id from a feature id, exact in JavaScript: FNV-1a, truncated to 53 bits.
 fn stable_number(id: &FeatureId) -> u64 {
     let hash = id
         .as_str()
