@@ -1,4 +1,4 @@
-//! Promises of the program, kept by its real binary, real files, a real database and a real browser.
+//! Tests of the program through its real binary, real files, a real database and a real browser.
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! The stream of change events: what is told, to whom, from where on, and that nobody waits for a slow listener.
+//! The stream of change events: content, filters, resuming, limits, and slow clients.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ fn place(lon: f64, lat: f64) -> String {
 }
 
 #[test]
-fn a_move_tells_both_places_and_a_deletion_the_old_one() {
+fn a_move_reports_both_positions_and_a_deletion_the_old_one() {
     let (_folder, server, file) = of_sample();
     let here = server.get("/ogc/collections/shelters/items/SH-0001").json()["geometry"]["coordinates"].clone();
     assert_eq!(here, json!(AT_FIRST[..2]));
@@ -38,7 +38,7 @@ fn a_move_tells_both_places_and_a_deletion_the_old_one() {
         moved.data,
         json!({"data_version": version, "layer": "shelters", "count": 1, "ids": ["SH-0001"], "boxes": [old, new]})
     );
-    // What is told is in the snapshot.
+    // A reported change is in the snapshot.
     let now = server.get("/ogc/collections/shelters/items/SH-0001").json();
     assert_eq!(now["geometry"]["coordinates"], json!([118.6, 26.1]));
     edit(&file, "update shelters set name = '新名' where id = 'SH-0001'");
@@ -53,7 +53,7 @@ fn a_move_tells_both_places_and_a_deletion_the_old_one() {
 }
 
 #[test]
-fn a_listener_hears_only_of_its_layers_and_its_box() {
+fn a_stream_reports_only_its_layers_and_its_bbox() {
     let (_folder, server, file) = of_sample();
     let mut teams = Listener::open(&server, "?layers=teams,depots");
     let mut west = Listener::open(&server, "?bbox=118.5,25.9,118.7,26.6");
@@ -68,7 +68,7 @@ fn a_listener_hears_only_of_its_layers_and_its_box() {
     assert_eq!(teams.change().data["layer"], "teams");
     let into = west.change();
     assert_eq!(into.data["ids"], json!(["SH-0003"]), "{into:?}");
-    // Leaving a box is news there too.
+    // Leaving a bbox is reported too.
     for lon in [-175.0, 175.0, 0.0] {
         edit(&file, &format!("update shelters set {} where id = 'SH-0003'", place(lon, 10.0)));
         assert_eq!(pacific.change().data["ids"], json!(["SH-0003"]), "{lon}");
@@ -76,7 +76,7 @@ fn a_listener_hears_only_of_its_layers_and_its_box() {
 }
 
 #[test]
-fn a_listener_goes_on_where_it_left_off_or_is_told_to_start_anew() {
+fn a_stream_resumes_or_is_reset() {
     let (folder, server, file) = of_sample();
     let rename = |name: &str| edit(&file, &format!("update shelters set name = '{name}' where id = 'SH-0001'"));
     let mut first = Listener::open(&server, "");
@@ -112,7 +112,7 @@ fn a_listener_goes_on_where_it_left_off_or_is_told_to_start_anew() {
 fn a_bulk_change_is_one_small_event() {
     let (folder, server, file) = of_sample();
     let mut all = Listener::open(&server, "?layers=villages,hidden_dangers");
-    // Some hundred: named, but not with a box each. Thousands: a count and one box.
+    // Hundreds of changes: ids without boxes. Thousands: a count and one box.
     for (count, named) in [(600, true), (1_500, false), (3_000, false)] {
         let mut lines = String::new();
         for number in 0..count {
@@ -165,7 +165,7 @@ fn streams_are_bounded_and_wrong_input_is_refused() {
         let request = ureq::get(&format!("{}/api/events", server.url)).config().http_status_as_error(false).build();
         request.call().expect("an answer").status() == 200
     };
-    // The server notices a listener that left when it next has something to say.
+    // The server notices a closed stream when it next sends an event.
     while !reopened() {
         let name = format!("update shelters set name = '{:?}' where id = 'SH-0001'", started.elapsed());
         edit(&folder.file("onemap.gpkg"), &name);
@@ -174,7 +174,7 @@ fn streams_are_bounded_and_wrong_input_is_refused() {
 }
 
 #[test]
-fn open_streams_do_not_hold_up_a_stop() {
+fn open_streams_do_not_delay_shutdown() {
     let (_folder, server, _file) = of_sample();
     let mut listeners = [(); 3].map(|()| Listener::open(&server, ""));
     let asked = Instant::now();
@@ -186,7 +186,7 @@ fn open_streams_do_not_hold_up_a_stop() {
 }
 
 #[test]
-fn nobody_waits_for_a_listener_who_does_not_read() {
+fn a_client_that_does_not_read_delays_nothing() {
     let (_folder, server, file) = of_sample();
     let address = server.url.trim_start_matches("http://");
     let mut deaf: Vec<TcpStream> = (0..20)

@@ -1,4 +1,4 @@
-//! The command line: what goes in, what comes out, what it says when it cannot.
+//! The command line: import, export, messages and exit codes.
 
 mod tables;
 
@@ -15,7 +15,7 @@ fn collection(features: &[Json]) -> String {
     json!({"type": "FeatureCollection", "features": features}).to_string()
 }
 
-/// Runs an import and answers its exit code and its log.
+/// Runs an import and returns its exit code and log.
 fn import(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
     let output = run(folder, &[&["import"], arguments].concat());
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -53,7 +53,7 @@ fn every_shape_of_geojson_is_read() {
 }
 
 #[test]
-fn bad_rows_are_named_and_nothing_is_stored_without_leave() {
+fn invalid_rows_are_reported_and_nothing_is_stored_without_skip_bad() {
     let folder = Folder::new();
     let rows = [
         feature("good", 118.8, 26.2, json!({"population": 120})),
@@ -87,9 +87,9 @@ fn bad_rows_are_named_and_nothing_is_stored_without_leave() {
 }
 
 #[test]
-fn coordinates_are_converted_at_the_door() {
+fn coordinates_are_converted_on_import() {
     let folder = Folder::new();
-    // The county seat in each system, by PROJ.
+    // The county seat in each reference system, by PROJ.
     for (crs, x, y) in [
         ("EPSG:4549", 385_976.626, 2_901_931.580),
         ("EPSG:4528", 40_385_976.626, 2_901_931.580),
@@ -107,7 +107,7 @@ fn coordinates_are_converted_at_the_door() {
 }
 
 #[test]
-fn the_reference_system_that_a_geojson_claims_is_honoured_or_refused() {
+fn the_reference_system_of_a_geojson_is_used_or_refused() {
     let folder = Folder::new();
     let file = |crs: Json, x: f64, y: f64| {
         let mut file = json!({"type": "FeatureCollection", "name": "p", "xy_coordinate_resolution": 1e-9,
@@ -201,7 +201,7 @@ fn an_import_refuses_what_a_put_refuses() {
 }
 
 #[test]
-fn an_import_refuses_strange_places_and_too_many_people_and_tells_no_secret() {
+fn an_import_refuses_distant_positions_and_people_over_capacity_and_logs_no_secret() {
     let folder = Folder::new();
     let shelter = |id: &str, lon: f64, lat: f64, more: Json| {
         let mut properties = json!({"name": id});
@@ -281,7 +281,7 @@ fn a_truncated_flatgeobuf_is_refused_whole() {
 }
 
 #[test]
-fn what_is_exported_comes_back_the_same_and_gdal_reads_it() {
+fn an_export_is_imported_unchanged_and_read_by_gdal() {
     let (folder, server) = Server::of_sample();
     drop(server);
     for layer in ["shelters", "risk_zones", "incidents", "depots"] {
@@ -301,7 +301,7 @@ fn what_is_exported_comes_back_the_same_and_gdal_reads_it() {
 }
 
 #[test]
-fn a_place_that_cannot_be_used_is_named() {
+fn an_unusable_store_or_port_is_named() {
     let (folder, server) = Server::of_sample();
     let taken = server.url.trim_start_matches("http://").to_owned();
     let other = Folder::new();
@@ -338,7 +338,7 @@ fn a_place_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn help_shows_examples_and_stopping_is_orderly() {
+fn help_shows_examples_and_shutdown_is_graceful() {
     let folder = Folder::new();
     for arguments in [&["--help"][..], &["serve", "--help"], &["import", "--help"], &["export", "--help"]] {
         let output = run(&folder, arguments);
@@ -353,14 +353,14 @@ fn help_shows_examples_and_stopping_is_orderly() {
     }
 }
 
-/// Permissions of a file or folder.
+/// Permission bits of a file or directory.
 fn mode(path: &std::path::Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
 
 #[test]
-fn the_first_log_is_short_and_tells_no_secret_and_files_are_the_owners_alone() {
+fn the_first_log_is_short_and_has_no_secret_and_files_are_private() {
     let folder = Folder::new();
     let url = crate::support::database::fresh_database();
     for (store, token) in [("onemap.gpkg", "onemap.gpkg.token"), (url.as_str(), "onemap.token")] {
@@ -392,7 +392,7 @@ fn the_first_log_is_short_and_tells_no_secret_and_files_are_the_owners_alone() {
 }
 
 #[test]
-fn a_token_file_that_others_can_read_is_tightened_and_one_that_they_can_write_is_refused() {
+fn a_token_file_readable_by_others_is_made_private_and_a_writable_one_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let file = folder.write("onemap.gpkg.token", "0123456789abcdef0123456789abcdef\n");

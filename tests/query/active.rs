@@ -1,4 +1,4 @@
-//! Warnings and incidents count while they are active by the clock: begun, and not expired.
+//! Warnings and incidents count only while they are active: started and not expired.
 
 use onemap::geodesy::LonLat;
 use onemap::model::schema::{Codes, FieldType, TimeRole};
@@ -11,7 +11,7 @@ use onemap::snapshot::{Layer, Snapshot};
 use super::{feature, field, layer, schema};
 
 #[test]
-fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
+fn inactive_warnings_and_incidents_are_neither_avoided_nor_counted() {
     let here = LonLat::new(118.86, 26.22).expect("a position");
     let roles = Roles {
         active_area: Some(Codes { field: "status".to_owned(), codes: vec!["active".to_owned()] }),

@@ -1,4 +1,5 @@
-//! Kept tiles: whatever was edited, each equals one made anew, and only those that show a change get a new tag.
+//! The tile cache: after any edits, each cached tile equals a newly rendered one, and only tiles that show a change get
+//! a new tag.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -35,7 +36,7 @@ fn tags(server: &Server) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_move_changes_the_tags_of_its_two_places_alone() {
+fn a_move_changes_the_tags_of_its_two_tiles_only() {
     let (folder, server) = Server::of_sample();
     let mut news = Listener::open(&server, "");
     let at = |lon: f64| format!("update shelters set geom = {} where id = 'SH-0001'", point_literal(lon, 26.2));
@@ -64,7 +65,7 @@ enum IndexOp {
     Rename(u8),
     Delete(u8),
     Forget(u8),
-    /// A township takes the area of another one: the borders of its neighbours end elsewhere.
+    /// A township gets the area of another one, so borders of its neighbours change.
     CopyTownship(u8, u8),
     DeleteTownship(u8),
 }
@@ -104,7 +105,7 @@ impl IndexOp {
 }
 
 #[test]
-fn a_kept_tile_equals_one_made_anew() {
+fn a_cached_tile_equals_a_new_rendering() {
     let (folder, keeping) = Server::of_sample();
     let making = Server::start(&folder, &["--tile-cache-mb", "0"]);
     let mut news = [&keeping, &making].map(|server| Listener::open(server, "?layers=teams"));
@@ -122,7 +123,7 @@ fn a_kept_tile_equals_one_made_anew() {
         for deed in &deeds {
             statements.push_str(&deed.statement(round));
         }
-        // The same transaction changes a team without moving it: whoever hears of that has all of it.
+        // The same transaction changes a team without moving it: a client notified of that has all of it.
         write!(statements, "update teams set people = {round} where id = (select min(id) from teams)").expect("text");
         edit(&file, &statements);
         for listener in &mut news {
