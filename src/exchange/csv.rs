@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_quoted_and_no_formulas() {
+    fn cells_are_quoted_and_formulas_escaped() {
         let rows = [vec!["闽清,县".to_owned(), "=1+1".to_owned()], vec!["\"a\"".to_owned(), "-5.5".to_owned()]];
         let text = String::from_utf8(write_table(&["名称", "x"], rows)).unwrap_or_default();
         assert_eq!(text, "\u{feff}名称,x\n\"闽清,县\",'=1+1\n\"\"\"a\"\"\",-5.5\n");

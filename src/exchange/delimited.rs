@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_shifted_or_have_half_a_place_are_unreadable() {
+    fn shifted_rows_and_incomplete_coordinates_are_unreadable() {
         let text = "name,lon,lat\na,118.8,26.2\nb,118.8\nc,1,2,3\nd,,\ne,x,26\nf,１１８．８,26.2°\n";
         let table = Table::read(text.as_bytes()).expect("a table");
         let places = PlaceColumns { lon: "lon".to_owned(), lat: "lat".to_owned() };

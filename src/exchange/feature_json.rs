@@ -8,7 +8,7 @@ use super::reader::{Defect, Reader, Spelling};
 use crate::model::{Catalog, FeatureId, LayerSchema, Shape, Value};
 
 /// Fields that the store sets at each write; values in requests are ignored.
-const KEPT_BY_THE_STORE: [&str; 2] = ["version", "updated_at"];
+const STORE_FIELDS: [&str; 2] = ["version", "updated_at"];
 
 /// A feature as given in a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +114,7 @@ fn read_property(reader: &Reader<'_>, name: &str, value: &Json) -> Result<Option
         let known: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
         return Err(FeatureError::at(pointer, value, "the layer has no such property", known.join(", ")));
     };
-    if KEPT_BY_THE_STORE.contains(&name) {
+    if STORE_FIELDS.contains(&name) {
         return Ok(None);
     }
     let fault = |Defect { reason, accepted }: Defect| FeatureError::at(pointer, value, &reason, accepted);

@@ -186,7 +186,7 @@ impl CrsProjection {
             let mut point = (at.lon.to_radians(), at.lat.to_radians(), 0.0);
             let there = proj4rs::transform::transform(from, to, &mut point).is_ok();
             let (x, y) = (point.0, point.1);
-            if there && x.is_finite() && y.is_finite() && self.leads_back(at, x, y) {
+            if there && x.is_finite() && y.is_finite() && self.round_trips(at, x, y) {
                 return Ok((x, y));
             }
             return Err(CrsError::NotThere { x: at.lon, y: at.lat, crs: self.crs.to_string() });
@@ -203,7 +203,7 @@ impl CrsProjection {
 impl CrsProjection {
     /// Whether converted coordinates are valid. Far outside the valid area of a projection its formulas still return
     /// numbers, but these belong to another position or to none.
-    fn leads_back(&self, at: LonLat, x: f64, y: f64) -> bool {
+    fn round_trips(&self, at: LonLat, x: f64, y: f64) -> bool {
         const CLOSED_M: f64 = 0.01;
         self.position(x, y).is_ok_and(|back| super::distance::distance_m(at, back) < CLOSED_M)
     }

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_stand_as_the_registry_has_them() -> Result<(), Box<dyn std::error::Error>> {
+    fn axis_order_is_that_of_the_registry() -> Result<(), Box<dyn std::error::Error>> {
         let minqing = LonLat::new(118.86, 26.22)?;
         let (lat, lon) = CrsTransform::at_address("http://www.opengis.net/def/crs/EPSG/0/4326")?.pair(minqing)?;
         assert_eq!((lat, lon), (26.22, 118.86));

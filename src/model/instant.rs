@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_whose_offset_leads_out_of_range_is_none() {
+    fn an_instant_out_of_range_after_its_offset_is_none() {
         for text in [
             "9999-12-31T23:59:59-12:00",
             "0000-01-01T00:00:00+08:00",

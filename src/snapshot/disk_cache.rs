@@ -27,7 +27,7 @@ const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
 /// Maximum length of a block, bytes: a chunk of features with the largest shapes.
-const LONGEST_PIECE: u32 = 1 << 30;
+const MAX_BLOCK_BYTES: u32 = 1 << 30;
 
 /// The cache directory of one store.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ struct LayerEntry {
 }
 
 #[derive(Serialize)]
-struct PieceOut<'a> {
+struct BlockWriter<'a> {
     ids: Vec<&'a str>,
     shapes: Vec<Option<StoredShape>>,
     columns: Vec<&'a Column>,
@@ -130,7 +130,7 @@ enum StoredShape {
 }
 
 #[derive(Deserialize)]
-struct PieceIn {
+struct BlockReader {
     ids: Vec<String>,
     shapes: Vec<Option<StoredShape>>,
     columns: Vec<Column>,
@@ -224,7 +224,7 @@ impl LocalCopy {
         }
         let version = snapshot.version();
         let manifest = Manifest { format: FORMAT, store: self.store.clone(), version, confirmed_ms, layers };
-        self.replace(MANIFEST, |out| write_piece(out, &serde_json::to_vec(&manifest)?))?;
+        self.replace(MANIFEST, |out| write_block(out, &serde_json::to_vec(&manifest)?))?;
         self.remove_unnamed(&manifest);
         Ok(())
     }
@@ -261,7 +261,7 @@ impl LocalCopy {
 
 fn read_manifest(path: &Path, file: &mut impl Read) -> Result<Manifest, DiskCacheError> {
     let damaged = |reason: String| DiskCacheError::Damaged { path: path.to_owned(), reason };
-    let bytes = read_piece(path, file)?;
+    let bytes = read_block(path, file)?;
     let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     // Only the version number is common to all formats.
     let format = document["format"].as_u64().and_then(|format| u32::try_from(format).ok()).unwrap_or(0);
@@ -278,8 +278,8 @@ fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
         let columns = columns.iter().map(AsRef::as_ref).collect();
         let shapes = shapes.iter().map(|shape| shape.as_ref().map(StoredShape::of).transpose());
         let shapes = shapes.collect::<Result<_, _>>().map_err(std::io::Error::other)?;
-        let piece = postcard::to_stdvec(&PieceOut { ids, shapes, columns }).map_err(std::io::Error::other)?;
-        write_piece(out, &piece)?;
+        let piece = postcard::to_stdvec(&BlockWriter { ids, shapes, columns }).map_err(std::io::Error::other)?;
+        write_block(out, &piece)?;
     }
     Ok(())
 }
@@ -288,7 +288,7 @@ fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
 fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError> {
     let path = folder.join(&entry.file);
     let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(at(&path))?);
-    let pieces = (0..entry.chunks).map(|_| read_piece(&path, &mut file)).collect::<Vec<_>>();
+    let pieces = (0..entry.chunks).map(|_| read_block(&path, &mut file)).collect::<Vec<_>>();
     let chunks = pieces
         .into_par_iter()
         .map(|piece| {
@@ -305,7 +305,7 @@ fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError>
 }
 
 fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
-    let PieceIn { ids, shapes, columns } = postcard::from_bytes(piece).map_err(|error| error.to_string())?;
+    let BlockReader { ids, shapes, columns } = postcard::from_bytes(piece).map_err(|error| error.to_string())?;
     let ids: Vec<FeatureId> =
         ids.iter().map(|id| FeatureId::new(id)).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let shapes: Vec<Option<Shape>> =
@@ -322,22 +322,22 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
 }
 
 /// A block: length and CRC-32 (4 bytes each, little-endian), then the bytes.
-fn write_piece(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
-    let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= LONGEST_PIECE);
+fn write_block(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= MAX_BLOCK_BYTES);
     let length = length.ok_or_else(|| std::io::Error::other("a block is longer than 1 GiB"))?;
     out.write_all(&length.to_le_bytes())?;
     out.write_all(&crc32fast::hash(bytes).to_le_bytes())?;
     out.write_all(bytes)
 }
 
-fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheError> {
+fn read_block(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheError> {
     let damaged = |reason: &str| DiskCacheError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let mut number = [0; 4];
     let mut next = |file: &mut dyn Read| {
         file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it ends too early"))
     };
     let (length, checksum) = (next(file)?, next(file)?);
-    if length > LONGEST_PIECE {
+    if length > MAX_BLOCK_BYTES {
         return Err(damaged("a block length is out of range"));
     }
     let mut bytes = Vec::new();

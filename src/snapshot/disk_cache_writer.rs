@@ -33,7 +33,7 @@ pub async fn keep(
         let state = (snapshot.version(), confirmed_ms);
         if saved != Some(state) {
             let started = Instant::now();
-            let written = in_the_background(move || {
+            let written = at_low_priority(move || {
                 let result = copy.save(&snapshot, confirmed_ms);
                 (copy, result)
             });
@@ -59,7 +59,7 @@ pub async fn keep(
 }
 
 /// Runs work on a thread of low priority, so that requests take precedence.
-fn in_the_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+fn at_low_priority<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (done, outcome) = oneshot::channel();
     std::thread::spawn(move || {
         // On Linux, niceness is per thread. If it cannot be set, the work runs at normal priority.

@@ -15,13 +15,13 @@ use crate::model::{Feature, FeatureId};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
 /// Polling interval of the change log.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// After a notification, waits this long for more changes, because one large update costs as much as a small one.
-const GATHER: Duration = Duration::from_millis(10);
+const BATCH_DELAY: Duration = Duration::from_millis(10);
 /// Longest pause between attempts to reach the store.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Interval of log messages during an outage.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Reads the whole store, builds a snapshot, and returns it with its position in the change log.
 ///
@@ -60,7 +60,7 @@ pub async fn follow(
         let started = Instant::now();
         let run = follow_once(&*store, &head, position.take(), now_ms, stop.clone());
         let Err(panic) = AssertUnwindSafe(run).catch_unwind().await else { return };
-        if started.elapsed() > TELL_EVERY {
+        if started.elapsed() > LOG_INTERVAL {
             pauses = Pauses::default();
         }
         let reason = reason(&*panic);
@@ -90,7 +90,7 @@ async fn follow_once(
 ) {
     let mut outage = None;
     while !*stop.borrow() {
-        let (asked_ms, asked) = (now_ms(), Instant::now());
+        let (requested_ms, requested) = (now_ms(), Instant::now());
         let reached = tokio::select! {
             reached = catch_up(store, head, position.as_ref()) => reached,
             _ = stop.changed() => return,
@@ -98,20 +98,20 @@ async fn follow_once(
         let pause = match reached {
             Ok(reached) => {
                 position = Some(reached);
-                head.confirm(asked_ms, asked);
+                head.confirm(requested_ms, requested);
                 if let Some(Outage { since, .. }) = outage.take() {
                     tracing::info!(
                         seconds = since.elapsed().as_secs(),
                         "the store is reachable again, the snapshot is up to date"
                     );
                 }
-                LOOK_EVERY
+                POLL_INTERVAL
             }
             Err(error) => outage.get_or_insert_with(Outage::begin).note(&error),
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = store.changed(), if outage.is_none() => tokio::time::sleep(GATHER).await,
+            () = store.changed(), if outage.is_none() => tokio::time::sleep(BATCH_DELAY).await,
             _ = stop.changed() => {}
         }
     }
@@ -121,18 +121,18 @@ async fn follow_once(
 struct Outage {
     since: Instant,
     pauses: Pauses,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl Outage {
     fn begin() -> Self {
-        Self { since: Instant::now(), pauses: Pauses::default(), told: None }
+        Self { since: Instant::now(), pauses: Pauses::default(), logged: None }
     }
 
     /// Logs the outage at intervals and returns the pause before the next attempt.
     fn note(&mut self, error: &StoreError) -> Duration {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            self.told = Some(Instant::now());
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+            self.logged = Some(Instant::now());
             let seconds = self.since.elapsed().as_secs();
             tracing::warn!(%error, seconds, "the store is unreachable, the snapshot is kept; retrying");
         }
@@ -145,13 +145,13 @@ struct Pauses(Duration);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(LOOK_EVERY)
+        Self(POLL_INTERVAL)
     }
 }
 
 impl Pauses {
     fn next(&mut self) -> Duration {
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        self.0 = (self.0 * 2).min(MAX_PAUSE);
         // Randomized, so that servers of one store do not reconnect in step.
         let share = f64::from(u16::try_from(RandomState::new().hash_one(()) >> 48).unwrap_or(0)) / f64::from(u16::MAX);
         self.0.mul_f64(0.5 + 0.5 * share)

@@ -171,17 +171,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_remembered_is_not_told() {
+    fn dropped_changes_are_not_returned() {
         let mut history = History::default();
         for version in 1..=2_000 {
             history.push(version - 1, version, Some(Vec::new()));
         }
-        let told = |from, to| history.between(from, to).map(|diffs| diffs.len());
-        assert_eq!(told(2_000, 2_000), Some(0));
-        assert_eq!(told(1_990, 1_995), Some(5));
-        assert_eq!(told(976, 2_000), Some(MAX_DIFFS));
-        assert_eq!(told(975, 2_000), None);
-        assert_eq!(told(1_990, 2_001), None);
-        assert_eq!(told(2_001, 2_000), None);
+        let kept = |from, to| history.between(from, to).map(|diffs| diffs.len());
+        assert_eq!(kept(2_000, 2_000), Some(0));
+        assert_eq!(kept(1_990, 1_995), Some(5));
+        assert_eq!(kept(976, 2_000), Some(MAX_DIFFS));
+        assert_eq!(kept(975, 2_000), None);
+        assert_eq!(kept(1_990, 2_001), None);
+        assert_eq!(kept(2_001, 2_000), None);
     }
 }

@@ -128,11 +128,11 @@ impl Layer {
     /// A feature by its id.
     #[must_use]
     pub fn find(&self, id: &FeatureId) -> Option<Row<'_>> {
-        self.home(id).and_then(|at| self.chunks[at].find(id))
+        self.chunk_of(id).and_then(|at| self.chunks[at].find(id))
     }
 
     /// The index of the chunk that contains a feature.
-    fn home(&self, id: &FeatureId) -> Option<usize> {
+    fn chunk_of(&self, id: &FeatureId) -> Option<usize> {
         self.ids.candidates(id).find(|&at| self.chunks[at].find(id).is_some())
     }
 
@@ -192,21 +192,21 @@ impl Layer {
         let mut touched: BTreeMap<usize, Touched> = BTreeMap::new();
         let mut ops = Vec::new();
         for (id, now) in changes {
-            let old_home = self.home(&id);
+            let old_chunk = self.chunk_of(&id);
             let new_home = now.as_ref().map(|feature| {
-                let stays = old_home.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
-                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_home).unwrap_or(0)
+                let stays = old_chunk.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
+                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_chunk).unwrap_or(0)
             });
-            if old_home != new_home {
-                ops.extend(old_home.map(|at| (id.clone(), IndexOp::Remove(at))));
+            if old_chunk != new_home {
+                ops.extend(old_chunk.map(|at| (id.clone(), IndexOp::Remove(at))));
                 ops.extend(new_home.map(|at| (id.clone(), IndexOp::Add(at))));
             }
-            if let Some(at) = old_home.filter(|&at| Some(at) != new_home) {
+            if let Some(at) = old_chunk.filter(|&at| Some(at) != new_home) {
                 touched.entry(at).or_default().gone.insert(id);
             }
             if let Some((at, feature)) = new_home.zip(now) {
                 let touched = touched.entry(at).or_default();
-                if old_home == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
+                if old_chunk == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
             }
         }
         let rebuilt: Vec<(usize, Vec<Arc<Chunk>>)> =

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
-use super::{EncodedTile, FeatureFilter, TileAddress, reach, render};
+use super::{EncodedTile, FeatureFilter, TileAddress, render, visible_envelope};
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 
@@ -141,7 +141,7 @@ impl TileCache {
     /// A cached tile that equals one rendered from the current snapshot.
     #[must_use]
     pub fn kept(&self, wanted: TileRequest<'_>) -> Option<Arc<CachedTile>> {
-        self.kept.as_ref()?.get(&Key::of(wanted)).filter(|found| is_right(found, wanted))
+        self.kept.as_ref()?.get(&Key::of(wanted)).filter(|found| is_valid_for(found, wanted))
     }
 
     /// A tile equal to one rendered from the current snapshot. Concurrent requests for a tile wait for one rendering.
@@ -151,7 +151,7 @@ impl TileCache {
         let key = Key::of(wanted);
         loop {
             match kept.get_value_or_guard(&key, None) {
-                GuardResult::Value(found) if is_right(&found, wanted) => return found,
+                GuardResult::Value(found) if is_valid_for(&found, wanted) => return found,
                 // A request with an older snapshot leaves the newer tile in the cache.
                 GuardResult::Value(found) if found.made > wanted.snapshot.version() => return self.make(wanted),
                 GuardResult::Value(found) => {
@@ -191,14 +191,14 @@ impl TileCache {
 }
 
 /// Whether a tile is valid for the requested snapshot.
-fn is_right(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
+fn is_valid_for(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
     let now = wanted.snapshot.version();
     let valid_until = tile.valid_until.load(Ordering::Acquire);
     if (tile.made..=valid_until).contains(&now) {
         return true;
     }
     let right =
-        if now > valid_until { is_untouched(wanted, valid_until, now) } else { is_untouched(wanted, now, tile.made) };
+        if now > valid_until { is_unchanged(wanted, valid_until, now) } else { is_unchanged(wanted, now, tile.made) };
     if right {
         tile.valid_until.fetch_max(now, Ordering::AcqRel);
     }
@@ -206,9 +206,9 @@ fn is_right(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
 }
 
 /// Whether nothing visible in a tile changed between two versions.
-fn is_untouched(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
+fn is_unchanged(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
     let Some(swaps) = wanted.head.changes(from, to) else { return false };
-    let boxes: Vec<_> = reach(wanted.address).split().collect();
+    let boxes: Vec<_> = visible_envelope(wanted.address).split().collect();
     let zoom = wanted.address.mercator_zoom();
     let shown = |layer: usize| {
         let id = wanted.snapshot.layers().get(layer).map(|layer| &layer.schema().id);

@@ -58,6 +58,6 @@ pub fn render(
 }
 
 /// The envelope of a tile with its buffer: a feature whose envelope does not intersect it is not drawn.
-fn reach(address: TileAddress) -> Envelope {
+fn visible_envelope(address: TileAddress) -> Envelope {
     address.buffered_envelope(clip::BUFFER_UNITS / clip::EXTENT)
 }

@@ -375,7 +375,7 @@ fn the_first_log_is_short_and_has_no_secret_and_files_are_private() {
             assert!(seconds.split_once('.').is_none_or(|(_, digits)| digits.len() <= 2), "{line}");
         }
         if store == url {
-            crate::support::await_that("the local copy", || {
+            crate::support::await_that("the disk cache", || {
                 let copies = std::fs::read_dir(folder.file("onemap-copy")).map(std::iter::Iterator::count);
                 copies.is_ok_and(|count| count > 0)
             });

@@ -70,7 +70,7 @@ enum IndexOp {
     DeleteTownship(u8),
 }
 
-fn deed() -> impl Strategy<Value = IndexOp> {
+fn op() -> impl Strategy<Value = IndexOp> {
     prop_oneof![
         5 => (0..40_u8, 118.4..119.1, 25.8..26.7).prop_map(|(row, lon, lat)| IndexOp::Move(row, lon, lat)),
         2 => (0..40_u8).prop_map(IndexOp::Rename),
@@ -117,11 +117,11 @@ fn a_cached_tile_equals_a_new_rendering() {
     let mut round = 0;
     let file = folder.file("onemap.gpkg");
     for _ in 0..6 {
-        let deeds = proptest::collection::vec(deed(), 1..4).new_tree(&mut runner).expect("deeds").current();
+        let ops = proptest::collection::vec(op(), 1..4).new_tree(&mut runner).expect("ops").current();
         round += 1;
         let mut statements = String::new();
-        for deed in &deeds {
-            statements.push_str(&deed.statement(round));
+        for op in &ops {
+            statements.push_str(&op.statement(round));
         }
         // The same transaction changes a team without moving it: a client notified of that has all of it.
         write!(statements, "update teams set people = {round} where id = (select min(id) from teams)").expect("text");
@@ -131,19 +131,15 @@ fn a_cached_tile_equals_a_new_rendering() {
         }
         for path in &paths {
             let (kept, made) = (keeping.get(path), making.get(path));
-            assert_eq!(
-                (kept.status, kept.header("etag")),
-                (made.status, made.header("etag")),
-                "{path} after {deeds:?}"
-            );
-            assert!(kept.body == made.body, "{path} after {deeds:?}");
+            assert_eq!((kept.status, kept.header("etag")), (made.status, made.header("etag")), "{path} after {ops:?}");
+            assert!(kept.body == made.body, "{path} after {ops:?}");
             let packed = keeping.get_with(path, ("Accept-Encoding", "gzip"));
             if packed.header("content-encoding") == "gzip" {
                 let mut plain = Vec::new();
                 let read = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*packed.body), &mut plain);
-                assert!(read.is_ok() && plain == made.body, "{path} packed, after {deeds:?}");
+                assert!(read.is_ok() && plain == made.body, "{path} packed, after {ops:?}");
             } else {
-                assert_eq!(packed.body, made.body, "{path} after {deeds:?}");
+                assert_eq!(packed.body, made.body, "{path} after {ops:?}");
             }
         }
     }

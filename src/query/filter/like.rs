@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_take_all_of_a_text() {
+    fn patterns_match_whole_texts() {
         for (pattern, text, fits) in [
             ("闽%", "闽清县", true),
             ("_清_", "闽清县", true),

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_computed_is_unknown() {
+    fn undefined_results_are_unknown() {
         let [zero, one, two] = [0, 1, 2].map(Number::Integer);
         for (op, a, b, expected) in [
             (Arithmetic::Divide, one, zero, None),

@@ -13,7 +13,7 @@ use crate::snapshot::{Layer, Row, Snapshot};
 /// Maximum number of members.
 pub const MAX_MEMBERS: usize = 1_000;
 /// Number of nearest candidates of the first round.
-const FIRST_LOOK: usize = 16;
+const FIRST_CANDIDATES: usize = 16;
 
 /// Amounts needed or contributed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,7 +65,7 @@ pub fn cover<'a>(
     let each = Demand { people: None, skills: Vec::new(), items: Vec::new(), ..query.demand.clone() };
     let eligibility = Eligibility::new(snapshot, layer, &each);
     let needed = needed(&eligibility, query.demand);
-    let mut look = FIRST_LOOK;
+    let mut look = FIRST_CANDIDATES;
     loop {
         let limit = SearchLimit { k: look, max_distance_m: query.limit.max_distance_m };
         let helps = |row: &Row<'a>| {
@@ -143,7 +143,7 @@ fn distribute<'a>(eligibility: &Eligibility<'_>, needed: Amounts, nearest: Vec<N
             candidates.push((near, has));
         }
     }
-    drop_those_not_needed(&needed, &mut candidates);
+    remove_redundant(&needed, &mut candidates);
     let mut left = needed;
     let mut members = Vec::with_capacity(candidates.len());
     for (near, has) in candidates {
@@ -180,7 +180,7 @@ fn minus(mut left: Amounts, given: &Amounts) -> Amounts {
 }
 
 /// Removes each member that the others can replace, farthest first: the set covers the same without it.
-fn drop_those_not_needed(needed: &Amounts, candidates: &mut Vec<(Near<'_>, Amounts)>) {
+fn remove_redundant(needed: &Amounts, candidates: &mut Vec<(Near<'_>, Amounts)>) {
     let mut at = candidates.len();
     while at > 0 {
         at -= 1;

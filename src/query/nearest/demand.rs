@@ -342,15 +342,15 @@ impl<'a> Eligibility<'a> {
     }
 
     /// Passes each reason to a callback until it returns false; returns false in that case.
-    fn each(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
-        self.of_status(row).is_none_or(&mut *tell)
-            && self.of_capacity(row).is_none_or(&mut *tell)
-            && self.of_hazards(row, tell)
-            && self.of_skills(row, tell)
-            && self.of_stock(row, tell)
-            && self.of_place(row).is_none_or(&mut *tell)
-            && (self.demand.filter.as_ref().is_none_or(|filter| filter.matches(row)) || tell(Reason::Filtered))
-            && self.of_areas(row, tell)
+    fn each(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        self.of_status(row).is_none_or(&mut *report)
+            && self.of_capacity(row).is_none_or(&mut *report)
+            && self.of_hazards(row, report)
+            && self.of_skills(row, report)
+            && self.of_stock(row, report)
+            && self.of_place(row).is_none_or(&mut *report)
+            && (self.demand.filter.as_ref().is_none_or(|filter| filter.matches(row)) || report(Reason::Filtered))
+            && self.of_areas(row, report)
     }
 
     fn of_status(&self, row: &Row<'a>) -> Option<Reason<'a>> {
@@ -373,39 +373,39 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    fn of_hazards(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_hazards(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         let hazards = if self.resources.has_suitability() { self.demand.hazards.as_slice() } else { &[] };
         hazards.iter().all(|hazard| match self.resources.suitable_for(row, hazard) {
             Some(true) => true,
-            Some(false) => tell(Reason::Unsuitable(hazard)),
-            None => tell(Reason::SuitabilityUnknown(hazard)),
+            Some(false) => report(Reason::Unsuitable(hazard)),
+            None => report(Reason::SuitabilityUnknown(hazard)),
         })
     }
 
-    fn of_skills(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_skills(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         if !self.resources.has_skills() || self.demand.skills.is_empty() {
             return true;
         }
-        let Some(own) = self.resources.skills(row) else { return tell(Reason::SkillsUnknown) };
-        self.demand.skills.iter().all(|skill| own.contains(skill) || tell(Reason::Skill(skill)))
+        let Some(own) = self.resources.skills(row) else { return report(Reason::SkillsUnknown) };
+        self.demand.skills.iter().all(|skill| own.contains(skill) || report(Reason::Skill(skill)))
     }
 
-    fn of_stock(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_stock(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         if !self.resources.has_stock() {
             return true;
         }
         if let Some(until) = self.resources.until(row).filter(|until| *until < self.today)
-            && !tell(Reason::Ended(until))
+            && !report(Reason::Ended(until))
         {
             return false;
         }
         if self.demand.status == Status::Ready && self.demand.items.is_empty() {
-            return self.of_content(row).is_none_or(tell);
+            return self.of_content(row).is_none_or(report);
         }
         self.demand.items.iter().all(|item| match self.free_quantity(row, &item.code) {
             Some(free) if free >= item.count => true,
-            Some(free) => tell(Reason::Stock { code: &item.code, free, asked: item.count }),
-            None => tell(Reason::StockUnknown(&item.code)),
+            Some(free) => report(Reason::Stock { code: &item.code, free, asked: item.count }),
+            None => report(Reason::StockUnknown(&item.code)),
         })
     }
 
@@ -452,11 +452,11 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    fn of_areas(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_areas(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         if self.avoided.is_empty() {
             return true;
         }
-        let Some(shape) = row.shape() else { return tell(Reason::NoPlace) };
+        let Some(shape) = row.shape() else { return report(Reason::NoPlace) };
         let Some(around) = Envelope::around(shape.geometry()) else { return true };
         let margin_m = self.demand.avoid.margin_m;
         let around = if margin_m > 0.0 { around.padded(margin_m) } else { around };
@@ -466,7 +466,7 @@ impl<'a> Eligibility<'a> {
                 .filter(|area| self.is_avoided(resources, area) && is_within(margin_m, shape, area))
                 .collect();
             areas.sort_unstable_by_key(Row::id);
-            areas.into_iter().all(|area| tell(Reason::Inside { layer, area }))
+            areas.into_iter().all(|area| report(Reason::Inside { layer, area }))
         })
     }
 

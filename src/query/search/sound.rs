@@ -5,11 +5,11 @@ use std::ops::Range;
 use pinyin::{PinyinMulti, ToPinyinMulti};
 
 /// Maximum length of a word that is compared as pinyin, bytes; bounds the work.
-const LONGEST: usize = 64;
+const MAX_WORD_BYTES: usize = 64;
 
 /// The characters of a name whose pinyin matches a word of ASCII letters; the last syllable may be incomplete.
 pub(super) fn sounds_like(name: &str, word: &str) -> Option<Range<usize>> {
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD_BYTES {
         return None;
     }
     let syllables: Vec<(char, Option<PinyinMulti>)> = name.chars().map(|c| (c, c.to_pinyin_multi())).collect();
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_as_people_type_them() {
+    fn pinyin_is_matched_in_common_spellings() {
         for (name, word, place) in [
             ("闽清县", "minqing", Some(0..2)),
             ("闽清县", "mq", Some(0..2)),
