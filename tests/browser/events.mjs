@@ -17,7 +17,7 @@ mkdirSync(out, { recursive: true });
 const PATIENCE_MS = 60_000;
 const ID = "SH-0001";
 const [OLD, NEW] = [[118.67, 26.2], [118.86, 26.3]];
-/** From this zoom on shelters are not clustered. */
+/** Shelters are not clustered from zoom 11 on. */
 const ZOOM = 11.2;
 let name = "start";
 const requests = [];
