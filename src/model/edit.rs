@@ -78,13 +78,13 @@ pub enum EditError {
     #[error("a feature with that id is already there")]
     Duplicate,
     /// The precondition requires an existing feature.
-    #[error("there is no such feature, and it should exist")]
+    #[error("the precondition requires an existing feature, and there is none")]
     Absent,
     /// The precondition requires that the feature does not exist.
     #[error("the feature exists already")]
     Exists,
     /// The feature is in another state than the precondition names.
-    #[error("it has been changed since; it is {0} now")]
+    #[error("the feature has been changed; its current state is {0}")]
     Changed(Fingerprint),
     /// More people than the capacity, present or promised.
     #[error(transparent)]

@@ -32,7 +32,7 @@ pub enum CursorError {
     #[error(transparent)]
     Id(#[from] InvalidFeatureId),
     /// It is not a list of one value per sort key and an id.
-    #[error("it is not from a link of this order")]
+    #[error("it is not a cursor of this sort order")]
     OtherOrder,
 }
 

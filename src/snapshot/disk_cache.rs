@@ -334,7 +334,7 @@ fn read_block(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     let damaged = |reason: &str| DiskCacheError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let mut number = [0; 4];
     let mut next = |file: &mut dyn Read| {
-        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it ends too early"))
+        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it is truncated"))
     };
     let (length, checksum) = (next(file)?, next(file)?);
     if length > MAX_BLOCK_BYTES {
@@ -343,7 +343,7 @@ fn read_block(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     let mut bytes = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut bytes).map_err(at(path))?;
     if bytes.len() != length as usize {
-        return Err(damaged("it ends too early"));
+        return Err(damaged("it is truncated"));
     }
     if crc32fast::hash(&bytes) != checksum {
         return Err(damaged("a checksum does not agree"));

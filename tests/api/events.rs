@@ -97,14 +97,14 @@ fn a_stream_resumes_or_is_reset() {
     assert_eq!(seen(Listener::open(&server, &format!("?last_event_id={left_off}"))), both);
     let run = left_off.split('-').next().expect("a run");
     for unknown in ["nonsense", "0-1", &format!("{run}-1"), &format!("{run}-999999999")] {
-        let mut told = Listener::resume(&server, "", Some(unknown));
-        let event = told.hear().expect("an event");
+        let mut received = Listener::resume(&server, "", Some(unknown));
+        let event = received.receive().expect("an event");
         assert_eq!(event.name, "reset", "{unknown}: {event:?}");
         assert!(event.id.is_some_and(|id| id.starts_with(run)), "{unknown}");
     }
     server.kill();
     let again = Server::start(&folder, &[]);
-    let event = Listener::resume(&again, "", Some(&left_off)).hear().expect("an event");
+    let event = Listener::resume(&again, "", Some(&left_off)).receive().expect("an event");
     assert_eq!(event.name, "reset", "a version of an earlier run is not compared");
 }
 
@@ -128,11 +128,11 @@ fn a_bulk_change_is_one_small_event() {
         }
         folder.write("many.geojsonl", lines);
         run_well(&folder, &["import", "many.geojsonl", "--layer", "villages"]);
-        let told = all.change();
-        assert!(told.size < 65_536, "{} bytes", told.size);
-        assert_eq!(told.data["count"], json!(count));
-        assert_eq!(told.data.get("ids").is_some(), named, "{count}");
-        let boxes = told.data["boxes"].as_array().expect("boxes");
+        let received = all.change();
+        assert!(received.size < 65_536, "{} bytes", received.size);
+        assert_eq!(received.data["count"], json!(count));
+        assert_eq!(received.data.get("ids").is_some(), named, "{count}");
+        let boxes = received.data["boxes"].as_array().expect("boxes");
         assert_eq!(boxes.len(), 1);
         let [west, east] = [0, 2].map(|at| boxes[0][at].as_f64().expect("degrees"));
         assert!(west <= 118.5 && east >= 118.5 + f64::from(count - 1) * 1e-4 - 1e-9, "{boxes:?}");
@@ -181,7 +181,7 @@ fn open_streams_do_not_delay_shutdown() {
     assert_eq!(server.stop(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
     for listener in &mut listeners {
-        assert!(listener.hear().is_none(), "the stream ends in order");
+        assert!(listener.receive().is_none(), "the stream ends in order");
     }
 }
 
@@ -202,8 +202,8 @@ fn a_client_that_does_not_read_delays_nothing() {
             &file,
             &format!("update hazards set name = 'name {round}' where id in (select id from hazards limit 900)"),
         );
-        let told = all.change();
-        assert_eq!(told.data["ids"].as_array().map(Vec::len), Some(900), "{round}");
+        let received = all.change();
+        assert_eq!(received.data["ids"].as_array().map(Vec::len), Some(900), "{round}");
     }
     let reply: Reply = server.get("/health/ready");
     assert_eq!(reply.status, 200);

@@ -118,7 +118,7 @@ fn pages_by_times_with_microseconds_give_each_feature_once() {
     }
     // A value from a reply finds its feature.
     let page = server.get("/ogc/collections/depots/items?sortby=confirmed_at&limit=1").json();
-    let told = page["features"][0]["properties"]["confirmed_at"].as_str().expect("a time").to_owned();
-    let found = server.get(&format!("/ogc/collections/depots/items?confirmed_at={}", encoded(&told))).json();
-    assert!(found["numberMatched"].as_u64().expect("a count") >= 1, "{told}");
+    let replied = page["features"][0]["properties"]["confirmed_at"].as_str().expect("a time").to_owned();
+    let found = server.get(&format!("/ogc/collections/depots/items?confirmed_at={}", encoded(&replied))).json();
+    assert!(found["numberMatched"].as_u64().expect("a count") >= 1, "{replied}");
 }

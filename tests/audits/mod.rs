@@ -202,11 +202,11 @@ fn coverage_tiles_equal_the_audit() {
         let lines = script_well("tiles/decode.mjs", &arguments);
         let tiles = lines.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line of JSON"));
         let features = tiles.flat_map(|tile| tile["layers"]["coverage"].as_array().cloned().unwrap_or_default());
-        let told = |own: Json| {
+        let summary = |own: Json| {
             let properties = &own["properties"];
             Some((properties["id"].as_str()?.to_owned(), properties["beyond"].as_u64()?))
         };
-        features.filter_map(told).collect()
+        features.filter_map(summary).collect()
     };
     let before = beyond();
     assert_eq!(drawn(), before);

@@ -28,7 +28,7 @@ page.setDefaultTimeout(PATIENCE_MS);
 browser.context.on("request", (request) => requests.push(new URL(request.url()).pathname));
 
 try {
-  await check("the map opens and listens", async () => {
+  await check("the map opens and subscribes to events", async () => {
     move(OLD);
     const greeted = page.waitForRequest((request) => request.url().includes("/api/events"));
     await page.goto(`${origin}/#map=${ZOOM}/26.25/118.765`);
@@ -39,7 +39,7 @@ try {
     await page.screenshot({ path: join(out, "events-before.png") });
   });
 
-  await check("a shelter moves on the map, and only the tiles of its two places are asked for", async () => {
+  await check("a shelter moves on the map, and only its two tiles are requested", async () => {
     const loaded = await page.evaluate(() => window.onemap.map.areTilesLoaded());
     assert.ok(loaded, "the map was still busy");
     requests.length = 0;
@@ -56,7 +56,7 @@ try {
     await page.screenshot({ path: join(out, "events-after.png") });
   });
 
-  await check("an open answer is asked again", async () => {
+  await check("an open result list is updated", async () => {
     await page.evaluate(() => document.getElementById("ask-centre").click());
     await page.waitForSelector("#nearest:not([hidden])[aria-busy=false]");
     const point = (await page.locator("#nearest .question input").inputValue()).split(",").map(Number);
@@ -64,7 +64,7 @@ try {
     await page.waitForFunction((id) => document.querySelector('#nearest [data-layer="shelters"] li button')?.dataset.id === id, ID);
   });
 
-  await check("a lost connection is told, and told off", async () => {
+  await check("a lost connection is reported until it is restored", async () => {
     await browser.context.setOffline(true);
     // Going offline does not close open connections, so the page reconnects.
     await page.evaluate(() => {

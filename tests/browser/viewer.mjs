@@ -64,7 +64,7 @@ try {
 
   await screenshot("overview-zh");
 
-  await check("a layer goes off and comes back", async () => {
+  await check("a layer can be hidden and shown", async () => {
     const before = await rendered("hazards");
     const box = page.locator('#layers [data-layer="hazards"] input');
     await idleAfter(() => box.uncheck());
@@ -102,7 +102,7 @@ try {
     await page.keyboard.press("Escape");
   });
 
-  await check("a click lists the answers of /api/nearest", async () => {
+  await check("a click lists the results of /api/nearest", async () => {
     const frame = await page.locator("#map").boundingBox();
     await page.mouse.click(frame.x + frame.width * 0.45, frame.y + frame.height * 0.55);
     await page.waitForSelector("#nearest:not([hidden])[aria-busy=false]");
@@ -122,14 +122,14 @@ try {
     }
   });
 
-  await check("lines lead from the point to the answers", async () => {
+  await check("lines connect the point with the results", async () => {
     await idleAfter(() => page.locator("#nearest .tools button").click());
     assert.ok((await page.evaluate(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length)) > 0);
   });
 
   await screenshot("nearest-zh");
 
-  await check("an answer flies there and its card tells what the server knows", async () => {
+  await check("a click on a result moves the map there and opens its card", async () => {
     await idleAfter(() => page.locator('#nearest [data-layer="shelters"] li button').first().click());
     const id = await page.locator('#nearest [data-layer="shelters"] li button').first().getAttribute("data-id");
     const item = await (await fetch(`${origin}/ogc/collections/shelters/items/${encodeURIComponent(id)}`)).json();
@@ -153,7 +153,7 @@ try {
 
   await screenshot("card-zh");
 
-  await check("the page speaks English after the switch, and remembers it", async () => {
+  await check("the page switches to English and remembers it", async () => {
     await idleAfter(() => page.locator("#language").click());
     await inEnglish();
     await page.keyboard.press("Escape");

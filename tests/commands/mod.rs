@@ -306,8 +306,8 @@ fn an_unusable_store_or_port_is_named() {
     let taken = server.url.trim_start_matches("http://").to_owned();
     let other = Folder::new();
     let output = run(&other, &["serve", "--listen", &taken]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains(&taken) && said.contains("--listen"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && printed.contains(&taken) && printed.contains("--listen"), "{printed}");
     assert_eq!(std::fs::read_dir(other.path()).expect("a folder").count(), 0, "a store was made all the same");
     foreign("mkfifo", &[&folder.file("pipe.gpkg").display().to_string()]);
     for (store, reason) in [
@@ -320,10 +320,10 @@ fn an_unusable_store_or_port_is_named() {
     ] {
         for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["export", "--layer", "teams", "-o", "x.fgb"]] {
             let output = run(&folder, &[command, &["--store", store]].concat());
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.code() == Some(1) && said.contains(reason), "{store}: {said}");
-            assert!(!said.contains("secret") && said.matches(reason).count() == 1, "{store}: {said}");
-            assert!(store.contains("://") || said.contains(store), "{said}");
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(1) && printed.contains(reason), "{store}: {printed}");
+            assert!(!printed.contains("secret") && printed.matches(reason).count() == 1, "{store}: {printed}");
+            assert!(store.contains("://") || printed.contains(store), "{printed}");
             let output = run(&folder, &[&["--json"], command, &["--store", store]].concat());
             let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned).expect("a line");
             let last: Json = serde_json::from_str(&last).expect("the final error is JSON");
@@ -331,7 +331,7 @@ fn an_unusable_store_or_port_is_named() {
         }
     }
     let wrong = run(&folder, &["--json", "serve", "--listen", "everywhere"]);
-    let line: Json = serde_json::from_slice(&wrong.stderr).expect("wrong usage is told as JSON");
+    let line: Json = serde_json::from_slice(&wrong.stderr).expect("wrong usage is reported as JSON");
     assert!(wrong.status.code() == Some(2) && line["level"] == "ERROR", "{line}");
     let output = run(&folder, &["serve", "--listen", "everywhere"]);
     assert_eq!(output.status.code(), Some(2));
@@ -342,8 +342,8 @@ fn help_shows_examples_and_shutdown_is_graceful() {
     let folder = Folder::new();
     for arguments in [&["--help"][..], &["serve", "--help"], &["import", "--help"], &["export", "--help"]] {
         let output = run(&folder, arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && said.contains("Examples:"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && printed.contains("Examples:"), "{printed}");
     }
     for sent in ["-TERM", "-INT", "-HUP"] {
         let server = Server::start(&folder, &[]);
@@ -407,10 +407,10 @@ fn a_token_file_readable_by_others_is_made_private_and_a_writable_one_is_refused
     for open in [0o666, 0o620, 0o602] {
         give(open);
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            output.status.code() == Some(1) && said.contains("others may write") && said.contains("chmod 600"),
-            "{said}"
+            output.status.code() == Some(1) && printed.contains("others may write") && printed.contains("chmod 600"),
+            "{printed}"
         );
     }
 }

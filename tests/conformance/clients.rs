@@ -64,8 +64,8 @@ fn nothing_that_the_description_allows_breaks_the_server() {
         ])
         .output()
         .expect("the fuzzer runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output_text}");
     assert_eq!(server.get("/health/live").status, 200);
 }
 

@@ -50,9 +50,9 @@ fn every_link_has_the_target_and_type_it_declares() {
             }
             let target = server.get(path(&server, &href));
             assert_eq!(target.status, 200, "{href} of {address}");
-            let (own, said) = (target.header("content-type"), link["type"].as_str().expect("a type"));
+            let (own, declared_type) = (target.header("content-type"), link["type"].as_str().expect("a type"));
             let essence = |text: &str| text.split(';').next().unwrap_or_default().to_owned();
-            assert_eq!(essence(own), essence(said), "{href} of {address}");
+            assert_eq!(essence(own), essence(declared_type), "{href} of {address}");
             // Pages of features are not followed; there are many.
             if !href.contains("/items") {
                 to_do.push(href);

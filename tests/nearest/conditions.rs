@@ -149,7 +149,7 @@ fn ids(features: &Json) -> Vec<&str> {
 #[test]
 fn results_and_exclusions_of_each_demand_equal_brute_force() {
     const K: usize = 4;
-    const MAX_TOLD: usize = 20;
+    const MAX_LISTED: usize = 20;
     let (_folder, server) = Server::of_sample();
     let world = World::of(&server);
     for (layer, parameters, verdict) in conditions() {
@@ -158,7 +158,7 @@ fn results_and_exclusions_of_each_demand_equal_brute_force() {
             let path =
                 format!("/api/nearest?point={},{}&layer={layer}&k={K}&explain=true&{parameters}", from.0, from.1);
             let answer = server.get(&path).json();
-            let told = &answer["layers"][0];
+            let summary = &answer["layers"][0];
             let mut order: Vec<(f64, &Json)> =
                 features.iter().map(|feature| (distance_m(from, feature), feature)).collect();
             order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1["id"].as_str().cmp(&b.1["id"].as_str())));
@@ -189,19 +189,19 @@ fn results_and_exclusions_of_each_demand_equal_brute_force() {
             nearer.retain(|id| !expected.contains(id));
             // The nearest of them, and the number of others.
             let count = nearer.len();
-            nearer.truncate(MAX_TOLD);
-            assert_eq!(ids(&told["excluded"]), nearer, "{path}");
-            assert_eq!(told["more_excluded"], json!(count.saturating_sub(MAX_TOLD)), "{path}");
-            for passed in told["excluded"].as_array().expect("a list") {
-                let reasons = passed["reasons"].as_array().expect("reasons");
-                assert!(!reasons.is_empty(), "{path}: {passed}");
-                let own = features.iter().find(|feature| feature["id"] == passed["id"]).expect("a feature");
+            nearer.truncate(MAX_LISTED);
+            assert_eq!(ids(&summary["excluded"]), nearer, "{path}");
+            assert_eq!(summary["more_excluded"], json!(count.saturating_sub(MAX_LISTED)), "{path}");
+            for excluded_feature in summary["excluded"].as_array().expect("a list") {
+                let reasons = excluded_feature["reasons"].as_array().expect("reasons");
+                assert!(!reasons.is_empty(), "{path}: {excluded_feature}");
+                let own = features.iter().find(|feature| feature["id"] == excluded_feature["id"]).expect("a feature");
                 let doubtful = |reason: &Json| {
                     let code = reason["code"].as_str().expect("a code");
                     code.ends_with("_unknown")
                 };
                 let all_doubts = reasons.iter().all(doubtful);
-                assert_eq!(all_doubts, verdict(world, own).is_none(), "{path}: {passed}");
+                assert_eq!(all_doubts, verdict(world, own).is_none(), "{path}: {excluded_feature}");
                 check_facts(world, own, reasons);
             }
         }

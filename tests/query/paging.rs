@@ -65,8 +65,8 @@ fn order() -> impl Strategy<Value = Order> {
 }
 
 /// The cursor as the next request sends it.
-fn told(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
-    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a cursor that was told");
+fn round_trip(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
+    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a cursor that was round_trip");
     assert_eq!(read.to_string(), cursor.to_string());
     read
 }
@@ -91,7 +91,7 @@ proptest! {
             prop_assert_eq!(found.matched, features.len());
             seen.extend(found.rows.iter().map(|row| row.id().clone()));
             prop_assert!(seen.len() <= all.len(), "a page is repeated");
-            let last = found.rows.last().map(|row| told(&order.cursor(row), &order, &schema));
+            let last = found.rows.last().map(|row| round_trip(&order.cursor(row), &order, &schema));
             match last.filter(|_| found.has_next) {
                 Some(last) => start = Start::After(last),
                 None => break,
@@ -100,14 +100,14 @@ proptest! {
         prop_assert_eq!(&seen, &all);
         // Backwards from the last row.
         let last = whole.rows.last().expect("a row");
-        let (mut seen, mut start) = (vec![last.id().clone()], Start::Before(told(&order.cursor(last), &order, &schema)));
+        let (mut seen, mut start) = (vec![last.id().clone()], Start::Before(round_trip(&order.cursor(last), &order, &schema)));
         loop {
             let found = page(&layer, &ask(&order, start, limit));
             let mut ids: Vec<_> = found.rows.iter().map(|row| row.id().clone()).collect();
             ids.append(&mut seen);
             seen = ids;
             prop_assert!(seen.len() <= all.len(), "a page is repeated");
-            let first = found.rows.first().map(|row| told(&order.cursor(row), &order, &schema));
+            let first = found.rows.first().map(|row| round_trip(&order.cursor(row), &order, &schema));
             match first.filter(|_| found.has_previous) {
                 Some(first) => start = Start::Before(first),
                 None => break,
@@ -132,7 +132,7 @@ proptest! {
             let found = page(&layer, &ask(&order, start, limit));
             seen.extend(found.rows.iter().map(|row| row.id().clone()));
             prop_assert!(seen.len() <= features.len(), "a page is repeated");
-            let last = found.rows.last().map(|row| told(&order.cursor(row), &order, &schema));
+            let last = found.rows.last().map(|row| round_trip(&order.cursor(row), &order, &schema));
             match last.filter(|_| found.has_next) {
                 Some(last) => start = Start::After(last),
                 None => break,

@@ -166,7 +166,7 @@ async fn a_batch_with_a_known_id_stores_nothing(backend: Backend) {
 }
 
 /// Changes since a position: layer, id and the current name of the feature.
-async fn told(
+async fn reported(
     backend: &Backend,
     position: &mut onemap::store::LogPosition,
 ) -> Option<Vec<(String, String, Option<Value>)>> {
@@ -175,32 +175,32 @@ async fn told(
         Changes::Since { position: now, changes, .. } => {
             *position = now;
             let name = |layer: usize| backend.store.schemas()[layer].id.clone();
-            let told = changes.into_iter().map(|change| {
+            let reported = changes.into_iter().map(|change| {
                 (name(change.layer), change.id.to_string(), change.now.map(|feature| feature.values[0].clone()))
             });
-            Some(told.collect())
+            Some(reported.collect())
         }
     }
 }
 
 async fn a_change_by_any_program_is_reported(backend: Backend) {
     let mut position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
-    assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
+    assert_eq!(reported(&backend, &mut position).await, Some(Vec::new()));
     let a = backend.feature("teams", "a", at(118.8, 26.2), &[("name", text("甲"))]);
     let b = backend.feature("teams", "b", at(118.9, 26.2), &[("name", text("乙"))]);
     backend.append("teams", &[a, b], OnConflict::Refuse).await.expect("stored");
     let entry = |id: &str, name: Option<&str>| ("teams".to_owned(), id.to_owned(), name.map(text));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
 
     let table = (backend.table)("teams");
     (backend.foreign_sql)(&format!("UPDATE {table} SET name = '丙' WHERE id = 'a'"));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", Some("丙"))]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", Some("丙"))]));
     (backend.foreign_sql)(&format!("UPDATE {table} SET id = 'c' WHERE id = 'a'"));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", None), entry("c", Some("丙"))]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", None), entry("c", Some("丙"))]));
     (backend.foreign_sql)(&format!("DELETE FROM {table} WHERE id = 'b'"));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("b", None)]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("b", None)]));
     (backend.foreign_sql)(&format!("BEGIN; UPDATE {table} SET name = '丁'; DELETE FROM {table}; ROLLBACK"));
-    assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
+    assert_eq!(reported(&backend, &mut position).await, Some(Vec::new()));
 }
 
 async fn a_log_restored_from_a_backup_is_not_followed(backend: Backend) {
@@ -210,7 +210,7 @@ async fn a_log_restored_from_a_backup_is_not_followed(backend: Backend) {
     let before = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
     (backend.foreign_sql)(&format!("INSERT INTO {villages} (id) VALUES ('lost')"));
     let mut position = before.clone();
-    assert_eq!(told(&backend, &mut position).await.map(|told| told.len()), Some(1));
+    assert_eq!(reported(&backend, &mut position).await.map(|reported| reported.len()), Some(1));
     // The effect of restoring an older backup and one edit; the position is the same.
     let next = position.newest;
     let restart = match log {
@@ -223,7 +223,7 @@ async fn a_log_restored_from_a_backup_is_not_followed(backend: Backend) {
         before.newest
     ));
     let mut back = position.clone();
-    assert_eq!(told(&backend, &mut back).await, None);
+    assert_eq!(reported(&backend, &mut back).await, None);
     assert_eq!(backend.store.read_all(&mut |_, _| {}).await.expect("a reading").newest, position.newest);
 }
 

@@ -51,7 +51,7 @@ fn owners_can_change_drop_and_restore_a_served_table() {
     psql(&url, "UPDATE public.a1 SET name = 'three' WHERE gid = 1");
     await_that("a dropped column is noticed", || is_unavailable(&server, "a1"));
     assert_eq!((count(&server, "a1"), name(&server, "a1", "1")), (json!(2), json!("one")), "its last state stays");
-    await_that("its age is told", || server.get("/ogc/collections/a1/items").json()["stale"] == true);
+    await_that("its age is reported", || server.get("/ogc/collections/a1/items").json()["stale"] == true);
     assert_eq!(server.get("/ogc/collections/shelters/items?limit=1").json()["stale"], false);
     others_go_on("A");
     psql(&url, "ALTER TABLE public.a1 ADD COLUMN extra int");
@@ -327,5 +327,5 @@ async fn the_follower_is_restarted_after_a_panic() {
     tokio::time::timeout(std::time::Duration::from_mins(1), arrival).await.expect("it goes on").expect("a version");
     assert!(store.has_panicked.load(Ordering::Relaxed));
     stop.send_replace(true);
-    following.await.expect("the follower ends when it is told to");
+    following.await.expect("the follower ends when it is stopped");
 }

@@ -86,7 +86,7 @@ fn an_unreadable_value_is_unknown_and_counted() {
     // The same in our own tables, while the server runs.
     psql(&url, "UPDATE onemap.warnings SET expires_at = 'infinity' WHERE id = (SELECT min(id) FROM onemap.warnings)");
     psql(&url, "UPDATE onemap.teams SET skills = ARRAY['medical', NULL] WHERE id = (SELECT min(id) FROM onemap.teams)");
-    await_that("both are told", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
+    await_that("both are reported", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
     assert_eq!(server.get("/health/ready").status, 200);
     let warning = psql(&url, "SELECT min(id) FROM onemap.warnings").trim().to_owned();
     assert_eq!(properties(&server, "warnings", &warning)["expires_at"], Json::Null);
@@ -128,7 +128,7 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
          put('BYTES', b'GP')\n\
          c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT) WHERE id = 'SH-0001'\", ('避灾点'.encode('gbk'),))",
     );
-    await_that("what cannot be read is told", || {
+    await_that("what cannot be read is reported", || {
         warnings(&server, "incidents") == 3 && warnings(&server, "shelters") == 1
     });
     assert_eq!(server.get("/health/ready").status, 200);

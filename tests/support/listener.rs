@@ -39,14 +39,14 @@ impl Listener {
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         let mut listener = Self(BufReader::new(Box::new(response.into_body().into_reader())));
-        let hello = listener.hear().expect("a greeting");
+        let hello = listener.receive().expect("a greeting");
         assert_eq!(hello.name, "hello");
         assert_eq!(hello.data["stale"], false);
         listener
     }
 
     /// The next event with content; `None` at the end of the stream.
-    pub(crate) fn hear(&mut self) -> Option<Event> {
+    pub(crate) fn receive(&mut self) -> Option<Event> {
         let mut event = Event { id: None, name: String::new(), data: Json::Null, size: 0 };
         loop {
             let mut line = String::new();
@@ -68,7 +68,7 @@ impl Listener {
 
     /// The next change; panics on any other event.
     pub(crate) fn change(&mut self) -> Event {
-        let event = self.hear().expect("the stream goes on");
+        let event = self.receive().expect("the stream goes on");
         assert_eq!(event.name, "change", "{event:?}");
         event
     }

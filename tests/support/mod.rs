@@ -88,12 +88,12 @@ impl Server {
             .spawn()
             .expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
-        let mut told = String::new();
+        let mut log_text = String::new();
         let url = loop {
             let mut line = String::new();
             let read = log.read_line(&mut line).expect("the log is readable");
-            assert!(read > 0, "the server stopped before it answered:\n{told}");
-            told.push_str(&line);
+            assert!(read > 0, "the server stopped before it answered:\n{log_text}");
+            log_text.push_str(&line);
             let url = serde_json::from_str::<Json>(&line)
                 .ok()
                 .and_then(|line| line["fields"]["url"].as_str().map(|url| url.trim_end_matches('/').to_owned()));
@@ -103,7 +103,7 @@ impl Server {
         };
         // The log must be read on, or the pipe fills and blocks the server.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        (Self { child, url }, told)
+        (Self { child, url }, log_text)
     }
 
     /// A server with the sample county.
@@ -150,8 +150,8 @@ impl Server {
 
     /// Sends a signal and returns the exit code.
     pub(crate) fn stop_by(mut self, signal: &str) -> Option<i32> {
-        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(told.success());
+        let log_text = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(log_text.success());
         self.child.wait().expect("the server ends").code()
     }
 }

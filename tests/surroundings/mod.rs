@@ -293,8 +293,12 @@ fn contacts_are_shown_to_token_holders() {
     };
     let bearer = format!("Bearer {}", token.trim());
     await_that("it is known", || ask(&bearer).json()["responsible"].as_array().is_some_and(|all| !all.is_empty()));
-    let told = ask(&bearer).json()["responsible"][0].clone();
-    assert_eq!((told["person"].as_str(), told["phone"].as_str()), (Some("张三"), Some("13800000000")), "{told}");
+    let contact = ask(&bearer).json()["responsible"][0].clone();
+    assert_eq!(
+        (contact["person"].as_str(), contact["phone"].as_str()),
+        (Some("张三"), Some("13800000000")),
+        "{contact}"
+    );
     let nobody = ask("");
     assert!(nobody.json()["responsible"].is_null());
     assert!(!String::from_utf8(nobody.body).expect("text").contains("13800000000"));

@@ -185,7 +185,7 @@ impl Check<'_> {
                 }
                 _ => Err(FilterError::Geometry {
                     geometry: DISTANCE.to_owned(),
-                    reason: "it takes the feature's geometry and another".to_owned(),
+                    reason: "it takes the geometry property and a geometry literal".to_owned(),
                 }),
             };
         }
