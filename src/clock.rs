@@ -1,10 +1,10 @@
-//! What time it is: the one reader of the clock, so that nothing else depends on it unseen.
+//! The current time. Nothing else reads the system clock, so every dependency on it is visible.
 
 use time::UtcDateTime;
 
 /// Now, in UTC.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
+#[expect(clippy::disallowed_methods, reason = "only this function reads the clock")]
 pub fn now() -> UtcDateTime {
     UtcDateTime::now()
 }
@@ -16,20 +16,20 @@ pub fn now_ms() -> i64 {
     now.unix_timestamp() * 1000 + i64::from(now.millisecond())
 }
 
-/// Now, in UTC, cut to milliseconds, as times are kept.
+/// Now, in UTC, truncated to milliseconds, the precision in which times are stored.
 #[must_use]
 pub fn now_to_the_millisecond() -> UtcDateTime {
     let now = now();
     now.replace_millisecond(now.millisecond()).unwrap_or(now)
 }
 
-/// The day in China.
+/// The current date in Beijing (UTC+08:00).
 #[must_use]
 pub fn today() -> time::Date {
     now().to_offset(time::macros::offset!(+8)).date()
 }
 
-/// A duration in seconds, to a hundredth, for people.
+/// A duration in seconds, rounded to hundredths, for log messages.
 #[must_use]
 pub fn rounded_s(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 100.0).round() / 100.0

@@ -1,4 +1,4 @@
-//! The configuration file: its contents, checked; every mistake is shown with its line and a caret.
+//! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
 use crate::store::TableLayer;
 
-/// What a configuration file says.
+/// The checked configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Tables of other programs that stand on the map as layers.
+    /// Tables of other programs, served as layers.
     pub layers: Vec<TableLayer>,
-    /// County, layers, code lists and rings: those built in, or those of the file that `catalog` names.
+    /// County, layers, code lists and rings: the built-in catalog, or the file that `catalog` names.
     pub catalog: Catalog,
     /// Whether `catalog` names a file.
     pub has_own_catalog: bool,
@@ -26,23 +26,23 @@ pub struct Config {
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// It is not TOML, or holds something that is not known.
+    /// Invalid TOML, or an unknown or invalid value.
     #[error("{}: {reason}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong and where.
+        /// The mistake, with its position.
         reason: String,
     },
-    /// The catalog built into the program is broken.
+    /// The built-in catalog is invalid.
     #[error("the built-in catalog: {0}")]
     BuiltIn(CatalogError),
 }
@@ -84,23 +84,23 @@ struct RawLabel {
 
 const DEFAULT_REFRESH_S: u64 = 10;
 
-/// A mistake: the byte of the text where it is, and what is wrong.
+/// A mistake: its byte offset in the text, and a message.
 type Mistake = (usize, String);
 
 impl Config {
-    /// What holds without a configuration file.
+    /// The configuration without a file.
     ///
     /// # Errors
-    /// Only when the program was built from a broken catalog.
+    /// Only if the built-in catalog is invalid.
     pub fn built_in() -> Result<Self, ConfigError> {
         let catalog = Catalog::built_in().map_err(ConfigError::BuiltIn)?;
         Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false })
     }
 
-    /// Reads a file, and the catalog that it names.
+    /// Reads a configuration file and the catalog that it names.
     ///
     /// # Errors
-    /// When one of them cannot be read, is not TOML or JSON, or holds something that is not known.
+    /// When one of them cannot be read, is not valid TOML or JSON, or contains an unknown or invalid value.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path)?;
         let content = |reason: String| ConfigError::Content { path: path.to_owned(), reason };
@@ -159,14 +159,14 @@ fn read_catalog(path: &Path) -> Result<Catalog, ConfigError> {
     })
 }
 
-/// Line and column, from 1, of a byte of a text.
+/// Line and column, from 1, of a byte offset.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
-/// A mistake with the line that holds it and a caret below, as the TOML library shows its own.
+/// Formats a mistake with its line and a caret, like the errors of the TOML parser.
 fn excerpt(text: &str, line: usize, column: usize, reason: &str) -> String {
     let shown: String = text.lines().nth(line - 1).unwrap_or_default().replace('\t', " ").chars().take(200).collect();
     let margin = " ".repeat(line.to_string().len());
@@ -189,8 +189,8 @@ impl RawTable {
             return Err((
                 at,
                 format!(
-                    "layer of table {table:?}: {id:?} cannot be a layer's id; give one with id = \"…\" of lower-case \
-                     ASCII letters, digits and underscores"
+                    "layer of table {table:?}: {id:?} is not a valid layer id; set id = \"…\" of lower-case ASCII \
+                     letters, digits and underscores"
                 ),
             ));
         }

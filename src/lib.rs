@@ -43,7 +43,7 @@
 //! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin |
-//! | [`tile`] | vector tiles: made, cached | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
+//! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
 //! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web, maud |
 //! | [`config`] | the configuration file | model, store | toml |
 //! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, tracing_subscriber |
@@ -55,7 +55,7 @@
 //! - An endpoint, a parameter, a limit, a layer name is declared in one place; routes, documentation and checks come
 //!   from it.
 //! - No cargo features: there is one build, and options are chosen when it runs.
-//! - No value stands for "unknown": unknown is a value of its own, from the file to the popup.
+//! - No sentinel values: unknown is a value of its own, from the file to the popup.
 
 pub mod clock;
 pub mod commands;

@@ -1,10 +1,10 @@
-//! Runs one command and answers its exit code.
+//! The binary: runs one command and returns its exit code.
 
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Pictures come and go in millions of small pieces; this allocator gives their memory back.
+/// Snapshots are allocated and freed in millions of small blocks; this allocator returns that memory to the system.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

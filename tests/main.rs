@@ -1,27 +1,27 @@
-//! Promises of the program, kept by its real binary, real files, a real database and a real browser.
+//! Tests of the program through its real binary, real files, a real database and a real browser.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a test ends at what it did not expect, waits by the clock and reads its own settings"
+    reason = "a test panics on unexpected results, waits for events and reads environment variables"
 )]
 
-mod support; // what every test stands on: a server, a database, foreign programs
+mod support; // shared: server, database, other programs
 
-mod api; // every path: what it answers, and how it refuses
-mod architecture; // the rules of the crate, executed
-mod audits; // places in danger, people far from help: equals PostGIS
-mod browser; // Chromium: the map draws, answers and speaks two languages
-mod commands; // the command line: what goes in, what comes out, what it says when it cannot
-mod conformance; // the OGC API by its standards and by foreign clients
-mod county; // another county, with a catalog of its own
-mod geodesy; // datums against published vectors
-mod nearest; // equals brute force with another geodesic, and PostGIS
-mod outage; // the database goes, the map stays
-mod query; // pages, regions, sets and active events equal brute force, in memory
-mod real_data; // the same against data that nobody here made, where it is at hand
-mod sample; // the sample county is what it says, byte by byte
-mod search; // what people type is found
-mod store; // what is kept stays kept, and GDAL reads it
-mod surroundings; // what lies around: equals SQL over PostGIS
-mod tiles; // decoded by a second implementation, equal to the source
+mod api; // every path: replies and refusals
+mod architecture; // rules of the code base
+mod audits; // siting and coverage audits, compared with PostGIS
+mod browser; // the viewer in Chromium
+mod commands; // the command line: import, export, messages
+mod conformance; // OGC API conformance, and other clients
+mod county; // another county, with its own catalog
+mod geodesy; // distances, edges, validity, reference systems
+mod nearest; // nearest, compared with brute force and another geodesic
+mod outage; // database outages and the disk cache
+mod query; // paging, regions, covering sets, compared with brute force
+mod real_data; // tests with data of third parties, if available
+mod sample; // the sample county
+mod search; // search by name, pinyin and code
+mod store; // the contract of stores, and both backends
+mod surroundings; // surroundings, compared with PostGIS
+mod tiles; // tiles decoded by a second implementation, compared with their source

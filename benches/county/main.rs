@@ -1,16 +1,16 @@
-//! What a dispatcher waits for on the sample county, one question at a time over one kept connection: milliseconds at the
-//! median and for the slowest of a hundred, and ratios between questions of the same run.
+//! Response times of dispatch queries on the sample county, sequentially over one connection: median and 99th
+//! percentile in milliseconds, and ratios between queries of the same run.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
-    reason = "a benchmark prints, reads the clock and ends at what it did not expect"
+    reason = "a benchmark prints, reads the clock and panics on unexpected results"
 )]
 
 #[path = "../../tests/support/mod.rs"]
-#[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
+#[expect(dead_code, reason = "benchmarks use only a part of the test support")]
 mod support;
 
 use std::time::Instant;
@@ -26,7 +26,7 @@ fn main() {
     let ask = |path: &dyn Fn(f64, f64) -> String| {
         let mut waited: Vec<f64> = (0..ROUNDS)
             .map(|n| {
-                // Askers walk through the county.
+                // Query points move through the county.
                 let share = n as f64 / ROUNDS as f64;
                 let address =
                     format!("{}{}", server.url, path(118.6 + 0.4 * share, 26.05 + 0.4 * (share * 7.0).fract()));
@@ -40,23 +40,23 @@ fn main() {
         (waited[ROUNDS / 2], waited[ROUNDS * 99 / 100])
     };
     let nearest = |query: String| move |lon: f64, lat: f64| format!("/api/nearest?point={lon},{lat}&k=5&{query}");
-    let tell = |what: &str, (p50, p99): (f64, f64), note: String| {
+    let report = |what: &str, (p50, p99): (f64, f64), note: String| {
         println!("{what:44} p50 {p50:7.3} ms  p99 {p99:7.3} ms  {note}");
     };
 
     ask(&|_, _| "/health/live".to_owned());
-    tell("no question at all", ask(&|_, _| "/health/live".to_owned()), String::new());
+    report("health check, as a baseline", ask(&|_, _| "/health/live".to_owned()), String::new());
     let plain = ask(&nearest("layer=shelters&status=any".to_owned()));
-    tell("nearest, plain", plain, String::new());
+    report("nearest, plain", plain, String::new());
     let conditions = ask(&nearest(format!("layer=shelters&{two}")));
-    tell("nearest, two conditions", conditions, format!("{:.2} times plain", conditions.0 / plain.0));
+    report("nearest, two conditions", conditions, format!("{:.2} times plain", conditions.0 / plain.0));
     let reasons = ask(&nearest(format!("layer=shelters&{two}&explain=true")));
-    tell("nearest, two conditions with reasons", reasons, "goal: p99 5 ms".to_owned());
+    report("nearest, two conditions with reasons", reasons, "goal: p99 5 ms".to_owned());
     let four = ask(&nearest("layer=shelters,teams,depots,hazards&status=any".to_owned()));
-    tell("nearest, four layers", four, format!("{:.2} times one", four.0 / plain.0));
+    report("nearest, four layers", four, format!("{:.2} times one", four.0 / plain.0));
     let around = |lon: f64, lat: f64| format!("/api/surroundings?point={lon},{lat}&radius_m=5000");
-    tell("surroundings of 5 km, all layers", ask(&around), "goal: 10 ms".to_owned());
-    tell("coverage of all villages", ask(&|_, _| "/api/coverage".to_owned()), "goal: 50 ms".to_owned());
-    tell("siting of all places", ask(&|_, _| "/api/audits/siting".to_owned()), String::new());
-    tell("search by pinyin", ask(&|_, _| "/api/search?q=mcz".to_owned()), String::new());
+    report("surroundings of 5 km, all layers", ask(&around), "goal: 10 ms".to_owned());
+    report("coverage of all villages", ask(&|_, _| "/api/coverage".to_owned()), "goal: 50 ms".to_owned());
+    report("siting of all places", ask(&|_, _| "/api/audits/siting".to_owned()), String::new());
+    report("search by pinyin", ask(&|_, _| "/api/search?q=mcz".to_owned()), String::new());
 }

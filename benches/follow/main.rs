@@ -1,5 +1,5 @@
-//! How fast a database is loaded and followed, on a country of features (`--scale 1`: 2 million hazards, half a
-//! million shelters, 200,000 zones of 175 corners, 200,000 pipelines). Ratios are against a peer of the same run.
+//! Loading and following a database with the features of a country (`--scale 1`: 2 million hazards, half a million
+//! shelters, 200,000 zones of 175 vertices, 200,000 pipelines), with ratios to alternatives of the same run.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -9,13 +9,13 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
-    reason = "a benchmark prints, reads the clock and ends at what it did not expect"
+    reason = "a benchmark prints, reads the clock and panics on unexpected results"
 )]
 
 #[path = "../nation/mod.rs"]
 mod nation;
 #[path = "../../tests/support/mod.rs"]
-#[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
+#[expect(dead_code, reason = "benchmarks use only a part of the test support")]
 mod support;
 
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use support::{Folder, Server};
 
 const SINGLE_CHANGES: u64 = 1_000;
 const LOAD_TIME: Duration = Duration::from_secs(20);
-/// Changes a second of the write load, and how many of them share a transaction.
+/// Changes per second of the write load, and how many of them share a transaction.
 const CHANGES_PER_S: u64 = 1_000;
 const CHANGES_PER_TRANSACTION: u64 = 10;
 
@@ -66,7 +66,7 @@ fn main() {
     let administration = url.replace(name, "postgres");
     psql(&administration, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
     let server = Server::start(&folder, &["--store", &url]);
-    report("start from the local copy", format!("{:.1} s", started.elapsed().as_secs_f64()));
+    report("start from the disk cache", format!("{:.1} s", started.elapsed().as_secs_f64()));
     report("memory after that", memory(&server));
 }
 
@@ -86,7 +86,7 @@ async fn load(url: &str, catalog: &Catalog, nation: &Nation<'_>) {
     store.close().await;
 }
 
-/// The same rows into the same table, with its index and its triggers, by `\copy` of psql.
+/// Loads the same rows into the same table, with its index and triggers, by `\copy` of psql.
 fn compare_with_psql(url: &str) {
     let folder = Folder::new();
     let file = folder.file("hazards.copy");
@@ -109,17 +109,17 @@ fn memory(server: &Server) -> String {
     format!("{:.0} MB (peak {:.0} MB)", kilobytes("VmRSS") / 1e3, kilobytes("VmHWM") / 1e3)
 }
 
-/// Processor time that a server has used so far, seconds.
+/// Processor time of a server so far, seconds.
 fn cpu_s(server: &Server) -> f64 {
     const TICKS_PER_S: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.process_id())).expect("a status");
     let (_, after) = stat.rsplit_once(") ").expect("a name");
     let ticks = |at: usize| after.split(' ').nth(at).and_then(|number| number.parse::<f64>().ok()).expect("a number");
-    // User and system time are the 14th and 15th word, the name is the second.
+    // User and system time are the 14th and 15th field; the name is the second.
     (ticks(11) + ticks(12)) / TICKS_PER_S
 }
 
-/// Moves one feature after another, and asks for the tile of its new place until it is another one.
+/// Moves one feature after another, and polls the tile at its new position until it changes.
 async fn commit_to_tile(server: &Server, url: &str, features: u64) {
     let mut connection = PgConnection::connect(url).await.expect("a connection");
     let mut delays = Vec::new();
@@ -181,7 +181,7 @@ fn read_under_load(server: &Server, url: &str, features: u64, runtime: &tokio::r
     stop.store(true, Ordering::Relaxed);
     runtime.block_on(writer).expect("the writer ends");
     let each_ms = used * 1e3 / written.load(Ordering::Relaxed) as f64;
-    report("processor for following alone", format!("{share:.2} of a core, {each_ms:.2} ms a change"));
+    report("processor time of following alone", format!("{share:.2} of a core, {each_ms:.2} ms a change"));
     let caught_up = Instant::now();
     let expected = psql(url, "SELECT count(*) FROM onemap.hazards WHERE owner IS NOT NULL");
     report("rows with a new owner in the database", expected.trim());
@@ -190,7 +190,7 @@ fn read_under_load(server: &Server, url: &str, features: u64, runtime: &tokio::r
     }
 }
 
-/// Reads tiles and neighbors for a while, one after the other, on one connection.
+/// Requests tiles and nearest features for a while, sequentially on one connection.
 fn read(server: &Server) -> Vec<(&'static str, (f64, f64))> {
     let (mut tiles, mut nearest) = (Vec::new(), Vec::new());
     let started = Instant::now();
@@ -211,7 +211,7 @@ fn read(server: &Server) -> Vec<(&'static str, (f64, f64))> {
     vec![("tile z12", percentiles(&mut tiles)), ("nearest k=5", percentiles(&mut nearest))]
 }
 
-/// Changes rows at a steady rate until told to stop.
+/// Changes rows at a steady rate until it is stopped.
 async fn write(url: String, features: u64, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) {
     let mut connection = PgConnection::connect(&url).await.expect("a connection");
     let pause = Duration::from_secs(1) * u32::try_from(CHANGES_PER_TRANSACTION).unwrap_or(1) / CHANGES_PER_S as u32;

@@ -1,20 +1,20 @@
-//! A country of features, drawn by numbers: the same every time, shaped like the real thing (towns with many sites
-//! close together, zones of many corners).
+//! Generates the features of a country, reproducibly and with a realistic distribution: towns with many features close
+//! together, zones with many vertices.
 
 use geo::{LineString, Polygon};
 use onemap::geodesy::LonLat;
 use onemap::model::catalog::{Code, CodeValue};
 use onemap::model::{Catalog, Feature, FeatureId, FieldType, LayerSchema, Shape, Value};
 
-/// Corners of a risk zone.
+/// Vertices of a risk zone.
 const CORNERS: usize = 175;
-/// Towns, around which everything lies.
+/// Number of towns, around which features are clustered.
 const TOWNS: u64 = 3_000;
 
-/// Draws the layers of a country.
+/// Generates the layers of a country.
 pub(crate) struct Nation<'a> {
     catalog: &'a Catalog,
-    /// Share of the whole country, 1 for all of it.
+    /// Fraction of the whole country, 0 to 1.
     scale: f64,
 }
 
@@ -23,7 +23,7 @@ impl<'a> Nation<'a> {
         Self { catalog, scale }
     }
 
-    /// Layers and the number of their features.
+    /// Layers and their number of features.
     pub(crate) fn layers(&self) -> Vec<(&'a LayerSchema, u64)> {
         [("hazards", 2e6), ("shelters", 5e5), ("risk_zones", 2e5), ("pipelines", 2e5)]
             .into_iter()
@@ -42,7 +42,7 @@ impl<'a> Nation<'a> {
     }
 }
 
-/// SplitMix64: one number from another, without state.
+/// SplitMix64: a hash of a number, without state.
 fn mixed(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -50,16 +50,16 @@ fn mixed(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A share in 0..1.
+/// A number in 0..1.
 fn share(seed: u64) -> f64 {
     (mixed(seed) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A place near one of the towns, degrees.
+/// A position near one of the towns, degrees.
 pub(crate) fn place(seed: u64) -> (f64, f64) {
     let town = mixed(seed) % TOWNS;
     let (town_lon, town_lat) = (78.0 + 55.0 * share(town * 2 + 1_000_001), 20.0 + 32.0 * share(town * 2 + 1_000_002));
-    // The sum of shares is dense in the middle and thin at the edge.
+    // The sum of numbers is dense in the middle and sparse at the edge.
     let offset = |salt: u64| (0..4).map(|part| share(seed ^ (salt + part) << 40)).sum::<f64>() - 2.0;
     (town_lon + 0.15 * offset(1), town_lat + 0.15 * offset(9))
 }

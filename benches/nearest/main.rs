@@ -1,6 +1,6 @@
-//! Who is nearest on a country of shelters and zones: the same answers as PostGIS, at what speed, beside PostGIS, Redis
-//! and a server that sends fixed bytes, in one run (`--scale 1`: half a million shelters, 200,000 zones;
-//! `--compared 100`: at how many points the answers are compared).
+//! Nearest queries on the shelters and zones of a country: results compared with PostGIS, throughput compared with
+//! PostGIS, Redis and a server of fixed bytes, in one run (`--scale 1`: half a million shelters, 200,000 zones;
+//! `--compared 100`: number of points at which results are compared).
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -10,13 +10,13 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
-    reason = "a benchmark prints, reads the clock and ends at what it did not expect"
+    reason = "a benchmark prints, reads the clock and panics on unexpected results"
 )]
 
 #[path = "../nation/mod.rs"]
 mod nation;
 #[path = "../../tests/support/mod.rs"]
-#[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
+#[expect(dead_code, reason = "benchmarks use only a part of the test support")]
 mod support;
 
 use std::fmt::Write as _;
@@ -33,12 +33,12 @@ use support::{Folder, Server, encoded};
 
 const POINTS: u64 = 2_000;
 const K: usize = 5;
-/// Rows among which PostGIS looks for the exact order.
+/// Number of candidate rows that PostGIS sorts exactly.
 const CANDIDATES: usize = 50;
 const CONNECTIONS: &str = "32";
 const SECONDS: &str = "8";
 
-/// Conditions as parameters, and as SQL on `s`.
+/// Demands as parameters, and as SQL on `s`.
 fn conditions() -> Vec<(String, String)> {
     let ready = "status IN ('standby','opening','open')";
     let free = "capacity - occupancy - coalesce(promised, 0)";
@@ -90,7 +90,7 @@ fn main() {
     speed(&server, &url, &points, &folder, compared);
 }
 
-/// Askers are near towns, at sea, at the antimeridian and at the poles.
+/// Query points are near towns, at sea, at the antimeridian and at the poles.
 fn asker(n: u64) -> (f64, f64) {
     match n % 20 {
         0 => (-180.0 + 360.0 * (n as f64 / POINTS as f64), -90.0 + 180.0 * ((n * 7 % POINTS) as f64 / POINTS as f64)),
@@ -118,7 +118,7 @@ fn load(url: &str, catalog: &Catalog, nation: &Nation<'_>) {
     });
 }
 
-/// Ids in order, and metres to a millimetre, of every point under every set of conditions.
+/// Ids in order and distances to a millimetre, for every point and demand.
 fn compare_with_postgis(server: &Server, url: &str, points: &[(f64, f64)]) {
     let mut sql = "CREATE TABLE asked (n integer, p geography);".to_owned();
     for (n, (lon, lat)) in points.iter().enumerate() {
@@ -227,7 +227,7 @@ fn wrk(folder: &Folder, name: &str, url: &str, paths: &[String]) -> Run {
     Run { per_s: value("Requests/sec").parse().expect("a number"), p99: value("99%") }
 }
 
-/// The web server that onemap stands on, with the same bytes for everybody.
+/// The same web server framework, with a fixed reply.
 struct FixedBytes {
     url: String,
 }
@@ -276,7 +276,7 @@ fn pgbench(url: &str, folder: &Folder, compared: usize) -> f64 {
     line.split_whitespace().nth(2).and_then(|number| number.parse().ok()).expect("a number")
 }
 
-/// Redis knows no conditions; it is asked for the nearest within 20 km and within 100 km.
+/// Redis has no conditions; it finds the nearest within 20 km and within 100 km.
 fn redis(url: &str, folder: &Folder, ours: f64) {
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|own| own.local_addr()).expect("a port").port().to_string();

@@ -1,6 +1,6 @@
-//! Tiles of a country at low zooms, in one process and without a cache: size, time and memory of the cluster pyramid.
-//! `--scale 1` is the whole country, `--layer hazards` one of its layers. Processor time is stated beside the time on the
-//! clock, so that a busy machine can be told from a slow tile.
+//! Tiles of a country at low zooms, in one process without a cache: size, time and memory of the cluster pyramid.
+//! `--scale 1` is the whole country, `--layer hazards` one of its layers. Processor time is printed beside elapsed
+//! time, to distinguish a busy machine from a slow tile.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -8,7 +8,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "a benchmark prints, reads the clock and ends at what it did not expect"
+    reason = "a benchmark prints, reads the clock and panics on unexpected results"
 )]
 
 #[path = "../nation/mod.rs"]
@@ -24,7 +24,7 @@ use onemap::snapshot::{Layer, Row};
 use onemap::tile::{FeatureFilter, TileAddress, TileMatrixSet, render};
 
 const BUDGET_BYTES: usize = 500_000;
-/// Tiles of each zoom.
+/// Number of tiles per zoom.
 const TILES: u64 = 200;
 
 fn main() {
@@ -72,7 +72,7 @@ fn main() {
     }
 }
 
-/// A tile that holds one of the features.
+/// A tile that contains one of the features.
 fn address(zoom: u8, seed: u64) -> TileAddress {
     let (lon, lat) = nation::place(seed);
     TileAddress::at(TileMatrixSet::WebMercatorQuad, LonLat::new(lon, lat).expect("a place"), zoom)

@@ -31,15 +31,15 @@ pub(crate) struct Category {
     pub(crate) en: &'static str,
     /// The trade, if it is one of the thirteen.
     pub(crate) industry: Option<&'static str>,
-    /// The department that watches over it.
+    /// The supervising department.
     pub(crate) supervisor: &'static str,
     /// Where its sources are.
     pub(crate) setting: Setting,
     /// How many there are.
     pub(crate) count: usize,
-    /// How bad they tend to be: 0 mild to 3 grave.
+    /// Typical severity: 0 minor to 3 severe.
     pub(crate) gravity: usize,
-    /// What follows the place in the name of a source.
+    /// Suffix after the place in the name of a source.
     pub(crate) noun: &'static str,
 }
 

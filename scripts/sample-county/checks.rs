@@ -1,4 +1,4 @@
-//! What must hold of the sample before it is written.
+//! Checks of the sample before it is written.
 
 use anyhow::{Context, Result, ensure};
 use geo::{Area, Coord, CoordsIter, Geometry, Validation};
@@ -11,7 +11,7 @@ use crate::sheet::{Row, Sheet};
 use crate::shelters::{MISPLACED, SLOPES};
 use crate::zones::{Zone, within};
 
-/// How many features each layer has at least and at most.
+/// Minimum and maximum number of features per layer.
 const COUNTS: [(&str, usize, usize); 18] = [
     ("county", 1, 1),
     ("townships", 16, 16),
@@ -33,7 +33,7 @@ const COUNTS: [(&str, usize, usize); 18] = [
     ("warnings", 2, 2),
 ];
 
-/// Checks everything; the error names what is wrong and where.
+/// Runs all checks; the error names the defect and its position.
 pub(crate) fn all(land: &Land, zones: &[Zone], sheets: &[Sheet]) -> Result<()> {
     ensure!(sheets.len() == COUNTS.len(), "{} layers", sheets.len());
     for sheet in sheets {
@@ -51,7 +51,7 @@ pub(crate) fn all(land: &Land, zones: &[Zone], sheets: &[Sheet]) -> Result<()> {
     siting(zones, sheets)
 }
 
-/// Valid, within the county, and no point in the water.
+/// Geometries are valid and in the county, and no point is in water.
 fn shape(land: &Land, row: &Row) -> Result<()> {
     let valid = crate::output::in_degrees(&row.shape);
     if let Err(error) = valid.check_validation() {
@@ -68,7 +68,7 @@ fn shape(land: &Land, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// The code is that of the village, township or county where the feature lies.
+/// The division code is that of the village, township or county at the position.
 fn region(land: &Land, row: &Row) -> Result<()> {
     ensure!(row.region.len() == 12 && row.region.starts_with("350124"), "odd code {}", row.region);
     if let Geometry::Point(point) = &row.shape {
@@ -94,7 +94,7 @@ fn count(sheet: &Sheet, conditions: &[(&str, &str)]) -> usize {
     sheet.rows.iter().filter(fits).count()
 }
 
-/// The figures that the county's plan states.
+/// The counts in the published plan of the county.
 fn plan(sheets: &[Sheet]) -> Result<()> {
     let hazards = sheet(sheets, "hazards")?;
     for category in &CATEGORIES {
@@ -133,7 +133,7 @@ fn plan(sheets: &[Sheet]) -> Result<()> {
     Ok(())
 }
 
-/// The townships fill the county and share their borders vertex by vertex.
+/// The townships cover the county and share their borders vertex by vertex.
 fn partition(land: &Land) -> Result<()> {
     let whole: f64 = land.townships.iter().map(Area::unsigned_area).sum();
     ensure!((whole - land.county.unsigned_area()).abs() < 1.0, "the townships do not fill the county");
@@ -155,7 +155,7 @@ fn partition(land: &Land) -> Result<()> {
     Ok(())
 }
 
-/// Some shelters stand on bad slopes on purpose, and no others do.
+/// Some shelters are on unstable slopes on purpose, and no others are.
 fn siting(zones: &[Zone], sheets: &[Sheet]) -> Result<()> {
     let points = sheet(sheets, "shelters")?.rows.iter().filter_map(|row| match &row.shape {
         Geometry::Point(point) => Some(point.0),

@@ -1,6 +1,6 @@
-//! Natural outlines: the areas where a field is positive, traced by marching squares.
+//! Natural outlines: areas where a field is positive, traced by marching squares.
 //!
-//! Rings traced this way never cross themselves or each other, whatever the field looks like.
+//! Rings traced this way never intersect themselves or each other.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use geo::{Area, Coord, LineString, Polygon, Rect, SimplifyVwPreserve};
 
 use crate::plane::inside;
 
-/// One side of a grid square: its lower left corner and whether it runs upwards.
+/// A side of a grid square: its lower left corner and whether it is vertical.
 type Side = (usize, usize, bool);
 
 /// The areas within `frame` where `field` is positive, largest first. The field is forced down at the frame.
@@ -29,7 +29,7 @@ pub(crate) fn areas(frame: Rect<f64>, step_m: f64, field: impl Fn(Coord<f64>) ->
         }
     }
     outer.sort_by(|a, b| b.unsigned_area().total_cmp(&a.unsigned_area()));
-    // Corners that hardly bend the outline only cost bytes.
+    // Vertices that hardly change the outline only cost bytes.
     outer.into_iter().map(|area| area.simplify_vw_preserve(0.14 * step_m * step_m)).collect()
 }
 
@@ -57,7 +57,7 @@ impl Grid {
                 let edge = row == 0 || column == 0 || row + 1 == rows || column + 1 == columns;
                 let at = frame.min() + Coord { x: column as f64, y: row as f64 } * step_m;
                 let value = if edge { -step_m } else { field(at).clamp(-4.0 * step_m, 4.0 * step_m) };
-                // Never close to zero: crossings then keep clear of the corners and rings never touch.
+                // Kept away from zero, so that crossings stay away from the corners and rings never touch.
                 values.push(if value.abs() < 0.08 * step_m { 0.08f64.copysign(value) * step_m } else { value });
             }
         }

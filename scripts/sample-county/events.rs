@@ -1,4 +1,4 @@
-//! What is happening on the afternoon of 14 August 2026 in the sample: four incidents and two warnings.
+//! Current events of the sample on the afternoon of 14 August 2026: four incidents and two warnings.
 
 use geo::{Coord, Geometry, InteriorPoint, Polygon};
 
@@ -10,7 +10,7 @@ use crate::roads::Roads;
 use crate::sheet::{Row, Sheet, point};
 use crate::zones::{Zone, patch};
 
-/// Ground the river has taken where the sample flood happens: its lower and its upper end along the Meixi.
+/// The reach of the Meixi that the sample flood covers: its lower and its upper end.
 const FLOOD: ((f64, f64), (f64, f64)) = ((118.733, 26.062), (118.764, 26.116));
 
 /// The layer of incidents.

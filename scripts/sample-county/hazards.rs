@@ -1,4 +1,4 @@
-//! The 1,850 hazard sources, the hidden dangers found at them, and the points where slopes may fail.
+//! The 1,850 hazard sources, the hidden dangers found at them, and the points with potential slope failures.
 
 use geo::Coord;
 
@@ -22,7 +22,7 @@ pub(crate) struct Hazard {
     level: i64,
 }
 
-/// How often each level occurs, by how grave the kind is.
+/// Frequency of each level, by severity of the kind.
 const LEVELS: [[f64; 4]; 4] =
     [[0.0, 3.0, 35.0, 62.0], [0.6, 9.0, 50.0, 40.0], [2.5, 21.0, 50.0, 26.0], [9.0, 38.0, 43.0, 10.0]];
 const BRANDS: [[&str; 14]; 2] = [

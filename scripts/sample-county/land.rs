@@ -1,4 +1,4 @@
-//! The settled land: townships and villages on their terrain, and dry places for everything else.
+//! Settlements: townships and villages on the terrain, and dry positions for all other features.
 
 use geo::{Coord, Polygon};
 
@@ -8,7 +8,7 @@ use crate::random::Random;
 use crate::terrain::Terrain;
 use crate::villages::{self, Village};
 
-/// Everything that later layers stand on.
+/// The base of all later layers.
 pub(crate) struct Land {
     /// Rivers and the outline.
     pub(crate) terrain: Terrain,
@@ -16,7 +16,7 @@ pub(crate) struct Land {
     pub(crate) townships: Vec<Polygon<f64>>,
     /// Border of the county.
     pub(crate) county: Polygon<f64>,
-    /// Where the township halls stand.
+    /// Positions of the township halls.
     pub(crate) halls: Vec<Coord<f64>>,
     /// All villages, by township.
     pub(crate) villages: Vec<Village>,
@@ -31,7 +31,7 @@ pub(crate) struct Place {
     pub(crate) village: usize,
 }
 
-/// Works and estates lie together: their middles, in degrees.
+/// Centres of the industrial estates, in degrees.
 const ESTATES: [(f64, f64); 7] = [
     (118.797, 26.187),
     (118.764, 26.152),
@@ -43,7 +43,7 @@ const ESTATES: [(f64, f64); 7] = [
 ];
 
 impl Land {
-    /// Draws the land and settles it.
+    /// Generates terrain and settlements.
     pub(crate) fn settle() -> Self {
         let terrain = Terrain::draw();
         let borders = divisions::borders(&terrain);

@@ -1,8 +1,8 @@
-//! Draws the sample county and writes it: `cargo run --example sample-county [-- --out data]`.
+//! Generates the sample county and writes it: `cargo run --example sample-county [-- --out data]`.
 //!
-//! Everything here is made up: no survey, no person, no real enterprise. The names and codes of the county and
-//! its townships and the figures stated in the county's published plan are facts; all else is a sketch that
-//! looks like mountain country. The same program writes the same bytes every time.
+//! Everything is invented: no survey, no person, no real enterprise. Only the names and codes of the county and its
+//! townships and the counts in its published plan are facts; the rest is a sketch of mountain country. The output is
+//! deterministic.
 //!
 //! ```text
 //! terrain -> divisions -> villages   the land
@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 
-/// Draws the sample county.
+/// Generates the sample county.
 #[derive(Parser)]
 struct Ask {
     /// The folder that gets `minqing/*.fgb` and `categories.csv`.

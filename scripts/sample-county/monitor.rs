@@ -1,4 +1,4 @@
-//! What is watched and what speaks: water works, stations, loudspeakers.
+//! Monitoring and broadcasting: water works, stations, loudspeakers.
 
 use geo::Coord;
 

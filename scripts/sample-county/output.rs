@@ -1,4 +1,4 @@
-//! From rows to features and files: degrees instead of meters, typed values instead of facts.
+//! Converts rows to features and writes files: metres to degrees, facts to typed values.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,15 +19,15 @@ use crate::random::Random;
 use crate::sheet::{Row, Sheet};
 
 const SOURCE: &str = "示例数据";
-/// The sample stays small enough to be built into the program.
+/// Maximum total size: the sample is built into the binary.
 const MOST_BYTES: usize = 2_000_000;
 
-/// A drawn shape in longitude and latitude.
+/// A shape in longitude and latitude.
 pub(crate) fn in_degrees(shape: &Geometry<f64>) -> Geometry<f64> {
     shape.map_coords(degrees)
 }
 
-/// Writes the category table and one file per layer, all or nothing; answers how large the layers are together.
+/// Writes the category table and one file per layer, all or nothing; returns the total size of the layers.
 pub(crate) fn write(folder: &Path, sheets: &[Sheet]) -> Result<usize> {
     let table = categories::table();
     let catalog = Catalog::with_categories(&table)?;
@@ -77,7 +77,7 @@ fn features(catalog: &Catalog, schema: &LayerSchema, sheet: &Sheet) -> Result<Ve
     features.collect()
 }
 
-/// What a row says of a field, checked against the field's type, range and code list.
+/// The value of a field in a row, checked against the type, range and code list of the field.
 fn value(catalog: &Catalog, field: &Field, row: &Row) -> Result<Value> {
     let Some((_, json)) = row.facts.iter().find(|fact| fact.0 == field.name) else {
         return Ok(Value::Unknown);

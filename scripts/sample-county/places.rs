@@ -1,4 +1,4 @@
-//! Places that matter in every answer: schools, hospitals, care homes, crowded and tall buildings, parks.
+//! Places with people: schools, hospitals, care homes, crowded and tall buildings, parks.
 
 use crate::divisions::SEATS;
 use crate::land::{Land, Place};

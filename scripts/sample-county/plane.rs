@@ -1,7 +1,7 @@
-//! The drawing board: a flat plane in meters around the middle of the county, and the lines drawn on it.
+//! The working plane in metres around the centre of the county, and lines in it.
 //!
-//! Everything is drawn in meters east and north of 118.77 E, 26.23 N and turned into degrees at the very end.
-//! A sketch needs no projection: one scale per axis is exact to a few parts in ten thousand here.
+//! Coordinates are metres east and north of 118.77 E, 26.23 N, converted to degrees at the end. A sketch needs no
+//! projection: one scale per axis is accurate to a few parts in ten thousand here.
 
 use geo::{Coord, LineString, Polygon, SimplifyVw};
 
@@ -11,12 +11,12 @@ const METERS_PER_DEGREE: Coord<f64> = Coord { x: 99_880.0, y: 110_770.0 };
 /// Points a hand-drawn line passes: longitude, latitude.
 pub(crate) type Through = &'static [(f64, f64)];
 
-/// From degrees to the board.
+/// From degrees to the plane.
 pub(crate) fn board(lon: f64, lat: f64) -> Coord<f64> {
     Coord { x: (lon - MIDDLE.x) * METERS_PER_DEGREE.x, y: (lat - MIDDLE.y) * METERS_PER_DEGREE.y }
 }
 
-/// From the board to degrees, to six decimals.
+/// From the plane to degrees, to six decimals.
 pub(crate) fn degrees(at: Coord<f64>) -> Coord<f64> {
     Coord { x: six(at.x / METERS_PER_DEGREE.x + MIDDLE.x), y: six(at.y / METERS_PER_DEGREE.y + MIDDLE.y) }
 }

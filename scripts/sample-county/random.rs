@@ -1,11 +1,11 @@
-//! Chance that falls the same way every time: one generator per subject, and smooth noise over the land.
+//! Reproducible random numbers: one generator per subject, and smooth noise over the plane.
 //!
-//! Every layer draws from its own named stream, so adding a feature to one layer moves nothing in another.
-//! The generator is `SplitMix64` (Steele, Lea and Flood 2014).
+//! Every layer has its own named stream, so adding a feature to one layer changes nothing in another. The generator is
+//! `SplitMix64` (Steele, Lea and Flood 2014).
 
 use geo::Coord;
 
-/// A stream of chance.
+/// A stream of random numbers.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -71,7 +71,7 @@ impl Random {
         self.unit() + self.unit() + self.unit() + self.unit() - 2.0
     }
 
-    /// Puts a list into a new order.
+    /// Shuffles a list.
     pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
         for last in (1..list.len()).rev() {
             let other = self.index(last + 1);
@@ -93,7 +93,7 @@ fn unit(bits: u64) -> f64 {
 
 /// Smooth noise in -1..1 whose bumps are about `wave_m` meters wide (gradient noise after Perlin).
 ///
-/// The lattice stands askew, so that no outline follows the compass.
+/// The lattice is rotated, so that outlines do not align with the axes.
 pub(crate) fn noise(seed: u64, at: Coord<f64>, wave_m: f64) -> f64 {
     let (x, y) = ((0.8 * at.x - 0.6 * at.y) / wave_m, (0.6 * at.x + 0.8 * at.y) / wave_m);
     let (left, low) = (x.floor(), y.floor());

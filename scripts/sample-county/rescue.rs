@@ -1,4 +1,4 @@
-//! Those who help and what they bring: 31 rescue teams and the depots with their stock.
+//! Rescue resources: 31 teams, and depots with their stock.
 
 use serde_json::{Value as Json, json};
 
@@ -130,7 +130,7 @@ fn list(codes: &[&str]) -> Json {
     json!(codes)
 }
 
-/// Teams near the sample flood are at work, a few train or rest, all others wait.
+/// Teams near the sample flood are deployed, a few train or rest, all others are on standby.
 fn team(row: Row, people: i64) -> Row {
     let status = match row.id.as_str() {
         "TM-03" | "TM-14" | "TM-28" => "arrived",

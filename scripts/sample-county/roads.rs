@@ -1,4 +1,4 @@
-//! Roads: trunks along the valleys and over the passes, then a way from every village to the net.
+//! Roads: trunk roads along the valleys and over the passes, then a road from every village to the network.
 
 use geo::Coord;
 use rstar::RTree;

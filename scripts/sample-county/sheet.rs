@@ -1,11 +1,11 @@
-//! Rows of the sample before they become features: plain facts by field name.
+//! Rows of the sample before they become features: values by field name.
 
 use geo::{Coord, Geometry, Point};
 use serde_json::Value as Json;
 
 use crate::land::{Land, Place};
 
-/// One feature to be.
+/// A row that becomes a feature.
 pub(crate) struct Row {
     /// Unique in its layer.
     pub(crate) id: String,
@@ -13,25 +13,25 @@ pub(crate) struct Row {
     pub(crate) name: String,
     /// Twelve-digit code of the village, township or county it lies in.
     pub(crate) region: String,
-    /// On the drawing board, in meters.
+    /// Geometry in the plane, in metres.
     pub(crate) shape: Geometry<f64>,
-    /// What is known; a field that is not named here is unknown.
+    /// Known values; other fields are unknown.
     pub(crate) facts: Vec<(&'static str, Json)>,
 }
 
 impl Row {
-    /// A row about which nothing else is known yet.
+    /// A row without values.
     pub(crate) fn new(id: impl Into<String>, name: impl Into<String>, region: String, shape: Geometry<f64>) -> Self {
         Self { id: id.into(), name: name.into(), region, shape, facts: Vec::new() }
     }
 
-    /// Adds a fact.
+    /// Adds a value.
     pub(crate) fn with(mut self, field: &'static str, value: impl Into<Json>) -> Self {
         self.facts.push((field, value.into()));
         self
     }
 
-    /// Adds a fact that may be unknown.
+    /// Adds a value that may be unknown.
     pub(crate) fn with_known(self, field: &'static str, value: Option<impl Into<Json>>) -> Self {
         match value {
             Some(value) => self.with(field, value),
@@ -50,7 +50,7 @@ pub(crate) fn point(at: Coord<f64>) -> Geometry<f64> {
     Point::from(at).into()
 }
 
-/// One layer to be.
+/// Rows that become a layer.
 pub(crate) struct Sheet {
     /// Id of the layer.
     pub(crate) layer: &'static str,
@@ -69,7 +69,7 @@ impl Sheet {
         self.rows.push(row);
     }
 
-    /// A name that no earlier row bears: the second of a kind is numbered.
+    /// A unique name: a second one is numbered.
     pub(crate) fn fresh_name(&self, wanted: &str) -> String {
         let bears = |name: &str| self.rows.iter().any(|row| row.name == name);
         if !bears(wanted) {

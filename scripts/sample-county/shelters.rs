@@ -1,7 +1,7 @@
 //! The 349 shelters: 4 of the county, 3 in every township, one in every village, and 5 temporary ones.
 //!
-//! Six village shelters stand in landslide zones on purpose, so that a siting audit has something to find.
-//! No other shelter stands where a slope or a mud flow may reach it.
+//! Six village shelters are in landslide zones on purpose, so that the siting audit has findings. No other shelter is
+//! where a slope or a debris flow may reach it.
 
 use crate::divisions::SEATS;
 use crate::land::{Land, Place};
@@ -172,7 +172,7 @@ fn area(capacity: i64, each_m2: f64) -> i64 {
     (capacity as f64 * each_m2 / 10.0).round() as i64 * 10
 }
 
-/// What the place is known to be good for and bad for. A hazard in neither list is unknown.
+/// Hazards the place is suitable and unsuitable for. A hazard in neither list is unknown.
 fn suitability(zones: &[Zone], random: &mut Random, site: &Site) -> (Vec<&'static str>, Vec<&'static str>) {
     let (mut fits, mut unfit) = (Vec::new(), Vec::new());
     for hazard in ["flood", "landslide", "debris_flow", "forest_fire", "earthquake", "waterlogging"] {

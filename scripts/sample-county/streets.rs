@@ -1,4 +1,4 @@
-//! Town streets and the pipes and cables under them.
+//! Town streets, and the pipes and cables under them.
 
 use crate::divisions::SEATS;
 use crate::land::Land;

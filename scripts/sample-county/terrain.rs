@@ -1,7 +1,7 @@
-//! The hand-drawn land: the outline of the county, the rivers and the side creeks their valleys collect.
+//! The hand-drawn terrain: the outline of the county, the rivers, and the side creeks of their valleys.
 //!
-//! Drawn by eye as a sketch of a mountain county: it follows no survey and no published data set, and serves
-//! for trying the program, never for finding the way or deciding where a boundary runs.
+//! Drawn by eye as a sketch of a mountain county. It follows no survey and no published data set; use it to try the
+//! program, never for navigation or to determine a boundary.
 
 use std::f64::consts::PI;
 

@@ -1,4 +1,4 @@
-//! The 292 villages and communities: invented names, strung along the valleys.
+//! The 292 villages and communities: invented names, placed along the valleys.
 
 use geo::Coord;
 

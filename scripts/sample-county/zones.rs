@@ -1,4 +1,4 @@
-//! Risk zones: floods along the rivers, slides on the slopes, debris flows in side valleys, fire on the ridges.
+//! Risk zones: floods along the rivers, landslides on the slopes, debris flows in side valleys, fire on the ridges.
 
 use std::f64::consts::TAU;
 
@@ -163,7 +163,7 @@ pub(crate) fn patch(random: &mut Random, middle: Coord<f64>, radius_m: f64, long
     Polygon::new(LineString(ring), vec![])
 }
 
-/// Low ground in the towns where rain stands.
+/// Low ground in the towns where rainwater collects.
 fn waterlogging(land: &Land, zones: &mut Vec<Zone>) {
     let mut random = Random::of("waterlogging");
     for (township, label) in [

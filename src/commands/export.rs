@@ -1,4 +1,4 @@
-//! `onemap export`: a layer into a file that appears under its name only when it is whole.
+//! `onemap export`: writes a layer to a file. The file is renamed into place when it is complete.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -14,20 +14,20 @@ use super::store::StoreOptions;
 use crate::exchange::{Format, flatgeobuf, geojson};
 use crate::model::{Feature, LayerSchema, View};
 
-/// Write a layer to a file, complete with its sensitive fields.
+/// Write a layer to a file, including sensitive fields.
 #[derive(Args)]
 #[command(after_help = "\
-The format goes by the ending: .geojson, .json or .fgb. Coordinates are WGS 84 longitude, latitude.
+The file name ending determines the format: .geojson, .json or .fgb. Coordinates are WGS 84 longitude, latitude.
 
 Examples:
   onemap export --layer hazards -o hazards.fgb
   onemap export --layer shelters -o shelters.geojson --store county.gpkg")]
 pub(super) struct ExportOptions {
-    /// The layer.
+    /// Layer to export.
     #[arg(long)]
     layer: String,
 
-    /// The file to write; one that is there is replaced.
+    /// File to write; an existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -40,7 +40,11 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let schema = layer_of(&catalog, &options.layer)?;
     let format = Format::of(&options.output)?;
     let store = options.store.open_existing(&catalog).await?;
-    let wanted = store.schemas().iter().position(|layer| layer.id == schema.id).context("the store lacks the layer")?;
+    let wanted = store
+        .schemas()
+        .iter()
+        .position(|layer| layer.id == schema.id)
+        .context("the store does not contain the layer")?;
     let mut features: Vec<Feature> = Vec::new();
     store
         .read_all(&mut |layer, feature| {
@@ -57,10 +61,10 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     if without_place > 0 {
         tracing::warn!(
             features = without_place,
-            "have no geometry, for which FlatGeobuf has no room; they are left out"
+            "features without geometry were omitted, because FlatGeobuf requires one"
         );
     }
-    tracing::info!(features = count - without_place, file = %options.output.display(), "written");
+    tracing::info!(features = count - without_place, file = %options.output.display(), "exported");
     Ok(ExitCode::SUCCESS)
 }
 

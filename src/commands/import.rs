@@ -1,4 +1,4 @@
-//! `onemap import`: a file into a layer, with a report of every row that was refused.
+//! `onemap import`: reads a file into a layer and reports every refused row.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,19 +17,19 @@ use crate::geodesy::datum::{ACCEPTED_CRS, Crs};
 use crate::model::{Catalog, Feature, LayerSchema};
 use crate::store::OnConflict;
 
-/// Rows whose columns are looked at before the first is taken.
-const LOOKED_AT_ROWS: usize = 1_000;
-/// Refused rows that are told one by one; the rest is counted.
-const SHOWN_REMARKS: usize = 50;
+/// Number of rows that are searched for column names.
+const SCANNED_ROWS: usize = 1_000;
+/// Maximum number of refused rows in the log; the others are counted.
+const MAX_LOGGED_ISSUES: usize = 50;
 
-/// Read a file into a layer: all of its rows or none.
+/// Import a file into a layer: all rows or none.
 #[derive(Args)]
 #[command(after_help = "\
-Formats by ending: GeoJSON (.geojson, .json), one GeoJSON feature a line (.geojsonl, .ndjson), FlatGeobuf (.fgb),
-tables of points (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any usual delimiter.
+Formats by file name ending: GeoJSON (.geojson, .json), one GeoJSON feature per line (.geojsonl, .ndjson),
+FlatGeobuf (.fgb), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any common delimiter.
 
-Columns are matched by the ids and titles of the fields and by usual synonyms, and logged before anything is read;
-`onemap layers LAYER` lists the fields. --column names others; lon and lat are the coordinates of a table.
+Columns are matched by field id, title and common synonyms; the matches are logged. `onemap layers LAYER` lists the
+fields. --column matches other columns; lon and lat name the coordinate columns of a table.
 
 Examples:
   onemap import shelters.geojson --layer shelters
@@ -38,39 +38,39 @@ Examples:
   onemap import amap.geojson --layer key_places --crs gcj02 --dry-run")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ImportOptions {
-    /// The file.
+    /// File to import.
     file: PathBuf,
 
-    /// Layer that takes the features.
+    /// Target layer.
     #[arg(long)]
     layer: String,
 
-    /// Reference system of the coordinates: wgs84, cgcs2000, gcj02, bd09 or EPSG:n. Default: what the
-    /// file says, or wgs84.
+    /// Reference system of the coordinates: wgs84, cgcs2000, gcj02, bd09 or EPSG:n [default: the system that the file
+    /// declares, otherwise wgs84].
     #[arg(long)]
     crs: Option<String>,
 
-    /// The file's column name and the field that it fills; may be given many times. FIELD=COLUMN is understood as well.
+    /// Column of the file and the field it fills; repeatable. FIELD=COLUMN is accepted too.
     #[arg(long, value_name = "COLUMN=FIELD", value_parser = column)]
     column: Vec<(String, String)>,
 
-    /// What the field `source` says where the file does not. Default: the file's name.
+    /// Value of the field `source` if the file has none [default: the file name].
     #[arg(long)]
     source: Option<String>,
 
-    /// Put features in the place of those with the same id.
+    /// Replace existing features with the same id.
     #[arg(long)]
     replace: bool,
 
-    /// Take the good rows and leave the bad ones.
+    /// Import valid rows and skip invalid ones.
     #[arg(long)]
     skip_bad: bool,
 
-    /// Take features that are far outside of the county.
+    /// Accept features far outside the county.
     #[arg(long)]
     anywhere: bool,
 
-    /// Only tell what would happen.
+    /// Check the file without storing anything.
     #[arg(long)]
     dry_run: bool,
 
@@ -81,7 +81,7 @@ pub(super) struct ImportOptions {
 fn column(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((column, field)) if !field.is_empty() && !column.is_empty() => Ok((column.to_owned(), field.to_owned())),
-        _ => Err("give COLUMN=FIELD, such as 名称=name".to_owned()),
+        _ => Err("expected COLUMN=FIELD, such as 名称=name".to_owned()),
     }
 }
 
@@ -92,23 +92,23 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     let source = match exchange::open(&options.file)? {
         Opened::Features(source) => source,
         Opened::Table(table) => {
-            tracing::info!(encoding = table.encoding, delimiter = %table.delimiter.escape_default(), "table found");
+            tracing::info!(encoding = table.encoding, delimiter = %table.delimiter.escape_default(), "table format detected");
             let places = place_columns(&catalog, table.columns(), &given)?;
-            tracing::info!(lon = places.lon, lat = places.lat, "columns of the coordinates");
+            tracing::info!(lon = places.lon, lat = places.lat, "coordinate columns matched");
             table.into_source(&places)
         }
     };
     let (columns, source) = columns(&catalog, schema, given, source);
     let rules = rules(&options, columns, &source)?;
-    tracing::info!(file = %options.file.display(), layer = schema.id, crs = %rules.crs, "reading");
+    tracing::info!(file = %options.file.display(), layer = schema.id, crs = %rules.crs, "importing");
     let (features, report) = read(source, Importer::new(&catalog, schema, rules)?);
-    tell(&report, schema);
+    log_report(&report, schema);
     check_matched(&report, schema)?;
 
     if !report.refused.is_empty() && !options.skip_bad {
         tracing::error!(
             refused = report.refused.len(),
-            "nothing was stored: mend these rows, or take only the good ones with --skip-bad"
+            "nothing was stored: correct these rows, or import only the valid ones with --skip-bad"
         );
         return Ok(ExitCode::from(ROWS_REFUSED));
     }
@@ -117,7 +117,11 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let store = options.store.open(&catalog, Fill::Nothing).await?;
-    let at = store.schemas().iter().position(|layer| layer.id == schema.id).context("the store lacks the layer")?;
+    let at = store
+        .schemas()
+        .iter()
+        .position(|layer| layer.id == schema.id)
+        .context("the store does not contain the layer")?;
     let bar = progress::bar(features.len() as u64, "features stored");
     let on_conflict = if options.replace { OnConflict::Replace } else { OnConflict::Refuse };
     let stored = store.append(at, &mut bar.wrap_iter(features.into_iter()), on_conflict).await;
@@ -128,7 +132,7 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A layer of the catalog.
+/// Finds a layer of the catalog.
 pub(super) fn layer_of<'a>(catalog: &'a Catalog, name: &str) -> anyhow::Result<&'a LayerSchema> {
     catalog.layer(name).with_context(|| {
         let names: Vec<&str> = catalog.layers.iter().map(|layer| layer.id.as_str()).collect();
@@ -136,7 +140,7 @@ pub(super) fn layer_of<'a>(catalog: &'a Catalog, name: &str) -> anyhow::Result<&
     })
 }
 
-/// Pairs of a field and the file's column, in whichever order they are given.
+/// Pairs of field and column, given in either order.
 fn fields_of_columns(schema: &LayerSchema, columns: &[(String, String)]) -> anyhow::Result<Vec<ColumnMatch>> {
     let is_field = |name: &String| ["id", "lon", "lat"].contains(&name.as_str()) || schema.position(name).is_some();
     let pair = |(column, field): &(String, String)| {
@@ -155,7 +159,7 @@ fn fields_of_columns(schema: &LayerSchema, columns: &[(String, String)]) -> anyh
     columns.iter().map(pair).collect()
 }
 
-/// The columns that hold longitude and latitude.
+/// Finds the columns of longitude and latitude.
 fn place_columns(catalog: &Catalog, columns: &[String], given: &[ColumnMatch]) -> anyhow::Result<PlaceColumns> {
     let named = |name: &str| {
         let given = given.iter().find(|own| own.field == name).map(|own| &own.column);
@@ -171,8 +175,8 @@ fn place_columns(catalog: &Catalog, columns: &[String], given: &[ColumnMatch]) -
     Ok(PlaceColumns { lon: named("lon")?, lat: named("lat")? })
 }
 
-/// The columns that fill fields: those given, and those that the first rows have under a known name. They are logged
-/// before anything is read.
+/// Determines the columns that fill fields: given ones, and those that the first rows have under a known name. Logs
+/// them before rows are read.
 fn columns(
     catalog: &Catalog,
     schema: &LayerSchema,
@@ -180,7 +184,7 @@ fn columns(
     source: RecordSource,
 ) -> (Vec<ColumnMatch>, RecordSource) {
     let RecordSource { crs, rows, mut records } = source;
-    let first: Vec<_> = records.by_ref().take(LOOKED_AT_ROWS).collect();
+    let first: Vec<_> = records.by_ref().take(SCANNED_ROWS).collect();
     let mut names: Vec<String> = Vec::new();
     for record in first.iter().flatten() {
         for name in record.properties.keys().filter(|name| !names.contains(name)).collect::<Vec<_>>() {
@@ -195,7 +199,7 @@ fn columns(
     (columns, RecordSource { crs, rows, records: Box::new(first.into_iter().chain(records)) })
 }
 
-/// A file none of whose columns is a field of the layer would become features without any name.
+/// Refuses a file without any matching column, which would produce features without values.
 fn check_matched(report: &Report, schema: &LayerSchema) -> anyhow::Result<()> {
     if report.taken == 0 || !report.matched.is_empty() {
         return Ok(());
@@ -204,8 +208,8 @@ fn check_matched(report: &Report, schema: &LayerSchema) -> anyhow::Result<()> {
     let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
     let fields: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
     anyhow::bail!(
-        "nothing was stored: the file has no column for the name nor for any other field of layer {}; its columns: \
-         {columns}; fields of the layer: {} (--column COLUMN=FIELD names the field of a column)",
+        "nothing was stored: no column of the file matches a field of layer {}; its columns: \
+         {columns}; fields of the layer: {} (--column COLUMN=FIELD matches a column)",
         schema.id,
         fields.join(", ")
     )
@@ -215,7 +219,7 @@ fn rules(options: &ImportOptions, columns: Vec<ColumnMatch>, source: &RecordSour
     let crs = match (&options.crs, &source.crs) {
         (Some(name), _) => Crs::parse(name)?,
         (None, Some(claimed)) => Crs::parse(claimed).with_context(|| {
-            format!("the file says that its coordinates are {claimed}; if that is wrong, give --crs ({ACCEPTED_CRS})")
+            format!("the file declares the reference system {claimed}; override it with --crs ({ACCEPTED_CRS})")
         })?,
         (None, None) => Crs::Geographic,
     };
@@ -230,34 +234,37 @@ fn rules(options: &ImportOptions, columns: Vec<ColumnMatch>, source: &RecordSour
     })
 }
 
-fn read(source: RecordSource, mut intake: Importer<'_>) -> (Vec<Feature>, Report) {
+fn read(source: RecordSource, mut importer: Importer<'_>) -> (Vec<Feature>, Report) {
     let bar =
         source.rows.map_or_else(|| progress::counter("rows read"), |rows| progress::bar(rows as u64, "rows read"));
-    let features = bar.wrap_iter(source.records).filter_map(|record| intake.take(record)).collect();
+    let features = bar.wrap_iter(source.records).filter_map(|record| importer.take(record)).collect();
     bar.finish_and_clear();
-    (features, intake.into_report())
+    (features, importer.into_report())
 }
 
-fn tell(report: &Report, schema: &LayerSchema) {
-    for RowIssue { row, line, field, value, reason } in report.refused.iter().take(SHOWN_REMARKS) {
+fn log_report(report: &Report, schema: &LayerSchema) {
+    for RowIssue { row, line, field, value, reason } in report.refused.iter().take(MAX_LOGGED_ISSUES) {
         tracing::warn!(row, line, field, value, "refused: {reason}");
     }
-    if let Some(more) = report.refused.len().checked_sub(SHOWN_REMARKS).filter(|&more| more > 0) {
-        tracing::warn!(more, "rows refused beyond those told");
+    if let Some(more) = report.refused.len().checked_sub(MAX_LOGGED_ISSUES).filter(|&more| more > 0) {
+        tracing::warn!(more, "more rows were refused");
     }
     if report.numbered > 0 {
-        tracing::warn!(rows = report.numbered, "had no id and were given one (--column COLUMN=id names the id column)");
+        tracing::warn!(
+            rows = report.numbered,
+            "rows without an id received a generated one (--column COLUMN=id names the id column)"
+        );
     }
     for (column, rows) in &report.ignored_columns {
         tracing::warn!(
             column,
             rows,
-            "layer {} has no field for this column; it is left out (--column {column}=FIELD)",
+            "layer {} has no field for this column; it is ignored (--column {column}=FIELD matches it)",
             schema.id
         );
     }
     if report.placeless > 0 {
-        tracing::warn!(rows = report.placeless, "have no geometry; these features are on no map");
+        tracing::warn!(rows = report.placeless, "features without geometry do not appear on the map");
     }
-    tracing::info!(read = report.read, taken = report.taken, refused = report.refused.len(), "rows");
+    tracing::info!(read = report.read, taken = report.taken, refused = report.refused.len(), "rows read");
 }

@@ -1,4 +1,4 @@
-//! `onemap layers`: the layers of the catalog, or the fields, units and codes of one, for people or as JSON.
+//! `onemap layers`: lists the layers of the catalog, or the fields, units and codes of a layer, as text or JSON.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,15 +14,15 @@ use crate::model::{Catalog, Field, LayerSchema};
 /// List layers, or the fields and codes of one layer.
 #[derive(Args)]
 #[command(after_help = "\
-With --json the whole catalog is printed, or that of one layer and its code lists, in the form that
-`catalog = \"FILE\"` in onemap.toml reads.
+--json prints the catalog, or the part of one layer with its code lists, in the format of the file that
+`catalog = \"FILE\"` in onemap.toml names.
 
 Examples:
-  onemap layers                            all layers
-  onemap layers shelters                   fields, types, units and codes of the shelters
-  onemap layers --json > county.json       a catalog to begin one's own with")]
+  onemap layers                            list all layers
+  onemap layers shelters                   list the fields of the shelters with types, units and codes
+  onemap layers --json > county.json       write the catalog to a file, as a start for your own")]
 pub(super) struct Options {
-    /// Layer whose fields are listed; without it all layers are.
+    /// Layer whose fields are listed [default: list all layers].
     layer: Option<String>,
 
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) fn list(options: &Options, is_json: bool) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// The catalog with one layer and the code lists that it uses.
+/// The catalog reduced to one layer and its code lists.
 fn limited_to(catalog: &Catalog, layer: &LayerSchema) -> Catalog {
     let mut limited = Catalog { layers: vec![layer.clone()], ..catalog.clone() };
     let stock = layer.roles.stock.as_ref().map(|stock| &stock.codes);
@@ -94,7 +94,7 @@ fn range(field: &Field) -> String {
     }
 }
 
-/// Rows with their columns below each other; the last column is as long as it is.
+/// Aligns columns; the last column is not padded.
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let mut text = String::new();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The address that `--listen` names: an IP address or a host name, and a port.
+//! The value of `--listen`: an IP address or a host name, and a port.
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 
-/// A host and a port; the host is looked up when listening begins.
+/// A host and a port; the host is resolved when the server binds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListenAddress {
     host: String,
@@ -40,7 +40,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Takes the port, of the first address of the host that can be listened on.
+/// Binds to the first usable address of the host.
 pub(super) fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
     TcpListener::bind((address.host.as_str(), address.port)).with_context(|| {
         format!("cannot listen on {address}; give a free address with --listen, such as 127.0.0.1:{}", address.port ^ 1)

@@ -1,4 +1,4 @@
-//! The command line: serve, import, export, layers; how a command is run, logged and reported.
+//! The command line: parses arguments, runs a command, sets up the log and reports errors.
 
 mod export;
 mod import;
@@ -22,32 +22,32 @@ use serde_json::json;
 use crate::clock;
 use crate::model::format_instant;
 
-/// Exit code when a file held rows that were refused and nothing was stored.
+/// Exit code: rows of a file were refused and nothing was stored.
 const ROWS_REFUSED: u8 = 3;
-/// Exit code of wrong usage.
+/// Exit code: wrong usage.
 const WRONG_USAGE: u8 = 2;
 
-/// What is logged where `RUST_LOG` does not say it: everything of ours, and only warnings of the libraries. The web
-/// framework reports requests that callers broke off, the database library prints whole statements: neither is shown.
+/// Default log filter without `RUST_LOG`: our messages, and warnings of libraries. actix_http (aborted requests) and
+/// sqlx (whole statements) are silenced.
 const DEFAULT_LOG: &str = "warn,onemap=info,actix_http=off,sqlx=error";
 
-/// Risk-map tile and spatial query server for a county emergency bureau's one map (应急管理一张图).
+/// Map server for a county emergency bureau (应急管理一张图): vector tiles, OGC API, nearest resources.
 #[derive(Parser)]
 #[command(
     name = "onemap",
     version,
     arg_required_else_help = true,
     after_help = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 rows of a file were refused and nothing was stored.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 rows of a file were refused and nothing was stored.
 
 Examples:
-  onemap serve                                   the county's map on http://127.0.0.1:8080
+  onemap serve                                     serve the map on http://127.0.0.1:8080
   onemap import shelters.geojson --layer shelters
   onemap export --layer hazards -o hazards.fgb
-  onemap layers shelters                         the fields of a layer, their types, units and codes"
+  onemap layers shelters                           list the fields of a layer with types, units and codes"
 )]
 struct Arguments {
-    /// Write the log and the final error as JSON, one object a line.
+    /// Write the log and errors as JSON lines.
     #[arg(long, global = true, env = "ONEMAP_JSON")]
     json: bool,
 
@@ -57,17 +57,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answer on HTTP: the map, tiles, features, nearest.
+    /// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
     Serve(serve::ServeOptions),
-    /// Read a file into a layer: all of its rows or none.
+    /// Import a file into a layer: all rows or none.
     Import(import::ImportOptions),
-    /// Write a layer to a file, complete with its sensitive fields.
+    /// Write a layer to a file, including sensitive fields.
     Export(export::ExportOptions),
     /// List layers, or the fields and codes of one layer.
     Layers(layers::Options),
 }
 
-/// Runs one command: reads the command line, logs to standard error, reports the final error there.
+/// Parses the command line, runs the command, and logs to standard error.
 #[must_use]
 pub fn run(command_line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command_line: Vec<OsString> = command_line.into_iter().collect();
@@ -75,7 +75,7 @@ pub fn run(command_line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse_usage(&error, &command_line),
     };
-    // The store, the token and exports hold what only their owner may read.
+    // Created files (stores, tokens, exports) are readable by their owner only.
     umask(Mode::RWXG | Mode::RWXO);
     let is_json = arguments.json;
     start_log(is_json);
@@ -97,20 +97,19 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Help and the version are printed; wrong usage is reported, as JSON where the command line or the environment asks
-/// for that.
+/// Prints help and version; reports wrong usage, as JSON if the command line or the environment requests it.
 fn refuse_usage(error: &clap::Error, command_line: &[OsString]) -> ExitCode {
     let is_json = command_line.iter().any(|argument| argument == "--json") || std::env::var_os("ONEMAP_JSON").is_some();
     if error.use_stderr() && is_json {
         report(error.to_string().trim_end(), true);
         return ExitCode::from(WRONG_USAGE);
     }
-    // Nobody is left to tell that standard output is closed.
+    // A closed standard output cannot be reported.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// The error and its causes in one line; a cause that the text already holds is not repeated.
+/// The error and its causes in one line; causes that the text already contains are omitted.
 fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -123,7 +122,7 @@ fn causes(error: &anyhow::Error) -> String {
     text
 }
 
-/// Prints the final error, in the form of the log.
+/// Prints the final error in the format of the log.
 fn report(message: &str, is_json: bool) {
     if is_json {
         let timestamp = format_instant(clock::now());
@@ -135,18 +134,17 @@ fn report(message: &str, is_json: bool) {
     }
 }
 
-/// The log goes to standard error; `RUST_LOG` chooses what is logged.
+/// Logs to standard error; `RUST_LOG` sets the filter.
 fn start_log(json: bool) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    // A statement that creates tables has a hundred kilobytes, and one that writes rows holds their values: they are
-    // logged only by who asks for them.
+    // sqlx logs whole statements, which are long and contain stored values; they are logged on request only.
     let filter = match "sqlx=error".parse() {
         Ok(quiet) if !filter.to_string().contains("sqlx") => filter.add_directive(quiet),
         _ => filter,
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A log that nobody reads any more must not panic in whoever writes to it.
+    // A closed log must not cause a panic in the code that logs.
     let log = log.log_internal_errors(false);
     if json {
         log.json().init();
@@ -160,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_repeated_cause_is_omitted() {
         let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
         let error = anyhow::Error::from(cause).context("a.gpkg: entity not found").context("cannot open the store");
         assert_eq!(causes(&error), "cannot open the store: a.gpkg: entity not found");

@@ -1,17 +1,17 @@
-//! Progress bars on standard error; nothing is drawn where that is not a terminal.
+//! Progress bars on standard error; hidden if that is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar over a known number of things.
+/// A progress bar with a known total.
 pub(super) fn bar(total: u64, unit: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} {msg} · {per_sec} · {eta} left");
     let bar = ProgressBar::new(total).with_message(unit.to_owned());
     draw(bar, style)
 }
 
-/// A counter where the total is not known.
+/// A counter without a total.
 pub(super) fn counter(unit: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {human_pos} {msg} · {per_sec}");
     draw(ProgressBar::new_spinner().with_message(unit.to_owned()), style)

@@ -1,4 +1,4 @@
-//! The sample county that is built into the program, and how it gets into a new store.
+//! The built-in sample county, and how it is loaded into a new store.
 
 use std::io::Cursor;
 
@@ -33,10 +33,10 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
             now: clock::now(),
             anywhere: false,
         };
-        let mut intake = Importer::new(catalog, schema, rules)?;
-        let features: Vec<Feature> = source.records.filter_map(|record| intake.take(record)).collect();
-        if let Some(remark) = intake.into_report().refused.first() {
-            bail!("sample layer {} has a row that is refused: {remark:?}", schema.id);
+        let mut importer = Importer::new(catalog, schema, rules)?;
+        let features: Vec<Feature> = source.records.filter_map(|record| importer.take(record)).collect();
+        if let Some(issue) = importer.into_report().refused.first() {
+            bail!("sample layer {} has an invalid row: {issue:?}", schema.id);
         }
         store.append(at, &mut features.into_iter(), OnConflict::Refuse).await?;
         bar.inc(1);

@@ -1,4 +1,4 @@
-//! `onemap serve`: opens the store, draws the snapshot, answers until it is told to stop.
+//! `onemap serve`: opens the store, loads the snapshot, and serves HTTP until a signal arrives.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,45 +18,45 @@ use crate::clock;
 use crate::http::{self, Limits, Service};
 use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
 
-/// Answer on HTTP: the map, tiles, features, nearest.
+/// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  onemap serve                                 the sample county on http://127.0.0.1:8080
-  onemap serve --empty --store county.gpkg     a map of your own, empty at first
-  onemap serve --listen 0.0.0.0:80             for the whole network
+  onemap serve                                 serve the sample county on http://127.0.0.1:8080
+  onemap serve --empty --store county.gpkg     create an empty store for your own county
+  onemap serve --listen 0.0.0.0:80             listen on all network interfaces
 
-Shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: requests under way are answered first.")]
+The server shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: it completes running requests first.")]
 pub(super) struct ServeOptions {
-    /// Address or host name, and port, to listen on; port 0 takes a free one.
+    /// Address or host name, and port; port 0 selects a free port.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
     listen: ListenAddress,
 
-    /// The address people reach the server by, when it stands behind a proxy.
+    /// Public URL of the server behind a proxy, with the path prefix if there is one.
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
     public_url: Option<String>,
 
-    /// Make a new store without the sample county.
+    /// Create a new store without the sample county.
     #[arg(long)]
     empty: bool,
 
-    /// Most streams of change events at once; each holds one file handle.
+    /// Maximum number of event streams; each holds one file handle.
     #[arg(long, value_name = "COUNT", default_value_t = 2_000, env = "ONEMAP_MAX_EVENT_STREAMS")]
     max_event_streams: usize,
 
-    /// Memory for finished tiles, megabytes; 0 keeps none.
+    /// Size of the tile cache in megabytes; 0 disables it.
     #[arg(long, value_name = "MB", default_value_t = 256, env = "ONEMAP_TILE_CACHE_MB")]
     tile_cache_mb: u32,
-    /// Most kilobytes of one tile before it is packed: beyond it the least important features are left out, and the
-    /// tile says how many. Raise it where the line is fast and every feature counts
+    /// Maximum size of a tile in kilobytes before compression. A larger tile omits the least important features and
+    /// reports their number.
     #[arg(long, value_name = "KB", default_value_t = 500, env = "ONEMAP_TILE_BUDGET_KB")]
     tile_budget_kb: u32,
 
-    /// File that holds the token writers must show, made at first start. Default: beside the store.
+    /// File with the bearer token for edits, created at first start [default: beside the store].
     #[arg(long, value_name = "FILE", env = "ONEMAP_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 
-    /// Take no writes.
+    /// Disable edits.
     #[arg(long)]
     no_write: bool,
 
@@ -74,14 +74,14 @@ impl ServeOptions {
 }
 
 pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
-    // The port is taken first: a second server must not touch the store.
+    // Bind first: a second server must not touch the store.
     let listener = bind(&options.listen)?;
     let address = listener.local_addr()?;
     raise_file_limit();
     let config = options.store.config()?;
     let catalog = config.catalog;
     let started = Instant::now();
-    // The sample is that of the built-in county.
+    // The sample belongs to the built-in county.
     let fill = if options.empty || config.has_own_catalog { Fill::Nothing } else { Fill::Sample };
     let opened = startup::open(&options.store, &options.copies, &catalog, fill).await?;
     let features: usize = opened.snapshot.layers().iter().map(|layer| layer.len()).sum();
@@ -89,7 +89,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         features,
         layers = opened.snapshot.layers().len(),
         seconds = clock::rounded_s(started.elapsed()),
-        "the map is drawn"
+        "snapshot loaded"
     );
 
     let store = opened.store;
@@ -107,27 +107,28 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         tile_budget_bytes: options.tile_budget_kb as usize * 1_000,
     };
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
-    // Who takes no writes is never shown a state again, so any secret does.
+    // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let state =
         Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, public_url: options.public_url };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
-    // Whoever reads the line below may ask to stop at once.
+    // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads
+    // it.
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut hung_up = signal(SignalKind::hangup())?;
     let mut server = tokio::spawn(server);
-    tracing::info!(url = %format!("http://{address}/"), "onemap answers; stop with Ctrl-C");
+    tracing::info!(url = %format!("http://{address}/"), "listening");
 
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
         _ = hung_up.recv() => {}
-        ended = &mut server => anyhow::bail!("the server ended by itself: {ended:?}"),
+        ended = &mut server => anyhow::bail!("the HTTP server stopped unexpectedly: {ended:?}"),
     }
-    tracing::info!("stopping");
-    // A stream has no end of its own that could be waited for.
+    tracing::info!("shutting down");
+    // Event streams do not end by themselves.
     close_streams.send_replace(true);
     handle.stop(true).await;
     server.await??;
@@ -140,18 +141,18 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How old a snapshot is that was confirmed at a time, both in milliseconds since 1970. The clock was set back where
-/// that time lies ahead: then the age is not known, and the snapshot is old.
+/// Age of a snapshot confirmed at a time, both in milliseconds since 1970. If that time is in the future, the clock was
+/// set back; the age is unknown, and the snapshot counts as old.
 fn age_of(confirmed_ms: i64, now_ms: i64) -> Duration {
     const UNKNOWN: Duration = Duration::from_hours(24);
     u64::try_from(now_ms.saturating_sub(confirmed_ms)).map_or(UNKNOWN, Duration::from_millis)
 }
 
-/// Each open map holds a connection, and the usual limit of 1,024 is soon reached.
+/// Each open viewer holds a connection, and the usual limit of 1,024 files is soon reached.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, limit = limit.current, "the limit of open files stays as it is");
+        tracing::debug!(%error, limit = limit.current, "the limit of open files could not be raised");
     }
 }

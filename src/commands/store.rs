@@ -1,4 +1,4 @@
-//! Which store is meant by `--store`, and how it is opened.
+//! The options `--store` and `--config`, and how a store is opened.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,20 +15,19 @@ use crate::model::Catalog;
 use crate::store::deferred::Opener;
 use crate::store::{GeoPackage, PostGis, Store};
 
-/// Where the map is kept.
+/// The store and the configuration.
 #[derive(Args)]
 pub(super) struct StoreOptions {
-    /// Where the map is kept: a GeoPackage file, made on first use, or postgres://USER:PASSWORD@HOST/DATABASE
-    /// with PostGIS.
+    /// GeoPackage file (created if missing), or postgres://USER:PASSWORD@HOST/DATABASE with PostGIS.
     #[arg(long, value_name = "FILE|URL", default_value = "onemap.gpkg", env = "ONEMAP_STORE", hide_env_values = true)]
     store: Location,
 
-    /// Configuration file; onemap.toml in the working directory where there is one.
+    /// Configuration file [default: onemap.toml if it exists].
     #[arg(long, value_name = "FILE", env = "ONEMAP_CONFIG")]
     config: Option<PathBuf>,
 }
 
-/// What a new store holds.
+/// Content of a new store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fill {
     /// The sample county.
@@ -40,9 +39,9 @@ pub(super) enum Fill {
 #[derive(Clone)]
 enum Location {
     File(PathBuf),
-    /// Holds a password, so it is never printed.
+    /// May contain a password, so it is never printed.
     Database(String),
-    /// The scheme of a URL that is not one of a database we know; the rest may hold a password.
+    /// The scheme of an unsupported URL; the rest may contain a password.
     Unsupported(String),
 }
 
@@ -73,14 +72,14 @@ impl fmt::Debug for Location {
 }
 
 impl StoreOptions {
-    /// Opens the store. One that is not there yet is made, with or without the sample county.
+    /// Opens the store. A missing store is created, with or without the sample county.
     pub(super) async fn open(&self, catalog: &Catalog, fill: Fill) -> anyhow::Result<Arc<dyn Store>> {
         let config = self.config()?;
         let store: Arc<dyn Store> = match &self.store {
             Location::File(path) => {
                 refuse_tables(&config)?;
                 refuse_other_than_file(path)?;
-                if !path.try_exists().with_context(|| format!("cannot look for {}", path.display()))? {
+                if !path.try_exists().with_context(|| format!("cannot access {}", path.display()))? {
                     let draft = GeoPackage::create(path, catalog).await?;
                     fill_new(draft.store(), &path.display().to_string(), catalog, fill).await?;
                     draft.finish().await?;
@@ -100,12 +99,12 @@ impl StoreOptions {
         Ok(store)
     }
 
-    /// Opens a store that must be there.
+    /// Opens an existing store.
     pub(super) async fn open_existing(&self, catalog: &Catalog) -> anyhow::Result<Arc<dyn Store>> {
         Ok(self.opener(catalog)?().await?)
     }
 
-    /// Where the database is, without secrets; `None` when the store is a file.
+    /// Location of the database without secrets; `None` for a file.
     pub(super) fn database_location(&self) -> anyhow::Result<Option<String>> {
         Ok(match &self.store {
             Location::File(_) => None,
@@ -114,7 +113,7 @@ impl StoreOptions {
         })
     }
 
-    /// Where the token of writers is kept when nothing else is said: beside the file, or in the working directory.
+    /// Default token file: beside the GeoPackage, or in the working directory.
     pub(super) fn token_file(&self) -> PathBuf {
         match &self.store {
             Location::File(path) => {
@@ -126,7 +125,7 @@ impl StoreOptions {
         }
     }
 
-    /// What opens the store as it is, without filling it.
+    /// A function that opens the store and does not fill it.
     pub(super) fn opener(&self, catalog: &Catalog) -> anyhow::Result<Opener> {
         let (catalog, tables) = (catalog.clone(), self.config()?.layers);
         match self.store.clone() {
@@ -151,7 +150,7 @@ impl StoreOptions {
         }
     }
 
-    /// What the configuration file says; nothing without one.
+    /// Reads the configuration file; the defaults without one.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
         const DEFAULT: &str = "onemap.toml";
         match &self.config {
@@ -174,27 +173,27 @@ fn refuse_tables(config: &Config) -> anyhow::Result<()> {
 
 fn unsupported(scheme: &str) -> anyhow::Error {
     anyhow::anyhow!(
-        "--store: unknown scheme {scheme:?}; accepted: postgres://USER:PASSWORD@HOST/DATABASE, or the name of a file"
+        "--store: unknown scheme {scheme:?}; accepted: postgres://USER:PASSWORD@HOST/DATABASE, or a file name"
     )
 }
 
-/// Opening a pipe would wait for a writer, and a directory holds no map.
+/// Opening a pipe would block, and a directory is not a store.
 fn refuse_other_than_file(path: &Path) -> anyhow::Result<()> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => anyhow::bail!("{} is a directory; --store names a file", path.display()),
         Ok(found) if !found.is_file() => {
             anyhow::bail!("{} is a pipe, socket or device; --store names a regular file", path.display())
         }
-        // What is not there is made, and what cannot be looked at is refused when it is opened.
+        // A missing file is created; other errors are reported when it is opened.
         _ => Ok(()),
     }
 }
 
 async fn fill_new(store: &dyn Store, location: &str, catalog: &Catalog, fill: Fill) -> anyhow::Result<()> {
     if fill == Fill::Nothing {
-        tracing::info!(store = location, "making a new, empty store");
+        tracing::info!(store = location, "creating an empty store");
         return Ok(());
     }
-    tracing::info!(store = location, "making a new store with the sample county (示例数据)");
+    tracing::info!(store = location, "creating a store with the sample county (示例数据)");
     sample::fill(store, catalog).await
 }

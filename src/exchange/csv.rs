@@ -1,12 +1,11 @@
-//! Tables of comma-separated values (RFC 4180) for people with a spreadsheet.
+//! Writes CSV (RFC 4180) for spreadsheets.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::model::{ValueRef, format_date, format_instant};
 
-/// A table that is written row by row: UTF-8 with a byte order mark, without which spreadsheets take Chinese for
-/// something else.
+/// Writes a CSV table row by row, in UTF-8 with a byte order mark, because spreadsheets otherwise misread Chinese text.
 pub struct CsvWriter<W: Write> {
     writer: csv::Writer<W>,
 }
@@ -23,7 +22,7 @@ impl<W: Write> CsvWriter<W> {
         Ok(Self { writer })
     }
 
-    /// Writes a row, which has as many cells as the header.
+    /// Writes a row with as many cells as the header.
     ///
     /// # Errors
     /// When writing fails.
@@ -31,7 +30,7 @@ impl<W: Write> CsvWriter<W> {
         self.writer.write_record(cells.iter().map(|cell| as_text(cell).into_owned())).map_err(io::Error::from)
     }
 
-    /// Writes what is left.
+    /// Flushes buffered rows.
     ///
     /// # Errors
     /// When writing fails.
@@ -40,11 +39,11 @@ impl<W: Write> CsvWriter<W> {
     }
 }
 
-/// A whole table.
+/// Writes a table into memory.
 #[must_use]
 pub fn write_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     let mut out = Vec::new();
-    // Writing to memory cannot fail, and rows have one length.
+    // Writing to memory cannot fail, and all rows have the same length.
     let written = CsvWriter::begin(&mut out, header).and_then(|mut table| {
         rows.into_iter().try_for_each(|row| table.row(&row))?;
         table.end()
@@ -53,7 +52,7 @@ pub fn write_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>)
     out
 }
 
-/// A value as a cell; blank is unknown, lists are joined by semicolons.
+/// A value as a cell; unknown is blank, lists are joined by semicolons.
 #[must_use]
 pub fn cell_text(cell: ValueRef<'_>) -> String {
     match cell {
@@ -68,7 +67,7 @@ pub fn cell_text(cell: ValueRef<'_>) -> String {
     }
 }
 
-/// A cell that a spreadsheet does not take for a formula.
+/// Escapes a cell that a spreadsheet would interpret as a formula.
 fn as_text(cell: &str) -> Cow<'_, str> {
     let is_number = cell.parse::<f64>().is_ok();
     if !is_number && cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_quoted_and_no_formulas() {
+    fn cells_are_quoted_and_formulas_escaped() {
         let rows = [vec!["闽清,县".to_owned(), "=1+1".to_owned()], vec!["\"a\"".to_owned(), "-5.5".to_owned()]];
         let text = String::from_utf8(write_table(&["名称", "x"], rows)).unwrap_or_default();
         assert_eq!(text, "\u{feff}名称,x\n\"闽清,县\",'=1+1\n\"\"\"a\"\"\",-5.5\n");

@@ -1,4 +1,4 @@
-//! Tables of delimited text (CSV, TSV) as other programs write them, read: encoding and delimiter are detected.
+//! Reads delimited text (CSV, TSV) of other programs; encoding and delimiter are detected.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value as Json};
 use super::{ExchangeError, Record, RecordSource, Unreadable};
 
 const FORMAT: &str = "a table of delimited text";
-/// Delimiters that are looked for in the header.
+/// Delimiters that are detected in the header.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
-/// Names of the columns that hold the coordinates.
+/// Names of the coordinate columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaceColumns {
     /// Longitude or easting.
@@ -20,22 +20,22 @@ pub struct PlaceColumns {
     pub lat: String,
 }
 
-/// A table that was read into memory, its columns known.
+/// A table in memory with known columns.
 pub struct Table {
     columns: Vec<String>,
     records: Vec<Result<(usize, csv::StringRecord), (usize, String)>>,
-    /// The encoding that was found.
+    /// The detected encoding.
     pub encoding: &'static str,
-    /// The delimiter that was found.
+    /// The detected delimiter.
     pub delimiter: char,
 }
 
 impl Table {
-    /// Opens a file. UTF-8 and UTF-16 are told by their marks or bytes, other encodings by their letters; the
-    /// delimiter is the one that the header has most of.
+    /// Opens a file. UTF-8 and UTF-16 are detected by byte order mark or validity, other encodings by character
+    /// statistics; the delimiter is the most frequent one of the header.
     ///
     /// # Errors
-    /// When the file cannot be read, or has no header with at least two columns.
+    /// When the file cannot be read, or its header has fewer than two columns.
     pub fn open(path: &Path) -> Result<Self, ExchangeError> {
         let bytes = std::fs::read(path).map_err(ExchangeError::file(path))?;
         Self::read(&bytes).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))
@@ -45,10 +45,10 @@ impl Table {
         let encoding = encoding_of(bytes);
         let (text, _, has_errors) = encoding.decode(bytes);
         if has_errors {
-            return Err(format!("it is not whole text of the encoding {}", encoding.name()));
+            return Err(format!("it is not valid {}", encoding.name()));
         }
         if text.contains('\0') {
-            return Err("it holds NUL characters, as no text does".to_owned());
+            return Err("it contains NUL characters and is not text".to_owned());
         }
         let delimiter = delimiter_of(&text);
         let mut reader = csv::ReaderBuilder::new()
@@ -64,7 +64,7 @@ impl Table {
         if let Some(twice) =
             columns.iter().enumerate().find(|(at, name)| !name.is_empty() && columns[..*at].contains(name))
         {
-            return Err(format!("it has two columns {:?}", twice.1));
+            return Err(format!("the column {:?} occurs twice", twice.1));
         }
         let records = reader.into_records().map(|record| match record {
             Ok(record) => Ok((line_of(record.position()), record)),
@@ -81,8 +81,8 @@ impl Table {
         &self.columns
     }
 
-    /// The rows, with places from two of the columns. A row with more cells than the header is unreadable: a
-    /// delimiter inside of a cell has shifted its values.
+    /// The rows, with points from two of the columns. A row with more cells than the header is unreadable, because an
+    /// unquoted delimiter inside a cell has shifted its values.
     #[must_use]
     pub fn into_source(self, places: &PlaceColumns) -> RecordSource {
         let Self { columns, records, .. } = self;
@@ -111,7 +111,7 @@ type Row = (Option<geo::Geometry>, Map<String, Json>);
 fn read_row(columns: &[String], cells: &csv::StringRecord, places: &PlaceColumns) -> Result<Row, String> {
     if cells.len() > columns.len() {
         return Err(format!(
-            "it has {} cells and the header {}: a delimiter inside of a cell must be quoted",
+            "the row has {} cells, the header {}; a delimiter inside a cell must be quoted",
             cells.len(),
             columns.len()
         ));
@@ -136,7 +136,7 @@ fn read_row(columns: &[String], cells: &csv::StringRecord, places: &PlaceColumns
     Ok((geometry, properties))
 }
 
-/// A coordinate, with full-width digits and a degree sign forgiven; blank is unknown.
+/// Reads a coordinate; accepts full-width digits and a degree sign; blank is unknown.
 fn coordinate(column: &str, cell: &str) -> Result<Option<f64>, String> {
     let half_width = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -160,13 +160,13 @@ fn encoding_of(bytes: &[u8]) -> &'static Encoding {
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
     match detector.guess(Some(b"cn"), chardetng::Utf8Detection::Allow) {
-        // GB 18030 holds all of GBK.
+        // GB 18030 is a superset of GBK.
         guess if guess == encoding_rs::GBK => encoding_rs::GB18030,
         guess => guess,
     }
 }
 
-/// The delimiter that stands most often outside of quotes in the header, or that spreadsheets name in `sep=`.
+/// The most frequent delimiter outside quotes in the header, or the one that a spreadsheet declares with `sep=`.
 fn delimiter_of(text: &str) -> u8 {
     let header = text.lines().next().unwrap_or_default();
     let mut counts = [0_usize; DELIMITERS.len()];
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_shifted_or_have_half_a_place_are_unreadable() {
+    fn shifted_rows_and_incomplete_coordinates_are_unreadable() {
         let text = "name,lon,lat\na,118.8,26.2\nb,118.8\nc,1,2,3\nd,,\ne,x,26\nf,１１８．８,26.2°\n";
         let table = Table::read(text.as_bytes()).expect("a table");
         let places = PlaceColumns { lon: "lon".to_owned(), lat: "lat".to_owned() };

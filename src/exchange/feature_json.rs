@@ -1,4 +1,4 @@
-//! A feature as a caller writes it: GeoJSON, checked strictly against its layer.
+//! Reads a feature from a request: GeoJSON, checked strictly against its layer.
 
 use geozero::ToGeo;
 use geozero::geojson::GeoJson;
@@ -7,30 +7,30 @@ use serde_json::{Map, Value as Json};
 use super::reader::{Defect, Reader, Spelling};
 use crate::model::{Catalog, FeatureId, LayerSchema, Shape, Value};
 
-/// Fields that the store itself fills at each write; what a caller says about them is passed over.
-const KEPT_BY_THE_STORE: [&str; 2] = ["version", "updated_at"];
+/// Fields that the store sets at each write; values in requests are ignored.
+const STORE_FIELDS: [&str; 2] = ["version", "updated_at"];
 
-/// What a caller wrote.
+/// A feature as given in a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureDocument {
-    /// The id, where one is given.
+    /// The id, if given.
     pub id: Option<FeatureId>,
-    /// Where it is; the outer `None` when nothing is said of it.
+    /// The geometry; the outer `None` if it is not given.
     pub geometry: Option<Option<Shape>>,
-    /// The values that are given, by position in the layer's fields; unknown where null is given.
+    /// The given values by index in the layer's fields; null is unknown.
     pub values: Vec<(usize, Value)>,
 }
 
-/// What is wrong with what a caller wrote.
+/// Why a feature is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureError {
-    /// JSON pointer (RFC 6901) to the place.
+    /// JSON pointer (RFC 6901) of the faulty value.
     pub pointer: String,
-    /// What stands there, as JSON.
+    /// The value as JSON.
     pub value: String,
-    /// Why it is not taken.
+    /// The reason.
     pub reason: String,
-    /// What would be taken.
+    /// What is accepted.
     pub accepted: String,
 }
 
@@ -46,10 +46,10 @@ impl FeatureError {
     }
 }
 
-/// Reads a Feature, or the parts of one that a merge patch (RFC 7396) names; a property is replaced as a whole.
+/// Reads a Feature, or a merge patch (RFC 7396) of one; a property is replaced as a whole.
 ///
 /// # Errors
-/// The first thing that does not fit the layer.
+/// The first defect.
 pub fn read_submission(
     catalog: &Catalog,
     schema: &LayerSchema,
@@ -58,7 +58,7 @@ pub fn read_submission(
     let Some(members) = feature.as_object() else {
         return Err(FeatureError::at("", feature, "it is not an object", "a GeoJSON Feature"));
     };
-    // Members that GeoJSON does not define are ignored (RFC 7946 section 6.1), but something must be said.
+    // Unknown members are ignored (RFC 7946, section 6.1), but at least one known member is required.
     if !["type", "id", "geometry", "properties"].iter().any(|name| members.contains_key(*name)) {
         return Err(FeatureError::at("", feature, "it has no member of a Feature", "id, geometry, properties"));
     }
@@ -114,7 +114,7 @@ fn read_property(reader: &Reader<'_>, name: &str, value: &Json) -> Result<Option
         let known: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
         return Err(FeatureError::at(pointer, value, "the layer has no such property", known.join(", ")));
     };
-    if KEPT_BY_THE_STORE.contains(&name) {
+    if STORE_FIELDS.contains(&name) {
         return Ok(None);
     }
     let fault = |Defect { reason, accepted }: Defect| FeatureError::at(pointer, value, &reason, accepted);

@@ -1,4 +1,4 @@
-//! FlatGeobuf 3, in and out.
+//! Reads and writes FlatGeobuf 3.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
@@ -26,16 +26,16 @@ pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
     read(BufReader::new(file)).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))
 }
 
-/// Reads a file from memory or a stream.
+/// Reads from memory or a stream.
 ///
 /// # Errors
-/// The sentence says what is wrong with the bytes.
+/// What is wrong with the data.
 pub fn read(mut bytes: impl Read + Send + 'static) -> Result<RecordSource, String> {
     let mut start = [0; 8];
     bytes.read_exact(&mut start).map_err(|error| error.to_string())?;
-    // The library takes older versions for the current one and misreads them.
+    // The library does not check the version and misreads older ones.
     if start.starts_with(b"fgb") && start[3] != VERSION {
-        return Err(format!("it is of version {} of the format, and only version {VERSION} is read", start[3]));
+        return Err(format!("format version {} is not supported, only version {VERSION}", start[3]));
     }
     let reader = FgbReader::open(Cursor::new(start).chain(bytes)).map_err(|error| error.to_string())?;
     let crs = reader.header().crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));
@@ -64,7 +64,7 @@ impl<R: Read> Iterator for Records<R> {
             Ok(None) => None,
             Ok(Some(feature)) => Some(read_feature(feature, row).map_err(unreadable)),
             Err(error) => {
-                // After a broken feature the next one cannot be found.
+                // The start of the next feature is unknown after a corrupt one.
                 self.broken = true;
                 Some(Err(unreadable(format!("the file breaks off here: {error}"))))
             }
@@ -108,9 +108,8 @@ impl PropertyProcessor for Properties {
     }
 }
 
-/// Writes one layer: `id` and the visible fields as columns, Hilbert-sorted with an index. The same
-/// features in the same order give the same bytes. The format has no place for features without a
-/// geometry; answers how many were left out for that.
+/// Writes a layer: `id` and the visible fields as columns, Hilbert-sorted with an index. The output is deterministic.
+/// The format requires a geometry; returns the number of features without one, which are omitted.
 ///
 /// # Errors
 /// When writing fails.
@@ -126,7 +125,7 @@ pub fn write(out: impl Write, view: &View<'_>, features: impl Iterator<Item = Fe
     };
     let geometry_type = match schema.geometry {
         GeometryKind::Point => GeometryType::Point,
-        // Single and multi-part lines and areas stand in one layer; each feature tells its own type.
+        // A layer may mix single and multi-part geometries, so each feature has its own type.
         GeometryKind::Line | GeometryKind::Polygon | GeometryKind::Any => GeometryType::Unknown,
     };
     let mut writer =

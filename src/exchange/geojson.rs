@@ -1,4 +1,4 @@
-//! GeoJSON (RFC 7946) and GeoJSON text sequences (RFC 8142), in and out.
+//! Reads and writes GeoJSON (RFC 7946) and GeoJSON text sequences (RFC 8142).
 
 use std::io::Write;
 use std::ops::Range;
@@ -34,8 +34,8 @@ struct RawCollection<'a> {
     crs: Option<serde_json::Value>,
 }
 
-/// Opens a file: a FeatureCollection, an array of Feature, one Feature, or one Feature a line.
-/// A byte order mark is passed over; a `crs` member of old GeoJSON is reported as the file's claim.
+/// Opens a file: a FeatureCollection, an array of Features, one Feature, or one Feature per line. Skips a byte order
+/// mark; reports a `crs` member (GeoJSON 2008) as the declared reference system.
 ///
 /// # Errors
 /// When the file cannot be read, is not UTF-8 or is none of these.
@@ -60,7 +60,7 @@ pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
     Ok(RecordSource { crs, rows: Some(rows), records: Box::new(records) })
 }
 
-/// Finds where each feature stands in the text, and the claimed reference system.
+/// Finds the text of each feature, and the declared reference system.
 fn locate(text: &str) -> Result<(Vec<Range<usize>>, Option<String>), String> {
     let place = |raw: &str| {
         let start = raw.as_ptr().addr() - text.as_ptr().addr();
@@ -88,7 +88,7 @@ fn locate(text: &str) -> Result<(Vec<Range<usize>>, Option<String>), String> {
     }
 }
 
-/// The name of a system as GeoJSON of 2008 gives it, in its `crs` member; the member as it is where it has no name.
+/// The name of the reference system in a `crs` member of GeoJSON 2008; the member itself if it has no name.
 fn claimed_crs(crs: &serde_json::Value) -> String {
     let properties = &crs["properties"];
     if let Some(name) = properties["name"].as_str() {
@@ -102,7 +102,7 @@ fn claimed_crs(crs: &serde_json::Value) -> String {
     }
 }
 
-/// One feature a line, if the first line is a JSON object of its own and there are more.
+/// Reads one feature per line, if the first line is a complete JSON object and more lines follow.
 fn lines(text: &str, place: impl Fn(&str) -> Range<usize>) -> Option<Vec<Range<usize>>> {
     let lines: Vec<&str> = text.split(['\n', '\u{1e}']).map(str::trim).filter(|line| !line.is_empty()).collect();
     let first: serde_json::Value = serde_json::from_str(lines.first()?).ok()?;
@@ -126,13 +126,13 @@ fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, S
     Ok(Record { row, line, id, geometry, properties: raw.properties.unwrap_or_default() })
 }
 
-/// Appends one Feature: id, geometry and the visible properties, then `extra` properties.
+/// Appends a Feature: id, geometry and the visible properties, then the `extra` properties.
 pub fn write_feature(out: &mut Vec<u8>, view: &View<'_>, feature: &Feature, extra: &[(&str, serde_json::Value)]) {
     let geometry = feature.geometry.as_ref().map(Shape::geometry);
     write_feature_of(out, view, &feature.id, geometry, |field| feature.values[field].as_value_ref(), extra);
 }
 
-/// Appends one Feature whose geometry and whose values, by field, lie elsewhere.
+/// Appends a Feature with a separate geometry and a function that returns values by field.
 pub fn write_feature_of<'a>(
     out: &mut Vec<u8>,
     view: &View<'_>,
@@ -177,7 +177,7 @@ pub fn write_geometry(out: &mut Vec<u8>, geometry: &geo::Geometry) {
     }
 }
 
-/// Appends any JSON. Writing to memory cannot fail.
+/// Appends JSON. Writing to memory cannot fail.
 pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
@@ -186,7 +186,7 @@ pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     }
 }
 
-/// Writes a FeatureCollection, one feature a line.
+/// Writes a FeatureCollection with one feature per line.
 ///
 /// # Errors
 /// When writing fails.

@@ -1,4 +1,4 @@
-//! From a row of a file to a feature of a layer, or the reason why not.
+//! Converts rows of a file to features of a layer, or reports why not.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -12,58 +12,58 @@ use crate::geodesy::LonLat;
 use crate::geodesy::datum::{Crs, CrsError, CrsProjection};
 use crate::model::{Catalog, Feature, FeatureId, LayerSchema, Shape, Value};
 
-/// How rows are to be understood.
+/// Options of an import.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Reference system of the coordinates.
     pub crs: Crs,
-    /// Fields (or `id`) and the columns of the file that fill them; other fields have a column of their own name.
+    /// Fields (or `id`) and the columns that fill them; other fields use the column of the same name.
     pub columns: Vec<ColumnMatch>,
-    /// What `source` says where the file does not.
+    /// Value of the field `source` if the file has none.
     pub source: String,
-    /// Prefix of the ids of rows that have none.
+    /// Prefix of generated ids.
     pub id_prefix: String,
-    /// What `updated_at` says where the file does not.
+    /// Value of `updated_at` if the file has none.
     pub now: time::UtcDateTime,
-    /// Whether features far outside of the county are taken.
+    /// Whether features far outside the county are accepted.
     pub anywhere: bool,
 }
 
-/// Why a row was not taken, or what was changed in it.
+/// Why a row was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowIssue {
     /// Position among the rows of the file, from 1.
     pub row: usize,
     /// Line of the file, for text formats.
     pub line: Option<usize>,
-    /// The column or `geometry`, where one is to blame.
+    /// The column or `geometry`, if one is the cause.
     pub field: Option<String>,
-    /// The value as it stands in the file, shortened; not that of a sensitive field.
+    /// The value in the file, shortened; empty for a sensitive field.
     pub value: Option<String>,
-    /// What is wrong or was mended.
+    /// The reason.
     pub reason: String,
 }
 
-/// What became of the rows.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Rows seen.
+    /// Rows read.
     pub read: usize,
-    /// Rows that became features.
+    /// Rows accepted.
     pub taken: usize,
-    /// Rows that did not, each with its first reason.
+    /// Refused rows, each with its first defect.
     pub refused: Vec<RowIssue>,
-    /// Rows that had no id and were given one.
+    /// Rows without an id, which received a generated one.
     pub numbered: usize,
-    /// Columns of the file that the layer has no field for, with the number of rows that fill them.
+    /// Columns without a matching field, with the number of rows that have a value in them.
     pub ignored_columns: BTreeMap<String, usize>,
-    /// Fields of the layer that the file has a column for.
+    /// Fields with a matching column.
     pub matched: BTreeSet<String>,
-    /// Rows that became features without a place.
+    /// Accepted rows without a geometry.
     pub placeless: usize,
 }
 
-/// Turns records into features of one layer and keeps the report.
+/// Converts records to features of one layer and collects the report.
 pub struct Importer<'a> {
     catalog: &'a Catalog,
     schema: &'a LayerSchema,
@@ -94,17 +94,17 @@ impl Refusal {
 }
 
 impl<'a> Importer<'a> {
-    /// Prepares for one layer.
+    /// Creates an importer for a layer.
     ///
     /// # Errors
-    /// When the reference system cannot be used.
+    /// When the reference system is not usable.
     pub fn new(catalog: &'a Catalog, schema: &'a LayerSchema, rules: Rules) -> Result<Self, CrsError> {
         let converter = rules.crs.converter()?;
         let reader = Reader::new(catalog, schema, Spelling::Table);
         Ok(Self { catalog, schema, reader, rules, converter, seen: HashSet::new(), report: Report::default() })
     }
 
-    /// Takes one row; `None` when it was refused, which the report then says.
+    /// Converts one row; `None` if it is refused, with the reason in the report.
     pub fn take(&mut self, record: Result<Record, Unreadable>) -> Option<Feature> {
         self.report.read += 1;
         let (row, line, outcome) = match record {
@@ -123,7 +123,7 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// What became of the rows so far.
+    /// The report on the rows so far.
     #[must_use]
     pub fn into_report(self) -> Report {
         self.report
@@ -139,7 +139,7 @@ impl<'a> Importer<'a> {
             let json = record.properties.get(column).unwrap_or(&Json::Null);
             let refusal = |Defect { reason, accepted }: Defect| {
                 if field.sensitive {
-                    let reason = format!("the value does not fit and is not shown; accepted: {accepted}");
+                    let reason = format!("invalid value (sensitive, not shown); accepted: {accepted}");
                     return Refusal { field: Some(column.to_owned()), value: None, reason };
                 }
                 Refusal::of(column, json, &format!("{reason}; accepted: {accepted}"))

@@ -1,20 +1,20 @@
-//! Which column of a file fills which field: by the field's id, its titles, or a usual synonym of the catalog.
+//! Matches the columns of a file to fields: by field id, titles, or synonyms in the catalog.
 
 use std::collections::BTreeSet;
 
 use crate::model::{Catalog, LayerSchema};
 
-/// A field, or `id`, and the column of the file that fills it.
+/// A field, or `id`, and the column that fills it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnMatch {
     /// Name of the field, or `id`.
     pub field: String,
-    /// Name of the column, as the file has it.
+    /// Name of the column in the file.
     pub column: String,
 }
 
-/// Finds the column of each field that is not among those `given`. A field's own id wins over its titles, and these
-/// over synonyms; among equals the first column wins. A column fills one field.
+/// Finds the column of each field that is not in `given`. The field id precedes titles, and titles precede synonyms;
+/// among equals the first column wins. A column fills one field.
 #[must_use]
 pub fn match_columns(
     catalog: &Catalog,
@@ -48,7 +48,7 @@ pub fn match_columns(
     matches
 }
 
-/// The column that one of the catalog's synonyms of a name, or the name itself, fits.
+/// The column that matches a name or one of its synonyms in the catalog.
 #[must_use]
 pub fn column_of<'a>(catalog: &Catalog, name: &str, columns: &'a [String]) -> Option<&'a String> {
     let names = synonyms(catalog, name);
@@ -60,7 +60,7 @@ fn synonyms(catalog: &Catalog, name: &str) -> Vec<String> {
     catalog.synonyms.get(name).into_iter().flatten().map(|own| simplified(own)).collect()
 }
 
-/// A name without case, blanks, underscores, full-width forms and a unit in brackets at its end.
+/// Normalizes a name: case, blanks, underscores, full-width forms, and a unit in brackets at the end.
 fn simplified(name: &str) -> String {
     let half_width = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),

@@ -1,7 +1,7 @@
-//! Files in and out: formats, what became of every row, and values as JSON.
+//! File formats, import and export, and values as JSON.
 //!
-//! Reading has two steps. A format turns its bytes into [`Record`]s, which know nothing of our
-//! layers; [`import::Importer`] turns a record into a feature of one layer or says why not.
+//! Reading has two steps: a format decodes its bytes to [`Record`]s, which are independent of layers;
+//! [`import::Importer`] converts a record to a feature of a layer or reports why not.
 
 pub mod csv;
 pub mod delimited;
@@ -17,30 +17,30 @@ use std::path::Path;
 
 pub use values::{value_from_json, write_value};
 
-/// A row as it stands in a file.
+/// A row of a file.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Position among the rows of the file, from 1.
     pub row: usize,
-    /// Line of the file where it starts, for text formats.
+    /// Line where it starts, for text formats.
     pub line: Option<usize>,
     /// The feature's id member, if the format has one.
     pub id: Option<String>,
     /// Coordinates in the file's reference system, easting or longitude first.
     pub geometry: Option<geo::Geometry>,
-    /// Attributes by the file's own names.
+    /// Attributes by column name.
     pub properties: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A row that could not be read at all.
+/// A row that cannot be decoded.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct Unreadable {
     /// Position among the rows of the file, from 1.
     pub row: usize,
-    /// Line of the file where it starts, for text formats.
+    /// Line where it starts, for text formats.
     pub line: Option<usize>,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
@@ -52,31 +52,31 @@ pub enum ExchangeError {
     File {
         /// The file.
         path: String,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The name's ending is not one of a known format.
+    /// The file name has no known ending.
     #[error("{path}: the format is not known by its ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb{}", if *.is_read { ", .csv, .tsv, .txt" } else { "" })]
     UnknownFormat {
         /// The file.
         path: String,
-        /// Whether it was to be read, which more formats can be.
+        /// Whether the file was to be read; more formats can be read than written.
         is_read: bool,
     },
-    /// The bytes are not of the format.
+    /// The content is not of the expected format.
     #[error("{path} is not {format}: {reason}")]
     Malformed {
         /// The file.
         path: String,
-        /// What it should be.
+        /// The expected format.
         format: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
 
 impl ExchangeError {
-    /// Names the file that an I/O error happened to.
+    /// Adds the file name to an I/O error.
     pub(crate) fn file(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::File { path: path.display().to_string(), source }
     }
@@ -89,17 +89,17 @@ impl ExchangeError {
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A FeatureCollection, an array of Feature, one Feature, or one Feature a line (RFC 7946, RFC 8142).
+    /// A FeatureCollection, an array of Features, one Feature, or one Feature per line (RFC 7946, RFC 8142).
     GeoJson,
     /// FlatGeobuf 3.
     FlatGeobuf,
 }
 
 impl Format {
-    /// Tells the format by the ending of the name.
+    /// The format by the ending of the file name.
     ///
     /// # Errors
-    /// When the ending is not known.
+    /// When the ending is unknown.
     pub fn of(path: &Path) -> Result<Self, ExchangeError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         match ending.as_str() {
@@ -112,26 +112,26 @@ impl Format {
 
 /// A file opened for reading.
 pub struct RecordSource {
-    /// The reference system the file claims, if it claims one: its name.
+    /// Name of the reference system that the file declares, if any.
     pub crs: Option<String>,
-    /// Rows, if the file says how many.
+    /// Number of rows, if the file declares it.
     pub rows: Option<usize>,
     /// The rows, in order.
     pub records: Box<dyn Iterator<Item = Result<Record, Unreadable>> + Send>,
 }
 
-/// A file opened for reading, its columns perhaps not yet understood.
+/// A file opened for reading; the columns of a table are not yet matched.
 pub enum Opened {
-    /// Features with a geometry of their own.
+    /// Features with geometries.
     Features(RecordSource),
-    /// A table in which two columns must be the coordinates.
+    /// A table with coordinates in two columns.
     Table(delimited::Table),
 }
 
 /// Opens a file of a known format.
 ///
 /// # Errors
-/// When it cannot be opened or is not of the format its name says.
+/// When it cannot be opened or its content does not match its ending.
 pub fn open(path: &Path) -> Result<Opened, ExchangeError> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     if ["csv", "tsv", "txt"].contains(&ending.as_str()) {

@@ -1,7 +1,7 @@
-//! Reads the parts of one feature of a layer: the checks that files and callers share.
+//! Reads and checks the values and geometry of one feature; shared by imports and requests.
 //!
-//! Callers write JSON and know the schema, so their values must be of the fields' types. Files hold what a table can
-//! hold: numbers and lists written as text, codes written as their labels. Nothing else differs between the two.
+//! Requests contain JSON written for the schema, so values must have the types of the fields. Files contain what a
+//! table can hold: numbers and lists as text, codes as labels. There is no other difference.
 
 use std::borrow::Cow;
 
@@ -15,25 +15,25 @@ use crate::geodesy::{Envelope, LonLat};
 use crate::model::catalog::{Code, CodeValue, County};
 use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value};
 
-/// How values are written.
+/// How values are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
-    /// In the JSON type of the field, codes as they are.
+    /// In the JSON type of the field; codes are not translated.
     Exact,
-    /// As tables hold them: any value also as text, codes also by their Chinese or English label.
+    /// As in tables: any value may be text, and codes may be their Chinese or English labels.
     Table,
 }
 
-/// Why a value or a geometry is not taken.
+/// Why a value or a geometry is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defect {
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
-    /// What would be taken.
+    /// What is accepted.
     pub accepted: String,
 }
 
-/// Reads values and geometries for one layer.
+/// Reads values and geometries of one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     catalog: &'a Catalog,
@@ -42,7 +42,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader for a layer.
+    /// Creates a reader for a layer.
     #[must_use]
     pub fn new(catalog: &'a Catalog, schema: &'a LayerSchema, spelling: Spelling) -> Self {
         Self { catalog, schema, spelling }
@@ -54,10 +54,10 @@ impl<'a> Reader<'a> {
         self.schema
     }
 
-    /// A value of a field; null and blank text are unknown.
+    /// Reads a value of a field; null and blank text are unknown.
     ///
     /// # Errors
-    /// When it is of another type, outside of the field's range or not in its code list.
+    /// When it has another type, is out of range or is not in the code list.
     pub fn value(&self, field: &Field, json: &Json) -> Result<Value, Defect> {
         let defect = |reason: String| Defect { reason, accepted: self.accepted(field) };
         let codes = field.codes.as_ref().and_then(|list| self.catalog.codes.get(list)).map(Vec::as_slice);
@@ -83,10 +83,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A geometry in longitude, latitude degrees.
+    /// Reads a geometry in longitude, latitude degrees.
     ///
     /// # Errors
-    /// When it is not on earth, of another kind than the layer's, or not valid: a ring that crosses itself.
+    /// When its coordinates are not positions, its kind is not that of the layer, or it is invalid, such as a
+    /// self-intersecting ring.
     pub fn shape(&self, geometry: geo::Geometry) -> Result<Shape, Defect> {
         let kind = self.schema.geometry.name();
         let defect = |reason: String| Defect {
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What JSON may stand for a type; null is unknown for all of them.
+/// Checks the JSON type of a value; null is unknown for all types.
 fn is_of_type(field_type: FieldType, value: &Json) -> bool {
     value.is_null()
         || match field_type {
@@ -125,7 +126,7 @@ fn is_of_type(field_type: FieldType, value: &Json) -> bool {
         }
 }
 
-/// The first code of a value that its list does not have.
+/// The first code of a value that is not in the list.
 fn unknown_code(codes: &[Code], value: &Value) -> Option<String> {
     let known = |wanted: &CodeValue| codes.iter().any(|code| code.code == *wanted);
     let texts: &[String] = match value {
@@ -145,7 +146,7 @@ fn code_of_label<'a>(codes: &'a [Code], text: &str) -> Option<&'a CodeValue> {
     codes.iter().find(is_label).map(|code| &code.code)
 }
 
-/// The rank that a text is the label of; other values as they are.
+/// Replaces a label by its rank; other values are unchanged.
 fn rank_of_label<'a>(codes: &[Code], json: &'a Json) -> Cow<'a, Json> {
     match json.as_str().and_then(|text| code_of_label(codes, text)) {
         Some(CodeValue::Integer(rank)) => Cow::Owned(Json::from(*rank)),
@@ -160,11 +161,11 @@ fn replace_label(codes: &[Code], text: &mut String) {
     }
 }
 
-/// Checks that a geometry is in the county or near it: files with forgotten, swapped or foreign coordinates put features
-/// elsewhere. An area or a line that reaches the county may extend beyond it, but not to 0,0.
+/// Checks that a geometry is in or near the county, because missing, swapped or misdeclared coordinates place features
+/// elsewhere. An area or line that reaches the county may extend beyond it, but not to 0,0.
 ///
 /// # Errors
-/// When it is farther outside than the county's margin; the reason gives the distance.
+/// When it is farther outside than the margin of the county; the reason states the distance.
 pub fn check_place(county: &County, shape: &Shape) -> Result<(), Defect> {
     let Some(around) = Envelope::around(shape.geometry()) else { return Ok(()) };
     let allowed = county.bounds.padded(county.margin_m);
@@ -194,7 +195,7 @@ pub fn check_place(county: &County, shape: &Shape) -> Result<(), Defect> {
     Err(Defect { reason, accepted })
 }
 
-/// The geodesic distance of a place to a box, metres.
+/// Geodesic distance from a position to a box, metres.
 fn distance_m(from: LonLat, to: &Envelope) -> f64 {
     let [west, south, east, north] = to.to_array();
     let area = geo::Rect::new((west, south), (east, north)).to_polygon();

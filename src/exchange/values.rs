@@ -1,4 +1,4 @@
-//! Attribute values to and from JSON.
+//! Converts attribute values to and from JSON.
 
 use serde_json::Value as Json;
 
@@ -16,16 +16,16 @@ pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
         ValueRef::Date(date) => write_json(out, &format_date(date)),
         ValueRef::DateTime(instant) => write_json(out, &format_instant(instant)),
         ValueRef::TextList(list) => write_json(out, &list),
-        // Another program may have stored what is no JSON, or JSON of several lines.
+        // Another program may have stored invalid or multi-line JSON.
         ValueRef::Json(document) => write_json(out, &serde_json::from_str::<Json>(document).unwrap_or(Json::Null)),
     }
 }
 
-/// Reads JSON as a value of the field's type. Empty text is unknown; numbers, booleans, lists and
-/// documents may also be written as text, as table formats do.
+/// Reads a value of a field from JSON. Blank text is unknown; numbers, booleans, lists and documents may be given as
+/// text, as in table formats.
 ///
 /// # Errors
-/// The sentence says what the field takes.
+/// A message that states what the field accepts.
 pub fn value_from_json(field: &Field, json: &Json) -> Result<Value, String> {
     if json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()) {
         return Ok(Value::Unknown);
@@ -75,7 +75,7 @@ fn boolean(json: &Json) -> Option<bool> {
     }
 }
 
-/// A whole number; 12.0 counts, 12.5 does not.
+/// Reads an integer; 12.0 counts, 12.5 does not.
 fn integer(json: &Json) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(number) = json.as_i64() {

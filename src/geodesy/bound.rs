@@ -1,25 +1,25 @@
-//! What a geodesic is not shorter than: cheap enough for every box of an index, so that a search can stop.
+//! Lower and upper bounds of geodesic distances, cheap enough to evaluate for every box of an index.
 //!
-//! Near by that is the straight chord through the earth. Far away the chord falls behind the arc, and a search would
-//! look at whole provinces in vain; there the first-order formula of Andoyer and Lambert (P. D. Thomas, "Spheroidal
-//! geodesics, reference systems and local geometry", 1970) is taken with all that it may be wrong by.
+//! At short range the lower bound is the straight chord through the earth. At long range the chord is much shorter than
+//! the geodesic and prunes poorly; there the first-order formula of Andoyer and Lambert (P. D. Thomas, "Spheroidal
+//! geodesics, reference systems and local geometry", 1970) is used, reduced by its maximum error.
 
 use super::ecef::{Ecef, EcefBox, FLATTENING, SEMI_MAJOR_M, SEMI_MINOR_M, chord_2, unit};
 
-/// Rounding of earth-centred coordinates, doubled: what a chord may be too long by, metres.
+/// Rounding error of earth-centred coordinates, doubled, metres: the most by which a chord is too long.
 const CHORD_ERROR_M: f64 = 1e-8;
-/// Up to here the chord alone is taken; it falls 130 m behind.
+/// Up to this distance only the chord is used; it is at most 130 m shorter than the geodesic.
 const NEAR_M: f64 = 500_000.0;
-/// How wrong the formula may be, as a share of the distance, up to [`FORMULA_ENDS`]: three times the worst of some
-/// hundred thousand pairs, 8.3e-6.
+/// Relative error of the formula up to [`FORMULA_ENDS`]: three times the largest error over several hundred thousand
+/// pairs, 8.3e-6.
 const FORMULA_ERROR: f64 = 2.5e-5;
-/// Squared chord on the unit sphere of an arc of 2.6 radians; towards the antipodes the formula fails.
+/// Squared chord on the unit sphere of an arc of 2.6 radians; the formula fails near the antipodes.
 const FORMULA_ENDS: f64 = 3.713_777_5;
-/// How much longer than its chord a geodesic can be, for chords up to [`SHORT_M`], and for all.
+/// The ratio of a geodesic to its chord is at most this, for chords up to [`SHORT_M`] and for all.
 const STRETCH: (f64, f64) = (1.01, 1.6);
 const SHORT_M: f64 = 1_000_000.0;
 
-/// Metres that the geodesic between two places is not shorter than.
+/// Lower bound of the geodesic between two positions, metres.
 #[must_use]
 pub fn lower_bound_m(a: Ecef, b: Ecef) -> f64 {
     let chord_2 = chord_2(a, b);
@@ -29,7 +29,7 @@ pub fn lower_bound_m(a: Ecef, b: Ecef) -> f64 {
     andoyer_lambert_m(a, b).map_or_else(|| arc_bound_m(chord_2), |metres| metres * (1.0 - FORMULA_ERROR))
 }
 
-/// Metres that no geodesic from a place to any place in a box is shorter than.
+/// Lower bound of the geodesic from a position to any position in a box, metres.
 #[must_use]
 pub fn box_lower_bound_m(from: Ecef, to: &EcefBox) -> f64 {
     let chord_2 = to.chord_2(from);
@@ -41,7 +41,7 @@ pub fn box_lower_bound_m(from: Ecef, to: &EcefBox) -> f64 {
     arc_bound_m(chord_2).max(by_centre_m)
 }
 
-/// Metres that no geodesic between any two places of two boxes is shorter than.
+/// Lower bound of the geodesic between any two positions of two boxes, metres.
 #[must_use]
 pub fn boxes_lower_bound_m(a: &EcefBox, b: &EcefBox) -> f64 {
     let chord_2 = a.chord_2_to(b);
@@ -54,28 +54,28 @@ pub fn boxes_lower_bound_m(a: &EcefBox, b: &EcefBox) -> f64 {
     arc_bound_m(chord_2).max(by_centres_m)
 }
 
-/// Metres that no geodesic between places so far apart by the chord is longer than.
+/// Upper bound of the geodesic between positions with this chord, metres.
 #[must_use]
 pub fn upper_bound_m(chord_m: f64) -> f64 {
     chord_m * if chord_m < SHORT_M { STRETCH.0 } else { STRETCH.1 }
 }
 
-/// The same from a squared chord alone, metres squared; the quickest, and far away the least.
+/// Lower bound from a squared chord alone, metres squared; the cheapest bound, and the loosest at long range.
 #[must_use]
 pub fn chord_bound_m(chord_2: f64) -> f64 {
     (chord_2.sqrt() - CHORD_ERROR_M).max(0.0)
 }
 
-/// Seen from the earth's centre the two places are apart by an angle whose half has at least the sine
-/// √(chord² − (a − b)²) / 2a, and a path on the ellipsoid, moved inwards to the sphere of radius b within it, does not
-/// grow longer by that, and is there no shorter than the arc.
+/// Seen from the centre of the earth, the two positions are separated by an angle whose half has at least the sine
+/// √(chord² − (a − b)²) / 2a. Projecting a path on the ellipsoid inwards to the sphere of radius b does not lengthen
+/// it, and on that sphere it is at least as long as the arc.
 fn arc_bound_m(chord_2: f64) -> f64 {
     const RADII_APART_2: f64 = (SEMI_MAJOR_M - SEMI_MINOR_M) * (SEMI_MAJOR_M - SEMI_MINOR_M);
     let half_sine = ((chord_2 - RADII_APART_2).max(0.0).sqrt() / (2.0 * SEMI_MAJOR_M)).min(1.0);
     chord_bound_m(chord_2).max(2.0 * SEMI_MINOR_M * half_sine.asin() - CHORD_ERROR_M)
 }
 
-/// The formula of Andoyer and Lambert, metres; `None` towards the antipodes.
+/// The formula of Andoyer and Lambert, metres; `None` near the antipodes.
 fn andoyer_lambert_m(a: Ecef, b: Ecef) -> Option<f64> {
     let (a, b) = (unit(a), unit(b));
     let chord_2 = chord_2(a, b);

@@ -1,9 +1,9 @@
-//! Datums and projections of files and callers, turned into longitude and latitude at the door.
+//! Datums and projections: converts coordinates of files and requests to and from longitude, latitude.
 //!
-//! GCJ-02 is the offset that Chinese base maps carry (592 m at Minqing), BD-09 a second one on top
-//! of it. Both are published only as forward formulas; the way back is iterated until it closes.
-//! Gauss-Krüger and Mercator coordinates go through PROJ definitions. Pairs are always
-//! easting, northing or longitude, latitude, the order files keep whatever the EPSG axis order says.
+//! GCJ-02 is the obfuscated datum of Chinese base maps (592 m offset at Minqing), BD-09 a second offset on top of it.
+//! Both are published as forward formulas only; the inverse is iterated until it converges. Gauss-Krüger, UTM and
+//! Mercator use PROJ definitions. Coordinate pairs are easting, northing or longitude, latitude, which is the order in
+//! files regardless of the EPSG axis order.
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -12,7 +12,7 @@ use proj4rs::Proj;
 
 use super::{EnvelopeError, LonLat, PositionError};
 
-/// A coordinate reference system that may be named at the door.
+/// A coordinate reference system that a file or a request may name.
 #[derive(Clone)]
 pub enum Crs {
     /// WGS 84 or CGCS2000 longitude, latitude in degrees.
@@ -21,7 +21,7 @@ pub enum Crs {
     Gcj02,
     /// BD-09 longitude, latitude in degrees.
     Bd09,
-    /// A projected system: its EPSG code and definition; easting, northing in metres.
+    /// A projected system: EPSG code and definition; easting, northing in metres.
     Projected {
         /// EPSG code.
         epsg: u32,
@@ -30,17 +30,17 @@ pub enum Crs {
     },
 }
 
-/// What [`Crs::parse`] takes, for messages.
+/// The names that [`Crs::parse`] accepts, for messages.
 pub const ACCEPTED_CRS: &str = "wgs84, cgcs2000, gcj02, bd09, EPSG:4326, EPSG:4490, EPSG:3857, \
      EPSG:4513..4554 (3-degree Gauss-Krüger), EPSG:4491..4512 (6-degree Gauss-Krüger), EPSG:32601..32660 (UTM north)";
 
-/// Why coordinates could not be read in a reference system.
+/// Why coordinates cannot be converted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CrsError {
-    /// A name that is not known here.
+    /// An unknown name.
     #[error("unknown coordinate reference system {0:?}; accepted: {ACCEPTED_CRS}")]
     Unknown(String),
-    /// The pair has no place on earth in that system.
+    /// The pair is not a position in that system.
     #[error("{x},{y} is not a place in {crs}")]
     NotThere {
         /// Easting or longitude as given.
@@ -53,7 +53,7 @@ pub enum CrsError {
     /// The converted pair is not a position.
     #[error(transparent)]
     Position(#[from] PositionError),
-    /// The sides are not a box.
+    /// The corners are not an envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
 }
@@ -65,7 +65,7 @@ impl Crs {
     /// When the name is not known.
     pub fn parse(name: &str) -> Result<Self, CrsError> {
         let lower = name.trim().to_ascii_lowercase();
-        // The forms of OGC 09-048 (names) and of CURIEs: urn:ogc:def:crs:AUTHORITY:VERSION:CODE,
+        // Names by OGC 09-048 and CURIEs: urn:ogc:def:crs:AUTHORITY:VERSION:CODE,
         // http://www.opengis.net/def/crs/AUTHORITY/VERSION/CODE, [AUTHORITY:CODE]; any version.
         let plain = lower.trim_start_matches('[').trim_end_matches(']');
         let urn = ["urn:ogc:def:crs:", "urn:x-ogc:def:crs:"].iter().find_map(|start| plain.strip_prefix(start));
@@ -111,10 +111,10 @@ impl Crs {
         Some(Self::Projected { epsg, definition })
     }
 
-    /// Prepares the conversion of many pairs.
+    /// Prepares a converter for many pairs.
     ///
     /// # Errors
-    /// When the projection library refuses the definition.
+    /// When the projection library rejects the definition.
     pub fn converter(&self) -> Result<CrsProjection, CrsError> {
         let projection = match self {
             Self::Projected { definition, .. } => {
@@ -147,7 +147,7 @@ impl fmt::Debug for Crs {
     }
 }
 
-/// Turns pairs of one reference system into positions.
+/// Converts pairs of one reference system to and from positions.
 pub struct CrsProjection {
     crs: Crs,
     projection: Option<(Proj, Proj)>,
@@ -157,7 +157,7 @@ impl CrsProjection {
     /// Converts easting, northing in metres or longitude, latitude in degrees.
     ///
     /// # Errors
-    /// When the pair is not a place in that system.
+    /// When the pair is not a position in that system.
     pub fn position(&self, x: f64, y: f64) -> Result<LonLat, CrsError> {
         if let Some((from, to)) = &self.projection {
             let mut point = (x, y, 0.0);
@@ -180,13 +180,13 @@ impl CrsProjection {
     /// Converts a position to easting, northing in metres or longitude, latitude in degrees.
     ///
     /// # Errors
-    /// When the system does not reach there.
+    /// When the position is outside the valid area of the system.
     pub fn pair(&self, at: LonLat) -> Result<(f64, f64), CrsError> {
         if let Some((to, from)) = &self.projection {
             let mut point = (at.lon.to_radians(), at.lat.to_radians(), 0.0);
             let there = proj4rs::transform::transform(from, to, &mut point).is_ok();
             let (x, y) = (point.0, point.1);
-            if there && x.is_finite() && y.is_finite() && self.leads_back(at, x, y) {
+            if there && x.is_finite() && y.is_finite() && self.round_trips(at, x, y) {
                 return Ok((x, y));
             }
             return Err(CrsError::NotThere { x: at.lon, y: at.lat, crs: self.crs.to_string() });
@@ -201,14 +201,14 @@ impl CrsProjection {
 }
 
 impl CrsProjection {
-    /// Whether coordinates are those of a place. Far outside of the area that a projection is made for its formulas
-    /// still give numbers, which are the coordinates of some other place or of none.
-    fn leads_back(&self, at: LonLat, x: f64, y: f64) -> bool {
+    /// Whether converted coordinates are valid. Far outside the valid area of a projection its formulas still return
+    /// numbers, but these belong to another position or to none.
+    fn round_trips(&self, at: LonLat, x: f64, y: f64) -> bool {
         const CLOSED_M: f64 = 0.01;
         self.position(x, y).is_ok_and(|back| super::distance::distance_m(at, back) < CLOSED_M)
     }
 
-    /// What coordinates are rounded to when they are told, in units of the system: a millimetre or less.
+    /// Rounding unit of coordinates in replies, in units of the system: a millimetre or less.
     #[must_use]
     pub fn rounding(&self) -> f64 {
         if self.projection.is_some() { 1e-3 } else { 1e-8 }
@@ -222,7 +222,7 @@ pub fn to_gcj02(at: LonLat) -> LonLat {
     LonLat { lon: at.lon + east, lat: at.lat + north }
 }
 
-/// GCJ-02 to WGS 84, to well below a millimetre; the identity outside China.
+/// GCJ-02 to WGS 84, accurate to well below a millimetre; the identity outside China.
 #[must_use]
 pub fn from_gcj02(shifted: LonLat) -> LonLat {
     invert(shifted, |lon, lat| {
@@ -251,8 +251,8 @@ pub fn from_bd09(shifted: LonLat) -> LonLat {
     from_gcj02(invert(shifted, bd09_from_gcj02))
 }
 
-/// Solves `forward(p) = target` by fixed-point iteration; both offsets change so slowly that each
-/// step gains about three digits.
+/// Solves `forward(p) = target` by fixed-point iteration. Both offsets vary slowly, so each step gains about three
+/// digits.
 fn invert(target: LonLat, forward: impl Fn(f64, f64) -> (f64, f64)) -> LonLat {
     const STEPS: usize = 12;
     const CLOSED_DEG: f64 = 1e-11;
@@ -269,12 +269,12 @@ fn invert(target: LonLat, forward: impl Fn(f64, f64) -> (f64, f64)) -> LonLat {
     LonLat { lon, lat }
 }
 
-/// The box that the published formula uses for "in China".
+/// The box in which the published formula applies, an approximation of China.
 fn outside_china(lon: f64, lat: f64) -> bool {
     !(72.004..=137.8347).contains(&lon) || !(0.8293..=55.8271).contains(&lat)
 }
 
-/// Offset of GCJ-02 from WGS 84 in degrees east and north (the formula as published with the Krasovsky 1940 ellipsoid).
+/// Offset of GCJ-02 from WGS 84 in degrees east and north (the published formula, with the Krasovsky 1940 ellipsoid).
 fn gcj02_offset(lon: f64, lat: f64) -> (f64, f64) {
     const SEMI_MAJOR_M: f64 = 6_378_245.0;
     const ECCENTRICITY_2: f64 = 0.006_693_421_622_965_943;
@@ -309,7 +309,7 @@ fn gcj02_offset(lon: f64, lat: f64) -> (f64, f64) {
     ((east_m / parallel_radius).to_degrees(), (north_m / meridian_radius).to_degrees())
 }
 
-/// The second offset, of BD-09 on GCJ-02.
+/// The offset of BD-09 from GCJ-02.
 fn bd09_from_gcj02(lon: f64, lat: f64) -> (f64, f64) {
     const X_PI: f64 = PI * 3000.0 / 180.0;
     let radius = lon.hypot(lat) + 0.000_02 * (lat * X_PI).sin();
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn three_degree_zone_40_is_minqing() -> Result<(), CrsError> {
-        // On the central meridian 120 E the easting is the false easting.
+        // On the central meridian 120° E the easting equals the false easting.
         for (name, easting) in [("EPSG:4549", 500_000.0), ("EPSG:4528", 40_500_000.0)] {
             let at = Crs::parse(name)?.converter()?.position(easting, 2_899_000.0)?;
             assert!((at.lon() - 120.0).abs() < 1e-9 && (at.lat() - 26.2).abs() < 0.02, "{name}: {at}");

@@ -1,10 +1,10 @@
-//! Metres and bearings on the WGS 84 ellipsoid.
+//! Geodesic distances and bearings on the WGS 84 ellipsoid.
 //!
-//! Distances are geodesics after C. F. F. Karney, "Algorithms for geodesics" (2013).
+//! Distances follow C. F. F. Karney, "Algorithms for geodesics" (2013).
 //!
-//! Edges of lines and polygons are straight in longitude and latitude, as RFC 7946 section 3.1.1
-//! defines them, so a feature never leaves the envelope of its positions. Such an edge is no geodesic: the middle of
-//! one of 100 km from west to east at 26 degrees north lies 96 m south of the geodesic between its ends.
+//! Edges of lines and polygons are straight in longitude and latitude (RFC 7946, section 3.1.1), so a feature stays
+//! within the envelope of its positions. Such an edge is not a geodesic: the midpoint of a 100 km edge from west to
+//! east at 26° N is 96 m south of the geodesic between its ends.
 
 use std::f64::consts::TAU;
 
@@ -14,15 +14,15 @@ use super::LonLat;
 use super::bound::{lower_bound_m, upper_bound_m};
 use super::ecef::{ECCENTRICITY_2, Ecef, SEMI_MAJOR_M, chord_2, ecef};
 
-/// Geodesic distance between two places in metres, to a millimetre and better. Distances to lines and areas
-/// ([`nearest_place`]) are to edges that are straight in longitude and latitude.
+/// Geodesic distance between two positions in metres, accurate to a millimetre or better. For lines and areas see
+/// [`nearest_place`], whose edges are straight in longitude and latitude.
 #[must_use]
 pub fn distance_m(a: LonLat, b: LonLat) -> f64 {
     Geodesic.distance(Point::new(a.lon, a.lat), Point::new(b.lon, b.lat))
 }
 
-/// Initial bearing of the geodesic from `a` to `b` in degrees clockwise from north, 0 <= bearing < 360;
-/// `None` when the two are the same place.
+/// Initial bearing of the geodesic from `a` to `b` in degrees clockwise from north, 0 <= bearing < 360; `None` if the
+/// two are equal.
 #[must_use]
 pub fn bearing_deg(a: LonLat, b: LonLat) -> Option<f64> {
     if a == b {
@@ -32,10 +32,10 @@ pub fn bearing_deg(a: LonLat, b: LonLat) -> Option<f64> {
     Some(if bearing >= 360.0 { 0.0 } else { bearing })
 }
 
-/// The nearest place of a geometry and its geodesic distance in metres; distance 0 and `from` itself
-/// inside a polygon or on its border.
+/// The nearest position of a geometry and its geodesic distance in metres; `from` and 0 if it is inside a polygon or on
+/// its boundary.
 ///
-/// Costs two or three geodesics for each edge that can still win.
+/// Computes two or three geodesics for each edge that is not excluded by its bound.
 #[must_use]
 pub fn nearest_place(from: LonLat, geometry: &Geometry) -> Option<(LonLat, f64)> {
     if let Geometry::Point(point) = geometry {
@@ -47,7 +47,7 @@ pub fn nearest_place(from: LonLat, geometry: &Geometry) -> Option<(LonLat, f64)>
     search.best
 }
 
-/// A search for the place that is nearest to another and no farther than a limit.
+/// A search for the nearest position within a limit.
 pub(super) struct NearestPlace {
     from: LonLat,
     from_ecef: Ecef,
@@ -68,7 +68,7 @@ impl NearestPlace {
         self.from_ecef
     }
 
-    /// Metres that a place must not be farther than to be of use.
+    /// Positions farther than this are of no use, metres.
     pub(super) fn limit_m(&self) -> f64 {
         self.limit_m
     }
@@ -122,7 +122,7 @@ impl NearestPlace {
         polygon.interiors().iter().for_each(|ring| self.line(ring));
     }
 
-    /// Long edges are cut so that each piece has one nearest place.
+    /// Splits long edges, so that each piece has one nearest position.
     pub(super) fn edge(&mut self, start: Coord, end: Coord) {
         const PIECE_DEG: f64 = 0.5;
         if start == end {
@@ -147,7 +147,7 @@ impl NearestPlace {
 
     fn piece(&mut self, start: Coord, end: Coord) {
         let (a, b) = (ecef(unchecked(start)), ecef(unchecked(end)));
-        // The surface bulges over the chord a-b, so half the piece's length is taken off the bound.
+        // The surface is outside the chord a-b, so half the length of the piece is subtracted from the bound.
         let reach_m = upper_bound_m(chord_2(a, b).sqrt() * 0.51 + 1.0);
         let middle = ecef(unchecked((start + end) / 2.0));
         if self.can_win(|from| lower_bound_m(from, middle) - reach_m) {
@@ -156,9 +156,9 @@ impl NearestPlace {
         }
     }
 
-    /// Walks along the piece by the right spherical triangle of asker, foot and current place; near by the error of a
-    /// step is the flattening times the step, so three or four steps close below 1 µm. Where that does not close, or is
-    /// far away, the place is kept between one before it and one after it.
+    /// Moves along the piece to the foot of the perpendicular of a right spherical triangle. At short range the error
+    /// of a step is the flattening times the step, so three or four steps converge below 1 µm. If that does not
+    /// converge, or at long range, the position is bracketed.
     fn nearest_on_piece(&self, start: Coord, end: Coord) -> (LonLat, f64) {
         const STEPS: usize = 12;
         const NEAR_M: f64 = 1_000_000.0;
@@ -193,7 +193,7 @@ impl NearestPlace {
         })
     }
 
-    /// Towards the antipodes a piece may have several nearest places, so it is cut into more.
+    /// Near the antipodes a piece may have several local minima, so it is split further.
     fn nearest_far_away(piece: &Piece) -> (LonLat, f64) {
         const ANTIPODAL_M: f64 = 19_500_000.0;
         let parts = if piece.at(0.5).metres > ANTIPODAL_M { 16 } else { 1 };
@@ -209,26 +209,26 @@ impl NearestPlace {
     }
 }
 
-/// Steps along a piece end when they are shorter, metres.
+/// Convergence threshold along a piece, metres.
 const CLOSED_M: f64 = 1e-7;
 
-/// A piece of an edge, seen from a place.
+/// A piece of an edge and the position that distances are measured from.
 struct Piece {
     from: LonLat,
     start: Coord,
     step: Coord,
 }
 
-/// A place on a piece.
+/// A position on a piece.
 struct OnPiece {
-    /// Which share of the piece is before it.
+    /// Fraction of the piece before it.
     share: f64,
     place: LonLat,
     metres: f64,
-    /// Metres along the piece for each unit of the share.
+    /// Metres along the piece per unit of `share`.
     speed: f64,
-    /// Cosine of the angle between the way along the piece and the way to the asker: above 0 where the distance falls
-    /// along the piece. `None` at the asker himself, or where the piece does not move.
+    /// Cosine of the angle between the direction of the piece and the direction to `from`: positive where the distance
+    /// decreases along the piece. `None` at `from` itself, or if the piece has no length.
     approach: Option<f64>,
 }
 
@@ -246,8 +246,8 @@ impl Piece {
         OnPiece { share, place, metres: distance_m(self.from, place), speed, approach }
     }
 
-    /// The nearest place between two shares, of which there is one at most beside the ends: where the distance falls
-    /// after the first and rises before the second. Steps that leave the bracket, and each third one, halve it.
+    /// The nearest position between two fractions, with at most one local minimum inside, bracketed by a decreasing and
+    /// an increasing distance. Steps that leave the bracket, and every third step, bisect it.
     fn nearest_between(&self, first: f64, last: f64) -> (LonLat, f64) {
         const STEPS: usize = 90;
         let (low, high) = (self.at(first), self.at(last));
@@ -278,7 +278,7 @@ impl Piece {
 }
 
 impl OnPiece {
-    /// The share of the foot of the perpendicular by a spherical triangle.
+    /// The fraction at the foot of the perpendicular, by a spherical triangle.
     fn next(&self) -> Option<f64> {
         let arc = (self.metres / SEMI_MAJOR_M).min(TAU / 4.0 - 1e-9);
         let step_m = SEMI_MAJOR_M * (arc.tan() * self.approach?).atan();
@@ -286,7 +286,7 @@ impl OnPiece {
     }
 }
 
-/// Metres east and north that a step in degrees covers at a place.
+/// Metres east and north of a step in degrees at a position.
 fn metres_per_unit(at: LonLat, step_deg: Coord) -> (f64, f64) {
     let (sin_lat, cos_lat) = at.lat.to_radians().sin_cos();
     let w2 = 1.0 - ECCENTRICITY_2 * sin_lat * sin_lat;
@@ -295,7 +295,7 @@ fn metres_per_unit(at: LonLat, step_deg: Coord) -> (f64, f64) {
     (step_deg.x.to_radians() * parallel, step_deg.y.to_radians() * meridian)
 }
 
-/// A position from a coordinate that lies between checked ones.
+/// A position from a coordinate between checked positions.
 fn unchecked(coord: Coord) -> LonLat {
     LonLat { lon: coord.x, lat: coord.y }
 }

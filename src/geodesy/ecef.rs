@@ -1,4 +1,4 @@
-//! Earth-centred, earth-fixed coordinates on WGS 84: no seam at the antimeridian and none at the poles.
+//! Earth-centred, earth-fixed coordinates on WGS 84: continuous across the antimeridian and the poles.
 
 use super::{Envelope, LonLat};
 
@@ -11,10 +11,10 @@ pub(super) const SEMI_MINOR_M: f64 = SEMI_MAJOR_M * (1.0 - FLATTENING);
 /// First eccentricity squared.
 pub(super) const ECCENTRICITY_2: f64 = FLATTENING * (2.0 - FLATTENING);
 
-/// Coordinates x, y, z in metres; of a place they lie on the ellipsoid.
+/// Coordinates x, y, z in metres. Positions are on the ellipsoid.
 pub type Ecef = [f64; 3];
 
-/// The place in earth-centred coordinates.
+/// Converts a position.
 #[must_use]
 pub fn ecef(at: LonLat) -> Ecef {
     let (sin_lat, cos_lat) = at.lat.to_radians().sin_cos();
@@ -23,13 +23,13 @@ pub fn ecef(at: LonLat) -> Ecef {
     [normal * cos_lat * cos_lon, normal * cos_lat * sin_lon, normal * (1.0 - ECCENTRICITY_2) * sin_lat]
 }
 
-/// Squared straight-line distance in metres squared.
+/// Squared chord, metres squared.
 #[must_use]
 pub fn chord_2(a: Ecef, b: Ecef) -> f64 {
     a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
-/// An axis-parallel box, metres.
+/// An axis-aligned box, metres.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EcefBox {
     low: Ecef,
@@ -37,13 +37,13 @@ pub struct EcefBox {
 }
 
 impl EcefBox {
-    /// The box of one place, without extent.
+    /// The box of one position, without extent.
     #[must_use]
     pub fn of_place(at: Ecef) -> Self {
         Self { low: at, high: at }
     }
 
-    /// The smallest box that holds all of the ellipsoid's surface in an envelope.
+    /// The smallest box that contains the surface of the ellipsoid within an envelope.
     #[must_use]
     pub fn of_envelope(envelope: &Envelope) -> Self {
         let (south, north) = (envelope.south(), envelope.north());
@@ -63,7 +63,7 @@ impl EcefBox {
         Self { low: [x0, y0, height(south)], high: [x1, y1, height(north)] }
     }
 
-    /// The smallest box around boxes; `None` around none.
+    /// The smallest box that contains all boxes; `None` without boxes.
     #[must_use]
     pub fn around(boxes: impl IntoIterator<Item = Self>) -> Option<Self> {
         boxes.into_iter().reduce(|a, b| Self {
@@ -72,7 +72,7 @@ impl EcefBox {
         })
     }
 
-    /// The squared straight-line distance in metres squared that nothing in it is nearer than.
+    /// Squared chord from a position to the box, metres squared.
     #[must_use]
     pub fn chord_2(&self, from: Ecef) -> f64 {
         let [x, y, z] =
@@ -80,34 +80,34 @@ impl EcefBox {
         x * x + y * y + z * z
     }
 
-    /// The squared straight-line distance in metres squared that no two places of both boxes are nearer than.
+    /// Squared chord between two boxes, metres squared.
     #[must_use]
     pub fn chord_2_to(&self, other: &Self) -> f64 {
         let gap = |axis: usize| (self.low[axis] - other.high[axis]).max(other.low[axis] - self.high[axis]).max(0.0);
         (0..3).map(gap).map(|gap| gap * gap).sum()
     }
 
-    /// The length of its diagonal, squared, metres squared.
+    /// Squared diagonal, metres squared.
     #[must_use]
     pub fn diagonal_2(&self) -> f64 {
         chord_2(self.low, self.high)
     }
 
-    /// The middle along an axis.
+    /// The centre along an axis.
     #[must_use]
     pub fn middle(&self, axis: usize) -> f64 {
         f64::midpoint(self.low[axis], self.high[axis])
     }
 
-    /// The axis along which it is widest.
+    /// The axis of largest extent.
     #[must_use]
     pub fn widest_axis(&self) -> usize {
         let width = |axis: &usize| self.high[*axis] - self.low[*axis];
         (0..3).max_by(|a, b| width(a).total_cmp(&width(b))).unwrap_or_default()
     }
 
-    /// A place on the ellipsoid in the middle of it, and the straight line in metres that nothing in it is farther
-    /// from there than; `None` for a box around the middle of the earth.
+    /// A position on the ellipsoid near the centre, and the largest chord from there to a point of the box, metres;
+    /// `None` if the box contains the centre of the earth.
     #[must_use]
     pub fn centre(&self) -> Option<(Ecef, f64)> {
         let on_sphere = unit(std::array::from_fn(|axis| self.middle(axis)));
@@ -123,12 +123,12 @@ impl EcefBox {
     }
 }
 
-/// The ellipsoid drawn out to the unit sphere: there a place has its reduced latitude.
+/// Scales the ellipsoid to the unit sphere, where a position is at its reduced latitude.
 pub(super) fn unit([x, y, z]: Ecef) -> Ecef {
     [x / SEMI_MAJOR_M, y / SEMI_MAJOR_M, z / SEMI_MINOR_M]
 }
 
-/// Range of the cosine over an interval of degrees no longer than 360.
+/// Range of the cosine over an interval of at most 360 degrees.
 fn cosine_range(from_deg: f64, to_deg: f64) -> (f64, f64) {
     let holds = |angle: f64| {
         let first = angle + 360.0 * ((from_deg - angle) / 360.0).ceil();

@@ -1,4 +1,4 @@
-//! The nearest places of indexed geometries: exact on the ellipsoid, with whole runs of edges passed by.
+//! Nearest positions between indexed geometries: exact on the ellipsoid, with subtrees pruned by bounds.
 
 use std::ops::Range;
 
@@ -10,21 +10,22 @@ use super::distance::NearestPlace;
 use super::ecef::{Ecef, chord_2, ecef};
 use super::edge_index::EdgeIndex;
 
-/// A place of each of two geometries, and the geodesic between them in metres.
+/// A position of each of two geometries, and the geodesic between them in metres.
 pub(super) type NearestPair = (LonLat, LonLat, f64);
 
-/// An edge in earth-centred coordinates, for a bound that costs no trigonometry.
+/// The chord of an edge in earth-centred coordinates, for a bound without trigonometry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EdgeChord {
     start: Ecef,
     end: Ecef,
-    /// What no place of the edge is farther from the straight line between its ends than, metres.
+    /// Largest distance of the edge from its chord, metres.
     slack_m: f64,
 }
 
 impl EdgeChord {
     pub(super) fn of(line: &Line) -> Self {
-        // Within these the curve of an edge hardly changes, so that it is farthest from the chord near its middle.
+        // Within these limits the curvature of an edge is nearly constant, so it is farthest from the chord near its
+        // midpoint.
         const LONGEST_DEG: f64 = 0.5;
         const NORTHERNMOST_DEG: f64 = 85.0;
         let place = |at: Coord| ecef(LonLat { lon: at.x, lat: at.y });
@@ -38,7 +39,7 @@ impl EdgeChord {
         Self { start, end, slack_m }
     }
 
-    /// Metres that no place of the edge is nearer than.
+    /// Lower bound of the distance to the edge, metres.
     fn lower_bound_m(&self, from: Ecef) -> f64 {
         let along: Ecef = std::array::from_fn(|axis| self.end[axis] - self.start[axis]);
         let to: Ecef = std::array::from_fn(|axis| from[axis] - self.start[axis]);
@@ -51,8 +52,8 @@ impl EdgeChord {
 }
 
 impl EdgeIndex {
-    /// The place that is nearest to another and no farther than a limit in metres, and its geodesic distance in metres;
-    /// the place itself and 0 inside an area or on its edge.
+    /// The nearest position within a limit in metres, and its geodesic distance in metres; the position itself and 0
+    /// inside an area or on its boundary.
     #[must_use]
     pub fn nearest_place(&self, from: LonLat, limit_m: f64) -> Option<(LonLat, f64)> {
         if self.has_inside(Coord::from(from)) {
@@ -93,8 +94,8 @@ impl EdgeIndex {
         }
     }
 
-    /// The nearest places of it and of another geometry that shares no point with it, if they are no farther apart than
-    /// a limit in metres. Between two edges the distance is taken at an end of either.
+    /// The nearest positions of this geometry and another that does not intersect it, within a limit in metres. Between
+    /// two edges the minimum is taken at an endpoint of one of them.
     #[must_use]
     pub fn nearest_pair(&self, other: &Self, limit_m: f64) -> Option<NearestPair> {
         let mut search = PairSearch { a: self, b: other, limit_m, best: None };
@@ -105,7 +106,7 @@ impl EdgeIndex {
     }
 }
 
-/// A node by its level and its place there.
+/// A node by level and index.
 type NodeAt = (usize, usize);
 
 struct PairSearch<'a> {
@@ -128,7 +129,7 @@ impl PairSearch<'_> {
             self.compare_leaves(a.1, b.1);
             return;
         }
-        // The larger of the two is opened.
+        // Opens the larger of the two.
         let size = |index: &EdgeIndex, at: NodeAt| index.node(at.0, at.1).bounds.diagonal_2();
         let opens_a = b.0 == 0 || (a.0 > 0 && size(self.a, a) >= size(self.b, b));
         let pairs: Vec<(NodeAt, NodeAt)> = if opens_a {
@@ -159,7 +160,7 @@ impl PairSearch<'_> {
     }
 }
 
-/// The nearest pair of a corner of some edges and a place on some others, no farther apart than a limit in metres.
+/// The nearest pair of a vertex of some edges and a position on others, within a limit in metres.
 fn from_corners(
     ours: &EdgeIndex,
     our_edges: Range<usize>,
@@ -171,7 +172,7 @@ fn from_corners(
     let end = our_edges.end;
     for at in our_edges {
         let (line, chord) = (ours.edges()[at].line, &ours.chords()[at]);
-        // The end of an edge is the start of the next one, unless it is the last of its path or of the run.
+        // The end of an edge is the start of the next, unless it is the last of its path or of the run.
         let continues = at + 1 < end && ours.edges()[at + 1].line.start == line.end;
         let last = (!continues).then_some((line.end, chord.end));
         for (corner, from) in std::iter::once((line.start, chord.start)).chain(last) {

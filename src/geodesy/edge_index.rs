@@ -1,8 +1,7 @@
-//! An index of the edges of one geometry, so that a large query geometry costs a logarithm and not its whole length
-//! for each feature that it is compared with.
+//! An index of the edges of one geometry, so that comparing a feature with a large geometry costs O(log n).
 //!
-//! Edges stay in the order of their paths and are grouped eight by eight into a tree of boxes: neighbours on a path are
-//! neighbours on earth. Edges are straight in longitude and latitude.
+//! Edges stay in path order and are grouped by eight into a tree of boxes, because neighbours on a path are neighbours
+//! in space. Edges are straight in longitude and latitude.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::OnceLock;
@@ -14,31 +13,31 @@ use super::Envelope;
 use super::ecef::EcefBox;
 use super::edge_distance::EdgeChord;
 
-/// Edges of a leaf, and children of a node.
+/// Edges per leaf, and children per node.
 const FANOUT: usize = 8;
 
-/// An edge, or a point as an edge without length; and the ring, line or point that it is of.
+/// An edge, or a point as an edge without length, and the path it belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     pub(super) line: Line,
     pub(super) path: u32,
 }
 
-/// A run of edges or of nodes of the level below.
+/// A run of edges, or of nodes of the level below.
 #[derive(Clone, Debug)]
 pub(super) struct EdgeGroup {
     envelope: Envelope,
     pub(super) bounds: EcefBox,
 }
 
-/// How a ring winds around a place.
+/// The winding of a ring around a position.
 struct Winding {
     path: u32,
     turns: i32,
     on_edge: bool,
 }
 
-/// What a path is.
+/// The kind of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// A point or a line.
@@ -47,25 +46,25 @@ enum Role {
     Hole,
 }
 
-/// A geometry and the index of its edges.
+/// A geometry with an index of its edges.
 #[derive(Clone, Debug)]
 pub struct EdgeIndex {
     geometry: Geometry,
     edges: Vec<Edge>,
-    /// From the leaves to the single root; empty for a geometry without coordinates.
+    /// From the leaves to the root; empty for a geometry without coordinates.
     levels: Vec<Vec<EdgeGroup>>,
-    /// By number of the path. Holes come after the exterior ring that they are in.
+    /// By path number. Holes follow the exterior ring that contains them.
     roles: Vec<Role>,
-    /// By number of the path: the number of the area that a ring is of.
+    /// By path number: the number of the area that the ring belongs to.
     areas: Vec<usize>,
     /// A coordinate of each point, line and exterior ring.
     starts: Vec<Coord>,
-    /// By number of the edge; made when a distance is asked for.
+    /// By edge number; computed when a distance is first requested.
     chords: OnceLock<Vec<EdgeChord>>,
 }
 
 impl EdgeIndex {
-    /// Indexes a geometry whose coordinates are positions.
+    /// Indexes a geometry with checked positions.
     #[must_use]
     pub fn new(geometry: Geometry) -> Self {
         let mut paths = Paths::default();
@@ -74,13 +73,13 @@ impl EdgeIndex {
         Self { levels: levels(&edges), geometry, edges, roles, areas, starts, chords: OnceLock::new() }
     }
 
-    /// The geometry itself.
+    /// The geometry.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
     }
 
-    /// The box around it; `None` when it has no coordinates.
+    /// Its envelope; `None` without coordinates.
     #[must_use]
     pub fn envelope(&self) -> Option<Envelope> {
         self.root().map(|root| root.envelope)
@@ -98,7 +97,7 @@ impl EdgeIndex {
         self.levels.last()?.first()
     }
 
-    /// How many levels there are above the edges.
+    /// The number of levels above the edges.
     pub(super) fn height(&self) -> usize {
         self.levels.len()
     }
@@ -107,13 +106,13 @@ impl EdgeIndex {
         &self.levels[level][at]
     }
 
-    /// Places of the children of a node in the level below, or of its edges if it is a leaf.
+    /// Indices of the children of a node in the level below, or of its edges if it is a leaf.
     pub(super) fn children(&self, level: usize, at: usize) -> Range<usize> {
         let count = if level == 0 { self.edges.len() } else { self.levels[level - 1].len() };
         at * FANOUT..((at + 1) * FANOUT).min(count)
     }
 
-    /// Whether an edge or point shares a point with a box, which must not cross the antimeridian, by their boxes.
+    /// Whether the envelope of an edge or point intersects an envelope, which must not cross the antimeridian.
     #[must_use]
     pub fn may_touch(&self, envelope: &Envelope) -> bool {
         self.visit(
@@ -125,20 +124,20 @@ impl EdgeIndex {
         .is_break()
     }
 
-    /// Whether a coordinate is inside one of the areas, or on the edge of one.
+    /// Whether a coordinate is inside an area or on its boundary.
     #[must_use]
     pub fn has_inside(&self, at: Coord) -> bool {
         let windings = self.windings(at);
         windings.iter().any(|own| own.on_edge) || self.areas_around(&windings).next().is_some()
     }
 
-    /// Whether a coordinate is inside one of the areas, and not on the edge of it, beside the area of this number.
+    /// Whether a coordinate is strictly inside an area other than number `own`.
     pub(super) fn is_strictly_inside_another(&self, at: Coord, own: usize) -> bool {
         let windings = self.windings(at);
         self.areas_around(&windings).any(|area| area != own)
     }
 
-    /// How the rings wind around a coordinate: those that a ray to the east meets, in their order.
+    /// The windings of the rings around a coordinate: the rings that a ray to the east meets, in path order.
     fn windings(&self, at: Coord) -> Vec<Winding> {
         let mut windings: Vec<Winding> = Vec::new();
         let on_ray = |own: &Envelope| own.south <= at.y && at.y <= own.north && own.east >= at.x;
@@ -158,8 +157,8 @@ impl EdgeIndex {
         windings
     }
 
-    /// Numbers of the areas that a place with these windings is inside of: in the exterior ring, in no hole, and on no
-    /// edge.
+    /// Numbers of the areas that strictly contain a position with these windings: inside the exterior ring, inside no
+    /// hole and on no edge.
     fn areas_around(&self, windings: &[Winding]) -> impl Iterator<Item = usize> {
         let mut areas: Vec<(usize, bool)> = Vec::new();
         for own in windings.iter().filter(|own| own.turns != 0 || own.on_edge) {
@@ -173,7 +172,7 @@ impl EdgeIndex {
         areas.into_iter().filter(|(_, is_inside)| *is_inside).map(|(area, _)| area)
     }
 
-    /// Whether it shares a point with another geometry.
+    /// Whether it intersects another geometry.
     #[must_use]
     pub fn intersects(&self, other: &Geometry) -> bool {
         let Some((own, their)) = self.envelope().zip(Envelope::around(other)) else { return false };
@@ -187,13 +186,13 @@ impl EdgeIndex {
         found || self.is_within_areas_of(other)
     }
 
-    /// Whether a point, line or ring shares a point with it, or begins inside it.
+    /// Whether a point, line or ring intersects it.
     fn meets_path(&self, path: &[Coord]) -> bool {
         let Some(first) = path.first() else { return false };
         self.has_inside(*first) || lines(path).any(|line| self.crosses(&line))
     }
 
-    /// Whether an edge shares a point with one of its edges.
+    /// Whether an edge intersects one of its edges.
     pub(super) fn crosses(&self, line: &Line) -> bool {
         let own = around(line);
         self.visit(
@@ -205,7 +204,7 @@ impl EdgeIndex {
         .is_break()
     }
 
-    /// Whether a part of it is inside an area of another geometry; no edges cross.
+    /// Whether a part of it is inside an area of another geometry, given that no edges intersect.
     fn is_within_areas_of(&self, other: &Geometry) -> bool {
         let holds = |polygon: &Polygon| {
             let around = Envelope::around(&Geometry::Polygon(polygon.clone()));
@@ -226,13 +225,13 @@ impl EdgeIndex {
         }
     }
 
-    /// Whether areas of it hold all of a box, which must not cross the antimeridian.
+    /// Whether its areas contain a whole envelope, which must not cross the antimeridian.
     #[must_use]
     pub fn holds(&self, envelope: &Envelope) -> bool {
         !self.may_touch(envelope) && self.has_inside(Coord { x: envelope.west, y: envelope.south })
     }
 
-    /// The parts of an edge that are inside the areas, each as shares of its length from its start, in order.
+    /// The parts of an edge inside the areas, as fractions of its length from its start, in order.
     #[must_use]
     pub fn shares_inside(&self, line: &Line) -> Vec<(f64, f64)> {
         let own = around(line);
@@ -250,7 +249,7 @@ impl EdgeIndex {
         pairs.filter(|(a, b)| a < b && self.has_inside(middle(*a, *b))).collect()
     }
 
-    /// Visits the edges of all leaves whose boxes are kept, in the order of their paths.
+    /// Visits, in path order, the edges of all leaves whose envelopes `keep` accepts.
     pub(super) fn visit(
         &self,
         keep: impl Fn(&Envelope) -> bool,
@@ -259,7 +258,7 @@ impl EdgeIndex {
         self.visit_from(0, keep, each)
     }
 
-    /// The same without the edges before one, by its place among all edges.
+    /// Like [`Self::visit`], from edge number `first` on.
     pub(super) fn visit_from(
         &self,
         first: usize,
@@ -271,7 +270,7 @@ impl EdgeIndex {
             stack.push((self.levels.len() - 1, 0));
         }
         while let Some((level, at)) = stack.pop() {
-            // A node of a level holds so many edges.
+            // The number of edges below a node of this level.
             let width = FANOUT.saturating_pow(u32::try_from(level).unwrap_or(u32::MAX).saturating_add(1));
             if (at + 1).saturating_mul(width) <= first || !keep(&self.levels[level][at].envelope) {
                 continue;
@@ -287,7 +286,7 @@ impl EdgeIndex {
     }
 }
 
-/// What is collected of a geometry.
+/// Paths and edges collected from a geometry.
 #[derive(Default)]
 struct Paths {
     edges: Vec<Edge>,
@@ -352,7 +351,7 @@ fn levels(edges: &[Edge]) -> Vec<Vec<EdgeGroup>> {
     levels
 }
 
-/// The box around an edge, whose ends are positions.
+/// The envelope of an edge between positions.
 pub(super) fn around(line: &Line) -> Envelope {
     Envelope {
         west: line.start.x.min(line.end.x),
@@ -368,7 +367,7 @@ fn lines(path: &[Coord]) -> impl Iterator<Item = Line> {
     path.windows(2).map(|pair| Line::new(pair[0], pair[1])).chain(single)
 }
 
-/// Calls for each point, line and ring of a geometry.
+/// Calls `call` for each point, line and ring of a geometry.
 pub(super) fn each_path(geometry: &Geometry, call: &mut dyn FnMut(&[Coord])) {
     let polygon = |polygon: &Polygon, call: &mut dyn FnMut(&[Coord])| {
         std::iter::once(polygon.exterior()).chain(polygon.interiors()).for_each(|ring: &LineString| call(&ring.0));
@@ -387,7 +386,7 @@ pub(super) fn each_path(geometry: &Geometry, call: &mut dyn FnMut(&[Coord])) {
     }
 }
 
-/// How an edge winds around a coordinate that looks to the east: 1 upwards, -1 downwards; `None` on the edge itself.
+/// Winding of an edge around a coordinate, counted on a ray to the east: 1 upwards, -1 downwards; `None` on the edge.
 fn winding(line: &Line, at: Coord) -> Option<i32> {
     let side = || <f64 as GeoNum>::Ker::orient2d(line.start, line.end, at);
     let (low, high) = (line.start.x.min(line.end.x), line.start.x.max(line.end.x));
@@ -408,7 +407,7 @@ fn winding(line: &Line, at: Coord) -> Option<i32> {
     Some(0)
 }
 
-/// Where an edge crosses another, as shares of its length; of one that lies along it, where that begins and ends.
+/// Positions where an edge crosses another, as fractions of its length; for collinear edges, the ends of the overlap.
 fn crossings(line: &Line, other: &Line) -> Vec<f64> {
     let (own, their) = (line.delta(), other.delta());
     let cross = |a: Coord, b: Coord| a.x * b.y - a.y * b.x;

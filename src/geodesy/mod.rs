@@ -1,8 +1,8 @@
-//! Where on earth: positions and envelopes that cannot hold nonsense.
+//! Positions, envelopes and geometry on the WGS 84 ellipsoid.
 //!
-//! Coordinates are WGS 84 / CGCS2000 longitude, latitude in degrees. The two datums differ by
-//! centimetres and are treated as the same on purpose. Everything that enters from elsewhere is
-//! converted in [`datum`] first; inside the crate there is one kind of position.
+//! Coordinates are WGS 84 / CGCS2000 longitude, latitude in degrees. The two datums differ by centimetres and are
+//! deliberately treated as equal. Coordinates in other systems are converted by [`datum`] on input, so the crate has
+//! one type of position.
 
 pub mod bound;
 pub mod datum;
@@ -23,7 +23,7 @@ use std::fmt;
 ///
 /// let office = LonLat::new(118.86, 26.22)?;
 /// assert_eq!((office.lon(), office.lat()), (118.86, 26.22));
-/// // The other way round it is no position, and the error says so.
+/// // A swapped pair is not a position; the error suggests the other order.
 /// let error = LonLat::new(26.22, 118.86).err().map(|error| error.to_string());
 /// assert_eq!(error.as_deref(), Some("latitude 118.86 is outside -90..=90; did you mean 118.86,26.22?"));
 /// # Ok::<(), onemap::geodesy::PositionError>(())
@@ -43,12 +43,12 @@ pub enum PositionError {
     /// Longitude outside -180..=180.
     #[error("longitude {0} is outside -180..=180")]
     Longitude(f64),
-    /// Latitude outside -90..=90. `swapped` says that the pair would be a position the other way round.
+    /// Latitude outside -90..=90. `swapped` is true if the pair is a position in the other order.
     #[error("latitude {lat} is outside -90..=90{}", if *.swapped { format!("; did you mean {},{}?", .lat, .lon) } else { String::new() })]
     Latitude {
-        /// What stood in the place of the longitude.
+        /// The longitude as given.
         lon: f64,
-        /// What stood in the place of the latitude.
+        /// The latitude as given.
         lat: f64,
         /// Whether lat,lon in the other order is a position.
         swapped: bool,
@@ -56,14 +56,14 @@ pub enum PositionError {
 }
 
 impl LonLat {
-    /// What other programs' rounding may put a coordinate beyond the edge of the world by, degrees: a tenth of a
-    /// millimetre. It is taken as the edge.
+    /// Tolerance for the rounding of other programs, degrees: a tenth of a millimetre. A coordinate that exceeds its
+    /// range by no more than this is set to the limit.
     const EDGE_DEG: f64 = 1e-9;
 
-    /// On the equator, at Greenwich.
+    /// Latitude 0, longitude 0.
     pub const ORIGIN: Self = Self { lon: 0.0, lat: 0.0 };
 
-    /// Takes longitude, latitude in degrees.
+    /// Creates a position from longitude, latitude in degrees.
     ///
     /// # Errors
     /// When a number is not finite or out of range.
@@ -133,7 +133,7 @@ pub enum EnvelopeError {
     /// A corner is not a position.
     #[error(transparent)]
     Corner(#[from] PositionError),
-    /// South lies above north.
+    /// South is greater than north.
     #[error("south {south} is greater than north {north}")]
     UpsideDown {
         /// Lower edge as given.
@@ -147,7 +147,7 @@ impl Envelope {
     /// The whole world.
     pub const WORLD: Self = Self { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
 
-    /// Takes west, south, east, north in degrees, the order of an OGC `bbox`.
+    /// Creates an envelope from west, south, east, north in degrees, the order of an OGC `bbox`.
     ///
     /// # Errors
     /// When a corner is not a position or south is above north.
@@ -160,7 +160,7 @@ impl Envelope {
         Ok(Self { west, south, east, north })
     }
 
-    /// The planar box around a geometry whose positions were checked; `None` when it has none.
+    /// The envelope of a geometry with checked positions; `None` for an empty geometry. Never crosses the antimeridian.
     #[must_use]
     pub fn around(geometry: &geo::Geometry) -> Option<Self> {
         use geo::BoundingRect;
@@ -192,7 +192,7 @@ impl Envelope {
         self.north
     }
 
-    /// The smallest box around both; neither may cross the antimeridian (data envelopes never do).
+    /// The smallest envelope that contains both; neither may cross the antimeridian (envelopes of data never do).
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self {
@@ -203,11 +203,11 @@ impl Envelope {
         }
     }
 
-    /// A box that holds everything within so many metres of this one, which must not cross the antimeridian; it may
-    /// itself cross it.
+    /// An envelope that contains everything within `metres` of this one. This one must not cross the antimeridian; the
+    /// result may.
     #[must_use]
     pub fn padded(&self, metres: f64) -> Self {
-        // The shortest degree of latitude, and of longitude at the widest of the two parallels; a little more is safe.
+        // The shortest degree of latitude; longitude is scaled at the parallel nearest a pole. Rounded down to be safe.
         const DEGREE_M: f64 = 110_500.0;
         let pad_lat = metres / DEGREE_M;
         let (south, north) = (self.south - pad_lat, self.north + pad_lat);
@@ -231,7 +231,7 @@ impl Envelope {
         Self { west: around(west), south, east: around(east), north }
     }
 
-    /// One box, or the two halves on either side of the antimeridian.
+    /// The envelope itself, or its two halves on either side of the antimeridian.
     pub fn split(&self) -> impl Iterator<Item = Self> + use<> {
         let (first, second) = if self.crosses_antimeridian() {
             (Self { east: 180.0, ..*self }, Some(Self { west: -180.0, ..*self }))
@@ -241,7 +241,7 @@ impl Envelope {
         std::iter::once(first).chain(second)
     }
 
-    /// Whether the two share a point; either may cross the antimeridian. Every test of boxes goes through this.
+    /// Whether the two share a point; either may cross the antimeridian. All envelope tests use this function.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {
         let plain = |a: &Self, b: &Self| a.west <= b.east && b.west <= a.east;
@@ -253,7 +253,7 @@ impl Envelope {
             }
     }
 
-    /// Whether it reaches over 180 degrees.
+    /// Whether it crosses the antimeridian.
     #[must_use]
     pub fn crosses_antimeridian(&self) -> bool {
         self.west > self.east

@@ -1,5 +1,5 @@
-//! Map planes: longitude and latitude projected to fractions of the world and to an integer grid. Tiles and cluster
-//! cells are cut from them.
+//! Map planes: project longitude and latitude to fractions of the world and to an integer grid, which tiles and cluster
+//! cells divide.
 
 use std::f64::consts::PI;
 
@@ -38,7 +38,7 @@ pub struct Plane {
     pub datum: Datum,
 }
 
-/// A position on the integer grid of a plane: each axis of the world has 2³² steps, x eastward from the antimeridian, y
+/// A position on the integer grid of a plane. Each axis of the world has 2³² steps, x eastward from the antimeridian, y
 /// southward from the top. A step of x is 9 mm at the equator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GridPoint {

@@ -1,4 +1,4 @@
-//! Coordinates as a caller writes them: a reference system with its order of axes.
+//! Coordinate reference systems of requests and replies, with their axis order.
 
 use geo::{Coord, Geometry, GeometryCollection, LineString, MapCoords, MultiLineString, MultiPolygon, Polygon};
 
@@ -8,8 +8,7 @@ use super::{Envelope, LonLat};
 /// WGS 84 longitude, latitude: the system of GeoJSON.
 pub const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
 
-/// Systems that are named by an address: the address, the EPSG code, and whether northing or latitude stands first, as
-/// the registry has it.
+/// Systems with a URI: the URI, the EPSG code, and whether northing or latitude comes first in the EPSG registry.
 const NAMED: [(&str, u32, bool); 7] = [
     (CRS84, 0, false),
     ("http://www.opengis.net/def/crs/EPSG/0/4326", 4326, true),
@@ -20,26 +19,26 @@ const NAMED: [(&str, u32, bool); 7] = [
     ("http://www.opengis.net/def/crs/EPSG/0/4549", 4549, true),
 ];
 
-/// How far the middle of a straight side may lie from where it is in degrees, before it is cut in two: a tenth of a
+/// An edge is split if its midpoint deviates from the straight line in degrees by more than this: a tenth of a
 /// millimetre.
 const STRAIGHT_DEG: f64 = 1e-9;
-/// How often a side may be cut in two.
+/// Most times an edge is halved.
 const MAX_CUTS: u32 = 10;
 
-/// A reference system and the order in which its coordinates are written.
+/// A reference system and its axis order.
 pub struct CrsTransform {
-    /// Nothing where coordinates are WGS 84 degrees already.
+    /// `None` if coordinates are WGS 84 degrees already.
     converter: Option<CrsProjection>,
     north_first: bool,
     address: Option<&'static str>,
 }
 
-/// A box in some system, as it lies on earth.
+/// A box of some reference system in longitude and latitude.
 #[derive(Clone, Debug)]
 pub enum Region {
-    /// Still a box of longitudes and latitudes.
+    /// A box of longitudes and latitudes.
     Box(Envelope),
-    /// An area with bent sides.
+    /// An area whose edges were densified.
     Area(Polygon),
 }
 
@@ -50,7 +49,7 @@ impl CrsTransform {
         Self { converter: None, north_first: false, address: Some(CRS84) }
     }
 
-    /// A system by its name; easting or longitude first.
+    /// A system by name; easting or longitude first.
     ///
     /// # Errors
     /// When the name is not known.
@@ -62,10 +61,10 @@ impl CrsTransform {
         Ok(Self { converter, north_first: false, address: None })
     }
 
-    /// A system by its address, axes in the order of the registry.
+    /// A system by URI; axes in the order of the EPSG registry.
     ///
     /// # Errors
-    /// When the address is none of [`Self::addresses`].
+    /// When the URI is none of [`Self::addresses`].
     pub fn at_address(address: &str) -> Result<Self, CrsError> {
         let unknown = || CrsError::Unknown(address.to_owned());
         let (address, epsg, north_first) = NAMED.into_iter().find(|(own, ..)| *own == address).ok_or_else(unknown)?;
@@ -76,27 +75,27 @@ impl CrsTransform {
         Ok(Self { converter, north_first, address: Some(address) })
     }
 
-    /// The addresses that are known.
+    /// The supported URIs.
     pub fn addresses() -> impl Iterator<Item = &'static str> {
         NAMED.into_iter().map(|(address, ..)| address)
     }
 
-    /// Its address, if it was named by one.
+    /// Its URI, if it was created from one.
     #[must_use]
     pub fn address(&self) -> Option<&'static str> {
         self.address
     }
 
-    /// Whether coordinates are longitude, latitude in degrees as they are on file.
+    /// Whether its coordinates are longitude, latitude in degrees, as stored.
     #[must_use]
     pub fn is_crs84(&self) -> bool {
         self.converter.is_none() && !self.north_first
     }
 
-    /// A position from two coordinates.
+    /// Converts two coordinates to a position.
     ///
     /// # Errors
-    /// When there is no such place.
+    /// When they are not a position in this system.
     pub fn position(&self, first: f64, second: f64) -> Result<LonLat, CrsError> {
         let (x, y) = if self.north_first { (second, first) } else { (first, second) };
         match &self.converter {
@@ -105,10 +104,10 @@ impl CrsTransform {
         }
     }
 
-    /// The two coordinates of a position.
+    /// Converts a position to two coordinates.
     ///
     /// # Errors
-    /// When the system does not reach there.
+    /// When the position is outside the valid area of the system.
     pub fn pair(&self, at: LonLat) -> Result<(f64, f64), CrsError> {
         let (x, y) = match &self.converter {
             Some(converter) => converter.pair(at)?,
@@ -117,10 +116,10 @@ impl CrsTransform {
         Ok(if self.north_first { (y, x) } else { (x, y) })
     }
 
-    /// A box from the least and the greatest coordinates. In degrees a box may cross the antimeridian.
+    /// Creates a box from minimum and maximum coordinates. A box in degrees may cross the antimeridian.
     ///
     /// # Errors
-    /// When it is no box, or reaches where the system does not.
+    /// When it is not a box, or extends beyond the valid area of the system.
     pub fn bent_box(&self, [first_min, second_min, first_max, second_max]: [f64; 4]) -> Result<Region, CrsError> {
         if self.converter.is_none() {
             let [west, south, east, north] = if self.north_first {
@@ -134,7 +133,8 @@ impl CrsTransform {
             let crs = "a box whose end comes first".to_owned();
             return Err(CrsError::NotThere { x: first_min, y: second_min, crs });
         }
-        // What was told with rounded coordinates lies on the edge of a box of these coordinates.
+        // Widened by the rounding of replies, so that a feature on the edge of a box of its rounded coordinates is
+        // inside.
         let wider = self.converter.as_ref().map_or(0.0, CrsProjection::rounding);
         let (low, high) = (
             Coord { x: first_min - wider, y: second_min - wider },
@@ -144,11 +144,11 @@ impl CrsTransform {
         Ok(Region::Area(Polygon::new(self.bent_path(&LineString(corners.to_vec()))?, Vec::new())))
     }
 
-    /// A geometry from its coordinates in this system. Its edges are straight there, and bent in degrees, so they are
-    /// cut into as many pieces as it takes.
+    /// Converts a geometry from this system. Its edges are straight in this system and curved in degrees, so they are
+    /// densified.
     ///
     /// # Errors
-    /// When it reaches where the system does not.
+    /// When it extends beyond the valid area of the system.
     pub fn bent(&self, geometry: &Geometry) -> Result<Geometry, CrsError> {
         if self.converter.is_none() {
             return geometry.try_map_coords(|coord| self.position(coord.x, coord.y).map(Coord::from));
@@ -182,7 +182,7 @@ impl CrsTransform {
         let place = |at: Coord| self.position(at.x, at.y).map(Coord::from);
         let mut bent: Vec<Coord> = path.0.first().map(|first| place(*first)).transpose()?.into_iter().collect();
         for edge in path.lines() {
-            // Pieces that are still to be looked at, the first on top.
+            // Segments still to be checked, the next one on top.
             let mut pieces = vec![(edge.start, place(edge.start)?, edge.end, place(edge.end)?, MAX_CUTS)];
             while let Some((start, from, end, to, cuts)) = pieces.pop() {
                 let middle = (start + end) / 2.0;
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_stand_as_the_registry_has_them() -> Result<(), Box<dyn std::error::Error>> {
+    fn axis_order_is_that_of_the_registry() -> Result<(), Box<dyn std::error::Error>> {
         let minqing = LonLat::new(118.86, 26.22)?;
         let (lat, lon) = CrsTransform::at_address("http://www.opengis.net/def/crs/EPSG/0/4326")?.pair(minqing)?;
         assert_eq!((lat, lon), (26.22, 118.86));

@@ -1,4 +1,4 @@
-//! Whether lines and areas are valid by OGC 06-103r4, in a time that grows little faster than their length.
+//! Validity of lines and areas by OGC 06-103r4, in O(n log n) for typical geometries.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -8,30 +8,30 @@ use geo::{Coord, GeoNum, Geometry, Line, LineString, Polygon};
 
 use super::edge_index::{Edge, EdgeIndex, around};
 
-/// Why a geometry is not valid.
+/// Why a geometry is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Invalid {
-    /// A line or a ring has too few different coordinates.
+    /// A line or a ring has too few distinct coordinates.
     #[error("a {0} has fewer than {1} different coordinates")]
     TooFewCoordinates(&'static str, usize),
-    /// A ring meets itself beside its end, or runs back along itself.
+    /// A ring intersects or touches itself.
     #[error("a ring crosses or touches itself at {0},{1}")]
     SelfIntersection(f64, f64),
-    /// Two rings cross, or run along each other.
+    /// Two rings cross or overlap along an edge.
     #[error("two rings cross or share an edge at {0},{1}")]
     CrossingRings(f64, f64),
-    /// A hole is outside of its area.
+    /// A hole lies outside its area.
     #[error("a hole is not inside its area at {0},{1}")]
     HoleOutside(f64, f64),
-    /// A hole, or an area of several, is inside another.
+    /// Two holes, or two areas of a multi-area, overlap.
     #[error("two holes or two areas overlap at {0},{1}")]
     Overlap(f64, f64),
 }
 
-/// Checks the rings of areas and the lengths of lines.
+/// Checks the rings of areas and the number of coordinates of lines.
 ///
 /// # Errors
-/// The first fault that is found.
+/// The first defect found.
 pub fn check_validity(geometry: &Geometry) -> Result<(), Invalid> {
     match geometry {
         Geometry::LineString(line) => check_line(line),
@@ -51,7 +51,7 @@ fn rings(polygon: &Polygon) -> impl Iterator<Item = &LineString> {
     std::iter::once(polygon.exterior()).chain(polygon.interiors())
 }
 
-/// Coordinates may be repeated; a repeated one makes an edge without length, which is left out.
+/// Removes repeated coordinates, which would make edges without length.
 fn without_repeats(ring: &LineString) -> Result<LineString, Invalid> {
     let mut coords = ring.0.clone();
     coords.dedup();
@@ -72,12 +72,12 @@ fn check_areas(polygons: &[Polygon]) -> Result<(), Invalid> {
     check_apart(&polygons)
 }
 
-/// No two edges meet but where one ring goes on, and where rings touch in a point.
+/// Checks that edges meet only at consecutive vertices of a ring, and where two rings touch at a point.
 fn check_edges(index: &EdgeIndex) -> Result<(), Invalid> {
     for (at, edge) in index.edges().iter().enumerate() {
         let own = around(&edge.line);
         let mut fault = None;
-        // Each pair is looked at once.
+        // Compares each pair once.
         let _ = index.visit_from(
             at + 1,
             |envelope| envelope.intersects(&own),
@@ -99,7 +99,7 @@ fn fault_of(edge: &Edge, other: &Edge) -> Option<Invalid> {
     let is_same = edge.path == other.path;
     match meeting(a, b) {
         Meeting::Apart => None,
-        // A ring goes on from the end of one edge to the start of the next.
+        // Consecutive edges of a ring share a vertex.
         Meeting::Touch if !is_same || a.start == b.end || a.end == b.start => None,
         _ if is_same => Some(Invalid::SelfIntersection(a.start.x, a.start.y)),
         _ => Some(Invalid::CrossingRings(a.start.x, a.start.y)),
@@ -108,11 +108,11 @@ fn fault_of(edge: &Edge, other: &Edge) -> Option<Invalid> {
 
 enum Meeting {
     Apart,
-    /// They share one point, which is an end of either.
+    /// They share one point, an end of at least one of them.
     Touch,
-    /// They share one point inside both.
+    /// They cross in their interiors.
     Across,
-    /// They share more than a point.
+    /// They overlap.
     Along,
 }
 
@@ -147,12 +147,12 @@ fn meeting(a: &Line, b: &Line) -> Meeting {
     if ends.contains(&Orientation::Collinear) { Meeting::Touch } else { Meeting::Across }
 }
 
-/// Coordinates and middles of the edges of a ring.
+/// Vertices and edge midpoints of a ring.
 fn samples(ring: &LineString) -> impl Iterator<Item = Coord> {
     ring.lines().flat_map(|edge| [edge.start, (edge.start + edge.end) / 2.0])
 }
 
-/// Holes are inside the exterior ring, and not inside each other.
+/// Checks that holes are inside the exterior ring and not inside each other.
 fn check_holes(polygon: &Polygon) -> Result<(), Invalid> {
     if polygon.interiors().is_empty() {
         return Ok(());
@@ -167,8 +167,8 @@ fn check_holes(polygon: &Polygon) -> Result<(), Invalid> {
     check_apart(&holes)
 }
 
-/// Areas touch each other in points at most. Their edges do not cross, so one that overlaps another has a coordinate or
-/// the middle of an edge inside it, and not on its edge.
+/// Checks that areas touch at points only. Their edges are known not to cross, so an area that overlaps another has a
+/// vertex or an edge midpoint strictly inside it.
 fn check_apart(polygons: &[Polygon]) -> Result<(), Invalid> {
     if polygons.len() < 2 {
         return Ok(());

@@ -1,8 +1,8 @@
-//! The catalog: the county, its layers, their fields and code lists, read from `data/catalog.json` or from a file that
-//! the configuration names.
+//! The catalog: the county, its layers, fields and code lists, read from `data/catalog.json` or from the file that the
+//! configuration names.
 //!
-//! The catalog is data: a new layer, a new field or another county is a change there and no code here. The folder
-//! beside this file holds the only place of the module that reads JSON, because the catalog is the model's own document.
+//! A new layer, field or county is a change of that data and needs no code. The submodules contain the only JSON
+//! parsing of [`crate::model`].
 
 mod clusters;
 mod document;
@@ -24,11 +24,11 @@ pub use fault::{CatalogError, CatalogFault};
 pub struct Code {
     /// The stored value: text or whole number.
     pub code: CodeValue,
-    /// What people call it.
+    /// Title for people.
     pub label: Label,
-    /// Colour as `#rrggbb`, for lists that are drawn by colour.
+    /// Colour as `#rrggbb`, for code lists with colours.
     pub color: Option<String>,
-    /// The entry of another list that it belongs to (a category's risk unit).
+    /// The entry of another list that it belongs to (the risk unit of a category).
     pub unit: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct Code {
 pub enum CodeValue {
     /// Ranks, such as risk levels 1 to 4.
     Integer(i64),
-    /// Everything else.
+    /// All other codes.
     Text(String),
 }
 
@@ -51,7 +51,7 @@ impl std::fmt::Display for CodeValue {
     }
 }
 
-/// The administrative area that the map is about.
+/// The administrative area of the map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct County {
     /// Its name.
@@ -60,58 +60,58 @@ pub struct County {
     pub title: Label,
     /// Its division code of 2 to 12 digits.
     pub code: String,
-    /// Where the map opens.
+    /// Initial centre of the map.
     pub center: LonLat,
-    /// The zoom at which the map opens.
+    /// Initial zoom of the map.
     pub zoom: f64,
-    /// The box around it; does not cross the antimeridian.
+    /// Its envelope; does not cross the antimeridian.
     pub bounds: Envelope,
-    /// How far outside of `bounds` a feature may be, metres, before it is taken for a mistake.
+    /// Features farther outside `bounds` than this are refused, metres.
     pub margin_m: f64,
 }
 
 /// The county, all layers and all code lists.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalog {
-    /// What the map is about.
+    /// The area of the map.
     pub county: County,
     /// Layers in drawing order, lowest first.
     pub layers: Vec<LayerSchema>,
     /// Code lists by name.
     pub codes: BTreeMap<String, Vec<Code>>,
-    /// What files usually call a field, by its name; `lon` and `lat` are the coordinates, `id` the feature's id.
+    /// Common column names in files, by field name; `lon` and `lat` are the coordinates, `id` the feature id.
     pub synonyms: BTreeMap<String, Vec<String>>,
-    /// Rings around what happened, metres, growing, by the kind of incident; those of `default` for any other.
+    /// Default ring radii around an incident, metres, ascending, by kind of incident; `default` for any other kind.
     pub rings_m: BTreeMap<String, Vec<f64>>,
 }
 
 impl Catalog {
-    /// The catalog built into the program.
+    /// The built-in catalog.
     ///
     /// # Errors
-    /// Only when the program was built from a broken catalog; a test guards that.
+    /// Only if the built-in catalog is invalid; a test guards against that.
     pub fn built_in() -> Result<Self, CatalogError> {
         document::built_in(None)
     }
 
-    /// The catalog built into the program, with another table of categories: `code,unit,zh,en` with a header line.
+    /// The built-in catalog with another category table: `code,unit,zh,en` with a header line.
     ///
     /// # Errors
-    /// When a row of the table is broken.
+    /// When a row of the table is invalid.
     pub fn with_categories(table: &str) -> Result<Self, CatalogError> {
         document::built_in(Some(table))
     }
 
-    /// Reads a catalog document. `county` must be there; `layers`, `common_fields` and `rings_m` that it
-    /// leaves out are as built in, and so are code lists, colours and synonyms that it does not name.
+    /// Reads a catalog document. `county` is required; if `layers`, `common_fields` or `rings_m` is missing, the
+    /// built-in one applies, as do built-in code lists, colours and synonyms that it does not define.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its line and column.
+    /// The first mistake, with its line and column.
     pub fn parse(text: &str) -> Result<Self, CatalogError> {
         document::parse(text)
     }
 
-    /// The catalog as a document that [`Self::parse`] reads as the same catalog.
+    /// Serializes the catalog; [`Self::parse`] reads the result as an equal catalog.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         document::write(self)
@@ -129,8 +129,8 @@ impl Catalog {
         self.codes.get(list)?.iter().find(|entry| entry.code == *code)?.color.as_deref()
     }
 
-    /// The kinds of incident that rings may be given for: those that have some, and the codes of the first field that
-    /// incidents and warnings are counted by.
+    /// The kinds of incident that may have rings: those that have some, and the codes of the first `count_by` field of
+    /// layers with active areas.
     #[must_use]
     pub fn incident_kinds(&self) -> Vec<String> {
         let alerts = self.layers.iter().filter(|layer| layer.roles.active_area.is_some());

@@ -10,7 +10,7 @@ use super::schema::Label;
 pub struct ClusterConfig {
     /// The last Web Mercator zoom at which points, and lines and areas too small to draw, are aggregated.
     pub to_zoom: u8,
-    /// The severity that members are counted by.
+    /// The severity field that members are counted by.
     pub severity: Option<Severity>,
     /// Totals over the members.
     pub sums: Vec<ClusterSum>,
@@ -34,16 +34,16 @@ pub enum SeverityCode {
     Text(String),
 }
 
-/// A total over the members of a cluster; unknown values add nothing.
+/// A sum over the members of a cluster; unknown values are skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSum {
     /// Name of the cluster's property.
     pub name: String,
     /// Title for people.
     pub title: Label,
-    /// What is summed.
+    /// What each member adds.
     pub of: SumSource,
-    /// Whether only members that are ready count.
+    /// Whether only ready members count.
     pub only_ready: bool,
 }
 
@@ -58,16 +58,16 @@ pub enum SumSource {
 }
 
 impl ClusterConfig {
-    /// Most codes of a severity field.
+    /// Maximum number of codes of a severity field.
     pub const MAX_SEVERITIES: usize = 5;
-    /// Most sums.
+    /// Maximum number of sums.
     pub const MAX_SUMS: usize = 4;
-    /// Highest zoom that may be clustered.
+    /// Maximum zoom of clusters.
     pub const MAX_ZOOM: u8 = 14;
 }
 
 impl SeverityCode {
-    /// Whether a value is this code.
+    /// Whether a value equals this code.
     #[must_use]
     pub fn is(&self, value: ValueRef<'_>) -> bool {
         match (self, value) {
@@ -79,7 +79,8 @@ impl SeverityCode {
 }
 
 impl Severity {
-    /// The properties of a cluster that count members by code, and the last one for any other code or none.
+    /// Names of the cluster properties that count members by code; the last one counts members with another code or
+    /// none.
     pub fn property_names(&self) -> impl Iterator<Item = String> + '_ {
         let names = self.codes.iter().map(|code| match code {
             SeverityCode::Integer(code) => format!("{}_{code}", self.field),

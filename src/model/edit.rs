@@ -1,60 +1,60 @@
-//! What somebody asks to be changed, and what becomes of it: rules that hold in every backend.
+//! Edits: what a client requests and what results. These rules hold in every backend.
 
 use time::UtcDateTime;
 
 use super::schema::OverCapacity;
 use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerSchema, Shape, Value};
 
-/// One thing that is asked for.
+/// An edit of one feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
     /// Position of the layer in the store's schemas.
     pub layer: usize,
-    /// Which feature.
+    /// Id of the feature.
     pub id: FeatureId,
-    /// What is to become of it.
+    /// The action.
     pub action: Action,
-    /// What it must be like before.
+    /// The precondition.
     pub condition: Precondition,
 }
 
-/// What is to become of a feature.
+/// The action of an edit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// It is new.
+    /// Creates a feature.
     Create {
-        /// Where it is.
+        /// The geometry; `None` without a known position.
         geometry: Option<Shape>,
-        /// Its values, by position in [`LayerSchema::fields`]; those not named are unknown.
+        /// Values by index in [`LayerSchema::fields`]; fields that are not listed are unknown.
         values: Vec<(usize, Value)>,
     },
-    /// It changes where something is named, and stays as it is otherwise.
+    /// Changes the listed parts of a feature and keeps the rest.
     Change {
-        /// Where it is; `None` when it stays where it is.
+        /// The new geometry; the outer `None` keeps the old one.
         geometry: Option<Option<Shape>>,
-        /// New values, by position in [`LayerSchema::fields`].
+        /// New values by index in [`LayerSchema::fields`].
         values: Vec<(usize, Value)>,
     },
-    /// It goes.
+    /// Deletes the feature.
     Delete,
 }
 
-/// What a feature must be like for an edit to happen.
+/// A precondition on the stored feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// Anything.
+    /// No condition.
     None,
     /// The feature exists.
     Exists,
     /// The feature does not exist.
     Absent,
-    /// The feature exists in one of these states; without any, in none that it can have.
+    /// The feature exists in one of these states. An empty list matches no feature.
     OneOf(Vec<Fingerprint>),
 }
 
 impl Precondition {
     /// # Errors
-    /// When the stored feature does not meet it.
+    /// When the stored feature does not meet the condition.
     fn check(&self, stored: Option<&Feature>, fingerprint_key: &FingerprintKey) -> Result<(), EditError> {
         match (self, stored) {
             (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent, None) => Ok(()),
@@ -68,31 +68,31 @@ impl Precondition {
     }
 }
 
-/// Why an edit cannot happen; a fact about the stored feature.
+/// Why an edit is refused, as a fact about the stored feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// There is no such feature.
+    /// The feature does not exist.
     #[error("there is no such feature")]
     NotThere,
-    /// A feature with that id is already there.
+    /// A feature with this id exists already.
     #[error("a feature with that id is already there")]
     Duplicate,
-    /// It should exist already, and does not.
-    #[error("there is no such feature, and it should exist")]
+    /// The precondition requires an existing feature.
+    #[error("the precondition requires an existing feature, and there is none")]
     Absent,
-    /// It should not exist yet, and does.
+    /// The precondition requires that the feature does not exist.
     #[error("the feature exists already")]
     Exists,
-    /// Somebody else changed it since.
-    #[error("it has been changed since; it is {0} now")]
+    /// The feature is in another state than the precondition names.
+    #[error("the feature has been changed; its current state is {0}")]
     Changed(Fingerprint),
-    /// More people would be there, or promised a place, than there is room for.
+    /// More people than the capacity, present or promised.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),
 }
 
-/// What a feature is after an edit (`None`: gone), from what is stored. Its `version` counts up and its `updated_at`
-/// is `now`.
+/// Applies an edit to the stored feature and returns the new state (`None`: deleted). Increments `version` and sets
+/// `updated_at` to `now`.
 ///
 /// # Errors
 /// See [`EditError`].
@@ -123,7 +123,7 @@ pub fn resolve(
     for (at, value) in values {
         feature.values[*at] = value.clone();
     }
-    // What is stored may be over capacity already; then other fields can still be changed.
+    // A stored feature may already exceed its capacity; other fields can still be changed.
     if values.iter().any(|(at, _)| schema.capacity_fields().any(|field| field == *at)) {
         schema.check_capacity(&feature.values)?;
     }
@@ -138,46 +138,46 @@ pub fn resolve(
     Ok(Some(feature))
 }
 
-/// Edits that happen together or not at all.
+/// Edits that are applied together or not at all.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// In this order; a later one sees what an earlier one did.
+    /// Applied in this order; a later edit sees the effects of earlier ones.
     pub edits: Vec<Edit>,
-    /// What `updated_at` will say.
+    /// The new value of `updated_at`.
     pub now: UtcDateTime,
-    /// Makes the fingerprints that conditions and outcomes speak of.
+    /// Key of the fingerprints in preconditions and outcomes.
     pub fingerprint_key: FingerprintKey,
-    /// That the same batch, asked for again, happens once.
+    /// Ensures that a repeated batch is applied once.
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
-/// The name under which a batch happens once.
+/// A key that identifies repetitions of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// Chosen by the caller.
+    /// The key, chosen by the client.
     pub key: String,
-    /// Tells one content from another under the same name.
+    /// Digest of the content, to detect the same key with other content.
     pub digest: String,
 }
 
-/// What a feature is after an edit.
+/// The result of an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EditOutcome {
     /// Position of the layer in the store's schemas.
     pub layer: usize,
-    /// Which feature.
+    /// Id of the feature.
     pub id: FeatureId,
-    /// Its state; `None` when it is gone.
+    /// Its new state; `None` if it was deleted.
     pub fingerprint: Option<Fingerprint>,
-    /// Its `version`, where the layer counts them.
+    /// Its new `version`, if the layer has that field.
     pub version: Option<i64>,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// One for each edit, in their order.
+    /// One outcome per edit, in order.
     pub outcomes: Vec<EditOutcome>,
-    /// It had happened before; nothing was done now.
+    /// Whether the batch was a repetition and was not executed again.
     pub is_repeated: bool,
 }

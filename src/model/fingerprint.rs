@@ -1,7 +1,7 @@
-//! A short name for one state of a feature.
+//! Fingerprints of feature states, used as entity tags.
 //!
-//! It covers the sensitive values too, so that nobody overwrites a phone number that changed unseen. From a plain hash
-//! anybody could find the number by trying all of them, so it is keyed (HMAC, RFC 2104).
+//! A fingerprint covers sensitive values too, so an edit cannot overwrite a changed phone number unnoticed. A plain
+//! hash would let anybody find the number by trying all of them, so it is keyed (HMAC, RFC 2104).
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -12,12 +12,12 @@ use sha2::Sha256;
 
 use super::{Feature, Shape, Value};
 
-/// Tells one state of a feature from another: 128 bits. The same wherever the feature is kept, and after any restart.
+/// Identifies a state of a feature: 128 bits, equal in all backends and after restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the output of [`fmt::Display`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32).map(Self)
@@ -30,7 +30,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Makes fingerprints with a secret.
+/// The secret key of fingerprints.
 #[derive(Clone)]
 pub struct FingerprintKey(Hmac<Sha256>);
 
@@ -41,17 +41,17 @@ impl fmt::Debug for FingerprintKey {
 }
 
 impl FingerprintKey {
-    /// Takes the secret, of which the first 64 bytes count.
+    /// Creates a key from a secret, of which the first 64 bytes count.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        // A key of the length of a block is used as it is and cannot be refused.
+        // A key of one block is used unchanged and cannot be rejected.
         let mut block = [0; 64];
         let length = secret.len().min(block.len());
         block[..length].copy_from_slice(&secret[..length]);
         Self(Hmac::new(&block.into()))
     }
 
-    /// The fingerprint of a feature as it is.
+    /// The fingerprint of a feature.
     #[must_use]
     pub fn fingerprint(&self, feature: &Feature) -> Fingerprint {
         let mut mac = self.0.clone();
@@ -61,11 +61,11 @@ impl FingerprintKey {
             mac.update(bytes);
         };
         part(b'i', feature.id.as_str().as_bytes());
-        // Rust's own form of a number leads back to the same number, and shapes have no other parts.
+        // Rust's formatting of numbers is lossless, and a shape is fully described by its coordinates.
         part(b'g', format!("{:?}", feature.geometry.as_ref().map(Shape::geometry)).as_bytes());
         for value in &feature.values {
             match value {
-                // Databases write the same document in different words.
+                // Databases may reformat the same JSON document.
                 Value::Json(document) => part(b'j', canonical(document).as_bytes()),
                 Value::Real(number) => part(b'r', &number.to_le_bytes()),
                 other => part(b'v', format!("{other:?}").as_bytes()),
@@ -76,7 +76,7 @@ impl FingerprintKey {
     }
 }
 
-/// A JSON document with the members of objects in order and numbers by their value.
+/// A canonical JSON document: sorted members, numbers compared by value.
 fn canonical(document: &str) -> String {
     let mut out = String::new();
     match serde_json::from_str(document) {

@@ -1,7 +1,7 @@
-//! Days and instants as text: ISO 8601, UTC with microseconds, years 0000 to 9999.
+//! Dates and instants as text: ISO 8601, UTC, microseconds, years 0000 to 9999.
 //!
-//! The year is checked after the offset is applied, so every instant that is read can be written in UTC and read
-//! again. Microseconds are what PostgreSQL keeps, so one precision holds from the store to the cursor of a page.
+//! The year is checked after the offset is applied, so every instant that is read can be written in UTC and read again.
+//! PostgreSQL stores microseconds, so this precision holds from the store to page cursors.
 
 use time::format_description::well_known::Rfc3339;
 use time::format_description::{BorrowedFormatItem, FormatItem};
@@ -9,13 +9,13 @@ use time::macros::{format_description, offset};
 use time::{Date, Duration, OffsetDateTime, PrimitiveDateTime, Time, UtcDateTime};
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-/// As sources in China write it too.
+/// A notation common in Chinese sources.
 const SLASHED_DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month padding:none]/[day padding:none]");
 const MILLISECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const MICROSECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
-/// Forms without a zone that files use.
+/// Notations without a zone that occur in files.
 const LOCAL: [&[FormatItem<'_>]; 4] = [
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond]]]"),
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond]]]"),
@@ -32,7 +32,7 @@ pub fn format_instant(instant: UtcDateTime) -> String {
     instant.format(form).unwrap_or_default()
 }
 
-/// Writes an instant as people in China read it: `2026-08-14 10:00`.
+/// Writes an instant for people, in Beijing time: `2026-08-14 10:00`.
 #[must_use]
 pub fn format_beijing(instant: UtcDateTime) -> String {
     const MINUTE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]");
@@ -40,14 +40,14 @@ pub fn format_beijing(instant: UtcDateTime) -> String {
     local.and_then(|local| local.format(MINUTE).ok()).unwrap_or_default()
 }
 
-/// Writes a day as `2026-08-14`.
+/// Writes a date as `2026-08-14`.
 #[must_use]
 pub fn format_date(date: Date) -> String {
     date.format(DAY).unwrap_or_default()
 }
 
-/// Reads an instant; one without a zone is Beijing time, as in Chinese sources. Cut to microseconds. `None` when the
-/// text is no instant, or its year in UTC is outside 0000..=9999.
+/// Reads an instant; without a zone it is Beijing time, as in Chinese sources. Truncated to microseconds. `None` if the
+/// text is not an instant or its year in UTC is outside 0000..=9999.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<UtcDateTime> {
     let text = text.trim();
@@ -59,21 +59,21 @@ pub fn parse_instant(text: &str) -> Option<UtcDateTime> {
     instant.replace_microsecond(instant.microsecond()).ok()
 }
 
-/// Reads an instant with a zone (RFC 3339), to the nanosecond. The plus sign of an offset may have become a blank, as
-/// it does in a query string that was not percent-encoded. `None` when the text is no such instant, or its year in UTC
-/// is outside 0000..=9999.
+/// Reads an instant with a zone (RFC 3339), to the nanosecond. A blank before the offset counts as a plus sign, because
+/// an unencoded plus sign in a query string is decoded to a blank. `None` if the text is not such an instant or its
+/// year in UTC is outside 0000..=9999.
 #[must_use]
 pub fn parse_zoned_instant(text: &str) -> Option<UtcDateTime> {
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     let with_plus = || {
-        // The blank stands after the time of day; one between the day and the time is no plus sign.
+        // Only a blank after the time of day is a plus sign; one between date and time is a separator.
         let (before, offset) = text.rsplit_once(' ').filter(|(before, _)| before.contains(':'))?;
         parse(&format!("{before}+{offset}"))
     };
     parse(text).or_else(with_plus)?.checked_to_utc().filter(|instant| is_in_range(instant.date()))
 }
 
-/// Reads a day: `2026-08-14` or `2026/8/14`. `None` when the text is no day, or its year is outside 0000..=9999.
+/// Reads a date: `2026-08-14` or `2026/8/14`. `None` if the text is not a date or its year is outside 0000..=9999.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<Date> {
     let text = text.trim();
@@ -81,20 +81,20 @@ pub fn parse_date(text: &str) -> Option<Date> {
     date.filter(|date| is_in_range(*date))
 }
 
-/// The first and the last instant of what a text names: an instant with a zone is both; a day (`2026-08-14`) is that
-/// day in Beijing (UTC+08:00), because the days of the records are. `None` when it is neither.
+/// The first and last instant of a text. An instant with a zone is both; a date (`2026-08-14`) is that day in Beijing
+/// (UTC+08:00), as dates in records are. `None` if it is neither.
 #[must_use]
 pub fn parse_time_span(text: &str) -> Option<(UtcDateTime, UtcDateTime)> {
     if let Some(instant) = parse_zoned_instant(text) {
         return Some((instant, instant));
     }
     let day = Date::parse(text, DAY).ok().filter(|day| is_in_range(*day))?;
-    // The last microsecond, which is the finest that is kept.
+    // The last microsecond, the smallest stored unit.
     let end = PrimitiveDateTime::new(day, Time::MAX) - Duration::nanoseconds(999);
     Some((from_beijing(day.midnight())?, from_beijing(end)?))
 }
 
-/// The day in Beijing (UTC+08:00) at an instant.
+/// The date in Beijing (UTC+08:00) of an instant.
 #[must_use]
 pub fn beijing_day(instant: UtcDateTime) -> Date {
     instant.checked_to_offset(offset!(+8)).map_or(Date::MAX, OffsetDateTime::date)
@@ -104,7 +104,7 @@ fn from_beijing(local: PrimitiveDateTime) -> Option<UtcDateTime> {
     local.assume_offset(offset!(+8)).checked_to_utc().filter(|instant| is_in_range(instant.date()))
 }
 
-/// Whether the year can be written with four digits.
+/// Whether the year has four digits.
 fn is_in_range(date: Date) -> bool {
     (0..=9_999).contains(&date.year())
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_whose_offset_leads_out_of_range_is_none() {
+    fn an_instant_out_of_range_after_its_offset_is_none() {
         for text in [
             "9999-12-31T23:59:59-12:00",
             "0000-01-01T00:00:00+08:00",

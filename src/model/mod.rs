@@ -1,4 +1,4 @@
-//! What is on the map: the nouns every other room speaks of.
+//! Features, values, schemas, the catalog and edits: the types that all other modules share.
 
 pub mod catalog;
 pub mod cluster;
@@ -20,7 +20,7 @@ pub use instant::{
 };
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, Roles, View};
 
-/// A feature's own id: stable text, unique in its layer, 1 to 200 bytes without control characters.
+/// A feature id: stable text, unique in its layer, 1 to 200 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeatureId(Box<str>);
 
@@ -30,14 +30,14 @@ pub struct FeatureId(Box<str>);
 pub struct InvalidFeatureId;
 
 impl FeatureId {
-    /// Longest id, in bytes of UTF-8.
+    /// Maximum length in bytes of UTF-8.
     pub const MAX_BYTES: usize = 200;
 
-    /// Takes an id.
+    /// Checks an id.
     ///
     /// # Errors
-    /// When it is empty, too long, holds a control character, or is `.` or `..`: clients remove
-    /// those two from a path before they send it, so that the feature would have no address.
+    /// When it is empty, too long, contains a control character, or is `.` or `..`: clients remove
+    /// these two from a path before they send it, so the feature could not be requested.
     pub fn new(id: &str) -> Result<Self, InvalidFeatureId> {
         let is_addressable = !matches!(id, "" | "." | "..");
         if !is_addressable || id.len() > Self::MAX_BYTES || id.chars().any(char::is_control) {
@@ -59,37 +59,37 @@ impl fmt::Display for FeatureId {
     }
 }
 
-/// One attribute value. Unknown is its own value: a missing capacity is not 0.
+/// An attribute value. Unknown is a value of its own: a missing capacity is not 0.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Not known or not given.
+    /// Unknown or not given.
     Unknown,
-    /// Yes or no.
+    /// True or false.
     Boolean(bool),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
     /// A finite number.
     Real(f64),
     /// Any text.
     Text(String),
-    /// A calendar day.
+    /// A date.
     Date(time::Date),
-    /// An instant, kept in UTC with microseconds.
+    /// An instant in UTC with microseconds.
     DateTime(time::UtcDateTime),
     /// A list of codes or ids, in order.
     TextList(Vec<String>),
-    /// A JSON document as compact text, for structures that have their own reader (stock lists).
+    /// A JSON document as compact text, for structured values such as stock lists.
     Json(String),
 }
 
 impl Value {
-    /// Whether nothing is known.
+    /// Whether it is unknown.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }
 
-    /// The value without a copy.
+    /// The value, borrowed.
     #[must_use]
     pub fn as_value_ref(&self) -> ValueRef<'_> {
         match self {
@@ -106,20 +106,20 @@ impl Value {
     }
 }
 
-/// An attribute value where it lies.
+/// A borrowed attribute value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ValueRef<'a> {
-    /// Not known or not given.
+    /// Unknown or not given.
     Unknown,
-    /// Yes or no.
+    /// True or false.
     Boolean(bool),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
     /// A finite number.
     Real(f64),
     /// Any text.
     Text(&'a str),
-    /// A calendar day.
+    /// A date.
     Date(time::Date),
     /// An instant in UTC.
     DateTime(time::UtcDateTime),
@@ -130,7 +130,7 @@ pub enum ValueRef<'a> {
 }
 
 impl ValueRef<'_> {
-    /// A copy of it.
+    /// The value, owned.
     #[must_use]
     pub fn to_value(self) -> Value {
         match self {
@@ -147,31 +147,31 @@ impl ValueRef<'_> {
     }
 }
 
-/// One thing on the map: an id, where it is, and its values in the order of the layer's fields.
+/// A feature: an id, a geometry, and values in the order of the layer's fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feature {
     /// Unique in the layer.
     pub id: FeatureId,
-    /// Longitude, latitude in degrees; `None` for a feature whose place is unknown.
+    /// Longitude, latitude in degrees; `None` for an unknown position.
     pub geometry: Option<Shape>,
     /// One value for each of [`LayerSchema::fields`], in that order.
     pub values: Vec<Value>,
 }
 
-/// A geometry all of whose coordinates are positions: never NaN, never outside the world, never empty.
+/// A geometry whose coordinates are all positions: finite, within range, not empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape(geo::Geometry);
 
-/// Why a geometry cannot stand on the map.
+/// Why a geometry is not a valid shape.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ShapeError {
-    /// It has no coordinates, or a line of one point, or a ring of fewer than four.
+    /// No coordinates, a line with one point, or a ring with fewer than four.
     #[error("the geometry is empty or has too few points")]
     Empty,
-    /// A coordinate is outside the world.
+    /// A coordinate is not a position.
     #[error(transparent)]
     Position(#[from] PositionError),
-    /// More coordinates than one feature may have.
+    /// Too many coordinates for one feature.
     #[error("the geometry has {0} coordinates, at most {max} are taken", max = Shape::MAX_COORDINATES)]
     TooLarge(usize),
     /// A collection of mixed geometries.
@@ -180,11 +180,11 @@ pub enum ShapeError {
 }
 
 impl Shape {
-    /// Most coordinates of one feature.
+    /// Maximum number of coordinates of a feature.
     pub const MAX_COORDINATES: usize = 1_000_000;
 
-    /// Checks a geometry in longitude, latitude degrees. Lines, rectangles and triangles become the
-    /// simple-features type they stand for.
+    /// Checks a geometry in longitude, latitude degrees. Lines, rectangles and triangles are converted to the
+    /// corresponding simple-features type.
     ///
     /// # Errors
     /// See [`ShapeError`].
@@ -231,7 +231,7 @@ impl Shape {
         &self.0
     }
 
-    /// The geometry on its own.
+    /// Returns the geometry.
     #[must_use]
     pub fn into_geometry(self) -> geo::Geometry {
         self.0
@@ -246,7 +246,7 @@ impl Shape {
         }
     }
 
-    /// Which kind of layer it belongs to; several points at once stand only in a layer of any kind.
+    /// The geometry kind of a layer that holds it; a multipoint needs a layer of any kind.
     #[must_use]
     pub fn kind(&self) -> GeometryKind {
         use geo::Geometry;

@@ -1,4 +1,4 @@
-//! What a layer's features look like: fields, units, codes, who may see them, what may be asked of them.
+//! Schemas of layers: fields, units, codes, roles, and what a caller may see.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Value;
 use super::cluster::ClusterConfig;
 
-/// A text in the two languages of the map.
+/// A text in both languages of the interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// Chinese.
@@ -22,13 +22,13 @@ pub struct Label {
 pub enum FieldType {
     /// Yes or no.
     Boolean,
-    /// 64-bit whole number.
+    /// 64-bit integer.
     Integer,
     /// Finite 64-bit float.
     Real,
     /// Text.
     Text,
-    /// Calendar day.
+    /// Date.
     Date,
     /// Instant in UTC.
     #[serde(rename = "datetime")]
@@ -40,7 +40,7 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    /// The name used in the catalog and in answers.
+    /// The name used in the catalog and in replies.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,15 +63,15 @@ pub struct Field {
     pub name: String,
     /// Type of its values.
     pub field_type: FieldType,
-    /// What people call it.
+    /// Title for people.
     pub title: Label,
-    /// Unit of measure, as shown to people.
+    /// Unit of measure, for display.
     pub unit: Option<String>,
-    /// The code list its values come from.
+    /// The code list of its values.
     pub codes: Option<String>,
-    /// Never leaves the server to a caller who may not see it.
+    /// Omitted from public replies.
     pub sensitive: bool,
-    /// Carried in vector tiles.
+    /// Included in vector tiles.
     pub in_tiles: bool,
     /// Smallest accepted number.
     pub min: Option<f64>,
@@ -85,31 +85,31 @@ pub enum ValueError {
     /// Another type.
     #[error("{value} is not of type {expected}")]
     Type {
-        /// What was given.
+        /// The value.
         value: String,
-        /// The field's type.
+        /// The type of the field.
         expected: &'static str,
     },
     /// Below the minimum or above the maximum.
     #[error("{value} is outside {min}..={max}")]
     Range {
-        /// What was given.
+        /// The value.
         value: f64,
         /// Smallest accepted.
         min: f64,
         /// Largest accepted.
         max: f64,
     },
-    /// A text with the character U+0000, which PostgreSQL cannot store.
-    #[error("it holds the character U+0000, which cannot be stored")]
+    /// A text with U+0000, which PostgreSQL cannot store.
+    #[error("it contains the character U+0000, which cannot be stored")]
     NulCharacter,
 }
 
 impl Field {
-    /// Whether a value may stand in this field.
+    /// Checks a value. Codes outside the code list are accepted, because sources may be newer than the list.
     ///
     /// # Errors
-    /// Says what does not fit. Codes outside the list are kept: sources run ahead of our lists.
+    /// Why the value does not fit the field.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
         if holds_nul(value) {
             return Err(ValueError::NulCharacter);
@@ -134,7 +134,7 @@ impl Field {
     }
 }
 
-/// Whether a text, or one within a list or document, holds U+0000.
+/// Whether a text, or a text within a list or document, contains U+0000.
 fn holds_nul(value: &Value) -> bool {
     fn in_document(document: &serde_json::Value) -> bool {
         match document {
@@ -149,7 +149,7 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::Text(text) => text.contains('\0'),
         Value::TextList(list) => list.iter().any(|text| text.contains('\0')),
-        // In JSON it is always escaped so; a backslash that is text itself makes the same characters.
+        // In JSON it is always written as this escape; an escaped backslash before it makes the same characters.
         Value::Json(document) if document.contains("\\u0000") => {
             serde_json::from_str(document).is_ok_and(|document| in_document(&document))
         }
@@ -157,7 +157,7 @@ fn holds_nul(value: &Value) -> bool {
     }
 }
 
-/// What kind of geometry a layer holds. Multi-part geometries count as their single kind.
+/// The geometry kind of a layer. Multi-part geometries count as their single kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GeometryKind {
@@ -172,7 +172,7 @@ pub enum GeometryKind {
 }
 
 impl GeometryKind {
-    /// The name used in the catalog and in answers.
+    /// The name used in the catalog and in replies.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -183,14 +183,14 @@ impl GeometryKind {
         }
     }
 
-    /// Whether a layer of this kind takes a geometry of the other kind.
+    /// Whether a layer of this kind accepts geometries of another kind.
     #[must_use]
     pub fn accepts(self, other: Self) -> bool {
         self == Self::Any || self == other
     }
 }
 
-/// A field and those of its codes that mean yes.
+/// A field and the codes for which the role applies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Codes {
@@ -200,126 +200,126 @@ pub struct Codes {
     pub codes: Vec<String>,
 }
 
-/// Where people find room: names of number fields, persons.
+/// Capacity for people: names of number fields, in persons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CapacityRole {
-    /// All places.
+    /// Total capacity.
     pub capacity: String,
-    /// Places to sleep in.
+    /// Capacity for the night.
     pub night: Option<String>,
-    /// Places that are taken.
+    /// Occupied places.
     pub taken: String,
-    /// Places that are promised; blank is none.
+    /// Promised places; unknown counts as none.
     pub promised: Option<String>,
 }
 
-/// Which dangers a resource is made for: names of list fields. A danger that stands in neither is unknown.
+/// Hazards that a resource is suitable for: names of list fields. Suitability for a hazard in neither list is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuitabilityRole {
-    /// Dangers that it is for.
+    /// Hazards it is suitable for.
     pub yes: String,
-    /// Dangers that it is not for.
+    /// Hazards it is not suitable for.
     pub no: String,
 }
 
-/// A list of articles that can be given out.
+/// A stock list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StockRole {
     /// Name of the JSON field: a list of `item_code`, `quantity`, `promised`, `expires_on`.
     pub field: String,
-    /// Name of the date field up to which, inclusive, it may be used; blank is without end.
+    /// Name of the date field with the last day of validity; unknown means unlimited.
     pub until: Option<String>,
-    /// Name of the code list of its articles.
+    /// Name of the code list of stock items.
     pub codes: String,
 }
 
-/// An area that is dangerous.
+/// A risk zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneRole {
-    /// Name of the field that says of which danger.
+    /// Name of the field with the hazard.
     pub hazard: String,
-    /// Name of the field that says how much: 1 is worst.
+    /// Name of the field with the risk level; 1 is the worst.
     pub level: String,
 }
 
-/// A place with people that must not stand where it is dangerous.
+/// A place with people that must not be in a risk zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExposedSiteRole {
-    /// Name of the number field that says how many people it is for; those who are there without it.
+    /// Name of the number field with the number of people it is designed for; without it, the people present.
     pub people: Option<String>,
-    /// Only features with one of these codes; all of them without it.
+    /// Limits the role to features with one of these codes; without it, all features.
     pub only: Option<Codes>,
 }
 
-/// What makes an accident nearby worse.
+/// A secondary hazard: makes an incident nearby worse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecondaryHazardRole {
-    /// Name of the field that says what it is.
+    /// Name of the field with the kind.
     pub field: String,
-    /// How dangerous each of its codes is; 1 is the most dangerous, what is not named is no danger.
+    /// Rank of each code; 1 is the most dangerous, other codes are not dangerous.
     pub ranks: BTreeMap<String, u8>,
 }
 
-/// Whom to call: names of text fields.
+/// Responsible person: names of text fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResponsibleRole {
-    /// The person.
+    /// Name of the person.
     pub person: String,
-    /// The telephone.
+    /// Phone number.
     pub phone: String,
 }
 
-/// When something is so: names of fields of instants.
+/// Time span: names of instant fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeRole {
-    /// Since when.
+    /// Start.
     pub start: String,
-    /// Until when, blank is without end; without it the start is a moment of its own.
+    /// End; unknown means unlimited. Without an end field the start is a single instant.
     pub end: Option<String>,
 }
 
-/// What questions may ask of a layer, by the names of its fields.
+/// Roles of a layer: what queries may use, by field name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Roles {
-    /// The status of what can take a job.
+    /// The status codes of a ready resource.
     pub ready: Option<Codes>,
-    /// Room for people.
+    /// Capacity for people.
     pub capacity: Option<CapacityRole>,
-    /// Dangers that it is for.
+    /// Hazards it is suitable for.
     pub suitable_for: Option<SuitabilityRole>,
-    /// Name of the list field that says what it can do.
+    /// Name of the list field with skills.
     pub skills: Option<String>,
-    /// Articles.
+    /// Stock.
     pub stock: Option<StockRole>,
-    /// A dangerous area.
+    /// A risk zone.
     pub zone: Option<ZoneRole>,
-    /// An area that something happens in, and the status of what is not over.
+    /// The area of an event, and the status codes of an active one.
     pub active_area: Option<Codes>,
-    /// Name of the number field that says how many people are there.
+    /// Name of the number field with the people present.
     pub people: Option<String>,
-    /// A place with people that must not stand where it is dangerous.
+    /// A place with people that must not be in a risk zone.
     pub exposed_site: Option<ExposedSiteRole>,
-    /// Names of fields by whose codes features are counted; the length of lines is summed by the first.
+    /// Names of the fields by whose codes features are counted; lengths of lines are summed by the first.
     pub count_by: Vec<String>,
-    /// What makes an accident nearby worse.
+    /// A secondary hazard: makes an incident nearby worse.
     pub secondary_hazard: Option<SecondaryHazardRole>,
-    /// Whom to call.
+    /// Responsible person.
     pub responsible: Option<ResponsibleRole>,
-    /// When it is so.
+    /// Time span.
     pub time: Option<TimeRole>,
 }
 
 impl Roles {
-    /// The names of all fields that roles name, with the types that the role can use.
+    /// Field names in all roles, each with the types that the role accepts.
     pub fn typed_fields(&self) -> impl Iterator<Item = (&str, &'static [FieldType])> {
         const TEXT: &[FieldType] = &[FieldType::Text];
         const INTEGER: &[FieldType] = &[FieldType::Integer];
@@ -360,45 +360,45 @@ impl Roles {
     }
 }
 
-/// A layer (an OGC collection): its name, its kind of geometry and its fields.
+/// A layer (an OGC collection): name, geometry kind and fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerSchema {
     /// Collection id: lower-case ASCII letters, digits and underscores.
     pub id: String,
-    /// What people call it.
+    /// Title for people.
     pub title: Label,
-    /// The group it stands in on the layer panel.
+    /// Its group in the layer panel.
     pub group: String,
     /// Kind of geometry.
     pub geometry: GeometryKind,
-    /// Lowest zoom at which it stands in tiles.
+    /// Minimum zoom of its tiles.
     pub min_zoom: u8,
-    /// How its features are aggregated at low zooms; `None` draws every feature at every zoom.
+    /// Cluster configuration; without it every feature is drawn at every zoom.
     pub clusters: Option<ClusterConfig>,
     /// 1 is the most important; a tile over its size budget omits features of the least important layers first.
     pub importance: u8,
-    /// Whether its areas share borders, which are simplified alike on both sides.
+    /// Whether its areas share borders, which are simplified identically on both sides.
     pub tessellation: bool,
     /// Fields without `id`, in order; `name` is the first.
     pub fields: Vec<Field>,
-    /// What questions may ask of it.
+    /// Roles for queries.
     pub roles: Roles,
 }
 
-/// More people than a place has room for.
+/// More people than the capacity of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{people} people are more than the capacity of {capacity}")]
 pub struct OverCapacity {
-    /// Position of the field that says how many are there or promised, in [`LayerSchema::fields`].
+    /// Index in [`LayerSchema::fields`] of the field with the people present or promised.
     pub field: usize,
-    /// What it says.
+    /// Its value.
     pub people: i64,
-    /// All places.
+    /// Total capacity.
     pub capacity: i64,
 }
 
 impl LayerSchema {
-    /// Positions of the fields that [`Self::check_capacity`] compares: the capacity, then those that count people.
+    /// Indices of the fields that [`Self::check_capacity`] compares: the capacity, then the counts of people.
     pub fn capacity_fields(&self) -> impl Iterator<Item = usize> {
         let capacity = self.roles.capacity.iter();
         let names =
@@ -406,11 +406,10 @@ impl LayerSchema {
         names.filter_map(|name| self.position(name))
     }
 
-    /// Checks that neither those who are there nor those who are promised a place are more than the capacity; unknown
-    /// numbers pass.
+    /// Checks that neither the people present nor the promised places exceed the capacity; unknown numbers pass.
     ///
     /// # Errors
-    /// When one of them is more.
+    /// When one of them exceeds it.
     pub fn check_capacity(&self, values: &[Value]) -> Result<(), OverCapacity> {
         let number = |at: usize| match values.get(at) {
             Some(Value::Integer(number)) => Some(*number),
@@ -425,15 +424,15 @@ impl LayerSchema {
         }
     }
 
-    /// Position of a field in [`Self::fields`].
+    /// Index of a field in [`Self::fields`].
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
 }
 
-/// What a caller may see of a layer. Every encoder takes one, so forgetting who may see a phone
-/// number does not compile.
+/// The fields of a layer that a caller may see. Every encoder takes a view, so code that forgets the access check does
+/// not compile.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
     schema: &'a LayerSchema,
@@ -441,20 +440,20 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// What everybody may see.
+    /// The view of the public.
     #[must_use]
     pub fn public(schema: &'a LayerSchema) -> Self {
         let visible = (0..schema.fields.len()).filter(|&at| !schema.fields[at].sensitive).collect();
         Self { schema, visible }
     }
 
-    /// Everything, for whoever holds the store itself.
+    /// The view of all fields, for the owner of the store.
     #[must_use]
     pub fn complete(schema: &'a LayerSchema) -> Self {
         Self { schema, visible: (0..schema.fields.len()).collect() }
     }
 
-    /// Of these fields, those that are among the names.
+    /// The view, reduced to the named fields.
     #[must_use]
     pub fn limited_to(mut self, names: &[&str]) -> Self {
         self.visible.retain(|&at| names.contains(&self.schema.fields[at].name.as_str()));
@@ -467,7 +466,7 @@ impl<'a> View<'a> {
         self.schema
     }
 
-    /// Visible fields with their position in [`LayerSchema::fields`].
+    /// Visible fields with their index in [`LayerSchema::fields`].
     pub fn fields(&self) -> impl Iterator<Item = (usize, &'a Field)> + '_ {
         self.visible.iter().map(|&at| (at, &self.schema.fields[at]))
     }

@@ -1,38 +1,38 @@
-//! The end of a request that takes too long, or that nobody waits for any more: long loops look at a token.
+//! Cancellation of requests that take too long or whose client is gone: long loops check a token.
 //!
-//! Query functions know no clock. Whoever starts one cancels its token when the time is up or the caller is gone.
+//! Query functions read no clock; the caller cancels the token on timeout or disconnect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that its copies share; once cancelled it stays so.
+/// A flag shared by its clones; once cancelled it stays cancelled.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 
-/// The computation was cancelled before it had a result.
+/// The computation was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the computation was cancelled")]
 pub struct Cancelled;
 
 impl CancelToken {
-    /// A token that nobody has cancelled.
+    /// A token that is not cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends the computations that look at this token or at a copy of it.
+    /// Cancels the computations that check this token or a clone of it.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was cancelled; costs one relaxed load.
+    /// Whether it is cancelled; costs one relaxed load.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// To be called once for each feature of a long loop.
+    /// Call this once per feature in a long loop.
     ///
     /// # Errors
     /// When it was cancelled.

@@ -1,4 +1,4 @@
-//! Coverage: how far the people of each place are from help, and who is beyond the limits.
+//! Coverage: distance from each place to help, and which places are beyond the limits.
 
 use rayon::prelude::*;
 
@@ -11,31 +11,31 @@ use super::siting::people;
 use crate::model::Shape;
 use crate::snapshot::{Layer, Row, Snapshot};
 
-/// Help of one kind.
+/// A kind of help.
 #[derive(Clone, Debug)]
 pub struct Need<'a> {
-    /// The layer of those who help.
+    /// The layer of resources.
     pub layer: &'a Layer,
-    /// What they must be able to do.
+    /// The demand that resources must meet.
     pub demand: Demand,
-    /// How far they may be, metres.
+    /// Distance limit, metres.
     pub limit_m: f64,
 }
 
-/// A place with people, and its help.
+/// A place with people and its nearest help.
 #[derive(Clone, Debug)]
 pub struct Covered<'a> {
     /// The place.
     pub row: Row<'a>,
-    /// How many people are there; `None` is unknown.
+    /// People present; `None` if unknown.
     pub people: Option<i64>,
-    /// The nearest help of each kind that is known to fit, in the order of the needs; `None` where there is none.
+    /// The nearest eligible resource of each kind, in the order of the needs; `None` without one.
     pub help: Vec<Option<Near<'a>>>,
-    /// Whether help is beyond the limit, in the order of the needs.
+    /// Whether help is beyond its limit, in the order of the needs.
     pub is_beyond: Vec<bool>,
 }
 
-/// All places of a layer that have a position, in order of id.
+/// Coverage of all places of a layer with a geometry, ascending by id.
 ///
 /// # Errors
 /// When it is cancelled.

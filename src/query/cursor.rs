@@ -1,9 +1,8 @@
-//! The cursor of a page: a place between two rows, and its text as a link carries it.
+//! Cursors of pages: a position between two rows, and its text in a link.
 //!
-//! Without an order of its own the text is the id alone; otherwise it is a JSON list of the values that the rows are
-//! sorted by and the id. Values are written and read exactly as they are held: a blank text stays a blank text, a
-//! number outside the range of its field stays that number, and an instant keeps its microseconds. A value that could
-//! not be read back would end a walk through the pages, or repeat a page for ever.
+//! Without `sortby` the text is the id alone; otherwise it is a JSON list of the sort values and the id. Values
+//! round-trip exactly: blank text, numbers outside the range of a field, and microseconds are preserved. A value that
+//! did not would end paging early or repeat a page forever.
 
 use std::fmt;
 
@@ -17,31 +16,31 @@ use crate::model::{FeatureId, FieldType, InvalidFeatureId, LayerSchema, Value};
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
-/// A place between two rows: the values that the rows are sorted by, and the id.
+/// A position between two rows: sort values and id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cursor {
-    /// One value for each key of the order.
+    /// One value per sort key.
     pub values: Vec<Value>,
     /// The id.
     pub id: FeatureId,
 }
 
-/// Why a text is not a cursor of an order.
+/// Why a text is not a cursor of a sort order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
-    /// It does not hold an id.
+    /// It has no id.
     #[error(transparent)]
     Id(#[from] InvalidFeatureId),
-    /// It is not a list of one value for each key and an id.
-    #[error("it is not from a link of this order")]
+    /// It is not a list of one value per sort key and an id.
+    #[error("it is not a cursor of this sort order")]
     OtherOrder,
 }
 
 impl Cursor {
-    /// Reads a cursor of pages of this order.
+    /// Parses a cursor of this sort order.
     ///
     /// # Errors
-    /// When it is not the text of such a cursor.
+    /// When it is not such a cursor.
     pub fn parse(text: &str, order: &Order, schema: &LayerSchema) -> Result<Self, CursorError> {
         if order.keys.is_empty() {
             return Ok(Self { values: Vec::new(), id: FeatureId::new(text)? });

@@ -1,7 +1,7 @@
-//! Features of a layer page by page, in a total order, with an exact count.
+//! Features of a layer in pages: a total order and an exact count.
 //!
-//! A page is told by the row before or after it, not by a number of rows to skip, so pages neither repeat nor skip a
-//! feature when others come and go in between.
+//! A page is defined by the row before or after it, not by an offset, so concurrent changes neither repeat nor skip
+//! features.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -16,65 +16,64 @@ use crate::geodesy::edge_index::EdgeIndex;
 use crate::model::{Shape, Value, ValueRef};
 use crate::snapshot::{Layer, Row};
 
-/// What is asked.
+/// A query for a page of features.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    /// Only features that share a point with this, and those without a place (OGC 17-069r4, requirement 24 C).
+    /// Only features that intersect this region, and features without a geometry (OGC 17-069r4, requirement 24 C).
     pub region: Option<ItemsRegion>,
-    /// Only features that match all of these, which are the layer's own filters.
+    /// Only features that match all of these filters, which are filters of this layer.
     pub filters: Vec<Filter>,
-    /// What they are sorted by.
+    /// Sort order.
     pub order: Order,
-    /// Which of them.
+    /// Which page.
     pub start: Start,
-    /// How many at most.
+    /// Maximum number of features.
     pub limit: usize,
 }
 
-/// A part of the earth.
+/// A query region.
 #[derive(Clone, Debug)]
 pub enum ItemsRegion {
-    /// A box, which may cross the antimeridian.
+    /// An envelope, which may cross the antimeridian.
     Box(Envelope),
     /// An area.
     Area(Arc<EdgeIndex>),
 }
 
-/// Fields that features are sorted by, each by its position and whether the greatest comes first; then by id. What is
-/// unknown comes last.
+/// Sort keys by field index, then by id. Unknown values come last.
 #[derive(Clone, Debug, Default)]
 pub struct Order {
-    /// Position of the field, `None` for the id; whether it descends.
+    /// Field index, `None` for the id; whether descending.
     pub keys: Vec<(Option<usize>, bool)>,
 }
 
-/// Where a page begins.
+/// Start of a page.
 #[derive(Clone, Debug, Default)]
 pub enum Start {
-    /// At the first feature.
+    /// The first page.
     #[default]
     First,
-    /// After this one.
+    /// The page after this cursor.
     After(Cursor),
-    /// So that it ends before this one.
+    /// The page that ends before this cursor.
     Before(Cursor),
 }
 
-/// One page.
+/// A page.
 #[derive(Clone, Debug)]
 pub struct Page<'a> {
-    /// The features in order.
+    /// Its features, in order.
     pub rows: Vec<Row<'a>>,
-    /// How many features match on all pages together.
+    /// Number of matching features on all pages.
     pub matched: usize,
-    /// Whether there are some before it.
+    /// Whether features precede it.
     pub has_previous: bool,
-    /// Whether there are more after it.
+    /// Whether features follow it.
     pub has_next: bool,
 }
 
 impl Order {
-    /// The place of a row in it.
+    /// The cursor of a row.
     #[must_use]
     pub fn cursor(&self, row: &Row<'_>) -> Cursor {
         let value = |(field, _): &(Option<usize>, bool)| match field {
@@ -102,7 +101,7 @@ impl Order {
     }
 }
 
-/// The order of two values of one field; what is unknown comes last either way.
+/// Order of two values of a field; unknown comes last in both directions.
 fn total_order(a: ValueRef<'_>, b: ValueRef<'_>, descends: bool) -> Ordering {
     let order = match (a, b) {
         (ValueRef::Unknown, ValueRef::Unknown) => return Ordering::Equal,
@@ -125,7 +124,7 @@ fn directed(order: Ordering, descends: bool) -> Ordering {
     if descends { order.reverse() } else { order }
 }
 
-/// Answers one page.
+/// Finds a page.
 #[must_use]
 pub fn page<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     if ask.region.is_none() && ask.filters.is_empty() && ask.order.keys.is_empty() {
@@ -142,7 +141,7 @@ pub fn page<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     let outside = matched > rows.len();
     let more = rows.len() > ask.limit;
     if more {
-        // Only the page itself is sorted.
+        // Only the page is sorted.
         rows.select_nth_unstable_by(ask.limit, |a, b| directed(ask.order.compare(a, b), backwards));
         rows.truncate(ask.limit);
     }
@@ -151,7 +150,7 @@ pub fn page<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     Page { rows, matched, has_previous, has_next }
 }
 
-/// All features in order of id.
+/// All features, ascending by id.
 fn page_by_id<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     let wanted = ask.limit.saturating_add(1);
     let (mut rows, backwards): (Vec<Row<'_>>, bool) = match &ask.start {
@@ -178,7 +177,7 @@ fn page_by_id<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     Page { rows, matched: layer.len(), has_previous, has_next }
 }
 
-/// All features that share a point with a region and match filters, in no order.
+/// All features that intersect a region and match filters, unordered.
 fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filter]) -> Vec<Row<'a>> {
     let holds = |row: &Row<'_>| {
         region.is_none_or(|region| region.meets(row)) && filters.iter().all(|filter| filter.matches(row))
@@ -199,7 +198,7 @@ fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filte
 }
 
 impl ItemsRegion {
-    /// An area, whose edges are indexed once for all features.
+    /// An area with an edge index, built once.
     #[must_use]
     pub fn area(area: Shape) -> Self {
         Self::Area(Arc::new(EdgeIndex::new(area.into_geometry())))
@@ -212,7 +211,7 @@ impl ItemsRegion {
         }
     }
 
-    /// Whether the feature itself, not just its envelope, shares a point with it, or has no place.
+    /// Whether the geometry, not only its envelope, intersects the region, or is missing.
     fn meets(&self, row: &Row<'_>) -> bool {
         row.shape().is_none_or(|shape| match self {
             Self::Area(area) => area.intersects(shape.geometry()),

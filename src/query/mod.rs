@@ -1,4 +1,4 @@
-//! Questions: plain functions on a snapshot. No waiting, no files, no clock, so they fail only on a wrong ask.
+//! Queries: pure functions of a snapshot. No I/O, no clock; they fail only on invalid input or cancellation.
 
 pub mod cancel;
 pub mod coverage;

@@ -1,4 +1,4 @@
-//! Where the asker is: a point, or the shape of something that happens.
+//! The geometry that distances are measured from: a point, or a line or area.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::model::Shape;
 #[derive(Clone, Debug)]
 pub struct QueryGeometry {
     place: Place,
-    /// A place in earth-centred coordinates, and the metres of a geodesic within which all of the shape is.
+    /// A centre in earth-centred coordinates, and the geodesic radius in metres that contains the whole geometry.
     centre: Ecef,
     reach_m: f64,
 }
@@ -27,7 +27,7 @@ enum Place {
 }
 
 impl QueryGeometry {
-    /// Most coordinates of a line or an area.
+    /// Maximum number of coordinates of a line or area.
     pub const MAX_COORDINATES: usize = 1_000;
 
     /// Distances from a point.
@@ -36,8 +36,8 @@ impl QueryGeometry {
         Self { place: Place::Point(at, geo::Point::from(geo::Coord::from(at)).into()), centre: ecef(at), reach_m: 0.0 }
     }
 
-    /// Distances from the nearest part of a shape; 0 inside an area. The edges of the shape are indexed once, so that a
-    /// feature costs a logarithm of their number.
+    /// Distances from the nearest part of a shape; 0 inside an area. Its edges are indexed once, so that each feature
+    /// costs O(log n).
     #[must_use]
     pub fn shape(shape: Shape) -> Self {
         match shape.as_point() {
@@ -46,17 +46,17 @@ impl QueryGeometry {
         }
     }
 
-    /// The same for edges that are indexed already.
+    /// The same with an existing edge index.
     #[must_use]
     pub fn indexed(index: Arc<EdgeIndex>) -> Self {
         let around = EcefBox::of_envelope(&index.envelope().unwrap_or(Envelope::WORLD));
-        // What reaches around the earth is near everything.
+        // A geometry around the earth is near everything.
         let (centre, reach_m) =
             around.centre().map_or(([0.0; 3], f64::INFINITY), |(at, chord_m)| (at, upper_bound_m(chord_m)));
         Self { place: Place::Shape(index), centre, reach_m }
     }
 
-    /// The shape.
+    /// The geometry.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
         match &self.place {
@@ -69,14 +69,13 @@ impl QueryGeometry {
         self.centre
     }
 
-    /// Metres within which all of it is around the centre.
+    /// Radius around the centre that contains the whole geometry, metres.
     pub(super) fn reach_m(&self) -> f64 {
         self.reach_m
     }
 
-    /// The places of the asker and of a feature that are nearest to each other, and the geodesic between them in
-    /// metres; `None` when they are farther apart than a limit in metres. Between two lines or areas it is taken at a
-    /// corner of either.
+    /// The nearest positions of this geometry and a feature, and the geodesic between them in metres; `None` beyond a
+    /// limit in metres. Between two lines or areas the minimum is taken at a vertex of one of them.
     pub(in crate::query) fn nearest(&self, feature: &Shape, limit_m: f64) -> Option<(LonLat, LonLat, f64)> {
         let index = match &self.place {
             Place::Point(from, _) => {

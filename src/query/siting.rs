@@ -1,4 +1,4 @@
-//! The siting audit: which places with people stand in a dangerous area, or too close to one.
+//! The siting audit: places with people inside risk zones, or too close to one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,47 +16,48 @@ use crate::geodesy::{Envelope, LonLat};
 use crate::model::{FeatureId, Shape};
 use crate::snapshot::{Layer, ResourceFields, Row, Snapshot};
 
-/// What is asked.
+/// Parameters of an audit.
 #[derive(Clone, Debug)]
 pub struct SitingQuery {
-    /// Codes of dangers.
+    /// Hazard codes.
     pub hazards: Vec<String>,
-    /// Areas of this level or worse (1 is worst); `None` is every level.
+    /// Only zones of this level or worse (1 is the worst); `None` for all levels.
     pub level: Option<i64>,
-    /// How close to an area is too close, metres.
+    /// Places within this distance of a zone count as inside, metres.
     pub margin_m: f64,
-    /// The instant, for what may be suggested instead.
+    /// The instant, for suggested shelters.
     pub at: UtcDateTime,
 }
 
-/// A place and an area that it should not be in.
+/// A place in or near a risk zone.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {
-    /// The layer of the place.
+    /// Layer of the place.
     pub layer: &'a Layer,
     /// The place.
     pub site: Row<'a>,
-    /// Where it is, or the part of it that is nearest to the area.
+    /// Its position, or its nearest position to the zone.
     pub at: LonLat,
-    /// The layer of the area.
+    /// Layer of the zone.
     pub zone_layer: &'a Layer,
-    /// The area.
+    /// The zone.
     pub zone: Row<'a>,
-    /// Its danger.
+    /// Hazard of the zone.
     pub hazard: Option<&'a str>,
-    /// Its level, 1 is worst; `None` is unknown.
+    /// Level of the zone, 1 is the worst; `None` if unknown.
     pub level: Option<i64>,
-    /// Whether the place is inside.
+    /// Whether the place is inside the zone.
     pub is_inside: bool,
-    /// Metres to the edge of the area, from inside or outside.
+    /// Distance to the boundary of the zone in metres, from inside or outside.
     pub edge_m: f64,
-    /// How many people are there; `None` is unknown.
+    /// People present; `None` if unknown.
     pub people: Option<i64>,
-    /// The nearest shelter that is ready, has room and is in none of these areas nor too close to one.
+    /// The nearest shelter that is ready, has free places, and is neither in nor too close to such a zone.
     pub safe: Option<Near<'a>>,
 }
 
-/// Audits layers of places: worst level first (unknown is worst), then those inside, then by people, then by id.
+/// Audits layers of places. Sorted by level (unknown first, then worst first), inside before near, number of people,
+/// id.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -101,7 +102,7 @@ fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
     layer.text(row, &only.field).is_some_and(|code| only.codes.iter().any(|own| own == code))
 }
 
-/// How many people a place has, as its layer's role says.
+/// The number of people of a place, by the roles of its layer.
 pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
     let roles = &layer.schema().roles;
     layer.integer(row, roles.people.as_ref().or_else(|| roles.exposed_site.as_ref()?.people.as_ref())?)
@@ -155,7 +156,7 @@ fn of_site<'a>(
     Ok(findings)
 }
 
-/// Metres from a place inside an area to its edge.
+/// Distance in metres from a position inside an area to its boundary.
 fn to_edge_m(at: LonLat, area: Option<&Shape>) -> f64 {
     let polygons = match area.map(Shape::geometry) {
         Some(Geometry::Polygon(polygon)) => std::slice::from_ref(polygon),
@@ -167,10 +168,10 @@ fn to_edge_m(at: LonLat, area: Option<&Shape>) -> f64 {
     nearest_place(at, &edges).map_or(0.0, |(_, metres)| metres)
 }
 
-/// A layer of shelters, and which of them were found to be safe or not.
+/// A layer of shelters with cached verdicts.
 type Known<'a, 'd> = (&'a Layer, Eligibility<'d>, Mutex<HashMap<&'a FeatureId, bool>>);
 
-/// Shelters, each judged once however often it is looked at.
+/// Shelters, each assessed once.
 struct SafeShelters<'a, 'd> {
     layers: Vec<Known<'a, 'd>>,
 }

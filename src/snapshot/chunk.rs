@@ -1,4 +1,4 @@
-//! A few thousand neighbouring features: columns, and where they are.
+//! A chunk: a few thousand neighbouring features as columns, shapes and spatial indexes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,13 +10,13 @@ use crate::geodesy::Envelope;
 use crate::geodesy::ecef::EcefBox;
 use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value, ValueRef};
 
-/// Rows are sorted by id. A chunk and the one that follows it share what did not change.
+/// A chunk of a layer. Rows are sorted by id. A chunk and its successor share unchanged parts.
 #[derive(Clone, Debug)]
 pub struct Chunk {
     ids: Arc<[FeatureId]>,
     columns: Vec<Arc<Column>>,
     spatial_index: Arc<SpatialIndex>,
-    /// Counted when first asked for.
+    /// Computed when first requested.
     resources: OnceLock<Arc<ChunkResources>>,
     /// Aggregated zoom by zoom when first requested.
     pyramid: Arc<Pyramid>,
@@ -39,7 +39,7 @@ impl Chunk {
         Self::assemble(ids, shapes, columns)
     }
 
-    /// Puts together what fits: ids are sorted; shapes and columns are as long as they.
+    /// Assembles a chunk from sorted ids, and shapes and columns of the same length.
     pub(super) fn assemble(ids: Vec<FeatureId>, shapes: Vec<Option<Shape>>, columns: Vec<Column>) -> Self {
         Self {
             ids: ids.into(),
@@ -50,7 +50,7 @@ impl Chunk {
         }
     }
 
-    /// The chunk with other values in some rows, which keep their ids.
+    /// The chunk with new values in some rows, which keep their ids.
     pub(super) fn with_rows(&self, rows: Vec<(usize, Feature)>) -> Self {
         let mut chunk = Self { resources: OnceLock::new(), pyramid: Arc::default(), ..self.clone() };
         let mut moved = Vec::new();
@@ -74,7 +74,7 @@ impl Chunk {
         chunk
     }
 
-    /// The ids of its features, in order.
+    /// Ids of its features, in order.
     pub(super) fn ids(&self) -> &[FeatureId] {
         &self.ids
     }
@@ -85,19 +85,19 @@ impl Chunk {
         self.ids.len()
     }
 
-    /// Whether it holds no feature.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// The box around all of it; `None` when nothing in it has a place.
+    /// Its envelope; `None` without any geometry.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
         self.spatial_index.envelope()
     }
 
-    /// A feature by its row.
+    /// A feature by row number.
     #[must_use]
     pub fn row(&self, row: usize) -> Row<'_> {
         Row { chunk: self, row }
@@ -114,57 +114,57 @@ impl Chunk {
         self.ids.binary_search(id).ok()
     }
 
-    /// Whether a shape lies in the box around the chunk; nowhere is in every box.
+    /// Whether a shape is inside the envelope of the chunk; a missing shape always is.
     pub(super) fn reaches(&self, shape: Option<&Shape>) -> bool {
         let around = shape.and_then(|shape| Envelope::around(shape.geometry()));
         around.is_none_or(|around| self.envelope().is_some_and(|own| own.union(&around) == *own))
     }
 
-    /// The rows whose id comes after this one, in order of id.
+    /// The rows with a greater id, ascending.
     pub fn rows_after<'a>(&'a self, after: Option<&FeatureId>) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let start = after.map_or(0, |after| self.ids.partition_point(|id| id <= after));
         (start..self.len()).map(|row| self.row(row))
     }
 
-    /// The rows whose id comes before this one, the last one first.
+    /// The rows with a smaller id, descending.
     pub fn rows_before<'a>(&'a self, before: &FeatureId) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let end = self.ids.partition_point(|id| id < before);
         (0..end).rev().map(|row| self.row(row))
     }
 
-    /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order, each once.
+    /// The rows whose envelope intersects this one, which may cross the antimeridian; each once, unordered.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let mut halves = envelope.split();
         let first = halves.next().unwrap_or(*envelope);
-        // A feature that reaches into both halves is answered once.
+        // A feature in both halves is returned once.
         let others = halves.next().map(|half| self.spatial_index.rows_in(&half)).into_iter().flatten();
         let others = others.map(|row| self.row(row)).filter(move |row| !row.touches(&first));
         self.spatial_index.rows_in(&first).map(|row| self.row(row)).chain(others)
     }
 
-    /// The rows that have no place; in order of id.
+    /// The rows without a geometry, ascending by id.
     pub fn rows_without_place(&self) -> impl Iterator<Item = Row<'_>> {
         self.spatial_index.without_place().iter().map(|row| self.row(*row as usize))
     }
 
-    /// The box around all of it in earth-centred coordinates; `None` when nothing in it has a place.
+    /// Its box in earth-centred coordinates; `None` without any geometry.
     #[must_use]
     pub fn bounds(&self) -> Option<&EcefBox> {
         self.spatial_index.bounds()
     }
 
-    /// Its blocks of neighbours, by number, each with the box around it.
+    /// Its blocks of neighbouring features by number, each with its box.
     pub fn blocks(&self) -> impl Iterator<Item = (usize, &EcefBox)> {
         self.spatial_index.blocks().iter().map(|block| &block.bounds).enumerate()
     }
 
-    /// The row of each part of a feature in a block, and the box around the part.
+    /// The row and box of each part of a feature in a block.
     pub fn block_rows(&self, block: usize) -> impl Iterator<Item = (usize, &EcefBox)> {
         let places = self.spatial_index.places(&self.spatial_index.blocks()[block]);
         places.iter().map(|place| (place.row as usize, &place.bounds))
     }
 
-    /// What its features that have a place offer.
+    /// Summary of the resources of features with a geometry.
     #[must_use]
     pub fn resources(&self, resources: &ResourceFields) -> &ChunkResources {
         self.resources.get_or_init(|| Arc::new(ChunkResources::of(self, &self.spatial_index, resources)))
@@ -184,7 +184,7 @@ impl Chunk {
     }
 }
 
-/// A chunk, or one of its blocks.
+/// A chunk or one of its blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
     chunk: &'a Chunk,
@@ -204,20 +204,20 @@ impl<'a> Group<'a> {
         Self { chunk, block: Some(block) }
     }
 
-    /// A box that holds all of it; `None` when nothing in it has a place.
+    /// Its box; `None` without any geometry.
     #[must_use]
     pub fn envelope(&self) -> Option<&'a Envelope> {
         self.chunk.envelope()
     }
 
-    /// The most that its features that have a place offer.
+    /// Upper bound of the resources of each of its features with a geometry.
     #[must_use]
     pub fn supply(&self, resources: &ResourceFields) -> &'a SupplySummary {
         self.chunk.resources(resources).supply(self.block)
     }
 }
 
-/// One feature inside a chunk.
+/// A feature of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     chunk: &'a Chunk,
@@ -225,13 +225,13 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The chunk that holds it.
+    /// Its chunk.
     #[must_use]
     pub fn chunk(&self) -> &'a Chunk {
         self.chunk
     }
 
-    /// Its place in the chunk.
+    /// Its row number.
     #[must_use]
     pub fn number(&self) -> usize {
         self.row
@@ -243,7 +243,7 @@ impl<'a> Row<'a> {
         &self.chunk.ids[self.row]
     }
 
-    /// Where it is.
+    /// Its geometry.
     #[must_use]
     pub fn shape(&self) -> Option<&'a Shape> {
         self.chunk.spatial_index.shapes()[self.row].as_ref()
@@ -258,19 +258,19 @@ impl<'a> Row<'a> {
         own.is_some_and(|own| own.intersects(envelope))
     }
 
-    /// The value of a field by its position in the schema.
+    /// The value of a field by index in the schema.
     #[must_use]
     pub fn value(&self, field: usize) -> Value {
         self.chunk.columns[field].get(self.row)
     }
 
-    /// The value of a field, by its position in the schema, where it lies.
+    /// The borrowed value of a field by index in the schema.
     #[must_use]
     pub fn cell(&self, field: usize) -> ValueRef<'a> {
         self.chunk.columns[field].cell(self.row)
     }
 
-    /// A copy of the whole feature.
+    /// The feature, owned.
     #[must_use]
     pub fn to_feature(&self) -> Feature {
         let values = (0..self.chunk.columns.len()).map(|field| self.value(field)).collect();

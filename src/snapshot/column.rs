@@ -1,4 +1,4 @@
-//! One field of a chunk as a typed array.
+//! A column: the values of one field in a chunk, as a typed array.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{FieldType, Value, ValueRef};
 
-/// Values of one field, one for each row; `None` is unknown.
+/// Values of a field, one per row; `None` is unknown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Column {
     Boolean(Vec<Option<bool>>),
@@ -19,7 +19,7 @@ pub(super) enum Column {
     Json(Vec<Option<Box<str>>>),
 }
 
-/// Texts, each different one kept once.
+/// Texts, each distinct one stored once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Texts {
     entries: Vec<Option<u32>>,
@@ -41,7 +41,7 @@ impl Texts {
             }
             entry
         });
-        // Texts that no row has any more are forgotten when they are the greater part.
+        // Unused texts are removed when they outnumber the used ones.
         if self.dictionary.len() > 2 * self.entries.len() {
             let all: Vec<Value> = (0..self.entries.len()).map(|row| self.value(row)).collect();
             *self = collect_texts(all.into_iter());
@@ -54,8 +54,8 @@ impl Texts {
 }
 
 impl Column {
-    /// Collects a column. A value of another type than the field's is unknown here; stores and
-    /// intake have checked and reported it before.
+    /// Collects a column. A value of another type than the field is unknown; stores and imports have checked and
+    /// reported it.
     pub(super) fn collect(field_type: FieldType, values: impl Iterator<Item = Value>) -> Self {
         macro_rules! array {
             ($column:ident, $value:ident) => {
@@ -78,7 +78,7 @@ impl Column {
         }
     }
 
-    /// Whether it is a column of this type with so many rows, and whole in itself.
+    /// Whether it has this type, this number of rows and valid contents.
     pub(super) fn fits(&self, field_type: FieldType, rows: usize) -> bool {
         let (own, length) = match self {
             Self::Boolean(values) => (FieldType::Boolean, values.len()),
@@ -97,7 +97,7 @@ impl Column {
         own == field_type && length == rows
     }
 
-    /// Puts a value in a row; one of another type than the column's is unknown here.
+    /// Sets a value of a row; a value of another type is unknown.
     pub(super) fn set(&mut self, row: usize, value: Value) {
         macro_rules! put {
             ($values:ident, $value:ident) => {

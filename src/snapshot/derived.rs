@@ -1,4 +1,4 @@
-//! A layer that is computed from the others, kept as long as the snapshot and the day are the same.
+//! A layer computed from other layers, cached per snapshot version and date.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,15 +6,15 @@ use time::Date;
 
 use super::{Layer, Version};
 
-/// The newest state of a derived layer.
+/// The cached state of a derived layer.
 #[derive(Debug, Default)]
 pub struct DerivedLayer(Mutex<Option<(Version, Date, Arc<Layer>)>>);
 
 impl DerivedLayer {
-    /// The layer of a version and a day, built if it is not kept. Callers who want it at once wait for one build.
+    /// The layer for a version and a date, built if not cached. Concurrent callers wait for one build.
     ///
     /// # Errors
-    /// What the build answers.
+    /// The error of the build.
     pub fn get_or_build<E>(
         &self,
         version: Version,

@@ -1,4 +1,4 @@
-//! Keeps the local copy near the snapshot: soon after a change, and never so often that it burdens the machine.
+//! Writes the disk cache soon after a change, with a bounded share of processor time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use tokio::sync::{oneshot, watch};
 use super::disk_cache::LocalCopy;
 use super::{SnapshotHandle, Version};
 
-/// The copy is looked after this often.
+/// Interval between checks.
 const EVERY: Duration = Duration::from_secs(10);
-/// Writing takes at most one part in so many of the time.
+/// Writing takes at most one part in this many of the time.
 const REST_PER_WORK: u32 = 20;
-/// The most considerate there is.
+/// The lowest priority.
 const NICENESS: i32 = 19;
 
-/// Writes the copy whenever the snapshot, or the time at which it was known to equal the store, has moved on since;
-/// once more when `stop` turns true. `saved` names what the copy holds already.
+/// Writes the cache whenever the snapshot or its confirmation time has changed, and once more when `stop` becomes true.
+/// `saved` is the state that the cache already holds.
 pub async fn keep(
     mut copy: LocalCopy,
     head: Arc<SnapshotHandle>,
@@ -27,26 +27,24 @@ pub async fn keep(
     loop {
         let is_last = *stop.borrow();
         let mut pause = EVERY;
-        // In this order the snapshot is at least as new as the time that is written beside it.
+        // Read in this order, so that the snapshot is at least as new as the time stored with it.
         let confirmed_ms = head.confirmed_ms();
         let snapshot = head.load();
         let state = (snapshot.version(), confirmed_ms);
         if saved != Some(state) {
             let started = Instant::now();
-            let written = in_the_background(move || {
+            let written = at_low_priority(move || {
                 let result = copy.save(&snapshot, confirmed_ms);
                 (copy, result)
             });
             let Ok((back, result)) = written.await else {
-                tracing::error!(
-                    "writing the local copy panicked; the copy stays as it is until the server is restarted"
-                );
+                tracing::error!("writing the disk cache panicked; it is not updated until the server is restarted");
                 return;
             };
             copy = back;
             match result {
                 Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the local copy was not written; the one before still stands"),
+                Err(error) => tracing::warn!(%error, "the disk cache was not written; its previous state stays valid"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }
@@ -60,15 +58,15 @@ pub async fn keep(
     }
 }
 
-/// Does something on a thread of its own that gives way to whoever answers requests.
-fn in_the_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+/// Runs work on a thread of low priority, so that requests take precedence.
+fn at_low_priority<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (done, outcome) = oneshot::channel();
     std::thread::spawn(move || {
-        // On Linux a thread has a niceness of its own. Without it the work is only less considerate.
+        // On Linux, niceness is per thread. If it cannot be set, the work runs at normal priority.
         if let Err(error) = setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the local copy is written at common priority");
+            tracing::debug!(%error, "the disk cache is written at normal priority");
         }
-        // Nobody waits any more when the server was cut off.
+        // The receiver is gone when the server was aborted.
         let _ = done.send(work());
     });
     outcome

@@ -14,23 +14,23 @@ use super::{Layer, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
-/// How often the store is asked whether something happened.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// After a hint, more changes are waited for this long: many small ones cost as much as one large.
-const GATHER: Duration = Duration::from_millis(10);
-/// Longest pause between two attempts to reach a store that does not answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A long outage is told of this often.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+/// Polling interval of the change log.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// After a notification, waits this long for more changes, because one large update costs as much as a small one.
+const BATCH_DELAY: Duration = Duration::from_millis(10);
+/// Longest pause between attempts to reach the store.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// Interval of log messages during an outage.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Reads everything and builds a snapshot, and answers where to follow on from.
+/// Reads the whole store, builds a snapshot, and returns it with its position in the change log.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreError> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut features: Vec<Feature> = Vec::new();
-    // A layer is built as soon as the next one begins, so that no more than one stands in memory twice.
+    // A layer is built as soon as the next one begins, so that at most one layer is in memory twice.
     let mut take = |layer: usize, feature| {
         while layers.len() < layer {
             layers.push(Layer::build(store.schemas()[layers.len()].clone(), std::mem::take(&mut features)));
@@ -38,16 +38,16 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
         features.push(feature);
     };
     let position = store.read_all(&mut take).await?;
-    // Asked after the reading: a store that was only now reached knows its layers only now.
+    // Requested after reading, because a deferred store knows its layers only once it is connected.
     for schema in &store.schemas()[layers.len()..] {
         layers.push(Layer::build(schema.clone(), std::mem::take(&mut features)));
     }
     Ok((Snapshot::new(position.newest, layers), position))
 }
 
-/// Follows the store until `stop` turns true: from a position, or, where there is none, from a reading of everything.
-/// What fails is tried again, with growing pauses, while readers go on with the snapshot they have. A panic is logged,
-/// and everything is read again: nothing that the task remembered is trusted after it.
+/// Follows the store until `stop` becomes true: from a position, or without one from a full read. Failures are retried
+/// with growing pauses, while readers use the current snapshot. After a panic, which is logged, the state of the task
+/// is discarded and everything is read again.
 pub async fn follow(
     store: Arc<dyn Store>,
     head: Arc<SnapshotHandle>,
@@ -60,13 +60,13 @@ pub async fn follow(
         let started = Instant::now();
         let run = follow_once(&*store, &head, position.take(), now_ms, stop.clone());
         let Err(panic) = AssertUnwindSafe(run).catch_unwind().await else { return };
-        if started.elapsed() > TELL_EVERY {
+        if started.elapsed() > LOG_INTERVAL {
             pauses = Pauses::default();
         }
         let reason = reason(&*panic);
-        // The log may be what panicked: its reader can be gone.
+        // Logging may be the cause of the panic: the reader of the log may be gone.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            tracing::error!(reason, "following the store panicked; everything is read again");
+            tracing::error!(reason, "following the store panicked; reading everything again");
         }));
         tokio::select! {
             () = tokio::time::sleep(pauses.next()) => {}
@@ -75,7 +75,7 @@ pub async fn follow(
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn reason(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
@@ -90,7 +90,7 @@ async fn follow_once(
 ) {
     let mut outage = None;
     while !*stop.borrow() {
-        let (asked_ms, asked) = (now_ms(), Instant::now());
+        let (requested_ms, requested) = (now_ms(), Instant::now());
         let reached = tokio::select! {
             reached = catch_up(store, head, position.as_ref()) => reached,
             _ = stop.changed() => return,
@@ -98,40 +98,43 @@ async fn follow_once(
         let pause = match reached {
             Ok(reached) => {
                 position = Some(reached);
-                head.confirm(asked_ms, asked);
+                head.confirm(requested_ms, requested);
                 if let Some(Outage { since, .. }) = outage.take() {
-                    tracing::info!(seconds = since.elapsed().as_secs(), "the store answers again, the map is fresh");
+                    tracing::info!(
+                        seconds = since.elapsed().as_secs(),
+                        "the store is reachable again, the snapshot is up to date"
+                    );
                 }
-                LOOK_EVERY
+                POLL_INTERVAL
             }
             Err(error) => outage.get_or_insert_with(Outage::begin).note(&error),
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = store.changed(), if outage.is_none() => tokio::time::sleep(GATHER).await,
+            () = store.changed(), if outage.is_none() => tokio::time::sleep(BATCH_DELAY).await,
             _ = stop.changed() => {}
         }
     }
 }
 
-/// A time without the store.
+/// An outage of the store.
 struct Outage {
     since: Instant,
     pauses: Pauses,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl Outage {
     fn begin() -> Self {
-        Self { since: Instant::now(), pauses: Pauses::default(), told: None }
+        Self { since: Instant::now(), pauses: Pauses::default(), logged: None }
     }
 
-    /// Tells of it, but not each time, and answers how long to wait before the next attempt.
+    /// Logs the outage at intervals and returns the pause before the next attempt.
     fn note(&mut self, error: &StoreError) -> Duration {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            self.told = Some(Instant::now());
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+            self.logged = Some(Instant::now());
             let seconds = self.since.elapsed().as_secs();
-            tracing::warn!(%error, seconds, "the store does not answer, the map stays as it was; trying again");
+            tracing::warn!(%error, seconds, "the store is unreachable, the snapshot is kept; retrying");
         }
         self.pauses.next()
     }
@@ -142,20 +145,20 @@ struct Pauses(Duration);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(LOOK_EVERY)
+        Self(POLL_INTERVAL)
     }
 }
 
 impl Pauses {
     fn next(&mut self) -> Duration {
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
-        // Servers that lost the same store do not come back to it in step.
+        self.0 = (self.0 * 2).min(MAX_PAUSE);
+        // Randomized, so that servers of one store do not reconnect in step.
         let share = f64::from(u16::try_from(RandomState::new().hash_one(()) >> 48).unwrap_or(0)) / f64::from(u16::MAX);
         self.0.mul_f64(0.5 + 0.5 * share)
     }
 }
 
-/// Brings the snapshot to where the store is now.
+/// Updates the snapshot to the current state of the store.
 async fn catch_up(
     store: &dyn Store,
     head: &SnapshotHandle,
@@ -166,9 +169,9 @@ async fn catch_up(
     match store.changes_since(from).await? {
         Changes::Since { position, changes, reloaded } => {
             if !changes.is_empty() || !reloaded.is_empty() {
-                // A transaction that was slow to commit brings entries older than the newest one seen.
+                // A transaction that commits late adds entries older than the newest one seen.
                 let version = position.newest.max(current.version() + 1);
-                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the map changed");
+                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "snapshot replaced");
                 let is_known = reloaded.is_empty();
                 let (mut snapshot, changed) = apply(&current, changes, version);
                 for LayerContents { layer, features } in reloaded {
@@ -180,7 +183,7 @@ async fn catch_up(
             Ok(position)
         }
         Changes::Lost => {
-            tracing::warn!("the change log does not reach back to the map's version, everything is read again");
+            tracing::warn!("the change log no longer contains the version of the snapshot; reading everything again");
             read_again(store, head, &current).await
         }
     }
@@ -188,7 +191,7 @@ async fn catch_up(
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (mut snapshot, position) = build(store).await?;
-    // A layer that cannot be read stays as it was.
+    // An unreadable layer keeps its state.
     for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
         let last = current.layers.iter().find(|last| {
             status.unavailable_for.is_some()
@@ -203,7 +206,7 @@ async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot
     Ok(position)
 }
 
-/// The snapshot after some changes, and which features they are, by position of their layer.
+/// The snapshot after changes, and the ids of the changed features by layer index.
 fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<(usize, Vec<FeatureId>)>) {
     let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {

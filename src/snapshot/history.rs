@@ -1,4 +1,4 @@
-//! What each replacement of the snapshot changed: a bounded memory, so that others need not compare snapshots.
+//! What each replacement of the snapshot changed: a bounded history, so that snapshots need not be compared.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use super::{Snapshot, Version};
 use crate::geodesy::Envelope;
 use crate::model::FeatureId;
 
-/// Most replacements that are remembered.
+/// Maximum number of replacements kept.
 const MAX_DIFFS: usize = 1_024;
-/// Most edits that are remembered, over all replacements.
+/// Maximum number of feature changes kept, over all replacements.
 const MAX_CHANGES: usize = 100_000;
-/// From this many edits of a layer at once on, only the box around them is kept.
+/// From this many changes of a layer in one replacement, only their bounds are kept.
 const MANY_CHANGES: usize = 2_000;
 
-/// One replacement of the snapshot.
+/// A replacement of the snapshot.
 #[derive(Debug)]
 pub struct SnapshotDiff {
     version: Version,
     before: Version,
-    /// `None` when everything was read again, so that nothing is known of what changed.
+    /// `None` after a full read, where the changes are unknown.
     layers: Option<Vec<LayerDiff>>,
 }
 
 impl SnapshotDiff {
-    /// The version of the snapshot that came.
+    /// The version of the new snapshot.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// What changed, once for each layer; `None` when anything may have.
+    /// The changes by layer; `None` if anything may have changed.
     #[must_use]
     pub fn layers(&self) -> Option<&[LayerDiff]> {
         self.layers.as_deref()
@@ -41,7 +41,7 @@ impl SnapshotDiff {
     }
 }
 
-/// What one replacement changed in one layer.
+/// The changes of one layer in a replacement.
 #[derive(Clone, Debug)]
 pub struct LayerDiff {
     layer: usize,
@@ -51,32 +51,32 @@ pub struct LayerDiff {
 }
 
 impl LayerDiff {
-    /// Position of the layer in [`Snapshot::layers`].
+    /// Index of the layer in [`Snapshot::layers`].
     #[must_use]
     pub fn layer(&self) -> usize {
         self.layer
     }
 
-    /// How many features changed.
+    /// Number of changed features.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The box around all old and new places; `None` when nothing changed has a place.
+    /// The envelope of all old and new geometries; `None` if there are none.
     #[must_use]
     pub fn bounds(&self) -> Option<&Envelope> {
         self.bounds.as_ref()
     }
 
-    /// Each changed feature; `None` when they were too many to be kept.
+    /// Each changed feature; `None` if there are too many.
     #[must_use]
     pub fn changes(&self) -> Option<&[FeatureChange]> {
         (self.changes.len() == self.count).then_some(&self.changes)
     }
 
-    /// Whether an old or new place shares a point with a box, which must not cross the antimeridian. Answers yes
-    /// where it cannot be told.
+    /// Whether an old or new geometry intersects an envelope, which must not cross the antimeridian. True if that is
+    /// unknown.
     #[must_use]
     pub fn touches(&self, envelope: &Envelope) -> bool {
         let near = self.bounds.is_some_and(|bounds| bounds.intersects(envelope));
@@ -84,32 +84,32 @@ impl LayerDiff {
     }
 }
 
-/// One feature that changed: where it was and where it is.
+/// A changed feature: its old and new envelope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureChange {
-    /// Which feature.
+    /// Its id.
     pub id: FeatureId,
-    /// The box around it before; `None` when it was not there or its place was unknown.
+    /// The old envelope; `None` if the feature is new or had no geometry.
     pub before: Option<Envelope>,
-    /// The box around it now; `None` when it is deleted or its place is unknown.
+    /// The new envelope; `None` if the feature was deleted or has no geometry.
     pub after: Option<Envelope>,
 }
 
 impl FeatureChange {
-    /// Whether the old or the new place shares a point with a box that does not cross the antimeridian.
+    /// Whether the old or the new geometry intersects an envelope that does not cross the antimeridian.
     #[must_use]
     pub fn touches(&self, envelope: &Envelope) -> bool {
         self.boxes().any(|own| own.intersects(envelope))
     }
 
-    /// The old and the new box, as far as they are there and differ.
+    /// The old and the new envelope, if they exist and differ.
     pub fn boxes(&self) -> impl Iterator<Item = Envelope> + use<> {
         let moved = self.after.filter(|after| Some(*after) != self.before);
         self.before.into_iter().chain(moved)
     }
 }
 
-/// The edits that lead from one snapshot to the next, for changed ids by layer.
+/// The changes between two snapshots for changed ids by layer.
 pub(super) fn compare(before: &Snapshot, after: &Snapshot, changed: Vec<(usize, Vec<FeatureId>)>) -> Vec<LayerDiff> {
     let place = |snapshot: &Snapshot, layer: usize, id: &FeatureId| {
         Envelope::around(snapshot.layers[layer].find(id)?.shape()?.geometry())
@@ -119,7 +119,7 @@ pub(super) fn compare(before: &Snapshot, after: &Snapshot, changed: Vec<(usize, 
         .map(|(layer, ids)| {
             let count = ids.len();
             if count >= MANY_CHANGES {
-                // Thousands of look-ups would hold up the snapshot; the layer as it was and is covers them all.
+                // Thousands of look-ups would delay the snapshot; the bounds of both layers cover all changes.
                 let around = [before, after].map(|snapshot| snapshot.layers[layer].envelope());
                 return LayerDiff { layer, count, bounds: union(around.into_iter().flatten()), changes: Vec::new() };
             }
@@ -136,7 +136,7 @@ fn union(boxes: impl Iterator<Item = Envelope>) -> Option<Envelope> {
     boxes.reduce(|a, b| a.union(&b))
 }
 
-/// The newest replacements, oldest first; each leads on from the one before.
+/// The newest replacements, oldest first; consecutive.
 #[derive(Debug, Default)]
 pub(super) struct History {
     diffs: VecDeque<Arc<SnapshotDiff>>,
@@ -154,7 +154,7 @@ impl History {
         }
     }
 
-    /// What leads from one version to another; `None` when that is not remembered.
+    /// The replacements between two versions; `None` if they are no longer kept.
     pub(super) fn between(&self, from: Version, to: Version) -> Option<Vec<Arc<SnapshotDiff>>> {
         if from == to {
             return Some(Vec::new());
@@ -171,17 +171,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_remembered_is_not_told() {
+    fn dropped_changes_are_not_returned() {
         let mut history = History::default();
         for version in 1..=2_000 {
             history.push(version - 1, version, Some(Vec::new()));
         }
-        let told = |from, to| history.between(from, to).map(|diffs| diffs.len());
-        assert_eq!(told(2_000, 2_000), Some(0));
-        assert_eq!(told(1_990, 1_995), Some(5));
-        assert_eq!(told(976, 2_000), Some(MAX_DIFFS));
-        assert_eq!(told(975, 2_000), None);
-        assert_eq!(told(1_990, 2_001), None);
-        assert_eq!(told(2_001, 2_000), None);
+        let kept = |from, to| history.between(from, to).map(|diffs| diffs.len());
+        assert_eq!(kept(2_000, 2_000), Some(0));
+        assert_eq!(kept(1_990, 1_995), Some(5));
+        assert_eq!(kept(976, 2_000), Some(MAX_DIFFS));
+        assert_eq!(kept(975, 2_000), None);
+        assert_eq!(kept(1_990, 2_001), None);
+        assert_eq!(kept(2_001, 2_000), None);
     }
 }

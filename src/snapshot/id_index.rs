@@ -1,7 +1,7 @@
-//! In which chunk a feature is, by its id.
+//! Index from feature id to chunk.
 //!
-//! Ids are spread over buckets by their hash; a bucket is a sorted list of hash and chunk. A change copies only the
-//! buckets that it touches and shares the others with the index before.
+//! Ids are hashed into buckets; a bucket is a sorted list of hash and chunk. A change copies only the buckets it
+//! touches and shares the others with the previous index.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,28 +10,28 @@ use std::sync::Arc;
 use super::Chunk;
 use crate::model::FeatureId;
 
-/// Ids of a bucket when an index is built; an index whose buckets hold four times as many is built anew.
+/// Ids per bucket when an index is built; it is rebuilt when buckets hold four times as many.
 const BUCKET_IDS: usize = 512;
 
-/// Which chunks may hold an id: one for nearly every id.
+/// Chunks that may contain an id: one for nearly every id.
 #[derive(Clone, Debug)]
 pub(super) struct IdIndex {
-    /// Hash of the id and position of the chunk, sorted. Their number is a power of two.
+    /// Hash of the id and index of the chunk, sorted. The number of buckets is a power of two.
     buckets: Vec<Arc<[(u64, u32)]>>,
     len: usize,
 }
 
-/// What happens to an id.
+/// A change of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IndexOp {
-    /// It comes into a chunk.
+    /// The id is added to a chunk.
     Add(usize),
-    /// It leaves a chunk.
+    /// The id is removed from a chunk.
     Remove(usize),
 }
 
 impl IdIndex {
-    /// The index of all ids of these chunks.
+    /// Builds the index of all ids in chunks.
     pub(super) fn build(chunks: &[Arc<Chunk>]) -> Self {
         let len = chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
         let count = (len / BUCKET_IDS).next_power_of_two();
@@ -49,7 +49,7 @@ impl IdIndex {
         Self { buckets: buckets.into_iter().map(sorted).collect(), len }
     }
 
-    /// Positions of the chunks that may hold an id.
+    /// Indices of the chunks that may contain an id.
     pub(super) fn candidates(&self, id: &FeatureId) -> impl Iterator<Item = usize> + use<'_> {
         let hash = hash(id);
         let bucket = &self.buckets[bucket(hash, self.buckets.len())];
@@ -57,7 +57,7 @@ impl IdIndex {
         bucket[start..].iter().take_while(move |(other, _)| *other == hash).map(|(_, at)| *at as usize)
     }
 
-    /// The index after some ids came and went; `chunks` are those that it then leads to.
+    /// The index after changes; `chunks` are the new chunks.
     pub(super) fn with(&self, ops: Vec<(FeatureId, IndexOp)>, chunks: &[Arc<Chunk>]) -> Self {
         let mut by_bucket: BTreeMap<usize, Vec<(u64, IndexOp)>> = BTreeMap::new();
         let mut len = self.len;

@@ -1,4 +1,4 @@
-//! A layer as chunks of neighbours.
+//! A layer as chunks of neighbouring features.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
@@ -15,16 +15,16 @@ use crate::geodesy::Envelope;
 use crate::geodesy::ecef::EcefBox;
 use crate::model::{Feature, FeatureId, LayerSchema, Shape, ValueRef};
 
-/// Features of a chunk when a layer is built; a chunk that grows to twice this is split.
+/// Features per chunk when a layer is built; a chunk that reaches twice this size is split.
 const CHUNK_ROWS: usize = 2048;
 
-/// All features of one collection.
+/// All features of a layer.
 #[derive(Clone, Debug)]
 pub struct Layer {
     schema: Arc<LayerSchema>,
-    /// A chunk keeps its place in the list for life; one that lost all its features stays empty for a while.
+    /// A chunk keeps its index; a chunk that lost all features stays empty for a while.
     chunks: Vec<Arc<Chunk>>,
-    /// Beside each other, so that a search for chunks opens none.
+    /// In one array, so that a search for chunks reads contiguous memory.
     outlines: Vec<Outline>,
     ids: IdIndex,
     /// Computes cluster aggregates; `None` without clusters.
@@ -33,7 +33,7 @@ pub struct Layer {
     border_zooms: Arc<OnceLock<HashMap<FeatureId, VertexZooms>>>,
 }
 
-/// The boxes around a chunk.
+/// The envelope and the box of a chunk.
 #[derive(Clone, Copy, Debug)]
 struct Outline {
     envelope: Option<Envelope>,
@@ -41,14 +41,14 @@ struct Outline {
 }
 
 impl Layer {
-    /// Builds a layer from all its features; ids must differ.
+    /// Builds a layer from all its features, whose ids must be distinct.
     #[must_use]
     pub fn build(schema: LayerSchema, features: Vec<Feature>) -> Self {
         let chunks = cut(&schema, features);
         Self::of_chunks(schema, chunks)
     }
 
-    /// The layer made of these chunks, whose rows have the columns of the schema.
+    /// Assembles a layer from chunks whose columns match the schema.
     pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>) -> Self {
         let ids = IdIndex::build(&chunks);
         let aggregator = ClusterAggregator::of(&schema).map(Arc::new);
@@ -67,13 +67,13 @@ impl Layer {
         Self { schema, chunks, outlines, ids, aggregator, border_zooms: Arc::default() }
     }
 
-    /// What its features look like.
+    /// Its schema.
     #[must_use]
     pub fn schema(&self) -> &LayerSchema {
         &self.schema
     }
 
-    /// Its chunks, in no particular order.
+    /// Its chunks, unordered.
     #[must_use]
     pub fn chunks(&self) -> &[Arc<Chunk>] {
         &self.chunks
@@ -85,26 +85,25 @@ impl Layer {
         self.chunks.iter().map(|chunk| chunk.len()).sum()
     }
 
-    /// Whether it holds no feature.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The box around all of it; `None` when nothing in it has a place.
+    /// Its envelope; `None` without any geometry.
     #[must_use]
     pub fn envelope(&self) -> Option<Envelope> {
         self.chunks.iter().filter_map(|chunk| chunk.envelope().copied()).reduce(|a, b| a.union(&b))
     }
 
-    /// A text of one of its features by the name of the field, if everybody may see it; `None` when it is unknown, or
-    /// no text.
+    /// A public text value of a feature by field name; `None` if it is unknown, sensitive or not a text.
     #[must_use]
     pub fn text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
         self.secret_text(row, field).filter(|_| self.is_public(field))
     }
 
-    /// The same of a field that not everybody may see.
+    /// A text value of a feature by field name, also of a sensitive field.
     #[must_use]
     pub fn secret_text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
         match row.cell(self.schema.position(field)?) {
@@ -117,8 +116,7 @@ impl Layer {
         self.schema.position(field).is_some_and(|at| !self.schema.fields[at].sensitive)
     }
 
-    /// A whole number of one of its features by the name of the field, if everybody may see it; `None` when it is
-    /// unknown, or no such number.
+    /// A public integer value of a feature by field name; `None` if it is unknown, sensitive or not an integer.
     #[must_use]
     pub fn integer(&self, row: &Row<'_>, field: &str) -> Option<i64> {
         match row.cell(self.schema.position(field).filter(|_| self.is_public(field))?) {
@@ -130,21 +128,21 @@ impl Layer {
     /// A feature by its id.
     #[must_use]
     pub fn find(&self, id: &FeatureId) -> Option<Row<'_>> {
-        self.home(id).and_then(|at| self.chunks[at].find(id))
+        self.chunk_of(id).and_then(|at| self.chunks[at].find(id))
     }
 
-    /// The position of the chunk that holds a feature.
-    fn home(&self, id: &FeatureId) -> Option<usize> {
+    /// The index of the chunk that contains a feature.
+    fn chunk_of(&self, id: &FeatureId) -> Option<usize> {
         self.ids.candidates(id).find(|&at| self.chunks[at].find(id).is_some())
     }
 
-    /// The rows whose envelope shares a point with this one, which may cross the antimeridian; in no order.
+    /// The rows whose envelope intersects this one, which may cross the antimeridian; unordered.
     pub fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let envelope = *envelope;
         self.chunks_in(&envelope).flat_map(move |chunk| chunk.rows_in(&envelope))
     }
 
-    /// The chunks that may have such rows.
+    /// The chunks that may contain such rows.
     pub(super) fn chunks_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = &'a Chunk> + use<'a> {
         let envelope = *envelope;
         let near = self.outlines.iter().zip(&self.chunks);
@@ -172,43 +170,43 @@ impl Layer {
         self.border_zooms.get_or_init(rank_all).get(row.id()).map(AsRef::as_ref)
     }
 
-    /// The positions of chunks that have a place, each with the box around it in earth-centred coordinates.
+    /// The indices of chunks with geometries, each with its box in earth-centred coordinates.
     pub fn chunk_bounds(&self) -> impl Iterator<Item = (usize, &EcefBox)> {
         self.outlines.iter().enumerate().filter_map(|(at, outline)| Some((at, outline.bounds.as_ref()?)))
     }
 
-    /// All rows whose id comes after this one, in order of id.
+    /// All rows with a greater id, ascending.
     pub fn rows_after<'a>(&'a self, after: Option<&FeatureId>) -> impl Iterator<Item = Row<'a>> + use<'a> {
         Merged::new(self.chunks.iter().map(|chunk| chunk.rows_after(after)).collect(), Reverse)
     }
 
-    /// All rows whose id comes before this one, the last one first.
+    /// All rows with a smaller id, descending.
     pub fn rows_before<'a>(&'a self, before: &FeatureId) -> impl Iterator<Item = Row<'a>> + use<'a> {
         Merged::new(self.chunks.iter().map(|chunk| chunk.rows_before(before)).collect(), std::convert::identity)
     }
 
-    /// The layer after some features changed: id and what it is now, each id once. Only the chunks
-    /// that held or now hold them are rebuilt.
+    /// The layer after changes: id and new state, each id once. Only the chunks that held or now hold these features
+    /// are rebuilt.
     #[must_use]
     pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>) -> Self {
         let mut touched: BTreeMap<usize, Touched> = BTreeMap::new();
         let mut ops = Vec::new();
         for (id, now) in changes {
-            let old_home = self.home(&id);
+            let old_chunk = self.chunk_of(&id);
             let new_home = now.as_ref().map(|feature| {
-                let stays = old_home.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
-                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_home).unwrap_or(0)
+                let stays = old_chunk.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
+                stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_chunk).unwrap_or(0)
             });
-            if old_home != new_home {
-                ops.extend(old_home.map(|at| (id.clone(), IndexOp::Remove(at))));
+            if old_chunk != new_home {
+                ops.extend(old_chunk.map(|at| (id.clone(), IndexOp::Remove(at))));
                 ops.extend(new_home.map(|at| (id.clone(), IndexOp::Add(at))));
             }
-            if let Some(at) = old_home.filter(|&at| Some(at) != new_home) {
+            if let Some(at) = old_chunk.filter(|&at| Some(at) != new_home) {
                 touched.entry(at).or_default().gone.insert(id);
             }
             if let Some((at, feature)) = new_home.zip(now) {
                 let touched = touched.entry(at).or_default();
-                if old_home == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
+                if old_chunk == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
             }
         }
         let rebuilt: Vec<(usize, Vec<Arc<Chunk>>)> =
@@ -238,7 +236,7 @@ impl Layer {
         Self::assemble(self.schema.clone(), self.aggregator.clone(), chunks, ids)
     }
 
-    /// A chunk after its features changed, or the chunks it falls apart into; none, if nothing is left.
+    /// A chunk after changes, or the chunks it is split into; none if it becomes empty.
     fn rebuild(&self, chunk: Option<&Arc<Chunk>>, touched: Touched) -> Vec<Arc<Chunk>> {
         let Touched { changed, come, gone } = touched;
         let place = |feature: Feature| Some((chunk?.place_of(&feature.id)?, feature));
@@ -257,7 +255,7 @@ impl Layer {
         }
     }
 
-    /// The chunk whose box grows least by taking the shape.
+    /// The chunk whose envelope grows least by adding the shape.
     fn best_chunk(&self, shape: Option<&Shape>) -> Option<usize> {
         let around = Envelope::around(shape?.geometry())?;
         let area = |envelope: &Envelope| (envelope.east() - envelope.west()) * (envelope.north() - envelope.south());
@@ -267,18 +265,18 @@ impl Layer {
     }
 }
 
-/// What happens to one chunk.
+/// Changes of one chunk.
 #[derive(Default)]
 struct Touched {
-    /// Features that it has, as they are now.
+    /// Updated features.
     changed: Vec<Feature>,
-    /// Features that it did not have.
+    /// Added features.
     come: Vec<Feature>,
-    /// Features that it has no more.
+    /// Removed features.
     gone: HashSet<FeatureId>,
 }
 
-/// Cuts features into chunks of neighbours.
+/// Divides features into chunks of neighbours.
 fn cut(schema: &LayerSchema, features: Vec<Feature>) -> Vec<Arc<Chunk>> {
     let mut keyed: Vec<(u64, Feature)> =
         features.into_iter().map(|feature| (curve_position(&feature), feature)).collect();
@@ -291,7 +289,8 @@ fn cut(schema: &LayerSchema, features: Vec<Feature>) -> Vec<Arc<Chunk>> {
     groups.into_par_iter().map(|features| Arc::new(Chunk::build(schema, features))).collect()
 }
 
-/// Position of a feature's middle on a Hilbert curve over the world, 16 bits an axis; features without a place come last.
+/// Position of the centre of a feature on a Hilbert curve over the world, 16 bits per axis; features without a geometry
+/// come last.
 fn curve_position(feature: &Feature) -> u64 {
     const SIDE: u32 = 1 << 16;
     let Some(around) = feature.geometry.as_ref().and_then(|shape| Envelope::around(shape.geometry())) else {
@@ -318,7 +317,7 @@ fn curve_position(feature: &Feature) -> u64 {
     position
 }
 
-/// Merges rows of several chunks, each in the same order; the row of the greatest key comes next.
+/// Merges ordered rows of several chunks; the row with the greatest key comes next.
 struct Merged<'a, I: Iterator<Item = Row<'a>>, K> {
     chunks: Vec<Peekable<I>>,
     heap: BinaryHeap<(K, usize)>,

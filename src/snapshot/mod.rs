@@ -1,9 +1,9 @@
-//! The snapshot: everything on the map at one moment, immutable, in memory.
+//! The snapshot: all data of the map at one version, immutable, in memory.
 //!
-//! A [`Snapshot`] holds layers, a layer holds chunks of a few thousand neighbouring features, a chunk
-//! holds columns, shapes and two R-trees. A change rebuilds the chunks it touches and shares all
-//! others with the snapshot before; [`SnapshotHandle`] swaps the pointer, so readers never wait and an answer
-//! that holds one `Arc<Snapshot>` has one version throughout.
+//! A [`Snapshot`] has layers, a layer has chunks of a few thousand neighbouring features, a chunk has columns, shapes
+//! and spatial indexes. A change rebuilds the affected chunks and shares all others with the previous snapshot.
+//! [`SnapshotHandle`] replaces a pointer, so readers never wait, and a reply that holds an `Arc<Snapshot>` has one
+//! version throughout.
 
 mod chunk;
 mod column;
@@ -36,10 +36,10 @@ pub use layer::Layer;
 pub use pyramid::{CellAddress, ClusterStats, RowFilter, TileContent, TileWindow};
 pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, SupplySummary};
 
-/// Names the data an answer was made from: the position in the store's change log.
+/// The version of the data: the position in the change log of the store.
 pub type Version = i64;
 
-/// Everything on the map at one moment.
+/// All layers at one version.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     version: Version,
@@ -47,19 +47,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// An empty map.
+    /// A snapshot without layers.
     #[must_use]
     pub fn empty(schemas: &[LayerSchema]) -> Self {
         Self::new(0, schemas.iter().map(|schema| Layer::build(schema.clone(), Vec::new())).collect())
     }
 
-    /// The map made of these layers.
+    /// A snapshot of these layers.
     #[must_use]
     pub fn new(version: Version, layers: Vec<Layer>) -> Self {
         Self { version, layers: layers.into_iter().map(Arc::new).collect() }
     }
 
-    /// The version of the newest change in it.
+    /// Version of its newest change.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
@@ -78,20 +78,20 @@ impl Snapshot {
     }
 }
 
-/// The one place where the snapshot is replaced.
+/// The current snapshot. Only the follower replaces it.
 #[derive(Debug)]
 pub struct SnapshotHandle {
     current: ArcSwap<Snapshot>,
-    /// When the snapshot was last known to equal the store, milliseconds since 1970.
+    /// When the snapshot last equalled the store, milliseconds since 1970.
     confirmed_ms: AtomicI64,
-    /// The same by a clock that nobody sets.
+    /// The same on the monotonic clock.
     confirmed: RwLock<Confirmed>,
     history: RwLock<history::History>,
     newest: watch::Sender<Version>,
     instance: u64,
 }
 
-/// When the snapshot was known to be so old.
+/// A time at which the age of the snapshot was known.
 #[derive(Clone, Copy, Debug)]
 struct Confirmed {
     at: Instant,
@@ -99,13 +99,13 @@ struct Confirmed {
 }
 
 impl SnapshotHandle {
-    /// Starts with a snapshot that equals the store at this time (milliseconds since 1970).
+    /// Creates a handle with a snapshot that equals the store at this time (milliseconds since 1970).
     #[must_use]
     pub fn new(snapshot: Snapshot, now_ms: i64) -> Self {
         Self::aged(snapshot, now_ms, Duration::ZERO)
     }
 
-    /// Starts with a snapshot that was known to equal the store at a time (milliseconds since 1970) that is so long ago.
+    /// Creates a handle with a snapshot that equalled the store at a time (milliseconds since 1970), `age` ago.
     #[must_use]
     pub fn aged(snapshot: Snapshot, confirmed_ms: i64, age: Duration) -> Self {
         Self {
@@ -118,45 +118,45 @@ impl SnapshotHandle {
         }
     }
 
-    /// Differs from one run of a server to another: a version names one content within one run only, because what is
-    /// noticed by comparing rows counts the version up without an entry in the store's log.
+    /// Identifies the process: a version identifies content only within one process, because changes found by comparing
+    /// rows increment the version without an entry in the log.
     #[must_use]
     pub fn instance(&self) -> u64 {
         self.instance
     }
 
-    /// The snapshot now. Load it once for one answer.
+    /// The current snapshot. Load it once per reply.
     #[must_use]
     pub fn load(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// When the snapshot was last known to equal the store, milliseconds since 1970.
+    /// When the snapshot last equalled the store, milliseconds since 1970.
     #[must_use]
     pub fn confirmed_ms(&self) -> i64 {
         self.confirmed_ms.load(Ordering::Acquire)
     }
 
-    /// The version of the snapshot, to wait on: wakes at each replacement.
+    /// The version as a channel that signals each replacement.
     #[must_use]
     pub fn versions(&self) -> watch::Receiver<Version> {
         self.newest.subscribe()
     }
 
-    /// What led from one version of the snapshot to a later one; `None` when that is not remembered.
+    /// The changes between two versions; `None` if they are no longer kept.
     #[must_use]
     pub fn changes(&self, from: Version, to: Version) -> Option<Vec<Arc<SnapshotDiff>>> {
         self.history.read().unwrap_or_else(PoisonError::into_inner).between(from, to)
     }
 
-    /// Puts a snapshot in the place of the one before. `changed` names the features that differ, by position of
-    /// their layer; `None` when anything may differ.
+    /// Replaces the snapshot. `changed` has the ids of the changed features by layer index; `None` if anything may have
+    /// changed.
     fn replace(&self, snapshot: Snapshot, changed: Option<Vec<(usize, Vec<FeatureId>)>>) {
         let before = self.load();
         let version = snapshot.version;
         let edits = changed.map(|changed| history::compare(&before, &snapshot, changed));
         {
-            // Whoever reads of a change finds it in the snapshot.
+            // Both under the lock of the history, so that a reader of a change finds it in the snapshot.
             let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
             history.push(before.version, version, edits);
             self.current.store(Arc::new(snapshot));
@@ -164,14 +164,14 @@ impl SnapshotHandle {
         self.newest.send_replace(version);
     }
 
-    /// How long ago the snapshot was last known to equal the store. The system's clock may be set meanwhile.
+    /// Time since the snapshot last equalled the store; independent of changes of the system clock.
     #[must_use]
     pub fn age(&self) -> Duration {
         let confirmed = *self.confirmed.read().unwrap_or_else(PoisonError::into_inner);
         confirmed.at.elapsed() + confirmed.age
     }
 
-    /// The snapshot equalled the store at this time, by both clocks.
+    /// Records that the snapshot equalled the store at this time, on both clocks.
     fn confirm(&self, now_ms: i64, now: Instant) {
         self.confirmed_ms.store(now_ms, Ordering::Release);
         *self.confirmed.write().unwrap_or_else(PoisonError::into_inner) = Confirmed { at: now, age: Duration::ZERO };

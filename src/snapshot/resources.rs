@@ -1,5 +1,5 @@
-//! What features can give: room, skills, articles; and the most that any feature of a chunk or a block can, so that a
-//! search for something rare passes whole chunks and blocks by.
+//! Resources of features: free places, skills, stock, and their upper bounds per chunk and block, so that a search can
+//! skip whole chunks and blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::spatial_index::{Block, SpatialIndex};
 use super::{Chunk, Row};
 use crate::model::{LayerSchema, ValueRef, parse_date};
 
-/// Reads what features of a layer offer, by the roles of its fields.
+/// Reads resources of features by the roles of their layer.
 #[derive(Clone, Debug)]
 pub struct ResourceFields {
     ready: Option<(usize, Vec<String>)>,
     active_area: Option<(usize, Vec<String>)>,
-    /// When it begins and ends.
+    /// Start and end.
     when: Option<(Option<usize>, Option<usize>)>,
     capacity: Option<CapacityFields>,
     suitable_for: Option<(usize, usize)>,
@@ -32,54 +32,54 @@ struct CapacityFields {
     promised: Option<usize>,
 }
 
-/// Articles of one kind in one place.
+/// Stock of one item in one place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StockItem {
-    /// Code of its kind.
+    /// Code of the item.
     pub code: Box<str>,
-    /// How many are there and promised to nobody; unknown when either is.
+    /// Quantity not promised; unknown if quantity or promised quantity is.
     pub free: Option<f64>,
-    /// Its last day; blank does not spoil.
+    /// Last day of validity; unknown means unlimited.
     pub expires_on: Option<Date>,
 }
 
-/// The most that features can give.
+/// Upper bounds of resources in a group of features.
 #[derive(Clone, Debug, Default)]
 pub struct SupplyMaximum {
-    /// Free places of the roomiest; `None` when that is known of none.
+    /// Most free places; `None` if unknown for all.
     pub capacity: Option<i64>,
-    /// The same by night.
+    /// Most free places for the night.
     pub capacity_by_night: Option<i64>,
-    /// All that any of them can do.
+    /// Union of skills.
     pub skills: BTreeSet<Box<str>>,
-    /// The greatest free quantity of each article.
+    /// Greatest available quantity of each item.
     pub articles: BTreeMap<Box<str>, f64>,
-    /// Whether there is one of which something is unknown.
+    /// Whether some resource of some feature is unknown.
     pub unknown: bool,
-    /// Whether there is any feature.
+    /// Whether the group has any feature.
     pub any: bool,
 }
 
-/// The most that a group of features offers.
+/// Upper bounds of a group of features.
 #[derive(Clone, Debug, Default)]
 pub struct SupplySummary {
-    /// Of those that are ready, or may be.
+    /// Of features that are or may be ready.
     pub ready: SupplyMaximum,
-    /// Of all.
+    /// Of all features.
     pub all: SupplyMaximum,
 }
 
-/// What the features of one chunk offer.
+/// Resources of the features of a chunk.
 #[derive(Debug)]
 pub struct ChunkResources {
-    /// Articles of each row; `None` where they are unknown. Empty for a layer without stock.
+    /// Stock of each row; `None` if unknown. Empty for a layer without stock.
     articles: Vec<Option<Box<[StockItem]>>>,
     whole: SupplySummary,
     blocks: Vec<SupplySummary>,
 }
 
 impl ResourceFields {
-    /// Finds the fields.
+    /// Resolves the roles of a layer.
     #[must_use]
     pub fn of(schema: &LayerSchema) -> Self {
         let roles = &schema.roles;
@@ -103,63 +103,63 @@ impl ResourceFields {
         }
     }
 
-    /// Whether features have a status that says if they are ready.
+    /// Whether the layer has a status role.
     #[must_use]
     pub fn has_status(&self) -> bool {
         self.ready.is_some()
     }
 
-    /// Whether features have room for people.
+    /// Whether the layer has a capacity role.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.capacity.is_some()
     }
 
-    /// Whether features say which dangers they are for.
+    /// Whether the layer has a suitability role.
     #[must_use]
     pub fn has_suitability(&self) -> bool {
         self.suitable_for.is_some()
     }
 
-    /// Whether features have skills.
+    /// Whether the layer has a skills role.
     #[must_use]
     pub fn has_skills(&self) -> bool {
         self.skills.is_some()
     }
 
-    /// Whether features have articles.
+    /// Whether the layer has a stock role.
     #[must_use]
     pub fn has_stock(&self) -> bool {
         self.stock.is_some()
     }
 
-    /// Whether features are dangerous areas.
+    /// Whether the layer has a risk zone role.
     #[must_use]
     pub fn has_zone(&self) -> bool {
         self.zone.is_some()
     }
 
-    /// Whether features are areas in which something happens.
+    /// Whether the layer has an active area role.
     #[must_use]
     pub fn has_active_area(&self) -> bool {
         self.active_area.is_some()
     }
 
-    /// The code of the status.
+    /// Status code.
     #[must_use]
     pub fn status<'a>(&self, row: &Row<'a>) -> Option<&'a str> {
         text(row, self.ready.as_ref()?.0)
     }
 
-    /// Whether it is ready; `None` when that is unknown.
+    /// Whether it is ready; `None` if unknown.
     #[must_use]
     pub fn is_ready(&self, row: &Row<'_>) -> Option<bool> {
         let (_, codes) = self.ready.as_ref()?;
         self.status(row).map(|status| codes.iter().any(|code| code == status))
     }
 
-    /// Whether what happens there is happening at an instant: its status is one of those of the role, it has begun and
-    /// has not expired. What is unknown of it does not end it.
+    /// Whether its event is active at an instant: it has an active status, has started and has not expired. Unknown
+    /// values count as active.
     #[must_use]
     pub fn is_active(&self, row: &Row<'_>, now: UtcDateTime) -> bool {
         let Some((at, codes)) = &self.active_area else { return false };
@@ -173,8 +173,8 @@ impl ResourceFields {
             && time(end).is_none_or(|end| now < end)
     }
 
-    /// Free places, persons, not below 0; `None` when that is unknown: the capacity, or what is taken of it. Nothing
-    /// on file about promises means that there are none.
+    /// Free places in persons, at least 0; `None` if the capacity or the occupancy is unknown. Unknown promised places
+    /// count as none.
     #[must_use]
     pub fn free_places(&self, row: &Row<'_>, by_night: bool) -> Option<i64> {
         let fields = self.capacity.as_ref()?;
@@ -183,29 +183,29 @@ impl ResourceFields {
         Some(whole(row, capacity)?.saturating_sub(whole(row, fields.taken)?).saturating_sub(promised).max(0))
     }
 
-    /// Whether it is for a danger; `None` when that is unknown.
+    /// Whether it is suitable for a hazard; `None` if unknown.
     #[must_use]
     pub fn suitable_for(&self, row: &Row<'_>, hazard: &str) -> Option<bool> {
         let (yes, no) = self.suitable_for?;
         let names = |at: usize| list(row, at).is_some_and(|list| list.iter().any(|own| own == hazard));
-        // Whoever says both is not for it.
+        // A hazard in both lists counts as unsuitable.
         if names(no) { Some(false) } else { names(yes).then_some(true) }
     }
 
-    /// What it can do; `None` when that is unknown.
+    /// Its skills; `None` if unknown.
     #[must_use]
     pub fn skills<'a>(&self, row: &Row<'a>) -> Option<&'a [String]> {
         list(row, self.skills?)
     }
 
-    /// Its articles; `None` when they are unknown.
+    /// Its stock; `None` if unknown.
     #[must_use]
     pub fn articles<'a>(&self, row: &Row<'a>) -> Option<&'a [StockItem]> {
         self.stock?;
         row.chunk().resources(self).articles.get(row.number())?.as_deref()
     }
 
-    /// The last day on which its articles may be used; `None` is without end.
+    /// Last day of validity of its agreement; `None` means unlimited.
     #[must_use]
     pub fn until(&self, row: &Row<'_>) -> Option<Date> {
         match row.cell(self.stock?.1?) {
@@ -214,13 +214,13 @@ impl ResourceFields {
         }
     }
 
-    /// The danger of a dangerous area.
+    /// Hazard of a risk zone.
     #[must_use]
     pub fn hazard<'a>(&self, row: &Row<'a>) -> Option<&'a str> {
         text(row, self.zone?.0)
     }
 
-    /// How dangerous it is: 1 is worst.
+    /// Risk level; 1 is the worst.
     #[must_use]
     pub fn level(&self, row: &Row<'_>) -> Option<i64> {
         whole(row, self.zone?.1)
@@ -250,7 +250,7 @@ impl ChunkResources {
         Self { articles, whole, blocks }
     }
 
-    /// The most that a block of the chunk offers, or all of it.
+    /// Upper bounds of a block of the chunk, or of the whole chunk.
     pub(super) fn supply(&self, block: Option<usize>) -> &SupplySummary {
         block.map_or(&self.whole, |block| &self.blocks[block])
     }
@@ -307,7 +307,7 @@ impl SupplyMaximum {
     }
 }
 
-/// One article as the stock list has it.
+/// An item of a stock list.
 #[derive(Deserialize)]
 struct RawArticle {
     item_code: String,
@@ -316,7 +316,8 @@ struct RawArticle {
     expires_on: Option<String>,
 }
 
-/// Reads a stock list. Lots of one article stay apart, they expire apart. A day that cannot be read is in the past.
+/// Reads a stock list. Lots of one item stay separate, because they expire separately. An unreadable date counts as
+/// expired.
 fn articles(row: &Row<'_>, field: usize) -> Option<Box<[StockItem]>> {
     let ValueRef::Json(list) = row.cell(field) else { return None };
     let raw: Vec<RawArticle> = serde_json::from_str(list).ok()?;

@@ -1,4 +1,5 @@
-//! Where the features of a chunk are: an R-tree of envelopes, and earth-centred boxes in blocks of neighbours.
+//! Spatial index of a chunk: an R-tree of envelopes, and boxes in earth-centred coordinates, grouped in blocks of
+//! neighbours.
 
 use std::sync::OnceLock;
 
@@ -10,27 +11,28 @@ use crate::geodesy::ecef::{EcefBox, ecef};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::Shape;
 
-/// Most places of a block. A chunk of 2,048 has 64 blocks or more, of which a search opens those that it comes near.
+/// Maximum number of parts in a block. A chunk of 2,048 features has at least 64 blocks, and a search opens only the
+/// near ones.
 const BLOCK: usize = 32;
 
-/// Where a part of a feature is; a point is a box without extent.
+/// The box of a part of a feature; a point has a box without extent.
 #[derive(Clone, Debug)]
 pub(super) struct IndexedPart {
     pub(super) bounds: EcefBox,
-    /// The row of the chunk that the part belongs to.
+    /// The row that the part belongs to.
     pub(super) row: u32,
 }
 
-/// Places near each other.
+/// A block of neighbouring parts.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) bounds: EcefBox,
-    /// Which of the places.
+    /// The range of parts.
     first: u32,
     end: u32,
 }
 
-/// Shapes of the rows, and two indexes of them.
+/// Shapes of the rows with two indexes.
 #[derive(Debug)]
 pub(super) struct SpatialIndex {
     shapes: Vec<Option<Shape>>,
@@ -38,12 +40,12 @@ pub(super) struct SpatialIndex {
     without_place: Vec<u32>,
     /// Envelopes in degrees.
     envelopes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
-    /// One for each part of a shape, block by block.
+    /// One entry per part of a shape, block by block.
     places: Vec<IndexedPart>,
     blocks: Vec<Block>,
     bounds: Option<EcefBox>,
     envelope: Option<Envelope>,
-    /// By row; computed when a line or an area is first simplified.
+    /// By row; computed when a line or area is first simplified.
     vertex_zooms: OnceLock<Box<[OnceLock<VertexZooms>]>>,
 }
 
@@ -70,7 +72,7 @@ impl SpatialIndex {
         &self.shapes
     }
 
-    /// Numbers of the rows that have no shape, ascending.
+    /// Rows without a shape, ascending.
     pub(super) fn without_place(&self) -> &[u32] {
         &self.without_place
     }
@@ -85,12 +87,12 @@ impl SpatialIndex {
         Some(rows[row].get_or_init(|| vertex_zooms(shape, None)))
     }
 
-    /// The box around all of it in degrees; `None` when nothing has a place.
+    /// The envelope in degrees; `None` without shapes.
     pub(super) fn envelope(&self) -> Option<&Envelope> {
         self.envelope.as_ref()
     }
 
-    /// The box around all of it in earth-centred coordinates; `None` when nothing has a place.
+    /// The box in earth-centred coordinates; `None` without shapes.
     pub(super) fn bounds(&self) -> Option<&EcefBox> {
         self.bounds.as_ref()
     }
@@ -103,7 +105,7 @@ impl SpatialIndex {
         &self.places[block.first as usize..block.end as usize]
     }
 
-    /// The rows whose envelope shares a point with this one, which must not cross the antimeridian; in no order.
+    /// The rows whose envelope intersects this one, which must not cross the antimeridian; unordered.
     pub(super) fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = usize> + use<'a> {
         let near = self.envelope.as_ref().is_some_and(|own| own.intersects(envelope));
         let found = near.then(|| self.envelopes.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
@@ -111,7 +113,7 @@ impl SpatialIndex {
     }
 }
 
-/// Halves along the widest axis until each part is a block.
+/// Bisects along the widest axis until each part is a block.
 fn divide(places: &mut [IndexedPart], first: usize, blocks: &mut Vec<Block>) {
     let Some(bounds) = EcefBox::around(places.iter().map(|place| place.bounds)) else { return };
     if places.len() <= BLOCK {
@@ -120,7 +122,7 @@ fn divide(places: &mut [IndexedPart], first: usize, blocks: &mut Vec<Block>) {
         return;
     }
     let axis = bounds.widest_axis();
-    // Full blocks on the left, so that few are half empty.
+    // Fills blocks on the left, so that few are half empty.
     let middle = (places.len() / 2).next_multiple_of(BLOCK);
     places.select_nth_unstable_by(middle, |a, b| a.bounds.middle(axis).total_cmp(&b.bounds.middle(axis)));
     let (left, right) = places.split_at_mut(middle);

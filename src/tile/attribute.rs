@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::model::{ValueRef, format_date, format_instant};
 
-/// A property value; an unknown one is an absent property.
+/// A property value; unknown values are absent properties.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Attribute<'a> {
     Text(Cow<'a, str>),

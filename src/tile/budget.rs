@@ -1,4 +1,4 @@
-//! Keeps a tile within its size budget: omits the least important features and counts them.
+//! Enforces the size budget of a tile: omits the least important features and counts them.
 
 use std::cmp::Reverse;
 
@@ -8,19 +8,19 @@ use crate::model::LayerSchema;
 use crate::model::cluster::ClusterConfig;
 use crate::snapshot::Row;
 
-/// Omits a little more than the mean feature size suggests, because shared values weigh nothing by themselves.
+/// Omits slightly more than the mean feature size suggests, because values shared with other features save nothing.
 const OMISSION_FACTOR: f64 = 1.02;
 
-/// Layers within a budget.
+/// Layers that fit the budget.
 pub(super) struct Fitted {
-    /// The bytes of each layer; empty for a layer that is omitted as a whole.
+    /// The bytes of each layer; empty if all its features are omitted.
     pub(super) parts: Vec<Vec<u8>>,
-    /// The layers with omitted features, and how many.
+    /// The layers with omitted features, and the number of them.
     pub(super) omitted: Vec<(String, usize)>,
 }
 
-/// Encodes layers; while they exceed the budget together, features of the least important layer are omitted: the less
-/// severe first, then the smaller, then the later by id, clusters last.
+/// Encodes layers. While they exceed the budget together, omits features of the least important layer: less severe
+/// first, then smaller, then later by id, clusters last.
 pub(super) fn fit(
     layers: &mut [TileLayer<'_>],
     budget_bytes: usize,

@@ -1,7 +1,7 @@
-//! Finished tiles, kept until something that they show has changed; bounded by bytes.
+//! The tile cache: rendered tiles, valid until a visible change, bounded by bytes.
 //!
-//! Nobody tells the cache of a change. A tile carries the version it was made at, and who looks it up asks the
-//! history whether anything of its layers changed since then within its reach: if not, its bytes are still right.
+//! Nothing invalidates the cache explicitly. A tile has the version it was rendered at, and a lookup asks the history
+//! whether its layers changed within its envelope since then. If not, the bytes are still valid.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,31 +10,32 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
-use super::{EncodedTile, FeatureFilter, TileAddress, reach, render};
+use super::{EncodedTile, FeatureFilter, TileAddress, render, visible_envelope};
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 
-/// Bytes that a kept tile costs beside its own.
+/// Overhead of a cached tile, bytes.
 const OVERHEAD_BYTES: u64 = 256;
-/// What a tile weighs on the average, packed and plain, bytes.
+/// Average size of a tile, compressed and uncompressed, bytes.
 const TYPICAL_BYTES: u64 = 8 * 1024;
-/// Packed once and sent many times: worth more than the least effort, not worth the most (0..=11).
+/// Brotli quality (0..=11): a tile is compressed once and sent many times, which justifies more than the minimum but
+/// not the maximum.
 const BROTLI_QUALITY: u32 = 5;
-/// Window of the brotli packer, as a power of two bytes.
+/// Brotli window, as a power of two bytes.
 const BROTLI_WINDOW: u32 = 20;
 
-/// How the bytes of a tile are packed.
+/// Content encoding of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentEncoding {
-    /// Not at all.
+    /// No compression.
     Plain,
-    /// RFC 1952.
+    /// gzip (RFC 1952).
     Gzip,
-    /// RFC 7932.
+    /// Brotli (RFC 7932).
     Brotli,
 }
 
-/// A tile that is ready to be sent.
+/// A rendered tile.
 #[derive(Debug)]
 pub struct CachedTile {
     bytes: Bytes,
@@ -42,50 +43,50 @@ pub struct CachedTile {
     tag: Box<str>,
     omitted: Box<str>,
     made: Version,
-    /// The newest version that it is known to be right for.
+    /// The newest version for which it is known to be valid.
     valid_until: AtomicI64,
 }
 
 impl CachedTile {
-    /// What is sent; empty when nothing is there.
+    /// The body; empty for an empty tile.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// How it is packed: as was asked for, or not at all where that would not make it smaller.
+    /// Its encoding: the requested one, or none if compression does not make it smaller.
     #[must_use]
     pub fn packing(&self) -> ContentEncoding {
         self.packing
     }
 
-    /// The name of its plain bytes.
+    /// Tag of its uncompressed bytes.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// How many features of which layers were omitted, such as `pipelines=1234, roads=5`; empty when none were.
+    /// Number of omitted features by layer, such as `pipelines=1234, roads=5`; empty if none.
     #[must_use]
     pub fn omitted(&self) -> &str {
         &self.omitted
     }
 }
 
-/// Which tile is wanted.
+/// A request for a tile.
 #[derive(Clone, Copy)]
 pub struct TileRequest<'a> {
-    /// Remembers what changed.
+    /// The history of changes.
     pub head: &'a SnapshotHandle,
-    /// The snapshot that the tile is to show.
+    /// The snapshot to render.
     pub snapshot: &'a Snapshot,
-    /// Layers of that snapshot, in the order of drawing.
+    /// Layers of that snapshot, in drawing order.
     pub layers: &'a [&'a Layer],
-    /// The place.
+    /// The tile address.
     pub address: TileAddress,
-    /// How it is to be packed.
+    /// The requested encoding.
     pub packing: ContentEncoding,
-    /// Which features; all without it.
+    /// A filter on features; `None` for all.
     pub choice: Option<FeatureFilter<'a>>,
 }
 
@@ -119,17 +120,17 @@ impl quick_cache::Weighter<Key, Arc<CachedTile>> for Weight {
     }
 }
 
-/// The finished tiles.
+/// A cache of rendered tiles.
 pub struct TileCache {
-    /// `None` when nothing is to be kept.
+    /// `None` if caching is disabled.
     kept: Option<Cache<Key, Arc<CachedTile>, Weight>>,
     budget_bytes: usize,
     tag: fn(&[u8]) -> String,
 }
 
 impl TileCache {
-    /// Keeps up to so many bytes of tiles, each of which has up to `budget_bytes` before it is packed; `tag` names a tile
-    /// by its plain bytes.
+    /// Creates a cache of up to `bytes` bytes; a tile has at most `budget_bytes` before compression. `tag` computes a
+    /// tag from uncompressed bytes.
     #[must_use]
     pub fn new(capacity_bytes: u64, budget_bytes: usize, tag: fn(&[u8]) -> String) -> Self {
         let typical = usize::try_from(capacity_bytes / TYPICAL_BYTES).unwrap_or(usize::MAX).max(1);
@@ -137,28 +138,28 @@ impl TileCache {
         Self { kept, budget_bytes, tag }
     }
 
-    /// A tile that is kept and equals one made from the snapshot now.
+    /// A cached tile that equals one rendered from the current snapshot.
     #[must_use]
     pub fn kept(&self, wanted: TileRequest<'_>) -> Option<Arc<CachedTile>> {
-        self.kept.as_ref()?.get(&Key::of(wanted)).filter(|found| is_right(found, wanted))
+        self.kept.as_ref()?.get(&Key::of(wanted)).filter(|found| is_valid_for(found, wanted))
     }
 
-    /// A tile, equal to one made from the snapshot now. Callers who want the same tile at once wait for one maker.
+    /// A tile equal to one rendered from the current snapshot. Concurrent requests for a tile wait for one rendering.
     #[must_use]
     pub fn get(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
         let Some(kept) = &self.kept else { return self.make(wanted) };
         let key = Key::of(wanted);
         loop {
             match kept.get_value_or_guard(&key, None) {
-                GuardResult::Value(found) if is_right(&found, wanted) => return found,
-                // A reader who still holds an older snapshot leaves the newer tile to the others.
+                GuardResult::Value(found) if is_valid_for(&found, wanted) => return found,
+                // A request with an older snapshot leaves the newer tile in the cache.
                 GuardResult::Value(found) if found.made > wanted.snapshot.version() => return self.make(wanted),
                 GuardResult::Value(found) => {
                     kept.remove_if(&key, |still| Arc::ptr_eq(still, &found));
                 }
                 GuardResult::Guard(place) => {
                     let made = self.make(wanted);
-                    // It is not kept when it alone is heavier than all that may be.
+                    // A tile larger than the cache is not stored.
                     let _ = place.insert(made.clone());
                     return made;
                 }
@@ -189,32 +190,33 @@ impl TileCache {
     }
 }
 
-/// Whether a tile shows the snapshot that is wanted.
-fn is_right(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
+/// Whether a tile is valid for the requested snapshot.
+fn is_valid_for(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
     let now = wanted.snapshot.version();
     let valid_until = tile.valid_until.load(Ordering::Acquire);
     if (tile.made..=valid_until).contains(&now) {
         return true;
     }
     let right =
-        if now > valid_until { is_untouched(wanted, valid_until, now) } else { is_untouched(wanted, now, tile.made) };
+        if now > valid_until { is_unchanged(wanted, valid_until, now) } else { is_unchanged(wanted, now, tile.made) };
     if right {
         tile.valid_until.fetch_max(now, Ordering::AcqRel);
     }
     right
 }
 
-/// Whether nothing that a tile shows changed between two versions.
-fn is_untouched(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
+/// Whether nothing visible in a tile changed between two versions.
+fn is_unchanged(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
     let Some(swaps) = wanted.head.changes(from, to) else { return false };
-    let boxes: Vec<_> = reach(wanted.address).split().collect();
+    let boxes: Vec<_> = visible_envelope(wanted.address).split().collect();
     let zoom = wanted.address.mercator_zoom();
     let shown = |layer: usize| {
         let id = wanted.snapshot.layers().get(layer).map(|layer| &layer.schema().id);
         let own = wanted.layers.iter().find(|own| Some(&own.schema().id) == id).map(|own| own.schema());
         own.filter(|own| own.min_zoom <= zoom)
     };
-    // A changed border may split an arc of a neighbour, which is then simplified in another way along its whole length.
+    // A changed border may split an arc of a neighbouring area, which then simplifies differently along its whole
+    // length.
     let touches = |edits: &LayerDiff| {
         shown(edits.layer()).is_some_and(|schema| {
             (schema.tessellation && zoom < FULL_DETAIL_ZOOM) || boxes.iter().any(|own| edits.touches(own))

@@ -9,13 +9,13 @@ use crate::geodesy::plane::GridPoint;
 
 /// Units along a tile's side.
 pub(super) const EXTENT: f64 = 4096.0;
-/// How far beyond its edge a tile draws lines and areas, in units, so that borders do not show.
+/// Buffer around a tile in which lines and areas are drawn, in units, so that tile edges are invisible.
 pub(super) const BUFFER_UNITS: f64 = 64.0;
 
 /// A position in units of the tile, x east, y south.
 pub(super) type TilePoint = (i32, i32);
 
-/// What is drawn.
+/// A geometry in tile coordinates.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TileGeometry {
     Points(Vec<TilePoint>),
@@ -24,9 +24,9 @@ pub(super) enum TileGeometry {
     Areas(Vec<Vec<TilePoint>>),
 }
 
-/// Draws a geometry into a tile; `None` when nothing of it is there. `vertex_zooms` has the first zoom that needs each
-/// vertex of a line or an area; without it all are drawn. A point beyond the tile's own edge belongs to the neighbour, so
-/// each point is in one tile of a zoom.
+/// Projects a geometry to a tile; `None` if nothing of it is inside. `vertex_zooms` has the first zoom that needs each
+/// vertex of a line or area; without it all vertices are used. A point beyond the edge of the tile belongs to the
+/// neighbouring tile, so each point is in one tile per zoom.
 pub(super) fn project(geometry: &Geometry, vertex_zooms: Option<&[u8]>, address: TileAddress) -> Option<TileGeometry> {
     let mut vertices = VertexFilter { zooms: vertex_zooms, address };
     match geometry {
@@ -40,7 +40,7 @@ pub(super) fn project(geometry: &Geometry, vertex_zooms: Option<&[u8]>, address:
     }
 }
 
-/// Draws a grid point, if it is in the tile.
+/// Projects a grid point, if it is in the tile.
 pub(super) fn project_grid_point(point: GridPoint, address: TileAddress) -> Option<TileGeometry> {
     Some(TileGeometry::Points(vec![cell_of(point, address)?]))
 }
@@ -50,7 +50,7 @@ fn cell_of(point: GridPoint, address: TileAddress) -> Option<TilePoint> {
     Some(snap(Coord { x: x * EXTENT, y: y * EXTENT }))
 }
 
-/// Projects path after path of a geometry to units of a tile, without the vertices that its zoom does not need.
+/// Projects the paths of a geometry to tile units, without vertices that its zoom does not need.
 struct VertexFilter<'a> {
     zooms: Option<&'a [u8]>,
     address: TileAddress,
@@ -70,7 +70,7 @@ impl VertexFilter<'_> {
         line.coords().zip(own).filter(|(_, first_zoom)| **first_zoom <= zoom).map(|(at, _)| to_units(at)).collect()
     }
 
-    /// A ring, which closes also where its first vertex is not needed.
+    /// Projects a ring; it closes even if its first vertex is not needed.
     fn ring(&mut self, line: &LineString) -> Vec<Coord> {
         let mut path = self.path(line);
         if let Some(&first) = path.first()
@@ -102,7 +102,7 @@ fn lines<'a>(all: impl Iterator<Item = &'a LineString>, vertices: &mut VertexFil
         }
     }
     if drawn.is_empty() {
-        // A line shorter than a unit is drawn one unit long.
+        // A line shorter than a unit is extended to one unit.
         drawn.extend(collapsed.map(|(x, y)| vec![(x, y), (x + 1, y)]));
     }
     (!drawn.is_empty()).then_some(TileGeometry::Lines(drawn))
@@ -137,7 +137,7 @@ fn is_thin(ring: &[Coord]) -> bool {
     doubled.abs() < 2.0 * side(|at| at.x).max(side(|at| at.y))
 }
 
-/// Snaps and winds a ring; `None` when no area of it is left.
+/// Snaps and orients a ring; `None` if it has no area left.
 fn ring(path: &[Coord], is_exterior: bool) -> Option<Vec<TilePoint>> {
     let mut cells = snap_path(path);
     if cells.first() == cells.last() {
@@ -157,7 +157,7 @@ fn snap_path(path: &[Coord]) -> Vec<TilePoint> {
     cells
 }
 
-/// The four half planes of the tile and its buffer: distance of a position from the edge, positive inside.
+/// The four half planes of the tile with its buffer: signed distance from the edge, positive inside.
 const EDGES: [fn(Coord) -> f64; 4] = [
     |at| at.x + BUFFER_UNITS,
     |at| EXTENT + BUFFER_UNITS - at.x,
@@ -169,7 +169,7 @@ fn between(a: Coord, b: Coord, inside_a: f64, inside_b: f64) -> Coord {
     a + (b - a) * (inside_a / (inside_a - inside_b))
 }
 
-/// Pieces of a line inside the tile and its buffer (Liang and Barsky's interval on each segment).
+/// The parts of a line inside the tile with its buffer (Liang and Barsky's interval on each segment).
 fn clip_line(path: &[Coord]) -> Vec<Vec<Coord>> {
     let mut pieces: Vec<Vec<Coord>> = Vec::new();
     let mut joined = false;
@@ -204,7 +204,7 @@ fn clip_segment(a: Coord, b: Coord) -> Option<(Coord, Coord, bool)> {
     (start <= end).then(|| (a + (b - a) * start, a + (b - a) * end, end >= 1.0))
 }
 
-/// A ring cut at each edge in turn (Sutherland and Hodgman).
+/// Clips a ring at each edge in turn (Sutherland and Hodgman).
 fn clip_ring(ring: Vec<Coord>) -> Vec<Coord> {
     let mut ring = ring;
     if ring.iter().all(|at| EDGES.iter().all(|edge| edge(*at) >= 0.0)) {

@@ -1,4 +1,4 @@
-//! Answers as snapshots: layers and a tile address in, vector tile bytes out. Plain functions on a snapshot.
+//! Vector tiles: layers and a tile address in, tile bytes out. Pure functions of a snapshot.
 
 mod attribute;
 mod budget;
@@ -19,19 +19,19 @@ pub use tile_matrix_set::{InvalidAddress, TileAddress, TileMatrixSet};
 /// Media type of the tiles.
 pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 
-/// Some of the features: by what each of them says, and by nothing else, so that a change elsewhere changes nothing.
+/// A filter on features. It depends only on the values of each feature, so changes elsewhere do not affect the result.
 #[derive(Clone, Copy)]
 pub struct FeatureFilter<'a> {
-    /// The same for the same choice.
+    /// A name, equal for equal filters.
     pub name: &'a str,
-    /// Whether a feature of a layer, by its place in the list of layers, is one of them.
+    /// Whether a feature of a layer, by its index in the list of layers, matches.
     pub holds: &'a (dyn Fn(usize, &Row<'_>) -> bool + Sync),
 }
 
-/// The bytes of a tile, and what was omitted.
+/// A rendered tile and the omitted features.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedTile {
-    /// The bytes; empty when the tile is empty.
+    /// The bytes; empty for an empty tile.
     pub bytes: Vec<u8>,
     /// The layers with features over the size budget, and how many were omitted.
     pub omitted: Vec<(String, usize)>,
@@ -57,7 +57,7 @@ pub fn render(
     EncodedTile { bytes: parts.concat(), omitted }
 }
 
-/// The box that decides what a tile shows: a feature whose own box does not share a point with it is not drawn.
-fn reach(address: TileAddress) -> Envelope {
+/// The envelope of a tile with its buffer: a feature whose envelope does not intersect it is not drawn.
+fn visible_envelope(address: TileAddress) -> Envelope {
     address.buffered_envelope(clip::BUFFER_UNITS / clip::EXTENT)
 }

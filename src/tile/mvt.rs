@@ -14,7 +14,7 @@ const MOVE_TO: u32 = 1;
 const LINE_TO: u32 = 2;
 const CLOSE_PATH: u32 = 7;
 
-/// The bytes of one layer as a part of a tile.
+/// Encodes a layer as part of a tile.
 pub(super) fn encode(layer: &TileLayer<'_>) -> Vec<u8> {
     let (mut keys, mut values) = (Dictionary::default(), Dictionary::default());
     let mut features = Vec::with_capacity(layer.features.len() * 64);
@@ -81,7 +81,7 @@ fn write_value(out: &mut Vec<u8>, value: &Attribute<'_>) {
     }
 }
 
-/// Entries in order of first use.
+/// Distinct entries in order of first use.
 struct Dictionary<'a, T: ?Sized> {
     entries: Vec<&'a T>,
     places: HashMap<&'a T, u32>,
@@ -104,7 +104,7 @@ impl<'a, T: Eq + std::hash::Hash + ?Sized> Dictionary<'a, T> {
     }
 }
 
-/// Turns positions into the format's steps from a running cursor.
+/// Encodes positions as cursor-relative commands.
 struct CommandCursor(TilePoint);
 
 impl CommandCursor {

@@ -1,10 +1,10 @@
-//! Selects what a tile shows of a layer: clusters, and features with the properties of the catalog.
+//! Selects the content of a tile layer: clusters, and features with the properties that the catalog includes in tiles.
 
 use std::borrow::Cow;
 
 use super::attribute::Attribute;
 use super::clip::{self, TileGeometry};
-use super::{TileAddress, reach};
+use super::{TileAddress, visible_envelope};
 use crate::model::cluster::ClusterConfig;
 use crate::model::{FeatureId, View};
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
@@ -18,13 +18,13 @@ pub(super) struct TileLayer<'a> {
     pub(super) features: Vec<TileFeature<'a>>,
 }
 
-/// A feature of a tile, or a cluster.
+/// A feature or a cluster of a tile.
 pub(super) struct TileFeature<'a> {
     /// The MVT feature id.
     pub(super) id: u64,
-    /// In units of the tile.
+    /// In tile units.
     pub(super) geometry: TileGeometry,
-    /// Without unknown values.
+    /// Properties, without unknown values.
     pub(super) properties: Vec<(Cow<'a, str>, Attribute<'a>)>,
     /// The feature; `None` for a cluster.
     pub(super) row: Option<Row<'a>>,
@@ -34,7 +34,7 @@ impl<'a> TileLayer<'a> {
     pub(super) fn select(layer: &'a Layer, address: TileAddress, filter: Option<RowFilter<'_>>) -> Self {
         let schema = layer.schema();
         let (x, y) = address.column_and_row();
-        let window = TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: reach(address) };
+        let window = TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) };
         let content = layer.tile_content(&window, filter);
         let mut rows = content.rows;
         rows.sort_unstable_by_key(Row::id);
@@ -79,7 +79,7 @@ fn cluster<'a>(
     Some(TileFeature { id: cell.id(), geometry, properties, row: None })
 }
 
-/// A stable number of a feature id that is exact in JavaScript: FNV-1a, cut to 53 bits.
+/// A stable numeric id from a feature id, exact in JavaScript: FNV-1a, truncated to 53 bits.
 fn stable_number(id: &FeatureId) -> u64 {
     let hash = id
         .as_str()

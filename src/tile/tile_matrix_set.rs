@@ -6,12 +6,12 @@ use std::fmt;
 use crate::geodesy::plane::{Datum, GridPoint, Plane, Projection};
 use crate::geodesy::{Envelope, LonLat};
 
-/// How the world is cut into tiles.
+/// A tile matrix set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TileMatrixSet {
-    /// Squares of Web Mercator, one at zoom 0.
+    /// Web Mercator, one tile at zoom 0.
     WebMercatorQuad,
-    /// Squares of longitude and latitude, two at zoom 0.
+    /// Longitude and latitude, two tiles at zoom 0.
     WorldCrs84Quad,
 }
 
@@ -25,7 +25,7 @@ impl TileMatrixSet {
     }
 }
 
-/// A tile: zoom, column from the west, row from the north. One that does not exist cannot be made.
+/// The address of an existing tile: zoom, column from the west, row from the north.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TileAddress {
     plane: Plane,
@@ -34,27 +34,27 @@ pub struct TileAddress {
     y: u32,
 }
 
-/// Why three numbers are not a tile.
+/// Why three numbers are not a tile address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
-    /// Zoom is above the highest.
+    /// The zoom exceeds the maximum.
     #[error("zoom {0} is above {max}", max = TileAddress::MAX_ZOOM)]
     Zoom(u8),
-    /// Column or row is outside the matrix.
+    /// The column or row is outside the matrix.
     #[error("{axis} {value} is outside 0..={max} at zoom {zoom}")]
     OutOfRange {
         /// `x` or `y`.
         axis: &'static str,
-        /// What was given.
+        /// The value.
         value: u32,
-        /// Largest of that zoom.
+        /// The maximum at this zoom.
         max: u32,
         /// The zoom.
         zoom: u8,
     },
 }
 
-/// `z/x/y`, as in the address of a tile.
+/// `z/x/y`, as in URLs.
 impl fmt::Display for TileAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.zoom, self.x, self.y)
@@ -62,13 +62,13 @@ impl fmt::Display for TileAddress {
 }
 
 impl TileAddress {
-    /// Highest zoom of the set.
+    /// Maximum zoom of the set.
     pub const MAX_ZOOM: u8 = 22;
 
-    /// Takes zoom, column and row; the tile shows WGS 84.
+    /// Checks zoom, column and row; the tile shows WGS 84.
     ///
     /// # Errors
-    /// When there is no such tile.
+    /// When the tile does not exist.
     pub fn new(grid: TileMatrixSet, zoom: u8, x: u32, y: u32) -> Result<Self, InvalidAddress> {
         if zoom > Self::MAX_ZOOM {
             return Err(InvalidAddress::Zoom(zoom));
@@ -83,14 +83,14 @@ impl TileAddress {
         Ok(own)
     }
 
-    /// The tile at the same address of a map in another datum.
+    /// The same address in a map with another datum.
     #[must_use]
     pub fn in_datum(mut self, datum: Datum) -> Self {
         self.plane.datum = datum;
         self
     }
 
-    /// The plane that it is cut from.
+    /// Its plane.
     #[must_use]
     pub fn plane(self) -> Plane {
         self.plane
@@ -102,7 +102,7 @@ impl TileAddress {
         self.zoom
     }
 
-    /// The zoom of WebMercatorQuad at which tiles are as wide.
+    /// The zoom of WebMercatorQuad with tiles of the same width.
     #[must_use]
     pub fn mercator_zoom(self) -> u8 {
         self.plane.matrix_bits(self.zoom).0
@@ -114,14 +114,14 @@ impl TileAddress {
         (self.x, self.y)
     }
 
-    /// Tiles of the zoom from west to east and from north to south.
+    /// Number of columns and rows at its zoom.
     fn counts(self) -> (u32, u32) {
         let (columns, rows) = self.plane.matrix_bits(self.zoom);
         (1 << columns, 1 << rows)
     }
 
-    /// Where a position, longitude and latitude in degrees, falls: 0..=1 from west to east and from north to south
-    /// inside the tile. Latitudes beyond the square world fall on its edge.
+    /// Position of a longitude and latitude in degrees inside the tile: 0..=1 from west to east and from north to
+    /// south. Latitudes beyond the Web Mercator square are clamped to its edge.
     #[must_use]
     pub fn fraction(self, lon: f64, lat: f64) -> (f64, f64) {
         let (columns, rows) = self.counts();
@@ -129,7 +129,7 @@ impl TileAddress {
         (x * f64::from(columns) - f64::from(self.x), y * f64::from(rows) - f64::from(self.y))
     }
 
-    /// Where a grid point lies in the tile, 0..1; `None` outside. A grid point is in exactly one tile of a zoom.
+    /// Position of a grid point inside the tile, 0..1; `None` outside. A grid point is in exactly one tile per zoom.
     #[must_use]
     pub fn fraction_of(self, point: GridPoint) -> Option<(f64, f64)> {
         let (columns, rows) = self.plane.matrix_bits(self.zoom);
@@ -143,14 +143,14 @@ impl TileAddress {
         Some((along(point.x, columns, self.x)?, along(point.y, rows, self.y)?))
     }
 
-    /// The box of the tile widened on each side by a share of its width, in WGS 84: whatever has a place there may be
-    /// in the tile, and nothing else is. It crosses the antimeridian only at zoom 0, where it is the whole world.
+    /// The WGS 84 envelope of the tile, widened on each side by a fraction of its width: it intersects every feature
+    /// that can appear in the tile. It crosses the antimeridian only at zoom 0, where it is the whole world.
     #[must_use]
     pub fn buffered_envelope(self, share: f64) -> Envelope {
         self.plane.envelope(self.zoom, self.x, self.y, share)
     }
 
-    /// The tile that holds a position.
+    /// The tile that contains a position.
     #[must_use]
     pub fn at(grid: TileMatrixSet, position: LonLat, zoom: u8) -> Self {
         let zoom = zoom.min(Self::MAX_ZOOM);

@@ -18,15 +18,15 @@ pub(super) fn valid_areas(rings: Vec<Vec<TilePoint>>) -> Vec<Vec<TilePoint>> {
         rings.iter().map(|ring| ring.iter().map(|(x, y)| IntPoint::new(*x, *y)).collect()).collect();
     let count = shape.iter().map(Vec::len).sum();
     let mut overlay = Overlay::new_custom(count, IntOverlayOptions::ogc(), Solver::default());
-    // `None` says that the only ring is valid as it is.
+    // `None` means that the only ring is valid as it is.
     let Some(areas) = overlay.simplify_shape(&shape, FillRule::Positive) else { return rings };
-    // An interior that touches its exterior may come out with the winding of an exterior.
+    // An interior that touches its exterior may be returned with the winding of an exterior.
     let wind =
         |(at, ring): (usize, Vec<IntPoint>)| clockwise(ring.into_iter().map(|at| (at.x, at.y)).collect(), at == 0);
     areas.into_iter().flat_map(|area| area.into_iter().enumerate().map(wind)).collect()
 }
 
-/// Areas of one unit's width along paths: what is drawn of an area that is thinner than a unit.
+/// Areas one unit wide along paths: the rendering of an area thinner than a unit.
 pub(super) fn thin_areas(paths: &[Vec<TilePoint>]) -> Vec<Vec<TilePoint>> {
     let square = |(x, y): TilePoint| vec![(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1)];
     let strip = |from: TilePoint, to: TilePoint| {
@@ -41,7 +41,7 @@ pub(super) fn thin_areas(paths: &[Vec<TilePoint>]) -> Vec<Vec<TilePoint>> {
     valid_areas(strips.collect())
 }
 
-/// Winds a ring clockwise on screen or the other way. With y southward a clockwise ring has a positive area.
+/// Orients a ring clockwise on screen, or counter-clockwise. With y southward a clockwise ring has a positive area.
 pub(super) fn clockwise(mut ring: Vec<TilePoint>, clockwise: bool) -> Vec<TilePoint> {
     if (doubled_area(&ring) > 0) != clockwise {
         ring.reverse();

@@ -1,4 +1,4 @@
-//! Writes: what is answered is committed, seen by everyone, and never done twice; what is wrong is named.
+//! Edits: a successful edit is committed, visible and applied once; errors name the cause.
 
 use serde_json::{Value as Json, json};
 
@@ -6,7 +6,7 @@ use crate::support::database::{fresh_database, psql};
 use crate::support::proxy::Proxy;
 use crate::support::{Folder, Reply, Server};
 
-/// A server, and a writer who holds its token.
+/// A server and its token.
 struct Writer {
     folder: Folder,
     server: Server,
@@ -55,14 +55,14 @@ fn both(check: impl Fn(&Writer)) {
 }
 
 #[test]
-fn a_feature_lives_and_dies_and_every_answer_knows_it() {
+fn created_changed_and_deleted_features_are_visible_at_once() {
     both(|writer| {
         let made = writer.send("POST", ITEMS, &[], &shelter("X-1", 120));
         assert_eq!((made.status, made.json()), (201, json!({"id": "X-1"})), "{:?}", made.json());
         let own = format!("{ITEMS}/X-1");
         assert!(made.header("location").ends_with(&own));
         assert_eq!(made.header("x-onemap-snapshot"), "", "the snapshot was there in time");
-        // No waiting: what was acknowledged is seen at once.
+        // Without waiting: an acknowledged edit is visible at once.
         let item = writer.server.get(&own);
         assert_eq!(item.header("etag"), made.header("etag"));
         assert_eq!(item.json()["properties"]["version"], 1);
@@ -113,7 +113,7 @@ fn a_stock_list_has_the_same_tag_before_and_after_the_store() {
 }
 
 #[test]
-fn of_two_writers_who_saw_the_same_one_is_refused() {
+fn the_second_of_two_conflicting_edits_is_refused() {
     both(|writer| {
         let own = format!("{ITEMS}/SH-0001");
         let seen = writer.etag(&own);
@@ -136,7 +136,7 @@ fn of_two_writers_who_saw_the_same_one_is_refused() {
 }
 
 #[test]
-fn a_request_that_is_sent_eight_times_happens_once() {
+fn a_request_repeated_with_its_key_is_applied_once() {
     both(|writer| {
         let mut feature = shelter("", 10);
         feature.as_object_mut().expect("a feature").remove("id");
@@ -164,7 +164,7 @@ fn a_request_that_is_sent_eight_times_happens_once() {
 }
 
 #[test]
-fn a_batch_happens_as_a_whole_or_not_at_all() {
+fn a_batch_is_atomic() {
     both(|writer| {
         let edit = |op: &str, id: &str| json!({"op": op, "collection": "shelters", "id": id});
         let create = |id: &str| json!({"op": "create", "collection": "shelters", "feature": shelter(id, 5)});
@@ -187,10 +187,10 @@ fn a_batch_happens_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_place_far_outside_and_more_people_than_places_are_refused() {
+fn distant_positions_and_people_over_capacity_are_refused() {
     let writer = Writer::of_sample();
     let own = format!("{ITEMS}/SH-0001");
-    // A feature as another server gives it, with members of its own.
+    // A feature as another server returns it, with additional members.
     let mut foreign = shelter("X-1", 5);
     foreign["geometry"]["coordinates"] = json!([26.22, 18.86]);
     foreign["conformsTo"] = json!(["http://www.opengis.net/spec/json-fg-1/0.2/conf/core"]);
@@ -205,7 +205,7 @@ fn a_place_far_outside_and_more_people_than_places_are_refused() {
     let edit = json!({"edits": [{"op": "patch", "collection": "shelters", "id": "SH-0001", "feature": moved}]});
     let refused = writer.send("POST", "/api/edits", &[], &edit);
     assert_eq!((refused.status, &refused.json()["edit"]), (422, &json!(0)));
-    // More people than places, in one request and over two.
+    // People over capacity, in one request and over two.
     let capacity =
         |body: Json| writer.server.send("PATCH", &own, &[bearer, patch], &json!({"properties": body}).to_string());
     assert_eq!(capacity(json!({"capacity": 50, "occupancy": 20, "promised": 10})).status, 204);
@@ -224,7 +224,7 @@ fn a_place_far_outside_and_more_people_than_places_are_refused() {
 }
 
 #[test]
-fn what_does_not_fit_is_named_with_what_would() {
+fn invalid_features_are_refused_with_the_accepted_values() {
     let writer = Writer::of_sample();
     let with = |pointer: &str, value: Json| {
         let mut feature = shelter("X-1", 5);
@@ -285,7 +285,7 @@ fn what_does_not_fit_is_named_with_what_would() {
 }
 
 #[test]
-fn only_who_shows_the_token_may_write() {
+fn edits_need_the_token() {
     use std::os::unix::fs::PermissionsExt;
     let writer = Writer::of_sample();
     let file = writer.folder.file("onemap.gpkg.token");
@@ -306,7 +306,7 @@ fn only_who_shows_the_token_may_write() {
 }
 
 #[test]
-fn an_acknowledged_write_survives_the_death_of_the_server() {
+fn an_acknowledged_edit_survives_a_killed_server() {
     let writer = Writer::of_sample();
     assert_eq!(writer.send("POST", ITEMS, &[], &shelter("X-1", 1)).status, 201);
     let Writer { folder, server, .. } = writer;
@@ -315,7 +315,7 @@ fn an_acknowledged_write_survives_the_death_of_the_server() {
 }
 
 #[test]
-fn while_the_database_is_gone_nothing_is_half_done() {
+fn edits_are_refused_while_the_database_is_unreachable() {
     let database = fresh_database();
     let (before, after) = database.split_once('@').expect("a user");
     let (host, name) = after.split_once('/').expect("a database");

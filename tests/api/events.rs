@@ -1,4 +1,4 @@
-//! The stream of change events: what is told, to whom, from where on, and that nobody waits for a slow listener.
+//! The stream of change events: content, filters, resuming, limits, and slow clients.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ fn place(lon: f64, lat: f64) -> String {
 }
 
 #[test]
-fn a_move_tells_both_places_and_a_deletion_the_old_one() {
+fn a_move_reports_both_positions_and_a_deletion_the_old_one() {
     let (_folder, server, file) = of_sample();
     let here = server.get("/ogc/collections/shelters/items/SH-0001").json()["geometry"]["coordinates"].clone();
     assert_eq!(here, json!(AT_FIRST[..2]));
@@ -38,7 +38,7 @@ fn a_move_tells_both_places_and_a_deletion_the_old_one() {
         moved.data,
         json!({"data_version": version, "layer": "shelters", "count": 1, "ids": ["SH-0001"], "boxes": [old, new]})
     );
-    // What is told is in the snapshot.
+    // A reported change is in the snapshot.
     let now = server.get("/ogc/collections/shelters/items/SH-0001").json();
     assert_eq!(now["geometry"]["coordinates"], json!([118.6, 26.1]));
     edit(&file, "update shelters set name = '新名' where id = 'SH-0001'");
@@ -53,7 +53,7 @@ fn a_move_tells_both_places_and_a_deletion_the_old_one() {
 }
 
 #[test]
-fn a_listener_hears_only_of_its_layers_and_its_box() {
+fn a_stream_reports_only_its_layers_and_its_bbox() {
     let (_folder, server, file) = of_sample();
     let mut teams = Listener::open(&server, "?layers=teams,depots");
     let mut west = Listener::open(&server, "?bbox=118.5,25.9,118.7,26.6");
@@ -68,7 +68,7 @@ fn a_listener_hears_only_of_its_layers_and_its_box() {
     assert_eq!(teams.change().data["layer"], "teams");
     let into = west.change();
     assert_eq!(into.data["ids"], json!(["SH-0003"]), "{into:?}");
-    // Leaving a box is news there too.
+    // Leaving a bbox is reported too.
     for lon in [-175.0, 175.0, 0.0] {
         edit(&file, &format!("update shelters set {} where id = 'SH-0003'", place(lon, 10.0)));
         assert_eq!(pacific.change().data["ids"], json!(["SH-0003"]), "{lon}");
@@ -76,7 +76,7 @@ fn a_listener_hears_only_of_its_layers_and_its_box() {
 }
 
 #[test]
-fn a_listener_goes_on_where_it_left_off_or_is_told_to_start_anew() {
+fn a_stream_resumes_or_is_reset() {
     let (folder, server, file) = of_sample();
     let rename = |name: &str| edit(&file, &format!("update shelters set name = '{name}' where id = 'SH-0001'"));
     let mut first = Listener::open(&server, "");
@@ -97,14 +97,14 @@ fn a_listener_goes_on_where_it_left_off_or_is_told_to_start_anew() {
     assert_eq!(seen(Listener::open(&server, &format!("?last_event_id={left_off}"))), both);
     let run = left_off.split('-').next().expect("a run");
     for unknown in ["nonsense", "0-1", &format!("{run}-1"), &format!("{run}-999999999")] {
-        let mut told = Listener::resume(&server, "", Some(unknown));
-        let event = told.hear().expect("an event");
+        let mut received = Listener::resume(&server, "", Some(unknown));
+        let event = received.receive().expect("an event");
         assert_eq!(event.name, "reset", "{unknown}: {event:?}");
         assert!(event.id.is_some_and(|id| id.starts_with(run)), "{unknown}");
     }
     server.kill();
     let again = Server::start(&folder, &[]);
-    let event = Listener::resume(&again, "", Some(&left_off)).hear().expect("an event");
+    let event = Listener::resume(&again, "", Some(&left_off)).receive().expect("an event");
     assert_eq!(event.name, "reset", "a version of an earlier run is not compared");
 }
 
@@ -112,7 +112,7 @@ fn a_listener_goes_on_where_it_left_off_or_is_told_to_start_anew() {
 fn a_bulk_change_is_one_small_event() {
     let (folder, server, file) = of_sample();
     let mut all = Listener::open(&server, "?layers=villages,hidden_dangers");
-    // Some hundred: named, but not with a box each. Thousands: a count and one box.
+    // Hundreds of changes: ids without boxes. Thousands: a count and one box.
     for (count, named) in [(600, true), (1_500, false), (3_000, false)] {
         let mut lines = String::new();
         for number in 0..count {
@@ -128,11 +128,11 @@ fn a_bulk_change_is_one_small_event() {
         }
         folder.write("many.geojsonl", lines);
         run_well(&folder, &["import", "many.geojsonl", "--layer", "villages"]);
-        let told = all.change();
-        assert!(told.size < 65_536, "{} bytes", told.size);
-        assert_eq!(told.data["count"], json!(count));
-        assert_eq!(told.data.get("ids").is_some(), named, "{count}");
-        let boxes = told.data["boxes"].as_array().expect("boxes");
+        let received = all.change();
+        assert!(received.size < 65_536, "{} bytes", received.size);
+        assert_eq!(received.data["count"], json!(count));
+        assert_eq!(received.data.get("ids").is_some(), named, "{count}");
+        let boxes = received.data["boxes"].as_array().expect("boxes");
         assert_eq!(boxes.len(), 1);
         let [west, east] = [0, 2].map(|at| boxes[0][at].as_f64().expect("degrees"));
         assert!(west <= 118.5 && east >= 118.5 + f64::from(count - 1) * 1e-4 - 1e-9, "{boxes:?}");
@@ -165,7 +165,7 @@ fn streams_are_bounded_and_wrong_input_is_refused() {
         let request = ureq::get(&format!("{}/api/events", server.url)).config().http_status_as_error(false).build();
         request.call().expect("an answer").status() == 200
     };
-    // The server notices a listener that left when it next has something to say.
+    // The server notices a closed stream when it next sends an event.
     while !reopened() {
         let name = format!("update shelters set name = '{:?}' where id = 'SH-0001'", started.elapsed());
         edit(&folder.file("onemap.gpkg"), &name);
@@ -174,19 +174,19 @@ fn streams_are_bounded_and_wrong_input_is_refused() {
 }
 
 #[test]
-fn open_streams_do_not_hold_up_a_stop() {
+fn open_streams_do_not_delay_shutdown() {
     let (_folder, server, _file) = of_sample();
     let mut listeners = [(); 3].map(|()| Listener::open(&server, ""));
     let asked = Instant::now();
     assert_eq!(server.stop(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
     for listener in &mut listeners {
-        assert!(listener.hear().is_none(), "the stream ends in order");
+        assert!(listener.receive().is_none(), "the stream ends in order");
     }
 }
 
 #[test]
-fn nobody_waits_for_a_listener_who_does_not_read() {
+fn a_client_that_does_not_read_delays_nothing() {
     let (_folder, server, file) = of_sample();
     let address = server.url.trim_start_matches("http://");
     let mut deaf: Vec<TcpStream> = (0..20)
@@ -202,8 +202,8 @@ fn nobody_waits_for_a_listener_who_does_not_read() {
             &file,
             &format!("update hazards set name = 'name {round}' where id in (select id from hazards limit 900)"),
         );
-        let told = all.change();
-        assert_eq!(told.data["ids"].as_array().map(Vec::len), Some(900), "{round}");
+        let received = all.change();
+        assert_eq!(received.data["ids"].as_array().map(Vec::len), Some(900), "{round}");
     }
     let reply: Reply = server.get("/health/ready");
     assert_eq!(reply.status, 200);

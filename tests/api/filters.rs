@@ -1,4 +1,4 @@
-//! CQL2 filters over HTTP: what they find, in both languages, page by page, and how they are refused.
+//! CQL2 filters over HTTP: results in both encodings, paging, and error messages.
 
 use serde_json::{Value as Json, json};
 
@@ -10,7 +10,7 @@ fn ask(server: &Server, layer: &str, language: &str, filter: &str) -> Json {
     server.get(&format!("/ogc/collections/{layer}/items?limit=1000&filter-lang={language}&filter={filter}")).json()
 }
 
-/// Ids of the sample that a condition of ours holds for, in order.
+/// Ids of sample features for which a predicate holds, in order.
 fn those(server: &Server, layer: &str, holds: impl Fn(&Json) -> bool) -> Vec<Json> {
     let all = server.get(&format!("/ogc/collections/{layer}/items?limit=10000")).json();
     let features = all["features"].as_array().expect("features");
@@ -23,7 +23,7 @@ fn ids(answer: &Json) -> Vec<Json> {
 }
 
 #[test]
-fn a_filter_finds_what_it_says_in_either_language() {
+fn a_filter_finds_the_same_in_both_encodings() {
     let (_folder, server) = Server::of_sample();
     let roomy = those(&server, "shelters", |feature| {
         let properties = &feature["properties"];
@@ -39,7 +39,7 @@ fn a_filter_finds_what_it_says_in_either_language() {
     ]});
     assert_eq!(ids(&ask(&server, "shelters", "cql2-json", &filter.to_string())), roomy);
 
-    // What is unknown is neither.
+    // An unknown condition is neither.
     let count =
         |filter: &str| ask(&server, "shelters", "cql2-text", filter)["numberMatched"].as_u64().expect("a count");
     let (more, less, unknown) = (count("capacity > 100"), count("NOT (capacity > 100)"), count("capacity IS NULL"));
@@ -79,7 +79,7 @@ fn pages_of_a_filter_hold_each_match_once() {
 }
 
 #[test]
-fn a_filter_that_cannot_be_used_is_refused_by_what_is_wrong_with_it() {
+fn an_unusable_filter_is_refused_with_the_reason() {
     let (_folder, server) = Server::of_sample();
     let deep = format!("{}capacity>1{}", "(".repeat(70), ")".repeat(70));
     for (filter, says) in [

@@ -1,4 +1,4 @@
-//! Every path: what it answers, and how it refuses.
+//! Every path: its replies and how it refuses invalid requests.
 
 mod edits;
 mod events;
@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{Folder, Server};
 
-/// Wants a refusal that names the parameter, the value and what would be accepted.
+/// Expects problem details with the parameter, the value and the accepted values.
 fn refuses(server: &Server, path: &str, status: u16, parameter: &str, accepted: &str) {
     let reply = server.get(path);
     let body = reply.json();
@@ -63,7 +63,7 @@ fn wrong_input_is_refused_with_what_would_be_accepted() {
 }
 
 #[test]
-fn no_input_brings_the_server_down() {
+fn no_input_stops_the_server() {
     let (_folder, server) = Server::of_sample();
     let long = "9".repeat(20_000);
     for path in [
@@ -84,7 +84,7 @@ fn no_input_brings_the_server_down() {
 }
 
 #[test]
-fn a_method_that_is_not_taken_says_which_are() {
+fn an_unsupported_method_is_refused_with_the_allowed_ones() {
     let (_folder, server) = Server::of_sample();
     let reply = ureq::delete(&format!("{}/api/layers", server.url))
         .config()
@@ -160,7 +160,7 @@ fn a_box_over_the_antimeridian_finds_both_sides() {
 }
 
 #[test]
-fn every_answer_tells_its_version_and_age() {
+fn every_reply_has_its_version_and_age() {
     let (_folder, server) = Server::of_sample();
     for path in [
         "/api/layers",
@@ -178,7 +178,7 @@ fn every_answer_tells_its_version_and_age() {
 }
 
 #[test]
-fn a_tile_that_is_known_is_not_sent_again() {
+fn a_known_tile_is_not_sent_again() {
     let (_folder, server) = Server::of_sample();
     let path = "/tiles/hazards,shelters/10/850/435";
     let tile = server.get(path);
@@ -190,7 +190,7 @@ fn a_tile_that_is_known_is_not_sent_again() {
 }
 
 #[test]
-fn compressed_answers_hold_the_same_bytes() {
+fn compressed_replies_have_the_same_content() {
     let (_folder, server) = Server::of_sample();
     let plain = server.get("/api/layers");
     let packed = server.get_with("/api/layers", ("Accept-Encoding", "gzip"));

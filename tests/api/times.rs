@@ -1,4 +1,5 @@
-//! Instants and days in every path: read alike, refused alike, and kept to the microsecond from the store to the cursor.
+//! Instants and dates in every path: read alike, refused alike, and kept to the microsecond from the store to the
+//! cursor.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use crate::support::database::{fresh_database, psql};
 use crate::support::{Folder, Server, await_that, encoded};
 
 #[test]
-fn a_time_that_cannot_be_is_refused_and_never_cuts_the_connection() {
+fn an_invalid_time_is_refused_and_the_connection_stays_open() {
     let (_folder, server) = Server::of_sample();
     let items = "/ogc/collections/incidents/items";
     let out_of_range = ["9999-12-31T23:59:59-12:00", "0000-01-01T00:00:00+08:00", "-9999-01-01T00:00:00Z"];
@@ -28,7 +29,7 @@ fn a_time_that_cannot_be_is_refused_and_never_cuts_the_connection() {
             assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!(parameter)), "{path}");
         }
     }
-    // Bytes of GBK are no text.
+    // GBK bytes are not UTF-8.
     for path in ["/api/search?q=%B1%DC%D4%D6", "/ogc/collections/shelters/items?q=%B1%DC%D4%D6", "/api/layers?%B1=1"] {
         let reply = server.get(path);
         assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("query string")), "{path}");
@@ -66,11 +67,11 @@ fn a_day_is_the_day_in_beijing_and_a_plus_sign_may_have_become_a_blank() {
         ids(&found("stations", &format!("observed_at={asked}T00:00:00+08:00"))),
         ids(&found("stations", &format!("observed_at={asked}T00:00:00%2B08:00")))
     );
-    // A layer without times is not chosen from.
+    // A layer without times is not filtered.
     assert_eq!(found("villages", "datetime=1990-01-01").len(), found("villages", "").len());
 }
 
-/// All ids, page by page, by the links.
+/// All ids, by following the links of pages.
 fn walk(server: &Server, path: &str, at_most: usize) -> Vec<String> {
     let (mut ids, mut path) = (Vec::new(), path.to_owned());
     loop {
@@ -93,7 +94,7 @@ fn pages_by_times_with_microseconds_give_each_feature_once() {
     let url = fresh_database();
     let folder = Folder::new();
     let server = Server::start(&folder, &["--store", &url]);
-    // Apart by microseconds, one without a time, one whose number is outside of the range of its field.
+    // Instants that differ by microseconds, one missing, and one number outside the range of its field.
     psql(
         &url,
         "UPDATE onemap.depots SET confirmed_at = timestamptz '2026-08-14 10:00:00.123+08' \
@@ -115,9 +116,9 @@ fn pages_by_times_with_microseconds_give_each_feature_once() {
             assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (count, count), "{order}");
         }
     }
-    // A value is found as it is told.
+    // A value from a reply finds its feature.
     let page = server.get("/ogc/collections/depots/items?sortby=confirmed_at&limit=1").json();
-    let told = page["features"][0]["properties"]["confirmed_at"].as_str().expect("a time").to_owned();
-    let found = server.get(&format!("/ogc/collections/depots/items?confirmed_at={}", encoded(&told))).json();
-    assert!(found["numberMatched"].as_u64().expect("a count") >= 1, "{told}");
+    let replied = page["features"][0]["properties"]["confirmed_at"].as_str().expect("a time").to_owned();
+    let found = server.get(&format!("/ogc/collections/depots/items?confirmed_at={}", encoded(&replied))).json();
+    assert!(found["numberMatched"].as_u64().expect("a count") >= 1, "{replied}");
 }

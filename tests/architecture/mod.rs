@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::project;
 
-/// Longest file without a reason, lines.
+/// Maximum number of lines of a file.
 const LONGEST_FILE: usize = 500;
 
 struct Module {
@@ -13,7 +13,7 @@ struct Module {
     alone_touches: BTreeSet<String>,
 }
 
-/// The table in the crate's top comment.
+/// The module table in the crate's top comment.
 fn modules() -> BTreeMap<String, Module> {
     let plan = std::fs::read_to_string(project().join("src/lib.rs")).expect("the plan");
     let words = |cell: &str| -> BTreeSet<String> {
@@ -76,7 +76,7 @@ fn modules_use_only_what_the_table_grants() {
         }
         for (other, guest) in modules.iter().filter(|(name, _)| **name != own) {
             let touched = guest.alone_touches.iter().filter(|name| {
-                // A module of ours may have the name of the crate that it wraps.
+                // One of our modules may have the name of the crate it wraps.
                 if code.lines().any(|line| line.starts_with("use crate::") && line.contains(name.as_str())) {
                     return code.lines().any(|line| line.starts_with(&format!("use {name}")));
                 }
@@ -90,7 +90,7 @@ fn modules_use_only_what_the_table_grants() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Files that a source file names in its paths: `crate::…` as far as it leads to a file.
+/// Files in the `crate::…` paths of a source file.
 fn used_files(code: &str) -> BTreeSet<PathBuf> {
     let src = project().join("src");
     let words = |text: &str| -> Vec<String> {
@@ -169,7 +169,7 @@ fn html_is_written_by_templates_that_escape() {
     for path in files(&project().join("src/http"), "rs") {
         let code = without_comments(&std::fs::read_to_string(&path).expect("a source file"));
         assert!(!code.contains("</"), "{} writes an HTML element as text", path.display());
-        // The frame of all pages inserts a constant style sheet.
+        // The page template inserts a constant style sheet.
         let is_frame = path.ends_with("reply/html.rs");
         assert!(is_frame || !code.contains("PreEscaped"), "{} writes unescaped HTML", path.display());
     }

@@ -1,4 +1,4 @@
-//! Audits equal what PostGIS says of the same county.
+//! Audits, compared with SQL over PostGIS on the same county.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::support::listener::edit;
 use crate::support::node::script_well;
 use crate::support::{Folder, Server, await_that};
 
-/// Edges are straight on the map here and geodesics there; cut short they differ by less than this, metres.
+/// Edges are straight in degrees here and geodesics in PostGIS; densified, they differ by less than this, metres.
 const AGREEMENT_M: f64 = 0.01;
 
-/// Shelters that can take somebody, as SQL.
+/// Ready shelters with free places, as SQL.
 const READY_SHELTERS: &str = "SELECT id, geom FROM onemap.shelters WHERE status IN ('standby', 'opening', 'open') \
     AND capacity - occupancy - coalesce(promised, 0) >= 1";
 
@@ -25,7 +25,7 @@ fn metres(text: &str) -> f64 {
 }
 
 #[test]
-fn places_in_dangerous_areas_are_those_of_postgis() {
+fn places_in_risk_zones_are_those_of_postgis() {
     let url = fresh_database();
     let folder = Folder::new();
     let server = Server::start(&folder, &["--store", &url]);
@@ -76,7 +76,8 @@ fn places_in_dangerous_areas_are_those_of_postgis() {
             assert_eq!(found["inside"], json!(inside == "t"));
             assert_eq!(found["people"], people.parse::<i64>().map_or(Json::Null, |people| json!(people)));
             let close = |found: &Json, expected: f64| (found.as_f64().expect("metres") - expected).abs() < AGREEMENT_M;
-            // PostGIS may miss the nearest place of an edge by some centimetres; nothing is nearer than the truth.
+            // PostGIS may miss the nearest position on an edge by some centimetres, so ours may be shorter, never
+            // longer.
             let missed = metres(edge) - found["edge_m"].as_f64().expect("metres");
             assert!((-AGREEMENT_M..0.5).contains(&missed), "{path}: {found} against {edge}");
             let (shelter, shelter_m) = safe[id.as_str()];
@@ -108,7 +109,7 @@ fn the_table_of_an_audit_is_in_the_callers_coordinates() {
 }
 
 #[test]
-fn what_cannot_be_audited_is_refused() {
+fn invalid_audits_are_refused() {
     let (_folder, server) = Server::of_sample();
     for (path, parameter, accepted) in [
         ("/api/audits/siting?hazard=war", "hazard", "flood"),
@@ -188,7 +189,7 @@ fn villages_are_as_far_from_help_as_postgis_says() {
 }
 
 #[test]
-fn the_tiles_of_the_coverage_say_what_the_audit_says() {
+fn coverage_tiles_equal_the_audit() {
     let (folder, server) = Server::of_sample();
     let beyond = || -> BTreeMap<String, u64> {
         let answer = server.get("/api/coverage").json();
@@ -201,17 +202,17 @@ fn the_tiles_of_the_coverage_say_what_the_audit_says() {
         let lines = script_well("tiles/decode.mjs", &arguments);
         let tiles = lines.lines().map(|line| serde_json::from_str::<Json>(line).expect("a line of JSON"));
         let features = tiles.flat_map(|tile| tile["layers"]["coverage"].as_array().cloned().unwrap_or_default());
-        let told = |own: Json| {
+        let summary = |own: Json| {
             let properties = &own["properties"];
             Some((properties["id"].as_str()?.to_owned(), properties["beyond"].as_u64()?))
         };
-        features.filter_map(told).collect()
+        features.filter_map(summary).collect()
     };
     let before = beyond();
     assert_eq!(drawn(), before);
     let fields = server.get("/tiles/coverage").json()["vector_layers"][0]["fields"].clone();
     assert!(fields["shelter_m"] == "Number" && fields["beyond"] == "Number", "{fields}");
-    // A status that changes far away changes the tile of a village.
+    // A status change far away changes the coverage of a village.
     edit(&folder.file("onemap.gpkg"), "UPDATE teams SET status = 'out'");
     await_that("nobody is ready", || beyond() != before);
     assert!(drawn().values().all(|count| *count >= 1), "no team is ready anywhere");

@@ -1,4 +1,4 @@
-// Starts Chromium for a browser test: found by CHROMIUM or on PATH, a new profile, software WebGL, no calls home.
+// Starts Chromium for a browser test: found by CHROMIUM or on PATH, a new profile, software WebGL, no telemetry.
 import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -11,7 +11,7 @@ const FLAGS = [
   "--disable-default-apps", "--disable-extensions", "--hide-scrollbars",
 ];
 
-/** A browser window of its own with a profile of its own; close() takes both away. */
+/** A new browser window with its own profile; close() removes both. */
 export async function openBrowser(viewport) {
   const profile = mkdtempSync(join(tmpdir(), "onemap-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
@@ -35,7 +35,7 @@ function executable() {
         accessSync(file, constants.X_OK);
         return file;
       } catch {
-        // Not here; the next folder may have it.
+        // Not here; try the next directory.
       }
     }
   }

@@ -1,4 +1,5 @@
-// A shelter that moves in the store moves on the open map: events.mjs BASE_URL OUT_DIR GEOPACKAGE; exit code 1 at the first failure.
+// Moves a shelter in the store and checks that it moves on the open map: events.mjs BASE_URL OUT_DIR GEOPACKAGE; exit code 1
+// at the first failure.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -16,7 +17,7 @@ mkdirSync(out, { recursive: true });
 const PATIENCE_MS = 60_000;
 const ID = "SH-0001";
 const [OLD, NEW] = [[118.67, 26.2], [118.86, 26.3]];
-/** Shelters are drawn one by one from zoom 11 on. */
+/** Shelters are not clustered from zoom 11 on. */
 const ZOOM = 11.2;
 let name = "start";
 const requests = [];
@@ -27,7 +28,7 @@ page.setDefaultTimeout(PATIENCE_MS);
 browser.context.on("request", (request) => requests.push(new URL(request.url()).pathname));
 
 try {
-  await check("the map opens and listens", async () => {
+  await check("the map opens and subscribes to events", async () => {
     move(OLD);
     const greeted = page.waitForRequest((request) => request.url().includes("/api/events"));
     await page.goto(`${origin}/#map=${ZOOM}/26.25/118.765`);
@@ -38,7 +39,7 @@ try {
     await page.screenshot({ path: join(out, "events-before.png") });
   });
 
-  await check("a shelter moves on the map, and only the tiles of its two places are asked for", async () => {
+  await check("a shelter moves on the map, and only its two tiles are requested", async () => {
     const loaded = await page.evaluate(() => window.onemap.map.areTilesLoaded());
     assert.ok(loaded, "the map was still busy");
     requests.length = 0;
@@ -55,7 +56,7 @@ try {
     await page.screenshot({ path: join(out, "events-after.png") });
   });
 
-  await check("an open answer is asked again", async () => {
+  await check("an open result list is updated", async () => {
     await page.evaluate(() => document.getElementById("ask-centre").click());
     await page.waitForSelector("#nearest:not([hidden])[aria-busy=false]");
     const point = (await page.locator("#nearest .question input").inputValue()).split(",").map(Number);
@@ -63,9 +64,9 @@ try {
     await page.waitForFunction((id) => document.querySelector('#nearest [data-layer="shelters"] li button')?.dataset.id === id, ID);
   });
 
-  await check("a lost connection is told, and told off", async () => {
+  await check("a lost connection is reported until it is restored", async () => {
     await browser.context.setOffline(true);
-    // Offline ends no open connection by itself, so the page makes its own anew.
+    // Going offline does not close open connections, so the page reconnects.
     await page.evaluate(() => {
       for (const hidden of [true, false]) {
         Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -93,7 +94,7 @@ async function check(promise, body) {
   console.log(`ok: ${promise}`);
 }
 
-/** Moves the shelter in the file, as another program would: GeoPackage header, then well-known binary. */
+/** Moves the shelter in the file, like another program: GeoPackage header, then well-known binary. */
 function move([lon, lat]) {
   const program = [
     "import sqlite3,struct,sys", "path, id, lon, lat = sys.argv[1:]", "c = sqlite3.connect(path, timeout=30)",
@@ -103,7 +104,7 @@ function move([lon, lat]) {
   execFileSync("python3", ["-c", program, file, ID, String(lon), String(lat)]);
 }
 
-/** Waits until the tiles on the map have the shelter there, and nowhere else. */
+/** Waits until the tiles on the map have the shelter there and only there. */
 function waitForShelter([lon, lat]) {
   return page.waitForFunction(([id, lon, lat]) => {
     const all = window.onemap.map.querySourceFeatures("onemap", { sourceLayer: "shelters" }).filter((one) => one.properties.id === id);

@@ -1,4 +1,4 @@
-//! Chromium: the map draws, answers and speaks two languages, and asks no other host; the style is valid.
+//! Chromium: the viewer draws the map, lists results, has two languages and contacts no other host; the style is valid.
 
 use std::net::TcpListener;
 
@@ -6,7 +6,7 @@ use crate::support::node::script_well;
 use crate::support::{Folder, Server, project};
 
 #[test]
-fn the_viewer_draws_answers_and_speaks_two_languages() {
+fn the_viewer_draws_lists_and_has_two_languages() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots");
     let printed = script_well("browser/viewer.mjs", &[&server.url, &snapshots.display().to_string()]);
@@ -14,7 +14,7 @@ fn the_viewer_draws_answers_and_speaks_two_languages() {
 }
 
 #[test]
-fn what_moves_in_the_store_moves_on_the_open_map() {
+fn a_move_in_the_store_appears_on_the_open_map() {
     let (folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let file = folder.file("onemap.gpkg").display().to_string();
@@ -32,7 +32,7 @@ fn names_are_found_and_audits_are_drawn() {
 
 #[test]
 fn pages_work_behind_a_proxy_with_a_path_prefix() {
-    // The server must know its public address at start, so the port of the proxy is chosen before both.
+    // The server needs its public URL at start, so the port of the proxy is chosen first.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
     let public_url = format!("http://127.0.0.1:{port}/gis/onemap");
     let folder = Folder::new();

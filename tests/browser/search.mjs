@@ -28,7 +28,7 @@ try {
   await page.goto(`${origin}/`);
   await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
 
-  await check("first letters find a township, the keyboard chooses it and its card opens", async () => {
+  await check("initials find a township, the keyboard chooses it and its card opens", async () => {
     const field = page.locator("#search input");
     await field.fill("mcz");
     await page.waitForSelector('#search li[role="option"]');
@@ -44,7 +44,7 @@ try {
     assert.equal(await page.locator("#search ul").isHidden(), true);
   });
 
-  await check("what nobody is called is said", async () => {
+  await check("a search without results says so", async () => {
     await page.locator("#search input").fill("没有这个名字");
     await page.waitForSelector('#search li[role="status"]');
     await page.locator("#search input").press("Escape");

@@ -13,10 +13,10 @@ const origin = new URL(base).origin;
 mkdirSync(out, { recursive: true });
 
 const PATIENCE_MS = 90_000;
-/** Layers that must be seen on the first picture of the whole county. */
+/** Layers that the initial view of the county must show. */
 const AT_FIRST = ["county", "townships", "risk_zones", "roads", "hazards", "shelters", "teams", "depots"];
 
-/** What the page said and asked for while it was open. */
+/** Console messages and requests of the page. */
 const complaints = [];
 const requests = [];
 let name = "start";
@@ -64,7 +64,7 @@ try {
 
   await screenshot("overview-zh");
 
-  await check("a layer goes off and comes back", async () => {
+  await check("a layer can be hidden and shown", async () => {
     const before = await rendered("hazards");
     const box = page.locator('#layers [data-layer="hazards"] input');
     await idleAfter(() => box.uncheck());
@@ -81,7 +81,7 @@ try {
         const at = map.project(own.geometry.coordinates);
         return { id: own.id, count: own.properties.count, x: at.x + dx, y: at.y + dy };
       });
-      // Another layer may lie above.
+      // Another layer may be on top.
       return clusters.find(({ x, y }) => map.queryRenderedFeatures([x, y])[0]?.layer.id.startsWith("hazards-cluster"));
     });
     assert.ok(cluster, "no cluster of hazards is in sight");
@@ -102,7 +102,7 @@ try {
     await page.keyboard.press("Escape");
   });
 
-  await check("a click lists the answers of /api/nearest", async () => {
+  await check("a click lists the results of /api/nearest", async () => {
     const frame = await page.locator("#map").boundingBox();
     await page.mouse.click(frame.x + frame.width * 0.45, frame.y + frame.height * 0.55);
     await page.waitForSelector("#nearest:not([hidden])[aria-busy=false]");
@@ -122,14 +122,14 @@ try {
     }
   });
 
-  await check("lines lead from the point to the answers", async () => {
+  await check("lines connect the point with the results", async () => {
     await idleAfter(() => page.locator("#nearest .tools button").click());
     assert.ok((await page.evaluate(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length)) > 0);
   });
 
   await screenshot("nearest-zh");
 
-  await check("an answer flies there and its card tells what the server knows", async () => {
+  await check("a click on a result moves the map there and opens its card", async () => {
     await idleAfter(() => page.locator('#nearest [data-layer="shelters"] li button').first().click());
     const id = await page.locator('#nearest [data-layer="shelters"] li button').first().getAttribute("data-id");
     const item = await (await fetch(`${origin}/ogc/collections/shelters/items/${encodeURIComponent(id)}`)).json();
@@ -153,7 +153,7 @@ try {
 
   await screenshot("card-zh");
 
-  await check("the page speaks English after the switch, and remembers it", async () => {
+  await check("the page switches to English and remembers it", async () => {
     await idleAfter(() => page.locator("#language").click());
     await inEnglish();
     await page.keyboard.press("Escape");
@@ -192,7 +192,7 @@ async function check(promise, body) {
   console.log(`ok: ${promise}`);
 }
 
-/** Does something and waits for the map to have drawn its consequence. */
+/** Performs an action and waits until the map has drawn the result. */
 async function idleAfter(action) {
   await page.evaluate(() => {
     window.idleSeen = new Promise((resolve) => window.onemap.map.once("idle", () => resolve(true)));
@@ -204,7 +204,7 @@ async function idleAfter(action) {
   });
 }
 
-/** How many different features of a layer are drawn now. */
+/** Number of distinct features of a layer on the map. */
 function rendered(layer) {
   return page.evaluate((id) => {
     const { map } = window.onemap;
@@ -213,7 +213,7 @@ function rendered(layer) {
   }, layer);
 }
 
-/** Different colours on a coarse grid of the drawn picture: a blank canvas has one. */
+/** Number of colours on a coarse grid of the canvas; a blank canvas has one. */
 function coloursOnCanvas() {
   return page.evaluate(() => new Promise((resolve) => {
     const { map } = window.onemap;
@@ -233,7 +233,7 @@ function coloursOnCanvas() {
   }));
 }
 
-/** The words a distance is shown in. */
+/** The displayed text of a distance. */
 function metresIn(metres) {
   return new RegExp(metres < 999.5 ? ` ${Math.round(metres)} 米$` : ` ${(metres / 1000).toFixed(metres < 99_950 ? 1 : 0)} 公里$`);
 }

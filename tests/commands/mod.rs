@@ -1,4 +1,4 @@
-//! The command line: what goes in, what comes out, what it says when it cannot.
+//! The command line: import, export, messages and exit codes.
 
 mod tables;
 
@@ -15,7 +15,7 @@ fn collection(features: &[Json]) -> String {
     json!({"type": "FeatureCollection", "features": features}).to_string()
 }
 
-/// Runs an import and answers its exit code and its log.
+/// Runs an import and returns its exit code and log.
 fn import(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
     let output = run(folder, &[&["import"], arguments].concat());
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -53,7 +53,7 @@ fn every_shape_of_geojson_is_read() {
 }
 
 #[test]
-fn bad_rows_are_named_and_nothing_is_stored_without_leave() {
+fn invalid_rows_are_reported_and_nothing_is_stored_without_skip_bad() {
     let folder = Folder::new();
     let rows = [
         feature("good", 118.8, 26.2, json!({"population": 120})),
@@ -87,9 +87,9 @@ fn bad_rows_are_named_and_nothing_is_stored_without_leave() {
 }
 
 #[test]
-fn coordinates_are_converted_at_the_door() {
+fn coordinates_are_converted_on_import() {
     let folder = Folder::new();
-    // The county seat in each system, by PROJ.
+    // The county seat in each reference system, by PROJ.
     for (crs, x, y) in [
         ("EPSG:4549", 385_976.626, 2_901_931.580),
         ("EPSG:4528", 40_385_976.626, 2_901_931.580),
@@ -107,7 +107,7 @@ fn coordinates_are_converted_at_the_door() {
 }
 
 #[test]
-fn the_reference_system_that_a_geojson_claims_is_honoured_or_refused() {
+fn the_reference_system_of_a_geojson_is_used_or_refused() {
     let folder = Folder::new();
     let file = |crs: Json, x: f64, y: f64| {
         let mut file = json!({"type": "FeatureCollection", "name": "p", "xy_coordinate_resolution": 1e-9,
@@ -201,7 +201,7 @@ fn an_import_refuses_what_a_put_refuses() {
 }
 
 #[test]
-fn an_import_refuses_strange_places_and_too_many_people_and_tells_no_secret() {
+fn an_import_refuses_distant_positions_and_people_over_capacity_and_logs_no_secret() {
     let folder = Folder::new();
     let shelter = |id: &str, lon: f64, lat: f64, more: Json| {
         let mut properties = json!({"name": id});
@@ -281,7 +281,7 @@ fn a_truncated_flatgeobuf_is_refused_whole() {
 }
 
 #[test]
-fn what_is_exported_comes_back_the_same_and_gdal_reads_it() {
+fn an_export_is_imported_unchanged_and_read_by_gdal() {
     let (folder, server) = Server::of_sample();
     drop(server);
     for layer in ["shelters", "risk_zones", "incidents", "depots"] {
@@ -301,13 +301,13 @@ fn what_is_exported_comes_back_the_same_and_gdal_reads_it() {
 }
 
 #[test]
-fn a_place_that_cannot_be_used_is_named() {
+fn an_unusable_store_or_port_is_named() {
     let (folder, server) = Server::of_sample();
     let taken = server.url.trim_start_matches("http://").to_owned();
     let other = Folder::new();
     let output = run(&other, &["serve", "--listen", &taken]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains(&taken) && said.contains("--listen"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && printed.contains(&taken) && printed.contains("--listen"), "{printed}");
     assert_eq!(std::fs::read_dir(other.path()).expect("a folder").count(), 0, "a store was made all the same");
     foreign("mkfifo", &[&folder.file("pipe.gpkg").display().to_string()]);
     for (store, reason) in [
@@ -320,10 +320,10 @@ fn a_place_that_cannot_be_used_is_named() {
     ] {
         for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["export", "--layer", "teams", "-o", "x.fgb"]] {
             let output = run(&folder, &[command, &["--store", store]].concat());
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.code() == Some(1) && said.contains(reason), "{store}: {said}");
-            assert!(!said.contains("secret") && said.matches(reason).count() == 1, "{store}: {said}");
-            assert!(store.contains("://") || said.contains(store), "{said}");
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(1) && printed.contains(reason), "{store}: {printed}");
+            assert!(!printed.contains("secret") && printed.matches(reason).count() == 1, "{store}: {printed}");
+            assert!(store.contains("://") || printed.contains(store), "{printed}");
             let output = run(&folder, &[&["--json"], command, &["--store", store]].concat());
             let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned).expect("a line");
             let last: Json = serde_json::from_str(&last).expect("the final error is JSON");
@@ -331,19 +331,19 @@ fn a_place_that_cannot_be_used_is_named() {
         }
     }
     let wrong = run(&folder, &["--json", "serve", "--listen", "everywhere"]);
-    let line: Json = serde_json::from_slice(&wrong.stderr).expect("wrong usage is told as JSON");
+    let line: Json = serde_json::from_slice(&wrong.stderr).expect("wrong usage is reported as JSON");
     assert!(wrong.status.code() == Some(2) && line["level"] == "ERROR", "{line}");
     let output = run(&folder, &["serve", "--listen", "everywhere"]);
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
-fn help_shows_examples_and_stopping_is_orderly() {
+fn help_shows_examples_and_shutdown_is_graceful() {
     let folder = Folder::new();
     for arguments in [&["--help"][..], &["serve", "--help"], &["import", "--help"], &["export", "--help"]] {
         let output = run(&folder, arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && said.contains("Examples:"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && printed.contains("Examples:"), "{printed}");
     }
     for sent in ["-TERM", "-INT", "-HUP"] {
         let server = Server::start(&folder, &[]);
@@ -353,14 +353,14 @@ fn help_shows_examples_and_stopping_is_orderly() {
     }
 }
 
-/// Permissions of a file or folder.
+/// Permission bits of a file or directory.
 fn mode(path: &std::path::Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
 
 #[test]
-fn the_first_log_is_short_and_tells_no_secret_and_files_are_the_owners_alone() {
+fn the_first_log_is_short_and_has_no_secret_and_files_are_private() {
     let folder = Folder::new();
     let url = crate::support::database::fresh_database();
     for (store, token) in [("onemap.gpkg", "onemap.gpkg.token"), (url.as_str(), "onemap.token")] {
@@ -375,7 +375,7 @@ fn the_first_log_is_short_and_tells_no_secret_and_files_are_the_owners_alone() {
             assert!(seconds.split_once('.').is_none_or(|(_, digits)| digits.len() <= 2), "{line}");
         }
         if store == url {
-            crate::support::await_that("the local copy", || {
+            crate::support::await_that("the disk cache", || {
                 let copies = std::fs::read_dir(folder.file("onemap-copy")).map(std::iter::Iterator::count);
                 copies.is_ok_and(|count| count > 0)
             });
@@ -392,7 +392,7 @@ fn the_first_log_is_short_and_tells_no_secret_and_files_are_the_owners_alone() {
 }
 
 #[test]
-fn a_token_file_that_others_can_read_is_tightened_and_one_that_they_can_write_is_refused() {
+fn a_token_file_readable_by_others_is_made_private_and_a_writable_one_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let file = folder.write("onemap.gpkg.token", "0123456789abcdef0123456789abcdef\n");
@@ -407,10 +407,10 @@ fn a_token_file_that_others_can_read_is_tightened_and_one_that_they_can_write_is
     for open in [0o666, 0o620, 0o602] {
         give(open);
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            output.status.code() == Some(1) && said.contains("others may write") && said.contains("chmod 600"),
-            "{said}"
+            output.status.code() == Some(1) && printed.contains("others may write") && printed.contains("chmod 600"),
+            "{printed}"
         );
     }
 }

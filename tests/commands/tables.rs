@@ -1,4 +1,4 @@
-//! Tables of delimited text: encodings, delimiters, columns under the names that people give them.
+//! Import of delimited text: encodings, delimiters, and columns with common names.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{exported, import};
 use crate::support::Folder;
 
 #[test]
-fn a_table_is_read_in_the_encodings_and_with_the_columns_of_people() {
+fn a_table_is_read_in_common_encodings_and_with_common_column_names() {
     let folder = Folder::new();
     let text = "序号,点名,可容纳人数（人）,状态,经度,纬度,联系电话,备注\r\n\
                 1,\"第一中学,操场\",300,待启用,118.859,26.222,13812345678,旧\r\n\
@@ -48,7 +48,7 @@ fn a_table_is_read_in_the_encodings_and_with_the_columns_of_people() {
 }
 
 #[test]
-fn columns_can_be_named_and_a_table_without_places_is_refused() {
+fn columns_can_be_named_and_a_table_without_coordinates_is_refused() {
     let folder = Folder::new();
     folder.write("in.tsv", "甲\t乙\t丙\n县城\t118.859\t26.222\n");
     let (code, log) = import(&folder, &["in.tsv", "--layer", "villages"]);

@@ -1,5 +1,5 @@
-"""CQL2 text as CQL2 JSON, by another implementation: one expression a line in, one document a line out; blank where
-it cannot."""
+"""Converts CQL2 text to CQL2 JSON with another implementation: one expression per line in, one document per line out,
+blank if it cannot."""
 import json
 import sys
 

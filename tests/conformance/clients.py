@@ -1,4 +1,4 @@
-"""OWSLib and a newer GDAL than the system's (pyogrio) as clients of a server with the sample county: clients.py URL"""
+"""Tests a server of the sample county with OWSLib and a newer GDAL (pyogrio) as clients: clients.py URL"""
 import sys
 
 import pyogrio
@@ -33,7 +33,7 @@ assert len(inside) == expected > 0, (len(inside), expected)
 expected = service.collection_items("shelters", filter="capacity >= 300", limit=1)["numberMatched"]
 assert len(filtered) == expected > 0, (len(filtered), expected)
 
-# The same features in tiles, found by the links of OGC API Tiles.
+# The same features in tiles, through the links of OGC API Tiles.
 tiles = f"OGCAPI:{url}/collections/shelters"
 assert len(pyogrio.list_layers(tiles)) == 16
 _, _, drawn, _ = pyogrio.raw.read(tiles, layer="Zoom level 12", API="TILES")

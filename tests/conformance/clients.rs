@@ -1,4 +1,4 @@
-//! Foreign clients: OWSLib, two versions of GDAL, and a fuzzer that reads the description of the API.
+//! Other clients of the API: OWSLib, two versions of GDAL, and a fuzzer driven by the API description.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::document;
 use crate::support::{Folder, Server, foreign, project};
 
-/// A program of the Python packages that tests stand on.
+/// A program from the Python packages of the tests.
 pub(crate) fn python(name: &str) -> String {
     let path = project().join("tests/.venv/bin").join(name);
     assert!(path.exists(), "{} is missing; scripts/install-test-tools installs it", path.display());
@@ -15,7 +15,7 @@ pub(crate) fn python(name: &str) -> String {
 }
 
 #[test]
-fn owslib_and_a_new_gdal_read_everything() {
+fn owslib_and_a_newer_gdal_read_everything() {
     let (_folder, server) = Server::of_sample();
     let script = project().join("tests/conformance/clients.py").display().to_string();
     let printed = foreign(&python("python"), &[&script, &server.url]);
@@ -38,8 +38,7 @@ fn the_gdal_of_the_system_reads_pages_and_boxes() {
     assert!(boxed.contains(&format!("Feature Count: {}", expected["numberMatched"])), "{boxed}");
 }
 
-/// Requests for each operation of the description: few and always the same ones in the suite; `scripts/fuzz` sets how
-/// many, and a seed.
+/// The number of requests per operation is small and fixed in the suite; `scripts/fuzz` sets the number and a seed.
 #[test]
 fn nothing_that_the_description_allows_breaks_the_server() {
     let folder = Folder::new();
@@ -51,7 +50,7 @@ fn nothing_that_the_description_allows_breaks_the_server() {
         Ok(seed) => ["--generation-database", "none", "--seed", &seed].map(str::to_owned).to_vec(),
         Err(_) => vec!["--generation-deterministic".to_owned()],
     };
-    // Event streams have no end, so the fuzzer would wait for it.
+    // Event streams do not end, and the fuzzer would wait for them.
     let output = Command::new(python("st"))
         .current_dir(folder.path())
         .args(["run", &description, "--max-examples", &examples, "--phases", "examples,fuzzing"])
@@ -64,8 +63,8 @@ fn nothing_that_the_description_allows_breaks_the_server() {
         ])
         .output()
         .expect("the fuzzer runs");
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-    assert!(output.status.success(), "{said}");
+    let output_text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{output_text}");
     assert_eq!(server.get("/health/live").status, 200);
 }
 

@@ -1,5 +1,5 @@
-// Counts the points of a layer in the tiles of a grid, those inside a tile alone, and sees that each lies where the
-// collection says; only those that parameters choose: count.mjs URL LAYER GRID [PARAMETERS]
+// Counts the points of a layer in the tiles of a tile matrix set, without buffers, and checks their positions against the
+// collection, optionally with query parameters: count.mjs URL LAYER GRID [PARAMETERS]
 import { VectorTile } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
 

@@ -1,4 +1,4 @@
-//! OGC API Features, parts 1 to 5 and sorting, requirement by requirement.
+//! OGC API Features, parts 1 to 5 and sorting, by requirement.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{document, link, path};
 use crate::support::{Folder, Server, encoded, foreign, project};
 
 #[test]
-fn every_declared_class_stands_in_the_readme_with_its_test() {
+fn every_declared_class_is_in_the_readme_with_its_test() {
     let (_folder, server) = Server::of_sample();
     let readme = std::fs::read_to_string(project().join("README.md")).expect("the README");
     let classes = document(&server, "/ogc/conformance")["conformsTo"].clone();
@@ -26,7 +26,7 @@ fn every_declared_class_stands_in_the_readme_with_its_test() {
 }
 
 #[test]
-fn every_link_leads_to_what_it_says() {
+fn every_link_has_the_target_and_type_it_declares() {
     let (_folder, server) = Server::of_sample();
     let mut seen = BTreeSet::new();
     let mut to_do = vec![format!("{}/ogc", server.url)];
@@ -52,10 +52,10 @@ fn every_link_leads_to_what_it_says() {
             }
             let target = server.get(path(&server, &href));
             assert_eq!(target.status, 200, "{href} of {address}");
-            let (own, said) = (target.header("content-type"), link["type"].as_str().expect("a type"));
+            let (own, declared_type) = (target.header("content-type"), link["type"].as_str().expect("a type"));
             let essence = |text: &str| text.split(';').next().unwrap_or_default().to_owned();
-            assert_eq!(essence(own), essence(said), "{href} of {address}");
-            // Pages of features go on for long.
+            assert_eq!(essence(own), essence(declared_type), "{href} of {address}");
+            // Pages of features are not followed; there are many.
             if !href.contains("/items") {
                 to_do.push(href);
             }
@@ -65,7 +65,7 @@ fn every_link_leads_to_what_it_says() {
 }
 
 #[test]
-fn the_form_is_what_the_caller_likes() {
+fn the_media_type_is_negotiated() {
     let (_folder, server) = Server::of_sample();
     let items = "/ogc/collections/shelters/items?limit=3";
     for (accept, expected) in [
@@ -84,7 +84,8 @@ fn the_form_is_what_the_caller_likes() {
         assert_eq!(reply.status, 200, "{accept}");
         assert!(reply.header("content-type").starts_with(expected), "{accept}: {}", reply.header("content-type"));
     }
-    for path in [items, "/ogc", "/ogc/tiles", "/ogc/tileMatrixSets/WebMercatorQuad", "/ogc/collections/shelters/tiles"] {
+    for path in [items, "/ogc", "/ogc/tiles", "/ogc/tileMatrixSets/WebMercatorQuad", "/ogc/collections/shelters/tiles"]
+    {
         let refused = server.get_with(path, ("Accept", "image/png"));
         assert_eq!((refused.status, refused.header("content-type")), (406, "application/problem+json"), "{path}");
         assert!(refused.header("vary").contains("Accept"), "{path}");
@@ -169,7 +170,7 @@ fn pages_lead_forwards_and_backwards_in_any_order() {
 }
 
 #[test]
-fn pages_neither_repeat_nor_skip_while_features_come_and_go() {
+fn pages_neither_repeat_nor_skip_during_changes() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
@@ -192,7 +193,7 @@ fn pages_neither_repeat_nor_skip_while_features_come_and_go() {
             .iter()
             .map(|own| own["id"].as_str().expect("an id").to_owned())
             .collect();
-        // What was shown last goes, and something new comes at both ends.
+        // The last feature shown is deleted, and new ones are added at both ends.
         let last = ids.last().expect("a feature").clone();
         seen.extend(ids);
         assert_eq!(server.send("DELETE", &format!("/ogc/collections/villages/items/{last}"), &headers, "").status, 204);
@@ -217,7 +218,7 @@ fn pages_neither_repeat_nor_skip_while_features_come_and_go() {
 }
 
 #[test]
-fn what_is_known_is_not_sent_again_and_what_is_sent_is_packed() {
+fn known_replies_are_not_sent_again_and_others_are_compressed() {
     let (_folder, server) = Server::of_sample();
     for form in ["json", "html", "csv", "geojsonseq", "fgb"] {
         let items = format!("/ogc/collections/shelters/items?limit=50&f={form}");
@@ -249,7 +250,7 @@ fn features_are_sorted_limited_and_chosen() {
         })
         .collect();
     assert!(capacities.iter().any(Option::is_none), "some capacity is unknown");
-    // Falling, and the unknown last.
+    // Descending, unknown values last.
     assert!(capacities.windows(2).all(|pair| pair[1].is_none() || pair[0] >= pair[1]), "{capacities:?}");
     assert_eq!(get("limit=99999999999999999999")["numberReturned"], 349, "more than the most is the most");
     assert_eq!(get("status=open")["numberMatched"], get("filter=status%3D'open'")["numberMatched"]);
@@ -273,7 +274,7 @@ fn features_are_sorted_limited_and_chosen() {
 }
 
 #[test]
-fn time_chooses_by_intervals_with_open_ends() {
+fn datetime_takes_intervals_with_open_ends() {
     let (_folder, server) = Server::of_sample();
     let count = |datetime: &str| {
         document(&server, &format!("/ogc/collections/warnings/items?datetime={}", encoded(datetime)))["numberMatched"]
@@ -301,7 +302,7 @@ fn time_chooses_by_intervals_with_open_ends() {
 }
 
 #[test]
-fn coordinates_come_and_go_in_every_reference_system() {
+fn coordinates_are_read_and_written_in_every_reference_system() {
     let (_folder, server) = Server::of_sample();
     let crs = document(&server, "/ogc/collections/shelters")["crs"].clone();
     let systems: Vec<&str> = crs.as_array().expect("systems").iter().filter_map(Json::as_str).collect();
@@ -315,7 +316,7 @@ fn coordinates_come_and_go_in_every_reference_system() {
         assert_eq!(reply.header("content-crs"), format!("<{system}>"));
         let coordinates = reply.json()["geometry"]["coordinates"].clone();
         let (a, b) = (coordinates[0].as_f64().expect("a number"), coordinates[1].as_f64().expect("a number"));
-        // GDAL knows the order of axes of the registry.
+        // GDAL applies the axis order of the EPSG registry.
         let code = system.rsplit('/').next().expect("a code");
         let authority = if code == "CRS84" { "OGC:CRS84".to_owned() } else { format!("EPSG:{code}") };
         let script = format!(
@@ -329,7 +330,7 @@ fn coordinates_come_and_go_in_every_reference_system() {
             (a - theirs[0]).abs() < tolerance && (b - theirs[1]).abs() < tolerance,
             "{system}: {a},{b} is {theirs:?}"
         );
-        // A small box around it, and a filter, in the same system.
+        // A small bbox around it, and a filter, in the same system.
         let by = if a.abs() > 1_000.0 { 20.0 } else { 0.0002 };
         let query = format!("bbox={},{},{},{}&bbox-crs={}", a - by, b - by, a + by, b + by, encoded(system));
         let found = document(&server, &format!("/ogc/collections/shelters/items?{query}"));
@@ -348,7 +349,7 @@ fn coordinates_come_and_go_in_every_reference_system() {
 }
 
 #[test]
-fn a_feature_is_made_in_its_own_reference_system() {
+fn a_feature_is_created_in_its_own_reference_system() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
@@ -409,7 +410,7 @@ fn schemas_name_what_features_hold() {
 }
 
 #[test]
-fn functions_of_our_own_can_be_called() {
+fn functions_outside_the_standard_can_be_called() {
     let (_folder, server) = Server::of_sample();
     let count = |filter: &str| {
         document(&server, &format!("/ogc/collections/shelters/items?limit=1&filter={}", encoded(filter)))["numberMatched"].as_u64().expect("a count")
@@ -430,7 +431,7 @@ fn functions_of_our_own_can_be_called() {
 }
 
 #[test]
-fn downloads_hold_all_and_come_in_parts() {
+fn downloads_are_complete_and_take_ranges() {
     let (folder, server) = Server::of_sample();
     let table = server.get("/ogc/collections/hazards/items?f=csv");
     let text = String::from_utf8(table.body).expect("UTF-8");

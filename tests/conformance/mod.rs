@@ -1,4 +1,4 @@
-//! The OGC API as the standards have it, and as foreign clients use it.
+//! OGC API conformance, by requirement and with other clients.
 
 pub(crate) mod clients;
 mod features;
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::support::Server;
 
-/// The link of a relation, and maybe a media type, in a document.
+/// The link with a relation and optionally a media type.
 fn link(document: &Json, rel: &str, media_type: &str) -> String {
     let links = document["links"].as_array().unwrap_or_else(|| panic!("no links: {document}"));
     let found = links.iter().find(|link| {
@@ -20,12 +20,12 @@ fn link(document: &Json, rel: &str, media_type: &str) -> String {
     found["href"].as_str().expect("an address").to_owned()
 }
 
-/// The path of an address of the server.
+/// The path of a URL of the server.
 fn path<'a>(server: &Server, address: &'a str) -> &'a str {
     address.strip_prefix(&server.url).unwrap_or_else(|| panic!("{address} is elsewhere"))
 }
 
-/// A document of the server that must be there.
+/// Fetches a document, which must exist.
 fn document(server: &Server, path: &str) -> Json {
     let reply = server.get(path);
     assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));

@@ -1,15 +1,15 @@
-//! HTML pages: no name becomes markup, and all addresses hold behind a proxy with a path prefix.
+//! HTML pages: names are escaped, and all URLs work behind a proxy with a path prefix.
 
 use serde_json::json;
 
 use crate::support::{Folder, Server, encoded};
 
-/// A name that would run a script if it were written unescaped into text or into an attribute.
+/// A name that runs a script if it is not escaped in text or attributes.
 const NAME: &str = r#"<script>alert(1)</script>"'&"#;
 const ID: &str = r#"<img src=x onerror=alert(1)>"'&"#;
 const POINT: &str = "118.7012,26.3345";
 
-/// The addresses in attributes of a page, as a browser reads them.
+/// The URLs in attributes of a page, as a browser resolves them.
 fn addresses(html: &str) -> Vec<String> {
     let attributes = [" href=\"", " src=\"", " data-features=\""];
     let starts = attributes.iter().flat_map(|start| html.split(start).skip(1));
@@ -57,7 +57,7 @@ fn a_name_never_becomes_markup() {
         (format!("/api/surroundings?incident={id}&f=html"), 4),
     ] {
         let page = html(&server, &path);
-        // A page may have a script of the viewer; that one has an address and no content.
+        // A page may include the viewer script, which has a URL and no content.
         let scripts = page.matches("<script").count() - page.matches("<script type=\"module\" src=\"/viewer/").count();
         let is_found = page.matches(text).count() >= times;
         let leads_out = addresses(&page).iter().any(|address| address.contains(['<', '>', '\'', ' ']));
@@ -70,7 +70,7 @@ fn a_name_never_becomes_markup() {
 }
 
 #[test]
-fn pages_hold_under_the_path_of_the_public_address() {
+fn pages_work_under_the_path_of_the_public_url() {
     let folder = Folder::new();
     let public = "https://maps.example/gis/onemap";
     let server = Server::start(&folder, &["--public-url", &format!("{public}/")]);
@@ -89,7 +89,7 @@ fn pages_hold_under_the_path_of_the_public_address() {
         "/ogc/collections/shelters/items/SH-0001?f=html",
     ] {
         for address in addresses(&html(&server, path)) {
-            // From the host of the page, or by the public address.
+            // Relative to the page, or with the public URL.
             let own = address.strip_prefix("/gis/onemap/").or_else(|| address.strip_prefix(public));
             let own = own.unwrap_or_else(|| panic!("{address} of {path} is elsewhere"));
             let own = own.split('#').next().unwrap_or_default().trim_start_matches('/');
@@ -98,7 +98,7 @@ fn pages_hold_under_the_path_of_the_public_address() {
         }
     }
     assert!(seen > 100, "{seen}");
-    // The map and the description of the API have no public address to go by: all of theirs are relative.
+    // The viewer and the API description use relative URLs only.
     for path in ["/", "/docs"] {
         for address in addresses(&html(&server, path)) {
             assert!(!address.starts_with('/'), "{address} of {path}");

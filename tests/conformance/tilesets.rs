@@ -1,4 +1,5 @@
-//! OGC API Tiles: grids are what the registry says, tile sets lead to their tiles, and both grids show the same.
+//! OGC API Tiles: tile matrix sets match the OGC registry, tile sets link to their tiles, and all grids show the same
+//! features.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +8,7 @@ use crate::support::node::script_well;
 use crate::support::{Server, encoded};
 
 #[test]
-fn grids_have_the_scales_of_the_registry() {
+fn tile_matrix_sets_have_the_scales_of_the_registry() {
     let (_folder, server) = Server::of_sample();
     let sets = document(&server, "/ogc/tileMatrixSets")["tileMatrixSets"].clone();
     assert_eq!(sets.as_array().map(Vec::len), Some(3));
@@ -73,7 +74,7 @@ fn tile_sets_lead_to_tiles_inside_their_limits() {
 }
 
 #[test]
-fn tiles_show_what_a_filter_chooses() {
+fn tiles_show_the_filtered_features() {
     let (_folder, server) = Server::of_sample();
     for (layer, parameters) in [
         ("shelters", format!("filter={}", encoded("capacity >= 300 AND status = 'standby'"))),
@@ -87,7 +88,7 @@ fn tiles_show_what_a_filter_chooses() {
         let items = document(&server, &format!("/ogc/collections/{layer}/items?limit=1&{parameters}"));
         let expected = items["numberMatched"].as_u64();
         assert!(expected > Some(0), "{parameters} chooses nothing");
-        // Twice: made, and kept beside the tile without a filter.
+        // Twice: rendered, then from the cache, beside the tile without a filter.
         for _ in 0..2 {
             let printed = script_well("conformance/count.mjs", &[&server.url, layer, "WebMercatorQuad", &parameters]);
             assert_eq!(printed.trim().parse().ok(), expected, "{layer} {parameters}");
@@ -105,7 +106,7 @@ fn tiles_show_what_a_filter_chooses() {
 }
 
 #[test]
-fn every_grid_shows_the_same_features() {
+fn every_tile_matrix_set_shows_the_same_features() {
     let (_folder, server) = Server::of_sample();
     let expected = document(&server, "/ogc/collections/shelters/items?limit=1")["numberMatched"].as_u64();
     for grid in ["WebMercatorQuad", "WorldCRS84Quad", "CGCS2000Quad"] {

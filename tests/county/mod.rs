@@ -1,11 +1,11 @@
-//! Another county: a catalog of its own in the configuration, its mistakes shown in place, and fields added later.
+//! Another county: a catalog in the configuration, mistakes with their position, and fields added later.
 
 use serde_json::{Value as Json, json};
 
 use crate::support::database::{fresh_database, psql};
 use crate::support::{Folder, Server, foreign, run, run_well};
 
-/// A county of one layer; everything else is as built in.
+/// A county with one layer; the rest is built in.
 const COUNTY: &str = r##"{
   "county": {
     "zh": "永泰县", "en": "Yongtai", "code": "350125",
@@ -83,10 +83,10 @@ fn the_built_in_catalog_is_printed_as_a_catalog_that_can_be_used() {
 }
 
 #[test]
-fn a_mistake_in_a_catalog_is_shown_with_its_line_and_a_caret() {
+fn a_mistake_in_a_catalog_is_reported_with_its_line_and_a_caret() {
     let folder = Folder::new();
     let cases = [
-        // What is changed, what it is changed to, the line that is shown, words of the reason.
+        // Text to replace, replacement, text of the line shown, part of the reason.
         ("\"users\", \"type\"", "\"Users\", \"type\"", "\"Users\"", "cannot be a name"),
         ("{\"people\": \"users\"}", "{\"people\": \"user\"}", "\"people\": \"user\"", "unknown field \"user\""),
         ("{\"people\": \"users\"}", "{\"people\": \"kind\"}", "\"people\": \"kind\"", "of type integer"),
@@ -161,7 +161,7 @@ fn a_field_added_to_the_catalog_appears_in_an_existing_store() {
         assert_eq!(patched.status, 204);
         assert_eq!(server.get(path).json()["properties"]["depth_m"], 12.5);
         drop(server);
-        // A catalog that lost the field again still reads the store.
+        // A catalog without the field still reads the store.
         county(&folder, COUNTY);
         run_well(&folder, &["export", "--layer", "wells", "-o", "out.geojson", "--store", store]);
     }

@@ -1,4 +1,4 @@
-//! Edges near and far, one by one and indexed: distances, lengths and validity against dense sampling and brute force.
+//! Edges at all ranges, with and without index: distances, lengths and validity against dense sampling and brute force.
 
 use geo::{BooleanOps, Geometry, Intersects, Length, Line, LineString, MultiLineString, Polygon, Validation};
 use onemap::geodesy::LonLat;
@@ -13,7 +13,7 @@ fn at(lon: f64, lat: f64) -> LonLat {
     LonLat::new(lon, lat).expect("a position")
 }
 
-/// The distance to the nearest of many places of an edge, sampled ever more densely around the best ones.
+/// The distance to the nearest of many positions on an edge, refined around the best samples.
 fn sampled_m(from: LonLat, edge: Line) -> f64 {
     const STEPS: u32 = 600;
     let metres = |share: f64| {
@@ -21,7 +21,7 @@ fn sampled_m(from: LonLat, edge: Line) -> f64 {
         distance_m(from, at(coord.x, coord.y))
     };
     let refine = |mut low: f64, mut high: f64| {
-        // A golden section search: between the neighbours of a best sample there is one nearest place.
+        // Golden section search: one minimum lies between the neighbours of a best sample.
         let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
         for _ in 0..70 {
             let (a, b) = (high - (high - low) * ratio, low + (high - low) * ratio);
@@ -54,20 +54,20 @@ proptest! {
     #![proptest_config(cases(250))]
 
     #[test]
-    fn an_edge_is_as_far_as_the_nearest_place_on_it(from in anywhere(), start in anywhere(), end in anywhere(), is_short: bool) {
+    fn the_distance_to_an_edge_is_that_of_its_nearest_sample(from in anywhere(), start in anywhere(), end in anywhere(), is_short: bool) {
         let shorten = |start: f64, end: f64| if is_short { start + (end - start) / 200.0 } else { end };
         let end = (shorten(start.0, end.0), shorten(start.1, end.1));
         let (from, edge) = (at(from.0, from.1), Line::new(start, end));
         let (place, metres) = nearest_place(from, &edge.into()).expect("a place");
         let expected = sampled_m(from, edge);
         prop_assert!((distance_m(from, place) - metres).abs() < 1e-9);
-        // Near the opposite place of the earth there may be nearest places between the samples.
+        // Near the antipode there may be minima between the samples.
         let slack = if expected > 19_900_000.0 { 1.0 } else { 1e-4 };
         prop_assert!(metres <= expected + slack, "{} to {:?}: {} against {}", from, edge, metres, expected);
     }
 }
 
-/// A ring around a place; with little roughness it is simple, with more its edges may cross.
+/// A ring around a position; simple for small roughness, possibly self-intersecting for larger.
 fn ring(corners: std::ops::Range<usize>, size: f64, roughness: f64) -> impl Strategy<Value = LineString> {
     proptest::collection::vec((0.4..1.0_f64, -1.0..1.0_f64), corners).prop_map(move |corners| {
         let count = f64::from(u32::try_from(corners.len()).expect("few"));
@@ -96,7 +96,7 @@ fn area(roughness: f64) -> impl Strategy<Value = Polygon> {
     })
 }
 
-/// The nearest of all corners to all edges of the other.
+/// The nearest of all vertices to all edges of the other geometry.
 fn brute_force_m(a: &Geometry, b: &Geometry) -> f64 {
     use geo::CoordsIter;
     let to = |from: &Geometry, to: &Geometry| {
@@ -110,7 +110,7 @@ proptest! {
     #![proptest_config(cases(200))]
 
     #[test]
-    fn indexed_geometries_are_as_far_apart_as_corner_by_corner(
+    fn indexed_distances_between_geometries_equal_brute_force(
         a in area(0.0), b in ring(3..60, 1.0, 0.4), by in prop_oneof![(1.5..4.0_f64, -3.0..3.0_f64), (60.0..150.0, -50.0..50.0)],
         limit in prop_oneof![Just(f64::INFINITY), 0.0..400_000.0_f64],
     ) {
@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn an_indexed_area_is_as_far_as_edge_by_edge(a in area(0.0), from in (-3.0..3.0_f64, -3.0..3.0_f64), limit in 0.0..400_000.0_f64) {
+    fn the_distance_to_an_indexed_area_equals_brute_force(a in area(0.0), from in (-3.0..3.0_f64, -3.0..3.0_f64), limit in 0.0..400_000.0_f64) {
         let (from, a) = (at(from.0, from.1), Geometry::from(a));
         let expected = nearest_place(from, &a).expect("a place").1;
         let index = EdgeIndex::new(a);
@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn a_line_is_as_long_inside_as_cut_off(a in area(0.0), line in ring(2..20, 1.6, 0.4)) {
+    fn the_length_inside_an_area_equals_clipping(a in area(0.0), line in ring(2..20, 1.6, 0.4)) {
         prop_assume!(a.check_validation().is_ok());
         let cut = a.clip(&MultiLineString(vec![line.clone()]), false);
         let expected = geo::Euclidean.length(&cut);
@@ -153,13 +153,13 @@ proptest! {
     }
 
     #[test]
-    fn an_area_is_valid_as_geo_says(a in area(0.9)) {
+    fn validity_equals_that_of_geo(a in area(0.9)) {
         prop_assert_eq!(check_validity(&a.clone().into()).is_ok(), a.check_validation().is_ok(), "{:?}", a);
     }
 }
 
 #[test]
-fn areas_with_a_fault_are_refused() {
+fn invalid_areas_are_refused() {
     let wkt = |text: &str| onemap::query::filter::read_wkt(text).expect("well-known text");
     for valid in [
         "POLYGON((0 0,4 0,4 4,0 4,0 0),(1 1,2 1,2 2,1 2,1 1))",

@@ -1,4 +1,4 @@
-//! Distances against constructed cases that have an answer by thought.
+//! Geodesic distances against values known by construction.
 
 mod edges;
 mod systems;
@@ -29,7 +29,7 @@ fn inside_an_area_the_distance_is_zero_and_in_its_hole_it_is_not() {
     assert_eq!(nearest_place(at(118.2, 26.2), &area), Some((at(118.2, 26.2), 0.0)));
     assert_eq!(nearest_place(at(118.0, 26.5), &area).map(|(_, metres)| metres), Some(0.0));
     let (place, metres) = nearest_place(at(118.5, 26.42), &area).expect("a place");
-    // Due south across the hole's edge: the meridian is perpendicular to it.
+    // Due south across the edge of the hole, to which the meridian is perpendicular.
     assert!((metres - distance_m(at(118.5, 26.42), at(118.5, 26.4))).abs() < 1e-6, "{metres}");
     assert!((place.lon() - 118.5).abs() < 1e-6 && (place.lat() - 26.4).abs() < 1e-9, "{place}");
 }

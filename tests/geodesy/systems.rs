@@ -1,4 +1,4 @@
-//! Reference systems: no coordinates for places that they do not reach, and sides that are bent as they are on earth.
+//! Reference systems: coordinates only within their valid area, and curved edges of areas and boxes.
 
 use geo::{Geometry, Intersects, LineString, Point, Polygon};
 use onemap::geodesy::LonLat;
@@ -16,7 +16,7 @@ fn system(address: &str) -> CrsTransform {
 }
 
 #[test]
-fn a_place_has_coordinates_where_they_lead_back_to_it() {
+fn coordinates_exist_only_where_they_round_trip() {
     for address in CrsTransform::addresses() {
         let system = system(address);
         for lon in (-180..=180).step_by(15) {
@@ -36,13 +36,13 @@ fn a_place_has_coordinates_where_they_lead_back_to_it() {
 }
 
 #[test]
-fn what_lies_on_the_edge_of_a_box_of_another_system_is_in_it() {
+fn a_feature_on_the_edge_of_a_box_of_another_system_is_inside() {
     for address in [MERCATOR, ZONE] {
         let system = system(address);
         for step in 0..400 {
             let step = f64::from(step);
             let place = at(118.0 + step * 0.0037 % 1.5, 25.5 + step * 0.0071 % 1.5);
-            // As they are told: rounded to a millimetre.
+            // As in replies: rounded to a millimetre.
             let (first, second) = system.pair(place).expect("coordinates");
             let (first, second) = ((first * 1e3).round() / 1e3, (second * 1e3).round() / 1e3);
             for sides in [
@@ -59,7 +59,7 @@ fn what_lies_on_the_edge_of_a_box_of_another_system_is_in_it() {
 }
 
 #[test]
-fn sides_of_an_area_are_bent_as_those_of_a_box() {
+fn edges_of_an_area_are_densified_like_those_of_a_box() {
     let system = system(ZONE);
     let corners = [(2_800_000.0, 300_000.0), (3_000_000.0, 700_000.0)];
     let [(low, left), (high, right)] = corners;
@@ -68,7 +68,7 @@ fn sides_of_an_area_are_bent_as_those_of_a_box() {
     let Region::Area(as_box) = system.bent_box([low, left, high, right]).expect("a box") else { panic!("an area") };
     let Geometry::Polygon(bent) = bent else { panic!("an area") };
     for step in 0..=1_000 {
-        // Halfway along the southern side, where the chord of the corners lies 900 m to the north of it.
+        // Midpoint of the southern edge, where the chord of the corners is 900 m further north.
         let east = left + (right - left) * f64::from(step) / 1_000.0;
         for (north, is_inside) in [(low + 0.05, true), (low - 0.05, false)] {
             let place = system.position(north, east).expect("a place");

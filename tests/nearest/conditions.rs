@@ -1,4 +1,4 @@
-//! Conditions against brute force over HTTP: who is answered, who was passed over and why, and sets that cover together.
+//! Nearest with demands over HTTP, against brute force: results, exclusions with reasons, and covering sets.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::vincenty;
 use crate::support::{Server, encoded};
 
-/// Two series for the same distance agree to this, metres.
+/// The two geodesic series agree to this, metres.
 const AGREEMENT_M: f64 = 1e-3;
 
 fn all(server: &Server, layer: &str) -> Vec<Json> {
@@ -27,7 +27,7 @@ fn distance_m(from: (f64, f64), feature: &Json) -> f64 {
     vincenty::distance_m(from, point(feature)).expect("a distance")
 }
 
-/// What brute force says of one feature: `None` when something is unknown.
+/// The verdict of brute force on a feature: `None` if unknown.
 type Verdict = fn(&World, &Json) -> Option<bool>;
 
 struct World {
@@ -97,7 +97,7 @@ fn with_room(feature: &Json, places: i64) -> Option<bool> {
     both(status(feature, &SHELTER), free(feature, "capacity").map(|free| free >= places))
 }
 
-/// Condition sets: layer, parameters, and what brute force says.
+/// Demands: layer, parameters, and the verdict of brute force.
 fn conditions() -> Vec<(&'static str, String, Verdict)> {
     let filter = encoded("for_frail = true AND capacity >= 100");
     let area = encoded("POLYGON((118.7 26.1,118.95 26.1,118.95 26.35,118.7 26.35,118.7 26.1))");
@@ -147,9 +147,9 @@ fn ids(features: &Json) -> Vec<&str> {
 }
 
 #[test]
-fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
+fn results_and_exclusions_of_each_demand_equal_brute_force() {
     const K: usize = 4;
-    const MAX_TOLD: usize = 20;
+    const MAX_LISTED: usize = 20;
     let (_folder, server) = Server::of_sample();
     let world = World::of(&server);
     for (layer, parameters, verdict) in conditions() {
@@ -158,7 +158,7 @@ fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
             let path =
                 format!("/api/nearest?point={},{}&layer={layer}&k={K}&explain=true&{parameters}", from.0, from.1);
             let answer = server.get(&path).json();
-            let told = &answer["layers"][0];
+            let summary = &answer["layers"][0];
             let mut order: Vec<(f64, &Json)> =
                 features.iter().map(|feature| (distance_m(from, feature), feature)).collect();
             order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1["id"].as_str().cmp(&b.1["id"].as_str())));
@@ -178,7 +178,7 @@ fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
                 assert_eq!(properties["eligibility"], if known { "eligible" } else { "unknown" }, "{path}");
                 assert_eq!(properties["reasons"].is_array(), !known, "{path}");
             }
-            // Whoever is nearer and was not answered is told of, with a reason.
+            // Every nearer feature that is not in the result is listed with a reason.
             let fitting = of(Some(true)).take(K).count();
             let last = if fitting == K { expected.last().copied() } else { None };
             let mut nearer: Vec<&str> =
@@ -187,28 +187,28 @@ fn each_set_of_conditions_is_answered_and_explained_as_by_brute_force() {
                 nearer.truncate(nearer.iter().position(|id| *id == last).expect("it is there") + 1);
             }
             nearer.retain(|id| !expected.contains(id));
-            // The nearest of them, and how many more there are.
+            // The nearest of them, and the number of others.
             let count = nearer.len();
-            nearer.truncate(MAX_TOLD);
-            assert_eq!(ids(&told["excluded"]), nearer, "{path}");
-            assert_eq!(told["more_excluded"], json!(count.saturating_sub(MAX_TOLD)), "{path}");
-            for passed in told["excluded"].as_array().expect("a list") {
-                let reasons = passed["reasons"].as_array().expect("reasons");
-                assert!(!reasons.is_empty(), "{path}: {passed}");
-                let own = features.iter().find(|feature| feature["id"] == passed["id"]).expect("a feature");
+            nearer.truncate(MAX_LISTED);
+            assert_eq!(ids(&summary["excluded"]), nearer, "{path}");
+            assert_eq!(summary["more_excluded"], json!(count.saturating_sub(MAX_LISTED)), "{path}");
+            for excluded_feature in summary["excluded"].as_array().expect("a list") {
+                let reasons = excluded_feature["reasons"].as_array().expect("reasons");
+                assert!(!reasons.is_empty(), "{path}: {excluded_feature}");
+                let own = features.iter().find(|feature| feature["id"] == excluded_feature["id"]).expect("a feature");
                 let doubtful = |reason: &Json| {
                     let code = reason["code"].as_str().expect("a code");
                     code.ends_with("_unknown")
                 };
                 let all_doubts = reasons.iter().all(doubtful);
-                assert_eq!(all_doubts, verdict(world, own).is_none(), "{path}: {passed}");
+                assert_eq!(all_doubts, verdict(world, own).is_none(), "{path}: {excluded_feature}");
                 check_facts(world, own, reasons);
             }
         }
     }
 }
 
-/// Each reason says what is true.
+/// Checks that each reason is true.
 fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
     for reason in reasons {
         let properties = &feature["properties"];
@@ -239,11 +239,11 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
 }
 
 #[test]
-fn a_set_covers_the_demand_with_the_nearest_and_nobody_too_much() {
+fn a_covering_set_is_the_nearest_and_has_no_redundant_member() {
     let (_folder, server) = Server::of_sample();
     for from in [(118.86, 26.22), (118.62, 26.05), (118.95, 26.4)] {
         let point = format!("point={},{}", from.0, from.1);
-        // Places: the nearest that cover the demand, without those that the others replace; each gives what is left.
+        // Places: the nearest covering set without redundant members; each contributes what is still needed.
         let answer = server.get(&format!("/api/nearest?{point}&layer=shelters&people=4000&cover=true")).json();
         let mut fitting: Vec<(f64, i64, Json)> = all(&server, "shelters")
             .into_iter()
@@ -281,7 +281,7 @@ fn a_set_covers_the_demand_with_the_nearest_and_nobody_too_much() {
         assert_eq!(given.collect::<Vec<_>>(), expected);
         assert_eq!(answer["layers"][0]["covered"], true);
     }
-    // More than there is: what is left is told.
+    // A demand beyond the supply: the rest is reported as uncovered.
     let answer = server.get("/api/nearest?point=118.86,26.22&layer=depots&items=tent:1000000&cover=true").json();
     let uncovered = answer["layers"][0]["uncovered"]["items"][0]["quantity"].as_i64().expect("a quantity");
     let given: i64 = answer["features"]
@@ -294,12 +294,12 @@ fn a_set_covers_the_demand_with_the_nearest_and_nobody_too_much() {
 }
 
 #[test]
-fn a_set_has_every_skill_and_nobody_who_is_not_needed() {
+fn a_covering_set_has_every_skill_and_no_redundant_member() {
     let skills = ["mine_rescue", "flood", "landslide", "engineering"];
     let (_folder, server) = Server::of_sample();
     for from in [(118.86, 26.22), (118.62, 26.05), (118.95, 26.4)] {
         let point = format!("point={},{}", from.0, from.1);
-        // Skills: exhaustive search finds no covering set whose farthest member is nearer, and none can be left out.
+        // Skills: exhaustive search finds no covering set with a nearer farthest member, and no member is redundant.
         let answer =
             server.get(&format!("/api/nearest?{point}&layer=teams&skills={}&cover=true", skills.join(","))).json();
         let mut ready: Vec<(f64, u32)> = all(&server, "teams")
@@ -312,7 +312,7 @@ fn a_set_has_every_skill_and_nobody_who_is_not_needed() {
             .filter(|(_, bits)| *bits > 0)
             .collect();
         ready.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // Of those who can do the same the nearest is enough.
+        // Of members with equal skills the nearest suffices.
         let mut seen = BTreeSet::new();
         ready.retain(|(_, bits)| seen.insert(*bits));
         let farthest = (1_u32..1 << ready.len())
@@ -339,7 +339,7 @@ fn a_set_has_every_skill_and_nobody_who_is_not_needed() {
 }
 
 #[test]
-fn many_places_are_answered_as_each_alone() {
+fn many_points_get_the_same_results_as_single_ones() {
     let (_folder, server) = Server::of_sample();
     let points: Vec<(f64, f64)> =
         (0..300).map(|n| (118.5 + f64::from(n) * 0.002, 25.9 + f64::from(n * 7 % 300) * 0.002)).collect();
@@ -362,9 +362,9 @@ fn many_places_are_answered_as_each_alone() {
 }
 
 #[test]
-fn many_places_are_one_collection_when_asked_for() {
+fn many_points_are_one_collection_on_request() {
     let (_folder, server) = Server::of_sample();
-    // Nobody is near the first place.
+    // Nothing is near the first point.
     let points: Vec<[f64; 2]> =
         std::iter::once([0.0, 0.0]).chain((0..100).map(|n| [118.8 + f64::from(n) * 0.001, 26.2])).collect();
     let body = json!({"points": points, "layer": "shelters", "k": 2, "max_distance_m": 20_000});
@@ -379,10 +379,10 @@ fn many_places_are_one_collection_when_asked_for() {
 }
 
 #[test]
-fn the_asker_may_be_a_shape_and_speak_another_datum() {
+fn the_origin_may_be_a_shape_and_use_another_datum() {
     let (_folder, server) = Server::of_sample();
     let plain = server.get("/api/nearest?point=118.86,26.22&layer=shelters&k=3").json();
-    // GCJ-02 of the same place, by the published formula.
+    // The same position in GCJ-02, by the published formula.
     let shifted = onemap::geodesy::datum::to_gcj02(onemap::geodesy::LonLat::new(118.86, 26.22).expect("a place"));
     let path = format!("/api/nearest?point={},{}&layer=shelters&k=3&crs=gcj02", shifted.lon(), shifted.lat());
     let moved = server.get(&path).json();
@@ -395,7 +395,7 @@ fn the_asker_may_be_a_shape_and_speak_another_datum() {
         let apart = vincenty::distance_m(point(a), point(b)).expect("a distance");
         assert!((585.0..600.0).contains(&apart), "answers are shifted too: {apart}");
     }
-    // Along a line: as near as the nearest of many places on it, and 0 inside an area.
+    // From a line: the minimum over many positions on it, and 0 inside an area.
     let line = encoded("LINESTRING(118.7 26.1, 118.8 26.2, 118.95 26.25)");
     let along = server.get(&format!("/api/nearest?near={line}&layer=shelters&k=5&status=any")).json();
     let path = geo::LineString::from(vec![(118.7, 26.1), (118.8, 26.2), (118.95, 26.25)]);

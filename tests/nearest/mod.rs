@@ -1,4 +1,4 @@
-//! Nearest equals brute force with another geodesic, on random worlds.
+//! Nearest against brute force with another geodesic, on random data.
 
 mod conditions;
 mod vincenty;
@@ -37,8 +37,7 @@ fn layer(shapes: Vec<Shape>) -> Layer {
     Layer::build(schema, named.collect())
 }
 
-/// Positions all over the world, in one county, at the antimeridian, at the poles, and on a coarse
-/// grid where many share one place.
+/// Positions worldwide, in one county, at the antimeridian, at the poles, and on a coarse grid with many duplicates.
 fn position() -> impl Strategy<Value = (f64, f64)> {
     prop_oneof![
         (-180.0..=180.0, -90.0..=90.0),
@@ -53,7 +52,7 @@ fn at((lon, lat): (f64, f64)) -> LonLat {
     LonLat::new(lon, lat).expect("a position")
 }
 
-/// Whatever is nearest.
+/// The nearest feature of any kind.
 fn plain(layer: &Layer, from: (f64, f64), k: usize, max_distance_m: Option<f64>) -> Vec<Near<'_>> {
     let origin = QueryGeometry::point(at(from));
     let reach = SearchLimit { k, max_distance_m };
@@ -74,7 +73,7 @@ proptest! {
     ) {
         let layer = layer(sites.iter().map(|&site| Shape::from(at(site))).collect());
         let truth: Option<Vec<f64>> = sites.iter().map(|&site| vincenty::distance_m(from, site)).collect();
-        // Vincenty's series does not converge for nearly opposite places.
+        // Vincenty's series does not converge for nearly antipodal positions.
         prop_assume!(truth.is_some());
         let truth = truth.unwrap_or_default();
         let found = plain(&layer, from, k, None);
@@ -106,12 +105,12 @@ proptest! {
     }
 }
 
-/// A small line or area around a place.
+/// A small line or area around a position.
 fn extended() -> impl Strategy<Value = Geometry> {
     let centre = (prop_oneof![-179.0..179.0, 118.5..119.1], prop_oneof![-89.0..89.0, 25.9..26.6]);
     let corners = proptest::collection::vec((0.0..std::f64::consts::TAU, 0.05..0.3_f64), 3..8);
     (centre, corners, any::<bool>()).prop_map(|((lon, lat), mut corners, closed)| {
-        // By growing angle, so that areas do not cross themselves.
+        // By increasing angle, so that areas are simple.
         corners.sort_by(|a, b| a.0.total_cmp(&b.0));
         let path: LineString =
             corners.iter().map(|(angle, reach)| (lon + reach * angle.cos(), lat + reach * angle.sin())).collect();
@@ -119,8 +118,8 @@ fn extended() -> impl Strategy<Value = Geometry> {
     })
 }
 
-/// Distance to the nearest of many places along the edges, by Vincenty; an upper bound of the truth
-/// that is at most half a step too long.
+/// Distance to the nearest of many positions on the edges, by Vincenty; an upper bound that exceeds the distance by at
+/// most half a step.
 fn sampled_m(from: (f64, f64), geometry: &Geometry) -> Option<f64> {
     use geo::Intersects;
     const STEPS: u32 = 400;
@@ -151,7 +150,7 @@ proptest! {
         from in (118.0..119.5, 25.5..27.0),
         k in 1_usize..6,
     ) {
-        // Edges are at most 0.6 degrees, so half a step is below 85 m; near the foot the error is far smaller.
+        // Edges are at most 0.6 degrees, so half a step is below 85 m; near the minimum the error is far smaller.
         const STEP_M: f64 = 85.0;
         let truth: Option<Vec<f64>> = shapes.iter().map(|shape| sampled_m(from, shape)).collect();
         prop_assume!(truth.is_some());

@@ -1,7 +1,7 @@
-//! Another geodesic: T. Vincenty's inverse solution (Survey Review XXIII, 176, 1975), good to a tenth of a millimetre.
+//! Another geodesic algorithm: T. Vincenty's inverse solution (Survey Review XXIII, 176, 1975), accurate to 0.1 mm.
 
-/// Distance in metres between longitude, latitude pairs in degrees on WGS 84; `None` for nearly
-/// opposite places, where the iteration does not settle.
+/// Distance in metres between longitude, latitude pairs in degrees on WGS 84; `None` for nearly antipodal pairs, where
+/// the iteration does not converge.
 pub(crate) fn distance_m(from: (f64, f64), to: (f64, f64)) -> Option<f64> {
     const A: f64 = 6_378_137.0;
     const F: f64 = 1.0 / 298.257_223_563;

@@ -1,4 +1,4 @@
-//! The database goes, the map stays: answers go on, say how old they are, and are fresh again by themselves.
+//! Database outages: replies continue, state their age, and become current again without a restart.
 
 use serde_json::Value as Json;
 
@@ -6,12 +6,12 @@ use crate::support::database::{fresh_database, psql};
 use crate::support::proxy::Proxy;
 use crate::support::{Folder, Server, await_that, run};
 
-/// A server over a database at the end of a line that can be broken.
+/// A server whose database connection goes through a proxy that can be cut.
 struct OutageFixture {
     folder: Folder,
-    /// The database itself.
+    /// The direct URL of the database.
     database: String,
-    /// The database through the line.
+    /// The URL of the database through the proxy.
     store: String,
     line: Proxy,
 }
@@ -47,7 +47,7 @@ fn is_ready(server: &Server) -> bool {
 }
 
 #[test]
-fn answers_go_on_while_the_line_is_cut_and_are_fresh_after_it_is_mended() {
+fn replies_continue_during_an_outage_and_are_current_after_it() {
     let scene = OutageFixture::new();
     let server = scene.serve();
     assert!(is_ready(&server));
@@ -66,7 +66,7 @@ fn answers_go_on_while_the_line_is_cut_and_are_fresh_after_it_is_mended() {
 }
 
 #[test]
-fn a_silent_database_holds_nobody_up() {
+fn a_silent_database_delays_no_reply() {
     let scene = OutageFixture::new();
     let server = scene.serve();
     scene.line.silence();
@@ -80,7 +80,7 @@ fn a_silent_database_holds_nobody_up() {
 }
 
 #[test]
-fn it_starts_without_its_database_and_catches_up() {
+fn the_server_starts_without_its_database_and_catches_up() {
     let scene = OutageFixture::new();
     let first = scene.serve();
     let version = first.get("/api/layers").json()["data_version"].clone();
@@ -102,9 +102,9 @@ fn it_starts_without_its_database_and_catches_up() {
 }
 
 #[test]
-fn the_copy_holds_every_feature_as_it_was() {
+fn the_disk_cache_has_every_feature_unchanged() {
     let scene = OutageFixture::new();
-    // Kinds of values and shapes that the sample does not have.
+    // Types of values and geometries that the sample does not contain.
     let first = scene.serve();
     psql(
         &scene.database,
@@ -128,7 +128,7 @@ fn the_copy_holds_every_feature_as_it_was() {
 }
 
 #[test]
-fn a_copy_outlives_the_death_of_the_server() {
+fn a_disk_cache_survives_a_killed_server() {
     let scene = OutageFixture::new();
     let first = scene.serve();
     await_that("a copy", || !copied(&scene.folder, "manifest").is_empty());
@@ -138,7 +138,7 @@ fn a_copy_outlives_the_death_of_the_server() {
 }
 
 #[test]
-fn a_damaged_copy_is_refused() {
+fn a_corrupt_disk_cache_is_refused() {
     let scene = OutageFixture::new();
     assert_eq!(scene.serve().stop(), Some(0));
     scene.line.cut();
@@ -154,7 +154,7 @@ fn a_damaged_copy_is_refused() {
 }
 
 #[test]
-fn one_database_never_answers_for_another() {
+fn a_disk_cache_is_used_for_its_own_database_only() {
     let scene = OutageFixture::new();
     assert_eq!(scene.serve().stop(), Some(0));
     scene.line.cut();
@@ -164,7 +164,7 @@ fn one_database_never_answers_for_another() {
 }
 
 #[test]
-fn a_second_server_leaves_the_copy_to_the_first() {
+fn a_second_server_does_not_use_the_same_disk_cache() {
     let scene = OutageFixture::new();
     let first = scene.serve();
     let second = scene.serve();
@@ -176,13 +176,13 @@ fn a_second_server_leaves_the_copy_to_the_first() {
 }
 
 #[test]
-fn a_database_that_was_exchanged_is_read_anew() {
+fn a_replaced_database_is_read_again() {
     let scene = OutageFixture::new();
     let server = scene.serve();
     let (administration, name_of) = scene.database.rsplit_once('/').expect("a database");
     let administration = format!("{administration}/postgres");
     let swap = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
-    // The other one has the same log and has gone on: numbers alone do not tell them apart.
+    // The other database has the same log and newer entries, so numbers alone do not distinguish them.
     scene.line.cut();
     psql(&administration, &format!("{swap} '{name_of}'"));
     psql(&administration, &format!("CREATE DATABASE {name_of}_other TEMPLATE {name_of}"));
@@ -195,7 +195,7 @@ fn a_database_that_was_exchanged_is_read_anew() {
     await_that("what the other database says", || name(&server) == "另一个");
 }
 
-/// Files of the copy whose name ends so.
+/// Files of the disk cache with this name ending.
 fn copied(folder: &Folder, ending: &str) -> Vec<String> {
     let stores = std::fs::read_dir(folder.file("onemap-copy")).into_iter().flatten().flatten();
     let files = stores.flat_map(|store| std::fs::read_dir(store.path()).into_iter().flatten().flatten());

@@ -1,4 +1,4 @@
-//! Warnings and incidents count while they are active by the clock: begun, and not expired.
+//! Warnings and incidents count only while they are active: started and not expired.
 
 use onemap::geodesy::LonLat;
 use onemap::model::schema::{Codes, FieldType, TimeRole};
@@ -11,7 +11,7 @@ use onemap::snapshot::{Layer, Snapshot};
 use super::{feature, field, layer, schema};
 
 #[test]
-fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
+fn inactive_warnings_and_incidents_are_neither_avoided_nor_counted() {
     let here = LonLat::new(118.86, 26.22).expect("a position");
     let roles = Roles {
         active_area: Some(Codes { field: "status".to_owned(), codes: vec!["active".to_owned()] }),
@@ -35,7 +35,7 @@ fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
     ] {
         let time = |text: Option<&str>| text.and_then(parse_instant).map_or(Value::Unknown, Value::DateTime);
         let status = if status.is_empty() { Value::Unknown } else { Value::Text(status.to_owned()) };
-        let told = format!("{status:?} from {from:?} to {to:?}");
+        let case = format!("{status:?} from {from:?} to {to:?}");
         let alert = feature(0, Some(Shape::from(here)), vec![status, time(from), time(to)]);
         let alerts = Layer::build(schema("alerts", fields.clone(), roles.clone()), vec![alert]);
         let snapshot = Snapshot::new(0, vec![alerts, layer(vec![Shape::from(here)])]);
@@ -46,7 +46,7 @@ fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
         let world = snapshot.layer("world").expect("a layer");
         let row = world.rows_after(None).next().expect("a feature");
         let verdict = Eligibility::new(&snapshot, world, &demand).verdict(&row);
-        assert_eq!(verdict == Verdict::Ineligible, is_active, "{told} is avoided");
+        assert_eq!(verdict == Verdict::Ineligible, is_active, "{case} is avoided");
 
         let square = geo::Rect::new((118.8, 26.2), (118.9, 26.3)).to_polygon();
         let area = Area::Inside(Box::new(Shape::new(square.into()).expect("an area")));
@@ -54,7 +54,7 @@ fn what_has_not_begun_or_is_over_is_neither_avoided_nor_counted() {
             let found =
                 surroundings(&snapshot, &SurroundingsQuery { area, at }, &CancelToken::new()).expect("an answer");
             let counts: Vec<&str> = found.rings[0].layers.iter().map(|own| own.layer.schema().id.as_str()).collect();
-            assert_eq!(counts.contains(&"alerts"), is_active, "{told} is counted");
+            assert_eq!(counts.contains(&"alerts"), is_active, "{case} is counted");
             assert!(counts.contains(&"world"));
         }
     }

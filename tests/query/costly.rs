@@ -1,4 +1,4 @@
-//! Geometries of as many corners as are taken are answered by an index of their edges, and as edge by edge.
+//! Geometries with the maximum number of vertices: results equal those without an edge index.
 
 use geo::{Intersects, LineString, Point, Polygon};
 use onemap::geodesy::LonLat;
@@ -18,12 +18,12 @@ use super::layer;
 use crate::support::chances;
 
 #[test]
-fn lines_and_areas_of_many_corners_are_answered_as_edge_by_edge() {
+fn geometries_with_many_vertices_give_the_same_results_as_without_index() {
     const PLACES: usize = 3_000;
     let mut chance = chances(15);
     let mut place = || (118.5 + 0.6 * chance(), 25.9 + 0.7 * chance());
     let places: Vec<(f64, f64)> = (0..PLACES).map(|_| place()).collect();
-    // A line that goes to and fro over the county.
+    // A zigzag line over the county.
     let zigzag: LineString = (0..790).map(|_| place()).collect();
     let at = |(lon, lat): (f64, f64)| LonLat::new(lon, lat).expect("a position");
     let snapshot = Snapshot::new(0, vec![layer(places.iter().map(|place| Shape::from(at(*place))).collect())]);
@@ -40,7 +40,7 @@ fn lines_and_areas_of_many_corners_are_answered_as_edge_by_edge() {
         assert!((own.distance_m - metres).abs() < 1e-6, "{}: {} against {metres}", own.row.id(), own.distance_m);
     }
 
-    // A star of as many corners as are taken.
+    // A star with the maximum number of vertices.
     let ring: LineString = (0..19_998_u32)
         .map(|corner| {
             let angle = f64::from(corner) / 19_998.0 * std::f64::consts::TAU;

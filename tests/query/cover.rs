@@ -1,4 +1,4 @@
-//! Sets that cover a demand together: complete, as near as any, and without a member that could be left out.
+//! Covering sets: complete, as near as any, and without redundant members.
 
 use onemap::geodesy::LonLat;
 use onemap::model::schema::{CapacityRole, Codes, FieldType, StockRole};
@@ -19,7 +19,7 @@ use crate::support::cases;
 const SKILLS: [&str; 4] = ["boat", "dog", "medic", "pump"];
 const ARTICLES: [&str; 3] = ["tent", "bed", "water"];
 
-/// What one resource has: places, skills, and a quantity of each article.
+/// The supply of a resource: places, skills, and a quantity of each stock item.
 type Stocked = (i64, Vec<bool>, Vec<u32>);
 
 fn stocked() -> impl Strategy<Value = Stocked> {
@@ -71,7 +71,7 @@ fn resources(all: &[Stocked]) -> Layer {
     Layer::build(schema("resources", fields, roles), features.collect())
 }
 
-/// Whether resources cover all of a demand.
+/// Whether resources cover a whole demand.
 fn covers(all: &[&Stocked], demand: &Demand) -> bool {
     let people: i64 = all.iter().map(|own| own.0).sum();
     let has = |at: usize| all.iter().any(|own| own.1[at]);
@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn no_member_of_a_set_can_be_left_out(
+    fn no_member_of_a_covering_set_is_redundant(
         all in proptest::collection::vec(stocked(), 1..25),
         people in prop_oneof![Just(None), (1..500_u32).prop_map(Some)],
         skills in proptest::collection::vec(any::<bool>(), 4),
@@ -118,7 +118,7 @@ proptest! {
         prop_assert_eq!(covers(&of(members.clone()), &demand), set.uncovered.is_nothing());
         prop_assert_eq!(covers(&of((0..all.len()).collect()), &demand), set.uncovered.is_nothing(), "what is there is found");
         if set.uncovered.is_nothing() {
-            // As near as any: those before the farthest do not cover the demand.
+            // As near as any: the resources before the farthest member do not cover the demand.
             let farthest = *members.last().expect("a member");
             prop_assert!(!covers(&of((0..farthest).collect()), &demand));
             for left_out in 0..members.len() {
@@ -126,7 +126,7 @@ proptest! {
                 prop_assert!(!covers(&of(others.collect()), &demand), "{:?} without {}", members, members[left_out]);
             }
         }
-        // All that is given is all that was asked for, and nobody gives nothing.
+        // The contributions add up to the demand, and none is empty.
         prop_assert!(set.members.iter().all(|own| !own.contributes.is_nothing()));
         let given: u32 = set.members.iter().map(|own| own.contributes.people).sum();
         prop_assert_eq!(given + set.uncovered.people, demand.people.unwrap_or(0));

@@ -1,4 +1,4 @@
-//! Query functions on layers that are built in memory, against brute force.
+//! Query functions on layers built in memory, against brute force.
 
 mod active;
 mod costly;
@@ -47,7 +47,7 @@ fn feature(number: usize, geometry: Option<Shape>, values: Vec<Value>) -> Featur
     Feature { id: FeatureId::new(&format!("f{number:05}")).expect("an id"), geometry, values }
 }
 
-/// A layer of shapes alone.
+/// A layer with geometries only.
 fn layer(shapes: Vec<Shape>) -> Layer {
     let features = shapes.into_iter().enumerate().map(|(number, shape)| feature(number, Some(shape), Vec::new()));
     Layer::build(schema("world", Vec::new(), Roles::default()), features.collect())

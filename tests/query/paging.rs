@@ -1,4 +1,4 @@
-//! Pages in every order, up and down, give each feature once, also while others come and go.
+//! Paging in every order and direction returns each feature once, also during concurrent changes.
 
 use onemap::model::schema::FieldType;
 use onemap::model::{Feature, LayerSchema, Roles, Value};
@@ -22,7 +22,7 @@ const TYPES: [FieldType; 8] = [
     FieldType::Json,
 ];
 
-/// Values that are hard to write down, with many equal ones; numbers are outside of the range of the field too.
+/// Values that are hard to serialize, with many duplicates, and numbers outside the range of the field.
 fn value(field_type: FieldType) -> BoxedStrategy<Value> {
     let texts = || prop_oneof![Just(String::new()), Just(" ".to_owned()), "[a-c,\"\\[\\]\u{0}村]{0,3}"];
     let known = match field_type {
@@ -38,7 +38,7 @@ fn value(field_type: FieldType) -> BoxedStrategy<Value> {
             days.prop_map(|day| Value::Date(Date::from_julian_day(day).expect("a day"))).boxed()
         }
         FieldType::DateTime => {
-            // Apart by microseconds, and at the ends of time.
+            // Microseconds apart, and the first and last instants.
             let near = (0..40_i64).prop_map(|n| UtcDateTime::UNIX_EPOCH + Duration::microseconds(n * 250));
             prop_oneof![near, Just(UtcDateTime::MIN), Just(UtcDateTime::MAX)].prop_map(Value::DateTime).boxed()
         }
@@ -64,9 +64,9 @@ fn order() -> impl Strategy<Value = Order> {
     proptest::collection::vec(key, 0..3).prop_map(|keys| Order { keys })
 }
 
-/// The cursor as the next request brings it.
-fn told(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
-    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a cursor that was told");
+/// The cursor as the next request sends it.
+fn round_trip(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
+    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a cursor that was round_trip");
     assert_eq!(read.to_string(), cursor.to_string());
     read
 }
@@ -79,7 +79,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn pages_up_and_down_give_each_feature_once(features in features(), order in order(), limit in 1..7_usize) {
+    fn pages_in_both_directions_return_each_feature_once(features in features(), order in order(), limit in 1..7_usize) {
         let schema = world();
         let layer = Layer::build(schema.clone(), features.clone());
         let whole = page(&layer, &ask(&order, Start::First, usize::MAX));
@@ -91,23 +91,23 @@ proptest! {
             prop_assert_eq!(found.matched, features.len());
             seen.extend(found.rows.iter().map(|row| row.id().clone()));
             prop_assert!(seen.len() <= all.len(), "a page is repeated");
-            let last = found.rows.last().map(|row| told(&order.cursor(row), &order, &schema));
+            let last = found.rows.last().map(|row| round_trip(&order.cursor(row), &order, &schema));
             match last.filter(|_| found.has_next) {
                 Some(last) => start = Start::After(last),
                 None => break,
             }
         }
         prop_assert_eq!(&seen, &all);
-        // Back from the last row.
+        // Backwards from the last row.
         let last = whole.rows.last().expect("a row");
-        let (mut seen, mut start) = (vec![last.id().clone()], Start::Before(told(&order.cursor(last), &order, &schema)));
+        let (mut seen, mut start) = (vec![last.id().clone()], Start::Before(round_trip(&order.cursor(last), &order, &schema)));
         loop {
             let found = page(&layer, &ask(&order, start, limit));
             let mut ids: Vec<_> = found.rows.iter().map(|row| row.id().clone()).collect();
             ids.append(&mut seen);
             seen = ids;
             prop_assert!(seen.len() <= all.len(), "a page is repeated");
-            let first = found.rows.first().map(|row| told(&order.cursor(row), &order, &schema));
+            let first = found.rows.first().map(|row| round_trip(&order.cursor(row), &order, &schema));
             match first.filter(|_| found.has_previous) {
                 Some(first) => start = Start::Before(first),
                 None => break,
@@ -117,11 +117,11 @@ proptest! {
     }
 
     #[test]
-    fn features_that_stay_are_given_once_while_others_come_and_go(
+    fn remaining_features_are_returned_once_during_changes(
         features in features(), order in order(), limit in 1..7_usize, keeps in proptest::collection::vec(any::<bool>(), 40),
     ) {
         let schema = world();
-        // Those that are not kept are there on every other page only.
+        // Features that come and go exist on every other page only.
         let of_page = |number: usize| {
             let kept = features.iter().zip(&keeps).filter(|(_, kept)| **kept || number.is_multiple_of(2));
             Layer::build(schema.clone(), kept.map(|(feature, _)| feature.clone()).collect())
@@ -132,7 +132,7 @@ proptest! {
             let found = page(&layer, &ask(&order, start, limit));
             seen.extend(found.rows.iter().map(|row| row.id().clone()));
             prop_assert!(seen.len() <= features.len(), "a page is repeated");
-            let last = found.rows.last().map(|row| told(&order.cursor(row), &order, &schema));
+            let last = found.rows.last().map(|row| round_trip(&order.cursor(row), &order, &schema));
             match last.filter(|_| found.has_next) {
                 Some(last) => start = Start::After(last),
                 None => break,
@@ -146,7 +146,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_not_from_a_link_of_the_order_is_no_cursor() {
+fn only_cursors_of_the_same_sort_order_are_accepted() {
     let schema = world();
     let order = Order { keys: vec![(schema.position("datetime"), true)] };
     for text in

@@ -1,4 +1,4 @@
-//! Boxes, circles and areas over the antimeridian and the poles hold what brute force says, in layers of several chunks.
+//! Boxes, circles and areas across the antimeridian and the poles, against brute force, in layers with several chunks.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use time::UtcDateTime;
 use super::{feature, layer, schema};
 use crate::support::cases;
 
-/// Places on both sides of 180 degrees, at the poles and everywhere.
+/// Positions on both sides of 180 degrees, at the poles and worldwide.
 fn place() -> impl Strategy<Value = LonLat> {
     let beside = prop_oneof![179.5..=180.0, -180.0..=-179.5, Just(180.0), Just(-180.0)];
     prop_oneof![
@@ -31,7 +31,7 @@ fn place() -> impl Strategy<Value = LonLat> {
     .prop_map(|(lon, lat)| LonLat::new(lon, lat).expect("a position"))
 }
 
-/// More places than one chunk has, half of them on each side.
+/// More positions than one chunk holds, half on each side.
 fn crowd(places: &[LonLat]) -> Layer {
     let near = (0..5_000_u32).map(|n| {
         let lon = 179.0 + f64::from(n % 71) / 70.0 * 2.0;
@@ -67,7 +67,7 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn boxes_hold_what_lies_between_their_sides(
+    fn boxes_equal_brute_force(
         places in proptest::collection::vec(place(), 1..60), a in place(), b in place(),
     ) {
         let (west, east) = (a.lon(), b.lon());
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn circles_hold_what_is_within_their_radius(
+    fn circles_equal_brute_force(
         places in proptest::collection::vec(place(), 1..60), at in place(),
         radius_m in prop_oneof![10.0..50_000.0_f64, 50_000.0..3_000_000.0],
     ) {
@@ -105,7 +105,7 @@ proptest! {
     }
 }
 
-/// Lines, areas with and without holes and points of some size around a place.
+/// Lines, areas with and without holes, and points around a position.
 fn shape() -> impl Strategy<Value = Geometry> {
     let ring = |size: f64| {
         proptest::collection::vec(0.3..1.0_f64, 3..40).prop_map(move |reaches| {
@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn indexed_areas_meet_what_they_meet_edge_by_edge(area in shape(), others in proptest::collection::vec(shape(), 1..20)) {
+    fn intersections_with_indexed_areas_equal_brute_force(area in shape(), others in proptest::collection::vec(shape(), 1..20)) {
         let shape = Shape::new(area.clone()).expect("a shape");
         let Within::Area(index) = Within::area(shape) else { panic!("an area") };
         for other in others {
@@ -148,7 +148,7 @@ proptest! {
 }
 
 #[test]
-fn features_without_a_place_are_part_of_each_region() {
+fn features_without_a_geometry_match_every_region() {
     let mut schema = schema("world", Vec::new(), Roles::default());
     schema.geometry = GeometryKind::Any;
     let at = |lon, lat| Some(Shape::from(LonLat::new(lon, lat).expect("a position")));

@@ -1,4 +1,4 @@
-//! Filters against the test data that the standard publishes: every predicate, its count, and its twin in JSON.
+//! CQL2 filters on the test data of the standard: every predicate, its count, and its JSON form.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,17 +14,16 @@ use crate::support::{Folder, Server, encoded, foreign, project};
 const LAYERS: [&str; 3] =
     ["ne_110m_admin_0_countries", "ne_110m_populated_places_simple", "ne_110m_rivers_lake_centerlines"];
 
-/// What the published data hold, where the published count says otherwise: the letters of two names differ in more
-/// than their accents.
+/// Actual counts where the published ones are wrong: the letters of two names differ in more than accents.
 const WRONGLY_COUNTED: [(&str, u64); 3] = [("Ch%", 3), ("Chiș%", 1), ("cHis%", 1)];
 
 #[test]
-fn predicates_of_the_standard_find_what_it_counts() {
+fn predicates_of_the_standard_match_its_counts() {
     let Some(data) = real_data("filters against the standard's own counts") else { return };
     let url = fresh_database();
     let source = data.join("cql2/data/ne110m4cql2.gpkg").display().to_string();
     let target = gdal_name(&url);
-    // Times without a zone are UTC there.
+    // Times without a zone are UTC in that data.
     let options = ["--config", "PGTZ", "UTC", "-lco", "LAUNDER=NO", "-lco", "GEOMETRY_NAME=geom", "-lco", "FID=fid"];
     foreign("ogr2ogr", &[&["-f", "PostgreSQL", &target, &source][..], &options[..]].concat());
     let folder = Folder::new();
@@ -71,7 +70,7 @@ fn predicates_of_the_standard_find_what_it_counts() {
 }
 
 #[test]
-fn text_and_json_that_mean_the_same_have_one_canonical_form() {
+fn equivalent_text_and_json_have_one_canonical_form() {
     let Some(data) = real_data("filters as text against filters as JSON") else { return };
     let folder = data.join("cql2/schema/examples");
     let mut pairs = 0;
@@ -90,7 +89,7 @@ fn text_and_json_that_mean_the_same_have_one_canonical_form() {
     assert!(different.is_empty(), "{} of 109:\n{}", different.len(), different.join("\n"));
 }
 
-/// Expressions as JSON, by another implementation; blank where it cannot.
+/// Expressions as JSON, written by another implementation; blank if it cannot.
 fn in_json(predicates: &[&str]) -> Vec<String> {
     let script = project().join("tests/conformance/as_json.py");
     let mut child = Command::new(python("python"))
@@ -106,7 +105,7 @@ fn in_json(predicates: &[&str]) -> Vec<String> {
     lines
 }
 
-/// Rows of a table of comma-separated values with quotes, without its header.
+/// Rows of a CSV table with quotes, without its header.
 fn rows(table: &str) -> Vec<Vec<String>> {
     let mut rows = vec![vec![String::new()]];
     let mut quoted = false;

@@ -1,5 +1,5 @@
-//! Checks against data that nobody here made. They run where `ONEMAP_REAL_DATA` names the folder that holds it;
-//! elsewhere each says in one line that it did not.
+//! Tests with data of third parties. They run if `ONEMAP_REAL_DATA` names the directory with the data; otherwise each
+//! prints that it was skipped.
 
 mod cql2;
 
@@ -18,7 +18,7 @@ use crate::support::{Folder, Server, chances, run, run_well};
 fn real_data(what: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ONEMAP_REAL_DATA").map(PathBuf::from);
     if folder.is_none() {
-        // Past the capture of the test runner, so that it is seen.
+        // Bypasses the output capture of the test runner.
         let line = format!("real data is not at hand (ONEMAP_REAL_DATA): {what} was not checked\n");
         std::io::stderr().write_all(line.as_bytes()).expect("standard error");
     }
@@ -29,7 +29,7 @@ fn at(lon: f64, lat: f64) -> LonLat {
     LonLat::new(lon, lat).expect("a position")
 }
 
-/// Unpacks one file into a test's folder.
+/// Unpacks a file into the directory of a test.
 fn unpack(path: &std::path::Path, folder: &Folder, name: &str) -> String {
     let packed = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
@@ -63,7 +63,7 @@ fn the_nearest_five_shelters_are_those_of_postgis() {
     let mut chance = chances(5837);
     let points: Vec<(f64, f64)> = (0..200)
         .map(|n| match n % 10 {
-            // Some from far away: the Pacific, the pole, the other side.
+            // Some far away: the Pacific, a pole, the other hemisphere.
             0 => (chance() * 360.0 - 180.0, chance() * 180.0 - 90.0),
             _ => (132.0 + chance() * 3.0, 32.6 + chance() * 2.0),
         })
@@ -85,7 +85,7 @@ fn the_nearest_five_shelters_are_those_of_postgis() {
     }
 }
 
-/// Fifty candidates by index, then by exact distance, then by id.
+/// Fifty candidates by index, then sorted by exact distance and id.
 fn postgis_answers(features: &str, points: &[(f64, f64)]) -> Vec<Vec<(String, f64)>> {
     let url = fresh_database();
     let mut sql =
@@ -159,11 +159,11 @@ fn gcj02_and_bd09_are_those_of_published_vectors() {
 }
 
 #[test]
-fn flatgeobuf_of_others_is_read_or_refused() {
+fn flatgeobuf_of_other_programs_is_read_or_refused() {
     let Some(data) = real_data("FlatGeobuf of others") else { return };
     let folder = Folder::new();
     for (file, code, words) in [
-        // The outlines of two countries cross themselves; GEOS says so of the same two.
+        // The outlines of two countries are self-intersecting; GEOS reports the same two.
         ("countries.fgb", 3, "taken=177"),
         ("countries_nocrs.fgb", 3, "taken=177"),
         ("countries_nogeo.fgb", 0, "taken=179"),
@@ -179,7 +179,7 @@ fn flatgeobuf_of_others_is_read_or_refused() {
 }
 
 #[test]
-fn the_county_outline_of_a_base_map_comes_back_to_wgs84() {
+fn the_county_outline_of_a_gcj02_base_map_converts_to_wgs84() {
     let Some(data) = real_data("an outline in GCJ-02") else { return };
     let folder = Folder::new();
     let path = data.join("minqing/county_350124_2019_gcj02.json").display().to_string();

@@ -1,4 +1,4 @@
-//! The sample county is what it says, byte by byte.
+//! The sample county: reproducible bytes, documented counts, labels.
 
 use std::process::Command;
 
@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 use crate::support::{Folder, Server, project};
 
 #[test]
-fn drawing_it_again_gives_the_same_bytes() {
+fn the_generator_is_deterministic() {
     let folder = Folder::new();
-    // Cargo puts examples beside the program under test.
+    // Cargo puts examples in a directory beside the tested program.
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_onemap")).with_file_name("examples").join("sample-county");
     let output = Command::new(&program)
         .args(["--out".as_ref(), folder.path().as_os_str()])
@@ -40,7 +40,7 @@ fn count(features: &[Json], field: &str, value: &str) -> usize {
 }
 
 #[test]
-fn it_counts_what_the_plan_counts() {
+fn counts_equal_the_published_plan() {
     let (_folder, server) = Server::of_sample();
     for (layer, expected) in
         [("hazards", 1850), ("shelters", 349), ("teams", 31), ("townships", 16), ("villages", 292), ("county", 1)]
@@ -59,7 +59,7 @@ fn it_counts_what_the_plan_counts() {
     let teams = features(&server, "teams");
     let kinds =
         ["professional", "semi_professional", "social", "militia", "industry"].map(|kind| count(&teams, "kind", kind));
-    // Blue Sky and Lanbao; the militia; power and mine: the five that the plan names.
+    // Blue Sky and Lanbao; the militia; power and mine: the five teams named in the plan.
     assert_eq!(kinds, [7, 18 + 1, 2, 1, 2]);
     let depots = features(&server, "depots");
     let government = |level: &str| {
@@ -72,7 +72,7 @@ fn it_counts_what_the_plan_counts() {
 }
 
 #[test]
-fn it_says_everywhere_that_it_is_a_sample() {
+fn every_record_is_labelled_as_sample() {
     let (_folder, server) = Server::of_sample();
     for layer in server.get("/api/layers").json()["layers"].as_array().expect("layers") {
         let id = layer["id"].as_str().expect("an id");
@@ -83,7 +83,7 @@ fn it_says_everywhere_that_it_is_a_sample() {
 }
 
 #[test]
-fn a_few_shelters_stand_in_landslide_zones_for_the_audit_to_find() {
+fn some_shelters_are_in_landslide_zones() {
     use geo::Intersects;
     use geozero::ToGeo;
     let (_folder, server) = Server::of_sample();

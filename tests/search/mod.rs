@@ -1,4 +1,4 @@
-//! Search finds what people type, the best first.
+//! Search by name, pinyin and code, and its ranking.
 
 use serde_json::{Value as Json, json};
 
@@ -29,7 +29,7 @@ fn names(server: &Server) -> Vec<(String, String)> {
 }
 
 #[test]
-fn names_are_found_by_any_part_and_by_their_sound() {
+fn names_are_found_by_any_part_and_by_pinyin() {
     let (_folder, server) = Server::of_sample();
     let names = names(&server);
     for part in ["避灾点", "梅溪", "小学", "救援"] {
@@ -40,14 +40,14 @@ fn names_are_found_by_any_part_and_by_their_sound() {
         expected.sort_unstable();
         assert!(found.iter().all(|(id, name, _)| expected.binary_search(&id.as_str()).is_ok() && name.contains(part)));
     }
-    // The name itself comes first, then names that begin so, then codes.
+    // The exact name comes first, then names with this prefix, then codes.
     let (id, name) = names.iter().find(|(id, _)| id == "SH-0001").expect("a shelter");
     assert_eq!(search(&server, &format!("q={}", encoded(name)))[0], (id.clone(), name.clone(), "whole".to_owned()));
     assert_eq!(search(&server, "q=sh-0001")[0].0, "SH-0001");
     assert_eq!(search(&server, "q=350124101000&layer=townships")[0].1, "梅溪镇");
     assert!(search(&server, "q=3501241&limit=100").iter().all(|(.., matched)| matched == "code"));
 
-    // Letters are rather a sound than the start of an id.
+    // Letters are treated as pinyin before id prefixes.
     assert!(search(&server, "q=sh&limit=100").iter().any(|(.., how)| how == "pinyin"));
     for typed in ["meixi", "mxz", "meix", "mxizhen", "M%C3%A9ix%C4%AB"] {
         let found = search(&server, &format!("layer=townships&q={typed}"));
@@ -63,7 +63,7 @@ fn names_are_found_by_any_part_and_by_their_sound() {
 }
 
 #[test]
-fn of_those_that_match_as_well_the_nearer_comes_first() {
+fn equal_matches_are_ordered_by_distance() {
     let (_folder, server) = Server::of_sample();
     let path = format!("/api/search?layer=shelters&limit=50&point=118.86,26.22&q={}", encoded("村部避灾点"));
     let answer = server.get(&path).json();
@@ -74,13 +74,13 @@ fn of_those_that_match_as_well_the_nearer_comes_first() {
         .map(|own| own["properties"]["distance_m"].as_f64().expect("metres"))
         .collect();
     assert!(metres.len() == 50 && metres.is_sorted(), "{metres:?}");
-    // A contact's name is nobody's to find.
+    // Names of contacts are not searched.
     let contact = server.get("/api/search?q=13800").json();
     assert_eq!(contact["features"], json!([]));
 }
 
 #[test]
-fn what_cannot_be_searched_is_refused() {
+fn invalid_searches_are_refused() {
     let (_folder, server) = Server::of_sample();
     let long = "a".repeat(101);
     for (query, parameter) in [
@@ -102,7 +102,7 @@ fn what_cannot_be_searched_is_refused() {
 }
 
 #[test]
-fn a_name_that_not_everybody_may_see_is_not_found() {
+fn sensitive_names_are_not_found() {
     let url = fresh_database();
     psql(
         &url,

@@ -1,4 +1,4 @@
-//! The promises of `store::Store`, each written once and run against a GeoPackage file and a PostGIS database.
+//! The contract of `store::Store`, tested on a GeoPackage file and a PostGIS database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::writers::contents;
 use crate::support::database::{fresh_database, psql};
 use crate::support::{Folder, foreign};
 
-/// A store, and how a program that is not ours changes it.
+/// A store, and a way for another program to change it.
 pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) foreign_sql: Box<dyn Fn(&str)>,
-    /// How a layer's table is called there.
+    /// The table name of a layer.
     pub(crate) table: fn(&str) -> String,
     _folder: Option<Folder>,
 }
@@ -29,7 +29,7 @@ impl Backend {
         let catalog = Catalog::built_in().expect("a catalog");
         GeoPackage::create(&path, &catalog).await.expect("a draft").finish().await.expect("a file");
         let store = GeoPackage::open(&path, &catalog).await.expect("a store");
-        // Plain SQLite, without any function of ours or of a spatial library.
+        // Plain SQLite, without our functions or a spatial extension.
         let program = "import sqlite3,sys\nwith sqlite3.connect(sys.argv[1]) as c: c.executescript(sys.argv[2])";
         let foreign_sql = move |sql: &str| {
             foreign("python3", &["-c", program, &path.display().to_string(), sql]);
@@ -74,7 +74,7 @@ impl Backend {
         found
     }
 
-    /// A feature with the given values and nothing else.
+    /// A feature with these values only.
     pub(crate) fn feature(
         &self,
         layer: &str,
@@ -99,7 +99,7 @@ fn text(words: &str) -> Value {
     Value::Text(words.to_owned())
 }
 
-async fn what_is_stored_is_read_back_exactly(backend: Backend) {
+async fn stored_features_are_read_back_unchanged(backend: Backend) {
     let shelter = backend.feature(
         "shelters",
         "S'1 \"避\"",
@@ -165,8 +165,8 @@ async fn a_batch_with_a_known_id_stores_nothing(backend: Backend) {
     assert!(now.values().all(|feature| feature.values[0] == text("new")));
 }
 
-/// What the store tells since a position: layer, id and the name the feature has now.
-async fn told(
+/// Changes since a position: layer, id and the current name of the feature.
+async fn reported(
     backend: &Backend,
     position: &mut onemap::store::LogPosition,
 ) -> Option<Vec<(String, String, Option<Value>)>> {
@@ -175,43 +175,43 @@ async fn told(
         Changes::Since { position: now, changes, .. } => {
             *position = now;
             let name = |layer: usize| backend.store.schemas()[layer].id.clone();
-            let told = changes.into_iter().map(|change| {
+            let reported = changes.into_iter().map(|change| {
                 (name(change.layer), change.id.to_string(), change.now.map(|feature| feature.values[0].clone()))
             });
-            Some(told.collect())
+            Some(reported.collect())
         }
     }
 }
 
-async fn a_change_by_any_program_is_told(backend: Backend) {
+async fn a_change_by_any_program_is_reported(backend: Backend) {
     let mut position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
-    assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
+    assert_eq!(reported(&backend, &mut position).await, Some(Vec::new()));
     let a = backend.feature("teams", "a", at(118.8, 26.2), &[("name", text("甲"))]);
     let b = backend.feature("teams", "b", at(118.9, 26.2), &[("name", text("乙"))]);
     backend.append("teams", &[a, b], OnConflict::Refuse).await.expect("stored");
     let entry = |id: &str, name: Option<&str>| ("teams".to_owned(), id.to_owned(), name.map(text));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
 
     let table = (backend.table)("teams");
     (backend.foreign_sql)(&format!("UPDATE {table} SET name = '丙' WHERE id = 'a'"));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", Some("丙"))]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", Some("丙"))]));
     (backend.foreign_sql)(&format!("UPDATE {table} SET id = 'c' WHERE id = 'a'"));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("a", None), entry("c", Some("丙"))]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", None), entry("c", Some("丙"))]));
     (backend.foreign_sql)(&format!("DELETE FROM {table} WHERE id = 'b'"));
-    assert_eq!(told(&backend, &mut position).await, Some(vec![entry("b", None)]));
+    assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("b", None)]));
     (backend.foreign_sql)(&format!("BEGIN; UPDATE {table} SET name = '丁'; DELETE FROM {table}; ROLLBACK"));
-    assert_eq!(told(&backend, &mut position).await, Some(Vec::new()));
+    assert_eq!(reported(&backend, &mut position).await, Some(Vec::new()));
 }
 
-async fn a_log_that_was_set_back_and_written_on_is_not_followed(backend: Backend) {
+async fn a_log_restored_from_a_backup_is_not_followed(backend: Backend) {
     let (villages, log) =
         ((backend.table)("villages"), if (backend.table)("x") == "x" { "onemap_changes" } else { "onemap.changes" });
     (backend.foreign_sql)(&format!("INSERT INTO {villages} (id) VALUES ('in the backup')"));
     let before = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
     (backend.foreign_sql)(&format!("INSERT INTO {villages} (id) VALUES ('lost')"));
     let mut position = before.clone();
-    assert_eq!(told(&backend, &mut position).await.map(|told| told.len()), Some(1));
-    // What putting back an older backup and one edit come to; the position is the same.
+    assert_eq!(reported(&backend, &mut position).await.map(|reported| reported.len()), Some(1));
+    // The effect of restoring an older backup and one edit; the position is the same.
     let next = position.newest;
     let restart = match log {
         "onemap_changes" => format!("UPDATE sqlite_sequence SET seq = {} WHERE name = '{log}'", before.newest),
@@ -223,11 +223,11 @@ async fn a_log_that_was_set_back_and_written_on_is_not_followed(backend: Backend
         before.newest
     ));
     let mut back = position.clone();
-    assert_eq!(told(&backend, &mut back).await, None);
+    assert_eq!(reported(&backend, &mut back).await, None);
     assert_eq!(backend.store.read_all(&mut |_, _| {}).await.expect("a reading").newest, position.newest);
 }
 
-async fn the_followed_picture_equals_one_built_from_nothing(backend: Backend) {
+async fn the_followed_snapshot_equals_a_newly_built_one(backend: Backend) {
     let point = |n: u32| at(118.5 + f64::from(n % 97) / 200.0, 26.0 + f64::from(n % 89) / 200.0);
     let many: Vec<Feature> = (0..6000)
         .map(|n| backend.feature("hazards", &format!("h{n:05}"), point(n), &[("risk_level", Value::Integer(4))]))
@@ -262,7 +262,7 @@ async fn the_followed_picture_equals_one_built_from_nothing(backend: Backend) {
     following.await.expect("the follower ends");
     let hazards = head.load().layer("hazards").map(|layer| (layer.len(), layer.chunks().len()));
     assert_eq!(hazards.map(|(features, _)| features), Some(3100));
-    // Each feature can be found by its place as well as by its id.
+    // Each feature is found by location and by id.
     let head = head.load();
     let layer = head.layer("hazards").expect("the layer");
     assert_eq!(layer.rows_in(&onemap::geodesy::Envelope::WORLD).count(), 3099);
@@ -276,9 +276,9 @@ macro_rules! held_by_both {
 }
 
 held_by_both!(
-    what_is_stored_is_read_back_exactly,
+    stored_features_are_read_back_unchanged,
     a_batch_with_a_known_id_stores_nothing,
-    a_change_by_any_program_is_told,
-    a_log_that_was_set_back_and_written_on_is_not_followed,
-    the_followed_picture_equals_one_built_from_nothing,
+    a_change_by_any_program_is_reported,
+    a_log_restored_from_a_backup_is_not_followed,
+    the_followed_snapshot_equals_a_newly_built_one,
 );

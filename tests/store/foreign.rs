@@ -1,4 +1,4 @@
-//! Tables and views of other programs stand on the map by configuration.
+//! Tables and views of other programs as layers by configuration.
 
 use serde_json::{Value as Json, json};
 
@@ -6,7 +6,7 @@ use crate::support::database::{fresh_database, psql};
 use crate::support::node::script_well;
 use crate::support::{Folder, Server, await_that, run};
 
-/// Tables as another department keeps them: projected coordinates, own names, types without a counterpart.
+/// Tables of another department: projected coordinates, its own names, types without a counterpart.
 const TABLES: &str = "
     CREATE TABLE public.\"Reservoirs\" (
       gid serial PRIMARY KEY, res_name varchar(50), place geometry(PointZ, 4549), capacity numeric(12, 2),
@@ -52,7 +52,7 @@ fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     let own = layers["layers"].as_array().expect("layers").iter().find(|layer| layer["id"] == "reservoirs");
     assert_eq!(own.map(|layer| layer["title"]["zh"].clone()), Some(json!("水库台账")));
 
-    // The style draws them by their geometry type.
+    // The default style draws them by geometry type.
     let style = server.get("/styles/onemap.json");
     let file = folder.write("style.json", &style.body);
     script_well("styles/validate.mjs", &[&file.display().to_string()]);
@@ -99,7 +99,7 @@ fn another_program_without_rights_on_our_log_can_still_change_its_table() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_named_with_its_place() {
+fn a_mistake_in_the_configuration_is_reported_with_its_position() {
     let url = fresh_database();
     psql(&url, TABLES);
     psql(

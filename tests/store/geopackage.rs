@@ -1,4 +1,4 @@
-//! The file itself: valid for GDAL, safe from power cuts, refused when it is something else.
+//! The GeoPackage backend: valid for GDAL, safe against power loss, and other files are refused.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -37,7 +37,7 @@ fn the_validator_of_gdal_finds_nothing() {
     foreign("/usr/bin/python3", &["-c", program, &path]);
 }
 
-/// Many points as one feature a line.
+/// Many points, one feature per line.
 fn points(folder: &Folder, name: &str, count: u32) {
     let lines: Vec<String> = (0..count)
         .map(|n| {
@@ -50,7 +50,7 @@ fn points(folder: &Folder, name: &str, count: u32) {
     folder.write(name, lines.join("\n"));
 }
 
-/// Starts an import and kills it at the first log line that has the word.
+/// Starts an import and kills it at the first log line that contains the word.
 fn import_killed_at(folder: &Folder, word: &str) {
     let mut child = onemap(folder, &["--json", "import", "points.geojsonl", "--layer", "villages"])
         .stderr(Stdio::piped())
@@ -73,7 +73,7 @@ fn an_acknowledged_write_survives_a_kill() {
     let folder = Folder::new();
     points(&folder, "points.geojsonl", 20_000);
     run_well(&folder, &["import", "--layer", "villages", "points.geojsonl", "--dry-run"]);
-    // While a server has the file open, which is killed as well.
+    // With the file open in a server, which is killed as well.
     let server = Server::start(&folder, &["--empty"]);
     import_killed_at(&folder, "\"message\":\"stored\"");
     server.kill();
@@ -91,7 +91,7 @@ fn a_killed_import_leaves_all_or_nothing() {
 }
 
 #[test]
-fn a_killed_first_start_leaves_no_half_store() {
+fn a_killed_first_start_leaves_no_partial_store() {
     let folder = Folder::new();
     folder.write("onemap.gpkg.unfinished", "left by a power cut");
     let server = Server::start(&folder, &[]);
@@ -111,7 +111,7 @@ fn an_import_shows_up_in_a_running_server() {
 }
 
 #[test]
-fn a_file_that_is_something_else_is_left_alone() {
+fn other_files_are_refused_and_unchanged() {
     let folder = Folder::new();
     let plain = "create table t (a)";
     foreign(
@@ -135,7 +135,7 @@ fn a_file_that_is_something_else_is_left_alone() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once_and_what_is_made_is_private() {
+fn other_than_regular_files_are_refused_and_new_files_are_private() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let (pipe, inner) = (folder.file("pipe"), folder.file("inner"));
@@ -216,7 +216,7 @@ fn a_file_with_a_spatial_index_takes_writes_from_every_program() {
 }
 
 #[test]
-fn a_file_that_is_exchanged_under_the_server_is_read_anew_and_takes_the_writes() {
+fn a_file_replaced_during_operation_is_read_again_and_takes_edits() {
     let (folder, server) = Server::of_sample();
     let other = Folder::new();
     points(&other, "points.geojsonl", 7);

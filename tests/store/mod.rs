@@ -1,4 +1,4 @@
-//! What is kept stays kept: each promise once, held by both houses; and the file as GDAL sees it.
+//! Stores: the contract of both backends, and behaviour of each backend.
 
 mod contract;
 mod foreign;

@@ -1,4 +1,4 @@
-//! Tables of other programs belong to their owners: they may change them as they like, and find nothing in their way.
+//! Tables of other programs: their owners can change them freely, and our triggers never hinder them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ fn layers(tables: &[&str]) -> String {
 }
 
 #[test]
-fn an_owner_changes_drops_and_restores_a_table_while_it_is_served() {
+fn owners_can_change_drop_and_restore_a_served_table() {
     let url = fresh_database();
     psql(
         &url,
@@ -51,7 +51,7 @@ fn an_owner_changes_drops_and_restores_a_table_while_it_is_served() {
     psql(&url, "UPDATE public.a1 SET name = 'three' WHERE gid = 1");
     await_that("a dropped column is noticed", || is_unavailable(&server, "a1"));
     assert_eq!((count(&server, "a1"), name(&server, "a1", "1")), (json!(2), json!("one")), "its last state stays");
-    await_that("its age is told", || server.get("/ogc/collections/a1/items").json()["stale"] == true);
+    await_that("its age is reported", || server.get("/ogc/collections/a1/items").json()["stale"] == true);
     assert_eq!(server.get("/ogc/collections/shelters/items?limit=1").json()["stale"], false);
     others_go_on("A");
     psql(&url, "ALTER TABLE public.a1 ADD COLUMN extra int");
@@ -90,7 +90,7 @@ fn an_owner_changes_drops_and_restores_a_table_while_it_is_served() {
 }
 
 #[test]
-fn triggers_are_made_once_and_a_start_does_not_wait_for_readers() {
+fn triggers_are_created_once_and_a_start_does_not_wait_for_readers() {
     let url = fresh_database();
     psql(&url, "CREATE TABLE public.a1 (gid serial PRIMARY KEY, geom geometry(Point, 4326))");
     let folder = Folder::new();
@@ -116,7 +116,7 @@ fn triggers_are_made_once_and_a_start_does_not_wait_for_readers() {
     assert_eq!(triggers(), made);
     drop(input);
     reader.wait().expect("psql ends");
-    // Another layer of the same table has triggers of its own.
+    // Another layer of the same table has its own triggers.
     folder.write("onemap.toml", format!("{}[[layer]]\ntable = \"public.a1\"\nid = \"a2\"\n", layers(&["a1"])));
     let server = Server::start(&folder, &["--store", &url]);
     assert_eq!(triggers().lines().count(), 8);
@@ -125,7 +125,7 @@ fn triggers_are_made_once_and_a_start_does_not_wait_for_readers() {
 }
 
 #[test]
-fn rows_that_triggers_would_miss_or_mix_up_are_compared() {
+fn tables_with_unreliable_triggers_are_polled() {
     let url = fresh_database();
     psql(
         &url,
@@ -161,7 +161,7 @@ fn rows_that_triggers_would_miss_or_mix_up_are_compared() {
 }
 
 #[test]
-fn a_tag_of_before_a_restart_is_not_taken_for_another_content() {
+fn entity_tags_are_not_reused_after_a_restart() {
     let url = fresh_database();
     psql(
         &url,
@@ -181,13 +181,13 @@ fn a_tag_of_before_a_restart_is_not_taken_for_another_content() {
     await_that("the change", || name(&server, "v", "1") == "C");
     let path = "/ogc/collections/v/items";
     assert_eq!(server.get("/api/layers").json()["data_version"], version, "the versions are equal by chance");
-    // Where another server is running, its tag may come back to this one.
+    // While another server is running, its tag may equal this one.
     let exact = server.send("GET", path, &[("If-None-Match", &tag)], "");
     assert_eq!((exact.status, &exact.json()["features"][0]["properties"]["name"]), (200, &json!("C")));
 }
 
 #[test]
-fn a_role_with_few_rights_serves_what_it_may_read() {
+fn a_role_with_few_rights_serves_the_tables_it_can_read() {
     let url = fresh_database();
     let role = format!("app_{}", url.rsplit('_').next().unwrap_or_default());
     psql(
@@ -213,7 +213,7 @@ fn a_role_with_few_rights_serves_what_it_may_read() {
 }
 
 #[test]
-fn postgis_domains_and_names_are_found_wherever_they_are() {
+fn postgis_domains_and_names_are_found_in_any_schema() {
     let url = fresh_database();
     psql(
         &url,
@@ -260,7 +260,7 @@ fn postgis_is_created_where_the_role_may() {
     assert_eq!(count(&server, "shelters"), 349);
 }
 
-/// A store that panics when it is asked for changes for the first time.
+/// A store that panics at the first request for changes.
 struct Panicking {
     store: PostGis,
     has_panicked: AtomicBool,
@@ -311,7 +311,7 @@ impl Store for Panicking {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_that_panics_goes_on() {
+async fn the_follower_is_restarted_after_a_panic() {
     let url = fresh_database();
     let schemas = Catalog::built_in().expect("a catalog").layers;
     let store = PostGis::open(&url, schemas, &[]).await.expect("a store");
@@ -327,5 +327,5 @@ async fn a_follower_that_panics_goes_on() {
     tokio::time::timeout(std::time::Duration::from_mins(1), arrival).await.expect("it goes on").expect("a version");
     assert!(store.has_panicked.load(Ordering::Relaxed));
     stop.send_replace(true);
-    following.await.expect("the follower ends when it is told to");
+    following.await.expect("the follower ends when it is stopped");
 }

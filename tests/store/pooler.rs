@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode between server and database: each transaction may get another connection.
+//! PgBouncer in transaction mode between server and database: each transaction may use another connection.
 
 use std::process::{Child, Command, Stdio};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::database::{fresh_database, psql};
 use crate::support::{Folder, Server, await_that};
 
-/// A running pooler; ends with the test.
+/// A running pooler, stopped at the end of the test.
 struct Pooler {
     child: Child,
     url: String,
@@ -56,7 +56,7 @@ impl Drop for Pooler {
 }
 
 #[test]
-fn a_pooler_in_transaction_mode_may_stand_between() {
+fn a_pooler_in_transaction_mode_works() {
     let url = fresh_database();
     psql(&url, "CREATE TABLE public.a1 (gid serial PRIMARY KEY, name text, geom geometry(Point, 4326))");
     let pooler = Pooler::before(&url);

@@ -1,4 +1,4 @@
-//! What only a database with many writers can do wrong.
+//! The PostGIS backend: concurrent transactions, roles, versions and startup errors.
 
 use onemap::store::{Changes, LogPosition};
 
@@ -17,7 +17,7 @@ async fn ids_since(backend: &Backend, position: &mut LogPosition) -> Option<Vec<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_transaction_is_not_lost_behind_a_quick_one() {
+async fn a_slow_transaction_is_not_skipped_after_a_quick_one() {
     use sqlx::Connection;
     let url = fresh_database();
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
@@ -57,7 +57,7 @@ async fn a_truncated_table_is_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
+async fn a_reader_behind_the_truncated_log_reads_everything() {
     let url = fresh_database();
     let schemas = onemap::model::Catalog::built_in().expect("a catalog").layers;
     let open = async || {
@@ -71,14 +71,14 @@ async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
         &url,
         "INSERT INTO onemap.villages (id) VALUES ('old'), ('kept, so that one log differs from another'); UPDATE onemap.changes SET changed_at = now() - interval '8 days'",
     );
-    // Other tests have transactions open on the same server.
+    // Other tests have open transactions on the same server.
     await_that("all transactions that were open before are over", || {
         let over = "SELECT max(transaction) < pg_snapshot_xmin(pg_current_snapshot()) FROM onemap.changes";
         psql(&url, over).trim() == "t"
     });
     let mut late = position.clone();
     assert_eq!(ids_since(&early, &mut position).await, None, "the reading cuts the log before it looks");
-    // Whoever read after the cut follows on from there.
+    // A reader that starts after the cut continues from there.
     position = early.store.read_all(&mut |_, _| {}).await.expect("a reading");
     psql(&url, "INSERT INTO onemap.villages (id) VALUES ('new')");
     assert_eq!(ids_since(&early, &mut position).await, Some(vec!["new".to_owned()]));
@@ -86,7 +86,7 @@ async fn a_reader_who_comes_back_after_the_log_was_cut_reads_everything() {
 }
 
 #[test]
-fn a_role_that_may_only_read_serves_a_complete_store_and_is_told_what_an_empty_one_lacks() {
+fn a_read_only_role_serves_a_complete_store_and_reports_an_incomplete_one() {
     let url = fresh_database();
     let folder = Folder::new();
     psql(&url, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
@@ -101,7 +101,7 @@ fn a_role_that_may_only_read_serves_a_complete_store_and_is_told_what_an_empty_o
 }
 
 #[test]
-fn a_database_of_another_version_is_brought_up_or_refused() {
+fn a_database_of_another_version_is_migrated_or_refused() {
     let url = fresh_database();
     let folder = Folder::new();
     drop(Server::start(&folder, &["--store", &url]));
@@ -128,7 +128,7 @@ fn the_same_county_is_served_from_a_database() {
     ] {
         let features = |server: &Server| {
             let mut features = server.get(path).json()["features"].take();
-            // The time of import differs, and JSON documents are kept in another order of members.
+            // Import times differ, and JSON documents have another member order.
             for feature in features.as_array_mut().expect("features") {
                 let properties = feature["properties"].as_object_mut().expect("properties");
                 properties.remove("updated_at");
@@ -152,7 +152,7 @@ fn a_row_changed_by_psql_is_on_the_map_at_once() {
 }
 
 #[test]
-fn a_database_without_postgis_or_without_an_answer_is_named() {
+fn a_database_without_postgis_or_an_unreachable_one_is_reported() {
     let folder = Folder::new();
     let url = fresh_database();
     psql(

@@ -1,4 +1,5 @@
-//! A value, a row or a layer that cannot be read stops nothing else: it is unknown, left out or unavailable, and told.
+//! Unreadable values, rows and layers affect nothing else: they become unknown, skipped or unavailable, and are
+//! reported.
 
 use serde_json::{Value as Json, json};
 
@@ -17,7 +18,7 @@ fn properties(server: &Server, layer: &str, id: &str) -> Json {
     server.get(&format!("/ogc/collections/{layer}/items/{id}")).json()["properties"].clone()
 }
 
-/// A table with a good row and, in other rows, one value that does not fit in each column.
+/// A table with a valid row and, in other rows, one unreadable value per column.
 const ODD: &str = "
     CREATE TABLE public.odd (gid serial PRIMARY KEY, day date, local timestamp, instant timestamptz, amount numeric,
       ratio float8, tags text[], document json, whole jsonb, place geometry(Point, 4549));
@@ -48,7 +49,7 @@ refresh_s = 1
 ";
 
 #[test]
-fn a_value_that_the_database_holds_and_the_map_cannot_is_unknown_and_counted() {
+fn an_unreadable_value_is_unknown_and_counted() {
     let url = fresh_database();
     psql(&url, ODD);
     let folder = Folder::new();
@@ -85,7 +86,7 @@ fn a_value_that_the_database_holds_and_the_map_cannot_is_unknown_and_counted() {
     // The same in our own tables, while the server runs.
     psql(&url, "UPDATE onemap.warnings SET expires_at = 'infinity' WHERE id = (SELECT min(id) FROM onemap.warnings)");
     psql(&url, "UPDATE onemap.teams SET skills = ARRAY['medical', NULL] WHERE id = (SELECT min(id) FROM onemap.teams)");
-    await_that("both are told", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
+    await_that("both are reported", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
     assert_eq!(server.get("/health/ready").status, 200);
     let warning = psql(&url, "SELECT min(id) FROM onemap.warnings").trim().to_owned();
     assert_eq!(properties(&server, "warnings", &warning)["expires_at"], Json::Null);
@@ -100,7 +101,7 @@ fn a_value_that_the_database_holds_and_the_map_cannot_is_unknown_and_counted() {
     assert_ne!(properties(&again, "warnings", &warning)["expires_at"], Json::Null);
 }
 
-/// Changes a GeoPackage as another program does.
+/// Changes a GeoPackage like another program.
 fn sqlite(folder: &Folder, program: &str) {
     let path = folder.file("onemap.gpkg").display().to_string();
     let program = format!(
@@ -115,7 +116,7 @@ fn sqlite(folder: &Folder, program: &str) {
 }
 
 #[test]
-fn a_geopackage_with_odd_bytes_is_read_as_far_as_it_goes() {
+fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
     let (folder, server) = Server::of_sample();
     sqlite(
         &folder,
@@ -127,7 +128,7 @@ fn a_geopackage_with_odd_bytes_is_read_as_far_as_it_goes() {
          put('BYTES', b'GP')\n\
          c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT) WHERE id = 'SH-0001'\", ('避灾点'.encode('gbk'),))",
     );
-    await_that("what cannot be read is told", || {
+    await_that("what cannot be read is reported", || {
         warnings(&server, "incidents") == 3 && warnings(&server, "shelters") == 1
     });
     assert_eq!(server.get("/health/ready").status, 200);
@@ -139,7 +140,7 @@ fn a_geopackage_with_odd_bytes_is_read_as_far_as_it_goes() {
     assert!(curve["coordinates"].as_array().is_some_and(|line| line.len() >= 65), "{curve}");
     assert_eq!(properties(&server, "shelters", "SH-0001")["name"], Json::Null);
 
-    // A table that another program drops: its layer stays as it was.
+    // A table dropped by another program: its layer keeps its state.
     let hazards = server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"].clone();
     sqlite(&folder, "c.execute('ALTER TABLE hazards RENAME TO away')");
     await_that("the layer is unavailable", || health(&server)["unavailable"]["hazards"]["age_s"].is_u64());
@@ -182,7 +183,7 @@ fn a_geopackage_in_another_reference_system_is_transformed_and_only_read() {
 }
 
 #[test]
-fn a_text_with_nul_is_refused_by_both_stores() {
+fn a_text_with_nul_is_refused_by_both_backends() {
     let (folder, file) = Server::of_sample();
     let url = fresh_database();
     let database = Server::start(&folder, &["--store", &url, "--token-file", "token"]);

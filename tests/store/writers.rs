@@ -1,5 +1,4 @@
-//! Many writers at once, some of whom change their mind, over a store that is troubled: nothing is lost, nothing is
-//! invented.
+//! Many concurrent writers, some of which roll back, and a store with faults: no change is lost or invented.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,10 +14,10 @@ use crate::support::database::{Postgres, fresh_database, psql};
 
 const WRITERS: u64 = 8;
 const DURATION: Duration = Duration::from_mins(1);
-/// Features at the start; writers meet often.
+/// Number of initial features; few, so that writers conflict often.
 const FEATURES: u64 = 3_000;
 
-/// A small generator of numbers (xorshift64*), so that a run can be repeated.
+/// A reproducible random number generator (xorshift64*).
 struct Dice(u64);
 
 impl Dice {
@@ -29,7 +28,7 @@ impl Dice {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
     }
 
-    /// One change that any program may make.
+    /// A change by any program.
     fn change(&mut self, table: &str) -> String {
         let (one, other, number) = (self.below(FEATURES), self.below(FEATURES), self.below(1_000_000));
         match self.below(12) {
@@ -50,7 +49,7 @@ impl Dice {
     }
 }
 
-/// A writer over one kind of connection. What the store refuses (a deadlock, a line that broke) is let go.
+/// A writer over one kind of connection. Statements that the store refuses (deadlocks, broken connections) are skipped.
 macro_rules! writer {
     ($name:ident, $connection:ty) => {
         async fn $name(url: String, table: &'static str, seed: u64, until: Instant) {
@@ -82,7 +81,7 @@ macro_rules! writer {
 writer!(write_to_postgis, PgConnection);
 writer!(write_to_geopackage, SqliteConnection);
 
-/// Features of the layers as plain values; each is also found by its id.
+/// Features of the layers as plain values; each is also looked up by id.
 pub(crate) fn contents(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
     let features = |layer: &Layer| {
         let rows = layer.rows_after(None).map(|row| row.to_feature());
@@ -91,7 +90,7 @@ pub(crate) fn contents(snapshot: &Snapshot) -> Vec<Vec<Feature>> {
     snapshot.layers().iter().map(|layer| features(layer)).collect()
 }
 
-/// Fills a store and follows it while writers and trouble are at work; the snapshot must equal the store at the end.
+/// Fills a store and follows it while writers and faults are active; at the end the snapshot must equal the store.
 async fn follow_to_the_end(store: Arc<dyn Store>, writers: Vec<tokio::task::JoinHandle<()>>, trouble: impl Future) {
     let (snapshot, position) = follower::build(&*store).await.expect("a snapshot");
     let head = Arc::new(SnapshotHandle::new(snapshot, 0));
@@ -101,7 +100,7 @@ async fn follow_to_the_end(store: Arc<dyn Store>, writers: Vec<tokio::task::Join
     for writer in writers {
         writer.await.expect("a writer ends");
     }
-    // The line may have been cut a moment ago; then the next reading makes another.
+    // The connection may have just been cut; the next read opens another.
     let wanted = match follower::build(&*store).await {
         Ok((truth, _)) => contents(&truth),
         Err(_) => contents(&follower::build(&*store).await.expect("a snapshot").0),
@@ -154,7 +153,7 @@ async fn a_database_is_followed_through_eight_writers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_is_followed_through_lines_that_break() {
+async fn a_database_is_followed_through_broken_connections() {
     let url = fresh_database();
     let store = database(&url).await;
     let until = Instant::now() + DURATION;
@@ -171,7 +170,7 @@ async fn a_database_is_followed_through_lines_that_break() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_is_followed_through_its_death() {
+async fn a_database_is_followed_through_its_crash() {
     let server = Postgres::of_its_own();
     let url = server.fresh_database();
     let store = database(&url).await;

@@ -1,4 +1,4 @@
-//! A PostgreSQL server with PostGIS of the test run's own, or the one that `ONEMAP_TEST_POSTGRES` names.
+//! A PostgreSQL server with PostGIS for the test run, or the one that `ONEMAP_TEST_POSTGRES` names.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Folder;
 
-/// A running PostgreSQL; stopped at the end of the run.
+/// A running PostgreSQL, stopped at the end of the run.
 pub(crate) struct Postgres {
     pub(crate) url: String,
-    /// What it takes to start it again; nothing, when it is somebody else's.
+    /// The command to restart it; `None` for an external server.
     own: Option<Own>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn fresh_database() -> String {
     postgres().fresh_database()
 }
 
-/// A database as GDAL names it, from `postgres://user[:password]@host:port/name`.
+/// The GDAL name of a database, from `postgres://user[:password]@host:port/name`.
 pub(crate) fn gdal_name(url: &str) -> String {
     let read = || {
         let (who, place) = url.strip_prefix("postgres://")?.split_once('@')?;
@@ -42,7 +42,7 @@ pub(crate) fn gdal_name(url: &str) -> String {
     read().unwrap_or_else(|| panic!("{url} is no address of a database"))
 }
 
-/// Runs SQL and answers rows of values joined by `|`.
+/// Runs SQL and returns rows of values joined by `|`.
 pub(crate) fn psql(url: &str, sql: &str) -> String {
     use std::io::Write;
     let mut child = Command::new("psql")
@@ -133,7 +133,7 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
-/// A program of PostgreSQL, which refuses to run as root.
+/// A program of PostgreSQL, run as another user than root.
 fn program(name: &str, arguments: &str) -> Command {
     let command = format!("cd / && exec {} {arguments}", programs().join(name).display());
     let mut shell = if is_root() { Command::new("runuser") } else { Command::new("sh") };
@@ -144,7 +144,7 @@ fn program(name: &str, arguments: &str) -> Command {
     shell
 }
 
-/// Statics are not dropped at the end of a test run, so a small shell waits for the run's end and cleans up.
+/// Statics are not dropped at the end of a test run, so a small shell waits for that and cleans up.
 #[expect(clippy::zombie_processes, reason = "it outlives the run on purpose")]
 fn guard(run: u32, server: u32, folder: &std::path::Path) {
     let script = format!(
@@ -162,7 +162,7 @@ fn guard(run: u32, server: u32, folder: &std::path::Path) {
 
 fn wait_until_ready(port: u16, log: &std::path::Path) {
     let pg_isready = programs().join("pg_isready");
-    // The program itself waits for the server's answer; -t bounds one attempt.
+    // The program waits for the server; -t bounds one attempt.
     for _ in 0..200 {
         let port = port.to_string();
         let answered = Command::new(&pg_isready).args(["-q", "-h", "127.0.0.1", "-p", &port, "-t", "1"]).status();
@@ -174,7 +174,7 @@ fn wait_until_ready(port: u16, log: &std::path::Path) {
     panic!("PostgreSQL does not start:\n{}", std::fs::read_to_string(log).unwrap_or_default());
 }
 
-/// Where the newest installed PostgreSQL keeps its programs.
+/// The directory of the newest installed PostgreSQL programs.
 fn programs() -> PathBuf {
     let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -1,4 +1,4 @@
-//! A caller of `/api/events`, and edits of the file by another program that make something happen.
+//! A client of `/api/events`, and edits of the file by another program.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,16 +8,16 @@ use serde_json::Value as Json;
 
 use super::{Server, foreign};
 
-/// Longest wait for an event that must come.
+/// Maximum wait for an expected event.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// One event as it was sent.
+/// A received event.
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) id: Option<String>,
     pub(crate) name: String,
     pub(crate) data: Json,
-    /// Bytes of the whole event.
+    /// Size of the whole event, bytes.
     pub(crate) size: usize,
 }
 
@@ -39,14 +39,14 @@ impl Listener {
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         let mut listener = Self(BufReader::new(Box::new(response.into_body().into_reader())));
-        let hello = listener.hear().expect("a greeting");
+        let hello = listener.receive().expect("a greeting");
         assert_eq!(hello.name, "hello");
         assert_eq!(hello.data["stale"], false);
         listener
     }
 
-    /// The next event that says something; `None` when the stream has ended.
-    pub(crate) fn hear(&mut self) -> Option<Event> {
+    /// The next event with content; `None` at the end of the stream.
+    pub(crate) fn receive(&mut self) -> Option<Event> {
         let mut event = Event { id: None, name: String::new(), data: Json::Null, size: 0 };
         loop {
             let mut line = String::new();
@@ -66,15 +66,15 @@ impl Listener {
         }
     }
 
-    /// The next change; anything else is a mistake.
+    /// The next change; panics on any other event.
     pub(crate) fn change(&mut self) -> Event {
-        let event = self.hear().expect("the stream goes on");
+        let event = self.receive().expect("the stream goes on");
         assert_eq!(event.name, "change", "{event:?}");
         event
     }
 }
 
-/// Runs statements on a GeoPackage in one transaction, as another program would.
+/// Runs statements on a GeoPackage in one transaction, like another program.
 pub(crate) fn edit(file: &Path, statements: &str) {
     let program = "import sqlite3,sys\nc = sqlite3.connect(sys.argv[1], timeout=30)\n\
                    c.executescript('begin immediate;' + sys.stdin.read() + ';commit')";

@@ -1,4 +1,4 @@
-//! What every test stands on: the real binary, a folder of its own, foreign programs.
+//! Shared by all tests: the real binary, temporary directories, foreign programs.
 
 pub(crate) mod database;
 pub(crate) mod listener;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
 use serde_json::Value as Json;
 
-/// A folder that is empty at first and gone at the end.
+/// A temporary directory.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -46,19 +46,19 @@ impl Drop for Folder {
     }
 }
 
-/// The program, in a folder.
+/// The program, run in a directory.
 pub(crate) fn onemap(folder: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_onemap"));
     command.current_dir(folder.path()).args(arguments).stdin(Stdio::null());
     command
 }
 
-/// Runs the program to its end.
+/// Runs the program to completion.
 pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> Output {
     onemap(folder, arguments).output().expect("the program starts")
 }
 
-/// Runs the program to its end and wants success.
+/// Runs the program, which must succeed.
 pub(crate) fn run_well(folder: &Folder, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -66,19 +66,19 @@ pub(crate) fn run_well(folder: &Folder, arguments: &[&str]) -> String {
     log
 }
 
-/// A running server on a port of its own.
+/// A running server on its own port.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Starts in a folder and waits until it says that it answers.
+    /// Starts a server in a directory and waits until it listens.
     pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Self {
         Self::start_with_log(folder, &[&["--listen", "127.0.0.1:0"], arguments].concat()).0
     }
 
-    /// The same with the log up to there; without `--listen` among the arguments it takes any port.
+    /// The same with the log up to that line; without `--listen` among the arguments it uses a free port.
     pub(crate) fn start_with_log(folder: &Folder, arguments: &[&str]) -> (Self, String) {
         let anywhere = ["--listen", "127.0.0.1:0"];
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &anywhere };
@@ -88,12 +88,12 @@ impl Server {
             .spawn()
             .expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
-        let mut told = String::new();
+        let mut log_text = String::new();
         let url = loop {
             let mut line = String::new();
             let read = log.read_line(&mut line).expect("the log is readable");
-            assert!(read > 0, "the server stopped before it answered:\n{told}");
-            told.push_str(&line);
+            assert!(read > 0, "the server stopped before it answered:\n{log_text}");
+            log_text.push_str(&line);
             let url = serde_json::from_str::<Json>(&line)
                 .ok()
                 .and_then(|line| line["fields"]["url"].as_str().map(|url| url.trim_end_matches('/').to_owned()));
@@ -101,12 +101,12 @@ impl Server {
                 break url;
             }
         };
-        // The log must go on being read, or the server would wait for room in the pipe.
+        // The log must be read on, or the pipe fills and blocks the server.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        (Self { child, url }, told)
+        (Self { child, url }, log_text)
     }
 
-    /// The server of the sample county.
+    /// A server with the sample county.
     pub(crate) fn of_sample() -> (Folder, Self) {
         let folder = Folder::new();
         let server = Self::start(&folder, &[]);
@@ -121,7 +121,7 @@ impl Server {
         Reply::of(ureq::get(&format!("{}{path}", self.url)).header(header.0, header.1))
     }
 
-    /// Sends a body with some headers.
+    /// Sends a request with a body and headers.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
@@ -137,21 +137,21 @@ impl Server {
         self.child.id()
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Kills it, like a power failure.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("the server can be killed");
         self.child.wait().expect("the server is gone");
     }
 
-    /// Asks it to stop and answers its exit code.
+    /// Stops it gracefully and returns its exit code.
     pub(crate) fn stop(self) -> Option<i32> {
         self.stop_by("-TERM")
     }
 
-    /// Sends a signal and answers the exit code.
+    /// Sends a signal and returns the exit code.
     pub(crate) fn stop_by(mut self, signal: &str) -> Option<i32> {
-        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(told.success());
+        let log_text = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(log_text.success());
         self.child.wait().expect("the server ends").code()
     }
 }
@@ -163,7 +163,7 @@ impl Drop for Server {
     }
 }
 
-/// A reply with all of its body.
+/// A reply with its whole body.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: ureq::http::HeaderMap,
@@ -190,7 +190,7 @@ impl Reply {
     }
 }
 
-/// Runs a foreign program and wants success; answers what it printed.
+/// Runs a foreign program, which must succeed, and returns its output.
 pub(crate) fn foreign(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
@@ -201,17 +201,17 @@ pub(crate) fn foreign(program: &str, arguments: &[&str]) -> String {
     printed
 }
 
-/// The project's own folder.
+/// The directory of the project.
 pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Asks again and again until it is so.
+/// Polls until the condition holds.
 pub(crate) fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
     until(what, || holds().then_some(()));
 }
 
-/// Asks again and again until there is an answer.
+/// Polls until there is a result.
 pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
     let start = std::time::Instant::now();
@@ -224,7 +224,7 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A text as part of a query string.
+/// Percent-encodes a text for a query string.
 pub(crate) fn encoded(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut encoded, byte| {
@@ -233,7 +233,7 @@ pub(crate) fn encoded(text: &str) -> String {
     })
 }
 
-/// Numbers between 0 and 1 that are the same every time (SplitMix64).
+/// Reproducible numbers between 0 and 1 (SplitMix64).
 #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
 pub(crate) fn chances(mut seed: u64) -> impl FnMut() -> f64 {
     move || {
@@ -245,7 +245,7 @@ pub(crate) fn chances(mut seed: u64) -> impl FnMut() -> f64 {
     }
 }
 
-/// So many cases of a property, the same in every run.
+/// Configuration of a property test with a number of cases, the same in every run.
 pub(crate) fn cases(cases: u32) -> Config {
     Config {
         cases,

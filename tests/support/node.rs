@@ -1,8 +1,8 @@
-//! Scripts under `tests/` that run in Node with packages from `tests/package.json`.
+//! Runs scripts under `tests/` in Node with the packages of `tests/package.json`.
 
 use std::process::{Command, Output, Stdio};
 
-/// Runs a script and answers its output; the packages must be installed.
+/// Runs a script and returns its output; the packages must be installed.
 pub(crate) fn script(name: &str, arguments: &[&str]) -> Output {
     let folder = super::project().join("tests");
     assert!(
@@ -18,7 +18,7 @@ pub(crate) fn script(name: &str, arguments: &[&str]) -> Output {
         .unwrap_or_else(|error| panic!("node: {error}; install Node.js 20 or newer"))
 }
 
-/// Runs a script and wants success.
+/// Runs a script, which must succeed.
 pub(crate) fn script_well(name: &str, arguments: &[&str]) -> String {
     let output = script(name, arguments);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,4 +1,4 @@
-//! A line to a server that can be cut, silenced and mended.
+//! A TCP proxy that can be cut, silenced and restored.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,15 +6,15 @@ use std::sync::{Arc, Condvar, Mutex};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Bytes pass.
+    /// Bytes are forwarded.
     Open,
-    /// Bytes wait.
+    /// Bytes are held back.
     Silent,
-    /// Connections break, and none is taken.
+    /// Connections are closed, and new ones refused.
     Cut,
 }
 
-/// Forwards TCP connections, as long as the line is not broken.
+/// Forwards TCP connections unless it is cut.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     line: Arc<Line>,
@@ -27,7 +27,7 @@ struct Line {
 }
 
 impl Proxy {
-    /// A line to a port of this machine.
+    /// A proxy to a local port.
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");

@@ -1,4 +1,4 @@
-//! Surroundings equal SQL over PostGIS, for random areas and rings; and what is refused.
+//! Surroundings against SQL over PostGIS, for random areas and rings; and refused requests.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::support::{Folder, Server, await_that, chances};
 
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/geo+json")];
 
-/// A star around a place, without or with a hole.
+/// A star around a position, with or without a hole.
 fn star(chance: &mut impl FnMut() -> f64, hole: bool) -> Json {
     let (lon, lat) = (118.5 + 0.55 * chance(), 25.85 + 0.75 * chance());
     let size = 0.005 + 0.15 * chance() * chance();
@@ -32,7 +32,7 @@ fn star(chance: &mut impl FnMut() -> f64, hole: bool) -> Json {
     json!({"type": "Polygon", "coordinates": rings})
 }
 
-/// Numbers of SQL rows by `asked|layer|field|code`.
+/// Counts in SQL rows by `asked|layer|field|code`.
 fn numbers(url: &str, sql: &str) -> BTreeMap<String, f64> {
     let rows = psql(url, sql);
     let row = |line: &str| {
@@ -42,7 +42,7 @@ fn numbers(url: &str, sql: &str) -> BTreeMap<String, f64> {
     rows.lines().filter_map(row).collect()
 }
 
-/// The same of an answer.
+/// The same counts in a reply.
 fn tallies(asked: usize, ring: &Json) -> BTreeMap<String, f64> {
     let mut found = BTreeMap::new();
     for own in ring["layers"].as_array().expect("layers") {
@@ -61,7 +61,7 @@ fn tallies(asked: usize, ring: &Json) -> BTreeMap<String, f64> {
     found
 }
 
-/// Counts of each layer under a condition on `asked` and `own`, as [`tallies`] has them.
+/// SQL for the counts of each layer under a condition on `asked` and `own`, in the form of [`tallies`].
 fn expected(url: &str, condition: &str) -> BTreeMap<String, f64> {
     let counted = [
         ("risk_zones", "hazard,risk_level", ""),
@@ -95,14 +95,14 @@ fn counted(found: BTreeMap<String, f64>, expected: &BTreeMap<String, f64>) -> BT
 }
 
 #[test]
-fn areas_hold_what_postgis_says() {
+fn areas_equal_postgis() {
     const RANDOM: usize = 200;
     let url = fresh_database();
     let folder = Folder::new();
     let server = Server::start(&folder, &["--store", &url]);
     let mut chance = chances(350_124);
     let mut areas: Vec<Json> = (0..RANDOM).map(|n| star(&mut chance, n % 3 == 0)).collect();
-    // The county itself and its townships touch its border.
+    // The county and its townships touch its border.
     for layer in ["county", "townships"] {
         let all = server.get(&format!("/ogc/collections/{layer}/items")).json();
         areas.extend(all["features"].as_array().expect("features").iter().map(|own| own["geometry"].clone()));
@@ -138,7 +138,7 @@ fn areas_hold_what_postgis_says() {
 }
 
 #[test]
-fn rings_hold_what_postgis_says() {
+fn rings_equal_postgis() {
     const RADII: [f64; 3] = [400.0, 1_500.0, 6_000.0];
     let url = fresh_database();
     let folder = Folder::new();
@@ -150,7 +150,8 @@ fn rings_hold_what_postgis_says() {
         let (lon, lat) = (118.55 + 0.4 * chance(), 25.95 + 0.55 * chance());
         answers.push(server.get(&format!("/api/surroundings?point={lon},{lat}&radius_m=400,1500,6000")).json());
         for (ring, radius) in RADII.iter().enumerate() {
-            // A disc of so many corners is too small by millimetres; along a road that just touches it that is a metre.
+            // The polygon that approximates the disc is too small by millimetres; on a road that touches the ring, that
+            // is a metre.
             let _ = write!(
                 sql,
                 "INSERT INTO asked SELECT {}, {radius}, p, ST_MakePolygon(ST_AddPoint(line, ST_StartPoint(line)))::geography \
@@ -161,7 +162,7 @@ fn rings_hold_what_postgis_says() {
         }
     }
     psql(&url, &sql);
-    // Lines and areas that the edge of a ring only just touches are left to the test of distances.
+    // Lines and areas that only just touch a ring are left to the test of distances.
     let condition = "ST_DWithin(own.geom::geography, asked.place, asked.radius) \
         AND abs(ST_Distance(own.geom::geography, asked.place) - asked.radius) > 0.5";
     let expected = expected(&url, condition);
@@ -195,7 +196,7 @@ fn rings_hold_what_postgis_says() {
     }
 }
 
-/// What lies so close to the edge of a ring that two ways of measuring may differ.
+/// Features so close to a ring that two methods of measurement may differ.
 fn expected_near(url: &str) -> Vec<String> {
     let layers = [
         "risk_zones",
@@ -221,7 +222,7 @@ fn expected_near(url: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_on_file_is_looked_at_and_printed() {
+fn stored_features_have_surroundings_and_a_printed_report() {
     let (_folder, server) = Server::of_sample();
     let zone = server.get("/api/surroundings?zone=RZ-0001").json();
     assert_eq!(zone["place"]["id"], "RZ-0001");
@@ -247,7 +248,7 @@ fn what_is_on_file_is_looked_at_and_printed() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_refused() {
+fn invalid_surroundings_are_refused() {
     let (_folder, server) = Server::of_sample();
     let refuses = |path: &str, status: u16, parameter: &str, says: &str| {
         let reply = server.get(path);
@@ -278,7 +279,7 @@ fn what_cannot_be_looked_at_is_refused() {
 }
 
 #[test]
-fn whom_to_call_is_told_to_those_who_may_know() {
+fn contacts_are_shown_to_token_holders() {
     let (folder, server) = Server::of_sample();
     edit(
         &folder.file("onemap.gpkg"),
@@ -292,8 +293,12 @@ fn whom_to_call_is_told_to_those_who_may_know() {
     };
     let bearer = format!("Bearer {}", token.trim());
     await_that("it is known", || ask(&bearer).json()["responsible"].as_array().is_some_and(|all| !all.is_empty()));
-    let told = ask(&bearer).json()["responsible"][0].clone();
-    assert_eq!((told["person"].as_str(), told["phone"].as_str()), (Some("张三"), Some("13800000000")), "{told}");
+    let contact = ask(&bearer).json()["responsible"][0].clone();
+    assert_eq!(
+        (contact["person"].as_str(), contact["phone"].as_str()),
+        (Some("张三"), Some("13800000000")),
+        "{contact}"
+    );
     let nobody = ask("");
     assert!(nobody.json()["responsible"].is_null());
     assert!(!String::from_utf8(nobody.body).expect("text").contains("13800000000"));

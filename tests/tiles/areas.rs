@@ -1,4 +1,4 @@
-//! Areas in tiles are valid, whatever their source looks like; what is not there is not drawn.
+//! Areas in tiles are valid, whatever their source geometry, and empty tiles stay empty.
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small random numbers")]
 
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ pub(super) fn multi_polygon(geometry: &Geometry) -> MultiPolygon {
     }
 }
 
-/// Every area is valid for PostGIS and for geo.
+/// Checks that every area is valid for PostGIS and geo.
 pub(super) fn assert_valid<'a>(decoded: impl Iterator<Item = &'a Decoded>) {
     let mut rows = String::new();
     let mut count = 0;
@@ -54,7 +54,7 @@ fn well_known_text(area: &MultiPolygon) -> String {
     format!("MULTIPOLYGON({})", area.iter().map(polygon).collect::<Vec<_>>().join(","))
 }
 
-/// A star with many thin spikes around a place, and a hole like it.
+/// A star with many thin spikes around a position, and a similar hole.
 fn star(chance: &mut impl FnMut() -> f64, center: (f64, f64), radius: f64) -> Polygon {
     let mut ring = |factor: f64| -> LineString {
         let corners = 5 + (chance() * 60.0) as u32;
@@ -70,7 +70,7 @@ fn star(chance: &mut impl FnMut() -> f64, center: (f64, f64), radius: f64) -> Po
 }
 
 #[test]
-fn areas_are_valid_whatever_their_source_looks_like() {
+fn areas_are_valid_whatever_their_source() {
     let mut chance = chances(7);
     let mut collection = Vec::new();
     for at in 0..60 {
@@ -102,7 +102,7 @@ fn areas_are_valid_whatever_their_source_looks_like() {
     }
 }
 
-/// A layer of the catalog with some shapes.
+/// A layer of the catalog with given shapes.
 fn layer(id: &str, shapes: Vec<Shape>) -> Layer {
     let schema = Catalog::built_in().expect("a catalog").layer(id).expect("a layer").clone();
     let values = vec![Value::Unknown; schema.fields.len()];

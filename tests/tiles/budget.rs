@@ -1,4 +1,4 @@
-//! A tile over its size budget omits the least important features and says how many; the same data gives the same bytes.
+//! A tile over its size budget omits the least important features and reports the number; output is deterministic.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn a_tile_over_its_budget_omits_the_least_important_features() {
             let count = |tile: &Tile| tile.layers.get(&layer.id).map_or(0, Vec::len);
             let own = omitted.get(&layer.id).copied().unwrap_or(0);
             assert_eq!(count(few) + own, count(all), "{} in {:?}", layer.id, few.address);
-            // A layer loses features only when all that are less important are gone.
+            // A layer loses features only when all less important layers are empty.
             let less = catalog.layers.iter().filter(|other| other.importance > layer.importance && own > 0);
             for other in less {
                 assert!(!few.layers.contains_key(&other.id), "{} before {} in {:?}", layer.id, other.id, few.address);

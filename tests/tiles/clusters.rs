@@ -24,7 +24,7 @@ fn clustered() -> Vec<&'static str> {
     catalog.layers.iter().filter(|layer| layer.clusters.is_some()).map(|layer| layer.id.as_str()).collect()
 }
 
-/// How many features of a layer match a query such as `?ids=a`.
+/// Number of features of a layer that match a query such as `?ids=a`.
 fn matched(server: &Server, layer: &str, query: &str) -> f64 {
     let query = if query.is_empty() { "?".to_owned() } else { format!("{query}&") };
     let page = server.get(&format!("/ogc/collections/{layer}/items{query}limit=1")).json();
@@ -86,7 +86,7 @@ fn counts_add_up_after_random_edits_and_beyond_the_square_world() {
         let mut statements = String::new();
         for _ in 0..150 {
             let nth = format!("(select id from hazards order by id limit 1 offset {})", (chance() * 1_800.0) as u32);
-            // Most stay close to each other, some go to the far ends of the world.
+            // Most are close to each other, some at the ends of the world.
             let (lon, lat) = if chance() < 0.8 {
                 (118.6 + 0.4 * chance(), 26.0 + 0.5 * chance())
             } else {
@@ -171,7 +171,7 @@ fn a_cluster_is_the_sum_of_its_members() {
 }
 
 #[test]
-fn members_are_paged_and_filtered_and_what_is_no_cluster_is_refused() {
+fn members_are_paged_and_filtered_and_unknown_clusters_are_refused() {
     let (_folder, server) = Server::of_sample();
     let all = by_layer(tiles(&server, &["hazards"], 8..=8, COUNTY, ""));
     let cluster = all["hazards"]

@@ -1,4 +1,4 @@
-//! Every tile of the county shows its source: each feature is drawn where it is, or counted.
+//! Every tile of the county against its source: each feature is drawn in place, or counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,7 @@ fn every_feature_of_the_county_is_drawn_in_its_place_or_counted() {
                     assert_eq!(own.properties, expected, "{what}");
                 }
                 if here.is_empty() {
-                    // Counted in a cluster, which another test adds up, or shown from a later zoom on.
+                    // Counted in a cluster, which another test checks, or shown from a later zoom on.
                     let is_counted = clustered_to.is_some_and(|to| u64::from(zoom) <= to);
                     assert!(is_counted || u64::from(zoom) < min_zoom, "{what} is missing");
                 } else {
@@ -62,7 +62,7 @@ fn every_feature_of_the_county_is_drawn_in_its_place_or_counted() {
     }
 }
 
-/// The values that the catalog has in tiles; unknown ones are absent.
+/// The values that the catalog includes in tiles; unknown ones are absent.
 fn tile_properties(layer: &Json, feature: &Json) -> BTreeMap<String, Json> {
     let fields = layer["fields"].as_array().expect("fields").iter().filter(|field| field["tile"] == true);
     let names = fields.map(|field| field["name"].as_str().expect("a name").to_owned());
@@ -88,7 +88,7 @@ fn check_place(what: &str, source: &Geometry, here: &[&Decoded]) {
         Geometry::LineString(line) => {
             for coord in here.iter().flat_map(|own| own.geometry.coords_iter()) {
                 let off = Euclidean.distance(&geo::Point(coord), line);
-                // A line shorter than a unit is drawn one unit long.
+                // A line shorter than a unit is extended to one unit.
                 assert!(off <= TOLERANCE.max(2.0), "{what} is {off} units off");
             }
             for coord in line.coords_iter() {

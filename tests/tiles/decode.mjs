@@ -22,7 +22,7 @@ await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let next = addresses.next(); !next.done; next = addresses.next()) await print(await read(next.value));
 }));
 
-/** Every address whose tile touches the box. */
+/** Addresses of all tiles that intersect the box. */
 function* tilesOf() {
   for (let z = minZoom; z <= maxZoom; z += 1) {
     const last = 2 ** z - 1;
@@ -53,7 +53,7 @@ async function read({ z, x, y }) {
     tile.layers[id] = Array.from({ length: layer.length }, (_, at) => {
       const feature = layer.feature(at);
       const { geometry } = feature.toGeoJSON(x, y, z);
-      // Whole numbers, as they are in the tile: the rings of an area close where they began.
+      // Integers as in the tile, so that rings close exactly.
       const rings = feature.type === AREA ? feature.loadGeometry().map((ring) => ring.map((at) => [at.x, at.y])) : undefined;
       return { id: feature.id, type: feature.type, properties: feature.properties, geometry, rings };
     });
@@ -61,7 +61,7 @@ async function read({ z, x, y }) {
   return tile;
 }
 
-/** Waits for a slow reader instead of piling lines up. */
+/** Waits for a slow reader instead of buffering lines. */
 function print(tile) {
   return new Promise((resolve) => process.stdout.write(`${JSON.stringify(tile)}\n`, resolve));
 }

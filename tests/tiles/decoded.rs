@@ -1,4 +1,4 @@
-//! Tiles as the reference decoder reads them.
+//! Tiles decoded by the reference decoder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::PI;
@@ -22,7 +22,7 @@ pub(super) struct Decoded {
     pub(super) number: u64,
     /// Numbers are doubles, as in JavaScript.
     pub(super) properties: BTreeMap<String, Json>,
-    /// In units of the whole world at that zoom.
+    /// In units of the world at that zoom.
     pub(super) geometry: Geometry,
     /// The closed rings of an area, in units of the tile.
     pub(super) rings: Vec<Vec<(i64, i64)>>,
@@ -120,7 +120,7 @@ pub(super) fn by_layer(tiles: Vec<Tile>) -> BTreeMap<String, Vec<Decoded>> {
     all
 }
 
-/// How many features a zoom shows: each is counted in one cluster, or drawn by itself in one tile or more.
+/// The number of features at a zoom: each is counted in one cluster, or drawn in one tile or more.
 pub(super) fn count_at(zoom: u8, decoded: &[Decoded]) -> f64 {
     let here = || decoded.iter().filter(|own| own.tile.0 == zoom);
     let counted: f64 = here().filter(|own| own.id().is_none()).map(|own| own.number_of("count")).sum();

@@ -1,4 +1,5 @@
-//! Kept tiles: whatever was edited, each equals one made anew, and only those that show a change get a new tag.
+//! The tile cache: after any edits, each cached tile equals a newly rendered one, and only tiles that show a change get
+//! a new tag.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -35,7 +36,7 @@ fn tags(server: &Server) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_move_changes_the_tags_of_its_two_places_alone() {
+fn a_move_changes_the_tags_of_its_two_tiles_only() {
     let (folder, server) = Server::of_sample();
     let mut news = Listener::open(&server, "");
     let at = |lon: f64| format!("update shelters set geom = {} where id = 'SH-0001'", point_literal(lon, 26.2));
@@ -64,12 +65,12 @@ enum IndexOp {
     Rename(u8),
     Delete(u8),
     Forget(u8),
-    /// A township takes the area of another one: the borders of its neighbours end elsewhere.
+    /// A township gets the area of another one, so borders of its neighbours change.
     CopyTownship(u8, u8),
     DeleteTownship(u8),
 }
 
-fn deed() -> impl Strategy<Value = IndexOp> {
+fn op() -> impl Strategy<Value = IndexOp> {
     prop_oneof![
         5 => (0..40_u8, 118.4..119.1, 25.8..26.7).prop_map(|(row, lon, lat)| IndexOp::Move(row, lon, lat)),
         2 => (0..40_u8).prop_map(IndexOp::Rename),
@@ -104,7 +105,7 @@ impl IndexOp {
 }
 
 #[test]
-fn a_kept_tile_equals_one_made_anew() {
+fn a_cached_tile_equals_a_new_rendering() {
     let (folder, keeping) = Server::of_sample();
     let making = Server::start(&folder, &["--tile-cache-mb", "0"]);
     let mut news = [&keeping, &making].map(|server| Listener::open(server, "?layers=teams"));
@@ -116,13 +117,13 @@ fn a_kept_tile_equals_one_made_anew() {
     let mut round = 0;
     let file = folder.file("onemap.gpkg");
     for _ in 0..6 {
-        let deeds = proptest::collection::vec(deed(), 1..4).new_tree(&mut runner).expect("deeds").current();
+        let ops = proptest::collection::vec(op(), 1..4).new_tree(&mut runner).expect("ops").current();
         round += 1;
         let mut statements = String::new();
-        for deed in &deeds {
-            statements.push_str(&deed.statement(round));
+        for op in &ops {
+            statements.push_str(&op.statement(round));
         }
-        // The same transaction changes a team without moving it: whoever hears of that has all of it.
+        // The same transaction changes a team without moving it: a client notified of that has all of it.
         write!(statements, "update teams set people = {round} where id = (select min(id) from teams)").expect("text");
         edit(&file, &statements);
         for listener in &mut news {
@@ -130,19 +131,15 @@ fn a_kept_tile_equals_one_made_anew() {
         }
         for path in &paths {
             let (kept, made) = (keeping.get(path), making.get(path));
-            assert_eq!(
-                (kept.status, kept.header("etag")),
-                (made.status, made.header("etag")),
-                "{path} after {deeds:?}"
-            );
-            assert!(kept.body == made.body, "{path} after {deeds:?}");
+            assert_eq!((kept.status, kept.header("etag")), (made.status, made.header("etag")), "{path} after {ops:?}");
+            assert!(kept.body == made.body, "{path} after {ops:?}");
             let packed = keeping.get_with(path, ("Accept-Encoding", "gzip"));
             if packed.header("content-encoding") == "gzip" {
                 let mut plain = Vec::new();
                 let read = std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*packed.body), &mut plain);
-                assert!(read.is_ok() && plain == made.body, "{path} packed, after {deeds:?}");
+                assert!(read.is_ok() && plain == made.body, "{path} packed, after {ops:?}");
             } else {
-                assert_eq!(packed.body, made.body, "{path} after {deeds:?}");
+                assert_eq!(packed.body, made.body, "{path} after {ops:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Tiles, decoded by a second implementation, against what they are made of.
+//! Tiles decoded by a second implementation, against their source.
 
 mod areas;
 mod budget;
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::support::Server;
 
-/// The layers of a server, as it describes them.
+/// The layers of a server, from its description.
 fn layers(server: &Server) -> Vec<Json> {
     server.get("/api/layers").json()["layers"].as_array().expect("layers").clone()
 }
@@ -23,7 +23,7 @@ fn features(server: &Server, layer: &str) -> Vec<Json> {
 }
 
 #[test]
-fn tilejson_tells_the_truth() {
+fn tilejson_describes_the_tiles() {
     let (_folder, server) = Server::of_sample();
     let described = server.get("/tiles/hazards,townships").json();
     assert_eq!(described["tilejson"], "3.0.0");

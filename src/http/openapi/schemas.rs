@@ -91,7 +91,6 @@ fn whole() -> Json {
 
 fn pages() -> Json {
     let links = list(reference("link"));
-    let kind = |name: &str| json!({"type": "string", "enum": [name]});
     json!({
         "anything": {"type": "object"},
         "link": object(&["href", "rel"], json!({
@@ -129,7 +128,6 @@ fn pages() -> Json {
 
 fn features() -> Json {
     let links = list(reference("link"));
-    let kind = |name: &str| json!({"type": "string", "enum": [name]});
     json!({
         "geometry": {
             "type": "object",
@@ -169,7 +167,6 @@ fn features() -> Json {
 
 fn tiles() -> Json {
     let links = list(reference("link"));
-    let kind = |name: &str| json!({"type": "string", "enum": [name]});
     json!({
         "tileMatrixSets": answer(&["tileMatrixSets"], json!({"tileMatrixSets": list(object(&["id", "links"], json!({
             "id": text(), "title": text(), "uri": text(), "crs": text(), "links": links,
@@ -204,7 +201,6 @@ fn tiles() -> Json {
 }
 
 fn dispatch() -> Json {
-    let kind = |name: &str| json!({"type": "string", "enum": [name]});
     json!({
         "layers": answer(&["layers", "codes"], json!({
             "bounds": json!({"type": "array", "items": number(), "nullable": true}), "codes": {"type": "object"},
@@ -246,6 +242,11 @@ fn nearest() -> Json {
         }))),
         "layers": list(json!({"type": "object"})),
     })
+}
+
+/// A text that is always the same, such as the type of a feature.
+fn kind(name: &str) -> Json {
+    json!({"type": "string", "enum": [name]})
 }
 
 /// A reference to a schema.

@@ -344,7 +344,10 @@ impl From<Problem> for Reply {
             Problem::Unavailable | Problem::Timeout { .. } => {
                 reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S))
             }
-            Problem::NoToken => reply.set_header((header::WWW_AUTHENTICATE, "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"")),
+            Problem::NoToken => reply.set_header((
+                header::WWW_AUTHENTICATE,
+                "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"",
+            )),
             Problem::TooMany { retry_after_s, .. } => reply.set_header((header::RETRY_AFTER, *retry_after_s)),
             _ => {}
         }

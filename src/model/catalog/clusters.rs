@@ -1,4 +1,4 @@
-//! The cluster configuration of a layer in the catalog's document: read, checked, written.
+//! Reads, checks and writes the cluster configuration of a layer in the catalog document.
 
 use std::collections::BTreeMap;
 
@@ -30,10 +30,10 @@ struct RawClusterSum {
 }
 
 impl RawClusterConfig {
-    /// The severity codes are those of the field's code list, in its order.
+    /// Severity codes are those of the field's code list, in its order.
     ///
     /// # Errors
-    /// The name of the field that cannot be used, or `clusters` where a limit is exceeded.
+    /// The name of the unusable field, or `clusters` if a limit is exceeded.
     pub(super) fn checked(
         self,
         fields: &[Field],

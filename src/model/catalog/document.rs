@@ -1,4 +1,4 @@
-//! The catalog's JSON document: read, checked, written.
+//! Reads, checks and writes the JSON document of the catalog.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ use crate::model::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, R
 const BUILT_IN: &str = include_str!("../../../data/catalog.json");
 const CATEGORIES: &str = include_str!("../../../data/categories.csv");
 
-/// Names of tables of ours in both stores, and of what the server derives.
+/// Reserved layer names: internal tables of both backends and derived layers.
 const RESERVED_LAYERS: [&str; 6] = ["changes", "coverage", "done", "idempotency_keys", "migrations", "trimmed"];
-/// Names that tables and features use themselves.
+/// Reserved field names.
 const RESERVED_FIELDS: [&str; 4] = ["fid", "geom", "geometry", "id"];
 
-/// Whether these are distances for rings: at least one, above 0, finite and growing.
+/// Whether these are valid ring radii: at least one, above 0, finite and ascending.
 #[must_use]
 pub fn distances_grow(metres: &[f64]) -> bool {
     metres.first().is_some_and(|first| *first > 0.0)
@@ -167,7 +167,7 @@ struct RawLayer {
     roles: Roles,
 }
 
-/// Between the rescue layers and the base map.
+/// Default importance: between the rescue layers and the base map.
 fn default_importance() -> u8 {
     5
 }
@@ -248,7 +248,7 @@ impl RawCode {
     }
 }
 
-/// The colour as `#rrggbb`: it is written into pages and styles as it is.
+/// Checks `#rrggbb`, because colours are written into HTML and styles unescaped.
 fn check_color(color: &str, colors: &BTreeMap<String, String>, pointer: impl FnOnce() -> String) -> Checked<String> {
     let color = colors.get(color).map_or(color, String::as_str);
     let digits = color.strip_prefix('#').unwrap_or_default();
@@ -361,7 +361,7 @@ impl From<&Field> for RawField {
     }
 }
 
-/// Checks that roles name fields of the layer, of types that they can use, and codes that are in the fields' lists.
+/// Checks that roles name existing fields of suitable types, and codes of their code lists.
 fn check_roles(layer: &LayerSchema, codes: &BTreeMap<String, Vec<Code>>, pointer: &str) -> Checked<()> {
     let place = |text: &str| DocumentLocation { pointer: pointer.to_owned(), text: Some(text.to_owned()) };
     for (name, types) in layer.roles.typed_fields() {

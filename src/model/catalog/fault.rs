@@ -1,68 +1,68 @@
-//! What can be wrong in a catalog, and where.
+//! Mistakes in a catalog, and their location.
 
-/// Longest name of a layer or a field, bytes: PostgreSQL cuts names at 63, and our triggers add to them.
+/// Maximum length of layer and field names, bytes: PostgreSQL truncates names at 63, and triggers append to them.
 pub(super) const MAX_NAME_BYTES: usize = 40;
 
-/// Why a catalog cannot be used, and where.
+/// A mistake in a catalog and its location.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("line {line}, column {column}: {fault}")]
 pub struct CatalogError {
-    /// Line of the document, from 1.
+    /// Line, from 1.
     pub line: usize,
-    /// Character of the line, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The mistake.
     pub fault: CatalogFault,
 }
 
-/// What is wrong in a catalog.
+/// A mistake in a catalog.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CatalogFault {
-    /// Not JSON, or not the members that a catalog has.
+    /// Not JSON, or unknown or missing members.
     #[error("{0}")]
     Json(String),
-    /// A row of the category table is broken.
+    /// An invalid row of the category table.
     #[error("not `code,unit,zh,en`")]
     Categories,
-    /// A name that cannot name a table or a column.
+    /// A name that cannot name a table or column.
     #[error(
         "{0:?} cannot be a name; accepted: 1 to {MAX_NAME_BYTES} lower-case ASCII letters, digits and underscores, a \
          letter first"
     )]
     Name(String),
-    /// A name that the program uses itself.
+    /// A reserved name.
     #[error("the name {0:?} is used by the program itself")]
     Reserved(String),
-    /// A name that is given twice.
+    /// A duplicate name.
     #[error("{0:?} is there twice")]
     Duplicate(String),
-    /// No layer at all.
+    /// No layers.
     #[error("there must be at least one layer")]
     Empty,
     /// A layer without a text field `name`.
     #[error("layer {0} needs a text field name")]
     NoName(String),
-    /// A role names a field that the layer does not have.
+    /// A role names an unknown field.
     #[error("a role of layer {layer} names the unknown field {field:?}; accepted: {accepted}")]
     UnknownField {
         /// Layer id.
         layer: String,
-        /// The missing field.
+        /// The unknown field.
         field: String,
-        /// The fields that could be named.
+        /// The fields of the layer.
         accepted: String,
     },
-    /// A role names a field of a type that it cannot use.
+    /// A role names a field of an unsuitable type.
     #[error("a role needs {field:?} of type {accepted}; it is of type {found}")]
     RoleType {
         /// Field name.
         field: String,
         /// Its type.
         found: &'static str,
-        /// The types that the role can use.
+        /// The types that the role accepts.
         accepted: String,
     },
-    /// The cluster configuration of a layer names a field that it cannot use, or exceeds a limit.
+    /// The cluster configuration names an unsuitable field or exceeds a limit.
     #[error("the clusters of layer {layer} cannot use {part:?}")]
     Clusters {
         /// Layer id.
@@ -70,25 +70,25 @@ pub enum CatalogFault {
         /// The name of the field, or `clusters` for a limit.
         part: String,
     },
-    /// A code list that is not there.
+    /// An unknown code list.
     #[error("unknown code list {codes:?}; accepted: {accepted}")]
     UnknownCodes {
-        /// The missing list.
+        /// Its name.
         codes: String,
-        /// The lists there are.
+        /// The existing lists.
         accepted: String,
     },
-    /// A code that its list does not have.
+    /// A code that is not in its list.
     #[error("code {code:?} is not in the list {codes}; accepted: {accepted}")]
     UnknownCode {
-        /// The missing code.
+        /// The code.
         code: String,
         /// The list.
         codes: String,
         /// Its codes.
         accepted: String,
     },
-    /// The smallest accepted number is above the largest.
+    /// The minimum exceeds the maximum.
     #[error("min {min} is above max {max}")]
     Range {
         /// Smallest accepted number.
@@ -96,21 +96,21 @@ pub enum CatalogFault {
         /// Largest accepted number.
         max: f64,
     },
-    /// A colour that is none.
+    /// An invalid colour.
     #[error("{color:?} is not a colour; accepted: #rrggbb, or a name in colors: {accepted}")]
     Color {
         /// What was given.
         color: String,
-        /// The names there are.
+        /// The names of colours.
         accepted: String,
     },
-    /// A zoom that no map has.
+    /// A zoom out of range.
     #[error("zoom {0} is outside 0..=24")]
     Zoom(f64),
-    /// A county without a usable code or place.
+    /// An invalid county.
     #[error("{0}")]
     County(String),
-    /// Distances that do not grow.
+    /// Invalid ring radii.
     #[error("{0:?} is not a list of growing distances above 0, in metres")]
     Rings(Vec<f64>),
 }

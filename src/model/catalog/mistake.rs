@@ -1,5 +1,4 @@
-//! A mistake in the catalog's document, found again in the text by its JSON pointer (RFC 6901), so that the message can
-//! show the line.
+//! Locates a mistake in the catalog document by its JSON pointer (RFC 6901), so that the message can show the line.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{CatalogError, CatalogFault};
 
-/// Where a mistake is: a JSON pointer, and optionally a text to look for inside of that value.
+/// Location of a mistake: a JSON pointer, and optionally a text to look for inside that value.
 pub(super) struct DocumentLocation {
     pub(super) pointer: String,
     pub(super) text: Option<String>,
@@ -17,7 +16,7 @@ pub(super) fn at(pointer: impl Into<String>) -> DocumentLocation {
     DocumentLocation { pointer: pointer.into(), text: None }
 }
 
-/// A mistake and its place.
+/// A mistake and its location.
 pub(super) struct Mistake(pub(super) Box<(DocumentLocation, CatalogFault)>);
 
 pub(super) type Checked<T> = Result<T, Mistake>;
@@ -26,7 +25,7 @@ pub(super) fn mistake(place: DocumentLocation, fault: CatalogFault) -> Mistake {
     Mistake(Box::new((place, fault)))
 }
 
-/// Finds the line and column of a place in the document; its beginning where the place is not in it.
+/// The line and column of a location in the document; its beginning if the location is not found.
 pub(super) fn located(text: &str, (place, fault): (DocumentLocation, CatalogFault)) -> CatalogError {
     let value = value_at(text, &place.pointer).unwrap_or(text);
     let inside = place.text.as_ref().and_then(|part| value.find(&format!("\"{part}\""))).unwrap_or(0);
@@ -37,7 +36,7 @@ pub(super) fn located(text: &str, (place, fault): (DocumentLocation, CatalogFaul
     CatalogError { line, column, fault }
 }
 
-/// The text of the value that a JSON pointer leads to.
+/// The text of the value at a JSON pointer.
 pub(super) fn value_at<'a>(text: &'a str, pointer: &str) -> Option<&'a str> {
     pointer.split('/').skip(1).try_fold(text, |value, step| {
         let inside: &RawValue = if value.trim_start().starts_with('[') {

@@ -1,7 +1,7 @@
-//! The syntax tree that CQL2 text and CQL2 JSON share, and its canonical text.
+//! The syntax tree of CQL2 text and JSON, and its canonical text.
 //!
-//! The tree is not typed and knows no layer. Whatever means the same is built the same: sums of conditions are
-//! flat, `NOT IN` is a negated `IN`, `-x` is `-1 * x` and 2.0 is 2, so equal trees print as equal text.
+//! The tree is untyped and independent of layers. Equivalent expressions have equal trees: nested ANDs and ORs are
+//! flattened, `NOT IN` is a negated `IN`, `-x` is `-1 * x`, 2.0 is 2. Equal trees print equal text.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use time::{Date, UtcDateTime};
 use super::function::FUNCTIONS;
 use super::number::Number;
 
-/// Deepest nesting of an expression.
+/// Maximum nesting of an expression.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// Any expression.
+/// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expr {
     Boolean(bool),
@@ -24,14 +24,14 @@ pub(super) enum Expr {
     /// The open end of an interval.
     Open,
     Interval(Box<[Expr; 2]>),
-    /// Longitude, latitude in degrees; heights are left out. Not yet checked to be on earth.
+    /// Longitude, latitude in degrees, not yet checked; heights are dropped.
     Geometry(geo::Geometry),
     /// West, south, east, north.
     Bbox([f64; 4]),
     Property(String),
     List(Vec<Expr>),
     Apply(Op, Vec<Expr>),
-    /// A function that is not of the standard.
+    /// A function outside the standard.
     Call(String, Vec<Expr>),
 }
 
@@ -64,12 +64,12 @@ macro_rules! named {
             /// All of them.
             pub(super) const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// As JSON writes it.
+            /// Its name in JSON.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
 
-            /// By its name in any case.
+            /// By name, case-insensitive.
             fn named(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|own| own.name().eq_ignore_ascii_case(name))
             }
@@ -107,7 +107,7 @@ named!(
 );
 
 impl Op {
-    /// By its name in JSON, in any case.
+    /// By name in JSON, case-insensitive.
     pub(super) fn named(name: &str) -> Option<Self> {
         let plain = [
             ("and", Self::And),
@@ -127,7 +127,7 @@ impl Op {
             .or_else(|| Self::function(name))
     }
 
-    /// By its name, if it is written as a function in text.
+    /// By name, if text writes it as a function.
     pub(super) fn function(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "casei" => Some(Self::Casei),
@@ -139,7 +139,7 @@ impl Op {
         }
     }
 
-    /// As JSON writes it.
+    /// Its name in JSON.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::And => "and",
@@ -159,7 +159,7 @@ impl Op {
         }
     }
 
-    /// How many operands it takes: the least and the most.
+    /// Minimum and maximum number of operands.
     pub(super) fn operands(self) -> (usize, usize) {
         match self {
             Self::And | Self::Or => (2, usize::MAX),
@@ -170,7 +170,7 @@ impl Op {
     }
 }
 
-/// Joins conditions flat: those of the same operator inside are taken into it.
+/// Joins conditions and flattens nested ones with the same operator.
 pub(super) fn apply(op: Op, operands: Vec<Expr>) -> Expr {
     let operands = match op {
         Op::And | Op::Or => operands
@@ -180,7 +180,7 @@ pub(super) fn apply(op: Op, operands: Vec<Expr>) -> Expr {
                 other => vec![other],
             })
             .collect(),
-        // One scalar in parentheses is a set of one.
+        // A scalar in parentheses is a set of one.
         Op::Array(_) => operands
             .into_iter()
             .map(|operand| match operand {
@@ -193,7 +193,7 @@ pub(super) fn apply(op: Op, operands: Vec<Expr>) -> Expr {
     Expr::Apply(op, operands)
 }
 
-/// The functions that text and JSON may call.
+/// Names of functions that text and JSON may call.
 pub(super) fn functions() -> Vec<&'static str> {
     let spatial = Spatial::ALL.iter().map(|op| op.name());
     let temporal = Temporal::ALL.iter().map(|op| op.name());
@@ -202,7 +202,7 @@ pub(super) fn functions() -> Vec<&'static str> {
     ["casei", "accenti"].into_iter().chain(spatial).chain(temporal).chain(array).chain(ours).collect()
 }
 
-/// Canonical CQL2 text: everything named in quotes, everything joined in parentheses.
+/// Canonical CQL2 text: all names quoted, all operations in parentheses.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -264,7 +264,7 @@ fn application(f: &mut fmt::Formatter<'_>, op: Op, operands: &[Expr]) -> fmt::Re
     }
 }
 
-/// An operand: in parentheses where it is an operation itself.
+/// An operand, in parentheses if it is an operation.
 struct Inside<'a>(&'a Expr);
 
 impl fmt::Display for Inside<'_> {

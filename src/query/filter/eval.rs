@@ -1,4 +1,4 @@
-//! A checked condition, asked of one feature: true, false or unknown.
+//! Evaluates a checked condition for a feature: true, false or unknown.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -17,7 +17,7 @@ use crate::model::{Shape, ValueRef};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::Row;
 
-/// A condition whose operands have the types that its operators take.
+/// A condition with typed operands.
 #[derive(Clone, Debug)]
 pub(super) enum Condition {
     And(Vec<Condition>),
@@ -35,11 +35,11 @@ pub(super) enum Condition {
     Array(Array, Items, Items),
 }
 
-/// What a scalar is made from.
+/// A scalar expression.
 #[derive(Clone, Debug)]
 pub(super) enum Term {
     Id,
-    /// By its position in the schema.
+    /// By index in the schema.
     Field(usize),
     Boolean(bool),
     Number(Number),
@@ -50,22 +50,22 @@ pub(super) enum Term {
     Fold(Fold, Box<Term>),
     Condition(Box<Condition>),
     Function(Function, Box<Term>),
-    /// Metres from the feature to this.
+    /// Distance from the feature to this geometry, metres.
     Distance(Box<QueryGeometry>),
 }
 
-/// The pattern of a `LIKE`: read once, or from each feature.
+/// The pattern of a `LIKE`: compiled once, or per feature.
 #[derive(Clone, Debug)]
 pub(super) enum LikePattern {
     Fixed(Pattern),
     Varying(Term),
 }
 
-/// What can be asked to be null.
+/// An operand of `IS NULL`.
 #[derive(Clone, Debug)]
 pub(super) enum Nullable {
     Geometry,
-    /// A field of any type, by its position in the schema.
+    /// A field of any type, by index in the schema.
     Field(usize),
     Term(Term),
 }
@@ -77,7 +77,7 @@ pub(super) enum SpatialOperand {
     Literal(Literal),
 }
 
-/// An operand of a temporal function: from its first bound to its second.
+/// An operand of a temporal function: its two bounds.
 #[derive(Clone, Debug)]
 pub(super) struct Times(pub(super) Bound, pub(super) Bound);
 
@@ -91,7 +91,7 @@ pub(super) enum Bound {
 /// An operand of an array function.
 #[derive(Clone, Debug)]
 pub(super) enum Items {
-    /// By its position in the schema.
+    /// By index in the schema.
     Field(usize),
     Literal(Vec<Term>),
 }
@@ -107,7 +107,7 @@ enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
-    /// Compares two of one type; unknown for others, which the check does not let through.
+    /// Compares two scalars of one type; unknown for different types, which the type check excludes.
     fn compare(&self, op: Comparison, other: &Self) -> Option<bool> {
         let order = match (self, other) {
             (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
@@ -136,7 +136,7 @@ impl Scalar<'_> {
 }
 
 impl Condition {
-    /// Whether it holds for a feature; `None` when that is unknown.
+    /// Evaluates it for a feature; `None` is unknown.
     pub(super) fn of(&self, row: &Row<'_>) -> Option<bool> {
         match self {
             Self::And(parts) => all(parts.iter().map(|part| part.of(row))),
@@ -190,7 +190,7 @@ impl Condition {
         }
     }
 
-    /// A box outside of which it does not hold, in degrees; it crosses the antimeridian only if a literal does.
+    /// An envelope outside which it is not true, in degrees; crosses the antimeridian only if a literal does.
     pub(super) fn envelope(&self) -> Option<Envelope> {
         let crosses = |envelope: &Envelope| envelope.west() > envelope.east();
         match self {
@@ -252,7 +252,7 @@ impl Term {
 }
 
 impl Times {
-    /// Both bounds, each `None` when open; `None` when one is unknown.
+    /// Both bounds, each `None` if open; `None` if one is unknown.
     fn of<'a>(&'a self, row: &Row<'a>) -> Option<[Option<Scalar<'a>>; 2]> {
         let bound = |bound: &'a Bound| match bound {
             Bound::Open => Some(None),

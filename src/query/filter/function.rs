@@ -1,11 +1,11 @@
-//! Functions beside those of the standard.
+//! CQL2 functions outside the standard.
 
 use super::number::Number;
 
-/// Name, what it says, types of its arguments and of its result.
+/// Name, description, types of the arguments and of the result.
 pub type Signature = (&'static str, &'static str, &'static [&'static str], &'static str);
 
-/// All of them.
+/// All functions.
 pub const FUNCTIONS: &[Signature] = &[
     ("char_length", "Number of characters of a text", &["string"], "number"),
     ("abs", "A number without its sign", &["number"], "number"),
@@ -15,7 +15,7 @@ pub const FUNCTIONS: &[Signature] = &[
     (DISTANCE, "Metres of the geodesic from the feature to a geometry; 0 inside", &["geometry", "geometry"], "number"),
 ];
 
-/// The one that takes the place of the feature.
+/// The function that uses the feature's geometry.
 pub(super) const DISTANCE: &str = "distance_m";
 
 /// A function of one scalar.
@@ -29,7 +29,7 @@ pub(super) enum Function {
 }
 
 impl Function {
-    /// By its name in any case.
+    /// By name, case-insensitive.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
             "char_length" => Self::CharLength,
@@ -41,13 +41,13 @@ impl Function {
         })
     }
 
-    /// The length of a text.
+    /// Length of a text.
     pub(super) fn of_text(text: &str) -> Number {
         #[expect(clippy::cast_possible_wrap, reason = "texts are far below 2^63 characters")]
         Number::Integer(text.chars().count() as i64)
     }
 
-    /// The result for a number; `None` where there is none.
+    /// The result for a number; `None` if it is undefined.
     pub(super) fn of_number(self, number: Number) -> Option<Number> {
         let Number::Real(real) = number else {
             let Number::Integer(whole) = number else { return None };

@@ -1,4 +1,4 @@
-//! Geometry literals: WKT and boxes in and out. Longitude, latitude in degrees; heights and measures are left out.
+//! Geometry literals: reads and writes WKT and boxes. Longitude, latitude in degrees; heights and measures are dropped.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::FilterError;
 use super::lexer::{Token, Tokens};
 use super::number::Number;
 
-/// Kinds of WKT and GeoJSON.
+/// Geometry types of WKT and GeoJSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WktKind {
     Point,
@@ -31,13 +31,13 @@ impl WktKind {
         ("GeometryCollection", Self::Collection),
     ];
 
-    /// By its name in any case.
+    /// By name, case-insensitive.
     pub(super) fn of(word: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind)
     }
 }
 
-/// Reads what follows the name of the kind.
+/// Reads the part after the type name.
 pub(super) fn read(tokens: &mut Tokens<'_>, kind: WktKind) -> Result<Geometry, FilterError> {
     if tokens.is_word_before_parenthesis(&["z", "m", "zm"]) {
         tokens.skip();
@@ -90,7 +90,7 @@ fn many<T>(
     Ok(parts)
 }
 
-/// Two to four numbers, of which the first two count.
+/// Reads two to four numbers and keeps the first two.
 fn position(tokens: &mut Tokens<'_>) -> Result<Coord, FilterError> {
     let (x, y) = (tokens.signed_number()?, tokens.signed_number()?);
     for _ in 0..2 {
@@ -118,13 +118,13 @@ fn polygon(tokens: &mut Tokens<'_>) -> Result<Polygon, FilterError> {
     many(tokens, line).map(polygon_of)
 }
 
-/// The first ring is the outline.
+/// The first ring is the exterior.
 pub(super) fn polygon_of(mut rings: Vec<LineString>) -> Polygon {
     let exterior = if rings.is_empty() { LineString(Vec::new()) } else { rings.remove(0) };
     Polygon::new(exterior, rings)
 }
 
-/// One level only, as the standard's schema has it: collections do not nest.
+/// One level only, as in the schema of the standard: collections do not nest.
 fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, FilterError> {
     let kind = match tokens.peek() {
         Some(Token::Word(word)) => WktKind::of(word).filter(|kind| *kind != WktKind::Collection),
@@ -135,7 +135,7 @@ fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, FilterError> {
     read(tokens, kind)
 }
 
-/// A geometry that is shown as canonical WKT.
+/// Displays a geometry as canonical WKT.
 pub(super) struct Wkt<'a>(pub(super) &'a Geometry);
 
 impl fmt::Display for Wkt<'_> {

@@ -1,4 +1,4 @@
-//! CQL2 text in tokens, each with its place, which refusals name.
+//! The lexer of CQL2 text: tokens with their positions, for error messages.
 
 use super::FilterError;
 use super::number::Number;
@@ -6,18 +6,18 @@ use super::number::Number;
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token<'a> {
-    /// Never signed.
+    /// An unsigned number.
     Number(Number),
-    /// In single quotes.
+    /// A text in single quotes.
     Text(String),
-    /// In double quotes: a property even if it reads as a keyword.
+    /// A name in double quotes: a property even if it is a keyword.
     Quoted(String),
-    /// A keyword, a function or a property.
+    /// A keyword, function or property.
     Word(&'a str),
     Symbol(&'static str),
 }
 
-/// Tokens from first to last.
+/// A stream of tokens.
 pub(super) struct Tokens<'a> {
     all: Vec<(Token<'a>, usize)>,
     next: usize,
@@ -50,7 +50,7 @@ impl<'a> Tokens<'a> {
         self.next += 1;
     }
 
-    /// Takes a symbol if it is next.
+    /// Consumes a symbol if it is next.
     pub(super) fn take(&mut self, symbol: char) -> bool {
         let found = matches!(self.peek(), Some(Token::Symbol(own)) if own.chars().eq([symbol]));
         self.next += usize::from(found);
@@ -61,7 +61,7 @@ impl<'a> Tokens<'a> {
         if self.take(symbol) { Ok(()) } else { Err(self.unexpected(&symbol.to_string())) }
     }
 
-    /// Takes a keyword, written in any case, if it is next.
+    /// Consumes a keyword (case-insensitive) if it is next.
     pub(super) fn take_word(&mut self, word: &str) -> bool {
         let found = self.is_word(word);
         self.next += usize::from(found);
@@ -76,7 +76,7 @@ impl<'a> Tokens<'a> {
         matches!(self.peek(), Some(Token::Word(own)) if own.eq_ignore_ascii_case(word))
     }
 
-    /// Whether an operator, a symbol or a word, is next.
+    /// Whether this operator, a symbol or word, is next.
     pub(super) fn is_operator(&self, name: &str) -> bool {
         self.is_word(name) || matches!(self.peek(), Some(Token::Symbol(own)) if *own == name)
     }
@@ -87,14 +87,14 @@ impl<'a> Tokens<'a> {
         parenthesis && words.iter().any(|word| self.is_word(word))
     }
 
-    /// A text that must be next.
+    /// Consumes a text, which is required.
     pub(super) fn text(&mut self) -> Result<String, FilterError> {
         let Some(Token::Text(text)) = self.peek().cloned() else { return Err(self.unexpected("a text in quotes")) };
         self.skip();
         Ok(text)
     }
 
-    /// A number with its sign that must be next.
+    /// Consumes a number with an optional sign, which is required.
     pub(super) fn signed_number(&mut self) -> Result<f64, FilterError> {
         let sign = if self.take('-') { -1.0 } else { 1.0 };
         if sign > 0.0 {
@@ -110,7 +110,7 @@ impl<'a> Tokens<'a> {
         if self.next == self.all.len() { Ok(()) } else { Err(self.unexpected("an operator or the end")) }
     }
 
-    /// What stands at this place is not what should.
+    /// The error for an unexpected token at the current position.
     pub(super) fn unexpected(&self, expected: &str) -> FilterError {
         let (found, at) = match self.all.get(self.next) {
             None => ("the end".to_owned(), self.length),
@@ -155,7 +155,7 @@ fn begins_name(c: char) -> bool {
     c.is_alphabetic() || c == '_' || c == ':'
 }
 
-/// A quote inside is written twice; in a text also with a backslash before it.
+/// A quote inside is doubled; in a text it may also be escaped by a backslash.
 fn quoted(rest: &str, at: usize, quote: char) -> Result<(String, usize), FilterError> {
     let mut inner = String::new();
     let mut chars = rest.char_indices().skip(1).peekable();

@@ -1,21 +1,21 @@
-//! Texts: without case, without accents, and the patterns of `LIKE`.
+//! Text comparison without case and accents, and `LIKE` patterns.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// What is not told apart.
+/// What a comparison ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fold {
-    /// Upper and lower case (full case folding: `Straße` is `STRASSE`).
+    /// Case (full case folding: `Straße` equals `STRASSE`).
     Case,
-    /// Letters with and without marks.
+    /// Accents and other marks.
     Accent,
 }
 
 impl Fold {
-    /// The text that stands for all that are not told apart.
+    /// The folded form of a text.
     pub(super) fn apply(self, text: &str) -> String {
         match self {
             Self::Case => caseless::default_case_fold_str(text),
@@ -24,7 +24,7 @@ impl Fold {
     }
 }
 
-/// A pattern of `LIKE`: `%` is any text, `_` one character, and a backslash takes the meaning off the next one.
+/// A `LIKE` pattern: `%` matches any text, `_` one character; a backslash escapes the next character.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pattern(Vec<PatternPart>);
 
@@ -46,7 +46,7 @@ impl Pattern {
                 '\\' => PatternPart::This(chars.next().unwrap_or('\\')),
                 other => PatternPart::This(other),
             };
-            // Two in a row say no more than one.
+            // Consecutive `%` are equivalent to one.
             if piece != PatternPart::Any || pieces.last() != Some(&PatternPart::Any) {
                 pieces.push(piece);
             }
@@ -54,11 +54,11 @@ impl Pattern {
         Self(pieces)
     }
 
-    /// Whether all of a text fits. Costs at most the product of both lengths.
+    /// Whether the whole text matches. Costs at most the product of both lengths.
     pub(super) fn fits(&self, text: &str) -> bool {
         let text: Cow<'_, [char]> = text.chars().collect();
         let (mut at, mut piece) = (0, 0);
-        // Where to go on when the last `%` takes one character more.
+        // Where to continue if the last `%` matches one more character.
         let mut retry: Option<(usize, usize)> = None;
         while at < text.len() {
             match self.0.get(piece) {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_take_all_of_a_text() {
+    fn patterns_match_whole_texts() {
         for (pattern, text, fits) in [
             ("闽%", "闽清县", true),
             ("_清_", "闽清县", true),

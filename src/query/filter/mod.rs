@@ -1,11 +1,11 @@
-//! CQL2 (OGC 21-065r2), as text and as JSON: a condition on the features of one layer.
+//! CQL2 (OGC 21-065r2) as text and JSON: a condition on the features of one layer.
 //!
-//! An expression is read into a tree that knows no layer (`ast`), checked against the fields that the caller may
-//! see (`check`), and asked of each feature (`condition`) in three-valued logic: what is unknown is neither true
-//! nor false, and only what is true matches.
+//! An expression is parsed into a tree that is independent of layers (`ast`), checked against the visible fields
+//! (`typecheck`), and evaluated for each feature (`eval`) in three-valued logic: an unknown condition is neither true
+//! nor false, and only true ones match.
 //!
-//! Covered: comparison, logic, `LIKE`, `BETWEEN`, `IN`, `IS NULL`, `CASEI`, `ACCENTI`, spatial, temporal and array
-//! functions, arithmetic, and properties on either side.
+//! Supported: comparison, logic, `LIKE`, `BETWEEN`, `IN`, `IS NULL`, `CASEI`, `ACCENTI`, spatial, temporal and array
+//! functions, arithmetic, and properties on both sides.
 
 mod ast;
 mod eval;
@@ -46,7 +46,7 @@ pub use function::{FUNCTIONS, Signature};
 /// let features = vec![Feature { id: FeatureId::new("SH-1")?, geometry: None, values }];
 /// let layer = Layer::build(schema.clone(), features);
 /// assert!(layer.rows_after(None).all(|row| filter.matches(&row)));
-/// // What is unknown is neither true nor false, and does not match.
+/// // A condition on an unknown value is neither true nor false, and does not match.
 /// let named = Filter::read("name LIKE '%学校%'", Language::Text, &View::public(schema))?;
 /// assert!(!layer.rows_after(None).any(|row| named.matches(&row)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -58,10 +58,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Longest expression, bytes.
+    /// Maximum length of an expression, bytes.
     pub const MAX_BYTES: usize = 65_536;
 
-    /// Reads an expression for a layer whose visible fields are its properties, beside `id` and `geometry`.
+    /// Parses and checks an expression for a layer. Its properties are the visible fields, `id` and `geometry`.
     ///
     /// # Errors
     /// See [`FilterError`].
@@ -69,7 +69,7 @@ impl Filter {
         Self::of_expr(&language.parse(source)?, view)
     }
 
-    /// Reads an expression whose geometries are written in another reference system than longitude, latitude.
+    /// Parses and checks an expression with geometries in another reference system.
     ///
     /// # Errors
     /// See [`FilterError`].
@@ -92,20 +92,20 @@ impl Filter {
         self.condition.of(row) == Some(true)
     }
 
-    /// A box outside of which nothing matches, in degrees; `None` when matches may be anywhere or nowhere on earth.
+    /// An envelope outside which no feature matches, in degrees; `None` if matches may be anywhere, or there are none.
     #[must_use]
     pub fn envelope(&self) -> Option<Envelope> {
         self.condition.envelope()
     }
 
-    /// The expression in canonical CQL2 text: the same for text and JSON that mean the same.
+    /// Canonical CQL2 text: equal for equivalent text and JSON.
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 }
 
-/// How an expression is written.
+/// The encoding of an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// CQL2 text.
@@ -115,10 +115,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// An expression in canonical CQL2 text, before any layer is asked whether it has such properties.
+    /// Parses an expression and returns its canonical text, without a layer to check properties.
     ///
     /// # Errors
-    /// When it is not of this language.
+    /// When it is not valid in this language.
     pub fn canonical(self, source: &str) -> Result<String, FilterError> {
         self.parse(source).map(|expr| expr.to_string())
     }
@@ -138,69 +138,69 @@ impl Language {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FilterError {
     /// Not CQL2 text.
-    #[error("at character {at} stands {found} where {expected} should")]
+    #[error("syntax error at byte {at}: expected {expected}, found {found}")]
     Syntax {
-        /// Where, in bytes from 1.
+        /// Position in bytes, from 1.
         at: usize,
-        /// What stands there.
+        /// What was found.
         found: String,
-        /// What should.
+        /// What was expected.
         expected: String,
     },
-    /// Not JSON at all.
-    #[error("it is not JSON: {reason}")]
+    /// Not JSON.
+    #[error("not JSON: {reason}")]
     NotJson {
-        /// What the parser says.
+        /// The error of the parser.
         reason: String,
     },
     /// JSON, but not CQL2.
-    #[error("{found} stands where there should be {expected}")]
+    #[error("expected {expected}, found {found}")]
     JsonShape {
-        /// What stands there.
+        /// What was found.
         found: String,
-        /// What should.
+        /// What was expected.
         expected: &'static str,
     },
-    /// A literal that is none.
+    /// An invalid literal.
     #[error("{value:?} is not {expected}")]
     Literal {
         /// What was given.
         value: String,
-        /// What should be.
+        /// What was expected.
         expected: &'static str,
     },
-    /// A coordinate outside the world, or a geometry without extent where it needs one.
+    /// A coordinate out of range, or a degenerate geometry.
     #[error("{geometry}: {reason}")]
     Geometry {
         /// The geometry.
         geometry: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// An operator with too few or too many operands.
+    /// A wrong number of operands.
     #[error("{op} takes {expected} operands, not {found}")]
     Operands {
         /// The operator.
         op: &'static str,
-        /// How many it takes.
+        /// The accepted number.
         expected: String,
-        /// How many there are.
+        /// The number found.
         found: usize,
     },
-    /// The layer has no such property, or the caller may not know.
-    #[error("there is no property {name:?}; there are {accepted}")]
+    /// An unknown property, or one that the caller may not see.
+    #[error("there is no property {name:?}; accepted: {accepted}")]
     UnknownProperty {
         /// The name.
         name: String,
-        /// The names there are.
+        /// The accepted names.
         accepted: String,
     },
-    /// Not a function of the standard.
-    #[error("there is no function {name:?}; there are {accepted}")]
+    /// An unknown function.
+    #[error("there is no function {name:?}; accepted: {accepted}")]
     UnknownFunction {
         /// The name.
         name: String,
-        /// The names there are.
+        /// The accepted names.
         accepted: String,
     },
     /// An operand of the wrong type.
@@ -208,40 +208,40 @@ pub enum FilterError {
     Type {
         /// The operand.
         expression: String,
-        /// What it is.
+        /// Its type.
         found: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
     /// Nested too deeply.
     #[error("it is nested more than {max} levels deep")]
     TooDeep {
-        /// Most levels.
+        /// The maximum.
         max: usize,
     },
     /// Too long.
     #[error("it is longer than {max} bytes")]
     TooLong {
-        /// Most bytes.
+        /// The maximum.
         max: usize,
     },
     /// Too many operations or coordinates.
     #[error("it has more than {max} {what}")]
     TooMuch {
-        /// Most of them.
+        /// The maximum.
         max: usize,
         /// Of what.
         what: &'static str,
     },
 }
 
-/// A geometry as well-known text.
+/// Formats a geometry as well-known text.
 #[must_use]
 pub fn write_wkt(geometry: &geo::Geometry) -> String {
     geometry::Wkt(geometry).to_string()
 }
 
-/// Reads a geometry in well-known text; longitude, latitude in degrees are not checked.
+/// Parses well-known text; positions are not checked.
 ///
 /// # Errors
 /// When it is not well-known text.

@@ -1,23 +1,23 @@
-//! Numbers in expressions: whole ones exact, all others as doubles; what cannot be computed is unknown.
+//! Numbers in expressions: integers are exact, others are doubles; undefined results are unknown.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::ast::Arithmetic;
 
-/// Largest whole number up to which doubles are exact.
+/// Largest integer up to which doubles are exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A finite number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
     Integer(i64),
-    /// Never whole below 2^53: that is an integer.
+    /// Not an integer below 2^53, which is an `Integer`.
     Real(f64),
 }
 
 impl Number {
-    /// Takes a finite number; a whole one becomes an integer.
+    /// Converts a finite number; a whole one becomes an integer.
     pub(super) fn of(number: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
         if number.fract() == 0.0 && number.abs() <= EXACT { Self::Integer(number as i64) } else { Self::Real(number) }
@@ -42,7 +42,7 @@ impl Number {
         }
     }
 
-    /// The result; `None` where there is none, such as a division by zero.
+    /// The result; `None` if undefined, such as a division by zero.
     pub(super) fn combine(op: Arithmetic, a: Self, b: Self) -> Option<Self> {
         let whole = match (op, a, b) {
             (Arithmetic::Add, Self::Integer(a), Self::Integer(b)) => a.checked_add(b),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_computed_is_unknown() {
+    fn undefined_results_are_unknown() {
         let [zero, one, two] = [0, 1, 2].map(Number::Integer);
         for (op, a, b, expected) in [
             (Arithmetic::Divide, one, zero, None),

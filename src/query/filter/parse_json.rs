@@ -1,4 +1,4 @@
-//! CQL2 JSON (OGC 21-065r2, annex A) to the syntax tree. The JSON parser itself bounds how deep it goes.
+//! Parses CQL2 JSON (OGC 21-065r2, annex A) into the syntax tree. The JSON parser bounds the nesting.
 
 use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point};
 use serde_json::{Map, Value as Json};
@@ -9,10 +9,10 @@ use super::number::Number;
 use super::temporal::{interval_bound, parse_date, parse_timestamp};
 use super::{FilterError, check_operands};
 
-/// Reads a whole document.
+/// Parses a document.
 pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
     let json: Json = serde_json::from_str(text).map_err(|error| match error.classify() {
-        // It goes 128 levels deep; each of ours takes two.
+        // The JSON parser allows 128 levels; each of ours takes two.
         serde_json::error::Category::Syntax if error.to_string().starts_with("recursion limit") => {
             FilterError::TooDeep { max: MAX_DEPTH }
         }
@@ -25,7 +25,7 @@ fn unexpected(json: &Json, expected: &'static str) -> FilterError {
     FilterError::JsonShape { found: json.to_string().chars().take(80).collect(), expected }
 }
 
-/// An expression at most so many levels deep.
+/// An expression of at most this many levels.
 fn expr(json: &Json, levels: usize) -> Result<Expr, FilterError> {
     let levels = levels.checked_sub(1).ok_or(FilterError::TooDeep { max: MAX_DEPTH })?;
     match json {

@@ -1,7 +1,7 @@
-//! CQL2 text (OGC 21-065r2, annex B) to the syntax tree: a recursive descent whose depth is bounded.
+//! Parses CQL2 text (OGC 21-065r2, annex B) into the syntax tree: recursive descent with bounded depth.
 //!
-//! Parentheses may hold a condition, a sum or a list, which only what follows tells; so one grammar with
-//! precedences reads them all, and the types are checked later.
+//! Parentheses may contain a condition, an arithmetic expression or a list, which only the following token determines.
+//! So one precedence grammar parses all of them, and types are checked later.
 
 use super::FilterError;
 use super::ast::{Arithmetic, Comparison, Expr, MAX_DEPTH, Op, apply};
@@ -10,7 +10,7 @@ use super::lexer::{Token, Tokens};
 use super::number::Number;
 use super::temporal::{interval_bound, parse_date, parse_timestamp};
 
-/// Reads a whole text.
+/// Parses a text.
 pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
     let mut parser = Parser { tokens: Tokens::new(text)?, nesting: 0 };
     let (expr, _) = parser.disjunction()?;
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
     Ok(expr)
 }
 
-/// An expression and how deep it is: chains of operators are deep without nesting.
+/// An expression and its depth: chains of operators add depth without parentheses.
 type Deep = (Expr, usize);
 
 struct Parser<'a> {
@@ -79,7 +79,7 @@ impl Parser<'_> {
         self.predicate()
     }
 
-    /// A scalar and what is said of it.
+    /// A scalar and the predicate on it.
     fn predicate(&mut self) -> Result<Deep, FilterError> {
         let subject = self.sum()?;
         if self.tokens.take_word("is") {
@@ -194,7 +194,7 @@ impl Parser<'_> {
         Ok((expr, 1))
     }
 
-    /// After the opening parenthesis: an expression, or a list if there is no or more than one.
+    /// After an opening parenthesis: an expression, or a list of zero or several.
     fn parenthesis(&mut self) -> Result<Deep, FilterError> {
         if self.tokens.take(')') {
             return Ok((Expr::List(Vec::new()), 1));
@@ -207,7 +207,7 @@ impl Parser<'_> {
         self.rest_of_list(vec![first])
     }
 
-    /// After the opening parenthesis of what must be a list of at least one.
+    /// After the opening parenthesis of a list with at least one element.
     fn list(&mut self) -> Result<Deep, FilterError> {
         let first = self.disjunction()?;
         if self.tokens.take(')') {
@@ -228,7 +228,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A property, a function or a literal that begins with a word.
+    /// A property, function or literal that begins with a word.
     fn named(&mut self, word: &str) -> Result<Deep, FilterError> {
         let called = matches!(self.tokens.peek(), Some(Token::Symbol("(")));
         if let Some(kind) = geometry::WktKind::of(word)
@@ -267,7 +267,7 @@ impl Parser<'_> {
         Ok((apply(op, operands), depth))
     }
 
-    /// The operands of a function after its opening parenthesis, as a list.
+    /// The operands of a function, after its opening parenthesis.
     fn parenthesized(&mut self) -> Result<Deep, FilterError> {
         if self.tokens.take(')') {
             return Ok((Expr::List(Vec::new()), 1));
@@ -306,7 +306,7 @@ fn negate(inner: Deep, negated: bool) -> Result<Deep, FilterError> {
     if negated { build(Op::Not, vec![inner]) } else { Ok(inner) }
 }
 
-/// Words that cannot be a property without quotes.
+/// Reserved words, which name a property only in quotes.
 fn is_reserved(word: &str) -> bool {
     ["and", "or", "not", "is", "null", "like", "between", "in", "div", "true", "false"]
         .iter()

@@ -1,4 +1,4 @@
-//! Spatial relations in the plane of longitude and latitude (OGC 06-103r4, DE-9IM).
+//! Spatial relations in the longitude-latitude plane (OGC 06-103r4, DE-9IM).
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::geodesy::Envelope;
 use crate::geodesy::edge_index::EdgeIndex;
 use crate::model::Shape;
 
-/// A geometry of an expression, checked to be on earth.
+/// A geometry literal with checked positions.
 #[derive(Clone, Debug)]
 pub(super) struct Literal {
-    /// The geometry with its edges indexed, so that a feature costs a logarithm of their number.
+    /// The geometry with an edge index, so that each feature costs O(log n).
     pub(super) index: Arc<EdgeIndex>,
     pub(super) envelope: Envelope,
 }
@@ -37,7 +37,7 @@ impl Literal {
         Ok(Self { index: Arc::new(EdgeIndex::new(geometry)), envelope })
     }
 
-    /// A box; one that crosses the antimeridian is two.
+    /// A box; if it crosses the antimeridian, two boxes.
     pub(super) fn of_bbox([west, south, east, north]: [f64; 4]) -> Result<Self, FilterError> {
         let envelope = Envelope::new(west, south, east, north).map_err(|error| FilterError::Geometry {
             geometry: format!("BBOX({west},{south},{east},{north})"),
@@ -54,7 +54,7 @@ impl Literal {
         Ok(Self { index: Arc::new(EdgeIndex::new(geometry)), envelope })
     }
 
-    /// Whether its box shares a point with that of another geometry.
+    /// Whether its envelope intersects that of another geometry.
     pub(super) fn may_touch(&self, other: &Geometry) -> bool {
         Envelope::around(other).is_none_or(|other| self.envelope.intersects(&other))
     }

@@ -1,13 +1,13 @@
-//! Geometries of an expression, from the coordinates that the caller writes to longitude and latitude.
+//! Converts the geometry literals of an expression to longitude, latitude.
 
 use super::FilterError;
 use super::ast::Expr;
 use crate::geodesy::reference::{CrsTransform, Region};
 
-/// The expression with every geometry in degrees.
+/// The expression with all geometries in degrees.
 ///
 /// # Errors
-/// When a coordinate has no place on earth.
+/// When a coordinate is not a position.
 pub(super) fn locate(expr: Expr, reference: &CrsTransform) -> Result<Expr, FilterError> {
     let all = |parts: Vec<Expr>| parts.into_iter().map(|part| locate(part, reference)).collect::<Result<_, _>>();
     let refused = |what: &str, error: &dyn ToString| FilterError::Geometry {

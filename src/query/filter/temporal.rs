@@ -1,7 +1,7 @@
 //! Instants and intervals: literals, and the relations of OGC 21-065r2, table 7.
 //!
-//! A time without a zone is UTC. A day that meets instants is all of that day in UTC, from its first nanosecond to
-//! its last; days among themselves are points, so that an interval that ends on a day meets one that begins on it.
+//! A time without a zone is UTC. Compared with instants, a date is the whole UTC day, from its first to its last
+//! nanosecond. Compared with dates it is a point, so an interval that ends on a date meets one that begins on it.
 
 use time::macros::format_description;
 use time::{Date, PrimitiveDateTime, Time, UtcDateTime};
@@ -10,7 +10,7 @@ use super::FilterError;
 use super::ast::{Comparison, Expr, Temporal};
 use crate::model::parse_zoned_instant;
 
-/// From the first to the last instant.
+/// A closed interval of instants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Span {
     pub(super) start: UtcDateTime,
@@ -22,13 +22,13 @@ impl Span {
         Self { start: instant, end: instant }
     }
 
-    /// All of a day, or the day as a point on the scale of days.
+    /// A whole day, or the date as a point on the scale of dates.
     pub(super) fn of_day(date: Date, as_point: bool) -> Self {
         let start = UtcDateTime::new(date, Time::MIDNIGHT);
         Self { start, end: if as_point { start } else { UtcDateTime::new(date, Time::MAX) } }
     }
 
-    /// Compares as a scalar: what overlaps is equal.
+    /// Compares as a scalar: overlapping values are equal.
     pub(super) fn compare(self, op: Comparison, other: Self) -> bool {
         let (less, greater) = (self.end < other.start, self.start > other.end);
         match op {
@@ -41,7 +41,7 @@ impl Span {
         }
     }
 
-    /// Whether the relation holds from this one to the other.
+    /// Whether the relation holds between this and another.
     pub(super) fn relates(self, relation: Temporal, other: Self) -> bool {
         let (a, b) = (self, other);
         match relation {
@@ -74,7 +74,7 @@ pub(super) fn parse_date(text: &str) -> Result<Date, FilterError> {
     day.filter(|day| (0..=9_999).contains(&day.year())).ok_or_else(|| literal(text, "a day such as 2026-08-14"))
 }
 
-/// Reads `2026-08-14T10:00:00Z`, also with an offset or, as UTC, without a zone.
+/// Reads `2026-08-14T10:00:00Z`, also with an offset, or without a zone as UTC.
 pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, FilterError> {
     let local = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond]]]");
     let without_zone = || {
@@ -86,7 +86,7 @@ pub(super) fn parse_timestamp(text: &str) -> Result<UtcDateTime, FilterError> {
         .ok_or_else(|| literal(text, "an instant such as 2026-08-14T10:00:00Z"))
 }
 
-/// Reads a bound of an interval: a day, an instant or `..`.
+/// Reads a bound of an interval: a date, an instant or `..`.
 pub(super) fn interval_bound(text: &str) -> Result<Expr, FilterError> {
     if text == ".." {
         return Ok(Expr::Open);

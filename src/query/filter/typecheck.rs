@@ -1,4 +1,4 @@
-//! An expression against the fields of a layer: names become positions, and every operand has the type it must have.
+//! Checks an expression against the fields of a layer: resolves names to field indices and checks operand types.
 
 use std::cell::Cell as Counter;
 
@@ -13,12 +13,12 @@ use super::relation::Literal;
 use crate::model::{FieldType, Shape, View};
 use crate::query::query_geometry::QueryGeometry;
 
-/// Most operators, literals and properties.
+/// Maximum number of operators, literals and properties.
 const MAX_NODES: usize = 2_000;
-/// Most coordinates of all geometries together.
+/// Maximum number of coordinates of all geometries.
 const MAX_COORDINATES: usize = 5_000;
 
-/// The name of a feature's geometry, and the one that databases use.
+/// The geometry property, and the name that databases use for it.
 const GEOMETRY_NAMES: [&str; 2] = ["geometry", "geom"];
 
 /// Checks a condition for a layer.
@@ -32,7 +32,7 @@ struct Check<'a> {
     coordinates: Counter<usize>,
 }
 
-/// What an operand is.
+/// A typed operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OperandKind {
     Boolean,
@@ -60,7 +60,7 @@ impl OperandKind {
     }
 }
 
-/// What a property names.
+/// A resolved property.
 enum Property {
     Id,
     Field(usize, OperandKind),
@@ -110,7 +110,7 @@ impl Check<'_> {
         parts.iter().map(|part| self.condition(part)).collect()
     }
 
-    /// Operands that can be compared: of the kind of the first.
+    /// Comparable operands, of the type of the first.
     fn alike<const N: usize>(&self, operands: [&Expr; N]) -> Result<[Term; N], FilterError> {
         let (_, kind) = self.scalar(operands[0])?;
         let terms: Vec<Term> = operands.iter().map(|operand| self.of_kind(operand, kind)).collect::<Result<_, _>>()?;
@@ -185,7 +185,7 @@ impl Check<'_> {
                 }
                 _ => Err(FilterError::Geometry {
                     geometry: DISTANCE.to_owned(),
-                    reason: "it takes the feature's geometry and another".to_owned(),
+                    reason: "it takes the geometry property and a geometry literal".to_owned(),
                 }),
             };
         }
@@ -249,7 +249,7 @@ impl Check<'_> {
         }
     }
 
-    /// Of what is no geometry; for the words of a refusal alone.
+    /// The type name of an operand that is not a geometry, for error messages.
     fn kind_of(&self, expr: &Expr) -> OperandKind {
         match expr {
             Expr::List(_) => OperandKind::List,

@@ -1,8 +1,8 @@
-//! Together: the nearest set of resources that covers a demand which one alone may be too small for.
+//! Covering sets: the nearest set of resources that together meet a demand.
 //!
-//! Resources are taken in order of distance until the demand is covered. So the farthest of the set is as near as that
-//! of any set that covers the demand. Then those that the others can replace are left out, the farthest first, so that
-//! no member can be removed; and the rest give what they have of what is still needed, the nearest first.
+//! Resources are added by distance until the demand is covered, so the farthest member is as near as in any covering
+//! set. Then members that the others can replace are removed, farthest first, so that no member is redundant. The rest
+//! contribute what is still needed, nearest first.
 
 use super::NearestQuery;
 use super::demand::{Demand, Eligibility, Quantity, Verdict};
@@ -10,49 +10,49 @@ use super::traversal::{Near, SearchLimit, nearest_where};
 use crate::query::cancel::Cancelled;
 use crate::snapshot::{Layer, Row, Snapshot};
 
-/// Most members of a set.
+/// Maximum number of members.
 pub const MAX_MEMBERS: usize = 1_000;
-/// How many of the nearest are looked at first.
-const FIRST_LOOK: usize = 16;
+/// Number of nearest candidates of the first round.
+const FIRST_CANDIDATES: usize = 16;
 
-/// What is needed, or given.
+/// Amounts needed or contributed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Amounts {
-    /// Places, persons.
+    /// Free places, persons.
     pub people: u32,
-    /// Codes of skills.
+    /// Skill codes.
     pub skills: Vec<String>,
-    /// Articles.
+    /// Stock items.
     pub items: Vec<Quantity>,
 }
 
 impl Amounts {
-    /// Whether it is nothing.
+    /// Whether all amounts are zero.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.people == 0 && self.skills.is_empty() && self.items.is_empty()
     }
 }
 
-/// A member of the set.
+/// A member of a covering set.
 #[derive(Clone, Debug)]
 pub struct Member<'a> {
     /// The feature and its distance.
     pub near: Near<'a>,
-    /// What it gives.
+    /// What it contributes.
     pub contributes: Amounts,
 }
 
-/// The set.
+/// A covering set.
 #[derive(Clone, Debug)]
 pub struct CoveringSet<'a> {
-    /// Its members by distance.
+    /// Its members, by distance.
     pub members: Vec<Member<'a>>,
-    /// What nobody within reach gives.
+    /// The amounts that no resource covers.
     pub uncovered: Amounts,
 }
 
-/// The nearest set that covers the demand; `k` does not bound it.
+/// The nearest covering set; `k` does not limit it.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -61,17 +61,17 @@ pub fn cover<'a>(
     layer: &'a Layer,
     query: &NearestQuery<'_>,
 ) -> Result<CoveringSet<'a>, Cancelled> {
-    // Amounts are shared out here, so each alone may have too little.
+    // Amounts are shared, so a member may have less than the whole demand.
     let each = Demand { people: None, skills: Vec::new(), items: Vec::new(), ..query.demand.clone() };
     let eligibility = Eligibility::new(snapshot, layer, &each);
     let needed = needed(&eligibility, query.demand);
-    let mut look = FIRST_LOOK;
+    let mut look = FIRST_CANDIDATES;
     loop {
         let limit = SearchLimit { k: look, max_distance_m: query.limit.max_distance_m };
         let helps = |row: &Row<'a>| {
             eligibility.verdict(row) == Verdict::Eligible && !contribution(&eligibility, &needed, row).is_nothing()
         };
-        // What a chunk offers at most says nothing of a sum, so none is passed by.
+        // The upper bound of one feature says nothing about a sum, so no chunk is skipped.
         let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
         let all_seen = nearest.len() < look || look == MAX_MEMBERS;
         let covering_set = distribute(&eligibility, needed.clone(), nearest);
@@ -82,7 +82,7 @@ pub fn cover<'a>(
     }
 }
 
-/// Which part of a demand a resource covers, from 0 to 1: the mean over all that is asked for.
+/// The fraction of a demand that a resource covers, 0 to 1: the mean over its parts.
 pub(super) fn share(eligibility: &Eligibility<'_>, demand: &Demand, row: &Row<'_>) -> f64 {
     let needed = needed(eligibility, demand);
     let contribution = contribution(eligibility, &needed, row);
@@ -103,7 +103,7 @@ pub(super) fn share(eligibility: &Eligibility<'_>, demand: &Demand, row: &Row<'_
     if count > 0.0 { sum / count } else { 0.0 }
 }
 
-/// What is asked of a layer.
+/// The demand on a layer.
 fn needed(eligibility: &Eligibility<'_>, demand: &Demand) -> Amounts {
     let resources = eligibility.resources();
     Amounts {
@@ -128,8 +128,8 @@ fn contribution(eligibility: &Eligibility<'_>, needed: &Amounts, row: &Row<'_>) 
     }
 }
 
-/// Takes each in turn that has something of what is left, leaves out those that are not needed, and gives each of the
-/// rest as much of what is left as it has.
+/// Adds resources that cover part of the remaining demand, removes redundant ones, and assigns to each of the rest as
+/// much of the remaining demand as it has.
 fn distribute<'a>(eligibility: &Eligibility<'_>, needed: Amounts, nearest: Vec<Near<'a>>) -> CoveringSet<'a> {
     let mut left = needed.clone();
     let mut candidates: Vec<(Near<'a>, Amounts)> = Vec::new();
@@ -143,7 +143,7 @@ fn distribute<'a>(eligibility: &Eligibility<'_>, needed: Amounts, nearest: Vec<N
             candidates.push((near, has));
         }
     }
-    drop_those_not_needed(&needed, &mut candidates);
+    remove_redundant(&needed, &mut candidates);
     let mut left = needed;
     let mut members = Vec::with_capacity(candidates.len());
     for (near, has) in candidates {
@@ -154,7 +154,7 @@ fn distribute<'a>(eligibility: &Eligibility<'_>, needed: Amounts, nearest: Vec<N
     CoveringSet { members, uncovered: left }
 }
 
-/// What of some amounts is of use where these are left to be covered.
+/// The part of some amounts that the remaining demand can use.
 fn part_of(has: &Amounts, left: &Amounts) -> Amounts {
     let items = left.items.iter().filter_map(|item| {
         let own = has.items.iter().find(|own| own.code == item.code)?;
@@ -167,7 +167,7 @@ fn part_of(has: &Amounts, left: &Amounts) -> Amounts {
     }
 }
 
-/// What is left when something is given.
+/// The remaining demand after a contribution.
 fn minus(mut left: Amounts, given: &Amounts) -> Amounts {
     left.people = left.people.saturating_sub(given.people);
     left.skills.retain(|skill| !given.skills.contains(skill));
@@ -179,9 +179,8 @@ fn minus(mut left: Amounts, given: &Amounts) -> Amounts {
     left
 }
 
-/// Leaves out each that the others can replace, the farthest first: what they lack of the demand without it they lack
-/// with it too.
-fn drop_those_not_needed(needed: &Amounts, candidates: &mut Vec<(Near<'_>, Amounts)>) {
+/// Removes each member that the others can replace, farthest first: the set covers the same without it.
+fn remove_redundant(needed: &Amounts, candidates: &mut Vec<(Near<'_>, Amounts)>) {
     let mut at = candidates.len();
     while at > 0 {
         at -= 1;

@@ -1,4 +1,4 @@
-//! What a job asks of a resource, and whether a resource can take it: yes, no or not known, each with its reasons.
+//! A demand on resources, and whether a resource meets it: yes, no or unknown, each with reasons.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::query::filter::Filter;
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Group, Layer, ResourceFields, Row, Snapshot, StockItem, SupplyMaximum};
 
-/// Which status is asked for.
+/// The required status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// What the layer calls ready; where there is room for people at least one place is free, where there are
-    /// articles there is at least one.
+    /// Ready by the role of the layer; with at least one free place if the layer has a capacity, and at least one item
+    /// if it has stock.
     #[default]
     Ready,
-    /// Any.
+    /// Any status.
     Any,
     /// One of these codes.
     Codes(Vec<String>),
 }
 
-/// Where a resource must be.
+/// The required location of a resource.
 #[derive(Clone, Debug)]
 pub enum Within {
-    /// In a division, by the part of its code that all in it begin with.
+    /// In a division, by the common prefix of its codes.
     Division(String),
-    /// Sharing a point with an area; longitude, latitude in degrees.
+    /// Intersecting an area; longitude, latitude in degrees.
     Area(Arc<EdgeIndex>),
 }
 
 impl Within {
-    /// A division by its code: 12 digits, or the first 2, 4, 6 or 9 of them.
+    /// A division by its code: 12 digits, or the first 2, 4, 6 or 9.
     #[must_use]
     pub fn division(code: &str) -> Option<Self> {
         let digits = code.bytes().all(|byte| byte.is_ascii_digit());
@@ -51,71 +51,70 @@ impl Within {
         Some(Self::Division(prefix.to_owned()))
     }
 
-    /// An area, whose edges are indexed once for all features.
+    /// An area with an edge index, built once.
     #[must_use]
     pub fn area(area: Shape) -> Self {
         Self::Area(Arc::new(EdgeIndex::new(area.into_geometry())))
     }
 }
 
-/// A quantity of an article.
+/// A quantity of a stock item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantity {
-    /// Code of the article.
+    /// Code of the item.
     pub code: String,
-    /// How many, above 0.
+    /// Quantity, above 0.
     pub count: f64,
 }
 
-/// What must not be where a resource is.
+/// Areas that a resource must not be in.
 #[derive(Clone, Debug, Default)]
 pub struct Avoid {
-    /// Dangers whose areas are avoided; with `any_hazard` all.
+    /// Hazards whose zones are avoided; with `any_hazard` all.
     pub hazards: Vec<String>,
-    /// Areas of every danger are avoided.
+    /// Zones of all hazards are avoided.
     pub any_hazard: bool,
-    /// Areas of this level or worse (1 is worst); `None` is every level.
+    /// Only zones of this level or worse (1 is the worst); `None` for all levels.
     pub level: Option<i64>,
-    /// What is within so many metres of an area is avoided like what is inside.
+    /// Resources within this distance of an area count as inside, metres.
     pub margin_m: f64,
-    /// Ids of layers whose areas are avoided while what happens in them is not over.
+    /// Ids of layers whose active areas are avoided.
     pub active_areas: Vec<String>,
 }
 
-/// What a job asks of a resource. A condition on something that the features of a layer do not have does not
-/// concern that layer.
+/// A demand on resources. A condition that a layer has no role for is ignored for that layer.
 #[derive(Clone, Debug)]
 pub struct Demand {
-    /// Its status.
+    /// Required status.
     pub status: Status,
-    /// Free places, persons.
+    /// Required free places, persons.
     pub people: Option<u32>,
-    /// Places to sleep in are counted.
+    /// Whether the capacity for the night counts.
     pub by_night: bool,
-    /// Dangers that it must be for.
+    /// Hazards it must be suitable for.
     pub hazards: Vec<String>,
-    /// What it must be able to do, all of it.
+    /// Required skills, all of them.
     pub skills: Vec<String>,
-    /// What it must have, all of it.
+    /// Required stock, all of it.
     pub items: Vec<Quantity>,
-    /// Where it must be.
+    /// Required location.
     pub within: Option<Within>,
-    /// What must not be there.
+    /// Areas to avoid.
     pub avoid: Avoid,
-    /// Anything else.
+    /// Any other condition.
     pub filter: Option<Filter>,
-    /// The instant of the job: what expired before it, or before its day in Beijing, does not count.
+    /// The instant of the demand: stock that expired before it, or before its date in Beijing, does not count.
     pub at: UtcDateTime,
 }
 
 impl Demand {
-    /// Whatever is there.
+    /// Any feature.
     #[must_use]
     pub fn anything(at: UtcDateTime) -> Self {
         Self { status: Status::Any, ..Self::ready(at) }
     }
 
-    /// What is ready.
+    /// Ready resources.
     #[must_use]
     pub fn ready(at: UtcDateTime) -> Self {
         Self {
@@ -133,56 +132,56 @@ impl Demand {
     }
 }
 
-/// Why a resource cannot take the job, or may not be able to.
+/// Why a resource does not meet the demand, or may not.
 #[derive(Clone, Debug)]
 pub enum Reason<'a> {
-    /// Its status is not what is asked for.
+    /// Another status than required.
     Status(&'a str),
     /// Its status is unknown.
     StatusUnknown,
-    /// Too few places are free.
+    /// Too few free places.
     Capacity {
         /// Free places.
         free: i64,
-        /// Places asked for.
+        /// Required places.
         asked: u32,
     },
-    /// How many places are free is unknown.
+    /// The number of free places is unknown.
     CapacityUnknown,
-    /// It is not for a danger.
+    /// It is not suitable for a hazard.
     Unsuitable(&'a str),
-    /// Whether it is for a danger is unknown.
+    /// Suitability for a hazard is unknown.
     SuitabilityUnknown(&'a str),
     /// It lacks a skill.
     Skill(&'a str),
     /// Its skills are unknown.
     SkillsUnknown,
-    /// It has too little of an article.
+    /// Too little of a stock item.
     Stock {
-        /// Code of the article.
+        /// Code of the item.
         code: &'a str,
-        /// Free quantity.
+        /// Available quantity.
         free: f64,
-        /// Quantity asked for.
+        /// Required quantity.
         asked: f64,
     },
-    /// What it has of an article is unknown.
+    /// The available quantity of a stock item is unknown.
     StockUnknown(&'a str),
-    /// It has nothing to give.
+    /// It has no available stock.
     Empty,
-    /// Whether it has anything is unknown.
+    /// Whether it has available stock is unknown.
     ContentUnknown,
-    /// Its articles may be used no more since this day.
+    /// Its agreement ended on this date.
     Ended(Date),
-    /// It is not where it must be.
+    /// It is outside the required area.
     OutsideArea,
     /// Its division is unknown.
     DivisionUnknown,
-    /// It has no place on the map.
+    /// It has no geometry.
     NoPlace,
-    /// It is inside an area that is avoided.
+    /// It is inside an avoided area.
     Inside {
-        /// The layer of the area.
+        /// Layer of the area.
         layer: &'a Layer,
         /// The area.
         area: Row<'a>,
@@ -192,7 +191,7 @@ pub enum Reason<'a> {
 }
 
 impl Reason<'_> {
-    /// Whether it says that something is unknown, and not that it is wrong.
+    /// Whether it reports unknown data rather than a mismatch.
     #[must_use]
     pub fn is_doubt(&self) -> bool {
         matches!(
@@ -207,40 +206,40 @@ impl Reason<'_> {
         )
     }
 
-    /// Whether it says that there is some, but too little.
+    /// Whether it reports too little of something.
     #[must_use]
     pub fn is_amount(&self) -> bool {
         matches!(self, Self::Capacity { .. } | Self::Skill(_) | Self::Stock { .. })
     }
 }
 
-/// Whether a resource can take the job.
+/// Whether a resource meets a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Yes.
+    /// It does.
     Eligible,
-    /// Perhaps: something is unknown.
+    /// Unknown data prevents a decision.
     Unknown,
-    /// In part: there is too little of what is asked for.
+    /// It meets part of the demand.
     Partial,
-    /// No.
+    /// It does not.
     Ineligible,
 }
 
-/// Asks the features of one layer for one job.
+/// Checks features of one layer against a demand.
 pub struct Eligibility<'a> {
     demand: &'a Demand,
-    /// The day of the job in Beijing.
+    /// Date of the demand in Beijing.
     today: Date,
     resources: ResourceFields,
     division: Option<usize>,
     within: Option<Envelope>,
-    /// Layers of areas that are avoided.
+    /// Layers of avoided areas.
     avoided: Vec<(&'a Layer, ResourceFields)>,
 }
 
 impl<'a> Eligibility<'a> {
-    /// Prepares for a layer.
+    /// Prepares the check of a layer.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, layer: &'a Layer, demand: &'a Demand) -> Self {
         let avoid = &demand.avoid;
@@ -264,13 +263,13 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    /// What the layer's features offer.
+    /// Resources of the layer.
     #[must_use]
     pub fn resources(&self) -> &ResourceFields {
         &self.resources
     }
 
-    /// Free places that are asked for.
+    /// Required free places.
     #[must_use]
     pub fn places(&self) -> Option<u32> {
         let at_least_one = (self.demand.status == Status::Ready).then_some(1);
@@ -282,7 +281,7 @@ impl<'a> Eligibility<'a> {
         if self.demand.status == Status::Ready { &supply.ready } else { &supply.all }
     }
 
-    /// Whether a chunk or a block can hold a feature that fits.
+    /// Whether a chunk or block may contain an eligible feature.
     #[must_use]
     pub fn may_be_eligible(&self, group: Group<'_>) -> bool {
         if !self.is_near(group) {
@@ -302,7 +301,7 @@ impl<'a> Eligibility<'a> {
             && (!self.resources.has_stock() || has_items())
     }
 
-    /// Whether a chunk or a block can hold a feature of which something is unknown.
+    /// Whether a chunk or block may contain a feature with unknown data.
     #[must_use]
     pub fn may_be_unknown(&self, group: Group<'_>) -> bool {
         let of_division = matches!(self.demand.within, Some(Within::Division(_)));
@@ -331,7 +330,7 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    /// All that speaks against a feature.
+    /// All reasons against a feature.
     #[must_use]
     pub fn reasons(&self, row: &Row<'a>) -> Vec<Reason<'a>> {
         let mut reasons = Vec::new();
@@ -342,16 +341,16 @@ impl<'a> Eligibility<'a> {
         reasons
     }
 
-    /// Tells each reason until there are no more, or until it is not asked to go on; false in that case.
-    fn each(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
-        self.of_status(row).is_none_or(&mut *tell)
-            && self.of_capacity(row).is_none_or(&mut *tell)
-            && self.of_hazards(row, tell)
-            && self.of_skills(row, tell)
-            && self.of_stock(row, tell)
-            && self.of_place(row).is_none_or(&mut *tell)
-            && (self.demand.filter.as_ref().is_none_or(|filter| filter.matches(row)) || tell(Reason::Filtered))
-            && self.of_areas(row, tell)
+    /// Passes each reason to a callback until it returns false; returns false in that case.
+    fn each(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+        self.of_status(row).is_none_or(&mut *report)
+            && self.of_capacity(row).is_none_or(&mut *report)
+            && self.of_hazards(row, report)
+            && self.of_skills(row, report)
+            && self.of_stock(row, report)
+            && self.of_place(row).is_none_or(&mut *report)
+            && (self.demand.filter.as_ref().is_none_or(|filter| filter.matches(row)) || report(Reason::Filtered))
+            && self.of_areas(row, report)
     }
 
     fn of_status(&self, row: &Row<'a>) -> Option<Reason<'a>> {
@@ -374,43 +373,43 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    fn of_hazards(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_hazards(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         let hazards = if self.resources.has_suitability() { self.demand.hazards.as_slice() } else { &[] };
         hazards.iter().all(|hazard| match self.resources.suitable_for(row, hazard) {
             Some(true) => true,
-            Some(false) => tell(Reason::Unsuitable(hazard)),
-            None => tell(Reason::SuitabilityUnknown(hazard)),
+            Some(false) => report(Reason::Unsuitable(hazard)),
+            None => report(Reason::SuitabilityUnknown(hazard)),
         })
     }
 
-    fn of_skills(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_skills(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         if !self.resources.has_skills() || self.demand.skills.is_empty() {
             return true;
         }
-        let Some(own) = self.resources.skills(row) else { return tell(Reason::SkillsUnknown) };
-        self.demand.skills.iter().all(|skill| own.contains(skill) || tell(Reason::Skill(skill)))
+        let Some(own) = self.resources.skills(row) else { return report(Reason::SkillsUnknown) };
+        self.demand.skills.iter().all(|skill| own.contains(skill) || report(Reason::Skill(skill)))
     }
 
-    fn of_stock(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_stock(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         if !self.resources.has_stock() {
             return true;
         }
         if let Some(until) = self.resources.until(row).filter(|until| *until < self.today)
-            && !tell(Reason::Ended(until))
+            && !report(Reason::Ended(until))
         {
             return false;
         }
         if self.demand.status == Status::Ready && self.demand.items.is_empty() {
-            return self.of_content(row).is_none_or(tell);
+            return self.of_content(row).is_none_or(report);
         }
         self.demand.items.iter().all(|item| match self.free_quantity(row, &item.code) {
             Some(free) if free >= item.count => true,
-            Some(free) => tell(Reason::Stock { code: &item.code, free, asked: item.count }),
-            None => tell(Reason::StockUnknown(&item.code)),
+            Some(free) => report(Reason::Stock { code: &item.code, free, asked: item.count }),
+            None => report(Reason::StockUnknown(&item.code)),
         })
     }
 
-    /// Whoever is asked for nothing in particular has at least something.
+    /// Without a specific demand, some stock is required.
     fn of_content(&self, row: &Row<'a>) -> Option<Reason<'a>> {
         let Some(articles) = self.resources.articles(row) else { return Some(Reason::ContentUnknown) };
         let usable = |article: &&StockItem| article.expires_on.is_none_or(|last| last >= self.today);
@@ -426,13 +425,13 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    /// Free places by day or by night, as the job asks, persons; `None` when that is unknown.
+    /// Free places for the day or the night, as required, persons; `None` if unknown.
     #[must_use]
     pub fn free_places(&self, row: &Row<'_>) -> Option<i64> {
         self.resources.free_places(row, self.demand.by_night)
     }
 
-    /// Free quantity of an article that has not expired; `None` when it is unknown.
+    /// Available quantity of a stock item that has not expired; `None` if unknown.
     #[must_use]
     pub fn free_quantity(&self, row: &Row<'_>, code: &str) -> Option<f64> {
         let lots = self.resources.articles(row)?.iter().filter(|article| &*article.code == code);
@@ -453,11 +452,11 @@ impl<'a> Eligibility<'a> {
         }
     }
 
-    fn of_areas(&self, row: &Row<'a>, tell: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
+    fn of_areas(&self, row: &Row<'a>, report: &mut dyn FnMut(Reason<'a>) -> bool) -> bool {
         if self.avoided.is_empty() {
             return true;
         }
-        let Some(shape) = row.shape() else { return tell(Reason::NoPlace) };
+        let Some(shape) = row.shape() else { return report(Reason::NoPlace) };
         let Some(around) = Envelope::around(shape.geometry()) else { return true };
         let margin_m = self.demand.avoid.margin_m;
         let around = if margin_m > 0.0 { around.padded(margin_m) } else { around };
@@ -467,11 +466,11 @@ impl<'a> Eligibility<'a> {
                 .filter(|area| self.is_avoided(resources, area) && is_within(margin_m, shape, area))
                 .collect();
             areas.sort_unstable_by_key(Row::id);
-            areas.into_iter().all(|area| tell(Reason::Inside { layer, area }))
+            areas.into_iter().all(|area| report(Reason::Inside { layer, area }))
         })
     }
 
-    /// Whether an area is one of those to keep out of. What is unknown of it does not make it safe.
+    /// Whether an area is to be avoided. Unknown data does not make it safe.
     fn is_avoided(&self, resources: &ResourceFields, area: &Row<'_>) -> bool {
         if !resources.has_zone() {
             return resources.is_active(area, self.demand.at);
@@ -483,7 +482,7 @@ impl<'a> Eligibility<'a> {
     }
 }
 
-/// Whether a shape shares a point with an area, or is within so many metres of it.
+/// Whether a shape intersects an area or is within a distance of it, metres.
 fn is_within(margin_m: f64, shape: &Shape, area: &Row<'_>) -> bool {
     area.shape().is_some_and(|area| {
         shape.geometry().intersects(area.geometry())

@@ -1,4 +1,4 @@
-//! Who is nearest and can take the job; who was nearer and was passed over, and why.
+//! Nearest resources that meet a demand, and nearer features that are excluded, with reasons.
 
 pub mod cover;
 pub mod demand;
@@ -10,62 +10,62 @@ use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Group, Layer, Row, Snapshot};
 
-/// From how many partial answers the best are taken.
+/// Number of partial matches from which the best are chosen.
 const PARTIAL: usize = 1_000;
 
-/// How many of those who were passed over are counted at most, beside those that are told of.
+/// Excluded features are counted up to this number, in addition to those listed.
 pub const COUNTED: usize = 1_000;
 
-/// What is asked of one layer.
+/// A nearest query on one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct NearestQuery<'a> {
-    /// From where.
+    /// Geometry to measure from.
     pub origin: &'a QueryGeometry,
-    /// How many, and how far.
+    /// Number of results and distance limit.
     pub limit: SearchLimit,
-    /// What the job asks.
+    /// Demand on the resources.
     pub demand: &'a Demand,
-    /// Those who can do part of the job fill up an answer that is not full.
+    /// Partial matches, best first, then by distance.
     pub relax: bool,
-    /// How many of those who were passed over are told of.
+    /// Excluded features are counted up to this number, in addition to those listed.
     pub explain: usize,
-    /// Ends the search.
+    /// Cancels the search.
     pub cancel: &'a CancelToken,
 }
 
-/// One answer.
+/// A found feature.
 #[derive(Clone, Debug)]
 pub struct NearestFeature<'a> {
     /// The feature and its distance.
     pub near: Near<'a>,
-    /// Whether it can take the job.
+    /// Whether it meets the demand.
     pub verdict: Verdict,
-    /// What speaks against it; empty for one that fits.
+    /// Reasons against it; empty if eligible.
     pub reasons: Vec<Reason<'a>>,
 }
 
-/// All answers.
+/// The result of a nearest query.
 #[derive(Clone, Debug)]
 pub struct NearestAnswer<'a> {
-    /// Those known to fit by distance; then, if asked for, those who can do part of it, the greater part first; then
-    /// those of which something is unknown, by distance.
+    /// Eligible features by distance; then, if requested, partial matches, best first; then features with unknown data,
+    /// by distance.
     pub found: Vec<NearestFeature<'a>>,
-    /// The nearest of those who are as near as the last that fits, or nearer, and are not among the answers.
+    /// The nearest excluded features: not farther than the last eligible one, and not in `found`.
     pub excluded: Vec<NearestFeature<'a>>,
-    /// How many more of them there are, counted up to [`COUNTED`].
+    /// Number of further excluded features, counted up to [`COUNTED`].
     pub more_excluded: usize,
 }
 
-/// The nearest that can take the job.
+/// Finds the nearest features that meet a demand.
 ///
 /// ```
 /// use onemap::geodesy::LonLat;
 /// use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
 /// use onemap::query::cancel::CancelToken;
 /// use onemap::query::nearest::demand::Demand;
-/// use onemap::query::query_geometry::Origin;
-/// use onemap::query::nearest::traversal::Reach;
-/// use onemap::query::nearest::{Ask, nearest};
+/// use onemap::query::query_geometry::QueryGeometry;
+/// use onemap::query::nearest::traversal::SearchLimit;
+/// use onemap::query::nearest::{NearestQuery, nearest};
 /// use onemap::snapshot::{Layer, Snapshot};
 ///
 /// let catalog = Catalog::built_in()?;
@@ -78,15 +78,15 @@ pub struct NearestAnswer<'a> {
 /// let features = vec![village("far", 118.90)?, village("near", 118.87)?];
 /// let snapshot = Snapshot::new(0, vec![Layer::build(schema.clone(), features)]);
 ///
-/// let ask = Ask {
-///     origin: &Origin::point(LonLat::new(118.86, 26.22)?),
-///     reach: Reach { k: 1, max_distance_m: None },
+/// let query = NearestQuery {
+///     origin: &QueryGeometry::point(LonLat::new(118.86, 26.22)?),
+///     limit: SearchLimit { k: 1, max_distance_m: None },
 ///     demand: &Demand::anything(time::UtcDateTime::UNIX_EPOCH),
 ///     relax: false,
 ///     explain: 0,
 ///     cancel: &CancelToken::new(),
 /// };
-/// let answer = nearest(&snapshot, &snapshot.layers()[0], &ask)?;
+/// let answer = nearest(&snapshot, &snapshot.layers()[0], &query)?;
 /// assert_eq!(answer.found[0].near.row.id().as_str(), "near");
 /// assert!((answer.found[0].near.distance_m - 999.3).abs() < 0.1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -114,8 +114,10 @@ pub fn nearest<'a>(
         nearest_where(layer, query.origin, query.limit, query.cancel, may_be_eligible, is(Verdict::Eligible))?;
     let is_full = fitting.len() == query.limit.k;
     let last_m = fitting.last().filter(|_| is_full).map(|near| near.distance_m);
-    let mut found: Vec<NearestFeature<'a>> =
-        fitting.into_iter().map(|near| NearestFeature { near, verdict: Verdict::Eligible, reasons: Vec::new() }).collect();
+    let mut found: Vec<NearestFeature<'a>> = fitting
+        .into_iter()
+        .map(|near| NearestFeature { near, verdict: Verdict::Eligible, reasons: Vec::new() })
+        .collect();
     if query.relax && !is_full {
         let mut partial = in_part(layer, query, &eligibility)?;
         partial.truncate(query.limit.k - found.len());
@@ -144,7 +146,7 @@ pub fn nearest<'a>(
     Ok(NearestAnswer { found, excluded, more_excluded })
 }
 
-/// The nearest of those that are known to fit.
+/// The nearest eligible features.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -161,7 +163,7 @@ pub fn fitting<'a>(
     nearest_where(layer, origin, limit, cancel, |group| eligibility.may_be_eligible(group), fits)
 }
 
-/// Those who can do part of the job, the greater part first, then the nearer.
+/// Partial matches, best first, then by distance.
 fn in_part<'a>(
     layer: &'a Layer,
     query: &NearestQuery<'a>,
@@ -175,7 +177,7 @@ fn in_part<'a>(
         .into_iter()
         .map(|near| (cover::share(eligibility, query.demand, &near.row), near))
         .collect();
-    // The sort is stable: those who can do as much stay in order of distance.
+    // The sort is stable: equal matches stay in order of distance.
     partial.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     Ok(partial.into_iter().map(|(_, near)| near).collect())
 }

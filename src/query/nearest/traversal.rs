@@ -1,8 +1,7 @@
-//! The walk: features of a layer by growing distance, exact on the ellipsoid.
+//! Best-first traversal: features of a layer by increasing geodesic distance.
 //!
-//! Chunks, their blocks and features are walked by what their geodesic is not shorter than. The walk ends when that
-//! is longer than the k-th geodesic found so far, so the order is that of the geodesic distances and not of any
-//! approximation.
+//! Chunks, blocks and features are visited by the lower bound of their geodesic distance. The traversal ends when that
+//! bound exceeds the k-th distance found, so results are in the exact order of geodesic distances.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
@@ -16,30 +15,29 @@ use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Group, Layer, Row};
 
-/// A feature and how far it is.
+/// A feature and its distance.
 #[derive(Clone, Copy, Debug)]
 pub struct Near<'a> {
     /// The feature.
     pub row: Row<'a>,
     /// Geodesic distance between the nearest parts, metres; 0 inside an area.
     pub distance_m: f64,
-    /// Its nearest place.
+    /// Its nearest position.
     pub place: LonLat,
-    /// Direction of that place, degrees clockwise from north; `None` at distance 0.
+    /// Bearing of that position, degrees clockwise from north; `None` at distance 0.
     pub bearing_deg: Option<f64>,
 }
 
-/// How many, and how far.
+/// Number of results and distance limit.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchLimit {
-    /// How many answers at most.
+    /// Maximum number of results.
     pub k: usize,
-    /// Nothing farther than this, metres.
+    /// Maximum distance, metres.
     pub max_distance_m: Option<f64>,
 }
 
-/// The nearest features that are accepted, in order of distance, ties by id. Chunks and blocks that `may_hold`
-/// refuses are passed by as a whole.
+/// The nearest accepted features, by distance, then id. Chunks and blocks that `may_hold` rejects are skipped.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -64,7 +62,7 @@ pub fn nearest_where<'a>(
     Ok(best.found.into_values().collect())
 }
 
-/// Distance, then id: the order of the answers. Distances are finite.
+/// Order of results: distance, which is finite, then id.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Rank<'a> {
     distance_m: f64,
@@ -89,19 +87,19 @@ struct Best<'a, 'b> {
     origin: &'b QueryGeometry,
     limit: SearchLimit,
     found: BTreeMap<Rank<'a>, Near<'a>>,
-    /// A feature of several parts comes by once for each.
+    /// A feature with several parts is visited once per part.
     seen: HashSet<&'a FeatureId>,
 }
 
 impl<'a> Best<'a, '_> {
-    /// Whether nothing at or beyond this distance can still be among the answers.
+    /// Whether features at or beyond this distance cannot be in the result.
     fn is_settled(&self, bound_m: f64) -> bool {
         let full = self.found.len() >= self.limit.k;
         let worst = self.found.last_key_value().map_or(0.0, |(rank, _)| rank.distance_m);
         (full && bound_m > worst) || self.limit.max_distance_m.is_some_and(|max| bound_m > max)
     }
 
-    /// Metres beyond which nothing can be among the answers any more.
+    /// Distance beyond which features cannot be in the result, metres.
     fn limit_m(&self) -> f64 {
         let worst = self.found.last_key_value().filter(|_| self.found.len() >= self.limit.k);
         let worst_m = worst.map_or(f64::INFINITY, |(rank, _)| rank.distance_m);
@@ -122,13 +120,13 @@ impl<'a> Best<'a, '_> {
     }
 }
 
-/// A part of a feature, and metres that its geodesic from the centre of the asker is not shorter than.
+/// A part of a feature, and the lower bound of its geodesic distance from the query centre, metres.
 struct Step<'a> {
     row: Row<'a>,
     bound_m: f64,
 }
 
-/// Parts of features by growing bound. A chunk or a block is opened only when it comes to the front.
+/// Parts of features by increasing lower bound. A chunk or block is opened only when it is at the front of the queue.
 struct BestFirst<'a, F> {
     layer: &'a Layer,
     from: Ecef,
@@ -142,10 +140,10 @@ struct QueueEntry {
     node: Node,
 }
 
-/// Places in the list of chunks, among the blocks and among the rows of a chunk.
+/// Indices in the list of chunks, of blocks, and of rows of a chunk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Node {
-    /// A chunk whose chord alone is known.
+    /// A chunk with its chord as the only bound so far.
     Unmeasured(usize),
     Chunk(usize),
     Block(usize, usize),

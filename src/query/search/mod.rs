@@ -1,4 +1,4 @@
-//! Search: features by name, by the sound of their Chinese name, or by code.
+//! Search: features by name, pinyin of a Chinese name, or code.
 
 mod sound;
 
@@ -11,54 +11,54 @@ use sound::sounds_like;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// What is asked.
+/// A search.
 #[derive(Clone, Debug)]
 pub struct SearchQuery<'a> {
-    /// Words as [`fold`] makes them, all of which must be found.
+    /// Words folded by [`fold`], all of which must match.
     pub words: Vec<String>,
-    /// Where.
+    /// Layers to search.
     pub layers: Vec<&'a Layer>,
-    /// Of those that match as well, the nearer come first.
+    /// Position that ranks equal matches by distance.
     pub near: Option<LonLat>,
-    /// How many at most.
+    /// Maximum number of results.
     pub limit: usize,
 }
 
-/// How a word was found, the better way first.
+/// How a word matched, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Match {
-    /// It is the name, the id or the code.
+    /// It equals the name, the id or the code.
     Whole,
     /// The name begins with it.
     Start,
     /// The id or the code begins with it.
     Code,
-    /// It stands in the name.
+    /// The name contains it.
     Inside,
-    /// All of the name sounds like it.
+    /// It is the pinyin of the whole name.
     SoundOfWhole,
-    /// The name begins with its sound: pinyin, or first letters of it.
+    /// The name begins with its pinyin or initials.
     SoundOfStart,
-    /// Its sound stands in the name.
+    /// The name contains its pinyin.
     SoundInside,
-    /// The id or the code begins with it, which is of letters alone: they are rather the sound of a name.
+    /// The id or the code begins with it, but it has only letters and is more likely pinyin.
     LettersOfCode,
 }
 
-/// A feature that was found.
+/// A matching feature.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchHit<'a> {
     /// Its layer.
     pub layer: &'a Layer,
     /// The feature.
     pub row: Row<'a>,
-    /// How the worst of the words was found.
+    /// How the worst-matching word matched.
     pub how: Match,
-    /// Metres from where the asker is.
+    /// Distance from `near`, metres.
     pub distance_m: Option<f64>,
 }
 
-/// Finds features: the better match first, then the nearer, then the shorter name, then by layer and id.
+/// Finds features: better matches first, then nearer, then shorter names, then by layer and id.
 #[must_use]
 pub fn search<'a>(query: &SearchQuery<'a>) -> Vec<SearchHit<'a>> {
     let chunks: Vec<_> =
@@ -99,18 +99,18 @@ fn hit<'a>(query: &SearchQuery<'_>, layer: &'a Layer, row: Row<'a>) -> Option<Se
     Some(SearchHit { layer, row, how, distance_m })
 }
 
-/// Lower case, without accents.
+/// Folds to lower case without accents.
 #[must_use]
 pub fn fold(text: &str) -> String {
     text.nfd().filter(|c| !is_combining_mark(*c)).nfc().flat_map(char::to_lowercase).collect()
 }
 
-/// Whether folding may change a character: Chinese has neither case nor accents.
+/// Whether folding may change a character: Chinese characters have neither case nor accents.
 fn is_latin(c: char) -> bool {
     c.is_ascii_uppercase() || ('\u{80}'..'\u{2e80}').contains(&c)
 }
 
-/// The best way in which a word is found.
+/// The best match of a word.
 fn best(word: &str, name: &str, id: &str, code: Option<&str>) -> Option<Match> {
     let folded;
     let name = if name.chars().any(is_latin) {

@@ -1,19 +1,19 @@
-//! The sound of Chinese names: pinyin without tones, whole syllables or their first letters, mixed as people type them.
+//! Pinyin of Chinese names without tones: whole syllables or initials, in any mixture.
 
 use std::ops::Range;
 
 use pinyin::{PinyinMulti, ToPinyinMulti};
 
-/// Longest word that is compared by sound, bytes: nobody types more, and the work stays small.
-const LONGEST: usize = 64;
+/// Maximum length of a word that is compared as pinyin, bytes; bounds the work.
+const MAX_WORD_BYTES: usize = 64;
 
-/// The characters of a name that sound like a word of ASCII letters; the last syllable may be unfinished.
+/// The characters of a name whose pinyin matches a word of ASCII letters; the last syllable may be incomplete.
 pub(super) fn sounds_like(name: &str, word: &str) -> Option<Range<usize>> {
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD_BYTES {
         return None;
     }
     let syllables: Vec<(char, Option<PinyinMulti>)> = name.chars().map(|c| (c, c.to_pinyin_multi())).collect();
-    // A word of sound has at least one Chinese character.
+    // At least one Chinese character must match.
     let spoken = |start: usize| {
         syllables[start].1?;
         follows(&syllables[start..], word.as_bytes()).map(|count| start..start + count)
@@ -21,7 +21,7 @@ pub(super) fn sounds_like(name: &str, word: &str) -> Option<Range<usize>> {
     (0..syllables.len()).find_map(spoken)
 }
 
-/// Along how many characters of the rest of a name the rest of a word can be spoken. A set of the letters reached so far keeps the
+/// Number of characters of the rest of a name that the rest of a word covers. The set of reachable letters bounds the
 /// work to the product of both lengths.
 fn follows(syllables: &[(char, Option<PinyinMulti>)], word: &[u8]) -> Option<usize> {
     let mut reached: u128 = 1;
@@ -56,7 +56,7 @@ fn follows(syllables: &[(char, Option<PinyinMulti>)], word: &[u8]) -> Option<usi
     None
 }
 
-/// How many letters a reading and a word have in common from the start; ü is typed as v or u.
+/// Length of the common prefix of a reading and a word; ü is typed as v or u.
 fn in_common(reading: &str, word: &[u8]) -> usize {
     let same = |(own, typed): (char, &u8)| match own {
         'ü' => matches!(typed, b'v' | b'u'),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_as_people_type_them() {
+    fn pinyin_is_matched_in_common_spellings() {
         for (name, word, place) in [
             ("闽清县", "minqing", Some(0..2)),
             ("闽清县", "mq", Some(0..2)),

@@ -1,4 +1,4 @@
-//! How much of a line lies within a distance of a place, or inside an area; metres on the ellipsoid.
+//! Length of a line within a distance of a position, or inside an area; metres on the ellipsoid.
 
 use geo::{Coord, Geodesic, Geometry, Length, LineString, MultiLineString};
 
@@ -6,10 +6,10 @@ use crate::geodesy::LonLat;
 use crate::geodesy::distance::{distance_m, nearest_place};
 use crate::geodesy::edge_index::EdgeIndex;
 
-/// Where an edge crosses the ring is found to this, metres.
+/// Accuracy of the intersection of an edge with a ring, metres.
 const CLOSED_M: f64 = 1e-3;
 
-/// Length of the lines of a geometry within a geodesic distance of a place.
+/// Length of the lines of a geometry within a geodesic distance of a position.
 pub(super) fn length_within_m(geometry: &Geometry, from: LonLat, radius_m: f64) -> f64 {
     lines(geometry).0.iter().flat_map(LineString::lines).map(|edge| within(edge, from, radius_m)).sum()
 }
@@ -32,7 +32,7 @@ fn lines(geometry: &Geometry) -> MultiLineString {
     }
 }
 
-/// An edge is within the distance from one crossing to the other on both sides of its nearest place.
+/// The part of an edge within the distance is between the two crossings, on either side of its nearest position.
 fn within(edge: geo::Line, from: LonLat, radius_m: f64) -> f64 {
     let at = |share: f64| edge.start + edge.delta() * share;
     let metres = |share: f64| place(at(share)).map_or(f64::INFINITY, |place| distance_m(from, place));
@@ -48,7 +48,7 @@ fn within(edge: geo::Line, from: LonLat, radius_m: f64) -> f64 {
     Geodesic.length(&LineString::from(vec![at(first), at(last)]))
 }
 
-/// Where the distance passes the radius between a share that is within and one that is not.
+/// The fraction at which the distance equals the radius, between one inside and one outside.
 fn crossing(metres: &impl Fn(f64) -> f64, within: f64, beyond: f64, edge: geo::Line, radius_m: f64) -> f64 {
     let (mut within, mut beyond) = (within, beyond);
     let length_m = Geodesic.length(&LineString::from(vec![edge.start, edge.end]));
@@ -59,7 +59,7 @@ fn crossing(metres: &impl Fn(f64) -> f64, within: f64, beyond: f64, edge: geo::L
     within
 }
 
-/// Which share of an edge lies before a place on it.
+/// The fraction of an edge before a position on it.
 fn share_of(edge: geo::Line, place: LonLat) -> f64 {
     let delta = edge.delta();
     let (along, whole) = if delta.x.abs() > delta.y.abs() {

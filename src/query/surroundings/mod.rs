@@ -1,4 +1,4 @@
-//! Surroundings (周边分析): what lies within rings around a place, or inside an area.
+//! Surroundings (周边分析): features within rings around a position, or inside an area.
 
 mod length;
 
@@ -20,80 +20,80 @@ use crate::model::{GeometryKind, Shape};
 use crate::snapshot::{Chunk, Layer, ResourceFields, Row, Snapshot};
 use length::{length_inside_m, length_within_m};
 
-/// Most features of secondary danger that are named.
+/// Maximum number of secondary hazards listed.
 pub const MAX_SECONDARY_HAZARDS: usize = 100;
-/// Most people who are named as responsible.
+/// Maximum number of responsible persons listed.
 pub const MAX_RESPONSIBLE: usize = 200;
-/// How many who help are named of each layer.
+/// Number of nearest resources listed per layer.
 const HELP: usize = 3;
 
-/// Where.
+/// The area.
 #[derive(Clone, Debug)]
 pub enum Area {
-    /// Within distances of a point, metres, growing; geodesic distance to the nearest part of a feature.
+    /// Within ascending radii around a position, metres; by geodesic distance to the nearest part of a feature.
     Rings(LonLat, Vec<f64>),
-    /// Sharing a point with an area.
+    /// Intersecting an area.
     Inside(Box<Shape>),
 }
 
-/// What is asked.
+/// A query for surroundings.
 #[derive(Clone, Debug)]
 pub struct SurroundingsQuery {
-    /// Where.
+    /// The area.
     pub area: Area,
-    /// The instant: warnings and incidents that are over do not count, and those who help are ready at it.
+    /// The instant at which warnings and incidents are active and resources are ready.
     pub at: UtcDateTime,
 }
 
-/// What lies there.
+/// The result.
 #[derive(Clone, Debug)]
 pub struct Surroundings<'a> {
-    /// One for each ring, each with all that the smaller ones hold; one for an area.
+    /// One entry per ring, each including the smaller rings; one entry for an area.
     pub rings: Vec<Ring<'a>>,
-    /// What makes it worse, the most dangerous first, then the worst level, then the nearest.
+    /// Secondary hazards: by rank, then level, then distance.
     pub secondary_hazards: Vec<SecondaryHazard<'a>>,
-    /// How many more there are.
+    /// Number of further secondary hazards.
     pub more_secondary_hazards: usize,
-    /// Features that say whom to call, the nearest first; their names are for those who may see them.
+    /// Features with a responsible person, nearest first; shown only to callers who may see contacts.
     pub responsible: Vec<(&'a Layer, Row<'a>)>,
-    /// The nearest who can help now, of each layer of those who can.
+    /// The nearest ready resources, per layer.
     pub help: Vec<(&'a Layer, Vec<Near<'a>>)>,
 }
 
-/// What lies within one ring.
+/// The content of a ring.
 #[derive(Clone, Debug)]
 pub struct Ring<'a> {
     /// Its radius, metres; `None` for an area.
     pub radius_m: Option<f64>,
-    /// What lies there of each layer that has anything there.
+    /// Counts per layer that has any feature there.
     pub layers: Vec<LayerCount<'a>>,
 }
 
-/// What lies there of one layer.
+/// Counts of one layer.
 #[derive(Clone, Debug)]
 pub struct LayerCount<'a> {
     /// The layer.
     pub layer: &'a Layer,
-    /// How many features.
+    /// Number of features.
     pub count: usize,
-    /// How many of each code of a field; `None` is unknown.
+    /// Number of features by code of each counted field; `None` is unknown.
     pub by: Vec<(&'a str, BTreeMap<Option<String>, usize>)>,
-    /// People there, where the layer counts people.
+    /// People, for layers that count people.
     pub people: Option<People>,
-    /// Length inside, metres, by the first field that is counted by; for lines.
+    /// Length inside in metres by code of the first counted field; for lines.
     pub length_m: Option<BTreeMap<Option<String>, f64>>,
 }
 
-/// People of several places.
+/// Number of people in several places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct People {
-    /// Those who are known of.
+    /// Sum of the known numbers.
     pub known: i64,
-    /// Places of which nobody knows how many are there.
+    /// Number of places with an unknown number.
     pub unknown_places: usize,
 }
 
-/// Something that makes it worse.
+/// A secondary hazard.
 #[derive(Clone, Copy, Debug)]
 pub struct SecondaryHazard<'a> {
     /// Its layer.
@@ -102,15 +102,15 @@ pub struct SecondaryHazard<'a> {
     pub row: Row<'a>,
     /// Geodesic distance, metres; 0 inside an area.
     pub distance_m: f64,
-    /// 1 is the most dangerous kind.
+    /// Rank; 1 is the most dangerous.
     rank: u8,
     level: Option<i64>,
 }
 
-/// A feature and the smallest ring that it is in.
+/// A feature and the smallest ring that contains it.
 type Hit<'a> = (Row<'a>, usize, f64);
 
-/// Looks around.
+/// Computes the surroundings.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -151,11 +151,11 @@ pub fn surroundings<'a>(
     Ok(Surroundings { rings, secondary_hazards, more_secondary_hazards, responsible, help })
 }
 
-/// Where it is looked, prepared once for all features.
+/// A prepared area.
 enum Search<'a> {
-    /// Within distances of a place, metres, growing.
+    /// Within ascending radii around a position, metres.
     Rings { origin: QueryGeometry, at: LonLat, radii: &'a [f64] },
-    /// In an area.
+    /// Inside an area.
     Inside(Arc<EdgeIndex>),
 }
 
@@ -168,7 +168,7 @@ impl Search<'_> {
     }
 }
 
-/// What lies there of a layer. Of a layer of events only those that are active count.
+/// Counts of a layer. In layers of events only active features count.
 fn hits<'a>(
     layer: &'a Layer,
     search: &Search<'_>,
@@ -199,7 +199,7 @@ fn hits<'a>(
             let near =
                 layer.chunks().par_iter().filter(|chunk| chunk.envelope().is_some_and(|own| own.intersects(&around)));
             let of_chunk = |chunk: &'a Arc<Chunk>| {
-                // Of a chunk that lies inside as a whole no feature is looked at by itself.
+                // Features of a chunk that is entirely inside are not tested.
                 let all_inside = chunk.envelope().is_some_and(|own| area.holds(own));
                 let mut found = Vec::new();
                 for row in chunk.rows_in(&around).filter(counts) {
