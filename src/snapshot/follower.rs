@@ -172,7 +172,8 @@ async fn catch_up(
                 let is_known = reloaded.is_empty();
                 let (mut snapshot, changed) = apply(&current, changes, version);
                 for LayerContents { layer, features } in reloaded {
-                    let schema = current.layers[layer].schema().clone();
+                    // A table that appeared only now has fields that the snapshot does not know.
+                    let schema = store.schemas()[layer].clone();
                     snapshot.layers[layer] = Arc::new(Layer::build(schema, features));
                 }
                 head.replace(snapshot, is_known.then_some(changed));
@@ -188,12 +189,12 @@ async fn catch_up(
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (mut snapshot, position) = build(store).await?;
-    // A layer that cannot be read stays as it was.
+    // A layer that cannot be read stays as it was, also while the store does not know the fields of its table.
     for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
         let last = current.layers.iter().find(|last| {
             status.unavailable_for.is_some()
                 && last.schema().id == layer.schema().id
-                && last.schema().fields == layer.schema().fields
+                && (last.schema().fields == layer.schema().fields || layer.schema().fields.is_empty())
         });
         if let Some(last) = last {
             *layer = last.clone();

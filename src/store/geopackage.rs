@@ -16,11 +16,12 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify};
 
 use self::file_identity::OpenFile;
@@ -35,6 +36,8 @@ const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: u32 = 4;
+/// How often the write-ahead log is copied into the file when it is not empty.
+const FOLD_LOG_EVERY: Duration = Duration::from_secs(1);
 /// Entries of the change log that are kept for readers that come back late.
 const KEPT_ENTRIES: i64 = 100_000;
 /// Rows of one INSERT; columns times rows stays below SQLite's 32,766 parameters.
@@ -52,6 +55,8 @@ pub struct GeoPackage {
     states: Vec<LayerState>,
     structure: Mutex<Structure>,
     trimming: Trimming,
+    /// When the write-ahead log was last copied into the file.
+    folded: std::sync::Mutex<Instant>,
     /// Called by our own writes.
     written: Notify,
 }
@@ -107,6 +112,7 @@ impl GeoPackage {
             states: catalog.layers.iter().map(|_| LayerState::default()).collect(),
             structure: Mutex::default(),
             trimming: Trimming::default(),
+            folded: std::sync::Mutex::new(Instant::now()),
             written: Notify::new(),
         })
     }
@@ -116,14 +122,33 @@ impl GeoPackage {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).pool()
     }
 
-    /// Opens the file that stands there now in the place of the one that did.
+    /// Connections for following.
+    fn follow_pool(&self) -> Result<SqlitePool, StoreError> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).follow_pool()
+    }
+
+    /// Copies the write-ahead log into the file from time to time, so that a copy of the file alone is complete and no
+    /// log is left behind.
+    async fn fold_log(&self, pool: &SqlitePool) {
+        {
+            let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_empty = self.opened.read().unwrap_or_else(PoisonError::into_inner).is_log_empty();
+            if is_empty || folded.elapsed() < FOLD_LOG_EVERY {
+                return;
+            }
+            *folded = Instant::now();
+        }
+        // A lock of another program is no failure: it is tried again.
+        if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
+            tracing::debug!(%error, "the write-ahead log was not copied into the file");
+        }
+    }
+
+    /// Opens the file that is there now in place of the one that was.
     async fn open_again(&self) -> Result<(), StoreError> {
         check_header(&self.path)?;
-        let (old, log) = {
-            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-            (opened.pool.clone(), opened.log())
-        };
-        OpenFile::abandon(old, &self.path, log).await;
+        let old = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
+        OpenFile::abandon(old, &self.path).await;
         let opened = OpenFile::open(&self.path).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         self.migrate().await
@@ -212,6 +237,17 @@ impl GeoPackage {
         on_conflict: OnConflict,
     ) -> Result<usize, StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
+        let outcome = self.insert_all_on(&mut connection, layer, features, on_conflict).await;
+        release(connection, outcome)
+    }
+
+    async fn insert_all_on(
+        &self,
+        connection: &mut SqliteConnection,
+        layer: &LayerSchema,
+        features: &mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> Result<usize, StoreError> {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let without_indexes = edits::drop_spatial_indexes(&mut transaction, &self.schemas);
         without_indexes.await.map_err(|error| self.database(error))?;
@@ -232,7 +268,7 @@ impl GeoPackage {
         let bounds =
             "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?";
         sqlx::query(bounds).bind(&layer.id).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
-        transaction.commit().await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| StoreError::of_commit(&self.location, error))?;
         Ok(count)
     }
 }
@@ -247,12 +283,12 @@ impl Store for GeoPackage {
     }
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
-        Box::pin(async move { self.read_layers(self.pool()?, sink).await.map_err(|error| self.database(error)) })
+        Box::pin(async move { self.read_layers(self.follow_pool()?, sink).await.map_err(|error| self.database(error)) })
     }
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move {
-            let pool = match self.pool() {
+            let pool = match self.follow_pool() {
                 Err(replaced @ StoreError::Replaced { .. }) => {
                     tracing::warn!("{replaced}");
                     self.open_again().await?;
@@ -263,7 +299,9 @@ impl Store for GeoPackage {
             if self.trimming.is_due() {
                 self.trim(&pool).await;
             }
-            self.read_changes(pool, position).await.map_err(|error| self.database(error))
+            let changes = self.read_changes(pool.clone(), position).await.map_err(|error| self.database(error))?;
+            self.fold_log(&pool).await;
+            Ok(changes)
         })
     }
 
@@ -293,8 +331,8 @@ impl Store for GeoPackage {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        let pool = self.opened.read().unwrap_or_else(PoisonError::into_inner).pool.clone();
-        Box::pin(async move { pool.close().await })
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
+        Box::pin(opened.close())
     }
 }
 
@@ -321,6 +359,15 @@ impl NewFile {
         self.store.close().await;
         std::fs::rename(&self.unfinished, &self.path).map_err(file_error(&self.path))
     }
+}
+
+/// Gives a connection back, but not after a failure: SQLite ends a transaction that meets a full disk by itself, which
+/// the driver does not know.
+fn release<T>(mut connection: PoolConnection<Sqlite>, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    if matches!(outcome, Err(StoreError::Database { .. } | StoreError::OutcomeUnknown { .. })) {
+        connection.close_on_drop();
+    }
+    outcome
 }
 
 fn file_error(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {

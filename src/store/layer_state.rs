@@ -84,6 +84,12 @@ impl LayerState {
         }
     }
 
+    /// Takes over from the state of a placeholder: unavailable for as long as that was, and due to be read at once.
+    pub(super) fn succeed(&self, placeholder: &Self) {
+        self.lock().unavailable = placeholder.lock().unavailable.take();
+        self.outdate();
+    }
+
     /// Takes note of a reading.
     pub(super) fn record(&self, layer: &str, outcome: ReadOutcome<'_>) {
         match outcome {
@@ -124,7 +130,7 @@ impl LayerState {
             tracing::warn!(
                 layer,
                 reason,
-                "the layer cannot be read and is unavailable; its last state stays on the map, all others go on"
+                "the layer cannot be read and is unavailable until it can be; its last state is served, other layers are not affected"
             );
         }
         state.unavailable = Some(Unavailable { since, retry_at: now + pause, pause, reason });

@@ -191,6 +191,24 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// The content of the file was overwritten while it was open.
+    #[error(
+        "{path} was overwritten while it was open; it is read anew once the copy is complete. If this message stays, \
+         stop the server with SIGKILL, remove {path}-wal and {path}-shm, and copy again"
+    )]
+    Overwritten {
+        /// The file.
+        path: String,
+    },
+    /// The write-ahead log beside the file is older than its content.
+    #[error(
+        "{path} was written long after {path}-wal, which SQLite would apply to it. If a backup was copied over it, \
+         remove {path}-wal and {path}-shm; if both belong together, run touch {path}-wal; then start again"
+    )]
+    OtherLog {
+        /// The file.
+        path: String,
+    },
     /// A table of the store has the name of a layer but not its columns.
     #[error("table {table} has no column {column}, which the layer needs")]
     MissingColumn {
@@ -294,6 +312,14 @@ pub enum StoreError {
         /// The layer.
         layer: String,
     },
+    /// The connection failed while a transaction was committed.
+    #[error("{location}: the transaction may or may not have been committed: {source}")]
+    OutcomeUnknown {
+        /// The store, without secrets.
+        location: String,
+        /// The failure of the connection.
+        source: sqlx::Error,
+    },
     /// The database said no or could not be reached.
     #[error("{location}: {source}")]
     Database {
@@ -318,6 +344,8 @@ fn describe(error: &std::io::Error) -> String {
 pub enum Remedy {
     /// Asking again later.
     Wait,
+    /// Space on the disk of the store.
+    Space,
     /// A role that may write.
     Permission,
     /// Somebody who looks at the log.
@@ -325,13 +353,30 @@ pub enum Remedy {
 }
 
 impl StoreError {
+    /// A failure of COMMIT. What the database refused did not happen; after a lost connection, a shutdown or a failed
+    /// write the transaction may have been committed.
+    pub(crate) fn of_commit(location: &str, source: sqlx::Error) -> Self {
+        let location = location.to_owned();
+        let code = source.as_database_error().map(|error| error.code().unwrap_or_default());
+        let is_refused = code.is_some_and(|code| match code.len() {
+            5 => !["08", "57", "58"].iter().any(|class| code.starts_with(class)),
+            // SQLITE_IOERR: the frame that commits may be in the write-ahead log.
+            _ => code.parse::<i32>().is_ok_and(|code| code & 0xff != 10),
+        });
+        if is_refused { Self::Database { location, source } } else { Self::OutcomeUnknown { location, source } }
+    }
+
     /// What helps against it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let source = match self {
-            Self::Unopened { .. } | Self::Unreachable { .. } | Self::Replaced { .. } | Self::File { .. } => {
-                return Remedy::Wait;
-            }
+            Self::Unopened { .. }
+            | Self::Unreachable { .. }
+            | Self::Replaced { .. }
+            | Self::Overwritten { .. }
+            | Self::OtherLog { .. }
+            | Self::File { .. }
+            | Self::OutcomeUnknown { .. } => return Remedy::Wait,
             Self::Database { source, .. } => source,
             _ => return Remedy::Repair,
         };
@@ -343,15 +388,18 @@ impl StoreError {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed => Remedy::Wait,
+            // PostgreSQL: disk_full. SQLite: SQLITE_FULL.
+            sqlx::Error::Database(_) if matches!(&*code, "53100" | "13") => Remedy::Space,
             // PostgreSQL (appendix A): no connection, no resources, a lock or statement that took too long, the
-            // database is stopping, transactions that met. SQLite: busy and locked, with their extended codes.
+            // database is stopping, transactions that met, and 25006, a primary that was demoted. SQLite: busy,
+            // locked and failed reads or writes of the file, with their extended codes.
             sqlx::Error::Database(_)
-                if ["08", "53", "55P03", "57", "40"].iter().any(|class| code.len() == 5 && code.starts_with(class))
-                    || matches!(code.parse::<i32>().map(|code| code & 0xff), Ok(5 | 6) if code.len() < 5) =>
+                if ["08", "25006", "53", "55P03", "57", "40"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+                    || matches!(code.parse::<i32>().map(|code| code & 0xff), Ok(5 | 6 | 10) if code.len() < 5) =>
             {
                 Remedy::Wait
             }
-            sqlx::Error::Database(_) if matches!(&*code, "42501" | "25006" | "8") => Remedy::Permission,
+            sqlx::Error::Database(_) if matches!(&*code, "42501" | "8") => Remedy::Permission,
             _ => Remedy::Repair,
         }
     }

@@ -9,6 +9,7 @@ mod decode;
 mod edits;
 mod follow_connection;
 mod foreign;
+mod generation;
 mod migration;
 mod reading;
 mod source;
@@ -16,7 +17,7 @@ mod sql;
 mod tables;
 mod triggers;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -24,11 +25,14 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOpti
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool};
 
 use self::follow_connection::{FollowConnection, NotifyListener, answered, within};
+use self::foreign::DiscoverError;
+use self::generation::Generation;
 use self::migration::MigrationOutcome;
 use self::reading::is_of_statement;
 use self::source::Source;
 use self::sql::query;
 use self::triggers::Watchable;
+use super::layer_state::ReadOutcome;
 use super::log_retention::Trimming;
 use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
 use crate::model::{Applied, Batch, Feature, FeatureId, LayerSchema};
@@ -39,6 +43,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PIECE_BYTES: usize = 256 * 1024;
 /// How often the tables are looked at: whether they are there, and whether their triggers are.
 const LOOK_AT_TABLES_EVERY: Duration = Duration::from_secs(1);
+/// How often configured tables that were missing or not usable at start are looked for.
+const LOOK_FOR_MISSING_TABLES_EVERY: Duration = Duration::from_secs(3);
 
 /// A database opened for reading and writing.
 pub struct PostGis {
@@ -50,13 +56,16 @@ pub struct PostGis {
     /// For following.
     follow_connection: FollowConnection,
     notify_listener: NotifyListener,
-    schemas: Vec<LayerSchema>,
-    /// One for each schema: ours first, then those of other programs.
-    sources: Vec<Source>,
+    /// The layers; each later generation knows one more of the configured tables.
+    layers: Generation,
+    /// Quoted schema of PostGIS.
+    gis: String,
     is_new: bool,
     trimming: Trimming,
     /// When the tables were last looked at.
     looked: Mutex<Option<Instant>>,
+    /// When the tables that cannot be used yet were last looked for.
+    searched: Mutex<Instant>,
 }
 
 impl PostGis {
@@ -81,6 +90,7 @@ impl PostGis {
         };
         let mut sources: Vec<Source> = schemas.into_iter().map(|schema| Source::own(schema, &gis)).collect();
         add_foreign(&mut connection, &location, &mut sources, foreign, &gis).await?;
+        let sources = sources.into_iter().map(Arc::new).collect();
         // It is over either way.
         let _ = answered(connection.close()).await;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
@@ -90,11 +100,12 @@ impl PostGis {
             pool: pool.connect_lazy_with(options.clone()),
             follow_connection: FollowConnection::new(options.clone()),
             notify_listener: NotifyListener::open(options),
-            schemas: sources.iter().map(|source| source.schema.clone()).collect(),
-            sources,
+            layers: Generation::new(sources),
+            gis,
             is_new,
             trimming: Trimming::default(),
             looked: Mutex::default(),
+            searched: Mutex::new(Instant::now()),
         })
     }
 
@@ -114,7 +125,12 @@ impl PostGis {
 
     /// Whether a layer's table is ours to write to.
     fn is_own(&self, layer: usize) -> bool {
-        self.sources[layer].foreign.is_none()
+        self.sources()[layer].foreign.is_none()
+    }
+
+    /// One for each schema: ours first, then those of other programs.
+    fn sources(&self) -> &[Arc<Source>] {
+        &self.layers.newest().sources
     }
 
     fn database(&self, source: sqlx::Error) -> StoreError {
@@ -140,9 +156,9 @@ impl PostGis {
         }
         let structures = self
             .follow_connection
-            .read(async |transaction| answered(triggers::structures(transaction, &self.sources)).await);
-        for (source, structure) in self.sources.iter().zip(structures.await?) {
-            if !source.has_new_structure(&structure) {
+            .read(async |transaction| answered(triggers::structures(transaction, self.sources())).await);
+        for (source, structure) in self.sources().iter().zip(structures.await?) {
+            if !source.has_new_structure(&structure) || source.placeholder.is_some() {
                 continue;
             }
             tracing::info!(layer = source.schema.id, "the table or its triggers changed; the layer is read anew");
@@ -154,6 +170,30 @@ impl PostGis {
                 answered(transaction.commit()).await?;
             }
             source.state.outdate();
+        }
+        Ok(())
+    }
+
+    /// Tries from time to time to register the configured tables that were missing or not usable before.
+    async fn look_for_missing_tables(&self) -> Result<(), sqlx::Error> {
+        {
+            let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+            if searched.elapsed() < LOOK_FOR_MISSING_TABLES_EVERY {
+                return Ok(());
+            }
+            *searched = Instant::now();
+        }
+        for (at, source) in self.sources().iter().enumerate() {
+            let Some(table) = &source.placeholder else { continue };
+            let id = source.schema.id.clone();
+            match answered(try_discover(&self.pool, table, id, &self.gis)).await? {
+                Ok(found) => {
+                    // All rows are read with the next changes.
+                    found.state.succeed(&source.state);
+                    self.layers.replace(at, found);
+                }
+                Err(reason) => source.state.record(&source.schema.id, ReadOutcome::Failed(reason)),
+            }
         }
         Ok(())
     }
@@ -195,7 +235,7 @@ impl PostGis {
             Some(id) => StoreError::Duplicate { layer: layer.id.clone(), id },
             None => self.database(error),
         })?;
-        transaction.commit().await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| StoreError::of_commit(&self.location, error))?;
         Ok(count)
     }
 }
@@ -206,7 +246,7 @@ impl Store for PostGis {
     }
 
     fn schemas(&self) -> &[LayerSchema] {
-        &self.schemas
+        &self.layers.newest().schemas
     }
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
@@ -224,6 +264,7 @@ impl Store for PostGis {
                 self.trim().await;
             }
             self.look_at_tables().await.map_err(|error| self.database(error))?;
+            self.look_for_missing_tables().await.map_err(|error| self.database(error))?;
             let mut read = self
                 .follow_connection
                 .read(async |transaction| self.read_changes(transaction, position, false).await)
@@ -236,13 +277,13 @@ impl Store for PostGis {
             }
             let Some(mut found) = read.map_err(|error| self.database(error))? else { return Ok(Changes::Lost) };
             found.remember();
-            self.sources.iter().for_each(|source| source.state.confirm());
+            self.sources().iter().for_each(|source| source.state.confirm());
             Ok(Changes::Since { position: found.end, changes: found.changes, reloaded: found.reloaded })
         })
     }
 
     fn layer_statuses(&self) -> Vec<LayerStatus> {
-        self.sources.iter().map(|source| source.state.status()).collect()
+        self.sources().iter().map(|source| source.state.status()).collect()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {
@@ -256,7 +297,7 @@ impl Store for PostGis {
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
-            let schema = &self.schemas[layer];
+            let schema = &self.schemas()[layer];
             if !self.is_own(layer) {
                 return Err(StoreError::NotOurs { layer: schema.id.clone() });
             }
@@ -305,7 +346,7 @@ fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) 
     }
 }
 
-/// Adds the tables of other programs.
+/// Adds the tables of other programs. One that is missing or cannot be used is unavailable until it can.
 async fn add_foreign(
     connection: &mut PgConnection,
     location: &str,
@@ -315,17 +356,54 @@ async fn add_foreign(
 ) -> Result<(), StoreError> {
     let failed = |source| StoreError::Database { location: location.to_owned(), source };
     for table in tables {
-        // One transaction for each, so that a lock on one table is not held while another is waited for.
-        let mut transaction = connection.begin().await.map_err(failed)?;
-        let source = foreign::discover(&mut transaction, table, gis).await?;
-        transaction.commit().await.map_err(failed)?;
-        if sources.iter().any(|other| other.schema.id == source.schema.id) {
-            let reason = format!("there is another layer {:?}; give this one an id of its own", source.schema.id);
+        let id = foreign::layer_id(table)?;
+        if sources.iter().any(|other| other.schema.id == id) {
+            let reason = format!("there is another layer {id:?}; give this one an id of its own");
             return Err(table.unusable(reason));
         }
-        sources.push(source);
+        // One transaction for each, so that a lock on one table is not held while another is waited for.
+        let mut transaction = connection.begin().await.map_err(failed)?;
+        match foreign::discover(&mut transaction, table, id.clone(), gis).await {
+            Ok(source) => {
+                transaction.commit().await.map_err(failed)?;
+                sources.push(source);
+            }
+            Err(DiscoverError::Unusable(reason)) => {
+                transaction.rollback().await.map_err(failed)?;
+                let source = foreign::placeholder(table, id);
+                source.state.record(&source.schema.id, ReadOutcome::Failed(table.unusable(reason).to_string()));
+                sources.push(source);
+            }
+            Err(DiscoverError::Config(error)) => return Err(error),
+            Err(DiscoverError::Connection(source)) => return Err(failed(source)),
+        }
     }
     Ok(())
+}
+
+/// Registers a table in a transaction of its own. The inner error is the reason why it still cannot be used.
+async fn try_discover(
+    pool: &PgPool,
+    table: &TableLayer,
+    id: String,
+    gis: &str,
+) -> Result<Result<Source, String>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    match foreign::discover(&mut transaction, table, id, gis).await {
+        Ok(source) => {
+            transaction.commit().await?;
+            Ok(Ok(source))
+        }
+        Err(DiscoverError::Connection(error)) => Err(error),
+        Err(DiscoverError::Unusable(reason)) => {
+            transaction.rollback().await?;
+            Ok(Err(table.unusable(reason).to_string()))
+        }
+        Err(DiscoverError::Config(error)) => {
+            transaction.rollback().await?;
+            Ok(Err(error.to_string()))
+        }
+    }
 }
 
 /// The id that a row has in common with one that is already there, from the words of the database: they are

@@ -1,5 +1,7 @@
 //! The database goes, the map stays: answers go on, say how old they are, and are fresh again by themselves.
 
+mod writes;
+
 use serde_json::Value as Json;
 
 use crate::support::database::{fresh_database, psql};

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::rows::{insert, read_feature};
-use super::{GeoPackage, ROWS_PER_STATEMENT, select, tables};
+use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerSchema};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
@@ -21,11 +21,7 @@ impl GeoPackage {
         }
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let outcome = self.apply_on(&mut connection, batch).await;
-        if matches!(outcome, Err(StoreError::Database { .. })) {
-            // SQLite has ended the transaction of a full disk by itself, which the driver does not know.
-            connection.close_on_drop();
-        }
-        outcome
+        release(connection, outcome)
     }
 
     async fn apply_on(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<Applied, StoreError> {
@@ -50,7 +46,7 @@ impl GeoPackage {
             let insert = sqlx::query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             insert.execute(&mut *transaction).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         self.written.notify_one();
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }

@@ -77,7 +77,8 @@ impl GeoPackage {
                 && let Err(error) =
                     sqlx::raw_sql(AssertSqlSafe(tables::triggers(layer))).execute(&mut *connection).await
             {
-                tracing::warn!(layer = layer.id, %error, "its triggers could not be added");
+                tracing::warn!(layer = layer.id, %error, "its triggers could not be added; trying again");
+                structure.forget(at);
             }
         }
         Ok(())

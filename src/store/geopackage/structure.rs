@@ -42,6 +42,14 @@ impl Structure {
         Ok((0..schemas.len()).filter(is_other).collect())
     }
 
+    /// The next look reports the layer again.
+    pub(super) fn forget(&mut self, layer: usize) {
+        self.version = None;
+        if let Some(sql) = self.layers.get_mut(layer) {
+            sql.push(';');
+        }
+    }
+
     /// Whether the table of a layer is there.
     pub(super) fn has(&self, layer: usize) -> bool {
         self.layers.get(layer).is_some_and(|sql| !sql.is_empty())

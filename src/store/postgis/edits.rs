@@ -38,7 +38,7 @@ impl PostGis {
         }
         let mut stored = Stored::new();
         for (layer, ids) in wanted(batch) {
-            let source = &self.sources[layer];
+            let source = &self.sources()[layer];
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
             // The follower tells of what cannot be read.
@@ -64,7 +64,7 @@ impl PostGis {
             let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
-        answered(transaction.commit()).await.map_err(failed)?;
+        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 

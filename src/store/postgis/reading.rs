@@ -53,9 +53,12 @@ impl PostGis {
         sink: Sink<'_>,
     ) -> Result<Found<'s>, sqlx::Error> {
         let mut found = Found::at(answered(log_end(moment)).await?);
-        let structures = answered(triggers::structures(moment, &self.sources)).await?;
-        for ((at, source), structure) in self.sources.iter().enumerate().zip(structures) {
+        let structures = answered(triggers::structures(moment, self.sources())).await?;
+        for ((at, source), structure) in self.sources().iter().enumerate().zip(structures) {
             source.has_new_structure(&structure);
+            if source.placeholder.is_some() {
+                continue;
+            }
             if source.foreign.is_none() {
                 // Without a copy of the whole layer in between; once rows are out, its failure is everybody's.
                 let mut warnings = ReadWarnings::new(&source.schema);
@@ -107,7 +110,7 @@ impl PostGis {
         }
         let touched = answered(touched_since(moment, before)).await?;
         let mut found = Found::at(end);
-        for (at, source) in self.sources.iter().enumerate() {
+        for (at, source) in self.sources().iter().enumerate().filter(|(_, source)| source.placeholder.is_none()) {
             let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
             let touched: Option<Vec<&str>> = touched.collect();
             let is_logged = source.watch() == Watch::Log;
@@ -145,7 +148,7 @@ impl PostGis {
         isolated: bool,
         found: &mut Found<'s>,
     ) -> Result<(), sqlx::Error> {
-        let source = &self.sources[at];
+        let source = &self.sources()[at];
         let mut warnings = ReadWarnings::new(&source.schema);
         let mut now: BTreeMap<FeatureId, Feature> = BTreeMap::new();
         let mut take = |feature: Feature| {

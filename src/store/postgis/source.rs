@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::tables;
 use crate::model::{Feature, FeatureId, LayerSchema};
+use crate::store::TableLayer;
 use crate::store::layer_state::LayerState;
 
 /// A layer and how it is read.
@@ -23,6 +24,8 @@ pub(super) struct Source {
     pub(super) expressions: Vec<String>,
     /// The table of another program; nothing for a table of ours.
     pub(super) foreign: Option<ForeignTable>,
+    /// The configuration of a table that cannot be used yet: no rows are read from it.
+    pub(super) placeholder: Option<TableLayer>,
     pub(super) state: LayerState,
     watched: Mutex<Watched>,
 }
@@ -75,6 +78,7 @@ impl Source {
             geometry: GeometryExpression::new(format!("{gis}.ST_AsEWKB(geom)"), None),
             expressions: schema.fields.iter().map(|field| tables::identifier(&field.name)).collect(),
             foreign: None,
+            placeholder: None,
             state: LayerState::default(),
             watched: Mutex::new(Watched::new(Watch::Log)),
             schema,
@@ -93,6 +97,7 @@ impl Source {
         Self {
             key: format!("{}::text", tables::identifier(&table.key)),
             foreign: Some(table),
+            placeholder: None,
             state: LayerState::default(),
             watched: Mutex::new(Watched::new(watch)),
             schema,
@@ -100,6 +105,18 @@ impl Source {
             geometry,
             expressions,
         }
+    }
+
+    /// A table of another program that cannot be used yet.
+    pub(super) fn placeholder(
+        schema: LayerSchema,
+        relation: String,
+        table: ForeignTable,
+        configured: TableLayer,
+    ) -> Self {
+        let nothing = GeometryExpression::new(String::new(), None);
+        let source = Self::foreign(schema, relation, nothing, Vec::new(), table, Watch::Compare);
+        Self { placeholder: Some(configured), ..source }
     }
 
     /// Id, geometry and fields of the rows that meet a condition.

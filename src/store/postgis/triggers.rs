@@ -1,6 +1,8 @@
 //! How changes of other programs' tables are noticed: by triggers where they see every change and may be created,
 //! by comparing the rows otherwise.
 
+use std::sync::Arc;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
@@ -140,7 +142,7 @@ impl Watchable<'_> {
 
 /// What the tables of some layers are: their identity, columns, parents and children, and our triggers on them. Empty
 /// for a table that is not there. The same text means that the change log has told of every change.
-pub(super) async fn structures(connection: &mut PgConnection, sources: &[Source]) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn structures(connection: &mut PgConnection, sources: &[Arc<Source>]) -> Result<Vec<String>, sqlx::Error> {
     const STRUCTURES: &str = "\
         SELECT coalesce(concat_ws(' ', c.oid, c.relkind, \
           (SELECT string_agg(concat_ws(':', attnum, attname, atttypid, atttypmod), ',' ORDER BY attnum) \
@@ -153,6 +155,6 @@ pub(super) async fn structures(connection: &mut PgConnection, sources: &[Source]
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema, name, at) \
         LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON n.nspname = schema AND c.relname = name \
         ORDER BY at";
-    let (schemas, names): (Vec<String>, Vec<String>) = sources.iter().map(Source::schema_and_name).unzip();
+    let (schemas, names): (Vec<String>, Vec<String>) = sources.iter().map(|source| source.schema_and_name()).unzip();
     query_scalar(STRUCTURES).bind(schemas).bind(names).fetch_all(connection).await
 }
