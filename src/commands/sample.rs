@@ -20,7 +20,7 @@ use crate::store::{OnConflict, Store};
 struct Sample;
 
 /// The time at which the sample's incidents, warnings and readings are set.
-const SAMPLE_TIME: UtcDateTime = utc_datetime!(2026-08-14 05:50);
+const SAMPLE_TIME: UtcDateTime = utc_datetime!(2026-08-14 06:00);
 
 /// Fills an empty store with the sample county. What is bound to a time is moved to the present: a new sample has running
 /// incidents, valid warnings and recent readings.

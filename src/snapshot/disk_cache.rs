@@ -1,9 +1,9 @@
-//! The local copy: the snapshot on disk, for the night when the store cannot be reached.
+//! The disk cache: the snapshot on disk, for starts while the store cannot be reached.
 //!
-//! A folder holds one file for each layer and a manifest that names them. Files are never written twice: a layer
-//! that changed gets a new file, then the manifest is replaced, then the files that nobody names are removed. So
-//! whatever moment the power fails, the manifest leads to a whole snapshot. Every piece carries its length and its
-//! CRC-32; what does not agree is refused.
+//! A folder holds one file for each layer and a manifest that names them. Files are never overwritten: a changed layer
+//! gets a new file, then the manifest is replaced, then files that the manifest does not name are removed. So the
+//! manifest names a complete snapshot after a power failure at any time. Every block has its length and CRC-32; a block
+//! that does not match is refused.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -22,23 +22,23 @@ use super::column::Column;
 use super::{Chunk, Layer, Snapshot, Version};
 use crate::model::{FeatureId, LayerSchema, Shape};
 
-/// Changes whenever the bytes below change their meaning.
+/// Changes with the format of the files.
 const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
-/// Longest piece that is believed, bytes: a chunk of features of the largest shapes.
+/// Longest accepted block, bytes: a chunk of features of the largest shapes.
 const LONGEST_PIECE: u32 = 1 << 30;
 
-/// A folder that keeps the snapshot of one store.
+/// A folder that holds the snapshot of one store.
 #[derive(Debug)]
 pub struct LocalCopy {
     folder: PathBuf,
-    /// Where the store is, so that one store's copy never stands for another.
+    /// The location of the store, so that the copy of one store is never used for another.
     store: String,
-    /// What was written by this run, and the name of its file; the layers themselves are not held.
+    /// The layers written by this run and the names of their files; the layers are not kept alive.
     written: HashMap<String, (Weak<Layer>, String)>,
-    /// Held while this program keeps the copy.
+    /// Locked while this process writes the copy.
     _lock: File,
 }
 
@@ -51,19 +51,19 @@ pub struct Copied {
     pub confirmed_ms: i64,
 }
 
-/// Why a copy cannot be written or used.
+/// A failure to write or use a copy.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskCacheError {
-    /// The system says no.
+    /// A file operation failed.
     #[error("{}: {source}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Another server keeps its copy in the same folder.
-    #[error("{}: another server keeps its copy here", path.display())]
+    /// Another server writes its copy to the same folder.
+    #[error("{}: another server writes its copy here", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum DiskCacheError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not agree.
+        /// What does not match.
         reason: String,
     },
     /// It was written by another version of this program.
@@ -96,7 +96,7 @@ pub enum DiskCacheError {
     },
 }
 
-/// The manifest, kept as JSON so that it tells of itself.
+/// The manifest, in JSON so that it can be read without this program.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     format: u32,
@@ -339,7 +339,7 @@ fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     };
     let (length, checksum) = (next(file)?, next(file)?);
     if length > LONGEST_PIECE {
-        return Err(damaged("a length is not believable"));
+        return Err(damaged("a length is out of range"));
     }
     let mut bytes = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut bytes).map_err(at(path))?;

@@ -1,4 +1,4 @@
-//! Keeps the local copy near the snapshot: soon after a change, and never so often that it burdens the machine.
+//! Writes the disk cache soon after a change of the snapshot, with a bounded share of the machine's time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use tokio::sync::{oneshot, watch};
 use super::disk_cache::LocalCopy;
 use super::{SnapshotHandle, Version};
 
-/// The copy is looked after this often.
+/// How often the snapshot is checked for changes.
 const EVERY: Duration = Duration::from_secs(10);
-/// Writing takes at most one part in so many of the time.
+/// Writing takes at most one part in this many of the time.
 const REST_PER_WORK: u32 = 20;
-/// The most considerate there is.
+/// The lowest priority.
 const NICENESS: i32 = 19;
 
-/// Writes the copy whenever the snapshot, or the time at which it was known to equal the store, has moved on since;
-/// once more when `stop` turns true. `saved` names what the copy holds already.
+/// Writes the copy whenever the snapshot, or the time at which it was known to equal the store, has changed, and once more
+/// when `stop` turns true. `saved` is the state that the copy holds already.
 pub async fn keep(
     mut copy: LocalCopy,
     head: Arc<SnapshotHandle>,
@@ -27,13 +27,13 @@ pub async fn keep(
     loop {
         let is_last = *stop.borrow();
         let mut pause = EVERY;
-        // In this order the snapshot is at least as new as the time that is written beside it.
+        // In this order the snapshot is at least as new as the time that is written with it.
         let confirmed_ms = head.confirmed_ms();
         let snapshot = head.load();
         let state = (snapshot.version(), confirmed_ms);
         if saved != Some(state) {
             let started = Instant::now();
-            let written = in_the_background(move || {
+            let written = on_low_priority_thread(move || {
                 let result = copy.save(&snapshot, confirmed_ms);
                 (copy, result)
             });
@@ -46,7 +46,7 @@ pub async fn keep(
             copy = back;
             match result {
                 Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the local copy was not written; the one before still stands"),
+                Err(error) => tracing::warn!(%error, "the local copy was not written; the previous one stays"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }
@@ -60,15 +60,15 @@ pub async fn keep(
     }
 }
 
-/// Does something on a thread of its own that gives way to whoever answers requests.
-fn in_the_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+/// Runs work on a separate thread of low priority.
+fn on_low_priority_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (done, outcome) = oneshot::channel();
     std::thread::spawn(move || {
-        // On Linux a thread has a niceness of its own. Without it the work is only less considerate.
+        // On Linux each thread has its own niceness. Without it the work runs at normal priority.
         if let Err(error) = setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the local copy is written at common priority");
+            tracing::debug!(%error, "the local copy is written at normal priority");
         }
-        // Nobody waits any more when the server was cut off.
+        // The receiver is gone when the server was aborted.
         let _ = done.send(work());
     });
     outcome

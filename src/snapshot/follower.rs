@@ -14,23 +14,23 @@ use super::{Layer, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
-/// How often the store is asked whether something happened.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// After a hint, more changes are waited for this long: many small ones cost as much as one large.
+/// How often the store is polled.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+/// Wait after a notification for further changes, so that many small changes are applied together.
 const GATHER: Duration = Duration::from_millis(10);
-/// Longest pause between two attempts to reach a store that does not answer.
+/// Longest pause between two attempts to reach the store.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A long outage is told of this often.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+/// How often a long outage is logged.
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Reads everything and builds a snapshot, and answers where to follow on from.
+/// Reads everything and builds a snapshot. Returns the log position to follow from.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreError> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut features: Vec<Feature> = Vec::new();
-    // A layer is built as soon as the next one begins, so that no more than one stands in memory twice.
+    // A layer is built as soon as the next one begins, so that at most one is in memory twice.
     let mut take = |layer: usize, feature| {
         while layers.len() < layer {
             layers.push(Layer::build(store.schemas()[layers.len()].clone(), std::mem::take(&mut features)));
@@ -38,16 +38,16 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
         features.push(feature);
     };
     let position = store.read_all(&mut take).await?;
-    // Asked after the reading: a store that was only now reached knows its layers only now.
+    // Taken after the reading: a store that was only now reached has its schemas only now.
     for schema in &store.schemas()[layers.len()..] {
         layers.push(Layer::build(schema.clone(), std::mem::take(&mut features)));
     }
     Ok((Snapshot::new(position.newest, layers), position))
 }
 
-/// Follows the store until `stop` turns true: from a position, or, where there is none, from a reading of everything.
-/// What fails is tried again, with growing pauses, while readers go on with the snapshot they have. A panic is logged,
-/// and everything is read again: nothing that the task remembered is trusted after it.
+/// Follows the store until `stop` turns true: from a position, or from a reading of everything where there is none.
+/// Failures are retried with growing pauses while readers use the current snapshot. A panic is logged, and everything is
+/// read again: no state of the task is trusted after it.
 pub async fn follow(
     store: Arc<dyn Store>,
     head: Arc<SnapshotHandle>,
@@ -60,11 +60,11 @@ pub async fn follow(
         let started = Instant::now();
         let run = follow_once(&*store, &head, position.take(), now_ms, stop.clone());
         let Err(panic) = AssertUnwindSafe(run).catch_unwind().await else { return };
-        if started.elapsed() > TELL_EVERY {
+        if started.elapsed() > LOG_EVERY {
             pauses = Pauses::default();
         }
         let reason = reason(&*panic);
-        // The log may be what panicked: its reader can be gone.
+        // Writing the log may be what panicked: its reader may have exited.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
             tracing::error!(reason, "following the store panicked; everything is read again");
         }));
@@ -75,7 +75,7 @@ pub async fn follow(
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn reason(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
@@ -100,9 +100,12 @@ async fn follow_once(
                 position = Some(reached);
                 head.confirm(asked_ms, asked);
                 if let Some(Outage { since, .. }) = outage.take() {
-                    tracing::info!(seconds = since.elapsed().as_secs(), "the store answers again, the map is fresh");
+                    tracing::info!(
+                        seconds = since.elapsed().as_secs(),
+                        "the store is reachable again and the snapshot is current"
+                    );
                 }
-                LOOK_EVERY
+                POLL_EVERY
             }
             Err(error) => outage.get_or_insert_with(Outage::begin).note(&error),
         };
@@ -114,24 +117,24 @@ async fn follow_once(
     }
 }
 
-/// A time without the store.
+/// A period in which the store cannot be reached.
 struct Outage {
     since: Instant,
     pauses: Pauses,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl Outage {
     fn begin() -> Self {
-        Self { since: Instant::now(), pauses: Pauses::default(), told: None }
+        Self { since: Instant::now(), pauses: Pauses::default(), logged: None }
     }
 
-    /// Tells of it, but not each time, and answers how long to wait before the next attempt.
+    /// Logs it, but not each time, and returns the pause before the next attempt.
     fn note(&mut self, error: &StoreError) -> Duration {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            self.told = Some(Instant::now());
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+            self.logged = Some(Instant::now());
             let seconds = self.since.elapsed().as_secs();
-            tracing::warn!(%error, seconds, "the store does not answer, the map stays as it was; trying again");
+            tracing::warn!(%error, seconds, "the store cannot be read, the last snapshot is served; retrying");
         }
         self.pauses.next()
     }
@@ -142,20 +145,20 @@ struct Pauses(Duration);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(LOOK_EVERY)
+        Self(POLL_EVERY)
     }
 }
 
 impl Pauses {
     fn next(&mut self) -> Duration {
         self.0 = (self.0 * 2).min(LONGEST_PAUSE);
-        // Servers that lost the same store do not come back to it in step.
+        // Random, so that several servers do not reconnect to the same store at the same time.
         let share = f64::from(u16::try_from(RandomState::new().hash_one(()) >> 48).unwrap_or(0)) / f64::from(u16::MAX);
         self.0.mul_f64(0.5 + 0.5 * share)
     }
 }
 
-/// Brings the snapshot to where the store is now.
+/// Updates the snapshot to the current state of the store.
 async fn catch_up(
     store: &dyn Store,
     head: &SnapshotHandle,
@@ -166,13 +169,13 @@ async fn catch_up(
     match store.changes_since(from).await? {
         Changes::Since { position, changes, reloaded } => {
             if !changes.is_empty() || !reloaded.is_empty() {
-                // A transaction that was slow to commit brings entries older than the newest one seen.
+                // A transaction that committed late adds entries older than the newest known one.
                 let version = position.newest.max(current.version() + 1);
-                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the map changed");
+                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the snapshot changed");
                 let is_known = reloaded.is_empty();
                 let (mut snapshot, changed) = apply(&current, changes, version);
                 for LayerContents { layer, features } in reloaded {
-                    // A table that appeared only now has fields that the snapshot does not know.
+                    // A table that has just appeared has fields that the snapshot does not know.
                     let schema = store.schemas()[layer].clone();
                     snapshot.layers[layer] = Arc::new(Layer::build(schema, features));
                 }
@@ -181,7 +184,7 @@ async fn catch_up(
             Ok(position)
         }
         Changes::Lost => {
-            tracing::warn!("the change log does not reach back to the map's version, everything is read again");
+            tracing::warn!("the change log does not reach back to the snapshot's version; everything is read again");
             read_again(store, head, &current).await
         }
     }
@@ -189,7 +192,7 @@ async fn catch_up(
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (mut snapshot, position) = build(store).await?;
-    // A layer that cannot be read stays as it was, also while the store does not know the fields of its table.
+    // A layer that cannot be read keeps its last state, also while the store does not know the fields of its table.
     for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
         let last = current.layers.iter().find(|last| {
             status.unavailable_for.is_some()
@@ -204,7 +207,7 @@ async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot
     Ok(position)
 }
 
-/// The snapshot after some changes, and which features they are, by position of their layer.
+/// The snapshot after some changes, and the changed features by position of their layer.
 fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<(usize, Vec<FeatureId>)>) {
     let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {

@@ -1,8 +1,9 @@
-//! Kept in PostgreSQL with PostGIS, in the schema `onemap`, one table for each layer.
+//! The backend for PostgreSQL with PostGIS: one table for each layer in the schema `onemap`, and configured tables of
+//! other programs.
 //!
-//! Sequence numbers are taken before their transaction commits, so "all above the last seen" would
-//! skip the rows of a slow transaction. The log keeps the transaction of each entry, and a reading asks for those
-//! that are visible in its own snapshot and were not in the one before.
+//! Sequence numbers are taken before their transaction commits, so reading "all above the last number" would skip the
+//! rows of a slow transaction. The log stores the transaction of each entry, and a reading selects the entries that are
+//! visible in its own snapshot and were not visible in the previous one.
 
 mod copy;
 mod decode;
@@ -39,9 +40,9 @@ use crate::model::{Applied, Batch, Feature, FeatureId, LayerSchema};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// COPY sends its rows in pieces of about this many bytes.
+/// COPY sends its rows in buffers of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
-/// How often the tables are looked at: whether they are there, and whether their triggers are.
+/// How often tables and their triggers are checked for changes.
 const LOOK_AT_TABLES_EVERY: Duration = Duration::from_secs(1);
 /// How often configured tables that were missing or not usable at start are looked for.
 const LOOK_FOR_MISSING_TABLES_EVERY: Duration = Duration::from_secs(3);
@@ -62,14 +63,14 @@ pub struct PostGis {
     gis: String,
     is_new: bool,
     trimming: Trimming,
-    /// When the tables were last looked at.
+    /// When the tables were last checked.
     looked: Mutex<Option<Instant>>,
     /// When the tables that cannot be used yet were last looked for.
     searched: Mutex<Instant>,
 }
 
 impl PostGis {
-    /// Connects, and makes what is missing: the schema `onemap`, its change log, the tables and columns of the layers.
+    /// Connects, and creates what is missing: the schema `onemap`, its change log, the tables and columns of the layers.
     ///
     /// # Errors
     /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
@@ -77,7 +78,7 @@ impl PostGis {
     pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, StoreError> {
         let options = options(url)?.application_name("onemap");
         let location = location(&options);
-        // The pool would try again and again, and then tell only that it took too long.
+        // The pool would retry and then report only a timeout.
         let connecting = within(CONNECT_TIMEOUT, options.connect());
         let mut connection = connecting.await.map_err(|source| unreachable(&options, &location, source))?;
         let migrated = migration::run(&mut connection, &schemas).await;
@@ -91,7 +92,7 @@ impl PostGis {
         let mut sources: Vec<Source> = schemas.into_iter().map(|schema| Source::own(schema, &gis)).collect();
         add_foreign(&mut connection, &location, &mut sources, foreign, &gis).await?;
         let sources = sources.into_iter().map(Arc::new).collect();
-        // It is over either way.
+        // The connection is not used again; an error does not matter.
         let _ = answered(connection.close()).await;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
         Ok(Self {
@@ -109,21 +110,21 @@ impl PostGis {
         })
     }
 
-    /// Where an address leads to, without secrets.
+    /// The location of a URL, without secrets.
     ///
     /// # Errors
-    /// When it is not the address of a database.
+    /// When it is not the URL of a database.
     pub fn location_of(url: &str) -> Result<String, StoreError> {
         options(url).map(|options| location(&options))
     }
 
-    /// Whether opening made the schema: nothing has ever been stored.
+    /// Whether opening created the schema: nothing has ever been stored.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Whether a layer's table is ours to write to.
+    /// Whether this program may write to a layer's table.
     fn is_own(&self, layer: usize) -> bool {
         self.sources()[layer].foreign.is_none()
     }
@@ -143,8 +144,8 @@ impl PostGis {
         }
     }
 
-    /// Looks from time to time whether the tables and their triggers are what they were; where they are not, the
-    /// triggers are made good and the layer is read anew.
+    /// Checks periodically whether tables or triggers changed; if so, the triggers are restored and the layer is read
+    /// again.
     async fn look_at_tables(&self) -> Result<(), sqlx::Error> {
         let now = Instant::now();
         {
@@ -161,7 +162,7 @@ impl PostGis {
             if !source.has_new_structure(&structure) || source.placeholder.is_some() {
                 continue;
             }
-            tracing::info!(layer = source.schema.id, "the table or its triggers changed; the layer is read anew");
+            tracing::info!(layer = source.schema.id, "the table or its triggers changed; the layer is read again");
             if let Some(foreign) = &source.foreign {
                 let (relation, layer) = (&source.relation, &source.schema.id);
                 let watchable = Watchable { table: &foreign.table, relation, layer, key: &foreign.key };
@@ -174,7 +175,7 @@ impl PostGis {
         Ok(())
     }
 
-    /// Tries from time to time to register the configured tables that were missing or not usable before.
+    /// Periodically tries to register the configured tables that were missing or not usable.
     async fn look_for_missing_tables(&self) -> Result<(), sqlx::Error> {
         {
             let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -198,9 +199,8 @@ impl PostGis {
         Ok(())
     }
 
-    /// Forgets entries of the log that no reader can still want: old ones, and only those that every reading from now
-    /// on has behind it, so that whoever reads after the cut follows on from there. The newest stays: it tells one log
-    /// from another.
+    /// Deletes entries of the log that no reader needs: old ones that every later reading has already passed. The
+    /// newest entry stays: it identifies the log.
     async fn trim(&self) {
         const SQL: &str = "\
             WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' \
@@ -214,7 +214,7 @@ impl PostGis {
             answered(transaction.commit()).await
         };
         if let Err(error) = trimmed.await {
-            tracing::debug!(%error, "the change log was not shortened");
+            tracing::debug!(%error, "the change log was not trimmed");
         }
     }
 
@@ -337,7 +337,7 @@ fn is_forbidden(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
 }
 
-/// Why a database cannot be reached, with its address.
+/// The error for a database that cannot be reached, with its address.
 fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) -> StoreError {
     let location = location.to_owned();
     match source {
@@ -406,8 +406,8 @@ async fn try_discover(
     }
 }
 
-/// The id that a row has in common with one that is already there, from the words of the database: they are
-/// translated, but the key and its value stand in them as `(id)=(…)`.
+/// The id of an existing row that an insert violates, from the message of the database: the message is translated, but
+/// contains the key and its value as `(id)=(…)`.
 fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
     const UNIQUE_VIOLATION: &str = "23505";
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
@@ -416,7 +416,7 @@ fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
     FeatureId::new(after.rsplit_once(')')?.0).ok()
 }
 
-/// Puts rows in the place of those with the same id, by way of a table that lives as long as the transaction.
+/// Inserts rows or replaces those with the same id, through a temporary table.
 async fn merge_in(
     connection: &mut PgConnection,
     table: &str,
@@ -437,7 +437,7 @@ async fn merge_in(
     Ok(count)
 }
 
-/// Sends rows to a table by COPY.
+/// Inserts rows into a table by COPY.
 async fn copy_in(
     connection: &mut PgConnection,
     table: &str,

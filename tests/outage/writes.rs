@@ -14,8 +14,7 @@ const ITEMS: &str = "/ogc/collections/shelters/items";
 fn create(scene: &OutageFixture, server: &Server, id: &str) -> Reply {
     let token = std::fs::read_to_string(scene.folder.file("onemap.token")).expect("a token");
     let authorization = format!("Bearer {}", token.trim());
-    let headers =
-        [("Authorization", &*authorization), ("Content-Type", "application/json"), ("Idempotency-Key", id)];
+    let headers = [("Authorization", &*authorization), ("Content-Type", "application/json"), ("Idempotency-Key", id)];
     let shelter = json!({"type": "Feature", "id": id, "properties": {},
         "geometry": {"type": "Point", "coordinates": [118.7012, 26.3345]}});
     server.send("POST", ITEMS, &headers, &shelter.to_string())
@@ -73,7 +72,10 @@ fn a_database_that_turned_read_only_refuses_writes_until_it_takes_them_again() {
     assert_eq!((refused.status, slug(&refused)), (503, json!("unavailable")), "{}", refused.json());
     assert!(!refused.header("retry-after").is_empty());
     // As after a promotion: sessions that began before stay read-only.
-    psql(&scene.database, &format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only"));
+    psql(
+        &scene.database,
+        &format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only"),
+    );
     let accepted = create(&scene, &server, "X-2");
     assert_eq!(accepted.status, 201, "{}", accepted.json());
 }
@@ -121,13 +123,12 @@ fn locks_of_other_programs_do_not_pile_up_connections() {
     let server = scene.serve();
     assert_eq!(create(&scene, &server, "X-1").status, 201);
     let connections = || {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'onemap' AND datname = current_database()";
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'onemap' AND datname = current_database()";
         psql(&scene.database, sql).trim().parse::<u32>().expect("a number")
     };
-    let locks = Locks::take(
-        &scene.database,
-        "LOCK TABLE onemap.shelters, public.a1, onemap.changes IN ACCESS EXCLUSIVE MODE",
-    );
+    let locks =
+        Locks::take(&scene.database, "LOCK TABLE onemap.shelters, public.a1, onemap.changes IN ACCESS EXCLUSIVE MODE");
     await_that("the server knows that it is behind", || !is_ready(&server));
     for attempt in 0..2 {
         let reply = create(&scene, &server, &format!("Y-{attempt}"));

@@ -107,7 +107,8 @@ fn a_few_shelters_stand_in_landslide_zones_for_the_audit_to_find() {
 fn incidents_warnings_and_readings_of_a_new_sample_are_of_the_present() {
     let (_folder, server) = Server::of_sample();
     let now = onemap::clock::now();
-    let time = |feature: &Json, field: &str| feature["properties"][field].as_str().and_then(onemap::model::parse_instant);
+    let time =
+        |feature: &Json, field: &str| feature["properties"][field].as_str().and_then(onemap::model::parse_instant);
     let incidents = features(&server, "incidents");
     let is_running = |feature: &&Json| {
         feature["properties"]["status"] != "closed"
@@ -115,7 +116,7 @@ fn incidents_warnings_and_readings_of_a_new_sample_are_of_the_present() {
             && time(feature, "expires_at").is_some_and(|end| end > now)
     };
     assert_eq!((incidents.iter().filter(is_running).count(), incidents.len()), (3, 4));
-    assert!(features(&server, "warnings").iter().filter(is_running).count() == 2);
+    assert_eq!(features(&server, "warnings").iter().filter(is_running).count(), 2);
     let stations = features(&server, "stations");
     let observed: Vec<_> = stations.iter().filter_map(|station| time(station, "observed_at")).collect();
     assert!(observed.len() > stations.len() / 2);

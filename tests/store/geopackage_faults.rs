@@ -89,8 +89,7 @@ fn a_write_lock_of_another_program_does_not_stop_following() {
     let lock = WriteLock::take(&folder);
     std::thread::scope(|scope| {
         let (token, server) = (&token, &server);
-        let writers: Vec<_> =
-            (0..6).map(|n| scope.spawn(move || create(token, server, &format!("W-{n}")))).collect();
+        let writers: Vec<_> = (0..6).map(|n| scope.spawn(move || create(token, server, &format!("W-{n}")))).collect();
         // The server looks at the file all the time, and knows that it has seen its newest state.
         let age = || server.get(&format!("{ITEMS}?limit=1")).json()["data_age_s"].as_f64().expect("an age");
         let started = std::time::Instant::now();
@@ -124,7 +123,8 @@ fn a_backup_copied_over_the_file_of_a_running_server_is_read() {
     let (path, backup) = (folder.file("onemap.gpkg"), folder.file("backup.gpkg"));
     rename(&folder, "in the backup");
     await_that("the change", || name(&server) == "in the backup");
-    let copy = "import sqlite3,sys\na=sqlite3.connect(sys.argv[1])\nb=sqlite3.connect(sys.argv[2])\na.backup(b)\nb.close()";
+    let copy =
+        "import sqlite3,sys\na=sqlite3.connect(sys.argv[1])\nb=sqlite3.connect(sys.argv[2])\na.backup(b)\nb.close()";
     foreign("python3", &["-c", copy, &path.display().to_string(), &backup.display().to_string()]);
     for n in 0..40 {
         rename(&folder, &format!("after the backup {n}"));

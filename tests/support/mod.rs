@@ -99,10 +99,7 @@ impl Server {
     }
 
     fn start_command(mut command: Command) -> (Self, String) {
-        let mut child = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
         let mut told = String::new();
         let url = loop {

@@ -350,9 +350,9 @@ impl fmt::Display for Problem {
             Self::NotOurs { layer } => write!(f, "{layer} belongs to another program and is only read here"),
             Self::Unavailable => write!(f, "nothing was done; ask again in {STORE_RETRY_AFTER_S} s"),
             Self::NoSpace => f.write_str("nothing was done; the disk of the store is full"),
-            Self::OutcomeUnknown => f.write_str(
-                "the edit may or may not have been committed; repeat it with the same Idempotency-Key",
-            ),
+            Self::OutcomeUnknown => {
+                f.write_str("the edit may or may not have been committed; repeat it with the same Idempotency-Key")
+            }
             Self::Ours { incident } => write!(f, "nothing was done; the log has more under {incident}"),
         }
     }

@@ -1,4 +1,4 @@
-//! Tables and views of other programs as layers: what is in them, how it is read, how a change is noticed.
+//! Tables and views of other programs as layers: their columns, how they are read, how changes are detected.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -20,12 +20,12 @@ const CLUSTERS_TO_ZOOM: u8 = 11;
 /// Importance of a configured table: below the rescue layers, above the base map.
 const IMPORTANCE: u8 = 5;
 
-/// A column as the database describes it; domains are described by what they are made of.
+/// A column in the database's catalog; a domain is resolved to its base type.
 struct TableColumn {
     name: String,
     /// Name of its type, without modifiers.
     kind: String,
-    /// The type's modifier: what a geometry column is limited to.
+    /// The type modifier, which holds the geometry type and SRID of a geometry column.
     modifier: i32,
 }
 
@@ -94,10 +94,8 @@ pub(super) async fn discover(
 ) -> Result<Source, DiscoverError> {
     let unusable = DiscoverError::Unusable;
     let relation = quoted(&table.table);
-    let present: bool = query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(&relation)
-        .fetch_one(&mut *connection)
-        .await?;
+    let present: bool =
+        query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&relation).fetch_one(&mut *connection).await?;
     if !present {
         return Err(unusable("there is no such table or view".to_owned()));
     }
@@ -165,7 +163,7 @@ async fn primary_key(connection: &mut PgConnection, relation: &str) -> Result<Op
     Ok(<[String; 1]>::try_from(columns).ok().map(|[key]| key))
 }
 
-/// The geometry column, what it holds, and the expressions that read it as EWKB in WGS 84.
+/// The geometry column, its geometry type, and the expressions that read it as EWKB in WGS 84.
 async fn geometry(
     connection: &mut PgConnection,
     table: &TableLayer,
@@ -284,8 +282,8 @@ fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn)
     }
 }
 
-/// The model's type for one of the database's, and the expression that reads a column so. None of them fails for one
-/// value: numbers of any length and documents come as text, and a time that has no zone is bounded first.
+/// The model's type for a database type, and the expression that reads a column as that type. No expression fails for a
+/// single value: numeric and json are read as text, and a time without a zone is bounded first.
 fn read_as(kind: &str, column: &str) -> Option<(FieldType, String)> {
     Some(match kind {
         "bool" => (FieldType::Boolean, format!("{column}::boolean")),
@@ -295,7 +293,7 @@ fn read_as(kind: &str, column: &str) -> Option<(FieldType, String)> {
         "text" | "varchar" | "bpchar" | "uuid" | "citext" | "name" => (FieldType::Text, format!("{column}::text")),
         "date" => (FieldType::Date, format!("{column}::date")),
         "timestamptz" => (FieldType::DateTime, format!("{column}::timestamptz")),
-        // Chinese sources mean Beijing time where they give no zone.
+        // Chinese sources use Beijing time when they give no zone.
         "timestamp" => (
             FieldType::DateTime,
             format!(
