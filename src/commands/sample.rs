@@ -1,24 +1,31 @@
-//! The built-in sample county, and how it is loaded into a new store.
+//! The sample county that is built into the program, and how it gets into a new store.
 
 use std::io::Cursor;
 
 use anyhow::{Context, bail};
 use rust_embed::RustEmbed;
+use time::macros::utc_datetime;
+use time::{Duration, UtcDateTime};
 
 use super::progress;
 use crate::clock;
 use crate::exchange::flatgeobuf;
 use crate::exchange::import::{Importer, Rules};
 use crate::geodesy::datum::Crs;
-use crate::model::{Catalog, Feature};
+use crate::model::{Catalog, Feature, LayerSchema, Value};
 use crate::store::{OnConflict, Store};
 
 #[derive(RustEmbed)]
 #[folder = "data/minqing"]
 struct Sample;
 
-/// Fills an empty store with the sample county.
+/// The time at which the sample's incidents, warnings and readings are set.
+const SAMPLE_TIME: UtcDateTime = utc_datetime!(2026-08-14 06:00);
+
+/// Fills an empty store with the sample county. What is bound to a time is moved to the present: a new sample has running
+/// incidents, valid warnings and recent readings.
 pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result<()> {
+    let now = clock::now();
     let bar = progress::bar(store.schemas().len() as u64, "layers");
     for (at, schema) in store.schemas().iter().enumerate() {
         let Some(file) = Sample::get(&format!("{}.fgb", schema.id)) else { continue };
@@ -30,17 +37,35 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
             columns: Vec::new(),
             source: "示例数据".to_owned(),
             id_prefix: schema.id.clone(),
-            now: clock::now(),
+            now,
             anywhere: false,
         };
         let mut importer = Importer::new(catalog, schema, rules)?;
-        let features: Vec<Feature> = source.records.filter_map(|record| importer.take(record)).collect();
+        let features: Vec<Feature> = source
+            .records
+            .filter_map(|record| importer.take(record))
+            .map(|feature| moved_to(now, schema, feature))
+            .collect();
         if let Some(issue) = importer.into_report().refused.first() {
-            bail!("sample layer {} has an invalid row: {issue:?}", schema.id);
+            bail!("sample layer {} has a row that is refused: {issue:?}", schema.id);
         }
         store.append(at, &mut features.into_iter(), OnConflict::Refuse).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// A feature of a layer whose features have a time, as it would be if the sample were set at `now`.
+fn moved_to(now: UtcDateTime, schema: &LayerSchema, mut feature: Feature) -> Feature {
+    if schema.roles.time.is_none() {
+        return feature;
+    }
+    let offset = Duration::minutes((now - SAMPLE_TIME).whole_minutes());
+    for value in &mut feature.values {
+        if let Value::DateTime(instant) = value {
+            *instant = instant.checked_add(offset).unwrap_or(*instant);
+        }
+    }
+    feature
 }

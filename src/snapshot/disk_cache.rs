@@ -1,8 +1,9 @@
-//! The disk cache of the snapshot, for starts while the database is unreachable.
+//! The disk cache: the snapshot on disk, for starts while the store cannot be reached.
 //!
-//! A directory holds one file per layer and a manifest that lists them. A file is never rewritten: a changed layer gets
-//! a new file, then the manifest is replaced, then unlisted files are removed. So a power failure at any time leaves a
-//! manifest that lists a complete snapshot. Every block has a length and a CRC-32; on a mismatch the cache is rejected.
+//! A folder holds one file for each layer and a manifest that names them. Files are never overwritten: a changed layer
+//! gets a new file, then the manifest is replaced, then files that the manifest does not name are removed. So the
+//! manifest names a complete snapshot after a power failure at any time. Every block has its length and CRC-32; a block
+//! that does not match is refused.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -21,53 +22,53 @@ use super::column::Column;
 use super::{Chunk, Layer, Snapshot, Version};
 use crate::model::{FeatureId, LayerSchema, Shape};
 
-/// Format version, changed with the encoding.
+/// Changes with the format of the files.
 const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
-/// Maximum length of a block, bytes: a chunk of features with the largest shapes.
-const MAX_BLOCK_BYTES: u32 = 1 << 30;
+/// Longest accepted block, bytes: a chunk of features of the largest shapes.
+const LONGEST_PIECE: u32 = 1 << 30;
 
-/// The cache directory of one store.
+/// A folder that holds the snapshot of one store.
 #[derive(Debug)]
 pub struct LocalCopy {
     folder: PathBuf,
-    /// Location of the store, so that the cache of one store is not used for another.
+    /// The location of the store, so that the copy of one store is never used for another.
     store: String,
-    /// Layers written by this process and their file names; weak references.
+    /// The layers written by this run and the names of their files; the layers are not kept alive.
     written: HashMap<String, (Weak<Layer>, String)>,
-    /// Lock of the directory, held while the cache is open.
+    /// Locked while this process writes the copy.
     _lock: File,
 }
 
-/// A snapshot loaded from the cache.
+/// A snapshot that was read from a copy.
 #[derive(Debug)]
 pub struct Copied {
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// When the snapshot last equalled the store, milliseconds since 1970.
+    /// When it was last known to equal the store, milliseconds since 1970.
     pub confirmed_ms: i64,
 }
 
-/// Why the cache cannot be written or used.
+/// A failure to write or use a copy.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskCacheError {
-    /// An I/O error.
+    /// A file operation failed.
     #[error("{}: {source}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Another server uses the directory.
-    #[error("{}: another server uses this disk cache", path.display())]
+    /// Another server writes its copy to the same folder.
+    #[error("{}: another server writes its copy here", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
     },
-    /// The content is corrupt.
+    /// The bytes are not those that were written.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -75,7 +76,7 @@ pub enum DiskCacheError {
         /// What does not match.
         reason: String,
     },
-    /// The format version differs.
+    /// It was written by another version of this program.
     #[error("{} has format {found}, this program reads {FORMAT}", path.display())]
     OtherFormat {
         /// The file.
@@ -83,19 +84,19 @@ pub enum DiskCacheError {
         /// Its format.
         found: u32,
     },
-    /// It is the cache of another store.
-    #[error("{} is the disk cache of {found}, not of {wanted}", path.display())]
+    /// It is the snapshot of another store.
+    #[error("{} is the copy of {found}, not of {wanted}", path.display())]
     OtherStore {
         /// The file.
         path: PathBuf,
-        /// The location of that store.
+        /// Whose copy it is.
         found: String,
-        /// The location of this store.
+        /// Whose copy is wanted.
         wanted: String,
     },
 }
 
-/// The manifest, as readable JSON.
+/// The manifest, in JSON so that it can be read without this program.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     format: u32,
@@ -114,23 +115,23 @@ struct LayerEntry {
 }
 
 #[derive(Serialize)]
-struct BlockWriter<'a> {
+struct PieceOut<'a> {
     ids: Vec<&'a str>,
     shapes: Vec<Option<StoredShape>>,
     columns: Vec<&'a Column>,
 }
 
-/// A shape; most are points.
+/// A shape: most are points.
 #[derive(Serialize, Deserialize)]
 enum StoredShape {
     /// Longitude, latitude in degrees.
     Point(f64, f64),
-    /// Well-known binary of any other geometry.
+    /// Well-known binary of any other.
     Wkb(Vec<u8>),
 }
 
 #[derive(Deserialize)]
-struct BlockReader {
+struct PieceIn {
     ids: Vec<String>,
     shapes: Vec<Option<StoredShape>>,
     columns: Vec<Column>,
@@ -154,10 +155,10 @@ impl StoredShape {
 }
 
 impl LocalCopy {
-    /// Opens the cache directory of a store below `parent`, creates it if missing, and locks it.
+    /// Opens the folder of a store's copy below `parent`, making it where it is missing, for this program alone.
     ///
     /// # Errors
-    /// When it cannot be created, or another process has locked it.
+    /// When it cannot be made, or another program keeps a copy there.
     pub fn open(parent: &Path, store: &str) -> Result<Self, DiskCacheError> {
         let name: String = store
             .trim_start_matches("postgres://")
@@ -165,7 +166,7 @@ impl LocalCopy {
             .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' })
             .collect();
         let folder = parent.join(name);
-        // It contains sensitive values.
+        // It holds what only some may see.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         let path = folder.join("lock");
         let lock = private().truncate(false).open(&path).map_err(at(&path))?;
@@ -176,16 +177,16 @@ impl LocalCopy {
         }
     }
 
-    /// Whether it contains a snapshot.
+    /// Whether there is something to load.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.folder.join(MANIFEST).exists()
     }
 
-    /// Loads the snapshot; `None` if none was written yet.
+    /// Reads the snapshot; `None` when none was ever written.
     ///
     /// # Errors
-    /// When any part is corrupt; nothing of a corrupt cache is used.
+    /// When anything in it is not as it was written; nothing of a damaged copy is ever shown.
     pub fn load(&self) -> Result<Option<Copied>, DiskCacheError> {
         let path = self.folder.join(MANIFEST);
         let mut file = match File::open(&path) {
@@ -202,10 +203,10 @@ impl LocalCopy {
         Ok(Some(Copied { snapshot, confirmed_ms: manifest.confirmed_ms }))
     }
 
-    /// Writes what changed since the last write, and the time at which the snapshot equalled the store.
+    /// Writes what changed since the last time, and the time at which the snapshot was known to equal the store.
     ///
     /// # Errors
-    /// When writing fails; the previous state stays valid.
+    /// When the system refuses; what was there before is still whole.
     pub fn save(&mut self, snapshot: &Snapshot, confirmed_ms: i64) -> Result<(), DiskCacheError> {
         let mut layers = Vec::with_capacity(snapshot.layers().len());
         for layer in snapshot.layers() {
@@ -224,12 +225,12 @@ impl LocalCopy {
         }
         let version = snapshot.version();
         let manifest = Manifest { format: FORMAT, store: self.store.clone(), version, confirmed_ms, layers };
-        self.replace(MANIFEST, |out| write_block(out, &serde_json::to_vec(&manifest)?))?;
+        self.replace(MANIFEST, |out| write_piece(out, &serde_json::to_vec(&manifest)?))?;
         self.remove_unnamed(&manifest);
         Ok(())
     }
 
-    /// Writes a temporary file, syncs it and renames it.
+    /// Writes a file under another name and gives it its own when it is whole and on the disk.
     fn replace(
         &self,
         name: &str,
@@ -252,7 +253,7 @@ impl LocalCopy {
             let name = path.file_name().unwrap_or_default();
             let ours = path.extension().is_some_and(|ending| ending == LAYER_ENDING || ending == UNFINISHED_ENDING);
             if ours && !manifest.layers.iter().any(|entry| name == entry.file.as_str()) {
-                // A remaining file is removed by the next write.
+                // What stays is removed the next time.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -261,9 +262,9 @@ impl LocalCopy {
 
 fn read_manifest(path: &Path, file: &mut impl Read) -> Result<Manifest, DiskCacheError> {
     let damaged = |reason: String| DiskCacheError::Damaged { path: path.to_owned(), reason };
-    let bytes = read_block(path, file)?;
+    let bytes = read_piece(path, file)?;
     let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    // Only the version number is common to all formats.
+    // Another format need not look like ours beyond its number.
     let format = document["format"].as_u64().and_then(|format| u32::try_from(format).ok()).unwrap_or(0);
     if format != FORMAT {
         return Err(DiskCacheError::OtherFormat { path: path.to_owned(), found: format });
@@ -278,17 +279,17 @@ fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
         let columns = columns.iter().map(AsRef::as_ref).collect();
         let shapes = shapes.iter().map(|shape| shape.as_ref().map(StoredShape::of).transpose());
         let shapes = shapes.collect::<Result<_, _>>().map_err(std::io::Error::other)?;
-        let piece = postcard::to_stdvec(&BlockWriter { ids, shapes, columns }).map_err(std::io::Error::other)?;
-        write_block(out, &piece)?;
+        let piece = postcard::to_stdvec(&PieceOut { ids, shapes, columns }).map_err(std::io::Error::other)?;
+        write_piece(out, &piece)?;
     }
     Ok(())
 }
 
-/// Reads a layer block by block and builds its chunks on all cores.
+/// Reads a layer, piece after piece, and builds its chunks on all cores.
 fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError> {
     let path = folder.join(&entry.file);
     let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(at(&path))?);
-    let pieces = (0..entry.chunks).map(|_| read_block(&path, &mut file)).collect::<Vec<_>>();
+    let pieces = (0..entry.chunks).map(|_| read_piece(&path, &mut file)).collect::<Vec<_>>();
     let chunks = pieces
         .into_par_iter()
         .map(|piece| {
@@ -305,7 +306,7 @@ fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError>
 }
 
 fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
-    let BlockReader { ids, shapes, columns } = postcard::from_bytes(piece).map_err(|error| error.to_string())?;
+    let PieceIn { ids, shapes, columns } = postcard::from_bytes(piece).map_err(|error| error.to_string())?;
     let ids: Vec<FeatureId> =
         ids.iter().map(|id| FeatureId::new(id)).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let shapes: Vec<Option<Shape>> =
@@ -316,34 +317,34 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
         && columns.len() == fields.len()
         && columns.iter().zip(fields).all(|(column, field)| column.fits(field.field_type, ids.len()));
     if !fits {
-        return Err("its columns do not match the layer".to_owned());
+        return Err("its columns are not those of the layer".to_owned());
     }
     Ok(Chunk::assemble(ids, shapes, columns))
 }
 
-/// A block: length and CRC-32 (4 bytes each, little-endian), then the bytes.
-fn write_block(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
-    let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= MAX_BLOCK_BYTES);
-    let length = length.ok_or_else(|| std::io::Error::other("a block is longer than 1 GiB"))?;
+/// Length and CRC-32 (4 bytes each, little-endian), then the bytes.
+fn write_piece(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(bytes.len()).ok().filter(|&length| length <= LONGEST_PIECE);
+    let length = length.ok_or_else(|| std::io::Error::other("a piece is longer than 1 GiB"))?;
     out.write_all(&length.to_le_bytes())?;
     out.write_all(&crc32fast::hash(bytes).to_le_bytes())?;
     out.write_all(bytes)
 }
 
-fn read_block(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheError> {
+fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheError> {
     let damaged = |reason: &str| DiskCacheError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let mut number = [0; 4];
     let mut next = |file: &mut dyn Read| {
-        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it is truncated"))
+        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it ends too early"))
     };
     let (length, checksum) = (next(file)?, next(file)?);
-    if length > MAX_BLOCK_BYTES {
-        return Err(damaged("a block length is out of range"));
+    if length > LONGEST_PIECE {
+        return Err(damaged("a length is out of range"));
     }
     let mut bytes = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut bytes).map_err(at(path))?;
     if bytes.len() != length as usize {
-        return Err(damaged("it is truncated"));
+        return Err(damaged("it ends too early"));
     }
     if crc32fast::hash(&bytes) != checksum {
         return Err(damaged("a checksum does not agree"));
@@ -351,7 +352,7 @@ fn read_block(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     Ok(bytes)
 }
 
-/// Creates a file that only its owner can read.
+/// A file that only its owner may read.
 fn private() -> fs::OpenOptions {
     let mut options = File::options();
     options.write(true).create(true).mode(0o600);

@@ -1,4 +1,4 @@
-//! Writes the disk cache soon after a change, with a bounded share of processor time.
+//! Writes the disk cache soon after a change of the snapshot, with a bounded share of the machine's time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use tokio::sync::{oneshot, watch};
 use super::disk_cache::LocalCopy;
 use super::{SnapshotHandle, Version};
 
-/// Interval between checks.
+/// How often the snapshot is checked for changes.
 const EVERY: Duration = Duration::from_secs(10);
 /// Writing takes at most one part in this many of the time.
 const REST_PER_WORK: u32 = 20;
 /// The lowest priority.
 const NICENESS: i32 = 19;
 
-/// Writes the cache whenever the snapshot or its confirmation time has changed, and once more when `stop` becomes true.
-/// `saved` is the state that the cache already holds.
+/// Writes the copy whenever the snapshot, or the time at which it was known to equal the store, has changed, and once more
+/// when `stop` turns true. `saved` is the state that the copy holds already.
 pub async fn keep(
     mut copy: LocalCopy,
     head: Arc<SnapshotHandle>,
@@ -27,24 +27,26 @@ pub async fn keep(
     loop {
         let is_last = *stop.borrow();
         let mut pause = EVERY;
-        // Read in this order, so that the snapshot is at least as new as the time stored with it.
+        // In this order the snapshot is at least as new as the time that is written with it.
         let confirmed_ms = head.confirmed_ms();
         let snapshot = head.load();
         let state = (snapshot.version(), confirmed_ms);
         if saved != Some(state) {
             let started = Instant::now();
-            let written = at_low_priority(move || {
+            let written = on_low_priority_thread(move || {
                 let result = copy.save(&snapshot, confirmed_ms);
                 (copy, result)
             });
             let Ok((back, result)) = written.await else {
-                tracing::error!("writing the disk cache panicked; it is not updated until the server is restarted");
+                tracing::error!(
+                    "writing the local copy panicked; the copy stays as it is until the server is restarted"
+                );
                 return;
             };
             copy = back;
             match result {
                 Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the disk cache was not written; its previous state stays valid"),
+                Err(error) => tracing::warn!(%error, "the local copy was not written; the previous one stays"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }
@@ -58,13 +60,13 @@ pub async fn keep(
     }
 }
 
-/// Runs work on a thread of low priority, so that requests take precedence.
-fn at_low_priority<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+/// Runs work on a separate thread of low priority.
+fn on_low_priority_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (done, outcome) = oneshot::channel();
     std::thread::spawn(move || {
-        // On Linux, niceness is per thread. If it cannot be set, the work runs at normal priority.
+        // On Linux each thread has its own niceness. Without it the work runs at normal priority.
         if let Err(error) = setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the disk cache is written at normal priority");
+            tracing::debug!(%error, "the local copy is written at normal priority");
         }
         // The receiver is gone when the server was aborted.
         let _ = done.send(work());

@@ -14,23 +14,23 @@ use super::{Layer, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
-/// Polling interval of the change log.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// After a notification, waits this long for more changes, because one large update costs as much as a small one.
-const BATCH_DELAY: Duration = Duration::from_millis(10);
-/// Longest pause between attempts to reach the store.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
-/// Interval of log messages during an outage.
-const LOG_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the store is polled.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+/// Wait after a notification for further changes, so that many small changes are applied together.
+const GATHER: Duration = Duration::from_millis(10);
+/// Longest pause between two attempts to reach the store.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often a long outage is logged.
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Reads the whole store, builds a snapshot, and returns it with its position in the change log.
+/// Reads everything and builds a snapshot. Returns the log position to follow from.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreError> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut features: Vec<Feature> = Vec::new();
-    // A layer is built as soon as the next one begins, so that at most one layer is in memory twice.
+    // A layer is built as soon as the next one begins, so that at most one is in memory twice.
     let mut take = |layer: usize, feature| {
         while layers.len() < layer {
             layers.push(Layer::build(store.schemas()[layers.len()].clone(), std::mem::take(&mut features)));
@@ -38,16 +38,16 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
         features.push(feature);
     };
     let position = store.read_all(&mut take).await?;
-    // Requested after reading, because a deferred store knows its layers only once it is connected.
+    // Taken after the reading: a store that was only now reached has its schemas only now.
     for schema in &store.schemas()[layers.len()..] {
         layers.push(Layer::build(schema.clone(), std::mem::take(&mut features)));
     }
     Ok((Snapshot::new(position.newest, layers), position))
 }
 
-/// Follows the store until `stop` becomes true: from a position, or without one from a full read. Failures are retried
-/// with growing pauses, while readers use the current snapshot. After a panic, which is logged, the state of the task
-/// is discarded and everything is read again.
+/// Follows the store until `stop` turns true: from a position, or from a reading of everything where there is none.
+/// Failures are retried with growing pauses while readers use the current snapshot. A panic is logged, and everything is
+/// read again: no state of the task is trusted after it.
 pub async fn follow(
     store: Arc<dyn Store>,
     head: Arc<SnapshotHandle>,
@@ -60,13 +60,13 @@ pub async fn follow(
         let started = Instant::now();
         let run = follow_once(&*store, &head, position.take(), now_ms, stop.clone());
         let Err(panic) = AssertUnwindSafe(run).catch_unwind().await else { return };
-        if started.elapsed() > LOG_INTERVAL {
+        if started.elapsed() > LOG_EVERY {
             pauses = Pauses::default();
         }
         let reason = reason(&*panic);
-        // Logging may be the cause of the panic: the reader of the log may be gone.
+        // Writing the log may be what panicked: its reader may have exited.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            tracing::error!(reason, "following the store panicked; reading everything again");
+            tracing::error!(reason, "following the store panicked; everything is read again");
         }));
         tokio::select! {
             () = tokio::time::sleep(pauses.next()) => {}
@@ -90,7 +90,7 @@ async fn follow_once(
 ) {
     let mut outage = None;
     while !*stop.borrow() {
-        let (requested_ms, requested) = (now_ms(), Instant::now());
+        let (asked_ms, asked) = (now_ms(), Instant::now());
         let reached = tokio::select! {
             reached = catch_up(store, head, position.as_ref()) => reached,
             _ = stop.changed() => return,
@@ -98,26 +98,26 @@ async fn follow_once(
         let pause = match reached {
             Ok(reached) => {
                 position = Some(reached);
-                head.confirm(requested_ms, requested);
+                head.confirm(asked_ms, asked);
                 if let Some(Outage { since, .. }) = outage.take() {
                     tracing::info!(
                         seconds = since.elapsed().as_secs(),
-                        "the store is reachable again, the snapshot is up to date"
+                        "the store is reachable again and the snapshot is current"
                     );
                 }
-                POLL_INTERVAL
+                POLL_EVERY
             }
             Err(error) => outage.get_or_insert_with(Outage::begin).note(&error),
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = store.changed(), if outage.is_none() => tokio::time::sleep(BATCH_DELAY).await,
+            () = store.changed(), if outage.is_none() => tokio::time::sleep(GATHER).await,
             _ = stop.changed() => {}
         }
     }
 }
 
-/// An outage of the store.
+/// A period in which the store cannot be reached.
 struct Outage {
     since: Instant,
     pauses: Pauses,
@@ -129,12 +129,12 @@ impl Outage {
         Self { since: Instant::now(), pauses: Pauses::default(), logged: None }
     }
 
-    /// Logs the outage at intervals and returns the pause before the next attempt.
+    /// Logs it, but not each time, and returns the pause before the next attempt.
     fn note(&mut self, error: &StoreError) -> Duration {
-        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
             let seconds = self.since.elapsed().as_secs();
-            tracing::warn!(%error, seconds, "the store is unreachable, the snapshot is kept; retrying");
+            tracing::warn!(%error, seconds, "the store cannot be read, the last snapshot is served; retrying");
         }
         self.pauses.next()
     }
@@ -145,14 +145,14 @@ struct Pauses(Duration);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(POLL_INTERVAL)
+        Self(POLL_EVERY)
     }
 }
 
 impl Pauses {
     fn next(&mut self) -> Duration {
-        self.0 = (self.0 * 2).min(MAX_PAUSE);
-        // Randomized, so that servers of one store do not reconnect in step.
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        // Random, so that several servers do not reconnect to the same store at the same time.
         let share = f64::from(u16::try_from(RandomState::new().hash_one(()) >> 48).unwrap_or(0)) / f64::from(u16::MAX);
         self.0.mul_f64(0.5 + 0.5 * share)
     }
@@ -169,13 +169,14 @@ async fn catch_up(
     match store.changes_since(from).await? {
         Changes::Since { position, changes, reloaded } => {
             if !changes.is_empty() || !reloaded.is_empty() {
-                // A transaction that commits late adds entries older than the newest one seen.
+                // A transaction that committed late adds entries older than the newest known one.
                 let version = position.newest.max(current.version() + 1);
-                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "snapshot replaced");
+                tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the snapshot changed");
                 let is_known = reloaded.is_empty();
                 let (mut snapshot, changed) = apply(&current, changes, version);
                 for LayerContents { layer, features } in reloaded {
-                    let schema = current.layers[layer].schema().clone();
+                    // A table that has just appeared has fields that the snapshot does not know.
+                    let schema = store.schemas()[layer].clone();
                     snapshot.layers[layer] = Arc::new(Layer::build(schema, features));
                 }
                 head.replace(snapshot, is_known.then_some(changed));
@@ -183,7 +184,7 @@ async fn catch_up(
             Ok(position)
         }
         Changes::Lost => {
-            tracing::warn!("the change log no longer contains the version of the snapshot; reading everything again");
+            tracing::warn!("the change log does not reach back to the snapshot's version; everything is read again");
             read_again(store, head, &current).await
         }
     }
@@ -191,12 +192,12 @@ async fn catch_up(
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (mut snapshot, position) = build(store).await?;
-    // An unreadable layer keeps its state.
+    // A layer that cannot be read keeps its last state, also while the store does not know the fields of its table.
     for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
         let last = current.layers.iter().find(|last| {
             status.unavailable_for.is_some()
                 && last.schema().id == layer.schema().id
-                && last.schema().fields == layer.schema().fields
+                && (last.schema().fields == layer.schema().fields || layer.schema().fields.is_empty())
         });
         if let Some(last) = last {
             *layer = last.clone();
@@ -206,7 +207,7 @@ async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot
     Ok(position)
 }
 
-/// The snapshot after changes, and the ids of the changed features by layer index.
+/// The snapshot after some changes, and the changed features by position of their layer.
 fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<(usize, Vec<FeatureId>)>) {
     let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {

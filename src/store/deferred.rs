@@ -1,4 +1,4 @@
-//! A store that could not be opened when the server started: it is tried again whenever everything is to be read.
+//! A store that could not be opened when the server started. Opening is retried with every reading of everything.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use tokio::sync::OnceCell;
 use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
 use crate::model::{Applied, Batch, Feature, LayerSchema};
 
-/// Opens the store behind it.
+/// Opens the store.
 pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
 
-/// Stands for a store until it can be opened, and then hands everything on to it.
+/// A store that may not be open yet; once it is, every call is forwarded to it.
 pub struct DeferredStore {
     location: String,
-    /// The layers as they were when the store was last seen.
+    /// The layers when the store was last open.
     schemas: Vec<LayerSchema>,
     open: Opener,
     opened: OnceCell<Arc<dyn Store>>,
 }
 
 impl DeferredStore {
-    /// Stands for the store at `location`, whose layers were last seen to be `schemas`.
+    /// The store at `location`, whose layers were `schemas` when it was last open.
     #[must_use]
     pub fn new(location: String, schemas: Vec<LayerSchema>, open: Opener) -> Self {
         Self { location, schemas, open, opened: OnceCell::new() }
     }
 
-    /// Only a reading of everything opens the store: whoever names a layer by its place must have seen the layers.
+    /// Only a reading of everything opens the store: positions of layers are valid only after it.
     fn store(&self) -> Result<&dyn Store, StoreError> {
         let unopened = || StoreError::Unopened { location: self.location.clone() };
         self.opened.get().map(AsRef::as_ref).ok_or_else(unopened)

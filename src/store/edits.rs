@@ -1,4 +1,4 @@
-//! What a batch of edits comes to, once it is known what is stored: the same in every backend.
+//! Resolves a batch of edits against the stored features; the same for every backend.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,16 +12,16 @@ pub(super) type Stored = HashMap<(usize, FeatureId), Feature>;
 /// Rows to write, by position of the layer.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Rows that are not there yet.
+    /// Rows to insert.
     pub(super) new: BTreeMap<usize, Vec<Feature>>,
-    /// Rows that are there.
+    /// Rows to update.
     pub(super) changed: BTreeMap<usize, Vec<Feature>>,
-    /// Rows that go.
+    /// Rows to delete.
     pub(super) gone: BTreeMap<usize, Vec<FeatureId>>,
     pub(super) outcomes: Vec<EditOutcome>,
 }
 
-/// The ids that a batch is about, by position of the layer, in order: locks are taken in this order by everyone.
+/// The ids that a batch names, by position of the layer, in order: every writer takes locks in this order.
 pub(super) fn wanted(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
     let mut wanted: BTreeMap<usize, BTreeSet<&FeatureId>> = BTreeMap::new();
     for edit in &batch.edits {
@@ -30,10 +30,10 @@ pub(super) fn wanted(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
     wanted
 }
 
-/// Resolves the edits one after the other.
+/// Resolves the edits in order.
 ///
 /// # Errors
-/// [`StoreError::Edit`] for the first that cannot happen.
+/// [`StoreError::Edit`] for the first edit that is refused.
 pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> Result<Plan, StoreError> {
     let mut now: BTreeMap<(usize, &FeatureId), Option<Feature>> = BTreeMap::new();
     let mut plan = Plan::default();
@@ -63,7 +63,7 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
     Ok(plan)
 }
 
-/// Outcomes as text, to be kept beside the key of a batch.
+/// Outcomes as text, stored with the idempotency key of the batch.
 pub(super) fn write_outcomes(schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> String {
     let outcome = |outcome: &EditOutcome| {
         let fingerprint = outcome.fingerprint.map(|fingerprint| fingerprint.to_string());
@@ -72,7 +72,7 @@ pub(super) fn write_outcomes(schemas: &[LayerSchema], outcomes: &[EditOutcome]) 
     outcomes.iter().map(outcome).collect::<serde_json::Value>().to_string()
 }
 
-/// Reads what [`write_outcomes`] wrote; layers that are no more are left out.
+/// Reads what [`write_outcomes`] wrote; outcomes of layers that no longer exist are left out.
 pub(super) fn read_outcomes(schemas: &[LayerSchema], text: &str) -> Vec<EditOutcome> {
     type EditedRow = (String, String, Option<String>, Option<i64>);
     let rows: Vec<EditedRow> = serde_json::from_str(text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Shapes as EWKB, the form in which geometries stand in PostgreSQL rows.
+//! Shapes as EWKB, the format of geometries in PostgreSQL rows.
 
 use geo::{Coord, Geometry, LineString, Polygon};
 use postgis::ewkb::{self, AsEwkbGeometry, EwkbWrite};

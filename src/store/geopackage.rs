@@ -1,8 +1,7 @@
-//! Kept in one GeoPackage file (OGC 12-128r17, version 1.3) through SQLite in WAL mode.
+//! The backend for one GeoPackage file (OGC 12-128r17, version 1.3) through SQLite in WAL mode.
 //!
-//! There is no RTree extension in the file on purpose: its triggers call ST_* functions that plain
-//! SQLite lacks, and the snapshot has indexes of its own. So any SQLite program may edit the file,
-//! and our triggers write down what it did.
+//! The file has no RTree extension on purpose: its triggers call ST_* functions that plain SQLite lacks, and the snapshot
+//! has its own indexes. So any SQLite program can edit the file, and triggers record its changes in the change log.
 
 mod edits;
 mod file_identity;
@@ -16,11 +15,12 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify};
 
 use self::file_identity::OpenFile;
@@ -32,10 +32,12 @@ use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreErr
 use crate::model::{Applied, Batch, Catalog, Feature, LayerSchema};
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
-/// How long a writer waits for another one.
+/// How long a writer waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: u32 = 4;
-/// Entries of the change log that are kept for readers that come back late.
+/// How often the write-ahead log is copied into the file when it is not empty.
+const FOLD_LOG_EVERY: Duration = Duration::from_secs(1);
+/// Entries of the change log that are kept for followers that were disconnected.
 const KEPT_ENTRIES: i64 = 100_000;
 /// Rows of one INSERT; columns times rows stays below SQLite's 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 200;
@@ -52,13 +54,14 @@ pub struct GeoPackage {
     states: Vec<LayerState>,
     structure: Mutex<Structure>,
     trimming: Trimming,
-    /// Called by our own writes.
+    /// When the write-ahead log was last copied into the file.
+    folded: std::sync::Mutex<Instant>,
+    /// Notified by writes of this process.
     written: Notify,
 }
 
 impl GeoPackage {
-    /// Makes a new file with the catalog's layers, all empty. The file appears under its name only
-    /// when it is whole.
+    /// Creates a new file with the catalog's layers, all empty. The file gets its name only when it is complete.
     ///
     /// # Errors
     /// When the folder cannot be written to.
@@ -70,7 +73,7 @@ impl GeoPackage {
                 _ => {}
             }
         }
-        // Asking the system first gives its own words for a read-only folder.
+        // Creating it here first reports the system's own error for a read-only folder.
         let private = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&unfinished);
         private.map_err(file_error(path))?;
         let store = Self::connect(&unfinished, catalog).await?;
@@ -107,23 +110,45 @@ impl GeoPackage {
             states: catalog.layers.iter().map(|_| LayerState::default()).collect(),
             structure: Mutex::default(),
             trimming: Trimming::default(),
+            folded: std::sync::Mutex::new(Instant::now()),
             written: Notify::new(),
         })
     }
 
-    /// Connections to the file that stands under the name.
+    /// Connections for writing.
     fn pool(&self) -> Result<SqlitePool, StoreError> {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).pool()
     }
 
-    /// Opens the file that stands there now in the place of the one that did.
+    /// Connections for following.
+    fn follow_pool(&self) -> Result<SqlitePool, StoreError> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).follow_pool()
+    }
+
+    /// Copies the write-ahead log into the file from time to time, so that a copy of the file alone is complete and no
+    /// log is left behind.
+    async fn fold_log(&self, pool: &SqlitePool) {
+        {
+            let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_empty = self.opened.read().unwrap_or_else(PoisonError::into_inner).is_log_empty();
+            if is_empty || folded.elapsed() < FOLD_LOG_EVERY {
+                return;
+            }
+            *folded = Instant::now();
+        }
+        // A lock of another program is no failure: it is tried again.
+        if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
+            tracing::debug!(%error, "the write-ahead log was not copied into the file");
+        }
+        // Whoever writes the file from now on is no checkpoint of ours; the next reading reports what is found.
+        let _ = self.follow_pool();
+    }
+
+    /// Opens the file that is there now in place of the one that was.
     async fn open_again(&self) -> Result<(), StoreError> {
         check_header(&self.path)?;
-        let (old, log) = {
-            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-            (opened.pool.clone(), opened.log())
-        };
-        OpenFile::abandon(old, &self.path, log).await;
+        let old = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
+        OpenFile::abandon(old, &self.path).await;
         let opened = OpenFile::open(&self.path).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         self.migrate().await
@@ -138,7 +163,7 @@ impl GeoPackage {
             .await
             .map_err(|error| self.database(error))?;
         let present: BTreeSet<String> = present.into_iter().collect();
-        let mut sql = missing_skeleton(&present);
+        let mut sql = missing_base_schema(&present);
         for layer in &self.schemas {
             if present.contains(&layer.id) {
                 let columns = self.columns(&mut transaction, layer).await?;
@@ -189,7 +214,7 @@ impl GeoPackage {
         self.transforms.read().unwrap_or_else(PoisonError::into_inner)[layer].clone()
     }
 
-    /// A layer in another reference system is only read: what is written would come back a little elsewhere.
+    /// A layer in another reference system is read-only: transforming back would move unchanged geometries slightly.
     fn check_writable(&self, layer: usize) -> Result<(), StoreError> {
         match self.transform(layer) {
             None => Ok(()),
@@ -197,11 +222,11 @@ impl GeoPackage {
         }
     }
 
-    /// Forgets entries of the log that no reader can still want.
+    /// Deletes entries of the log that no reader needs.
     async fn trim(&self, pool: &SqlitePool) {
         const SQL: &str = "DELETE FROM onemap_changes WHERE position <= (SELECT max(position) FROM onemap_changes) - ?";
         if let Err(error) = sqlx::query(SQL).bind(KEPT_ENTRIES).execute(pool).await {
-            tracing::debug!(%error, "the change log was not shortened");
+            tracing::debug!(%error, "the change log was not trimmed");
         }
     }
 
@@ -212,6 +237,17 @@ impl GeoPackage {
         on_conflict: OnConflict,
     ) -> Result<usize, StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
+        let outcome = self.insert_all_on(&mut connection, layer, features, on_conflict).await;
+        release(connection, outcome)
+    }
+
+    async fn insert_all_on(
+        &self,
+        connection: &mut SqliteConnection,
+        layer: &LayerSchema,
+        features: &mut (dyn Iterator<Item = Feature> + Send),
+        on_conflict: OnConflict,
+    ) -> Result<usize, StoreError> {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let without_indexes = edits::drop_spatial_indexes(&mut transaction, &self.schemas);
         without_indexes.await.map_err(|error| self.database(error))?;
@@ -232,7 +268,7 @@ impl GeoPackage {
         let bounds =
             "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?";
         sqlx::query(bounds).bind(&layer.id).execute(&mut *transaction).await.map_err(|error| self.database(error))?;
-        transaction.commit().await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| StoreError::of_commit(&self.location, error))?;
         Ok(count)
     }
 }
@@ -247,12 +283,12 @@ impl Store for GeoPackage {
     }
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
-        Box::pin(async move { self.read_layers(self.pool()?, sink).await.map_err(|error| self.database(error)) })
+        Box::pin(async move { self.read_layers(self.follow_pool()?, sink).await.map_err(|error| self.database(error)) })
     }
 
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move {
-            let pool = match self.pool() {
+            let pool = match self.follow_pool() {
                 Err(replaced @ StoreError::Replaced { .. }) => {
                     tracing::warn!("{replaced}");
                     self.open_again().await?;
@@ -263,7 +299,9 @@ impl Store for GeoPackage {
             if self.trimming.is_due() {
                 self.trim(&pool).await;
             }
-            self.read_changes(pool, position).await.map_err(|error| self.database(error))
+            let changes = self.read_changes(pool.clone(), position).await.map_err(|error| self.database(error))?;
+            self.fold_log(&pool).await;
+            Ok(changes)
         })
     }
 
@@ -271,7 +309,7 @@ impl Store for GeoPackage {
         self.states.iter().map(LayerState::status).collect()
     }
 
-    /// SQLite tells nobody of a change by another program.
+    /// SQLite does not signal changes by other programs.
     fn changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.written.notified())
     }
@@ -293,12 +331,12 @@ impl Store for GeoPackage {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        let pool = self.opened.read().unwrap_or_else(PoisonError::into_inner).pool.clone();
-        Box::pin(async move { pool.close().await })
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
+        Box::pin(opened.close())
     }
 }
 
-/// A new file that does not yet stand under its name.
+/// A new file that does not have its name yet.
 pub struct NewFile {
     store: GeoPackage,
     unfinished: PathBuf,
@@ -317,10 +355,19 @@ impl NewFile {
     /// # Errors
     /// When the file system refuses.
     pub async fn finish(self) -> Result<(), StoreError> {
-        // Closing the last connection folds the write-ahead log into the file.
+        // Closing the last connection copies the write-ahead log into the file.
         self.store.close().await;
         std::fs::rename(&self.unfinished, &self.path).map_err(file_error(&self.path))
     }
+}
+
+/// Gives a connection back, but not after a failure: SQLite ends a transaction that meets a full disk by itself, which
+/// the driver does not know.
+fn release<T>(mut connection: PoolConnection<Sqlite>, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    if matches!(outcome, Err(StoreError::Database { .. } | StoreError::OutcomeUnknown { .. })) {
+        connection.close_on_drop();
+    }
+    outcome
 }
 
 fn file_error(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
@@ -336,11 +383,11 @@ fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
     })
 }
 
-/// Looks at the first bytes: SQLite's magic text, and "GPKG" at offset 68.
+/// Checks the first bytes: SQLite's magic text, and "GPKG" at offset 68.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     const HEADER_BYTES: u64 = 100;
     let wrong = |reason| Err(StoreError::NotGeoPackage { path: path.display().to_string(), reason });
-    // Opening a pipe would wait for its other end.
+    // Opening a pipe would block until its other end is opened.
     let kind = std::fs::metadata(path).map_err(file_error(path))?.file_type();
     if !kind.is_file() {
         return wrong(if kind.is_dir() { "it is a folder" } else { "it is not a regular file" });
@@ -358,8 +405,8 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Statements of the skeleton whose table a file lacks.
-fn missing_skeleton(present: &BTreeSet<String>) -> String {
+/// Statements of the base schema whose table a file lacks.
+fn missing_base_schema(present: &BTreeSet<String>) -> String {
     let mut sql = String::new();
     let mut wanted = false;
     for statement in SCHEMA.split_inclusive(";\n") {

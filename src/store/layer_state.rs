@@ -1,4 +1,4 @@
-//! Whether a layer of a store can be read: what it lacks, since when, and when it is tried again.
+//! Whether a layer of a store can be read: the reason if not, since when, and when reading is retried.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub struct LayerStatus {
     pub unavailable_for: Option<Duration>,
 }
 
-/// What became of a layer in a reading; recorded once the whole reading has succeeded.
+/// The outcome of reading a layer; recorded once the whole reading has succeeded.
 pub(super) enum ReadOutcome<'a> {
     /// All of its rows were read.
     All(ReadWarnings<'a>),
@@ -29,7 +29,7 @@ pub(super) enum ReadOutcome<'a> {
     Failed(String),
 }
 
-/// The state of one layer, shared by whoever reads it and whoever reports it.
+/// The state of one layer, shared between the follower and the health report.
 #[derive(Debug, Default)]
 pub(super) struct LayerState(Mutex<State>);
 
@@ -38,7 +38,7 @@ struct State {
     warnings: ReadWarningCount,
     confirmed: Option<Instant>,
     unavailable: Option<Unavailable>,
-    /// Everything is to be read again, although the layer is available.
+    /// All rows must be read again, although the layer is available.
     is_outdated: bool,
 }
 
@@ -51,7 +51,7 @@ struct Unavailable {
 }
 
 impl LayerState {
-    /// Every assignment leaves a whole state behind, so one that a panic interrupted is used as it is.
+    /// Every assignment leaves a consistent state, so a poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,14 +68,14 @@ impl LayerState {
         self.lock().unavailable.is_some()
     }
 
-    /// Whether all rows are to be read: the layer became unavailable and it is time to try again, or more of it
-    /// changed than the change log tells.
+    /// Whether all rows must be read: the layer is unavailable and a retry is due, or it changed more than the change
+    /// log records.
     pub(super) fn needs_reload(&self) -> bool {
         let state = self.lock();
         state.unavailable.as_ref().map_or(state.is_outdated, |unavailable| Instant::now() >= unavailable.retry_at)
     }
 
-    /// All rows are to be read with the next changes, at once even if the layer is unavailable.
+    /// All rows are read with the next changes, without waiting for the retry of an unavailable layer.
     pub(super) fn outdate(&self) {
         let mut state = self.lock();
         state.is_outdated = true;
@@ -84,7 +84,13 @@ impl LayerState {
         }
     }
 
-    /// Takes note of a reading.
+    /// Replaces the state of a placeholder: unavailable for as long as the placeholder, and due to be read at once.
+    pub(super) fn succeed(&self, placeholder: &Self) {
+        self.lock().unavailable = placeholder.lock().unavailable.take();
+        self.outdate();
+    }
+
+    /// Records the outcome of a reading.
     pub(super) fn record(&self, layer: &str, outcome: ReadOutcome<'_>) {
         match outcome {
             ReadOutcome::All(warnings) => self.read_all(layer, warnings),
@@ -103,7 +109,7 @@ impl LayerState {
         }
     }
 
-    /// Nothing else happened to the layer until now.
+    /// The layer has no further changes until now.
     pub(super) fn confirm(&self) {
         let mut state = self.lock();
         if state.unavailable.is_none() {
@@ -111,7 +117,7 @@ impl LayerState {
         }
     }
 
-    /// The layer could not be read: its last state stays on the map.
+    /// The layer could not be read: its last state is served.
     fn fail(&self, layer: &str, reason: String) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -124,7 +130,7 @@ impl LayerState {
             tracing::warn!(
                 layer,
                 reason,
-                "the layer cannot be read and is unavailable; its last state stays on the map, all others go on"
+                "the layer cannot be read and is unavailable until it can be; its last state is served, other layers are not affected"
             );
         }
         state.unavailable = Some(Unavailable { since, retry_at: now + pause, pause, reason });

@@ -1,16 +1,16 @@
-//! When the change log is next shortened: at most once an hour, by whoever reads it.
+//! When the change log is trimmed: at most once an hour, by the follower.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_hours(1);
 
-/// Remembers the last time.
+/// The time of the last trimming.
 #[derive(Debug, Default)]
 pub(super) struct Trimming(Mutex<Option<Instant>>);
 
 impl Trimming {
-    /// Whether it is time; if so, the next time is an hour later.
+    /// Whether trimming is due; if so, it is next due an hour later.
     pub(super) fn is_due(&self) -> bool {
         let now = Instant::now();
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,14 +1,16 @@
-//! Kept in PostgreSQL with PostGIS, in the schema `onemap`, one table for each layer.
+//! The backend for PostgreSQL with PostGIS: one table for each layer in the schema `onemap`, and configured tables of
+//! other programs.
 //!
-//! Sequence numbers are taken before their transaction commits, so "all above the last seen" would
-//! skip the rows of a slow transaction. The log keeps the transaction of each entry, and a reading asks for those
-//! that are visible in its own snapshot and were not in the one before.
+//! Sequence numbers are taken before their transaction commits, so reading "all above the last number" would skip the
+//! rows of a slow transaction. The log stores the transaction of each entry, and a reading selects the entries that are
+//! visible in its own snapshot and were not visible in the previous one.
 
 mod copy;
 mod decode;
 mod edits;
 mod follow_connection;
 mod foreign;
+mod generation;
 mod migration;
 mod reading;
 mod source;
@@ -16,7 +18,7 @@ mod sql;
 mod tables;
 mod triggers;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -24,21 +26,26 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOpti
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool};
 
 use self::follow_connection::{FollowConnection, NotifyListener, answered, within};
+use self::foreign::DiscoverError;
+use self::generation::Generation;
 use self::migration::MigrationOutcome;
 use self::reading::is_of_statement;
 use self::source::Source;
 use self::sql::query;
 use self::triggers::Watchable;
+use super::layer_state::ReadOutcome;
 use super::log_retention::Trimming;
 use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
 use crate::model::{Applied, Batch, Feature, FeatureId, LayerSchema};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// COPY sends its rows in pieces of about this many bytes.
+/// COPY sends its rows in buffers of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
-/// How often the tables are looked at: whether they are there, and whether their triggers are.
+/// How often tables and their triggers are checked for changes.
 const LOOK_AT_TABLES_EVERY: Duration = Duration::from_secs(1);
+/// How often configured tables that were missing or not usable at start are looked for.
+const LOOK_FOR_MISSING_TABLES_EVERY: Duration = Duration::from_secs(3);
 
 /// A database opened for reading and writing.
 pub struct PostGis {
@@ -50,17 +57,20 @@ pub struct PostGis {
     /// For following.
     follow_connection: FollowConnection,
     notify_listener: NotifyListener,
-    schemas: Vec<LayerSchema>,
-    /// One for each schema: ours first, then those of other programs.
-    sources: Vec<Source>,
+    /// The layers; each later generation knows one more of the configured tables.
+    layers: Generation,
+    /// Quoted schema of PostGIS.
+    gis: String,
     is_new: bool,
     trimming: Trimming,
-    /// When the tables were last looked at.
+    /// When the tables were last checked.
     looked: Mutex<Option<Instant>>,
+    /// When the tables that cannot be used yet were last looked for.
+    searched: Mutex<Instant>,
 }
 
 impl PostGis {
-    /// Connects, and makes what is missing: the schema `onemap`, its change log, the tables and columns of the layers.
+    /// Connects, and creates what is missing: the schema `onemap`, its change log, the tables and columns of the layers.
     ///
     /// # Errors
     /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
@@ -68,7 +78,7 @@ impl PostGis {
     pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, StoreError> {
         let options = options(url)?.application_name("onemap");
         let location = location(&options);
-        // The pool would try again and again, and then tell only that it took too long.
+        // The pool would retry and then report only a timeout.
         let connecting = within(CONNECT_TIMEOUT, options.connect());
         let mut connection = connecting.await.map_err(|source| unreachable(&options, &location, source))?;
         let migrated = migration::run(&mut connection, &schemas).await;
@@ -81,7 +91,8 @@ impl PostGis {
         };
         let mut sources: Vec<Source> = schemas.into_iter().map(|schema| Source::own(schema, &gis)).collect();
         add_foreign(&mut connection, &location, &mut sources, foreign, &gis).await?;
-        // It is over either way.
+        let sources = sources.into_iter().map(Arc::new).collect();
+        // The connection is not used again; an error does not matter.
         let _ = answered(connection.close()).await;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_TIMEOUT);
         Ok(Self {
@@ -90,31 +101,37 @@ impl PostGis {
             pool: pool.connect_lazy_with(options.clone()),
             follow_connection: FollowConnection::new(options.clone()),
             notify_listener: NotifyListener::open(options),
-            schemas: sources.iter().map(|source| source.schema.clone()).collect(),
-            sources,
+            layers: Generation::new(sources),
+            gis,
             is_new,
             trimming: Trimming::default(),
             looked: Mutex::default(),
+            searched: Mutex::new(Instant::now()),
         })
     }
 
-    /// Where an address leads to, without secrets.
+    /// The location of a URL, without secrets.
     ///
     /// # Errors
-    /// When it is not the address of a database.
+    /// When it is not the URL of a database.
     pub fn location_of(url: &str) -> Result<String, StoreError> {
         options(url).map(|options| location(&options))
     }
 
-    /// Whether opening made the schema: nothing has ever been stored.
+    /// Whether opening created the schema: nothing has ever been stored.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Whether a layer's table is ours to write to.
+    /// Whether this program may write to a layer's table.
     fn is_own(&self, layer: usize) -> bool {
-        self.sources[layer].foreign.is_none()
+        self.sources()[layer].foreign.is_none()
+    }
+
+    /// One for each schema: ours first, then those of other programs.
+    fn sources(&self) -> &[Arc<Source>] {
+        &self.layers.newest().sources
     }
 
     fn database(&self, source: sqlx::Error) -> StoreError {
@@ -127,8 +144,8 @@ impl PostGis {
         }
     }
 
-    /// Looks from time to time whether the tables and their triggers are what they were; where they are not, the
-    /// triggers are made good and the layer is read anew.
+    /// Checks periodically whether tables or triggers changed; if so, the triggers are restored and the layer is read
+    /// again.
     async fn look_at_tables(&self) -> Result<(), sqlx::Error> {
         let now = Instant::now();
         {
@@ -140,12 +157,12 @@ impl PostGis {
         }
         let structures = self
             .follow_connection
-            .read(async |transaction| answered(triggers::structures(transaction, &self.sources)).await);
-        for (source, structure) in self.sources.iter().zip(structures.await?) {
-            if !source.has_new_structure(&structure) {
+            .read(async |transaction| answered(triggers::structures(transaction, self.sources())).await);
+        for (source, structure) in self.sources().iter().zip(structures.await?) {
+            if !source.has_new_structure(&structure) || source.placeholder.is_some() {
                 continue;
             }
-            tracing::info!(layer = source.schema.id, "the table or its triggers changed; the layer is read anew");
+            tracing::info!(layer = source.schema.id, "the table or its triggers changed; the layer is read again");
             if let Some(foreign) = &source.foreign {
                 let (relation, layer) = (&source.relation, &source.schema.id);
                 let watchable = Watchable { table: &foreign.table, relation, layer, key: &foreign.key };
@@ -158,9 +175,32 @@ impl PostGis {
         Ok(())
     }
 
-    /// Forgets entries of the log that no reader can still want: old ones, and only those that every reading from now
-    /// on has behind it, so that whoever reads after the cut follows on from there. The newest stays: it tells one log
-    /// from another.
+    /// Periodically tries to register the configured tables that were missing or not usable.
+    async fn look_for_missing_tables(&self) -> Result<(), sqlx::Error> {
+        {
+            let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+            if searched.elapsed() < LOOK_FOR_MISSING_TABLES_EVERY {
+                return Ok(());
+            }
+            *searched = Instant::now();
+        }
+        for (at, source) in self.sources().iter().enumerate() {
+            let Some(table) = &source.placeholder else { continue };
+            let id = source.schema.id.clone();
+            match answered(try_discover(&self.pool, table, id, &self.gis)).await? {
+                Ok(found) => {
+                    // All rows are read with the next changes.
+                    found.state.succeed(&source.state);
+                    self.layers.replace(at, found);
+                }
+                Err(reason) => source.state.record(&source.schema.id, ReadOutcome::Failed(reason)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes entries of the log that no reader needs: old ones that every later reading has already passed. The
+    /// newest entry stays: it identifies the log.
     async fn trim(&self) {
         const SQL: &str = "\
             WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' \
@@ -174,7 +214,7 @@ impl PostGis {
             answered(transaction.commit()).await
         };
         if let Err(error) = trimmed.await {
-            tracing::debug!(%error, "the change log was not shortened");
+            tracing::debug!(%error, "the change log was not trimmed");
         }
     }
 
@@ -195,7 +235,7 @@ impl PostGis {
             Some(id) => StoreError::Duplicate { layer: layer.id.clone(), id },
             None => self.database(error),
         })?;
-        transaction.commit().await.map_err(|error| self.database(error))?;
+        transaction.commit().await.map_err(|error| StoreError::of_commit(&self.location, error))?;
         Ok(count)
     }
 }
@@ -206,7 +246,7 @@ impl Store for PostGis {
     }
 
     fn schemas(&self) -> &[LayerSchema] {
-        &self.schemas
+        &self.layers.newest().schemas
     }
 
     fn read_all<'a>(&'a self, sink: Sink<'a>) -> BoxFuture<'a, Result<LogPosition, StoreError>> {
@@ -224,6 +264,7 @@ impl Store for PostGis {
                 self.trim().await;
             }
             self.look_at_tables().await.map_err(|error| self.database(error))?;
+            self.look_for_missing_tables().await.map_err(|error| self.database(error))?;
             let mut read = self
                 .follow_connection
                 .read(async |transaction| self.read_changes(transaction, position, false).await)
@@ -236,13 +277,13 @@ impl Store for PostGis {
             }
             let Some(mut found) = read.map_err(|error| self.database(error))? else { return Ok(Changes::Lost) };
             found.remember();
-            self.sources.iter().for_each(|source| source.state.confirm());
+            self.sources().iter().for_each(|source| source.state.confirm());
             Ok(Changes::Since { position: found.end, changes: found.changes, reloaded: found.reloaded })
         })
     }
 
     fn layer_statuses(&self) -> Vec<LayerStatus> {
-        self.sources.iter().map(|source| source.state.status()).collect()
+        self.sources().iter().map(|source| source.state.status()).collect()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {
@@ -256,7 +297,7 @@ impl Store for PostGis {
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
-            let schema = &self.schemas[layer];
+            let schema = &self.schemas()[layer];
             if !self.is_own(layer) {
                 return Err(StoreError::NotOurs { layer: schema.id.clone() });
             }
@@ -296,7 +337,7 @@ fn is_forbidden(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
 }
 
-/// Why a database cannot be reached, with its address.
+/// The error for a database that cannot be reached, with its address.
 fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) -> StoreError {
     let location = location.to_owned();
     match source {
@@ -305,7 +346,7 @@ fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) 
     }
 }
 
-/// Adds the tables of other programs.
+/// Adds the tables of other programs. One that is missing or cannot be used is unavailable until it can.
 async fn add_foreign(
     connection: &mut PgConnection,
     location: &str,
@@ -315,21 +356,58 @@ async fn add_foreign(
 ) -> Result<(), StoreError> {
     let failed = |source| StoreError::Database { location: location.to_owned(), source };
     for table in tables {
-        // One transaction for each, so that a lock on one table is not held while another is waited for.
-        let mut transaction = connection.begin().await.map_err(failed)?;
-        let source = foreign::discover(&mut transaction, table, gis).await?;
-        transaction.commit().await.map_err(failed)?;
-        if sources.iter().any(|other| other.schema.id == source.schema.id) {
-            let reason = format!("there is another layer {:?}; give this one an id of its own", source.schema.id);
+        let id = foreign::layer_id(table)?;
+        if sources.iter().any(|other| other.schema.id == id) {
+            let reason = format!("there is another layer {id:?}; give this one an id of its own");
             return Err(table.unusable(reason));
         }
-        sources.push(source);
+        // One transaction for each, so that a lock on one table is not held while another is waited for.
+        let mut transaction = connection.begin().await.map_err(failed)?;
+        match foreign::discover(&mut transaction, table, id.clone(), gis).await {
+            Ok(source) => {
+                transaction.commit().await.map_err(failed)?;
+                sources.push(source);
+            }
+            Err(DiscoverError::Unusable(reason)) => {
+                transaction.rollback().await.map_err(failed)?;
+                let source = foreign::placeholder(table, id);
+                source.state.record(&source.schema.id, ReadOutcome::Failed(table.unusable(reason).to_string()));
+                sources.push(source);
+            }
+            Err(DiscoverError::Config(error)) => return Err(error),
+            Err(DiscoverError::Connection(source)) => return Err(failed(source)),
+        }
     }
     Ok(())
 }
 
-/// The id that a row has in common with one that is already there, from the words of the database: they are
-/// translated, but the key and its value stand in them as `(id)=(…)`.
+/// Registers a table in a transaction of its own. The inner error is the reason why it still cannot be used.
+async fn try_discover(
+    pool: &PgPool,
+    table: &TableLayer,
+    id: String,
+    gis: &str,
+) -> Result<Result<Source, String>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    match foreign::discover(&mut transaction, table, id, gis).await {
+        Ok(source) => {
+            transaction.commit().await?;
+            Ok(Ok(source))
+        }
+        Err(DiscoverError::Connection(error)) => Err(error),
+        Err(DiscoverError::Unusable(reason)) => {
+            transaction.rollback().await?;
+            Ok(Err(table.unusable(reason).to_string()))
+        }
+        Err(DiscoverError::Config(error)) => {
+            transaction.rollback().await?;
+            Ok(Err(error.to_string()))
+        }
+    }
+}
+
+/// The id of an existing row that an insert violates, from the message of the database: the message is translated, but
+/// contains the key and its value as `(id)=(…)`.
 fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
     const UNIQUE_VIOLATION: &str = "23505";
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
@@ -338,7 +416,7 @@ fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
     FeatureId::new(after.rsplit_once(')')?.0).ok()
 }
 
-/// Puts rows in the place of those with the same id, by way of a table that lives as long as the transaction.
+/// Inserts rows or replaces those with the same id, through a temporary table.
 async fn merge_in(
     connection: &mut PgConnection,
     table: &str,
@@ -359,7 +437,7 @@ async fn merge_in(
     Ok(count)
 }
 
-/// Sends rows to a table by COPY.
+/// Inserts rows into a table by COPY.
 async fn copy_in(
     connection: &mut PgConnection,
     table: &str,

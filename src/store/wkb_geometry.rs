@@ -16,7 +16,7 @@ const SEGMENTS_PER_QUARTER: f64 = 32.0;
 /// Reads EWKB, the form of PostgreSQL; `None` when the geometry is empty.
 ///
 /// # Errors
-/// The message says what is wrong with the bytes.
+/// A message that describes the fault in the bytes.
 pub(super) fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry>, String> {
     let mut collector = Collector::default();
     process_ewkb_geom(&mut bytes, &mut collector).map_err(|error| error.to_string())?;
@@ -26,7 +26,7 @@ pub(super) fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry
 /// Reads the blob of a GeoPackage: a header, then WKB with a byte order of its own (OGC 12-128, clause 2.1.3).
 ///
 /// # Errors
-/// The message says what is wrong with the bytes.
+/// A message that describes the fault in the bytes.
 pub(super) fn read_geopackage(blob: &[u8]) -> std::result::Result<Option<Geometry>, String> {
     const HEADER_BYTES: usize = 8;
     let header = blob.get(..HEADER_BYTES).filter(|header| header.starts_with(b"GP"));

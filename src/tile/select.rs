@@ -34,7 +34,8 @@ impl<'a> TileLayer<'a> {
     pub(super) fn select(layer: &'a Layer, address: TileAddress, filter: Option<RowFilter<'_>>) -> Self {
         let schema = layer.schema();
         let (x, y) = address.column_and_row();
-        let window = TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) };
+        let window =
+            TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) };
         let content = layer.tile_content(&window, filter);
         let mut rows = content.rows;
         rows.sort_unstable_by_key(Row::id);

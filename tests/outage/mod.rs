@@ -1,5 +1,7 @@
 //! Database outages: replies continue, state their age, and become current again without a restart.
 
+mod writes;
+
 use serde_json::Value as Json;
 
 use crate::support::database::{fresh_database, psql};

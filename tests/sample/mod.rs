@@ -102,3 +102,26 @@ fn some_shelters_are_in_landslide_zones() {
         .count();
     assert!((3..=10).contains(&inside), "{inside}");
 }
+
+#[test]
+fn incidents_warnings_and_readings_of_a_new_sample_are_of_the_present() {
+    let (_folder, server) = Server::of_sample();
+    let now = onemap::clock::now();
+    let time =
+        |feature: &Json, field: &str| feature["properties"][field].as_str().and_then(onemap::model::parse_instant);
+    let incidents = features(&server, "incidents");
+    let is_running = |feature: &&Json| {
+        feature["properties"]["status"] != "closed"
+            && time(feature, "started_at").is_some_and(|start| start <= now)
+            && time(feature, "expires_at").is_some_and(|end| end > now)
+    };
+    assert_eq!((incidents.iter().filter(is_running).count(), incidents.len()), (3, 4));
+    assert_eq!(features(&server, "warnings").iter().filter(is_running).count(), 2);
+    let stations = features(&server, "stations");
+    let observed: Vec<_> = stations.iter().filter_map(|station| time(station, "observed_at")).collect();
+    assert!(observed.len() > stations.len() / 2);
+    assert!(observed.iter().all(|at| *at <= now && now - *at < time::Duration::hours(2)));
+    for feature in incidents.iter().chain(&stations) {
+        assert!(time(feature, "updated_at").is_some_and(|at| at <= now), "{feature}");
+    }
+}

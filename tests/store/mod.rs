@@ -3,6 +3,8 @@
 mod contract;
 mod foreign;
 mod geopackage;
+mod geopackage_faults;
+mod missing_tables;
 mod owners;
 mod pooler;
 mod postgis;

@@ -82,11 +82,24 @@ impl Server {
     pub(crate) fn start_with_log(folder: &Folder, arguments: &[&str]) -> (Self, String) {
         let anywhere = ["--listen", "127.0.0.1:0"];
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &anywhere };
-        let mut child = onemap(folder, &[&["--json", "serve"], listen].concat())
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut command = onemap(folder, &[&["--json", "serve"], listen].concat());
+        command.args(arguments);
+        Self::start_command(command)
+    }
+
+    /// Starts in a folder of which `FOLDER/disk` is a disk of its own for the server, of this size.
+    pub(crate) fn start_on_small_disk(folder: &Folder, megabytes: u32, arguments: &[&str]) -> Self {
+        std::fs::create_dir_all(folder.file("disk")).expect("a folder");
+        let script = format!("mount -t tmpfs -o size={megabytes}m tmpfs disk && exec \"$0\" \"$@\"");
+        let mut command = Command::new("unshare");
+        command.current_dir(folder.path()).stdin(Stdio::null());
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_onemap")]);
+        command.args(["--json", "serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Self::start_command(command).0
+    }
+
+    fn start_command(mut command: Command) -> (Self, String) {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
         let mut log_text = String::new();
         let url = loop {

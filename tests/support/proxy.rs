@@ -12,6 +12,8 @@ enum State {
     Silent,
     /// Connections are closed, and new ones refused.
     Cut,
+    /// As open, until a client that wrote rows sends COMMIT: the server gets it, the client gets no answer.
+    CutAtCommit,
 }
 
 /// Forwards TCP connections unless it is cut.
@@ -43,10 +45,10 @@ impl Proxy {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                for (from, to) in [(&near, &far), (&far, &near)] {
+                for (from, to, is_client) in [(&near, &far, true), (&far, &near, false)] {
                     let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
                     let line = own.clone();
-                    std::thread::spawn(move || line.forward(from, to));
+                    std::thread::spawn(move || line.forward(from, to, is_client));
                 }
                 own.connections.lock().expect("connections").extend([near, far]);
             }
@@ -59,6 +61,11 @@ impl Proxy {
         for connection in self.line.connections.lock().expect("connections").drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Cuts the next connection that commits rows, after the database was told to and before it answers.
+    pub(crate) fn cut_at_commit(&self) {
+        self.line.turn(State::CutAtCommit);
     }
 
     pub(crate) fn silence(&self) {
@@ -76,16 +83,25 @@ impl Line {
         self.changed.notify_all();
     }
 
-    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream, is_client: bool) {
         let mut buffer = [0; 16 * 1024];
+        let mut has_written = false;
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let state = self.state.lock().expect("a state");
-            drop(self.changed.wait_while(state, |state| *state == State::Silent).expect("a state"));
-            if to.write_all(&buffer[..count]).is_err() {
+            let state = *self.changed.wait_while(state, |state| *state == State::Silent).expect("a state");
+            let sent = &buffer[..count];
+            let holds = |words: &[u8]| sent.windows(words.len()).any(|window| window == words);
+            has_written |= is_client && holds(b"COPY ");
+            let is_last = state == State::CutAtCommit && has_written && holds(b"COMMIT");
+            if is_last {
+                // The answer finds nobody.
+                let _ = from.shutdown(Shutdown::Both);
+            }
+            if to.write_all(sent).is_err() || is_last {
                 break;
             }
         }
         let _ = from.shutdown(Shutdown::Both);
-        let _ = to.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Write);
     }
 }

@@ -232,6 +232,7 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
         (416, is_partial),
         (422, is_write),
         (503, is_write || is_stream || endpoint.thread != Thread::Web),
+        (507, is_write),
     ];
     all.into_iter().filter(|(_, applies)| *applies).map(|(status, _)| status).collect()
 }
@@ -255,6 +256,7 @@ fn meaning(status: u16) -> &'static str {
         415 => "The media type of the body is not accepted",
         416 => "The range is not satisfiable",
         422 => "The body does not fit the layer",
+        507 => "The store has no space left",
         _ => "Not available now; Retry-After says when",
     }
 }

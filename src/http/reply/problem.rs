@@ -128,6 +128,10 @@ pub(crate) enum Problem {
     },
     /// The store does not answer now; nothing was done.
     Unavailable,
+    /// The store has no space left; nothing was done.
+    NoSpace,
+    /// The connection to the store failed during the commit.
+    OutcomeUnknown,
     /// Something is wrong with us; the log tells what.
     Ours {
         /// By which the log line is found.
@@ -151,10 +155,18 @@ impl From<store::StoreError> for Problem {
             store::StoreError::Edit { index, reason } => Self::EditRefused { edit: index, reason },
             store::StoreError::KeyReused { key } => Self::KeyReused { key },
             store::StoreError::NotOurs { layer } => Self::NotOurs { layer },
+            store::StoreError::OutcomeUnknown { .. } => {
+                tracing::warn!(%error, "the outcome of a write is unknown");
+                Self::OutcomeUnknown
+            }
             error => match error.remedy() {
                 Remedy::Wait => {
                     tracing::warn!(%error, "a write was refused, the store does not answer");
                     Self::Unavailable
+                }
+                Remedy::Space => {
+                    tracing::error!(%error, "a write failed, the disk of the store is full");
+                    Self::NoSpace
                 }
                 Remedy::Permission => Self::WritesAreOff,
                 Remedy::Repair => Self::internal(&error),
@@ -178,7 +190,10 @@ impl Problem {
             }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
-            Self::TooMany { .. } | Self::Timeout { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } | Self::Timeout { .. } | Self::Unavailable | Self::OutcomeUnknown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             Self::InvalidContent { .. }
             | Self::KeyReused { .. }
             | Self::EditRefused { reason: EditError::OverCapacity(_), .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -226,6 +241,8 @@ impl Problem {
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
             Self::NotOurs { .. } => ("read-only-layer", "The layer belongs to another program"),
             Self::Unavailable => ("unavailable", "The store does not answer now"),
+            Self::NoSpace => ("insufficient-storage", "The store has no space left"),
+            Self::OutcomeUnknown => ("outcome-unknown", "The outcome of the edit is unknown"),
             Self::Ours { .. } => ("internal", "Something is wrong with the server"),
         }
     }
@@ -281,7 +298,8 @@ impl Problem {
             Self::KeyReused { key } => json!({"parameter": "Idempotency-Key", "value": key}),
             Self::NotOurs { layer } => json!({"parameter": "collection", "value": layer}),
             Self::Ours { incident } => json!({"incident": incident}),
-            Self::NotFromHere | Self::WritesAreOff | Self::Unavailable => json!({}),
+            Self::OutcomeUnknown => json!({"parameter": "Idempotency-Key"}),
+            Self::NotFromHere | Self::WritesAreOff | Self::Unavailable | Self::NoSpace => json!({}),
         };
         if let (Some(body), serde_json::Value::Object(facts)) = (body.as_object_mut(), facts) {
             body.extend(facts);
@@ -331,6 +349,10 @@ impl fmt::Display for Problem {
             Self::KeyReused { key } => write!(f, "{key:?} was the key of a request with another content"),
             Self::NotOurs { layer } => write!(f, "{layer} belongs to another program and is only read here"),
             Self::Unavailable => write!(f, "nothing was done; ask again in {STORE_RETRY_AFTER_S} s"),
+            Self::NoSpace => f.write_str("nothing was done; the disk of the store is full"),
+            Self::OutcomeUnknown => {
+                f.write_str("the edit may or may not have been committed; repeat it with the same Idempotency-Key")
+            }
             Self::Ours { incident } => write!(f, "nothing was done; the log has more under {incident}"),
         }
     }
@@ -341,7 +363,7 @@ impl From<Problem> for Reply {
         let mut reply = Self::new(problem.status()).header((header::CONTENT_TYPE, "application/problem+json"));
         match &problem {
             Problem::MethodNotAllowed { allowed, .. } => reply.set_header((header::ALLOW, allowed.as_str())),
-            Problem::Unavailable | Problem::Timeout { .. } => {
+            Problem::Unavailable | Problem::OutcomeUnknown | Problem::NoSpace | Problem::Timeout { .. } => {
                 reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S))
             }
             Problem::NoToken => reply.set_header((

@@ -1,16 +1,16 @@
-//! Edits in one transaction, which no other writer of the file can enter.
+//! Edits in one exclusive write transaction.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::rows::{insert, read_feature};
-use super::{GeoPackage, ROWS_PER_STATEMENT, select, tables};
+use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerSchema};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Made when it is first needed; it is ours alone and no content of the package.
+/// Created when it is first needed; it is private to this program and no content of the package.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_done (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
     outcomes TEXT NOT NULL, done_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
 
@@ -21,11 +21,7 @@ impl GeoPackage {
         }
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let outcome = self.apply_on(&mut connection, batch).await;
-        if matches!(outcome, Err(StoreError::Database { .. })) {
-            // SQLite has ended the transaction of a full disk by itself, which the driver does not know.
-            connection.close_on_drop();
-        }
-        outcome
+        release(connection, outcome)
     }
 
     async fn apply_on(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<Applied, StoreError> {
@@ -50,7 +46,7 @@ impl GeoPackage {
             let insert = sqlx::query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             insert.execute(&mut *transaction).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         self.written.notify_one();
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
@@ -91,7 +87,7 @@ impl GeoPackage {
         let schema = &self.schemas()[layer];
         let sql = select(schema, &format!("WHERE id IN ({})", vec!["?"; ids.len()].join(",")));
         let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
-        // The follower tells of what cannot be read.
+        // The follower logs what cannot be read.
         let mut warnings = ReadWarnings::new(schema);
         for row in query.fetch_all(connection).await? {
             if let Some(feature) = read_feature(&row, schema, &None, &mut warnings) {
@@ -117,9 +113,9 @@ impl GeoPackage {
     }
 }
 
-/// Takes the spatial indexes of our layers out of a file: their triggers call functions that only spatial programs
-/// have, and would refuse every write of ours and of plain SQLite. A package without them is as valid as with them,
-/// and who wants them may make them again.
+/// Removes the spatial indexes of the layers from a file: their triggers call functions that only spatial programs have
+/// and would fail every write by this program and by plain SQLite. A package is valid without them, and a spatial program
+/// can create them again.
 pub(super) async fn drop_spatial_indexes(
     connection: &mut SqliteConnection,
     schemas: &[LayerSchema],
@@ -153,7 +149,7 @@ pub(super) async fn drop_spatial_indexes(
             .bind(table)
             .execute(&mut *connection)
             .await?;
-        tracing::info!(layer = table, "its spatial index was taken out of the file, so that every program can write");
+        tracing::info!(layer = table, "its spatial index was removed from the file, so that every program can write");
     }
     Ok(())
 }

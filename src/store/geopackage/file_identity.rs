@@ -1,10 +1,14 @@
-//! The file as it was opened, and whether it is still the one that stands under its name.
+//! The file as it was opened, and whether it is still the one under its name with the content that SQLite knows.
 //!
-//! A file that is moved away or replaced under an open connection lives on without a name: what is written to it is
-//! lost for everybody else. So every reading and every write asks first.
+//! A file that is moved away or replaced under an open connection lives on without a name, and what is written to it is
+//! lost to everybody else. A file whose content is overwritten in place is read through stale pages. So every reading
+//! and every write checks both first.
 
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -12,16 +16,58 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::{BUSY_TIMEOUT, CONNECTIONS, file_error};
 use crate::store::StoreError;
 
+/// The follower never waits longer than this for a lock: its readings need none.
+const FOLLOW_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+const FOLLOW_CONNECTIONS: u32 = 2;
+/// An overwritten file is opened again once it has not changed for this long: a copy may be in progress.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+/// A checkpoint writes the file after its log, but not for longer than this, seconds.
+const LONGEST_CHECKPOINT_S: i64 = 60;
+
 /// Connections to one file.
 pub(super) struct OpenFile {
     path: PathBuf,
-    pub(super) pool: SqlitePool,
+    /// For writing.
+    pool: SqlitePool,
+    /// For following: writers that wait for a lock occupy all connections of the other pool.
+    follow_pool: SqlitePool,
     file: FileIdentity,
     log: Option<FileIdentity>,
+    content: Mutex<Content>,
 }
 
 /// Device and number of a file.
 type FileIdentity = (u64, u64);
+
+/// What is known of the file's content.
+#[derive(Debug, Default)]
+struct Content {
+    last: Option<Observation>,
+    /// The file was overwritten: its state, and since when it has that state.
+    overwritten: Option<(FileState, Instant)>,
+}
+
+/// The state of the file while no checkpoint ran. In WAL mode a checkpoint is the only one that writes the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Observation {
+    file: FileState,
+    checkpoint: CheckpointState,
+}
+
+/// Time of the last write, seconds and nanoseconds, and size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileState(i64, i64, u64);
+
+/// How far the write-ahead log was copied into the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CheckpointState {
+    /// Changes whenever the log starts again.
+    salts: [u32; 2],
+    /// Frames that were copied.
+    copied: u32,
+    /// Frames that were or are being copied.
+    attempted: u32,
+}
 
 fn identity(path: &Path) -> std::io::Result<FileIdentity> {
     std::fs::metadata(path).map(|found| (found.dev(), found.ino()))
@@ -29,58 +75,154 @@ fn identity(path: &Path) -> std::io::Result<FileIdentity> {
 
 impl OpenFile {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        check_log(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
+        let follow_options = options.clone().busy_timeout(FOLLOW_BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Database { location: path.display().to_string(), source })?;
+        let follow_pool =
+            SqlitePoolOptions::new().max_connections(FOLLOW_CONNECTIONS).connect_lazy_with(follow_options);
         let file = identity(path).map_err(file_error(path))?;
-        Ok(Self { path: path.to_owned(), pool, file, log: None })
+        Ok(Self { path: path.to_owned(), pool, follow_pool, file, log: None, content: Mutex::default() })
     }
 
     /// Remembers the write-ahead log, which is there once something was read or written.
     pub(super) fn remember_log(&mut self) {
-        self.log = identity(&log_of(&self.path)).ok();
+        self.log = identity(&beside(&self.path, "-wal")).ok();
     }
 
-    /// The connections, if the file still stands under its name.
+    /// The connections for writing, if the file is still the one that was opened.
     ///
     /// # Errors
-    /// [`StoreError::File`] when nothing stands there, [`StoreError::Replaced`] when another file does.
+    /// [`StoreError::File`] when there is no file, [`StoreError::Replaced`] when it is to be opened again,
+    /// [`StoreError::Overwritten`] when its content was overwritten.
     pub(super) fn pool(&self) -> Result<SqlitePool, StoreError> {
-        if identity(&self.path).map_err(file_error(&self.path))? != self.file {
-            return Err(StoreError::Replaced { path: self.path.display().to_string() });
-        }
+        self.check()?;
         Ok(self.pool.clone())
     }
 
-    /// Lets go of a file that was replaced. Its write-ahead log stays behind under the name of the new file's, and
-    /// would be played into it: it is removed, but only if it is the old one's.
-    pub(super) async fn abandon(pool: SqlitePool, path: &Path, log: Option<FileIdentity>) {
-        pool.close().await;
-        let left = log_of(path);
-        if log.is_some() && identity(&left).ok() == log {
+    /// The connections for following; as [`pool`](Self::pool).
+    ///
+    /// # Errors
+    /// As [`pool`](Self::pool).
+    pub(super) fn follow_pool(&self) -> Result<SqlitePool, StoreError> {
+        self.check()?;
+        Ok(self.follow_pool.clone())
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if identity(&self.path).map_err(file_error(&self.path))? != self.file {
+            return Err(StoreError::Replaced { path: self.path.display().to_string() });
+        }
+        let overwritten = || StoreError::Overwritten { path: self.path.display().to_string() };
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, since)) = content.overwritten {
+            let now = file_state(&self.path).map_err(file_error(&self.path))?;
+            if now != before {
+                content.overwritten = Some((now, Instant::now()));
+            } else if since.elapsed() >= SETTLED_AFTER && self.is_log_empty() {
+                return Err(StoreError::Replaced { path: self.path.display().to_string() });
+            }
+            return Err(overwritten());
+        }
+        let Some(now) = self.observe() else { return Ok(()) };
+        let before = content.last.replace(now);
+        if before.is_some_and(|before| before.file != now.file && before.checkpoint == now.checkpoint) {
+            content.overwritten = Some((now.file, Instant::now()));
+            return Err(overwritten());
+        }
+        Ok(())
+    }
+
+    /// The state of the file; `None` while a checkpoint runs.
+    fn observe(&self) -> Option<Observation> {
+        let checkpoint = self.checkpoint_state()?;
+        let file = file_state(&self.path).ok()?;
+        let is_quiet = checkpoint.copied == checkpoint.attempted && self.checkpoint_state() == Some(checkpoint);
+        is_quiet.then_some(Observation { file, checkpoint })
+    }
+
+    /// From the index of the write-ahead log: `WalIndexHdr` and `WalCkptInfo`, <https://sqlite.org/walformat.html>.
+    fn checkpoint_state(&self) -> Option<CheckpointState> {
+        const SALTS: usize = 32;
+        const COPIED: usize = 96;
+        const ATTEMPTED: usize = 128;
+        let mut header = [0; ATTEMPTED + 4];
+        std::fs::File::open(beside(&self.path, "-shm")).ok()?.read_exact(&mut header).ok()?;
+        let number = |at: usize| Some(u32::from_ne_bytes(header.get(at..at + 4)?.try_into().ok()?));
+        Some(CheckpointState {
+            salts: [number(SALTS)?, number(SALTS + 4)?],
+            copied: number(COPIED)?,
+            attempted: number(ATTEMPTED)?,
+        })
+    }
+
+    /// Whether the file holds everything.
+    pub(super) fn is_log_empty(&self) -> bool {
+        std::fs::metadata(beside(&self.path, "-wal")).map_or(true, |log| log.len() == 0)
+    }
+
+    /// Closes a file that was replaced. Its write-ahead log stays behind under the name of the new file's, and would be
+    /// applied to it: it is removed, but only if it is the old one's.
+    pub(super) async fn abandon(parts: Abandoned, path: &Path) {
+        parts.follow_pool.close().await;
+        parts.pool.close().await;
+        if parts.log.is_some() && identity(&beside(path, "-wal")).ok() == parts.log {
             for ending in ["-wal", "-shm"] {
-                let mut name = path.as_os_str().to_owned();
-                name.push(ending);
                 // What is not there need not be removed.
-                let _ = std::fs::remove_file(name);
+                let _ = std::fs::remove_file(beside(path, ending));
             }
         }
     }
 
-    pub(super) fn log(&self) -> Option<FileIdentity> {
-        self.log
+    /// What is needed to close the file without holding on to it.
+    pub(super) fn parts(&self) -> Abandoned {
+        Abandoned { pool: self.pool.clone(), follow_pool: self.follow_pool.clone(), log: self.log }
     }
 }
 
-fn log_of(path: &Path) -> PathBuf {
+/// The connections of a file that is closed.
+pub(super) struct Abandoned {
+    pool: SqlitePool,
+    follow_pool: SqlitePool,
+    log: Option<FileIdentity>,
+}
+
+impl Abandoned {
+    /// Closes a file that keeps its name: SQLite copies the log into it.
+    pub(super) async fn close(self) {
+        self.follow_pool.close().await;
+        self.pool.close().await;
+    }
+}
+
+fn file_state(path: &Path) -> std::io::Result<FileState> {
+    std::fs::metadata(path).map(|found| FileState(found.mtime(), found.mtime_nsec(), found.size()))
+}
+
+/// Refuses a file that was written long after its write-ahead log: SQLite would apply the log to a content to which it
+/// does not belong.
+fn check_log(path: &Path) -> Result<(), StoreError> {
+    let (Ok(file), Ok(log)) = (std::fs::metadata(path), std::fs::metadata(beside(path, "-wal"))) else {
+        return Ok(());
+    };
+    let written_s = |found: &std::fs::Metadata| found.mtime().max(found.ctime());
+    if log.len() > 0 && written_s(&file).saturating_sub(written_s(&log)) > LONGEST_CHECKPOINT_S {
+        return Err(StoreError::OtherLog { path: path.display().to_string() });
+    }
+    Ok(())
+}
+
+/// A file that SQLite keeps beside its database.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(ending);
     name.into()
 }

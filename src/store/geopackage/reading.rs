@@ -1,4 +1,4 @@
-//! Reads layers and their changes as of one moment of the file. A layer that cannot be read is left out and marked
+//! Reads layers and their changes within one transaction. A layer that cannot be read is left out and marked
 //! unavailable; all others are read.
 
 use futures_util::TryStreamExt;
@@ -12,14 +12,14 @@ use crate::store::layer_state::{LayerState, ReadOutcome};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Change, Changes, LayerContents, LogPosition, Sink};
 
-/// Rows that were drawn without an id have none until our trigger gives them one.
+/// Rows that were inserted without an id have none until the trigger assigns one.
 const ALL_ROWS: &str = "WHERE id IS NOT NULL ORDER BY fid";
 
 impl GeoPackage {
     /// Reads rows of a layer that meet a condition, which may name an id as `?`.
     async fn read_rows(
         &self,
-        moment: &mut SqliteConnection,
+        transaction: &mut SqliteConnection,
         at: usize,
         condition: &str,
         id: Option<&FeatureId>,
@@ -31,7 +31,7 @@ impl GeoPackage {
         if let Some(id) = id {
             query = query.bind(id.as_str());
         }
-        let mut rows = query.fetch(moment);
+        let mut rows = query.fetch(transaction);
         while let Some(row) = rows.try_next().await? {
             if let Some(feature) = read_feature(&row, layer, &transform, warnings) {
                 take(feature);
@@ -42,9 +42,9 @@ impl GeoPackage {
 
     pub(super) async fn read_layers(&self, pool: SqlitePool, sink: Sink<'_>) -> Result<LogPosition, sqlx::Error> {
         let mut connection = pool.acquire().await?;
-        let mut moment = connection.begin().await?;
-        let position = log_end(&mut moment).await?;
-        self.structure.lock().await.look(&mut moment, &self.schemas).await?;
+        let mut transaction = connection.begin().await?;
+        let position = log_end(&mut transaction).await?;
+        self.structure.lock().await.look(&mut transaction, &self.schemas).await?;
         let mut outcomes = Vec::with_capacity(self.schemas.len());
         for (at, layer) in self.schemas.iter().enumerate() {
             let mut warnings = ReadWarnings::new(layer);
@@ -53,31 +53,31 @@ impl GeoPackage {
                 count += 1;
                 sink(at, feature);
             };
-            outcomes.push(match self.read_rows(&mut moment, at, ALL_ROWS, None, &mut warnings, &mut take).await {
+            outcomes.push(match self.read_rows(&mut transaction, at, ALL_ROWS, None, &mut warnings, &mut take).await {
                 Ok(()) => (at, ReadOutcome::All(warnings)),
                 Err(error) if is_of_layer(&error) && count == 0 => (at, ReadOutcome::Failed(error.to_string())),
                 Err(error) => return Err(error),
             });
         }
-        moment.commit().await?;
+        transaction.commit().await?;
         self.record(outcomes);
         Ok(position)
     }
 
-    /// Looks whether the tables and their triggers are what they were; where they are not, missing triggers are added
-    /// and the layer is read anew.
+    /// Checks whether tables or triggers changed; if so, missing triggers are created and the layer is read again.
     async fn look_at_tables(&self, pool: &SqlitePool) -> Result<(), sqlx::Error> {
         let mut structure = self.structure.lock().await;
         let mut connection = pool.acquire().await?;
         for at in structure.look(&mut connection, &self.schemas).await? {
             let layer = &self.schemas[at];
-            tracing::info!(layer = layer.id, "the table or its triggers changed; the layer is read anew");
+            tracing::info!(layer = layer.id, "the table or its triggers changed; the layer is read again");
             self.states[at].outdate();
             if structure.has(at)
                 && let Err(error) =
                     sqlx::raw_sql(AssertSqlSafe(tables::triggers(layer))).execute(&mut *connection).await
             {
-                tracing::warn!(layer = layer.id, %error, "its triggers could not be added");
+                tracing::warn!(layer = layer.id, %error, "its triggers could not be added; trying again");
+                structure.forget(at);
             }
         }
         Ok(())
@@ -86,18 +86,21 @@ impl GeoPackage {
     pub(super) async fn read_changes(&self, pool: SqlitePool, position: &LogPosition) -> Result<Changes, sqlx::Error> {
         self.look_at_tables(&pool).await?;
         let mut connection = pool.acquire().await?;
-        let mut moment = connection.begin().await?;
-        let end = log_end(&mut moment).await?;
+        let mut transaction = connection.begin().await?;
+        let end = log_end(&mut transaction).await?;
         let first: Option<i64> =
-            sqlx::query_scalar("SELECT min(position) FROM onemap_changes").fetch_one(&mut *moment).await?;
+            sqlx::query_scalar("SELECT min(position) FROM onemap_changes").fetch_one(&mut *transaction).await?;
         let is_cut = end.newest > position.newest && first.is_none_or(|first| first > position.newest + 1);
-        if end.newest < position.newest || is_cut || entry_at(&mut moment, position.newest).await? != position.entry {
+        if end.newest < position.newest
+            || is_cut
+            || entry_at(&mut transaction, position.newest).await? != position.entry
+        {
             return Ok(Changes::Lost);
         }
         let touched: Vec<(String, String)> =
             sqlx::query_as("SELECT DISTINCT layer, id FROM onemap_changes WHERE position > ? ORDER BY layer, id")
                 .bind(position.newest)
-                .fetch_all(&mut *moment)
+                .fetch_all(&mut *transaction)
                 .await?;
         let mut changes = Vec::with_capacity(touched.len());
         let (mut reloaded, mut outcomes) = (Vec::new(), Vec::new());
@@ -105,7 +108,7 @@ impl GeoPackage {
             if state.needs_reload() {
                 let (mut warnings, mut features) = (ReadWarnings::new(layer), Vec::new());
                 let mut take = |feature| features.push(feature);
-                match self.read_rows(&mut moment, at, ALL_ROWS, None, &mut warnings, &mut take).await {
+                match self.read_rows(&mut transaction, at, ALL_ROWS, None, &mut warnings, &mut take).await {
                     Ok(()) => {
                         outcomes.push((at, ReadOutcome::All(warnings)));
                         reloaded.push(LayerContents { layer: at, features });
@@ -120,9 +123,9 @@ impl GeoPackage {
             }
             let ids = touched.iter().filter(|(name, _)| *name == layer.id);
             let ids: Vec<FeatureId> = ids.filter_map(|(_, id)| FeatureId::new(id).ok()).collect();
-            outcomes.push((at, self.read_touched(&mut moment, at, ids, &mut changes).await?));
+            outcomes.push((at, self.read_touched(&mut transaction, at, ids, &mut changes).await?));
         }
-        moment.commit().await?;
+        transaction.commit().await?;
         self.record(outcomes);
         self.states.iter().for_each(LayerState::confirm);
         Ok(Changes::Since { position: end, changes, reloaded })
@@ -131,7 +134,7 @@ impl GeoPackage {
     /// Reads rows of a layer that the log names.
     async fn read_touched(
         &self,
-        moment: &mut SqliteConnection,
+        transaction: &mut SqliteConnection,
         at: usize,
         ids: Vec<FeatureId>,
         changes: &mut Vec<Change>,
@@ -141,7 +144,7 @@ impl GeoPackage {
         for id in &ids {
             let mut now = None;
             let mut take = |feature| now = Some(feature);
-            match self.read_rows(moment, at, "WHERE id = ?", Some(id), &mut warnings, &mut take).await {
+            match self.read_rows(transaction, at, "WHERE id = ?", Some(id), &mut warnings, &mut take).await {
                 Ok(()) => found.push(Change { layer: at, id: id.clone(), now }),
                 Err(error) if is_of_layer(&error) => return Ok(ReadOutcome::Failed(error.to_string())),
                 Err(error) => return Err(error),
@@ -168,7 +171,7 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
     Ok(LogPosition { newest, seen: None, history: None, entry })
 }
 
-/// What the log says at a position: another entry under the same number means that the log was set back.
+/// The content of the log at a position: another entry with the same number means that a backup was restored.
 async fn entry_at(connection: &mut SqliteConnection, position: i64) -> Result<Option<String>, sqlx::Error> {
     const SQL: &str = "SELECT changed_at || '/' || layer || '/' || id FROM onemap_changes WHERE position = ?";
     sqlx::query_scalar(SQL).bind(position).fetch_optional(connection).await

@@ -1,4 +1,4 @@
-//! Rows of a layer's table, to and from features. SQLite lets any program store anything, so reading mistrusts.
+//! Rows of a layer's table, to and from features. SQLite lets any program store any value, so every value is checked.
 
 use geo::{Coord, MapCoords};
 use geozero::wkb::WkbDialect;
@@ -60,8 +60,7 @@ fn read_geometry(blob: &[u8], transform: &Transform) -> Result<Option<Shape>, St
     Shape::new(geometry).map(Some).map_err(|error| error.to_string())
 }
 
-/// A stored value; `None` when it is not of the field's type. SQLite lets any program store anything, also text that
-/// is not UTF-8.
+/// A stored value; `None` when it is not of the field's type or not valid UTF-8.
 fn read_value(row: &SqliteRow, at: usize, field: &Field) -> Option<Value> {
     let raw = row.try_get_raw(at).ok()?;
     if raw.is_null() {

@@ -1,4 +1,4 @@
-//! What the tables of a file are: whether they are there, have our triggers, and in which reference system they are.
+//! The tables of a file: whether they exist and have the triggers of the change log, and their reference systems.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use crate::geodesy::reference::CrsTransform;
 use crate::model::LayerSchema;
 use crate::store::StoreError;
 
-/// How the coordinates of a layer become longitude, latitude; nothing where they are that already.
+/// Transforms the coordinates of a layer to longitude, latitude; `None` where they are that already.
 pub(super) type Transform = Option<Arc<CrsTransform>>;
 
-/// The tables as they were when they were last looked at.
+/// The tables at the last check.
 #[derive(Debug, Default)]
 pub(super) struct Structure {
-    /// Counted up by SQLite whenever a table or trigger changes.
+    /// SQLite's schema version, which grows whenever a table or trigger changes.
     version: Option<i64>,
-    /// For each layer the statements that made its table and its triggers; empty when it is not there.
+    /// For each layer the statements that create its table and triggers; empty when the table is missing.
     layers: Vec<String>,
 }
 
 impl Structure {
-    /// Looks at the tables. Answers which layers have other tables or triggers than before.
+    /// Checks the tables. Returns the layers whose table or triggers changed since the last check.
     pub(super) async fn look(
         &mut self,
         connection: &mut SqliteConnection,
@@ -42,7 +42,15 @@ impl Structure {
         Ok((0..schemas.len()).filter(is_other).collect())
     }
 
-    /// Whether the table of a layer is there.
+    /// The next check reports the layer again.
+    pub(super) fn forget(&mut self, layer: usize) {
+        self.version = None;
+        if let Some(sql) = self.layers.get_mut(layer) {
+            sql.push(';');
+        }
+    }
+
+    /// Whether the table of a layer exists.
     pub(super) fn has(&self, layer: usize) -> bool {
         self.layers.get(layer).is_some_and(|sql| !sql.is_empty())
     }

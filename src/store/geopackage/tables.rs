@@ -49,7 +49,7 @@ pub(super) fn add_columns(layer: &LayerSchema, present: &[String], catalog: &Cat
     sql
 }
 
-/// Triggers that write the change log, and give an id to a feature drawn without one.
+/// Triggers that write the change log and assign an id to a feature inserted without one.
 pub(super) fn triggers(layer: &LayerSchema) -> String {
     let (table, name) = (identifier(&layer.id), literal(&layer.id));
     let trigger = |event: &str| identifier(&format!("onemap_{}_{event}", layer.id));
@@ -73,7 +73,7 @@ pub(super) fn triggers(layer: &LayerSchema) -> String {
     )
 }
 
-/// Chinese titles, units and code lists, so that desktop programs show words and not codes (schema extension).
+/// Chinese titles, units and code lists, so that desktop programs show labels instead of codes (schema extension).
 fn describe_columns(sql: &mut String, layer: &LayerSchema) {
     for field in &layer.fields {
         let title = match &field.unit {
@@ -130,7 +130,7 @@ fn literal(text: &str) -> String {
 fn geometry_type(kind: GeometryKind) -> &'static str {
     match kind {
         GeometryKind::Point => "POINT",
-        // Single and multi-part lines and areas stand in one layer.
+        // A layer holds single and multi-part lines and areas.
         GeometryKind::Line | GeometryKind::Polygon | GeometryKind::Any => "GEOMETRY",
     }
 }

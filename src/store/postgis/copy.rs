@@ -5,9 +5,9 @@ use time::macros::{date, utc_datetime};
 use crate::model::{Feature, Value};
 use crate::store::ewkb;
 
-/// What stands before the first row.
+/// The bytes before the first row.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// What stands after the last row.
+/// The bytes after the last row.
 pub(super) const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// Object id of the type `text`.
 const TEXT_OID: u32 = 25;

@@ -88,7 +88,7 @@ fn document(row: &PgRow, at: usize, raw: &PgValueRef<'_>, bytes: &[u8]) -> Optio
     }
 }
 
-/// Microseconds since 2000 as an instant, cut to milliseconds: the precision that the map has everywhere.
+/// Microseconds since 2000 as an instant, truncated to milliseconds, the precision of all instants.
 fn instant(microseconds: i64) -> Option<time::UtcDateTime> {
     let since = datetime!(2000-01-01 00:00 UTC).unix_timestamp();
     let milliseconds = i128::from(microseconds.div_euclid(1_000)) + i128::from(since) * 1_000;

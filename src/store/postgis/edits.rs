@@ -1,4 +1,4 @@
-//! Edits in one transaction: rows are locked, looked at, and written together.
+//! Edits in one transaction: rows are locked, read and written together.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
@@ -12,7 +12,7 @@ use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outco
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Neither a lock nor a statement holds a writer up for longer.
+/// Bounds the time that a writer waits for locks and statements.
 const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
 
 impl PostGis {
@@ -23,7 +23,7 @@ impl PostGis {
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let outcome = self.apply_on(&mut connection, batch).await;
         if outcome.is_err() {
-            // What is left of the line is not worth waiting for.
+            // The connection is dropped: its state is unknown.
             drop(connection.detach());
         }
         outcome
@@ -38,10 +38,10 @@ impl PostGis {
         }
         let mut stored = Stored::new();
         for (layer, ids) in wanted(batch) {
-            let source = &self.sources[layer];
+            let source = &self.sources()[layer];
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
-            // The follower tells of what cannot be read.
+            // The follower logs what cannot be read.
             let mut warnings = ReadWarnings::new(&source.schema);
             let mut take = |feature: Feature| {
                 stored.insert((layer, feature.id.clone()), feature);
@@ -51,7 +51,7 @@ impl PostGis {
         }
         let plan = plan(self.schemas(), batch, &stored)?;
         self.write(&mut transaction, &plan).await.map_err(|error| match super::clashing_id(&error) {
-            // Somebody else made it between our look and our write.
+            // Another transaction inserted it between the read and the write.
             Some(id) => {
                 let index = batch.edits.iter().position(|edit| edit.id == id).unwrap_or(0);
                 StoreError::Edit { index, reason: EditError::Duplicate }
@@ -64,11 +64,11 @@ impl PostGis {
             let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
-        answered(transaction.commit()).await.map_err(failed)?;
+        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
-    /// What became of a batch of the same key; callers with the same key wait for each other.
+    /// The outcome of an earlier batch with the same key; callers with the same key wait for each other.
     async fn done_before(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Option<Applied>, StoreError> {
         let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);

@@ -1,7 +1,7 @@
-//! The line by which the snapshot follows the database: one connection of its own, given up as soon as it is silent.
+//! The connection by which the snapshot follows the database; dropped as soon as the database does not respond.
 //!
-//! A pool would keep a connection whose other end is gone until TCP notices, which takes minutes; here the connection
-//! is dropped and the next attempt makes another.
+//! A pool would keep a dead connection until TCP times out, which takes minutes; here the connection is dropped and the
+//! next attempt opens another.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,16 +16,17 @@ use tokio::task::JoinHandle;
 use super::CONNECT_TIMEOUT;
 use super::sql::query_scalar;
 
-/// Longest silence of the database in the middle of an answer.
+/// Longest wait for the database within a reply.
 const SILENCE: Duration = Duration::from_secs(30);
-/// One that waits for a lock gives up before its connection is given up: the server would not notice the latter.
+/// The lock timeout ends a wait for a lock before the connection is dropped: the server would not notice a dropped
+/// connection while it waits.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '1s'";
-/// The channel on which the change log calls.
+/// The channel of the change log's notifications.
 const CHANNEL: &str = "onemap_changes";
 /// Pause before listening is tried again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 
-/// A connection for one user, made when it is needed.
+/// A connection with one user, opened when it is needed.
 pub(super) struct FollowConnection {
     options: PgConnectOptions,
     connection: Mutex<Option<PgConnection>>,
@@ -36,13 +37,13 @@ impl FollowConnection {
         Self { options, connection: Mutex::new(None) }
     }
 
-    /// Does something in one read-only moment of the database. After any failure the connection is not used again.
+    /// Reads in one read-only transaction. After any failure the connection is not used again.
     pub(super) async fn read<T>(
         &self,
         read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
         let mut place = self.connection.lock().await;
-        // Taken out, so that it is dropped with this future if nobody waits for it any more.
+        // Taken out, so that it is dropped with this future when the future is cancelled.
         let mut connection = match place.take() {
             Some(connection) => connection,
             None => within(CONNECT_TIMEOUT, self.options.connect()).await?,
@@ -56,13 +57,13 @@ impl FollowConnection {
 
     pub(super) async fn close(&self) {
         if let Some(connection) = self.connection.lock().await.take() {
-            // It is over either way.
+            // The connection is not used again; an error does not matter.
             let _ = answered(connection.close()).await;
         }
     }
 }
 
-/// Waits for the database, but not for one that has fallen silent.
+/// Waits for the database, but no longer than [`SILENCE`].
 pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     within(SILENCE, answer).await
 }
@@ -78,7 +79,7 @@ pub(super) async fn within<T>(
     })
 }
 
-/// Hears when the change log was written to. The database may lack `NOTIFY`; then nothing is ever heard.
+/// Receives notifications of the change log. A database without `NOTIFY` never sends any.
 pub(super) struct NotifyListener {
     notified: Arc<Notify>,
     task: JoinHandle<()>,
@@ -99,10 +100,10 @@ impl NotifyListener {
                     }
                     Ok(false) => {
                         if let Err(error) = listen(&options, &caller).await {
-                            tracing::debug!(%error, "not listening for changes; the log is looked at from time to time");
+                            tracing::debug!(%error, "not listening for changes; the log is polled");
                         }
                     }
-                    Err(error) => tracing::debug!(%error, "not listening for changes; the database is not reached"),
+                    Err(error) => tracing::debug!(%error, "not listening for changes; the database cannot be reached"),
                 }
                 tokio::time::sleep(LISTEN_AGAIN).await;
             }
@@ -110,7 +111,7 @@ impl NotifyListener {
         Self { notified, task }
     }
 
-    /// Resolves when something was heard since the last time.
+    /// Resolves when a notification was received since the last call.
     pub(super) async fn notified(&self) {
         self.notified.notified().await;
     }
@@ -122,9 +123,9 @@ impl Drop for NotifyListener {
     }
 }
 
-/// Whether a pooler stands between, which gives each transaction another connection of the database: what one client
-/// listens for would be told to another, whose driver takes it for a breach of protocol. Then two connections of ours
-/// meet the same process of the database, or one meets several.
+/// Whether a pooler assigns a database connection to each transaction: notifications for one client would reach another,
+/// whose driver reports a protocol violation. With a pooler two connections share a database process, or one connection
+/// uses several.
 async fn is_pooled(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     const ROUNDS: usize = 3;
     let mut connections =
@@ -140,7 +141,7 @@ async fn is_pooled(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
         }
     }
     for connection in connections {
-        // It is over either way.
+        // The connection is not used again; an error does not matter.
         let _ = answered(connection.close()).await;
     }
     let [first, second] = processes;
@@ -152,7 +153,7 @@ async fn listen(options: &PgConnectOptions, notified: &Notify) -> Result<(), sql
     let pool = pool.max_lifetime(None).idle_timeout(None).connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
-    // Nothing more comes from a connection that was lost: then a new one is made.
+    // A lost connection ends the loop; the caller opens another.
     while listener.try_recv().await?.is_some() {
         notified.notify_one();
     }

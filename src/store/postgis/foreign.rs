@@ -1,8 +1,9 @@
-//! Tables and views of other programs as layers: what is in them, how it is read, how a change is noticed.
+//! Tables and views of other programs as layers: their columns, how they are read, how changes are detected.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use super::reading::is_of_statement;
 use super::source::{ForeignTable, GeometryExpression, Source};
 use super::sql::{query_as, query_scalar};
 use super::tables::identifier;
@@ -19,43 +20,90 @@ const CLUSTERS_TO_ZOOM: u8 = 11;
 /// Importance of a configured table: below the rescue layers, above the base map.
 const IMPORTANCE: u8 = 5;
 
-/// A column as the database describes it; domains are described by what they are made of.
+/// A column in the database's catalog; a domain is resolved to its base type.
 struct TableColumn {
     name: String,
     /// Name of its type, without modifiers.
     kind: String,
-    /// The type's modifier: what a geometry column is limited to.
+    /// The type modifier, which holds the geometry type and SRID of a geometry column.
     modifier: i32,
 }
 
-/// Looks at a table and tells how it becomes a layer; `gis` is the quoted schema of PostGIS. What is left out is told
-/// in the log.
+/// Why a configured table is not a layer.
+#[derive(Debug)]
+pub(super) enum DiscoverError {
+    /// The table or view is missing or its columns cannot be used; its owner may change that at any time.
+    Unusable(String),
+    /// The configuration contradicts itself.
+    Config(StoreError),
+    /// The connection failed.
+    Connection(sqlx::Error),
+}
+
+impl From<sqlx::Error> for DiscoverError {
+    /// What the database refuses for one table, a right for example, concerns that table alone.
+    fn from(error: sqlx::Error) -> Self {
+        if is_of_statement(&error) { Self::Unusable(error.to_string()) } else { Self::Connection(error) }
+    }
+}
+
+/// The id of a table's layer: the configured one, or the table's name without its schema.
+///
+/// # Errors
+/// [`StoreError::UnusableTable`] when the server uses the id itself.
+pub(super) fn layer_id(table: &TableLayer) -> Result<String, StoreError> {
+    let id = table.id.clone().unwrap_or_else(|| table.table.rsplit('.').next().unwrap_or_default().to_owned());
+    if RESERVED.contains(&id.as_str()) {
+        let reason = format!("{id:?} names a layer of the server itself; give another one with id = \"…\"");
+        return Err(table.unusable(reason));
+    }
+    Ok(id)
+}
+
+/// The layer of a table that cannot be used yet: without fields and features.
+pub(super) fn placeholder(table: &TableLayer, id: String) -> Source {
+    let foreign = ForeignTable { table: table.table.clone(), key: String::new(), refresh: table.refresh };
+    Source::placeholder(schema(table, id, GeometryKind::Any, Vec::new()), quoted(&table.table), foreign, table.clone())
+}
+
+fn schema(table: &TableLayer, id: String, geometry: GeometryKind, fields: Vec<Field>) -> LayerSchema {
+    LayerSchema {
+        title: table.title.clone().unwrap_or_else(|| Label { zh: id.clone(), en: id.clone() }),
+        id,
+        group: table.group.clone(),
+        geometry,
+        min_zoom: 0,
+        clusters: Some(ClusterConfig { to_zoom: CLUSTERS_TO_ZOOM, severity: None, sums: Vec::new() }),
+        importance: IMPORTANCE,
+        tessellation: false,
+        fields,
+        roles: Roles::default(),
+    }
+}
+
+/// Reads the description of a table and derives its layer with this id; `gis` is the quoted schema of PostGIS. The log
+/// names the columns that are left out.
+///
+/// # Errors
+/// [`DiscoverError`]; the transaction of the connection must be rolled back after it.
 pub(super) async fn discover(
     connection: &mut PgConnection,
     table: &TableLayer,
+    id: String,
     gis: &str,
-) -> Result<Source, StoreError> {
-    let unusable = |reason: String| table.unusable(reason);
-    let failed = |source: sqlx::Error| unusable(source.to_string());
-    let id = table.id.clone().unwrap_or_else(|| table.table.rsplit('.').next().unwrap_or_default().to_owned());
-    if RESERVED.contains(&id.as_str()) {
-        return Err(unusable(format!("{id:?} names a layer of the server itself; give another one with id = \"…\"")));
-    }
+) -> Result<Source, DiscoverError> {
+    let unusable = DiscoverError::Unusable;
     let relation = quoted(&table.table);
-    let present: bool = query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(&relation)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
+    let present: bool =
+        query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&relation).fetch_one(&mut *connection).await?;
     if !present {
         return Err(unusable("there is no such table or view".to_owned()));
     }
-    let columns = columns(connection, &relation).await.map_err(failed)?;
+    let columns = columns(connection, &relation).await?;
     let key = match &table.key {
         Some(key) => key.clone(),
         None => primary_key(connection, &relation)
-            .await
-            .map_err(failed)?
+            .await?
             .ok_or_else(|| unusable("it has no primary key of one column; name one with key = \"…\"".to_owned()))?,
     };
     for named in
@@ -66,28 +114,16 @@ pub(super) async fn discover(
         }
     }
     if table.sensitive.contains(&key) {
-        return Err(unusable(format!(
+        return Err(DiscoverError::Config(table.unusable(format!(
             "sensitive = [\"{key}\"] names the key, which leaves the server as the id of each feature; give another \
              key, or another table"
-        )));
+        ))));
     }
     let (geometry_column, kind, geometry) = geometry(connection, table, &columns, gis).await?;
     let (fields, expressions) = fields(table, &columns, &key, &geometry_column);
-    let title = table.title.clone().unwrap_or_else(|| Label { zh: id.clone(), en: id.clone() });
-    let schema = LayerSchema {
-        id,
-        title,
-        group: table.group.clone(),
-        geometry: kind,
-        min_zoom: 0,
-        clusters: Some(ClusterConfig { to_zoom: CLUSTERS_TO_ZOOM, severity: None, sums: Vec::new() }),
-        importance: IMPORTANCE,
-        tessellation: false,
-        fields,
-        roles: Roles::default(),
-    };
+    let schema = schema(table, id, kind, fields);
     let watchable = Watchable { table: &table.table, relation: &relation, layer: &schema.id, key: &key };
-    let watch = watchable.ensure(connection).await.map_err(failed)?;
+    let watch = watchable.ensure(connection).await?;
     tracing::info!(
         table = table.table,
         layer = schema.id,
@@ -96,7 +132,7 @@ pub(super) async fn discover(
         fields = schema.fields.len(),
         noticed_by = watch.describe(),
         refresh_s = table.refresh.as_secs(),
-        "a table is a layer"
+        "table registered as a layer"
     );
     let foreign = ForeignTable { table: table.table.clone(), key, refresh: table.refresh };
     Ok(Source::foreign(schema, relation, geometry, expressions, foreign, watch))
@@ -127,14 +163,14 @@ async fn primary_key(connection: &mut PgConnection, relation: &str) -> Result<Op
     Ok(<[String; 1]>::try_from(columns).ok().map(|[key]| key))
 }
 
-/// The geometry column, what it holds, and the expressions that read it as EWKB in WGS 84.
+/// The geometry column, its geometry type, and the expressions that read it as EWKB in WGS 84.
 async fn geometry(
     connection: &mut PgConnection,
     table: &TableLayer,
     columns: &[TableColumn],
     gis: &str,
-) -> Result<(String, GeometryKind, GeometryExpression), StoreError> {
-    let unusable = |reason: String| table.unusable(reason);
+) -> Result<(String, GeometryKind, GeometryExpression), DiscoverError> {
+    let unusable = DiscoverError::Unusable;
     let mut wanted = columns.iter().filter(|column| {
         matches!(column.kind.as_str(), "geometry" | "geography")
             && table.geometry.as_ref().is_none_or(|named| *named == column.name)
@@ -148,8 +184,7 @@ async fn geometry(
             column.name, other.name
         )));
     }
-    let described = described(connection, table, column, gis).await.map_err(|error| unusable(error.to_string()))?;
-    let (kind, srid) = described;
+    let (kind, srid) = described(connection, table, column, gis).await?;
     let srid = table.srid.unwrap_or(srid);
     if srid == 0 {
         return Err(unusable(format!("column {} does not say its SRID; give it with srid = …", column.name)));
@@ -247,8 +282,8 @@ fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn)
     }
 }
 
-/// The model's type for one of the database's, and the expression that reads a column so. None of them fails for one
-/// value: numbers of any length and documents come as text, and a time that has no zone is bounded first.
+/// The model's type for a database type, and the expression that reads a column as that type. No expression fails for a
+/// single value: numeric and json are read as text, and a time without a zone is bounded first.
 fn read_as(kind: &str, column: &str) -> Option<(FieldType, String)> {
     Some(match kind {
         "bool" => (FieldType::Boolean, format!("{column}::boolean")),
@@ -258,7 +293,7 @@ fn read_as(kind: &str, column: &str) -> Option<(FieldType, String)> {
         "text" | "varchar" | "bpchar" | "uuid" | "citext" | "name" => (FieldType::Text, format!("{column}::text")),
         "date" => (FieldType::Date, format!("{column}::date")),
         "timestamptz" => (FieldType::DateTime, format!("{column}::timestamptz")),
-        // Chinese sources mean Beijing time where they give no zone.
+        // Chinese sources use Beijing time when they give no zone.
         "timestamp" => (
             FieldType::DateTime,
             format!(

@@ -1,7 +1,7 @@
-//! Brings a database to what this program needs: numbered steps, each applied once, then the tables of the layers.
+//! Migrates a database: numbered steps, each applied once, then the tables of the layers.
 //!
-//! Everything happens in one transaction under a lock, so two servers that start together do not meet. A database
-//! that lacks nothing is not written to, so a role that may only read can serve it.
+//! Everything runs in one transaction under a lock, so that two servers that start together do not conflict. A complete
+//! database is not written to, so a read-only role can serve it.
 
 use std::fmt::Write;
 
@@ -12,18 +12,18 @@ use super::sql::{query, query_as, query_scalar};
 use super::tables::{self, identifier};
 use crate::model::LayerSchema;
 
-/// Keeps two servers from making the tables at the same time.
+/// Advisory lock that keeps two servers from migrating at the same time.
 const LOCK: i64 = 0x6f6e_656d_6170;
-/// The steps, in order; one that was released is never changed.
+/// The steps, in order; a released step is never changed.
 const STEPS: [&str; 4] = [
     include_str!("migrations/0001_change_log.sql"),
     include_str!("migrations/0002_foreign_tables.sql"),
     include_str!("migrations/0003_done.sql"),
     include_str!("migrations/0004_unhindered.sql"),
 ];
-/// Stands in a step for the quoted schema of PostGIS.
+/// Placeholder in a step for the quoted schema of PostGIS.
 const POSTGIS: &str = "{postgis}";
-/// A start does not wait longer than this for other transactions.
+/// Bounds the time that a start waits for other transactions.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 const FOUNDATION: &str = "\
@@ -32,23 +32,23 @@ COMMENT ON SCHEMA onemap IS '应急管理一张图 One map for emergency managem
 CREATE TABLE onemap.migrations (step integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
 ";
 
-/// What was found and done.
+/// The outcome of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MigrationOutcome {
-    /// It is complete now.
+    /// The database is complete.
     Complete {
-        /// There was nothing before.
+        /// The schema did not exist before.
         is_new: bool,
         /// Quoted name of the schema of PostGIS.
         gis: String,
     },
     /// The database has no PostGIS, and it could not be created for this reason.
     NoPostGis(String),
-    /// A newer program made it: this many steps.
+    /// A newer program migrated it, with this many steps.
     Newer(i32),
 }
 
-/// Applies what is missing.
+/// Applies missing steps and creates missing tables and columns.
 pub(super) async fn run(
     connection: &mut PgConnection,
     layers: &[LayerSchema],
@@ -91,7 +91,7 @@ pub(super) async fn run(
     Ok(MigrationOutcome::Complete { is_new: applied.is_none(), gis })
 }
 
-/// The schema that PostGIS is in; it is created where the role may. Otherwise the reason why it could not be.
+/// The schema of PostGIS, which is created if the role may; otherwise the reason why it could not be.
 async fn postgis_schema(connection: &mut PgConnection) -> Result<Result<String, String>, sqlx::Error> {
     const SCHEMA: &str = "SELECT nspname::text FROM pg_extension \
         JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'postgis'";
@@ -116,7 +116,7 @@ async fn postgis_schema(connection: &mut PgConnection) -> Result<Result<String, 
     }
 }
 
-/// How many steps the database has; `None` when it has never seen this program.
+/// Number of applied steps; `None` for a database without the schema.
 async fn applied_steps(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Error> {
     let present: bool =
         query_scalar("SELECT to_regclass('onemap.migrations') IS NOT NULL").fetch_one(&mut *connection).await?;

@@ -17,7 +17,7 @@ use crate::store::layer_state::ReadOutcome;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Change, LayerContents, LogPosition, Sink};
 
-/// What a reading found, to be remembered once its transaction has succeeded.
+/// The result of a reading, to be recorded once its transaction has succeeded.
 pub(super) struct Found<'s> {
     pub(super) end: LogPosition,
     pub(super) changes: Vec<Change>,
@@ -34,7 +34,7 @@ impl<'s> Found<'s> {
         self.outcomes.push((source, Fingerprints::new(), outcome));
     }
 
-    /// Takes note of the outcomes; call it after the transaction has succeeded.
+    /// Records the outcomes; called after the transaction has succeeded.
     pub(super) fn remember(&mut self) {
         for (source, seen, outcome) in self.outcomes.drain(..) {
             if matches!(outcome, ReadOutcome::All(_)) && source.watch() == Watch::Compare {
@@ -49,23 +49,26 @@ impl PostGis {
     /// Reads everything.
     pub(super) async fn read_layers<'s>(
         &'s self,
-        moment: &mut PgConnection,
+        transaction: &mut PgConnection,
         sink: Sink<'_>,
     ) -> Result<Found<'s>, sqlx::Error> {
-        let mut found = Found::at(answered(log_end(moment)).await?);
-        let structures = answered(triggers::structures(moment, &self.sources)).await?;
-        for ((at, source), structure) in self.sources.iter().enumerate().zip(structures) {
+        let mut found = Found::at(answered(log_end(transaction)).await?);
+        let structures = answered(triggers::structures(transaction, self.sources())).await?;
+        for ((at, source), structure) in self.sources().iter().enumerate().zip(structures) {
             source.has_new_structure(&structure);
+            if source.placeholder.is_some() {
+                continue;
+            }
             if source.foreign.is_none() {
-                // Without a copy of the whole layer in between; once rows are out, its failure is everybody's.
+                // Rows are passed on without buffering the layer; a failure after the first row fails the whole reading.
                 let mut warnings = ReadWarnings::new(&source.schema);
                 let mut count = 0_usize;
                 let mut take = |feature| {
                     count += 1;
                     sink(at, feature);
                 };
-                let read = in_savepoint(moment, async |moment| {
-                    read_rows(moment, source, "", &[], &mut warnings, &mut take).await
+                let read = in_savepoint(transaction, async |transaction| {
+                    read_rows(transaction, source, "", &[], &mut warnings, &mut take).await
                 });
                 match read.await? {
                     Ok(()) => found.note(source, ReadOutcome::All(warnings)),
@@ -74,7 +77,7 @@ impl PostGis {
                 }
                 continue;
             }
-            match read_whole(moment, source).await? {
+            match read_whole(transaction, source).await? {
                 Ok(Whole { features, fingerprints, warnings }) => {
                     for feature in features {
                         sink(at, feature);
@@ -87,32 +90,32 @@ impl PostGis {
         Ok(found)
     }
 
-    /// Reads what happened after a position; `None` when the log does not tell. With `isolated`, a layer that cannot
-    /// be read does not stop the others; without it, the transaction is quicker.
+    /// Reads the changes after a position; `None` when the log does not reach back to it. With `isolated`, a layer that
+    /// cannot be read does not stop the others; without it, the transaction is faster.
     pub(super) async fn read_changes<'s>(
         &'s self,
-        moment: &mut PgConnection,
+        transaction: &mut PgConnection,
         position: &LogPosition,
         isolated: bool,
     ) -> Result<Option<Found<'s>>, sqlx::Error> {
         let Some(before) = &position.seen else { return Ok(None) };
-        let end = answered(log_end(moment)).await?;
+        let end = answered(log_end(transaction)).await?;
         if end.newest < position.newest
             || end.history != position.history
-            || answered(entry_at(moment, position.newest)).await? != position.entry
-            || answered(is_cut(moment, before)).await?
+            || answered(entry_at(transaction, position.newest)).await? != position.entry
+            || answered(is_cut(transaction, before)).await?
         {
-            // Too old, or another log: the database was replaced or set back.
+            // Too old, or another log: the database was replaced or restored from a backup.
             return Ok(None);
         }
-        let touched = answered(touched_since(moment, before)).await?;
+        let touched = answered(touched_since(transaction, before)).await?;
         let mut found = Found::at(end);
-        for (at, source) in self.sources.iter().enumerate() {
+        for (at, source) in self.sources().iter().enumerate().filter(|(_, source)| source.placeholder.is_none()) {
             let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
             let touched: Option<Vec<&str>> = touched.collect();
             let is_logged = source.watch() == Watch::Log;
             if source.state.needs_reload() || (touched.is_none() && is_logged && !source.state.is_unavailable()) {
-                match read_whole(moment, source).await? {
+                match read_whole(transaction, source).await? {
                     Ok(Whole { features, fingerprints, warnings }) => {
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                         found.reloaded.push(LayerContents { layer: at, features });
@@ -120,9 +123,9 @@ impl PostGis {
                     Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
                 }
             } else if source.state.is_unavailable() {
-                // What happens meanwhile is found when everything is read.
+                // Its changes are found when all of its rows are read.
             } else if source.is_due() {
-                match read_whole(moment, source).await? {
+                match read_whole(transaction, source).await? {
                     Ok(Whole { features, fingerprints, warnings }) => {
                         let differences = source.differences(features, &fingerprints).into_iter();
                         found.changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
@@ -131,7 +134,7 @@ impl PostGis {
                     Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
                 }
             } else if let Some(ids) = touched.filter(|ids| is_logged && !ids.is_empty()) {
-                self.read_touched(moment, at, &ids, isolated, &mut found).await?;
+                self.read_touched(transaction, at, &ids, isolated, &mut found).await?;
             }
         }
         Ok(Some(found))
@@ -139,13 +142,13 @@ impl PostGis {
 
     async fn read_touched<'s>(
         &'s self,
-        moment: &mut PgConnection,
+        transaction: &mut PgConnection,
         at: usize,
         ids: &[&str],
         isolated: bool,
         found: &mut Found<'s>,
     ) -> Result<(), sqlx::Error> {
-        let source = &self.sources[at];
+        let source = &self.sources()[at];
         let mut warnings = ReadWarnings::new(&source.schema);
         let mut now: BTreeMap<FeatureId, Feature> = BTreeMap::new();
         let mut take = |feature: Feature| {
@@ -153,10 +156,10 @@ impl PostGis {
         };
         let condition = format!("WHERE {} = ANY($1)", source.key);
         if isolated {
-            let read = async |moment: &mut PgConnection| {
-                read_rows(moment, source, &condition, ids, &mut warnings, &mut take).await
+            let read = async |transaction: &mut PgConnection| {
+                read_rows(transaction, source, &condition, ids, &mut warnings, &mut take).await
             };
-            if let Err(error) = in_savepoint(moment, read).await? {
+            if let Err(error) = in_savepoint(transaction, read).await? {
                 if source.geometry.tolerate() {
                     // All rows are read next, with the expression that leaves out a single geometry.
                     source.state.outdate();
@@ -166,7 +169,7 @@ impl PostGis {
                 return Ok(());
             }
         } else {
-            read_rows(moment, source, &condition, ids, &mut warnings, &mut take).await?;
+            read_rows(transaction, source, &condition, ids, &mut warnings, &mut take).await?;
         }
         let ids: Vec<FeatureId> = ids.iter().filter_map(|id| FeatureId::new(id).ok()).collect();
         found.changes.extend(ids.iter().map(|id| Change { layer: at, now: now.remove(id), id: id.clone() }));
@@ -178,22 +181,24 @@ impl PostGis {
 /// All rows of a layer.
 struct Whole<'s> {
     features: Vec<Feature>,
-    /// Empty where triggers tell of changes.
+    /// Empty where triggers record changes.
     fingerprints: Fingerprints,
     warnings: ReadWarnings<'s>,
 }
 
 /// Reads all rows of a layer. The inner error is the layer's alone.
 async fn read_whole<'s>(
-    moment: &mut PgConnection,
+    transaction: &mut PgConnection,
     source: &'s Source,
 ) -> Result<Result<Whole<'s>, sqlx::Error>, sqlx::Error> {
     loop {
         let mut warnings = ReadWarnings::new(&source.schema);
         let mut features = Vec::new();
         let mut take = |feature| features.push(feature);
-        let read = async |moment: &mut PgConnection| read_rows(moment, source, "", &[], &mut warnings, &mut take).await;
-        match in_savepoint(moment, read).await? {
+        let read = async |transaction: &mut PgConnection| {
+            read_rows(transaction, source, "", &[], &mut warnings, &mut take).await
+        };
+        match in_savepoint(transaction, read).await? {
             Ok(()) if source.watch() == Watch::Log => {
                 return Ok(Ok(Whole { features, fingerprints: Fingerprints::new(), warnings }));
             }
@@ -201,7 +206,7 @@ async fn read_whole<'s>(
                 let (features, fingerprints) = distinct(features, &mut warnings);
                 return Ok(Ok(Whole { features, fingerprints, warnings }));
             }
-            // One row may be the reason: read again, row by row.
+            // A single row may be the reason: read again with the expression that tolerates it.
             Err(_) if source.geometry.tolerate() => {}
             Err(error) => return Ok(Err(error)),
         }
@@ -233,23 +238,23 @@ fn distinct(features: Vec<Feature>, warnings: &mut ReadWarnings<'_>) -> (Vec<Fea
     (features, fingerprints)
 }
 
-/// Does something that may fail without the transaction: the inner error is what the database refused.
+/// Runs statements whose failure does not abort the transaction: the inner error is that of the statement.
 async fn in_savepoint<T>(
-    moment: &mut PgConnection,
+    transaction: &mut PgConnection,
     read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
 ) -> Result<Result<T, sqlx::Error>, sqlx::Error> {
-    answered(sqlx::raw_sql("SAVEPOINT layer").execute(&mut *moment)).await?;
-    let (result, end) = match read(&mut *moment).await {
+    answered(sqlx::raw_sql("SAVEPOINT layer").execute(&mut *transaction)).await?;
+    let (result, end) = match read(&mut *transaction).await {
         Ok(value) => (Ok(value), "RELEASE SAVEPOINT layer"),
         Err(error) if is_of_statement(&error) => (Err(error), "ROLLBACK TO SAVEPOINT layer; RELEASE SAVEPOINT layer"),
         Err(error) => return Err(error),
     };
-    answered(sqlx::raw_sql(end).execute(&mut *moment)).await?;
+    answered(sqlx::raw_sql(end).execute(&mut *transaction)).await?;
     Ok(result)
 }
 
-/// Whether the database refused a statement, and the connection goes on: not a lost connection (class 08), lack of
-/// resources (53), a shutdown (57P) or a lost transaction (40).
+/// Whether an error concerns one statement and the connection is still usable: not a lost connection (class 08), lack of
+/// resources (53), a shutdown (57P) or a rolled back transaction (40).
 pub(super) fn is_of_statement(error: &sqlx::Error) -> bool {
     let Some(code) = error.as_database_error().map(|error| error.code().unwrap_or_default()) else { return false };
     !["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class))
@@ -277,8 +282,8 @@ pub(super) async fn read_rows(
     Ok(())
 }
 
-/// Where the log ends at this moment. Transactions are numbered within one history of one database: after a standby
-/// took over, or a backup was put back, the same numbers mean something else.
+/// The end of the log. Transaction numbers are unique within one history of one database: after a failover or the restore
+/// of a backup, the same numbers denote other transactions.
 async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
     const SQL: &str = "\
         SELECT coalesce(max(position), 0), pg_current_snapshot()::text, concat_ws('/', \
@@ -291,7 +296,7 @@ async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Err
     Ok(LogPosition { newest, seen: Some(seen), history: Some(history), entry })
 }
 
-/// What the log says at a position: another entry under the same number means that the log was set back.
+/// The content of the log at a position: another entry with the same number means that a backup was restored.
 async fn entry_at(connection: &mut PgConnection, position: i64) -> Result<Option<String>, sqlx::Error> {
     const SQL: &str = "\
         SELECT concat_ws('/', transaction, extract(epoch FROM changed_at), layer, id) \

@@ -1,4 +1,4 @@
-//! Where a layer's rows come from: a table of ours or of others, and the SQL that reads it.
+//! The source of a layer's rows: an own table or one of another program, and the SQL that reads it.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::tables;
 use crate::model::{Feature, FeatureId, LayerSchema};
+use crate::store::TableLayer;
 use crate::store::layer_state::LayerState;
 
 /// A layer and how it is read.
@@ -21,8 +22,10 @@ pub(super) struct Source {
     pub(super) geometry: GeometryExpression,
     /// Expressions of the fields, in the types of the model.
     pub(super) expressions: Vec<String>,
-    /// The table of another program; nothing for a table of ours.
+    /// The table of another program; `None` for an own table.
     pub(super) foreign: Option<ForeignTable>,
+    /// The configuration of a table that cannot be used yet: no rows are read from it.
+    pub(super) placeholder: Option<TableLayer>,
     pub(super) state: LayerState,
     watched: Mutex<Watched>,
 }
@@ -31,12 +34,12 @@ pub(super) struct Source {
 pub(super) struct GeometryExpression {
     /// Fails for all rows when one cannot be transformed.
     fast: String,
-    /// Gives an empty value for such a row; slower.
+    /// Yields NULL for such a row; slower.
     tolerant: Option<String>,
     is_tolerant: AtomicBool,
 }
 
-/// What is known of a table of another program.
+/// The configuration of a table of another program.
 pub(super) struct ForeignTable {
     /// `schema.table`.
     pub(super) table: String,
@@ -55,19 +58,19 @@ pub(super) enum Watch {
     Compare,
 }
 
-/// Tells one state of each row from another within one run.
+/// Hash of the state of each row, comparable within one run.
 pub(super) type Fingerprints = HashMap<FeatureId, u64>;
 
 struct Watched {
     watch: Watch,
-    /// What the table, its columns and triggers were when the layer was last read.
+    /// Description of the table, its columns and triggers when the layer was last read.
     structure: Option<String>,
-    /// The rows of the last reading that succeeded, and when it was; kept where rows are compared.
+    /// The rows and the time of the last successful reading; kept where rows are compared.
     seen: Option<(Instant, Fingerprints)>,
 }
 
 impl Source {
-    /// A table in our own schema; `gis` is the quoted schema of PostGIS.
+    /// A table in the schema `onemap`; `gis` is the quoted schema of PostGIS.
     pub(super) fn own(schema: LayerSchema, gis: &str) -> Self {
         Self {
             relation: tables::name(&schema),
@@ -75,6 +78,7 @@ impl Source {
             geometry: GeometryExpression::new(format!("{gis}.ST_AsEWKB(geom)"), None),
             expressions: schema.fields.iter().map(|field| tables::identifier(&field.name)).collect(),
             foreign: None,
+            placeholder: None,
             state: LayerState::default(),
             watched: Mutex::new(Watched::new(Watch::Log)),
             schema,
@@ -93,6 +97,7 @@ impl Source {
         Self {
             key: format!("{}::text", tables::identifier(&table.key)),
             foreign: Some(table),
+            placeholder: None,
             state: LayerState::default(),
             watched: Mutex::new(Watched::new(watch)),
             schema,
@@ -100,6 +105,18 @@ impl Source {
             geometry,
             expressions,
         }
+    }
+
+    /// A table of another program that cannot be used yet.
+    pub(super) fn placeholder(
+        schema: LayerSchema,
+        relation: String,
+        table: ForeignTable,
+        configured: TableLayer,
+    ) -> Self {
+        let nothing = GeometryExpression::new(String::new(), None);
+        let source = Self::foreign(schema, relation, nothing, Vec::new(), table, Watch::Compare);
+        Self { placeholder: Some(configured), ..source }
     }
 
     /// Id, geometry and fields of the rows that meet a condition.
@@ -117,7 +134,7 @@ impl Source {
         (schema.to_owned(), name.to_owned())
     }
 
-    /// A state that a panic interrupted is whole: each of its parts is replaced at once.
+    /// A poisoned lock is used as it is: each part of the state is replaced as a whole.
     fn lock(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,21 +147,21 @@ impl Source {
         self.lock().watch = watch;
     }
 
-    /// Remembers the structure of the table and tells whether it was another one before.
+    /// Stores the structure of the table and returns whether it changed.
     pub(super) fn has_new_structure(&self, structure: &str) -> bool {
         let before = self.lock().structure.replace(structure.to_owned());
         before.is_some_and(|before| before != structure)
     }
 
-    /// Whether the rows are to be read again and compared.
+    /// Whether the rows must be read again and compared.
     pub(super) fn is_due(&self) -> bool {
         let every = self.foreign.as_ref().map_or(Duration::MAX, |table| table.refresh);
         let watched = self.lock();
         watched.watch == Watch::Compare && watched.seen.as_ref().is_none_or(|(last, _)| last.elapsed() >= every)
     }
 
-    /// Which rows of a reading changed since the last one that succeeded, and which are gone. Nothing is remembered:
-    /// the reading may still fail.
+    /// The rows that changed since the last successful reading, and those that were deleted. Nothing is stored: the
+    /// reading may still fail.
     pub(super) fn differences(&self, features: Vec<Feature>, now: &Fingerprints) -> Vec<(FeatureId, Option<Feature>)> {
         let watched = self.lock();
         let nothing = Fingerprints::new();
@@ -154,7 +171,7 @@ impl Source {
         changed.map(|feature| (feature.id.clone(), Some(feature))).chain(gone).collect()
     }
 
-    /// Remembers the rows of a reading that succeeded.
+    /// Stores the rows of a successful reading.
     pub(super) fn remember(&self, now: Fingerprints) {
         self.lock().seen = Some((Instant::now(), now));
     }
@@ -172,7 +189,7 @@ impl GeometryExpression {
         }
     }
 
-    /// From now on a row that cannot be transformed does not stop the others. Tells whether that is new.
+    /// From now on a row that cannot be transformed does not fail the others. Returns whether that is new.
     pub(super) fn tolerate(&self) -> bool {
         self.tolerant.is_some() && !self.is_tolerant.swap(true, Ordering::Relaxed)
     }
@@ -193,7 +210,7 @@ impl Watch {
     }
 }
 
-/// Tells one state of a feature from another within one run.
+/// Hash of a feature's state, comparable within one run.
 pub(super) fn fingerprint(feature: &Feature) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{feature:?}").hash(&mut hasher);

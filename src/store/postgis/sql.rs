@@ -1,5 +1,5 @@
-//! Statements as they are sent: unnamed, because a pooler in transaction mode gives each transaction another
-//! connection, on which a named statement of before does not exist.
+//! Unnamed statements: a pooler in transaction mode gives each transaction another connection, on which an earlier named
+//! statement does not exist.
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::{Query, QueryAs, QueryScalar};

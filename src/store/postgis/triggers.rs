@@ -1,6 +1,8 @@
 //! How changes of other programs' tables are noticed: by triggers where they see every change and may be created,
 //! by comparing the rows otherwise.
 
+use std::sync::Arc;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
@@ -8,10 +10,10 @@ use super::source::{Source, Watch};
 use super::sql::{query_as, query_scalar};
 use super::tables::{identifier, literal};
 
-/// A start waits no longer than this for other transactions on the table.
+/// Bounds the time that creating triggers waits for other transactions on the table.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";
 
-/// The events, the bit that marks each in `pg_trigger.tgtype`, and the rows that its trigger is given.
+/// The events, their bits in `pg_trigger.tgtype`, and their transition tables.
 const EVENTS: [(&str, i16, &str); 4] = [
     ("INSERT", 4, "REFERENCING NEW TABLE AS now_rows"),
     ("UPDATE", 16, "REFERENCING NEW TABLE AS now_rows OLD TABLE AS old_rows"),
@@ -29,7 +31,7 @@ pub(super) struct Watchable<'a> {
     pub(super) key: &'a str,
 }
 
-/// A trigger of ours that is there already.
+/// An existing trigger of the change log.
 struct Present {
     name: String,
     event: i16,
@@ -41,10 +43,10 @@ struct Present {
 }
 
 impl Watchable<'_> {
-    /// Creates the triggers that are missing; those that are right are left alone.
+    /// Creates missing triggers; correct ones are not touched.
     ///
     /// # Errors
-    /// When the connection fails. A table that cannot be given triggers is no error: its rows are compared.
+    /// When the connection fails. A table on which no triggers can be created is no error: its rows are compared.
     pub(super) async fn ensure(&self, connection: &mut PgConnection) -> Result<Watch, sqlx::Error> {
         if let Some(reason) = self.why_not(connection).await? {
             tracing::info!(table = self.table, reason, "triggers would miss changes; the rows are compared instead");
@@ -68,7 +70,7 @@ impl Watchable<'_> {
         }
     }
 
-    /// Why triggers of a statement would not see every change; `None` when they would.
+    /// The reason why statement triggers would miss changes; `None` when they would not.
     async fn why_not(&self, connection: &mut PgConnection) -> Result<Option<&'static str>, sqlx::Error> {
         const FACTS: &str = "\
             SELECT relkind = 'r', \
@@ -79,7 +81,7 @@ impl Watchable<'_> {
             FROM pg_class WHERE oid = to_regclass($1)";
         let facts = query_as(FACTS).bind(self.relation).bind(self.key).fetch_optional(connection).await?;
         Ok(match facts {
-            None => Some("it is not there"),
+            None => Some("it does not exist"),
             Some((false, _, _)) => Some("it is a view, a partitioned table or a foreign table"),
             Some((_, true, _)) => Some("rows may be written through a partition, or through a table it inherits from"),
             Some((_, _, false)) => Some("no unique index makes its key unique"),
@@ -138,9 +140,12 @@ impl Watchable<'_> {
     }
 }
 
-/// What the tables of some layers are: their identity, columns, parents and children, and our triggers on them. Empty
-/// for a table that is not there. The same text means that the change log has told of every change.
-pub(super) async fn structures(connection: &mut PgConnection, sources: &[Source]) -> Result<Vec<String>, sqlx::Error> {
+/// Descriptions of the tables of layers: identity, columns, parents and children, and the triggers of the change log.
+/// Empty for a missing table. An unchanged text means that the change log recorded every change.
+pub(super) async fn structures(
+    connection: &mut PgConnection,
+    sources: &[Arc<Source>],
+) -> Result<Vec<String>, sqlx::Error> {
     const STRUCTURES: &str = "\
         SELECT coalesce(concat_ws(' ', c.oid, c.relkind, \
           (SELECT string_agg(concat_ws(':', attnum, attname, atttypid, atttypmod), ',' ORDER BY attnum) \
@@ -153,6 +158,6 @@ pub(super) async fn structures(connection: &mut PgConnection, sources: &[Source]
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema, name, at) \
         LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON n.nspname = schema AND c.relname = name \
         ORDER BY at";
-    let (schemas, names): (Vec<String>, Vec<String>) = sources.iter().map(Source::schema_and_name).unzip();
+    let (schemas, names): (Vec<String>, Vec<String>) = sources.iter().map(|source| source.schema_and_name()).unzip();
     query_scalar(STRUCTURES).bind(schemas).bind(names).fetch_all(connection).await
 }

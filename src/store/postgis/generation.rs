@@ -1,0 +1,43 @@
+//! The layers of a database as they are known so far. A configured table may be missing at start; when it appears, a new
+//! generation of layers takes the place of the one before, with the same ids at the same positions.
+
+use std::sync::{Arc, OnceLock};
+
+use super::source::Source;
+use crate::model::LayerSchema;
+
+/// Layers, and the generation that followed. Generations are kept, so that borrowed schemas stay valid; there is at most
+/// one for each configured table.
+pub(super) struct Generation {
+    pub(super) schemas: Vec<LayerSchema>,
+    /// One for each schema.
+    pub(super) sources: Vec<Arc<Source>>,
+    next: OnceLock<Box<Generation>>,
+}
+
+impl Generation {
+    pub(super) fn new(sources: Vec<Arc<Source>>) -> Self {
+        let schemas = sources.iter().map(|source| source.schema.clone()).collect();
+        Self { schemas, sources, next: OnceLock::new() }
+    }
+
+    /// The generation that is valid now.
+    pub(super) fn newest(&self) -> &Self {
+        let mut generation = self;
+        while let Some(next) = generation.next.get() {
+            generation = next;
+        }
+        generation
+    }
+
+    /// Begins a generation that has another source at a position.
+    pub(super) fn replace(&self, at: usize, source: Source) {
+        let newest = self.newest();
+        let mut sources = newest.sources.clone();
+        if let Some(place) = sources.get_mut(at) {
+            *place = Arc::new(source);
+        }
+        // Only the follower replaces sources; if another one did, the table is found again with the next search.
+        let _ = newest.next.set(Box::new(Self::new(sources)));
+    }
+}
