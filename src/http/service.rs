@@ -29,7 +29,7 @@ const SHUTDOWN_TIMEOUT_S: u64 = 10;
 /// How long bytes may wait for a caller who does not take them.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a request that somebody waits for may take, and a bulk request, both with their time in the queue.
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);

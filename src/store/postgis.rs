@@ -187,7 +187,7 @@ impl PostGis {
         for (at, source) in self.sources().iter().enumerate() {
             let Some(table) = &source.placeholder else { continue };
             let id = source.schema.id.clone();
-            match answered(try_discover(&self.pool, table, id, &self.gis)).await? {
+            match answered(Box::pin(try_discover(&self.pool, table, id, &self.gis))).await? {
                 Ok(found) => {
                     // All rows are read with the next changes.
                     found.state.succeed(&source.state);
@@ -264,7 +264,7 @@ impl Store for PostGis {
                 self.trim().await;
             }
             self.look_at_tables().await.map_err(|error| self.database(error))?;
-            self.look_for_missing_tables().await.map_err(|error| self.database(error))?;
+            Box::pin(self.look_for_missing_tables()).await.map_err(|error| self.database(error))?;
             let mut read = self
                 .follow_connection
                 .read(async |transaction| self.read_changes(transaction, position, false).await)

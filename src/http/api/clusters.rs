@@ -24,7 +24,7 @@ pub(crate) fn members(call: &Call<'_>) -> Result<Reply, Problem> {
         accepted: "the id of a cluster in a tile of this layer".to_owned(),
     };
     let config = layer.schema().clusters.as_ref().ok_or_else(missing)?;
-    let cell = number.parse().ok().and_then(CellAddress::from_id).ok_or_else(missing)?;
+    let address = number.parse().ok().and_then(CellAddress::from_id).ok_or_else(missing)?;
     let frame = RequestCrs::read(params)?;
     let view = call.caller.view(layer.schema());
     let filters = filters_of(params, &view)?;
@@ -34,8 +34,8 @@ pub(crate) fn members(call: &Call<'_>) -> Result<Reply, Problem> {
         |id: &str| FeatureId::new(id).map_err(|error| invalid("after", id, &error.to_string(), "the id of a feature"));
     let after = after.map(id).transpose()?;
     let passes = |row: &Row<'_>| filters.iter().all(|filter| filter.matches(row));
-    let mut rows: Vec<Row<'_>> = layer.cluster_members(cell).filter(passes).collect();
-    let stats = layer.cluster_stats(cell, rows.iter().copied()).ok_or_else(missing)?;
+    let mut rows: Vec<Row<'_>> = layer.cluster_members(address).filter(passes).collect();
+    let stats = layer.cluster_stats(address, rows.iter().copied()).ok_or_else(missing)?;
     rows.sort_unstable_by_key(Row::id);
     let first = after.map_or(0, |after| rows.partition_point(|row| *row.id() <= after));
     let page = rows.get(first..rows.len().min(first + limit)).unwrap_or_default();

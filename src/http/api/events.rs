@@ -32,6 +32,7 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 const RETRY_MS: u32 = 2_000;
 
 /// `GET /api/events`: streams what changes from now on, or from `Last-Event-ID` on.
+#[expect(clippy::unused_async, reason = "asynchronous handlers have one type")]
 pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let (state, current) = (call.state.clone(), call.current.clone());
     let versions = state.snapshots.versions();

@@ -51,20 +51,8 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             reason_json("skill", format!("不具备{zh}能力"), format!("it cannot do {en}"), json!({"skill": skill}))
         }
         Reason::SkillsUnknown => reason_json("skills_unknown", "能力不明", "what it can do is unknown", json!({})),
-        Reason::Stock { code, free, asked } => {
-            let Label { zh, en } = label(catalog, roles.stock.as_ref().map(|stock| &stock.codes), code);
-            reason_json(
-                "stock",
-                format!("{zh}可用{free}，需要{asked}"),
-                format!("{free} of {en} free of {asked} asked"),
-                json!({"item_code": code, "free": quantity(*free), "asked": quantity(*asked)}),
-            )
-        }
-        Reason::StockUnknown(code) => {
-            let Label { zh, en } = label(catalog, roles.stock.as_ref().map(|stock| &stock.codes), code);
-            let zh = format!("{zh}库存不明");
-            reason_json("stock_unknown", zh, format!("its stock of {en} is unknown"), json!({"item_code": code}))
-        }
+        Reason::Stock { code, free, asked } => stock(catalog, schema, code, Some((*free, *asked))),
+        Reason::StockUnknown(code) => stock(catalog, schema, code, None),
         Reason::Empty => reason_json("empty", "没有可用物资", "it has nothing to give", json!({})),
         Reason::ContentUnknown => {
             reason_json("stock_unknown", "库存不明", "whether it has anything is unknown", json!({}))
@@ -86,6 +74,21 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
         Reason::Inside { layer, area } => inside(catalog, layer, area),
         Reason::Filtered => reason_json("filter", "不符合筛选条件", "the filter does not match", json!({})),
     }
+}
+
+/// Too little of an item: how much is free and how much is asked, where that is known.
+fn stock(catalog: &Catalog, schema: &LayerSchema, code: &str, free_and_asked: Option<(f64, f64)>) -> Json {
+    let Label { zh, en } = label(catalog, schema.roles.stock.as_ref().map(|stock| &stock.codes), code);
+    let Some((free, asked)) = free_and_asked else {
+        let zh = format!("{zh}库存不明");
+        return reason_json("stock_unknown", zh, format!("its stock of {en} is unknown"), json!({"item_code": code}));
+    };
+    reason_json(
+        "stock",
+        format!("{zh}可用{free}，需要{asked}"),
+        format!("{free} of {en} free of {asked} asked"),
+        json!({"item_code": code, "free": quantity(free), "asked": quantity(asked)}),
+    )
 }
 
 fn inside(catalog: &Catalog, layer: &Layer, area: &Row<'_>) -> Json {

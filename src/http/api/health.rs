@@ -8,6 +8,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 
 /// `GET /health/live`: the process answers.
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
     let body = json!({"status": "live"}).to_string();
     Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, "application/json")).body(body))
@@ -15,6 +16,7 @@ pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with its age, while all other paths
 /// go on answering. Values that cannot be read and layers that are unavailable are named and do not change the status.
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
     let (current, store) = (&call.current, &call.state.store);
     let status = if current.is_stale() { "stale" } else { "ready" };

@@ -13,6 +13,7 @@ use crate::model::schema::Label;
 use crate::snapshot::Layer;
 
 /// `GET /api/layers`.
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
     let layers = call.current.snapshot.layers();
     let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));

@@ -72,6 +72,7 @@ impl Caller {
     }
 
     /// What the caller may see of a layer. Only this makes a view in the interface.
+    #[expect(clippy::unused_self, reason = "a view is always that of a caller")]
     pub(crate) fn view(self, schema: &LayerSchema) -> View<'_> {
         View::public(schema)
     }

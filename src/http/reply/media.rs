@@ -8,6 +8,7 @@ use crate::http::reply::problem::Problem;
 
 /// A media type of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "`type` is a keyword, and media type is the term of the standards")]
 pub(crate) struct MediaType {
     /// Its name in `f`.
     pub(crate) name: &'static str,
@@ -50,9 +51,11 @@ pub(crate) const MVT: MediaType =
 /// When `f` names another, or the header accepts none of them.
 pub(crate) fn negotiate(headers: &HeaderMap, named: Option<&str>, offered: &[MediaType]) -> Result<MediaType, Problem> {
     if let Some(name) = named {
-        let names = || offered.iter().map(|form| form.name).collect::<Vec<_>>().join(", ");
         let found = offered.iter().find(|form| form.name == name || form.media_type == name);
-        return found.copied().ok_or_else(|| invalid("f", name, "this media type is not offered", &names()));
+        return found.copied().ok_or_else(|| {
+            let accepted = offered.iter().map(|form| form.name).collect::<Vec<_>>().join(", ");
+            invalid("f", name, "this media type is not offered", &accepted)
+        });
     }
     let ranges: Vec<QualityItem<Mime>> = from_comma_delimited(headers.get_all(header::ACCEPT)).unwrap_or_default();
     if ranges.is_empty() {
