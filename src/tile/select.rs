@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::attribute::Attribute;
 use super::clip::{self, TileGeometry};
-use super::{TileAddress, reach};
+use super::{TileAddress, visible_envelope};
 use crate::model::cluster::ClusterConfig;
 use crate::model::{FeatureId, View};
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
@@ -34,7 +34,8 @@ impl<'a> TileLayer<'a> {
     pub(super) fn select(layer: &'a Layer, address: TileAddress, filter: Option<RowFilter<'_>>) -> Self {
         let schema = layer.schema();
         let (x, y) = address.column_and_row();
-        let window = TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: reach(address) };
+        let window =
+            TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) };
         let content = layer.tile_content(&window, filter);
         let mut rows = content.rows;
         rows.sort_unstable_by_key(Row::id);
