@@ -138,7 +138,7 @@ impl Language {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FilterError {
     /// Not CQL2 text.
-    #[error("syntax error at byte {at}: expected {expected}, found {found}")]
+    #[error("syntax error at character {at}: expected {expected}, found {found}")]
     Syntax {
         /// Position in bytes, from 1.
         at: usize,
