@@ -364,7 +364,7 @@ impl From<Problem> for Reply {
         match &problem {
             Problem::MethodNotAllowed { allowed, .. } => reply.set_header((header::ALLOW, allowed.as_str())),
             Problem::Unavailable | Problem::OutcomeUnknown | Problem::NoSpace | Problem::Timeout { .. } => {
-                reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S))
+                reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S));
             }
             Problem::NoToken => reply.set_header((header::WWW_AUTHENTICATE, "Bearer realm=\"onemap\"")),
             Problem::TooMany { retry_after_s, .. } => reply.set_header((header::RETRY_AFTER, *retry_after_s)),
