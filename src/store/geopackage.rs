@@ -146,9 +146,11 @@ impl GeoPackage {
 
     /// Opens the file that is there now in place of the one that was.
     async fn open_again(&self) -> Result<(), StoreError> {
-        check_header(&self.path)?;
         let old = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
         OpenFile::abandon(old, &self.path).await;
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).close_log_index();
+        // Not before: reading the file would release SQLite's locks on it.
+        check_header(&self.path)?;
         let opened = OpenFile::open(&self.path).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         self.migrate().await

@@ -141,7 +141,7 @@ fn other_than_regular_files_are_refused_and_new_files_are_private() {
     let (pipe, inner) = (folder.file("pipe"), folder.file("inner"));
     foreign("mkfifo", &[&pipe.display().to_string()]);
     std::fs::create_dir(&inner).expect("a folder");
-    for (path, words) in [(pipe, "not a regular file"), (inner, "it is a folder")] {
+    for (path, words) in [(pipe, "names a regular file"), (inner, "is a directory")] {
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &path.display().to_string()]);
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(1) && log.contains(words), "{log}");

@@ -93,7 +93,7 @@ fn a_read_only_role_serves_a_complete_store_and_reports_an_incomplete_one() {
     let reader = url.replace("onemap@", "reader@");
     let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &reader]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("this role may not make"), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("this role may not create"), "{said}");
     drop(Server::start(&folder, &["--store", &url]));
     psql(&url, "GRANT USAGE ON SCHEMA onemap TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA onemap TO reader");
     let server = Server::start(&folder, &["--store", &reader]);

@@ -4,8 +4,8 @@
 //! lost to everybody else. A file whose content is overwritten in place is read through stale pages. So every reading
 //! and every write checks both first.
 
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +34,9 @@ pub(super) struct OpenFile {
     file: FileIdentity,
     log: Option<FileIdentity>,
     content: Mutex<Content>,
+    /// The index of the write-ahead log. It stays open: closing it would release the locks that SQLite has on it in this
+    /// process (POSIX `fcntl`). For the same reason the file itself is never opened here while it has connections.
+    log_index: Mutex<Option<(FileIdentity, File)>>,
 }
 
 /// Device and number of a file.
@@ -82,15 +85,24 @@ impl OpenFile {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let follow_options = options.clone().busy_timeout(FOLLOW_BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
+        // The index of the log must not be created again under the same connections.
+        let lasting = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
+        let pool = lasting()
             .max_connections(CONNECTIONS)
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Database { location: path.display().to_string(), source })?;
-        let follow_pool =
-            SqlitePoolOptions::new().max_connections(FOLLOW_CONNECTIONS).connect_lazy_with(follow_options);
+        let follow_pool = lasting().max_connections(FOLLOW_CONNECTIONS).connect_lazy_with(follow_options);
         let file = identity(path).map_err(file_error(path))?;
-        Ok(Self { path: path.to_owned(), pool, follow_pool, file, log: None, content: Mutex::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            pool,
+            follow_pool,
+            file,
+            log: None,
+            content: Mutex::default(),
+            log_index: Mutex::default(),
+        })
     }
 
     /// Remembers the write-ahead log, which is there once something was read or written.
@@ -154,8 +166,14 @@ impl OpenFile {
         const SALTS: usize = 32;
         const COPIED: usize = 96;
         const ATTEMPTED: usize = 128;
+        let path = beside(&self.path, "-shm");
+        let own = identity(&path).ok()?;
+        let mut index = self.log_index.lock().unwrap_or_else(PoisonError::into_inner);
+        if index.as_ref().is_none_or(|(opened, _)| *opened != own) {
+            *index = Some((own, File::open(&path).ok()?));
+        }
         let mut header = [0; ATTEMPTED + 4];
-        std::fs::File::open(beside(&self.path, "-shm")).ok()?.read_exact(&mut header).ok()?;
+        index.as_ref()?.1.read_exact_at(&mut header, 0).ok()?;
         let number = |at: usize| Some(u32::from_ne_bytes(header.get(at..at + 4)?.try_into().ok()?));
         Some(CheckpointState {
             salts: [number(SALTS)?, number(SALTS + 4)?],
@@ -169,12 +187,14 @@ impl OpenFile {
         std::fs::metadata(beside(&self.path, "-wal")).map_or(true, |log| log.len() == 0)
     }
 
-    /// Closes a file that was replaced. Its write-ahead log stays behind under the name of the new file's, and would be
-    /// applied to it: it is removed, but only if it is the old one's.
+    /// Closes a file that was replaced or overwritten. The write-ahead log of a replaced file stays behind under the name of
+    /// the new file's, and would be applied to it: it is removed, but only if it is the old one's. The log of an
+    /// overwritten file is empty.
     pub(super) async fn abandon(parts: Abandoned, path: &Path) {
         parts.follow_pool.close().await;
         parts.pool.close().await;
-        if parts.log.is_some() && identity(&beside(path, "-wal")).ok() == parts.log {
+        let is_replaced = identity(path).is_ok_and(|file| file != parts.file);
+        if is_replaced && parts.log.is_some() && identity(&beside(path, "-wal")).ok() == parts.log {
             for ending in ["-wal", "-shm"] {
                 // What is not there need not be removed.
                 let _ = std::fs::remove_file(beside(path, ending));
@@ -182,9 +202,14 @@ impl OpenFile {
         }
     }
 
+    /// Closes the index of the log, after the connections were closed and before others are opened.
+    pub(super) fn close_log_index(&self) {
+        *self.log_index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// What is needed to close the file without holding on to it.
     pub(super) fn parts(&self) -> Abandoned {
-        Abandoned { pool: self.pool.clone(), follow_pool: self.follow_pool.clone(), log: self.log }
+        Abandoned { pool: self.pool.clone(), follow_pool: self.follow_pool.clone(), file: self.file, log: self.log }
     }
 }
 
@@ -192,6 +217,7 @@ impl OpenFile {
 pub(super) struct Abandoned {
     pool: SqlitePool,
     follow_pool: SqlitePool,
+    file: FileIdentity,
     log: Option<FileIdentity>,
 }
 

@@ -18,14 +18,14 @@ use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Change, LayerContents, LogPosition, Sink};
 
 /// The result of a reading, to be recorded once its transaction has succeeded.
-pub(super) struct Found<'s> {
+pub(super) struct ReadResult<'s> {
     pub(super) end: LogPosition,
     pub(super) changes: Vec<Change>,
     pub(super) reloaded: Vec<LayerContents>,
     outcomes: Vec<(&'s Source, Fingerprints, ReadOutcome<'s>)>,
 }
 
-impl<'s> Found<'s> {
+impl<'s> ReadResult<'s> {
     fn at(end: LogPosition) -> Self {
         Self { end, changes: Vec::new(), reloaded: Vec::new(), outcomes: Vec::new() }
     }
@@ -51,8 +51,8 @@ impl PostGis {
         &'s self,
         transaction: &mut PgConnection,
         sink: Sink<'_>,
-    ) -> Result<Found<'s>, sqlx::Error> {
-        let mut found = Found::at(answered(log_end(transaction)).await?);
+    ) -> Result<ReadResult<'s>, sqlx::Error> {
+        let mut found = ReadResult::at(answered(log_end(transaction)).await?);
         let structures = answered(triggers::structures(transaction, self.sources())).await?;
         for ((at, source), structure) in self.sources().iter().enumerate().zip(structures) {
             source.has_new_structure(&structure);
@@ -97,7 +97,7 @@ impl PostGis {
         transaction: &mut PgConnection,
         position: &LogPosition,
         isolated: bool,
-    ) -> Result<Option<Found<'s>>, sqlx::Error> {
+    ) -> Result<Option<ReadResult<'s>>, sqlx::Error> {
         let Some(before) = &position.seen else { return Ok(None) };
         let end = answered(log_end(transaction)).await?;
         if end.newest < position.newest
@@ -109,7 +109,7 @@ impl PostGis {
             return Ok(None);
         }
         let touched = answered(touched_since(transaction, before)).await?;
-        let mut found = Found::at(end);
+        let mut found = ReadResult::at(end);
         for (at, source) in self.sources().iter().enumerate().filter(|(_, source)| source.placeholder.is_none()) {
             let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
             let touched: Option<Vec<&str>> = touched.collect();
@@ -146,7 +146,7 @@ impl PostGis {
         at: usize,
         ids: &[&str],
         isolated: bool,
-        found: &mut Found<'s>,
+        found: &mut ReadResult<'s>,
     ) -> Result<(), sqlx::Error> {
         let source = &self.sources()[at];
         let mut warnings = ReadWarnings::new(&source.schema);
