@@ -1,11 +1,36 @@
 // Draws an answer on the map: the asked point, a line to each that can help, a ring around it, the distance.
-import { Marker, type GeoJSONSource, type Map } from "maplibre-gl";
-import type { Feature } from "geojson";
+import { Marker, type GeoJSONSource, type LayerSpecification, type Map } from "maplibre-gl";
+import type { Feature, Geometry } from "geojson";
 import type { Answer } from "./api";
 import { element } from "./element";
 import { distance } from "./format";
+import { positionsOf } from "./situation";
+import { enlarged, wallScale } from "./wall";
 
 const SOURCE = "answers";
+const LAYERS: LayerSpecification[] = [
+  {
+    id: "answers-line", type: "line", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
+    layout: { "line-cap": "round" },
+    paint: { "line-color": ["get", "colour"], "line-width": 2, "line-dasharray": [2, 1.6], "line-opacity": 0.9 },
+  },
+  {
+    id: "answers-ring", type: "circle", source: SOURCE, filter: ["==", ["geometry-type"], "Point"],
+    paint: {
+      "circle-color": "transparent", "circle-stroke-color": ["get", "colour"], "circle-stroke-width": 2.5,
+      "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 8, 12, 12, 17, 17],
+    },
+  },
+  {
+    id: "answers-distance", type: "symbol", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
+    layout: {
+      "symbol-placement": "line-center", "text-field": ["get", "distance"], "text-size": 11.5, "text-font": ["Noto Sans Bold"],
+    },
+    paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2 },
+  },
+];
+/** Most lines; more would be a thicket. */
+const MOST_LINES = 60;
 
 export class AnswerLines {
   readonly #marker = new Marker({ element: element("div", { class: "asked", "aria-hidden": "true" }), anchor: "bottom" });
@@ -13,25 +38,7 @@ export class AnswerLines {
   /** @param colours the colour of each layer that can be asked */
   constructor(private readonly map: Map, private readonly colours: Record<string, string>) {
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    map.addLayer({
-      id: "answers-line", type: "line", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
-      layout: { "line-cap": "round" },
-      paint: { "line-color": ["get", "colour"], "line-width": 2, "line-dasharray": [2, 1.6], "line-opacity": 0.9 },
-    });
-    map.addLayer({
-      id: "answers-ring", type: "circle", source: SOURCE, filter: ["==", ["geometry-type"], "Point"],
-      paint: {
-        "circle-color": "transparent", "circle-stroke-color": ["get", "colour"], "circle-stroke-width": 2.5,
-        "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 8, 12, 12, 17, 17],
-      },
-    });
-    map.addLayer({
-      id: "answers-distance", type: "symbol", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
-      layout: {
-        "symbol-placement": "line-center", "text-field": ["get", "distance"], "text-size": 11.5, "text-font": ["Noto Sans Bold"],
-      },
-      paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2 },
-    });
+    for (const layer of enlarged({ version: 8, sources: {}, layers: LAYERS }, wallScale()).layers) map.addLayer(layer);
   }
 
   ask(lon: number, lat: number): void {
@@ -39,14 +46,16 @@ export class AnswerLines {
     this.#set([]);
   }
 
-  draw(lon: number, lat: number, answers: Answer[]): void {
-    this.#set(answers.flatMap(({ layer, features }) => features.flatMap((feature): Feature[] => {
+  /** @param from what was asked from; each line leaves its nearest corner */
+  draw(from: Geometry | undefined, answer: Answer): void {
+    const corners = positionsOf(from ?? null);
+    this.#set(answer.features.slice(0, MOST_LINES).flatMap((feature): Feature[] => {
+      const layer = String(feature.properties.layer ?? answer.layers[0]?.layer);
       const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(Number(feature.properties.distance_m), true) };
-      return [
-        { type: "Feature", properties, geometry: feature.geometry },
-        { type: "Feature", properties, geometry: { type: "LineString", coordinates: [[lon, lat], feature.geometry.coordinates] } },
-      ];
-    })));
+      const ring: Feature = { type: "Feature", properties, geometry: feature.geometry };
+      const start = nearestTo(feature.geometry.coordinates as [number, number], corners);
+      return start ? [ring, { type: "Feature", properties, geometry: { type: "LineString", coordinates: [start, feature.geometry.coordinates] } }] : [ring];
+    }));
   }
 
   clear(): void {
@@ -57,4 +66,11 @@ export class AnswerLines {
   #set(features: Feature[]): void {
     this.map.getSource<GeoJSONSource>(SOURCE)?.setData({ type: "FeatureCollection", features });
   }
+}
+
+/** On the screen of a county a degree of longitude is shorter than one of latitude, and straight is straight enough. */
+function nearestTo([lon, lat]: [number, number], corners: readonly [number, number][]): [number, number] | undefined {
+  const shrink = Math.cos((lat * Math.PI) / 180);
+  const off = ([x, y]: readonly [number, number]) => ((x - lon) * shrink) ** 2 + (y - lat) ** 2;
+  return corners.reduce<[number, number] | undefined>((best, corner) => (best && off(best) <= off(corner) ? best : corner), undefined);
 }

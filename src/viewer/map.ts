@@ -14,6 +14,7 @@ const REACH_PX = matchMedia("(pointer: coarse)").matches ? 12 : 5;
 const GROUNDS = new Set(["county", "townships"]);
 const KINDS = ["circle", "symbol", "line", "fill"];
 
+/** @param bounds what the map opens on, unless the address says otherwise */
 export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): Map {
   setWorkerUrl(new URL("maplibre-gl-worker.mjs", import.meta.url).href);
   const map = new Map({
