@@ -12,21 +12,21 @@ const LAYERS: LayerSpecification[] = [
   {
     id: "answers-line", type: "line", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
     layout: { "line-cap": "round" },
-    paint: { "line-color": ["get", "colour"], "line-width": 2, "line-dasharray": [2, 1.6], "line-opacity": 0.9 },
+    paint: { "line-color": ["get", "colour"], "line-width": 3, "line-dasharray": [2, 1.2] },
   },
   {
     id: "answers-ring", type: "circle", source: SOURCE, filter: ["==", ["geometry-type"], "Point"],
     paint: {
-      "circle-color": "transparent", "circle-stroke-color": ["get", "colour"], "circle-stroke-width": 2.5,
+      "circle-color": "transparent", "circle-stroke-color": ["get", "colour"], "circle-stroke-width": 3.5,
       "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 8, 12, 12, 17, 17],
     },
   },
   {
     id: "answers-distance", type: "symbol", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
     layout: {
-      "symbol-placement": "line-center", "text-field": ["get", "distance"], "text-size": 11.5, "text-font": ["Noto Sans Bold"],
+      "symbol-placement": "line-center", "text-field": ["get", "distance"], "text-size": 13, "text-font": ["Noto Sans Bold"],
     },
-    paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2 },
+    paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2.5 },
   },
 ];
 /** Most lines; more would be a thicket. */

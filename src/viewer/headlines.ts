@@ -78,7 +78,7 @@ export class Headlines {
   #draw(): void {
     const figures: Figure[] = [];
     const { freePlaces, teams, depots, night } = this.#resources ?? { night: false };
-    if (freePlaces !== undefined) figures.push({ word: night ? "freePlacesNight" : "freePlaces", value: number(freePlaces) });
+    if (freePlaces !== undefined) figures.push({ word: night ? "allFreePlacesNight" : "allFreePlaces", value: number(freePlaces) });
     if (teams !== undefined) figures.push({ word: "readyTeams", value: number(teams) });
     if (depots !== undefined) figures.push({ word: "stockPlaces", value: number(depots) });
     if (this.#people) {

@@ -23,7 +23,7 @@ import { Situation, SITUATION_LAYERS, type SituationLayer } from "./situation";
 import { SituationPanel } from "./situation_panel";
 import { drawSituation, nameTownshipsAtSeats, spellSymbols } from "./style";
 import { Tiles } from "./tiles";
-import { enlarged, startWall, wallScale } from "./wall";
+import { enlarged, isWall, startWall, wallScale } from "./wall";
 
 declare global {
   interface Window {
@@ -37,6 +37,7 @@ const RETRY_AFTER_MS = 5_000;
 startLanguage(part<HTMLButtonElement>("language"));
 startWall();
 startDrawer();
+startSheet();
 void start();
 
 async function start(): Promise<void> {
@@ -193,7 +194,6 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     map.getCanvas().style.cursor = clusterAt(map, event.point) || featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
   });
   part("ask-centre").addEventListener("click", askCentre);
-  startSheet(askCentre);
   map.getCanvas().addEventListener("keydown", (event) => {
     if (event.key === "Enter") askCentre();
   });
@@ -209,7 +209,7 @@ function startDrawer(): void {
     document.body.classList.toggle("layers-open", open);
     button.setAttribute("aria-expanded", String(open));
   };
-  set(window.innerWidth >= 1_700);
+  set(window.innerWidth >= 1_700 && !isWall);
   button.addEventListener("click", () => {
     set(!document.body.classList.contains("layers-open"));
     window.onemap?.map.resize();

@@ -148,32 +148,25 @@ export class NearestPanel {
   }
 
   /**
-   * Opens the panel. It stands beside the map, which keeps what it shows where it was and moves only when the asked
-   * point would be out of sight; on a telephone it comes from below.
+   * Opens the panel. The map beside it gets narrower and keeps its centre, softly; where the asked point would be out of
+   * sight it becomes the centre. On a telephone the panel comes from below.
    */
   #reveal(): void {
+    const wasHidden = this.panel.hidden;
+    const centre = this.map.getCenter();
     const before = this.map.getContainer().clientWidth;
     this.panel.hidden = false;
     document.body.classList.add("answering");
     openSheet("nearest");
     this.map.resize();
     const after = this.map.getContainer().clientWidth;
-    if (after !== before) this.map.panBy([(after - before) / 2, 0], { duration: 0 });
-    const centre = this.#centre();
-    if (!centre) return;
-    const { x, y } = this.map.project(centre);
-    const { clientWidth, clientHeight } = this.map.getContainer();
-    const free = clientHeight - this.#sheetHeight();
-    if (x < MARGIN_PX || x > clientWidth - MARGIN_PX || y < MARGIN_PX || y > free - MARGIN_PX) {
-      this.map.easeTo({ center: centre, offset: [0, (free - clientHeight) / 2] });
-    }
-  }
-
-  /** How much of the map the sheet covers from below; nothing where the panel stands beside the map. */
-  #sheetHeight(): number {
-    const map = this.map.getContainer().getBoundingClientRect();
-    const panel = this.panel.getBoundingClientRect();
-    return panel.left < map.right - 1 && panel.right > map.left + 1 ? Math.max(0, map.bottom - panel.top) : 0;
+    const asked = this.#centre();
+    const { x, y } = asked ? this.map.project(asked) : { x: after / 2, y: 0 };
+    const height = this.map.getContainer().clientHeight;
+    const isOut = asked && (x < MARGIN_PX || x > after - MARGIN_PX || y < MARGIN_PX || y > height - MARGIN_PX);
+    if (!isOut && !(wasHidden && after !== before)) return;
+    this.map.panBy([(after - before) / 2, 0], { duration: 0 });
+    this.map.easeTo({ center: isOut ? asked : centre });
   }
 
   #centre(): [number, number] | undefined {
@@ -192,7 +185,7 @@ export class NearestPanel {
     for (const { geometry } of this.#answer?.features ?? []) bounds.extend(geometry.coordinates as [number, number]);
     if (bounds.isEmpty()) return;
     this.map.fitBounds(bounds, {
-      maxZoom: 15, padding: { top: MARGIN_PX, left: MARGIN_PX, right: MARGIN_PX, bottom: MARGIN_PX + this.#sheetHeight() },
+      maxZoom: 15, padding: Math.min(MARGIN_PX, this.map.getContainer().clientHeight / 5),
     });
   }
 

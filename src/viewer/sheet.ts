@@ -12,14 +12,14 @@ export function openSheet(sheet: Sheet | undefined): void {
   for (const tab of part("tabs").querySelectorAll("button")) tab.setAttribute("aria-pressed", String(tab.dataset.tab === sheet));
 }
 
-/** @param ask poses a question when its tab is opened and none stands */
-export function startSheet(ask: () => void): void {
+/** Starts the tabs, with the situation in sight. The tab of the question asks at the map's centre when none stands. */
+export function startSheet(): void {
   for (const tab of part("tabs").querySelectorAll("button")) {
     tab.addEventListener("click", () => {
       const sheet = tab.dataset.tab as Sheet;
       const isOpen = document.body.dataset.sheet === sheet;
       openSheet(isOpen ? undefined : sheet);
-      if (!isOpen && sheet === "nearest" && part("nearest").hidden) ask();
+      if (!isOpen && sheet === "nearest" && part("nearest").hidden) part("ask-centre").click();
     });
   }
   openSheet(NARROW.matches ? "situation" : undefined);

@@ -62,7 +62,7 @@ export function drawSituation(
   const isOwn = (layer: LayerSpecification) => (metadata(layer)["onemap:layer"] ?? "") in drawn;
   const own = style.layers.filter(isOwn).map((layer) => {
     const { "source-layer": _, ...rest } = layer as LayerSpecification & { "source-layer"?: string };
-    return { ...rest, source: metadata(layer)["onemap:layer"] } as LayerSpecification;
+    return faded({ ...rest, source: metadata(layer)["onemap:layer"] } as LayerSpecification);
   });
   const below = new Set(own.filter(({ type }) => type === "fill").map(({ id }) => id));
   return {
@@ -76,6 +76,19 @@ export function drawSituation(
       ...own.filter(({ id }) => !below.has(id)),
     ],
   };
+}
+
+const OPACITIES: Record<string, string[]> = {
+  fill: ["fill-opacity"], line: ["line-opacity"], circle: ["circle-opacity", "circle-stroke-opacity"], symbol: ["text-opacity"],
+};
+
+/** What is over recedes. */
+function faded(layer: LayerSpecification): LayerSpecification {
+  const paint = { ...layer.paint } as Record<string, unknown>;
+  for (const name of OPACITIES[layer.type] ?? []) {
+    paint[name] = ["*", ["case", ["in", ["get", "status"], ["literal", ["closed", "lifted"]]], 0.4, 1], paint[name] ?? 1];
+  }
+  return { ...layer, paint } as LayerSpecification;
 }
 
 /** Sets each one-character symbol to the Chinese of the style or to the English kept in its metadata. */
