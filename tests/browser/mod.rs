@@ -31,6 +31,23 @@ fn names_are_found_and_audits_are_drawn() {
 }
 
 #[test]
+fn what_is_going_on_comes_first_and_what_arrives_is_announced() {
+    let (folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let printed = script_well("browser/situation.mjs", &[&server.url, &snapshots, token.trim()]);
+    assert_eq!(printed.lines().count(), 8, "{printed}");
+}
+
+#[test]
+fn a_question_is_asked_kept_in_the_address_and_answered_as_a_plan() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
 fn pages_work_behind_a_proxy_with_a_path_prefix() {
     // The server must know its public address at start, so the port of the proxy is chosen before both.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();

@@ -37,6 +37,7 @@ try {
   });
 
   const catalog = await (await fetch(`${origin}/api/layers`)).json();
+  await idleAfter(() => page.locator("#layers-toggle").click());
 
   await check("the title and all layer names are Chinese", async () => {
     assert.equal(await page.locator("#header h1").textContent(), "闽清县应急管理一张图");
