@@ -117,7 +117,7 @@ export type ClusterPage = { features: Item[]; links?: unknown[] } & Record<strin
 
 export function clusterMembers(layer: string, id: number, limit: number, after: string | undefined, signal: AbortSignal): Promise<ClusterPage> {
   const next = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
-  return ask(`/api/clusters/${encodeURIComponent(layer)}/${id}?limit=${limit}${next}`, signal);
+  return ask(`api/clusters/${encodeURIComponent(layer)}/${id}?limit=${limit}${next}`, signal);
 }
 
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {

@@ -78,7 +78,7 @@ export class Arrivals {
   #drawSound(button: HTMLButtonElement): void {
     button.setAttribute("aria-pressed", String(this.#sound));
     button.title = say(this.#sound ? "soundOff" : "soundOn");
-    button.setAttribute("aria-label", say("soundOn"));
+    button.setAttribute("aria-label", `${say("sound")}: ${say("soundOn")}`);
   }
 }
 

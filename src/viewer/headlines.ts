@@ -14,7 +14,8 @@ const MOST = 1_000;
 const OVER = "value >= threshold";
 /** A reading older than this says little about now. */
 const OLD_S = 86_400;
-const SOON_MS = 1_000;
+/** Changes that come in quick succession are counted once. */
+const SOON_MS = 5_000;
 
 export class Headlines {
   #resources: { freePlaces?: number; teams?: number; depots?: number; night: boolean } | undefined;
