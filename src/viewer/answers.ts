@@ -4,7 +4,7 @@ import type { Feature, Geometry } from "geojson";
 import type { Answer } from "./api";
 import { element } from "./element";
 import { distance } from "./format";
-import { positionsOf } from "./situation";
+import { nearestPlace, type LonLat } from "./geometry";
 import { enlarged, wallScale } from "./wall";
 
 const SOURCE = "answers";
@@ -46,14 +46,14 @@ export class AnswerLines {
     this.#set([]);
   }
 
-  /** @param from what was asked from; each line leaves its nearest corner */
+  /** @param from what was asked from; each line leaves the place of it that is nearest to the result */
   draw(from: Geometry | undefined, answer: Answer): void {
-    const corners = positionsOf(from ?? null);
     this.#set(answer.features.slice(0, MOST_LINES).flatMap((feature): Feature[] => {
       const layer = String(feature.properties.layer ?? answer.layers[0]?.layer);
-      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(Number(feature.properties.distance_m), true) };
+      const metres = Number(feature.properties.distance_m);
+      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(metres, true) };
       const ring: Feature = { type: "Feature", properties, geometry: feature.geometry };
-      const start = nearestTo(feature.geometry.coordinates as [number, number], corners);
+      const start = metres < 1 ? undefined : nearestPlace(from ?? null, feature.geometry.coordinates as LonLat);
       return start ? [ring, { type: "Feature", properties, geometry: { type: "LineString", coordinates: [start, feature.geometry.coordinates] } }] : [ring];
     }));
   }
@@ -66,11 +66,4 @@ export class AnswerLines {
   #set(features: Feature[]): void {
     this.map.getSource<GeoJSONSource>(SOURCE)?.setData({ type: "FeatureCollection", features });
   }
-}
-
-/** On the screen of a county a degree of longitude is shorter than one of latitude, and straight is straight enough. */
-function nearestTo([lon, lat]: [number, number], corners: readonly [number, number][]): [number, number] | undefined {
-  const shrink = Math.cos((lat * Math.PI) / 180);
-  const off = ([x, y]: readonly [number, number]) => ((x - lon) * shrink) ** 2 + (y - lat) ** 2;
-  return corners.reduce<[number, number] | undefined>((best, corner) => (best && off(best) <= off(corner) ? best : corner), undefined);
 }

@@ -3,8 +3,7 @@ import type { Catalog } from "./api";
 import { element, part } from "./element";
 import { codeOf } from "./format";
 import { onLanguage, pick, say } from "./language";
-import type { Arrival, Occurrence, Situation } from "./situation";
-import { isOver } from "./situation";
+import { isOver, type Arrival, type Occurrence, type Situation } from "./situation";
 import { ageWords, type SituationPanel } from "./situation_panel";
 
 const KEPT_AS = "onemap.sound";

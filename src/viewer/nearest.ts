@@ -4,6 +4,7 @@ import { item, nearestOf, search, ServerError, type Answer, type Catalog } from 
 import { AnswerLines } from "./answers";
 import { element } from "./element";
 import { coordinates } from "./format";
+import { boundsOf, positionsOf } from "./geometry";
 import { language, onLanguage, pick, say } from "./language";
 import {
   ASKED_LAYERS, conditionsOf, emptyQuestion, keepInAddress, parametersOf, parsePoint, questionInAddress, type Place, type Question,
@@ -12,7 +13,6 @@ import { QuestionForm, summaryOf, type Township } from "./question_form";
 import { Results } from "./results";
 import { openSheet } from "./sheet";
 import { signOf } from "./signs";
-import { boundsOf, positionsOf } from "./situation";
 
 /** How far from the edge of the map a point must stand to be seen well. */
 const MARGIN_PX = 60;

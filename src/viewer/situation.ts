@@ -1,6 +1,7 @@
 // What is going on: incidents and warnings with their state by the clock, the running ones first; what arrives is told.
 import type { Feature, FeatureCollection, Geometry } from "geojson";
 import { items, type Properties } from "./api";
+import { boundsOf } from "./geometry";
 
 export const SITUATION_LAYERS = ["incidents", "warnings"] as const;
 export type SituationLayer = (typeof SITUATION_LAYERS)[number];
@@ -119,27 +120,6 @@ export class Situation {
 
 export function isOver(one: Occurrence): boolean {
   return one.ended || one.expired;
-}
-
-/** West, south, east, north of a geometry; undefined when it is empty. */
-export function boundsOf(geometry: Geometry | null): [number, number, number, number] | undefined {
-  const bounds: [number, number, number, number] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of positionsOf(geometry)) {
-    bounds[0] = Math.min(bounds[0], x);
-    bounds[1] = Math.min(bounds[1], y);
-    bounds[2] = Math.max(bounds[2], x);
-    bounds[3] = Math.max(bounds[3], y);
-  }
-  return bounds[0] <= bounds[2] ? bounds : undefined;
-}
-
-/** All positions of a geometry, longitude first. */
-export function positionsOf(geometry: Geometry | null): [number, number][] {
-  if (!geometry) return [];
-  if (geometry.type === "GeometryCollection") return geometry.geometries.flatMap(positionsOf);
-  const depth = { Point: 0, MultiPoint: 1, LineString: 1, MultiLineString: 2, Polygon: 2, MultiPolygon: 3 }[geometry.type];
-  const coordinates = geometry.coordinates as unknown;
-  return (depth === 0 ? [coordinates] : (coordinates as unknown[]).flat(depth - 1)) as [number, number][];
 }
 
 function occurrence(layer: SituationLayer, { id, geometry, properties }: Feature<Geometry | null, Properties>): Occurrence {

@@ -1,12 +1,12 @@
 // The situation panel: incidents and warnings with level, state and age; a click flies there; those that are over come last.
-import type { Map } from "maplibre-gl";
-import { LngLat } from "maplibre-gl";
+import { LngLat, type Map } from "maplibre-gl";
 import { peopleIn, type Catalog } from "./api";
 import { element, part } from "./element";
 import { age, codeLabel, codeOf, number, time } from "./format";
+import { boundsOf } from "./geometry";
 import { onLanguage, pick, say } from "./language";
 import type { Card } from "./popup";
-import { boundsOf, isOver, SITUATION_LAYERS, type Occurrence, type Situation } from "./situation";
+import { isOver, SITUATION_LAYERS, type Occurrence, type Situation } from "./situation";
 
 const CLOSE_UP_ZOOM = 14;
 /** Steps of the colour scale are told by a Roman number too, for those who do not see the colour. */

@@ -6,6 +6,18 @@ use crate::support::node::script_well;
 use crate::support::{Folder, Server, project};
 
 #[test]
+fn the_page_opens_with_its_parameters_and_every_file_that_it_names() {
+    let (_folder, server) = Server::of_sample();
+    let page = String::from_utf8(server.get("/").body).expect("a page");
+    let named: Vec<&str> = page.split('"').filter(|text| text.starts_with("viewer/")).collect();
+    assert!(named.len() >= 3, "{named:?}");
+    let files = named.iter().map(|file| format!("/{file}"));
+    for path in files.chain(["/?lang=en", "/?wall=1", "/?lang=zh&wall=1"].map(str::to_owned)) {
+        assert_eq!(server.get(&path).status, 200, "{path}");
+    }
+}
+
+#[test]
 fn the_viewer_draws_answers_and_speaks_two_languages() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots");
