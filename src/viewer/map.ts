@@ -6,6 +6,7 @@ import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
 import { metadata } from "./style";
 import type { Found } from "./popup";
+import { wallScale } from "./wall";
 
 export const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
 /** A finger is wider than a mouse pointer. */
@@ -36,7 +37,7 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   });
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
-  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 }), "bottom-right");
+  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 * wallScale() }), "bottom-right");
   onLanguage(() => map.getCanvas().setAttribute("aria-label", say("map")));
   startTools(map, bounds);
   startCoordinates(map);

@@ -17,6 +17,9 @@ import { signOf } from "./signs";
 /** How far from the edge of the map a point must stand to be seen well. */
 const MARGIN_PX = 60;
 
+/** Whether the address that the page was opened with says what the map shows. */
+const OPENED_WITH_VIEW = /[#&]map=/.test(location.hash);
+
 /** What stands at the point and opens its card. */
 export type Standing = { name: string; open: () => void };
 
@@ -58,7 +61,7 @@ export class NearestPanel {
     if (!question) return;
     this.#formOpen ||= conditionsOf(question) > 0;
     await this.#pose(question);
-    if (this.#question && !hasView()) this.#zoomToAnswers();
+    if (this.#question && !OPENED_WITH_VIEW) this.#zoomToAnswers();
   }
 
   /** Asks the same of another place; the conditions stay. */
@@ -279,12 +282,6 @@ export class NearestPanel {
 
 /** Features whose surroundings the server knows by themselves. */
 const BRIEF_OF: Record<string, string> = { incidents: "incident", warnings: "warning", risk_zones: "zone" };
-
-/** Whether the address says what the map shows. */
-function hasView(): boolean {
-  return openedWithView;
-}
-const openedWithView = /(^|[#&])map=/.test(location.hash);
 
 /** How to find the focused part of a panel again after it was drawn anew. */
 function focusMark(panel: HTMLElement): string | undefined {

@@ -39,6 +39,7 @@ export class Situation {
   #known = new Map<string, string>();
   #started = false;
   #soon = 0;
+  #turn = 0;
   readonly #listeners: ((all: readonly Occurrence[], arrivals: readonly Arrival[]) => void)[] = [];
 
   #failed = false;
@@ -54,8 +55,11 @@ export class Situation {
 
   /** Reads all; what was not there before, or has another state, has arrived. */
   async load(): Promise<void> {
+    const turn = (this.#turn += 1);
     try {
       const lists = await Promise.all(this.layers.map((layer) => items(layer, { sortby: "-started_at", limit: String(MOST) })));
+      // A later question knows more.
+      if (turn !== this.#turn) return;
       this.layers.forEach((layer, at) => this.#features.set(layer, lists[at]!.features));
       this.#fail(false);
     } catch {
