@@ -124,7 +124,7 @@ try {
   });
 
   await check("lines lead from the point to the answers", async () => {
-    await idleAfter(() => page.locator("#nearest .tools button").click());
+    await idleAfter(() => page.locator("#nearest .tools button").first().click());
     assert.ok((await page.evaluate(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length)) > 0);
   });
 
