@@ -82,6 +82,9 @@ static COVERAGE: &[&dyn Param] = &[
     &spec::F,
     &spec::CRS,
 ];
+/// Read by the page itself.
+static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
+static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
 static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];
 
 /// `GET /openapi.json`: the whole interface.
@@ -476,7 +479,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/ogc/openapi.json", ogc_api_document)
     },
-    Endpoint::get("/", assets::viewer),
+    Endpoint { params: VIEWER, ..Endpoint::get("/", assets::viewer) },
     Endpoint::get("/docs", assets::docs),
-    Endpoint::get("/viewer/{file:.*}", assets::viewer_file),
+    Endpoint { params: VIEWER_FILE, ..Endpoint::get("/viewer/{file:.*}", assets::viewer_file) },
 ];

@@ -1,11 +1,36 @@
 // Draws an answer on the map: the asked point, a line to each that can help, a ring around it, the distance.
-import { Marker, type GeoJSONSource, type Map } from "maplibre-gl";
-import type { Feature } from "geojson";
+import { Marker, type GeoJSONSource, type LayerSpecification, type Map } from "maplibre-gl";
+import type { Feature, Geometry } from "geojson";
 import type { Answer } from "./api";
 import { element } from "./element";
 import { distance } from "./format";
+import { nearestPlace, type LonLat } from "./geometry";
+import { enlarged, wallScale } from "./wall";
 
 const SOURCE = "answers";
+const LAYERS: LayerSpecification[] = [
+  {
+    id: "answers-line", type: "line", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
+    layout: { "line-cap": "round" },
+    paint: { "line-color": ["get", "colour"], "line-width": 3, "line-dasharray": [2, 1.2] },
+  },
+  {
+    id: "answers-ring", type: "circle", source: SOURCE, filter: ["==", ["geometry-type"], "Point"],
+    paint: {
+      "circle-color": "transparent", "circle-stroke-color": ["get", "colour"], "circle-stroke-width": 3.5,
+      "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 8, 12, 12, 17, 17],
+    },
+  },
+  {
+    id: "answers-distance", type: "symbol", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
+    layout: {
+      "symbol-placement": "line-center", "text-field": ["get", "distance"], "text-size": 13, "text-font": ["Noto Sans Bold"],
+    },
+    paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2.5 },
+  },
+];
+/** Most lines; more would be a thicket. */
+const MOST_LINES = 60;
 
 export class AnswerLines {
   readonly #marker = new Marker({ element: element("div", { class: "asked", "aria-hidden": "true" }), anchor: "bottom" });
@@ -13,25 +38,7 @@ export class AnswerLines {
   /** @param colours the colour of each layer that can be asked */
   constructor(private readonly map: Map, private readonly colours: Record<string, string>) {
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    map.addLayer({
-      id: "answers-line", type: "line", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
-      layout: { "line-cap": "round" },
-      paint: { "line-color": ["get", "colour"], "line-width": 2, "line-dasharray": [2, 1.6], "line-opacity": 0.9 },
-    });
-    map.addLayer({
-      id: "answers-ring", type: "circle", source: SOURCE, filter: ["==", ["geometry-type"], "Point"],
-      paint: {
-        "circle-color": "transparent", "circle-stroke-color": ["get", "colour"], "circle-stroke-width": 2.5,
-        "circle-radius": ["interpolate", ["linear"], ["zoom"], 8, 8, 12, 12, 17, 17],
-      },
-    });
-    map.addLayer({
-      id: "answers-distance", type: "symbol", source: SOURCE, filter: ["==", ["geometry-type"], "LineString"],
-      layout: {
-        "symbol-placement": "line-center", "text-field": ["get", "distance"], "text-size": 11.5, "text-font": ["Noto Sans Bold"],
-      },
-      paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2 },
-    });
+    for (const layer of enlarged({ version: 8, sources: {}, layers: LAYERS }, wallScale()).layers) map.addLayer(layer);
   }
 
   ask(lon: number, lat: number): void {
@@ -39,14 +46,16 @@ export class AnswerLines {
     this.#set([]);
   }
 
-  draw(lon: number, lat: number, answers: Answer[]): void {
-    this.#set(answers.flatMap(({ layer, features }) => features.flatMap((feature): Feature[] => {
-      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(Number(feature.properties.distance_m), true) };
-      return [
-        { type: "Feature", properties, geometry: feature.geometry },
-        { type: "Feature", properties, geometry: { type: "LineString", coordinates: [[lon, lat], feature.geometry.coordinates] } },
-      ];
-    })));
+  /** @param from what was asked from; each line leaves the place of it that is nearest to the result */
+  draw(from: Geometry | undefined, answer: Answer): void {
+    this.#set(answer.features.slice(0, MOST_LINES).flatMap((feature): Feature[] => {
+      const layer = String(feature.properties.layer ?? answer.layers[0]?.layer);
+      const metres = Number(feature.properties.distance_m);
+      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(metres, true) };
+      const ring: Feature = { type: "Feature", properties, geometry: feature.geometry };
+      const start = metres < 1 ? undefined : nearestPlace(from ?? null, feature.geometry.coordinates as LonLat);
+      return start ? [ring, { type: "Feature", properties, geometry: { type: "LineString", coordinates: [start, feature.geometry.coordinates] } }] : [ring];
+    }));
   }
 
   clear(): void {

@@ -28,7 +28,13 @@ export type Layer = {
 export type Freshness = { data_version: string; data_age_s: number; stale: boolean };
 export type Catalog = Freshness & {
   /** What the map is about. */
-  county: { name: Bilingual; title: Bilingual; bounds: [number, number, number, number] };
+  county: {
+    name: Bilingual; title: Bilingual; bounds: [number, number, number, number];
+    /** Longitude, latitude in degrees. */
+    center: [number, number];
+    /** Its division code. */
+    code?: string;
+  };
   /** Absent while the server holds no feature at all. */
   bounds: [number, number, number, number] | null;
   codes: Record<string, Code[]>;
@@ -36,7 +42,19 @@ export type Catalog = Freshness & {
 };
 export type Properties = Record<string, unknown>;
 export type Item = Feature<Geometry, Properties> & { id: string };
-export type Answer = Freshness & { layer: string; features: (Feature<Point, Properties> & { id: string })[] };
+export type Reason = Bilingual & { code: string };
+export type Excluded = { id: string; name: string | null; distance_m: number; reasons: Reason[] };
+/** What several give together, or what is still missing. */
+export type Amounts = { people: number; skills: string[]; items: { item_code: string; quantity: number }[] };
+/** What is said of one layer of an answer. */
+export type LayerSummary = {
+  layer: string; returned: number;
+  /** Nearer features that do not fit, and how many more there are. */
+  excluded?: Excluded[]; more_excluded?: number;
+  /** Of a set that covers the demand together. */
+  covered?: boolean; uncovered?: Amounts;
+};
+export type Answer = Freshness & { features: (Feature<Point, Properties> & { id: string })[]; layers: LayerSummary[] };
 
 const PATIENCE_MS = 15_000;
 
@@ -52,8 +70,26 @@ export function catalog(): Promise<Catalog> {
   return ask("api/layers");
 }
 
-export function nearest(layer: string, lon: number, lat: number, k: number, signal: AbortSignal): Promise<Answer> {
-  return ask(`api/nearest?point=${lon},${lat}&layer=${encodeURIComponent(layer)}&k=${k}`, signal);
+/** @param near asked from this geometry instead of the parameter "point" */
+export function nearestOf(parameters: URLSearchParams, near?: Geometry, signal?: AbortSignal): Promise<Answer> {
+  if (!near) return ask(`api/nearest?${parameters.toString()}`, signal);
+  // An area may have more corners than an address can hold.
+  return ask("api/nearest", signal, JSON.stringify({ ...Object.fromEntries(parameters), near: JSON.stringify(near) }));
+}
+
+export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number };
+
+/** Features of a layer by the parameters of OGC API Features. */
+export function items(layer: string, parameters: Record<string, string>): Promise<ItemsPage> {
+  return ask(`ogc/collections/${encodeURIComponent(layer)}/items?${new URLSearchParams(parameters).toString()}`);
+}
+
+type RingLayer = { layer: string; people?: { known: number; unknown_places: number } };
+
+/** How many people live in the area of a warning, by the villages inside; undefined when no layer tells. */
+export async function peopleIn(kind: "warning", id: string): Promise<number | undefined> {
+  const reply = await ask<{ rings: { layers: RingLayer[] }[] }>(`api/surroundings?${kind}=${encodeURIComponent(id)}`);
+  return reply.rings[0]?.layers.find(({ layer }) => layer === "villages")?.people?.known;
 }
 
 /** A feature that was found by its name or code, at a place inside it. */
@@ -81,7 +117,7 @@ export type ClusterPage = { features: Item[]; links?: unknown[] } & Record<strin
 
 export function clusterMembers(layer: string, id: number, limit: number, after: string | undefined, signal: AbortSignal): Promise<ClusterPage> {
   const next = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
-  return ask(`/api/clusters/${encodeURIComponent(layer)}/${id}?limit=${limit}${next}`, signal);
+  return ask(`api/clusters/${encodeURIComponent(layer)}/${id}?limit=${limit}${next}`, signal);
 }
 
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {
@@ -92,12 +128,16 @@ export function style(): Promise<StyleSpecification> {
   return ask("styles/onemap.json");
 }
 
-async function ask<Reply>(path: string, signal?: AbortSignal): Promise<Reply> {
+async function ask<Reply>(path: string, signal?: AbortSignal, body?: string): Promise<Reply> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let response: Response;
   try {
     response = await fetch(path, {
-      headers: { accept: "application/geo+json, application/json, application/problem+json" },
+      ...(body === undefined ? {} : { method: "POST", body }),
+      headers: {
+        accept: "application/geo+json, application/json, application/problem+json",
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
       signal: signal ? AbortSignal.any([signal, patience]) : patience,
     });
     if (response.ok) return (await response.json()) as Reply;

@@ -47,8 +47,12 @@ export function coordinates(lon: number, lat: number): string {
     : `${lon.toFixed(5)}° E  ${lat.toFixed(5)}° N`;
 }
 
+export function codeOf(codes: readonly Code[] | undefined, value: unknown): Code | undefined {
+  return codes?.find(({ code }) => code === value);
+}
+
 export function codeLabel(codes: readonly Code[] | undefined, value: unknown): string {
-  const known = codes?.find((code) => code.code === value);
+  const known = codeOf(codes, value);
   return known ? pick(known) : String(value);
 }
 

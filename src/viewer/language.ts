@@ -61,7 +61,7 @@ export function startLanguage(button: HTMLButtonElement): void {
     button.textContent = current === "zh" ? "EN" : "中文";
     button.lang = current === "zh" ? "en" : "zh-CN";
     button.title = say("switchLanguage");
-    button.setAttribute("aria-label", `${say("switchLanguage")} (${button.textContent})`);
+    button.setAttribute("aria-label", `${button.textContent}: ${say("switchLanguage")}`);
     for (const part of document.querySelectorAll<HTMLElement>("[data-word]")) {
       part.textContent = say(part.dataset.word as Word);
     }

@@ -20,7 +20,7 @@ const HELD: Record<string, Record<string, unknown>> = {
 };
 
 export class Legend {
-  #open = window.innerHeight > 850 && window.innerWidth > 1100;
+  #open = false;
 
   constructor(
     private readonly style: StyleSpecification,

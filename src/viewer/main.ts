@@ -1,21 +1,29 @@
 // Starts the page: language first, then what the server holds, then the map and its panels.
-import type { Map } from "maplibre-gl";
+import type { GeoJSONSource, Map } from "maplibre-gl";
 import * as api from "./api";
+import { Arrivals } from "./arrivals";
 import { Audits } from "./audits";
 import { ClusterCard } from "./clusters";
 import { part } from "./element";
 import { Events } from "./events";
 import { Freshness } from "./freshness";
+import { Headlines } from "./headlines";
 import { onLanguage, setTitle, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
 import { clusterAt, createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
-import { Card } from "./popup";
+import { Card, type Found } from "./popup";
+import { pointAt, type Place } from "./question";
+import type { Township } from "./question_form";
 import { Search } from "./search";
-import { nameTownshipsAtSeats, spellSymbols } from "./style";
+import { startSheet } from "./sheet";
+import { Situation, SITUATION_LAYERS, type SituationLayer } from "./situation";
+import { SituationPanel } from "./situation_panel";
+import { drawSituation, nameTownshipsAtSeats, spellSymbols } from "./style";
 import { Tiles } from "./tiles";
+import { enlarged, isWall, startWall, wallScale } from "./wall";
 
 declare global {
   interface Window {
@@ -27,7 +35,9 @@ declare global {
 const RETRY_AFTER_MS = 5_000;
 
 startLanguage(part<HTMLButtonElement>("language"));
+startWall();
 startDrawer();
+startSheet();
 void start();
 
 async function start(): Promise<void> {
@@ -36,11 +46,11 @@ async function start(): Promise<void> {
     setTimeout(() => void start(), RETRY_AFTER_MS);
     return;
   }
-  const { catalog, style, townships } = loaded;
+  const { catalog, style, townships, situation } = loaded;
   setTitle(catalog.county.title);
   let map: Map;
   try {
-    map = createMap(style, catalog.bounds ?? catalog.county.bounds);
+    map = createMap(style, catalog.county.bounds);
   } catch (error) {
     part("loading").hidden = true;
     notice("graphics", "noGraphics", () => ` (${error instanceof Error ? error.message : String(error)})`);
@@ -55,17 +65,28 @@ async function start(): Promise<void> {
     new Legend(style, catalog, layers, part("legend"));
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
-    const nearest = new NearestPanel(map, style, catalog, part("nearest"));
+    const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
+    card.onAsk = (found) => {
+      card.close();
+      void nearest.ask(placeOf(found));
+    };
     new Search(map, catalog, card, part("search"));
     const audits = new Audits(map, catalog, part("audits"));
+    const headlines = new Headlines(catalog);
+    startSituation(map, catalog, card, situation, headlines);
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
       // What moved is told by the events, tile by tile, while they are heard.
       if (tiles.areMissing || (moved && !events?.areHeard)) tiles.refresh();
+      if (moved && !events?.areHeard) {
+        situation.loadSoon();
+        headlines.changed();
+      }
     });
-    events = listen(tiles, freshness, nearest, card, audits, catalog);
+    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines });
     startClicks(map, card, clusters, nearest);
+    void nearest.askAddress();
     onLanguage(() => spellSymbols(map, style));
   });
   await ready;
@@ -73,13 +94,18 @@ async function start(): Promise<void> {
   document.documentElement.dataset.ready = "true";
 }
 
-/** Brings what changes on the server onto the page: the tiles that show it, the answers and the card that rest on it. */
-function listen(
-  tiles: Tiles, freshness: Freshness, nearest: NearestPanel, card: Card, audits: Audits, catalog: api.Catalog,
-): Events {
+type Parts = {
+  tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
+};
+
+/** Brings what changes on the server onto the page: the tiles that show it, the answers, lists and cards that rest on it. */
+function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines }: Parts): Events {
+  const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
     change({ layer, ids, boxes }) {
-      tiles.touch(boxes);
+      if (isSituation(layer)) situation.loadSoon();
+      else tiles.touch(boxes);
+      headlines.changed(layer);
       void nearest.changed(layer);
       card.changed(layer, ids);
       void audits.changed();
@@ -87,6 +113,8 @@ function listen(
     },
     reset() {
       tiles.refresh();
+      situation.loadSoon();
+      headlines.changed();
       for (const { id } of catalog.layers) {
         void nearest.changed(id);
         card.changed(id, undefined);
@@ -99,14 +127,37 @@ function listen(
   });
 }
 
+/** The list of what is going on, its announcements, and the same on the map. */
+function startSituation(map: Map, catalog: api.Catalog, card: Card, situation: Situation, headlines: Headlines): void {
+  const panel = new SituationPanel(map, catalog, card, situation, (people) => headlines.people(people));
+  situation.onFailure = (failed) => panel.failed(failed);
+  new Arrivals(catalog, panel, situation);
+  situation.onChange(() => {
+    for (const layer of situation.layers) void map.getSource<GeoJSONSource>(layer)?.setData(situation.drawn(layer));
+  });
+}
+
+function placeOf({ layer, id, name }: Found): Place {
+  return { kind: "feature", layer, id, name };
+}
+
+function townshipsOf(townships: Awaited<ReturnType<typeof api.townships>> | undefined): Township[] {
+  return (townships?.features ?? []).flatMap(({ properties: { code, name } }) =>
+    typeof code === "string" && typeof name === "string" ? [{ code, name }] : []);
+}
+
 /** Everything the first picture needs, or nothing and a notice why. */
 async function load() {
   const townships = api.townships().catch(() => undefined);
   try {
     const [catalog, style] = await Promise.all([api.catalog(), api.style()]);
     settle("start");
-    const named = await townships;
-    return { catalog, style: named ? nameTownshipsAtSeats(style, named) : style, townships: named };
+    const own = SITUATION_LAYERS.filter((layer) => catalog.layers.some(({ id }) => id === layer));
+    const situation = new Situation(own);
+    const [named] = await Promise.all([townships, situation.load()]);
+    const drawn = Object.fromEntries(own.map((layer: SituationLayer) => [layer, situation.drawn(layer)]));
+    const complete = drawSituation(named ? nameTownshipsAtSeats(style, named) : style, drawn);
+    return { catalog, style: enlarged(complete, wallScale()), townships: named, situation };
   } catch (error) {
     const why = error instanceof Error ? ` (${error.message})` : "";
     notice("start", "unreachableAtStart", () => why, () => location.reload());
@@ -130,7 +181,7 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     else if (open) clusters.close();
     if (open) card.open(cluster ? [] : marked, lngLat);
     void nearest.ask(
-      { lon: place.lng, lat: place.lat },
+      pointAt(place.lng, place.lat),
       township && { name: township.name, open: () => card.open([township], lngLat) },
     );
   };
@@ -151,14 +202,14 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
   });
 }
 
-/** The layer panel slides away; on a narrow screen it starts so. */
+/** The layer panel slides away; it starts open where there is room for it beside everything else. */
 function startDrawer(): void {
   const button = part("layers-toggle");
   const set = (open: boolean) => {
     document.body.classList.toggle("layers-open", open);
     button.setAttribute("aria-expanded", String(open));
   };
-  set(window.innerWidth > 760);
+  set(window.innerWidth >= 1_700 && !isWall);
   button.addEventListener("click", () => {
     set(!document.body.classList.contains("layers-open"));
     window.onemap?.map.resize();

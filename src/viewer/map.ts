@@ -1,11 +1,12 @@
 // Starts the map: its worker, fonts, limits and tools, and what lies under a click.
-import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type PointLike, type StyleSpecification } from "maplibre-gl";
+import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
 import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
 import { metadata } from "./style";
 import type { Found } from "./popup";
+import { wallScale } from "./wall";
 
 export const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
 /** A finger is wider than a mouse pointer. */
@@ -14,6 +15,7 @@ const REACH_PX = matchMedia("(pointer: coarse)").matches ? 12 : 5;
 const GROUNDS = new Set(["county", "townships"]);
 const KINDS = ["circle", "symbol", "line", "fill"];
 
+/** @param bounds what the map opens on, unless the address says otherwise */
 export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): Map {
   setWorkerUrl(new URL("maplibre-gl-worker.mjs", import.meta.url).href);
   const map = new Map({
@@ -35,20 +37,20 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   });
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
-  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 }), "bottom-right");
+  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 * wallScale() }), "bottom-right");
   onLanguage(() => map.getCanvas().setAttribute("aria-label", say("map")));
   startTools(map, bounds);
   startCoordinates(map);
   return map;
 }
 
-/** The features under a pixel: points before lines before areas, the topmost first, each once. */
+/** The features under a pixel: points before lines before areas, what is over last, the topmost first, each once. */
 export function featuresAt(map: Map, at: { x: number; y: number }): { marked: Found[]; township: Found | undefined } {
   const box: [PointLike, PointLike] = [[at.x - REACH_PX, at.y - REACH_PX], [at.x + REACH_PX, at.y + REACH_PX]];
   const hits = [...map.queryRenderedFeatures([at.x, at.y]), ...map.queryRenderedFeatures(box).filter((hit) => hit.layer.type !== "fill")];
   const ranked = hits
     .filter((hit) => metadata(hit.layer)["onemap:layer"] !== undefined && typeof hit.properties.id === "string")
-    .toSorted((a, b) => KINDS.indexOf(a.layer.type) - KINDS.indexOf(b.layer.type));
+    .toSorted((a, b) => KINDS.indexOf(a.layer.type) - KINDS.indexOf(b.layer.type) || Number(isOver(a)) - Number(isOver(b)));
   const seen = new Set<string>();
   const marked: Found[] = [];
   let township: Found | undefined;
@@ -68,6 +70,11 @@ export function clusterAt(map: Map, at: { x: number; y: number }): Cluster | und
   const hit = map.queryRenderedFeatures([at.x, at.y]).find(({ layer }) => KINDS.indexOf(layer.type) < KINDS.indexOf("line"));
   const layer = hit && metadata(hit.layer)["onemap:layer"];
   return layer === undefined ? undefined : clusterOf(layer, hit!);
+}
+
+/** What has ended or expired comes after what holds. */
+function isOver({ properties }: MapGeoJSONFeature): boolean {
+  return properties.status === "closed" || properties.status === "lifted";
 }
 
 function startTools(map: Map, bounds: LngLatBoundsLike): void {

@@ -1,241 +1,297 @@
-// The panel that answers "what is nearest here": shelters, teams and depots around a point, in rank order.
+// The panel that asks who is nearest and can take the job: the place, the form, the results, the lines; kept in the address.
 import { LngLatBounds, type Map, type StyleSpecification } from "maplibre-gl";
-import { nearest, ServerError, type Answer, type Catalog, type Layer, type Properties } from "./api";
+import { item, nearestOf, search, ServerError, type Answer, type Catalog } from "./api";
 import { AnswerLines } from "./answers";
 import { element } from "./element";
-import { codeLabel, coordinates, distance, number, time, wind } from "./format";
-import { onLanguage, pick, say } from "./language";
-import { signOf, swatch } from "./signs";
+import { coordinates } from "./format";
+import { boundsOf, positionsOf } from "./geometry";
+import { language, onLanguage, pick, say } from "./language";
+import {
+  ASKED_LAYERS, conditionsOf, emptyQuestion, keepInAddress, parametersOf, parsePoint, questionInAddress, type Place, type Question,
+} from "./question";
+import { QuestionForm, summaryOf, type Township } from "./question_form";
+import { Results } from "./results";
+import { openSheet } from "./sheet";
+import { signOf } from "./signs";
 
-const ASKED_LAYERS = ["shelters", "teams", "depots"];
-const ANSWERS_EACH = 3;
-/** How far from the edge of the map's free part a point must stand to be seen well. */
+/** How far from the edge of the map a point must stand to be seen well. */
 const MARGIN_PX = 60;
 
-type Place = { lon: number; lat: number };
-type Outcome = { layer: Layer; answer?: Answer; failure?: string };
+/** Whether the address that the page was opened with says what the map shows. */
+const OPENED_WITH_VIEW = /[#&]map=/.test(location.hash);
+
 /** What stands at the point and opens its card. */
 export type Standing = { name: string; open: () => void };
 
 export class NearestPanel {
   readonly #lines: AnswerLines;
-  readonly #layers: Layer[];
-  #place: Place | undefined;
+  readonly #form: QuestionForm;
+  readonly #results: Results;
+  #question: Question | undefined;
   #township: Standing | undefined;
-  #outcomes: Outcome[] = [];
+  #answer: Answer | undefined;
+  #failure: string | undefined;
+  #formOpen = false;
   #asking = new AbortController();
 
   constructor(
     private readonly map: Map,
-    private readonly style: StyleSpecification,
+    style: StyleSpecification,
     private readonly catalog: Catalog,
+    private readonly townships: readonly Township[],
     private readonly panel: HTMLElement,
   ) {
-    this.#layers = ASKED_LAYERS.flatMap((id) => catalog.layers.filter((layer) => layer.id === id));
-    this.#lines = new AnswerLines(map, Object.fromEntries(
-      this.#layers.map((layer) => [layer.id, signOf(style, layer.id, { status: "standby" }).fill])));
+    const layers = ASKED_LAYERS.filter((id) => catalog.layers.some((layer) => layer.id === id));
+    this.#lines = new AnswerLines(map, Object.fromEntries(layers.map((id) => [id, signOf(style, id, { status: "standby" }).fill])));
+    this.#form = new QuestionForm(catalog, townships, (question) => void this.#pose(question));
+    this.#results = new Results(style, catalog, (_, { geometry }) => {
+      const [lon, lat] = geometry.coordinates as [number, number];
+      this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), 14) });
+    });
     onLanguage(() => {
       this.#draw();
-      if (this.#place) this.#drawLines();
+      this.#drawLines();
     });
+    window.addEventListener("hashchange", () => void this.askAddress());
   }
 
-  /** Asks all three at once; an earlier question still under way is dropped. */
+  /** Asks what the address holds, if it holds a question. */
+  async askAddress(): Promise<void> {
+    const question = questionInAddress();
+    if (!question) return;
+    this.#formOpen ||= conditionsOf(question) > 0;
+    await this.#pose(question);
+    if (this.#question && !OPENED_WITH_VIEW) this.#zoomToAnswers();
+  }
+
+  /** Asks the same of another place; the conditions stay. */
   async ask(place: Place, township?: Standing): Promise<void> {
-    this.#asking.abort();
-    const asking = new AbortController();
-    this.#asking = asking;
-    this.#place = { lon: round(place.lon), lat: round(place.lat) };
     this.#township = township;
-    this.#outcomes = [];
-    this.#reveal(this.#place);
-    this.#lines.ask(this.#place.lon, this.#place.lat);
-    this.#draw();
-    await this.#answer(asking);
+    await this.#pose(this.#question ? { ...this.#question, place } : emptyQuestion(place));
   }
 
   /** Something changed in a layer: an open question is asked again, and its answers stay until new ones are there. */
   async changed(layerId: string): Promise<void> {
-    if (!this.#place || !this.#layers.some((layer) => layer.id === layerId)) return;
-    this.#asking.abort();
-    this.#asking = new AbortController();
-    await this.#answer(this.#asking);
+    const question = this.#question;
+    if (!question) return;
+    const { place, avoid } = question;
+    const moved = place.kind === "feature" && place.layer === layerId;
+    const avoided = layerId === "risk_zones" ? avoid.length > 0 : avoid.includes(layerId);
+    if (!moved && !avoided && !question.layers.includes(layerId)) return;
+    if (moved) this.#question = { ...question, place: { ...place, geometry: undefined } };
+    await this.#ask();
   }
 
-  async #answer(asking: AbortController): Promise<void> {
-    if (!this.#place) return;
+  close(): void {
+    this.#asking.abort();
+    this.#question = undefined;
+    this.#answer = undefined;
+    this.panel.hidden = true;
+    document.body.classList.remove("answering");
+    this.panel.setAttribute("aria-busy", "false");
+    this.#lines.clear();
+    keepInAddress(undefined);
+    openSheet(undefined);
+    this.map.resize();
+    this.map.getCanvas().focus();
+  }
+
+  async #pose(question: Question): Promise<void> {
+    const isElsewhere = JSON.stringify(question.place) !== JSON.stringify(this.#question?.place);
+    this.#question = question;
+    keepInAddress(question);
+    if (isElsewhere) {
+      this.#answer = undefined;
+      this.#failure = undefined;
+      if (question.place.kind === "point") this.#lines.ask(question.place.lon, question.place.lat);
+      else this.#lines.clear();
+      this.#reveal();
+    }
+    this.#draw();
+    await this.#ask();
+  }
+
+  /** An earlier question still under way is dropped. */
+  async #ask(): Promise<void> {
+    this.#asking.abort();
+    const asking = new AbortController();
+    this.#asking = asking;
     this.panel.setAttribute("aria-busy", "true");
-    const { lon, lat } = this.#place;
-    const outcomes = await Promise.all(this.#layers.map(async (layer): Promise<Outcome> => {
-      try {
-        return { layer, answer: await nearest(layer.id, lon, lat, ANSWERS_EACH, asking.signal) };
-      } catch (error) {
-        return { layer, failure: error instanceof ServerError ? error.message : String(error) };
-      }
-    }));
+    try {
+      await this.#locate(asking.signal);
+      const question = this.#question;
+      if (!question || asking.signal.aborted) return;
+      const parameters = parametersOf(question);
+      const { place } = question;
+      if (place.kind === "point") parameters.set("point", `${place.lon},${place.lat}`);
+      this.#answer = await nearestOf(parameters, place.kind === "feature" ? place.geometry : undefined, asking.signal);
+      this.#failure = undefined;
+    } catch (error) {
+      if (asking.signal.aborted) return;
+      this.#answer = undefined;
+      this.#failure = error instanceof ServerError ? error.message : String(error);
+    }
     if (asking.signal.aborted) return;
-    this.#outcomes = outcomes;
     this.#draw();
     this.#drawLines();
     this.panel.setAttribute("aria-busy", "false");
   }
 
-  close(): void {
-    this.#asking.abort();
-    this.#place = undefined;
-    this.panel.hidden = true;
-    document.body.classList.remove("answering");
-    this.panel.setAttribute("aria-busy", "false");
-    this.#lines.clear();
-    this.map.getCanvas().focus();
+  /** Reads the geometry and the name of a feature that the question starts from. */
+  async #locate(signal: AbortSignal): Promise<void> {
+    const question = this.#question;
+    if (question?.place.kind !== "feature" || question.place.geometry) return;
+    const { layer, id } = question.place;
+    const { geometry, properties } = await item(layer, id, signal);
+    if (!geometry) throw new ServerError(0, say("noPlace"));
+    const name = String(properties.name ?? id);
+    // A point is asked as one, so that the address of the question stays right when the feature is deleted.
+    this.#question = { ...question, place: { kind: "feature", layer, id, name, geometry } };
+    this.#reveal();
   }
 
   /**
-   * Opens the panel over the map. Beside the map it moves the map only when it would hide the asked point; from below,
-   * on a telephone, it always brings the point into the strip between the card and itself.
+   * Opens the panel. The map beside it gets narrower and keeps its centre, softly; where the asked point would be out of
+   * sight it becomes the centre. On a telephone the panel comes from below.
    */
-  #reveal({ lon, lat }: Place): void {
+  #reveal(): void {
+    const wasHidden = this.panel.hidden;
+    const centre = this.map.getCenter();
+    const before = this.map.getContainer().clientWidth;
     this.panel.hidden = false;
     document.body.classList.add("answering");
-    const { x, y } = this.map.project([lon, lat]);
-    const frame = this.map.getContainer().getBoundingClientRect();
-    const { left, top, width } = this.panel.getBoundingClientRect();
-    const besideMap = width < frame.width;
-    const hidden = besideMap ? frame.left + x - left : frame.top + y - top;
-    if (hidden > -MARGIN_PX || !besideMap) this.map.panBy(besideMap ? [hidden + 2 * MARGIN_PX, 0] : [0, hidden + MARGIN_PX / 2]);
+    openSheet("nearest");
+    this.map.resize();
+    const after = this.map.getContainer().clientWidth;
+    const asked = this.#centre();
+    const { x, y } = asked ? this.map.project(asked) : { x: after / 2, y: 0 };
+    const height = this.map.getContainer().clientHeight;
+    const isOut = asked && (x < MARGIN_PX || x > after - MARGIN_PX || y < MARGIN_PX || y > height - MARGIN_PX);
+    if (!isOut && !(wasHidden && after !== before)) return;
+    this.map.panBy([(after - before) / 2, 0], { duration: 0 });
+    this.map.easeTo({ center: isOut ? asked : centre });
+  }
+
+  #centre(): [number, number] | undefined {
+    const place = this.#question?.place;
+    if (!place) return undefined;
+    if (place.kind === "point") return [place.lon, place.lat];
+    const bounds = boundsOf(place.geometry ?? null);
+    return bounds && [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2];
   }
 
   #zoomToAnswers(): void {
-    if (!this.#place) return;
     const bounds = new LngLatBounds();
-    bounds.extend([this.#place.lon, this.#place.lat]);
-    for (const { answer } of this.#outcomes) {
-      for (const { geometry } of answer?.features ?? []) bounds.extend(geometry.coordinates as [number, number]);
-    }
-    const frame = this.map.getContainer().getBoundingClientRect();
-    const { width, height } = this.panel.getBoundingClientRect();
-    const besideMap = width < frame.width;
+    const place = this.#question?.place;
+    if (place?.kind === "point") bounds.extend([place.lon, place.lat]);
+    else for (const position of positionsOf(place?.geometry ?? null)) bounds.extend(position);
+    for (const { geometry } of this.#answer?.features ?? []) bounds.extend(geometry.coordinates as [number, number]);
+    if (bounds.isEmpty()) return;
     this.map.fitBounds(bounds, {
-      maxZoom: 15,
-      padding: { top: MARGIN_PX, left: MARGIN_PX, right: MARGIN_PX + (besideMap ? width : 0), bottom: MARGIN_PX + (besideMap ? 0 : height) },
+      maxZoom: 15, padding: Math.min(MARGIN_PX, this.map.getContainer().clientHeight / 5),
     });
   }
 
   #drawLines(): void {
-    if (!this.#place) return;
-    this.#lines.draw(this.#place.lon, this.#place.lat, this.#outcomes.flatMap(({ answer }) => answer ?? []));
+    const place = this.#question?.place;
+    if (!place || !this.#answer) return;
+    this.#lines.draw(place.kind === "point" ? { type: "Point", coordinates: [place.lon, place.lat] } : place.geometry, this.#answer);
   }
 
   #draw(): void {
-    const place = this.#place;
-    if (!place) return;
+    const question = this.#question;
+    if (!question) return;
     const close = element("button", { type: "button", class: "close", "aria-label": say("close"), title: say("close") }, "×");
     close.addEventListener("click", () => this.close());
-    const stale = this.#outcomes.some(({ answer }) => answer?.stale);
+    const focus = focusMark(this.panel);
+    const { scrollTop } = this.panel;
     this.panel.replaceChildren(
       element("header", {}, element("h2", {}, say("nearestTitle")), close),
-      this.#question(place),
-      ...(stale ? [element("p", { class: "failed", role: "alert" }, say("answerStale"))] : []),
-      ...(this.#outcomes.length === 0
-        ? [element("p", { class: "quiet", role: "status" }, say("loading"))]
-        : [...this.#outcomes.map((outcome) => this.#group(outcome)), element("p", { class: "quiet foot" }, say("straightLine"))]));
+      this.#place(question),
+      this.#conditions(question),
+      ...(this.#answer?.stale ? [element("p", { class: "failed", role: "alert" }, say("answerStale"))] : []),
+      ...(this.#failure !== undefined ? [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)] : []),
+      ...(this.#answer
+        ? [...this.#results.draw(question, this.#answer), element("p", { class: "quiet foot" }, say("straightLine"))]
+        : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
+    this.panel.scrollTop = scrollTop;
+    if (focus) this.panel.querySelector<HTMLElement>(focus)?.focus();
   }
 
-  /** Where it was asked, and a field to ask elsewhere by coordinates. */
-  #question(place: Place): HTMLElement {
+  #conditions(question: Question): HTMLElement {
+    const summary = summaryOf(question, this.catalog, this.townships);
+    const details = element("details", { class: "ask-form", open: this.#formOpen },
+      element("summary", {}, element("span", { class: "label" }, say("conditions")),
+        element("span", { class: summary ? "chosen" : "chosen quiet" }, summary || say("noCondition"))),
+      this.#form.draw(question));
+    details.addEventListener("toggle", () => (this.#formOpen = details.open));
+    return details;
+  }
+
+  /** Where it was asked, and a field to ask elsewhere by coordinates or by a name. */
+  #place({ place }: Question): HTMLElement {
+    const centre = this.#centre();
     const input = element("input", {
-      type: "text", value: `${place.lon},${place.lat}`, "aria-label": say("coordinatesInput"), inputmode: "decimal", spellcheck: "false",
+      type: "text", value: place.kind === "point" ? `${place.lon},${place.lat}` : place.name, "aria-label": say("placeInput"),
+      placeholder: say("placeInput"), spellcheck: "false", enterkeyhint: "search", maxlength: 100,
     });
-    const form = element("form", {}, input, element("button", { type: "submit" }, say("ask")));
+    const form = element("form", { role: "search" }, input, element("button", { type: "submit" }, say("ask")));
     input.addEventListener("input", () => input.setCustomValidity(""));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const asked = parse(input.value);
-      if (!asked) {
-        input.setCustomValidity(say("badCoordinates"));
-        input.reportValidity();
-        return;
-      }
-      this.map.easeTo({ center: [asked.lon, asked.lat] });
-      void this.ask(asked);
+      void this.#askFor(input);
     });
-    const where = element("p", { class: "where" }, coordinates(place.lon, place.lat));
-    const township = this.#township;
-    if (township) {
-      const button = element("button", { type: "button", class: "link", title: say("inTownship") }, township.name);
-      button.addEventListener("click", township.open);
-      where.prepend(button, " ");
+    const where = element("p", { class: "where" });
+    if (this.#township && place.kind === "point") where.append(this.#link(this.#township.name, this.#township.open, say("inTownship")), " ");
+    if (place.kind === "feature") {
+      const layer = this.catalog.layers.find(({ id }) => id === place.layer);
+      where.append(element("strong", {}, place.name || place.id), ` ${layer ? pick(layer.title) : place.layer}`, language() === "zh" ? "　" : "  ");
     }
-    const zoom = element("button", { type: "button", class: "link" }, say("seeAnswers"));
-    zoom.addEventListener("click", () => this.#zoomToAnswers());
-    const brief = element("a", {
-      class: "link brief", target: "_blank", rel: "noopener", href: `api/surroundings?point=${place.lon},${place.lat}&f=html`,
-    }, say("printBrief"));
-    return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom, " ", brief));
+    if (centre && place.kind === "point") where.append(coordinates(...centre));
+    const zoom = this.#link(say("seeAnswers"), () => this.#zoomToAnswers());
+    const copy = this.#link(say("copyLink"), () => void navigator.clipboard?.writeText(location.href).then(() => (copy.textContent = say("copied"))));
+    const of = place.kind === "point" ? `point=${place.lon},${place.lat}` : BRIEF_OF[place.layer] ? `${BRIEF_OF[place.layer]}=${encodeURIComponent(place.id)}` : centre && `point=${centre.join(",")}`;
+    const brief = element("a", { class: "link brief", target: "_blank", rel: "noopener", href: `api/surroundings?${of}&f=html` }, say("printBrief"));
+    return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom, copy, of ? brief : undefined));
   }
 
-  #group({ layer, answer, failure }: Outcome): HTMLElement {
-    const sign = signOf(this.style, layer.id, { status: "standby" });
-    const section = element("section", { "data-layer": layer.id }, element("h3", {}, swatch(sign), pick(layer.title)));
-    if (failure !== undefined) section.append(element("p", { class: "failed", role: "alert" }, say("askFailed"), failure));
-    else if (!answer || answer.features.length === 0) section.append(element("p", { class: "quiet" }, say("nothingNear")));
-    else section.append(element("ol", {}, ...answer.features.map((feature) => this.#row(layer, feature))));
-    return section;
+  async #askFor(input: HTMLInputElement): Promise<void> {
+    const text = input.value.trim();
+    let place = parsePoint(text);
+    if (!place && text !== "") {
+      const centre = this.map.getCenter();
+      const hit = (await search(text, centre.lng, centre.lat, 1, new AbortController().signal).catch(() => undefined))?.features[0];
+      if (hit) place = { kind: "feature", layer: hit.properties.layer, id: hit.id, name: hit.properties.name ?? hit.id };
+    }
+    if (!place) {
+      input.setCustomValidity(say("badPlace"));
+      input.reportValidity();
+      return;
+    }
+    await this.ask(place);
+    const at = this.#centre();
+    if (at) this.map.easeTo({ center: at });
   }
 
-  #row(layer: Layer, feature: Answer["features"][number]): HTMLElement {
-    const properties = feature.properties;
-    const name = String(properties.name ?? feature.id);
-    const metres = Number(properties.distance_m);
-    const far = metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
-    const button = element("button", { type: "button", "data-id": feature.id },
-      element("span", { class: "rank", "aria-hidden": "true" }, String(properties.rank)),
-      element("span", { class: "name" }, name),
-      element("span", { class: "far" }, far),
-      element("span", { class: "facts" }, ...this.#facts(layer, properties)));
-    button.addEventListener("click", () => {
-      const [lon, lat] = feature.geometry.coordinates as [number, number];
-      this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), 14) });
-    });
-    return element("li", {}, button);
-  }
-
-  #facts(layer: Layer, properties: Properties): HTMLElement[] {
-    const facts: HTMLElement[] = [];
-    const fact = (text: string, kind = "") => facts.push(element("span", { class: `fact ${kind}` }, text));
-    if (layer.id === "shelters") {
-      const free = typeof properties.free_places === "number" ? properties.free_places : undefined;
-      const capacity = typeof properties.capacity === "number" ? ` / ${number(properties.capacity)}` : "";
-      fact(`${say("freePlaces")} ${free === undefined ? say("unknown") : number(free)}${capacity}`,
-        free === undefined ? "doubt" : free > 0 ? "good" : "bad");
-    }
-    if (properties.standing === "unknown") fact(say("notKnownToFit"), "doubt");
-    if (layer.id === "teams") {
-      fact(`${say("people")} ${typeof properties.people === "number" ? number(properties.people) : say("unknown")}`);
-    }
-    for (const name of ["status", "level"]) {
-      const field = layer.fields.find((one) => one.name === name);
-      if (!field?.codes) continue;
-      const value = properties[name];
-      fact(value === undefined || value === null
-        ? `${pick(field.title)} ${say("unknown")}`
-        : codeLabel(this.catalog.codes[field.codes], value));
-    }
-    const confirmed = properties.confirmed_at;
-    fact(`${say("confirmedAt")} ${typeof confirmed === "string" ? time(confirmed) : say("unknown")}`,
-      confirmed ? "quiet" : "doubt");
-    return facts;
+  #link(text: string, action: () => void, title?: string): HTMLButtonElement {
+    const button = element("button", { type: "button", class: "link", title }, text);
+    button.addEventListener("click", action);
+    return button;
   }
 }
 
-/** "118.863,26.221", with Chinese commas and blanks forgiven. */
-function parse(text: string): Place | undefined {
-  const [lon, lat, ...more] = text.trim().split(/[\s,，、;；]+/).map(Number);
-  if (lon === undefined || lat === undefined || more.length > 0) return undefined;
-  return Math.abs(lon) <= 180 && Math.abs(lat) <= 90 ? { lon, lat } : undefined;
-}
+/** Features whose surroundings the server knows by themselves. */
+const BRIEF_OF: Record<string, string> = { incidents: "incident", warnings: "warning", risk_zones: "zone" };
 
-/** A millionth of a degree is a hand's breadth. */
-function round(degrees: number): number {
-  return Number(degrees.toFixed(6));
+/** How to find the focused part of a panel again after it was drawn anew. */
+function focusMark(panel: HTMLElement): string | undefined {
+  const focused = document.activeElement;
+  if (!(focused instanceof HTMLElement) || !panel.contains(focused)) return undefined;
+  const { field, item: code, id } = focused.dataset;
+  if (field) return `[data-field="${field}"]${focused instanceof HTMLInputElement && focused.type === "checkbox" ? `[value="${CSS.escape(focused.value)}"]` : ""}`;
+  if (code) return `[data-item="${CSS.escape(code)}"]`;
+  if (id) return `li [data-id="${CSS.escape(id)}"]`;
+  if (focused.closest(".ask-form > summary")) return ".ask-form > summary";
+  const fold = focused.closest<HTMLElement>("[data-fold]")?.dataset.fold;
+  return fold ? `[data-fold="${fold}"] > summary` : undefined;
 }

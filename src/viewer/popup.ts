@@ -16,6 +16,9 @@ export class Card {
   #at = 0;
   #asking = new AbortController();
 
+  /** Asks what is nearest to the feature of the card. */
+  onAsk: ((found: Found) => void) | undefined;
+
   constructor(private readonly map: Map, private readonly catalog: Catalog) {
     this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
     onLanguage(() => this.#draw());
@@ -57,7 +60,8 @@ export class Card {
       element("header", {},
         element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),
         ...this.#leaf(), this.#button("×", "close", () => this.close())),
-      body));
+      body,
+      ...(this.onAsk ? [this.#askButton(found)] : [])));
     void this.#fill(body, layer, found, this.#asking.signal);
   }
 
@@ -118,6 +122,12 @@ export class Card {
       this.#button("‹", "previous", turn(-1)),
       `${this.#at + 1}/${this.#found.length}`,
       this.#button("›", "next", turn(1)))];
+  }
+
+  #askButton(found: Found): HTMLElement {
+    const ask = element("button", { type: "button", class: "wide ask" }, say("askHere"));
+    ask.addEventListener("click", () => this.onAsk?.(found));
+    return element("p", { class: "actions" }, ask);
   }
 
   #button(sign: string, word: "close" | "previous" | "next", action: () => void): HTMLButtonElement {

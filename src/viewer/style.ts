@@ -51,6 +51,46 @@ export function nameTownshipsAtSeats(
   };
 }
 
+/**
+ * Draws incidents and warnings from the list that the panel shows, so that both agree on what is over, and lifts all
+ * but their grounds above everything else.
+ */
+export function drawSituation(
+  style: StyleSpecification,
+  drawn: Record<string, FeatureCollection<Geometry, Properties>>,
+): StyleSpecification {
+  const isOwn = (layer: LayerSpecification) => (metadata(layer)["onemap:layer"] ?? "") in drawn;
+  const own = style.layers.filter(isOwn).map((layer) => {
+    const { "source-layer": _, ...rest } = layer as LayerSpecification & { "source-layer"?: string };
+    return faded({ ...rest, source: metadata(layer)["onemap:layer"] } as LayerSpecification);
+  });
+  const below = new Set(own.filter(({ type }) => type === "fill").map(({ id }) => id));
+  return {
+    ...style,
+    sources: {
+      ...style.sources,
+      ...Object.fromEntries(Object.entries(drawn).map(([id, data]) => [id, { type: "geojson" as const, data }])),
+    },
+    layers: [
+      ...style.layers.flatMap((layer) => (isOwn(layer) ? own.filter(({ id }) => id === layer.id && below.has(id)) : [layer])),
+      ...own.filter(({ id }) => !below.has(id)),
+    ],
+  };
+}
+
+const OPACITIES: Record<string, string[]> = {
+  fill: ["fill-opacity"], line: ["line-opacity"], circle: ["circle-opacity", "circle-stroke-opacity"], symbol: ["text-opacity"],
+};
+
+/** What is over recedes. */
+function faded(layer: LayerSpecification): LayerSpecification {
+  const paint = { ...layer.paint } as Record<string, unknown>;
+  for (const name of OPACITIES[layer.type] ?? []) {
+    paint[name] = ["*", ["case", ["in", ["get", "status"], ["literal", ["closed", "lifted"]]], 0.4, 1], paint[name] ?? 1];
+  }
+  return { ...layer, paint } as LayerSpecification;
+}
+
 /** Sets each one-character symbol to the Chinese of the style or to the English kept in its metadata. */
 export function spellSymbols(map: Map, style: StyleSpecification): void {
   for (const layer of style.layers) {

@@ -6,6 +6,18 @@ use crate::support::node::script_well;
 use crate::support::{Folder, Server, project};
 
 #[test]
+fn the_page_opens_with_its_parameters_and_every_file_that_it_names() {
+    let (_folder, server) = Server::of_sample();
+    let page = String::from_utf8(server.get("/").body).expect("a page");
+    let named: Vec<&str> = page.split('"').filter(|text| text.starts_with("viewer/")).collect();
+    assert!(named.len() >= 3, "{named:?}");
+    let files = named.iter().map(|file| format!("/{file}"));
+    for path in files.chain(["/?lang=en", "/?wall=1", "/?lang=zh&wall=1"].map(str::to_owned)) {
+        assert_eq!(server.get(&path).status, 200, "{path}");
+    }
+}
+
+#[test]
 fn the_viewer_draws_lists_and_has_two_languages() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots");
@@ -28,6 +40,23 @@ fn names_are_found_and_audits_are_drawn() {
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/search.mjs", &[&server.url, &snapshots]);
     assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
+fn what_is_going_on_comes_first_and_what_arrives_is_announced() {
+    let (folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let printed = script_well("browser/situation.mjs", &[&server.url, &snapshots, token.trim()]);
+    assert_eq!(printed.lines().count(), 8, "{printed}");
+}
+
+#[test]
+fn a_question_is_asked_kept_in_the_address_and_answered_as_a_plan() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]

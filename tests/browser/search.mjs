@@ -27,6 +27,7 @@ page.on("pageerror", (error) => complaints.push(error.message));
 try {
   await page.goto(`${origin}/`);
   await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  await page.locator("#layers-toggle").click();
 
   await check("initials find a township, the keyboard chooses it and its card opens", async () => {
     const field = page.locator("#search input");

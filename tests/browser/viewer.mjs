@@ -37,6 +37,7 @@ try {
   });
 
   const catalog = await (await fetch(`${origin}/api/layers`)).json();
+  await idleAfter(() => page.locator("#layers-toggle").click());
 
   await check("the title and all layer names are Chinese", async () => {
     assert.equal(await page.locator("#header h1").textContent(), "闽清县应急管理一张图");
@@ -123,7 +124,7 @@ try {
   });
 
   await check("lines connect the point with the results", async () => {
-    await idleAfter(() => page.locator("#nearest .tools button").click());
+    await idleAfter(() => page.locator("#nearest .tools button").first().click());
     assert.ok((await page.evaluate(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length)) > 0);
   });
 

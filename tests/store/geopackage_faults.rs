@@ -35,14 +35,12 @@ fn the_first_write_after_a_full_disk_succeeds() {
     let block = [0_u8; 4096];
     while file.write_all(&block).is_ok() {}
     drop(file);
-    let mut refused = Vec::new();
+    let mut stored = 0;
     await_that("the disk is full", || {
-        let (status, told) = create(&token, &server, &format!("X-{}", refused.len() + 1));
-        if status == 201 {
-            return refused.push(told) != ();
-        }
-        assert!(matches!(status, 503 | 507), "{status} {told}");
-        true
+        stored += 1;
+        let (status, told) = create(&token, &server, &format!("X-{stored}"));
+        assert!(matches!(status, 201 | 503 | 507), "{status} {told}");
+        status != 201
     });
     for attempt in 0..6 {
         let (status, told) = create(&token, &server, &format!("Y-{attempt}"));

@@ -299,6 +299,10 @@ pub(crate) static AVOID: List = List {
     required: false,
 };
 
+pub(crate) static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
+pub(crate) static WALL: Choice =
+    Choice { name: "wall", about: "1 draws the page for a wall of screens", values: &["0", "1"] };
+
 /// A parameter in the path of an endpoint.
 pub(crate) struct PathParam {
     pub(crate) name: &'static str,

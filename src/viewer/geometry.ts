@@ -1,0 +1,67 @@
+// Where a geometry lies: its bounds, its positions, and its place nearest to another.
+import type { Geometry } from "geojson";
+
+/** Longitude, latitude in degrees. */
+export type LonLat = [number, number];
+
+/** West, south, east, north of a geometry; undefined when it is empty. */
+export function boundsOf(geometry: Geometry | null): [number, number, number, number] | undefined {
+  const bounds: [number, number, number, number] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of positionsOf(geometry)) {
+    bounds[0] = Math.min(bounds[0], x);
+    bounds[1] = Math.min(bounds[1], y);
+    bounds[2] = Math.max(bounds[2], x);
+    bounds[3] = Math.max(bounds[3], y);
+  }
+  return bounds[0] <= bounds[2] ? bounds : undefined;
+}
+
+export function positionsOf(geometry: Geometry | null): LonLat[] {
+  return pathsOf(geometry).flat();
+}
+
+/**
+ * The place on the points, lines and edges of a geometry that is nearest to a position; undefined when it is empty. On
+ * the screen of a county a degree of longitude is shorter than one of latitude, and straight is straight enough.
+ */
+export function nearestPlace(geometry: Geometry | null, [lon, lat]: LonLat): LonLat | undefined {
+  const shrink = Math.cos((lat * Math.PI) / 180);
+  let best: LonLat | undefined;
+  let least = Infinity;
+  const consider = (place: LonLat) => {
+    const off = ((place[0] - lon) * shrink) ** 2 + (place[1] - lat) ** 2;
+    if (off < least) [best, least] = [place, off];
+  };
+  for (const path of pathsOf(geometry)) {
+    path.forEach((end, at) => {
+      consider(end);
+      const start = path[at - 1];
+      if (!start) return;
+      const [dx, dy] = [(end[0] - start[0]) * shrink, end[1] - start[1]];
+      const along = ((lon - start[0]) * shrink * dx + (lat - start[1]) * dy) / (dx * dx + dy * dy);
+      if (along > 0 && along < 1) consider([start[0] + (end[0] - start[0]) * along, start[1] + dy * along]);
+    });
+  }
+  return best;
+}
+
+/** Points by themselves, lines, and the rings of areas. */
+function pathsOf(geometry: Geometry | null): LonLat[][] {
+  switch (geometry?.type) {
+    case undefined:
+      return [];
+    case "Point":
+      return [[geometry.coordinates as LonLat]];
+    case "MultiPoint":
+      return geometry.coordinates.map((position) => [position as LonLat]);
+    case "LineString":
+      return [geometry.coordinates as LonLat[]];
+    case "MultiLineString":
+    case "Polygon":
+      return geometry.coordinates as LonLat[][];
+    case "MultiPolygon":
+      return geometry.coordinates.flat() as LonLat[][];
+    case "GeometryCollection":
+      return geometry.geometries.flatMap(pathsOf);
+  }
+}

@@ -1,0 +1,99 @@
+// The numbers of the moment: free places, ready teams, stock places, people in warning areas, stations over their threshold.
+import { items, nearestOf, type Catalog } from "./api";
+import { element, part } from "./element";
+import { age, number } from "./format";
+import { onLanguage, say } from "./language";
+import { isNight } from "./question";
+import type { Word } from "./words";
+
+type Figure = { word: Word; value: string; note?: string; doubt?: boolean };
+
+const LAYERS = ["shelters", "teams", "depots"];
+/** Most features of a reply; a layer that has more is not summed up. */
+const MOST = 1_000;
+const OVER = "value >= threshold";
+/** A reading older than this says little about now. */
+const OLD_S = 86_400;
+/** Changes that come in quick succession are counted once. */
+const SOON_MS = 5_000;
+
+export class Headlines {
+  #resources: { freePlaces?: number; teams?: number; depots?: number; night: boolean } | undefined;
+  #stations: { over: number; observedAt: number | undefined } | undefined;
+  #people: { people: number; isExact: boolean } | undefined;
+  #soon = 0;
+
+  constructor(private readonly catalog: Catalog) {
+    onLanguage(() => this.#draw());
+    void this.#load();
+  }
+
+  /** Something changed in a layer; without its id anything may have. */
+  changed(layerId?: string): void {
+    if (layerId !== undefined && ![...LAYERS, "stations"].includes(layerId)) return;
+    this.#soon ||= window.setTimeout(() => {
+      this.#soon = 0;
+      void this.#load();
+    }, SOON_MS);
+  }
+
+  people(people: { people: number; isExact: boolean } | undefined): void {
+    this.#people = people;
+    this.#draw();
+  }
+
+  /** Each number by itself: one that cannot be had is left out. */
+  async #load(): Promise<void> {
+    await Promise.all([
+      this.#loadResources().catch(() => (this.#resources = undefined)),
+      this.#loadStations().catch(() => (this.#stations = undefined)),
+    ]);
+    this.#draw();
+  }
+
+  /** What the server itself counts as ready, of this county alone. */
+  async #loadResources(): Promise<void> {
+    const asked = LAYERS.filter((id) => this.catalog.layers.some((layer) => layer.id === id));
+    if (asked.length === 0) return;
+    const night = isNight() && asked.includes("shelters");
+    const { center: [lon, lat], code } = this.catalog.county;
+    const reply = await nearestOf(new URLSearchParams({
+      point: `${lon},${lat}`, layer: asked.map((id) => `${id}:${MOST}`).join(","), ...(code ? { within: code } : {}), ...(night ? { night: "true" } : {}),
+    }));
+    const count = (id: string) => {
+      const returned = reply.layers.find(({ layer }) => layer === id)?.returned;
+      return returned === undefined || returned >= MOST ? undefined : returned;
+    };
+    const free = reply.features.filter(({ properties }) => asked.length === 1 || properties.layer === "shelters")
+      .reduce((sum, { properties }) => sum + (typeof properties.free_places === "number" ? Math.max(0, properties.free_places) : 0), 0);
+    this.#resources = { freePlaces: count("shelters") === undefined ? undefined : free, teams: count("teams"), depots: count("depots"), night };
+  }
+
+  async #loadStations(): Promise<void> {
+    if (!this.catalog.layers.some(({ id }) => id === "stations")) return;
+    const page = await items("stations", { filter: OVER, limit: "1", sortby: "-observed_at", skipGeometry: "true" });
+    const observedAt = Date.parse(String(page.features[0]?.properties.observed_at));
+    this.#stations = { over: page.numberMatched, observedAt: Number.isNaN(observedAt) ? undefined : observedAt };
+  }
+
+  #draw(): void {
+    const figures: Figure[] = [];
+    const { freePlaces, teams, depots, night } = this.#resources ?? { night: false };
+    if (freePlaces !== undefined) figures.push({ word: night ? "allFreePlacesNight" : "allFreePlaces", value: number(freePlaces) });
+    if (teams !== undefined) figures.push({ word: "readyTeams", value: number(teams) });
+    if (depots !== undefined) figures.push({ word: "stockPlaces", value: number(depots) });
+    if (this.#people) {
+      figures.push({ word: "peopleInWarnings", value: number(this.#people.people), note: this.#people.isExact ? undefined : say("atLeast") });
+    }
+    if (this.#stations) {
+      const { over, observedAt } = this.#stations;
+      const seconds = observedAt === undefined ? undefined : Math.max(0, (Date.now() - observedAt) / 1000);
+      const note = seconds === undefined ? undefined : `${say("reading")} ${age(seconds)}${say("ago") === "前" ? "" : " "}${say("ago")}`;
+      figures.push({ word: "stationsOver", value: number(over), note, doubt: seconds !== undefined && seconds > OLD_S });
+    }
+    part("figures").replaceChildren(...figures.map(({ word, value, note, doubt }) =>
+      element("div", { "data-figure": word },
+        element("dt", {}, say(word)),
+        element("dd", {}, value, note === undefined ? undefined : element("span", { class: doubt ? "note doubt" : "note" }, note)))));
+  }
+}

@@ -1,0 +1,158 @@
+// A question for the nearest resources: its parameters, and how it stands in the address of the page.
+import type { Geometry } from "geojson";
+
+/** A point, or a feature of the map; its geometry is read when it is asked. */
+export type Place =
+  | { kind: "point"; lon: number; lat: number }
+  | { kind: "feature"; layer: string; id: string; name: string; geometry?: Geometry };
+export type Amount = { code: string; quantity: number };
+export type Question = {
+  place: Place;
+  layers: string[];
+  k: number;
+  people: number | undefined;
+  night: boolean;
+  hazard: string[];
+  avoid: string[];
+  skills: string[];
+  items: Amount[];
+  /** A division code; empty for anywhere. */
+  within: string;
+  cover: boolean;
+};
+
+/** What can be asked for, in the order of the form. */
+export const ASKED_LAYERS = ["shelters", "teams", "depots"] as const;
+export const COUNTS = [3, 5, 10, 20] as const;
+/** The names of the question in the hash, which are those of /api/nearest, and "of" for a feature. */
+const NAMES = ["point", "of", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover"];
+
+export function emptyQuestion(place: Place): Question {
+  return {
+    place, layers: [...ASKED_LAYERS], k: COUNTS[0], people: undefined, night: isNight(), hazard: [], avoid: [], skills: [], items: [], within: "", cover: false,
+  };
+}
+
+/** Whether people who are brought to a shelter now stay for the night: 20:00 to 06:00 on the county's clock. */
+export function isNight(now = new Date()): boolean {
+  const hour = Number(new Intl.DateTimeFormat("en-GB", { timeZone: "Asia/Shanghai", hour: "2-digit", hourCycle: "h23" }).format(now));
+  return hour >= 20 || hour < 6;
+}
+
+/** The layers that have something to say to what is asked for. */
+export function layersAsked(question: Question): string[] {
+  return question.layers.filter((layer) => !isPlan(question) || demandOf(question, layer));
+}
+
+/** Whether several together are asked for; without a demand there is nothing to share. */
+export function isPlan(question: Question): boolean {
+  return question.cover && question.layers.some((layer) => demandOf(question, layer));
+}
+
+export function demandOf({ people, skills, items }: Question, layer: string): boolean {
+  return (layer === "shelters" && people !== undefined) || (layer === "teams" && skills.length > 0) || (layer === "depots" && items.length > 0);
+}
+
+/** How many conditions are set beside place and layers. */
+export function conditionsOf(question: Question): number {
+  const { people, hazard, avoid, skills, items, within } = question;
+  return (people === undefined ? 0 : 1) + (within ? 1 : 0) + (isPlan(question) ? 1 : 0)
+    + [hazard, avoid, skills, items].filter((list) => list.length > 0).length;
+}
+
+/** Parameters of /api/nearest, the place apart. What no asked layer could answer is left out. */
+export function parametersOf(question: Question): URLSearchParams {
+  const layers = layersAsked(question);
+  const asks = (layer: string) => layers.includes(layer);
+  const parameters = new URLSearchParams({ layer: layers.join(","), k: String(question.k) });
+  const set = (name: string, value: string, when = true) => when && value !== "" && parameters.set(name, value);
+  set("people", String(question.people ?? ""), asks("shelters"));
+  set("night", "true", question.night && asks("shelters"));
+  set("hazard", question.hazard.join(","), asks("shelters"));
+  set("skills", question.skills.join(","), asks("teams"));
+  set("items", question.items.map(({ code, quantity }) => `${code}:${quantity}`).join(","), asks("depots"));
+  set("avoid", question.avoid.join(","));
+  set("within", question.within);
+  set("cover", "true", isPlan(question));
+  set("explain", "true", conditionsOf(question) > 0 && !isPlan(question));
+  return parameters;
+}
+
+/** Writes the question into the hash beside what the map keeps there. */
+export function keepInAddress(question: Question | undefined): void {
+  const others = location.hash.replace(/^#/, "").split("&").filter((part) => part !== "" && !NAMES.includes(part.split("=")[0]!));
+  const own: string[] = [];
+  if (question) {
+    const { place } = question;
+    const set = (name: string, value: string) => value !== "" && own.push(`${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/")}`);
+    if (place.kind === "point") set("point", `${place.lon},${place.lat}`);
+    else set("of", `${place.layer}/${place.id}`);
+    set("layer", question.layers.join(","));
+    set("k", String(question.k));
+    set("people", String(question.people ?? ""));
+    set("night", String(question.night));
+    set("hazard", question.hazard.join(","));
+    set("avoid", question.avoid.join(","));
+    set("skills", question.skills.join(","));
+    set("items", question.items.map(({ code, quantity }) => `${code}:${quantity}`).join(","));
+    set("within", question.within);
+    set("cover", question.cover ? "true" : "");
+  }
+  const hash = [...others, ...own].join("&");
+  history.replaceState(history.state, "", hash === "" ? location.pathname + location.search : `#${hash}`);
+}
+
+/** The question that the hash holds; undefined when there is none, or none that can be read. */
+export function questionInAddress(hash = location.hash): Question | undefined {
+  const given = new Map(hash.replace(/^#/, "").split("&").map((part) => {
+    const [name, ...value] = part.split("=");
+    return [name!, decoded(value.join("="))] as const;
+  }));
+  const place = placeOf(given.get("point"), given.get("of"));
+  if (!place) return undefined;
+  const list = (name: string) => (given.get(name) ?? "").split(",").filter(Boolean);
+  const layers = list("layer").filter((id) => (ASKED_LAYERS as readonly string[]).includes(id));
+  const k = Number(given.get("k"));
+  const people = Number(given.get("people") ?? NaN);
+  const empty = emptyQuestion(place);
+  return {
+    ...empty,
+    layers: layers.length > 0 ? layers : empty.layers,
+    k: Number.isInteger(k) && k > 0 && k <= 1_000 ? k : empty.k,
+    people: Number.isInteger(people) && people > 0 ? people : undefined,
+    night: given.has("night") ? given.get("night") === "true" : empty.night,
+    hazard: list("hazard"), avoid: list("avoid"), skills: list("skills"),
+    items: list("items").flatMap((part) => {
+      const [code, quantity] = part.split(":");
+      return code && Number(quantity ?? 1) > 0 ? [{ code, quantity: Number(quantity ?? 1) }] : [];
+    }),
+    within: given.get("within") ?? "",
+    cover: given.get("cover") === "true",
+  };
+}
+
+/** "118.863,26.221", with Chinese commas and blanks forgiven. */
+export function parsePoint(text: string): Place | undefined {
+  const [lon, lat, ...more] = text.trim().split(/[\s,，、;；]+/).map(Number);
+  if (lon === undefined || lat === undefined || more.length > 0) return undefined;
+  return Math.abs(lon) <= 180 && Math.abs(lat) <= 90 ? pointAt(lon, lat) : undefined;
+}
+
+/** A millionth of a degree is a hand's breadth. */
+export function pointAt(lon: number, lat: number): Place {
+  return { kind: "point", lon: Number(lon.toFixed(6)), lat: Number(lat.toFixed(6)) };
+}
+
+function placeOf(point: string | undefined, of: string | undefined): Place | undefined {
+  if (point) return parsePoint(point);
+  const [layer, ...id] = (of ?? "").split("/");
+  return layer && id.length > 0 ? { kind: "feature", layer, id: id.join("/"), name: "" } : undefined;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,166 @@
+// The form of a question: what, for how many, against which hazard, avoiding what, with which skills and items, where within.
+import type { Catalog, Code, Layer } from "./api";
+import { element } from "./element";
+import { number } from "./format";
+import { language, pick, say } from "./language";
+import { ASKED_LAYERS, COUNTS, demandOf, layersAsked, type Question } from "./question";
+import type { Word } from "./words";
+
+/** What can be avoided beside single hazards. */
+const AVOIDED: readonly (readonly [string, Word])[] = [["any", "anyZone"], ["warnings", "warningAreas"], ["incidents", "incidentAreas"]];
+export type Township = { code: string; name: string };
+
+export class QuestionForm {
+  readonly #open = new Set<string>();
+
+  constructor(
+    private readonly catalog: Catalog,
+    private readonly townships: readonly Township[],
+    private readonly onAsk: (question: Question) => void,
+  ) {}
+
+  /** A new form that holds the question; every change is asked at once, text when it is complete. */
+  draw(question: Question): HTMLElement {
+    const change = (part: Partial<Question>) => this.onAsk({ ...question, ...part });
+    const shelters = question.layers.includes("shelters");
+    const form = element("form", { class: "conditions", "aria-label": say("conditions") },
+      this.#what(question, change),
+      shelters ? this.#people(question, change) : undefined,
+      shelters ? this.#several("hazard", "hazard", "fitFor", question.hazard, this.#codes("hazard"), (hazard) => change({ hazard })) : undefined,
+      this.#several("avoid", "avoid", "avoid", question.avoid,
+        [...AVOIDED.map(([code, word]) => ({ code, name: say(word) })), ...this.#codes("hazard")], (avoid) => change({ avoid })),
+      question.layers.includes("teams")
+        ? this.#several("skills", "skills", "skills", question.skills, this.#codes("skill"), (skills) => change({ skills })) : undefined,
+      question.layers.includes("depots") ? this.#items(question, change) : undefined,
+      this.#where(question, change),
+      this.#plan(question, change));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      (document.activeElement as HTMLElement | null)?.blur();
+    });
+    return form;
+  }
+
+  #what(question: Question, change: (part: Partial<Question>) => void): HTMLElement {
+    const layers = ASKED_LAYERS.flatMap((id) => this.catalog.layers.filter((layer) => layer.id === id));
+    const chips = layers.map((layer: Layer) => chip("layer", layer.id, pick(layer.title), question.layers.includes(layer.id), (on) => {
+      const next = ASKED_LAYERS.filter((id) => (id === layer.id ? on : question.layers.includes(id)));
+      // Nothing at all cannot be asked for.
+      change({ layers: next.length > 0 ? [...next] : question.layers });
+    }));
+    const count = element("select", { "data-field": "k", "aria-label": say("howMany") },
+      ...[...new Set([...COUNTS, question.k])].toSorted((a, b) => a - b).map((k) =>
+        element("option", { value: k, selected: k === question.k }, `${say("upTo")} ${number(k)}`)));
+    count.addEventListener("change", () => change({ k: Number(count.value) }));
+    return group(say("lookFor"), element("div", { class: "chips" }, ...chips, count));
+  }
+
+  #people(question: Question, change: (part: Partial<Question>) => void): HTMLElement {
+    const people = element("input", {
+      type: "number", min: 1, max: 1_000_000, step: 1, inputmode: "numeric", "data-field": "people", value: question.people, placeholder: say("anyNumber"),
+    });
+    people.addEventListener("change", () => {
+      if (!people.reportValidity()) return;
+      change({ people: people.value === "" ? undefined : Number(people.value) });
+    });
+    const night = chip("night", "true", say("overNight"), question.night, (on) => change({ night: on }));
+    night.title = say("nightHint");
+    return element("div", { class: "pair" },
+      element("label", { class: "field" }, element("span", {}, say("peopleToPlace")), people), night);
+  }
+
+  #where(question: Question, change: (part: Partial<Question>) => void): HTMLElement {
+    const within = element("select", { "data-field": "within" },
+      element("option", { value: "" }, say("anywhere")),
+      ...this.townships.map(({ code, name }) => element("option", { value: code, selected: code === question.within }, name)));
+    if (question.within && within.value !== question.within) within.append(element("option", { value: question.within, selected: true }, question.within));
+    within.addEventListener("change", () => change({ within: within.value }));
+    return element("label", { class: "field" }, element("span", {}, say("within")), within);
+  }
+
+  #plan(question: Question, change: (part: Partial<Question>) => void): HTMLElement {
+    const possible = question.layers.some((layer) => demandOf(question, layer));
+    const plan = chip("cover", "true", say("coverPlan"), question.cover && possible, (on) => change({ cover: on }));
+    plan.querySelector("input")!.disabled = !possible;
+    return element("div", { class: "plan-choice" }, plan, element("p", { class: "quiet" }, say(possible ? "coverHint" : "coverNeeds")));
+  }
+
+  /** Several of a list of codes, folded away; the summary tells which. */
+  #several(
+    name: string, field: string, title: Word, chosen: string[], codes: { code: string; name: string }[], change: (codes: string[]) => void,
+  ): HTMLElement {
+    const names = chosen.map((code) => codes.find((one) => one.code === code)?.name ?? code);
+    return this.#folded(name, title, names.join(say("listComma")), element("div", { class: "chips" },
+      ...codes.map(({ code, name: label }) => chip(field, code, label, chosen.includes(code), (on) =>
+        change(on ? [...chosen, code] : chosen.filter((one) => one !== code))))));
+  }
+
+  #items(question: Question, change: (part: Partial<Question>) => void): HTMLElement {
+    const codes = this.#codes("stock_item");
+    const nameOf = (code: string) => codes.find((one) => one.code === code)?.name ?? code;
+    const rows = question.items.map((item, at) => {
+      const quantity = element("input", {
+        type: "number", min: 1, max: 1_000_000_000, step: 1, value: item.quantity, "data-item": item.code, "aria-label": `${nameOf(item.code)} ${say("quantity")}`,
+      });
+      quantity.addEventListener("change", () => {
+        if (!quantity.reportValidity() || quantity.value === "") return;
+        change({ items: question.items.with(at, { ...item, quantity: Number(quantity.value) }) });
+      });
+      const remove = element("button", { type: "button", class: "remove", "aria-label": `${say("remove")} ${nameOf(item.code)}` }, "×");
+      remove.addEventListener("click", () => change({ items: question.items.filter((one) => one !== item) }));
+      return element("li", {}, element("span", { class: "name" }, nameOf(item.code)), quantity, remove);
+    });
+    const add = element("select", { "data-field": "items", "aria-label": say("addItem") },
+      element("option", { value: "" }, say("addItem")),
+      ...codes.filter(({ code }) => question.items.every((item) => item.code !== code)).map(({ code, name }) => element("option", { value: code }, name)));
+    add.addEventListener("change", () => {
+      if (add.value) change({ items: [...question.items, { code: add.value, quantity: 1 }] });
+    });
+    return this.#folded("items", "items", question.items.map(({ code, quantity }) => `${nameOf(code)} ${number(quantity)}`).join(say("listComma")),
+      element("ul", { class: "items" }, ...rows), add);
+  }
+
+  #folded(name: string, title: Word, chosen: string, ...children: HTMLElement[]): HTMLElement {
+    const details = element("details", { "data-fold": name, open: this.#open.has(name) },
+      element("summary", {}, element("span", { class: "label" }, say(title)),
+        element("span", { class: chosen ? "chosen" : "chosen quiet" }, chosen || say("noCondition"))),
+      ...children);
+    details.addEventListener("toggle", () => (details.open ? this.#open.add(name) : this.#open.delete(name)));
+    return details;
+  }
+
+  #codes(list: string): { code: string; name: string }[] {
+    return (this.catalog.codes[list] ?? []).map((code: Code) => ({ code: String(code.code), name: pick(code) }));
+  }
+}
+
+/** The question in one line, for the folded form. */
+export function summaryOf(question: Question, catalog: Catalog, townships: readonly Township[]): string {
+  const name = (list: string, code: string) => {
+    const found = catalog.codes[list]?.find((one) => String(one.code) === code);
+    const avoided = AVOIDED.find(([own]) => own === code);
+    return found ? pick(found) : avoided ? say(avoided[1]) : code;
+  };
+  const asked = layersAsked(question);
+  const parts: string[] = [];
+  if (asked.includes("shelters") && question.people !== undefined) {
+    parts.push(`${number(question.people)} ${say("persons")}${question.night ? ` ${say("overNight").toLowerCase()}` : ""}`);
+  }
+  if (asked.includes("shelters") && question.hazard.length > 0) parts.push(question.hazard.map((code) => name("hazard", code)).join("/"));
+  if (question.avoid.length > 0) parts.push(`${say("avoid")} ${question.avoid.map((code) => name("hazard", code)).join("/")}`);
+  if (asked.includes("teams") && question.skills.length > 0) parts.push(question.skills.map((code) => name("skill", code)).join("/"));
+  if (asked.includes("depots")) parts.push(...question.items.map(({ code, quantity }) => `${name("stock_item", code)} ${number(quantity)}`));
+  if (question.within) parts.push(townships.find(({ code }) => code === question.within)?.name ?? question.within);
+  return parts.join(language() === "zh" ? "，" : ", ");
+}
+
+/** A check box that looks like a button. */
+function chip(field: string, code: string, name: string, checked: boolean, change: (on: boolean) => void): HTMLElement {
+  const box = element("input", { type: "checkbox", checked, "data-field": field, value: code });
+  box.addEventListener("change", () => change(box.checked));
+  return element("label", { class: "chip" }, box, element("span", {}, name));
+}
+
+function group(name: string, ...children: HTMLElement[]): HTMLElement {
+  return element("div", { role: "group", "aria-label": name, class: "field" }, element("span", { "aria-hidden": "true" }, name), ...children);
+}

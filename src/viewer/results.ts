@@ -1,0 +1,146 @@
+// The results of a question: rank, distance, direction, what each has or contributes, and why nearer ones were excluded.
+import type { StyleSpecification } from "maplibre-gl";
+import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason } from "./api";
+import { element } from "./element";
+import { codeLabel, codeOf, distance, number, time, wind } from "./format";
+import { language, pick, say } from "./language";
+import { demandOf, isPlan, type Question } from "./question";
+import { signOf, swatch } from "./signs";
+
+type Result = Answer["features"][number];
+type Stock = { item_code?: string; name?: string; quantity?: number | null; promised?: number | null; unit?: string | null };
+
+/** Most rows of a layer; a plan may have hundreds. */
+const MOST_ROWS = 60;
+/** Stock that is shown of a depot when no item was asked for. */
+const STOCK_SHOWN = 3;
+
+export class Results {
+  constructor(
+    private readonly style: StyleSpecification,
+    private readonly catalog: Catalog,
+    private readonly onChoose: (layer: string, result: Result) => void,
+  ) {}
+
+  draw(question: Question, answer: Answer): HTMLElement[] {
+    return answer.layers.flatMap((summary) => {
+      const layer = this.catalog.layers.find(({ id }) => id === summary.layer);
+      return layer ? [this.#group(question, layer, summary, resultsOf(answer, summary.layer))] : [];
+    });
+  }
+
+  #group(question: Question, layer: Layer, summary: LayerSummary, results: Result[]): HTMLElement {
+    const plan = isPlan(question);
+    const sign = signOf(this.style, layer.id, { status: "standby" });
+    const section = element("section", { "data-layer": layer.id }, element("h3", {}, swatch(sign), pick(layer.title)));
+    if (plan) section.append(this.#plan(question, layer, summary, results));
+    else if (results.length === 0) section.append(element("p", { class: "quiet" }, say(demandOf(question, layer.id) ? "noneFits" : "nothingNear")));
+    if (results.length > 0) section.append(element("ol", {}, ...results.slice(0, MOST_ROWS).map((result) => this.#row(question, layer, result))));
+    if (results.length > MOST_ROWS) section.append(element("p", { class: "quiet" }, `+ ${number(results.length - MOST_ROWS)}`));
+    const excluded = summary.excluded ?? [];
+    if (excluded.length > 0) section.append(this.#excluded(excluded, summary.more_excluded ?? 0, results.length === 0));
+    return section;
+  }
+
+  /** What a set of several gives together, and what is still missing. */
+  #plan(question: Question, layer: Layer, summary: LayerSummary, results: Result[]): HTMLElement {
+    const missing = summary.uncovered ? this.#amounts(summary.uncovered) : [];
+    const asked: string[] = [];
+    if (layer.id === "shelters" && question.people !== undefined) asked.push(`${number(question.people)} ${say("persons")}`);
+    if (layer.id === "teams") asked.push(...question.skills.map((code) => codeLabel(this.catalog.codes.skill, code)));
+    if (layer.id === "depots") asked.push(...question.items.map(({ code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`));
+    const farthest = Math.max(...results.map(({ properties }) => Number(properties.distance_m)));
+    return element("div", { class: summary.covered ? "plan covered" : "plan short", role: "status" },
+      element("p", { class: "verdict" }, say(summary.covered ? "covered" : "notCovered"), asked.join(say("listComma"))),
+      ...(results.length > 0
+        ? [element("p", { class: "quiet" }, `${number(results.length)} ${say("placesTogether")} ${distance(farthest)}`)] : []),
+      ...(missing.length > 0 ? [element("p", { class: "missing" }, say("stillMissing"), missing.join(say("listComma")))] : []));
+  }
+
+  #row(question: Question, layer: Layer, result: Result): HTMLElement {
+    const { properties } = result;
+    const metres = Number(properties.distance_m);
+    const far = metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
+    const reasons = (properties.reasons as Reason[] | undefined) ?? [];
+    const button = element("button", { type: "button", "data-id": result.id },
+      element("span", { class: "rank", "aria-hidden": "true" }, String(properties.rank)),
+      element("span", { class: "name" }, String(properties.name ?? result.id)),
+      element("span", { class: "far" }, far),
+      element("span", { class: "facts" }, ...this.#facts(question, layer, result)),
+      ...(reasons.length > 0 ? [element("span", { class: "reasons" }, reasonWords(reasons))] : []));
+    button.addEventListener("click", () => this.onChoose(layer.id, result));
+    return element("li", {}, button);
+  }
+
+  #facts(question: Question, layer: Layer, { properties }: Result): HTMLElement[] {
+    const facts: HTMLElement[] = [];
+    const fact = (text: string, kind = "") => facts.push(element("span", { class: `fact ${kind}` }, text));
+    if (properties.contributes) fact(`${say("contributes")} ${this.#amounts(properties.contributes as Amounts).join(say("listComma"))}`, "gives");
+    if (properties.eligibility === "unknown") fact(say("notKnownToFit"), "doubt");
+    if (properties.eligibility === "partial") fact(say("fitsInPart"), "doubt");
+    if (layer.id === "shelters" && !properties.contributes) {
+      const free = typeof properties.free_places === "number" ? properties.free_places : undefined;
+      const built = question.night ? properties.capacity_night : properties.capacity;
+      const capacity = typeof built === "number" ? ` / ${number(built)}` : "";
+      fact(`${say(question.night ? "freePlacesNight" : "freePlaces")} ${free === undefined ? say("unknown") : number(free)}${capacity}`,
+        free === undefined ? "doubt" : free > 0 ? "good" : "bad");
+    }
+    if (layer.id === "teams") {
+      fact(`${say("people")} ${typeof properties.people === "number" ? number(properties.people) : say("unknown")}`);
+      const skills = Array.isArray(properties.skills) ? properties.skills as string[] : [];
+      if (skills.length > 0) fact(skills.map((code) => codeLabel(this.catalog.codes.skill, code)).join(say("listComma")));
+    }
+    if (layer.id === "depots" && !properties.contributes) facts.push(...this.#stock(question, properties.stock));
+    for (const name of ["status", "level"]) {
+      const field = layer.fields.find((one) => one.name === name);
+      if (!field?.codes) continue;
+      const value = properties[name];
+      fact(value === undefined || value === null ? `${pick(field.title)} ${say("unknown")}` : codeLabel(this.catalog.codes[field.codes], value));
+    }
+    const confirmed = properties.confirmed_at;
+    fact(`${say("confirmedAt")} ${typeof confirmed === "string" ? time(confirmed) : say("unknown")}`, confirmed ? "quiet" : "doubt");
+    return facts;
+  }
+
+  /** What is on hand of the items asked for, or the first few. */
+  #stock(question: Question, stock: unknown): HTMLElement[] {
+    const lines = Array.isArray(stock) ? stock as Stock[] : [];
+    const asked = question.items.map(({ code }) => code);
+    const shown = asked.length > 0 ? lines.filter(({ item_code: code }) => asked.includes(String(code))) : lines.slice(0, STOCK_SHOWN);
+    const facts = shown.map(({ item_code: code, name, quantity, promised, unit }) => {
+      const title = language() === "en" && codeOf(this.catalog.codes.stock_item, code) ? codeLabel(this.catalog.codes.stock_item, code) : name ?? String(code);
+      const amount = typeof quantity === "number" ? number(Math.max(0, quantity - (promised ?? 0))) : say("unknown");
+      return element("span", { class: asked.length > 0 ? "fact good" : "fact" }, `${title} ${amount}${language() === "zh" ? ` ${unit ?? ""}` : ""}`.trim());
+    });
+    const more = asked.length > 0 ? 0 : lines.length - shown.length;
+    return more > 0 ? [...facts, element("span", { class: "fact" }, `+${number(more)}`)] : facts;
+  }
+
+  #excluded(excluded: Excluded[], more: number, open: boolean): HTMLElement {
+    const count = excluded.length + more;
+    return element("details", { class: "excluded", open },
+      element("summary", {}, `${say("nearerExcluded")} ${number(count)}`),
+      element("ul", {}, ...excluded.map(({ id, name, distance_m: metres, reasons }) => element("li", { "data-id": id },
+        element("span", { class: "name" }, name ?? id),
+        element("span", { class: "far" }, distance(metres)),
+        element("span", { class: "reasons" }, reasonWords(reasons))))),
+      ...(more > 0 ? [element("p", { class: "quiet" }, `${say("andMore")} ${number(more)}`)] : []));
+  }
+
+  #amounts({ people, skills, items }: Amounts): string[] {
+    return [
+      ...(people > 0 ? [`${number(people)} ${say("persons")}`] : []),
+      ...skills.map((code) => codeLabel(this.catalog.codes.skill, code)),
+      ...items.map(({ item_code: code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`),
+    ];
+  }
+}
+
+/** The results of one layer; where one layer alone was asked they do not name it. */
+export function resultsOf(answer: Answer, layer: string): Result[] {
+  return answer.features.filter(({ properties }) => (properties.layer ?? answer.layers[0]?.layer) === layer);
+}
+
+function reasonWords(reasons: readonly Reason[]): string {
+  return reasons.map((reason) => pick(reason)).join(language() === "zh" ? "；" : "; ");
+}

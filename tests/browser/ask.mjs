@@ -1,0 +1,212 @@
+// A question is asked through the form, kept in the address, asked again from there, and answered as a plan:
+// ask.mjs BASE_URL OUT_DIR; exit code 1 at the first failure.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./chromium.mjs";
+
+const [base, out] = process.argv.slice(2);
+if (!out) {
+  console.error("usage: node tests/browser/ask.mjs BASE_URL OUT_DIR");
+  process.exit(2);
+}
+const origin = new URL(base).origin;
+mkdirSync(out, { recursive: true });
+
+const PATIENCE_MS = 90_000;
+const complaints = [];
+const requests = [];
+let name = "start";
+
+const browser = await openBrowser({ width: 1366, height: 768 });
+const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+page.setDefaultTimeout(PATIENCE_MS);
+page.on("console", (message) => {
+  if (message.type() === "error") complaints.push(message.text());
+});
+page.on("pageerror", (error) => complaints.push(error.message));
+page.on("request", (request) => {
+  if (request.url().includes("/api/nearest")) requests.push(request);
+});
+
+try {
+  await page.goto(`${origin}/#point=118.70,26.05`);
+  await ready();
+  let kept = "";
+
+  await check("an address that names a point asks about it at once", async () => {
+    for (const layer of ["shelters", "teams", "depots"]) assert.equal(await rows(layer).count(), 3, layer);
+    await page.locator(".ask-form > summary").click();
+  });
+
+  await check("people, night, hazard and zones to avoid are asked as the interface takes them, with reasons of the excluded", async () => {
+    await chip("layer", "teams", false);
+    await chip("layer", "depots", false);
+    await answered(() => fill("people", "120"));
+    await chip("night", "true", true);
+    await chip("hazard", "flood", true);
+    for (const zone of ["any", "warnings", "incidents"]) await chip("avoid", zone, true);
+    const wanted = "point=118.7,26.05&layer=shelters&k=3&people=120&night=true&hazard=flood&avoid=any,warnings,incidents&explain=true";
+    const sent = new URL(requests.at(-1).url()).searchParams;
+    assert.deepEqual(Object.fromEntries(sent), Object.fromEntries(new URLSearchParams(wanted)));
+    const answer = await json(`/api/nearest?${wanted}`);
+    await sameAs(answer, "shelters");
+    assert.equal(await page.locator("#nearest section").count(), 1);
+    const { excluded } = answer.layers[0];
+    assert.ok(excluded.length > 0, "nothing is excluded, so no reason can be seen");
+    const reasons = await page.locator("#nearest .excluded li .reasons").allTextContents();
+    assert.deepEqual(reasons, excluded.map(({ reasons }) => reasons.map(({ zh }) => zh).join("；")));
+    await page.locator(".ask-form > summary").click();
+    await page.locator("#nearest .excluded summary").first().click();
+    await page.screenshot({ path: join(out, "ask-zh.png") });
+    kept = await page.evaluate(() => location.hash);
+  });
+
+  await check("the address asks the same again, in the language of who opens it", async () => {
+    const before = await rows("shelters").evaluateAll((all) => all.map((one) => one.dataset.id));
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=en${kept}`);
+    await ready();
+    assert.deepEqual(await rows("shelters").evaluateAll((all) => all.map((one) => one.dataset.id)), before);
+    assert.equal(await page.locator("[data-field=people]").inputValue(), "120");
+    for (const zone of ["any", "warnings", "incidents"]) assert.ok(await page.locator(`[data-field=avoid][value=${zone}]`).isChecked(), zone);
+    const words = await page.locator("#nearest").evaluate((panel) => {
+      const copy = panel.cloneNode(true);
+      // Names are data; everything else is said in English.
+      for (const one of copy.querySelectorAll(".name, [data-field=within], .reasons")) one.remove();
+      return copy.textContent;
+    });
+    assert.doesNotMatch(words, /\p{Script=Han}/u);
+    await page.screenshot({ path: join(out, "ask-en.png") });
+  });
+
+  await check("a township, skills and items with quantities narrow the answer", async () => {
+    await chip("layer", "teams", true);
+    await chip("layer", "depots", true);
+    await chip("layer", "shelters", false);
+    await page.locator('[data-fold="skills"] > summary').click();
+    await chip("skills", "flood", true);
+    await page.locator('[data-fold="items"] > summary').click();
+    await answered(() => page.locator("[data-field=items]").selectOption("1010101"));
+    await answered(async () => {
+      await page.locator('[data-item="1010101"]').fill("20");
+      await page.keyboard.press("Tab");
+    });
+    const code = (await json("/ogc/collections/townships/items?limit=200")).features.find(({ properties }) => properties.name === "坂东镇").properties.code;
+    await answered(() => page.locator("[data-field=within]").selectOption(code));
+    const sent = new URL(requests.at(-1).url()).searchParams;
+    assert.equal(sent.get("items"), "1010101:20");
+    assert.equal(sent.get("skills"), "flood");
+    assert.equal(sent.get("within"), code);
+    assert.equal(sent.get("people"), null, "people are asked for where nothing has room for them");
+    const answer = await json(`/api/nearest?${sent}`);
+    for (const layer of ["teams", "depots"]) await sameAs(answer, layer);
+    await answered(() => page.locator("[data-field=within]").selectOption(""));
+  });
+
+  await check("a plan of several says what each gives and what is missing", async () => {
+    await chip("layer", "shelters", true);
+    await answered(() => fill("people", "900"));
+    await answered(async () => {
+      await page.locator('[data-item="1010101"]').fill("5000");
+      await page.keyboard.press("Tab");
+    });
+    await answered(() => page.locator("#language").click(), false);
+    await chip("cover", "true", true);
+    const sent = new URL(requests.at(-1).url()).searchParams;
+    assert.equal(sent.get("cover"), "true");
+    const answer = await json(`/api/nearest?${sent}`);
+    const summary = Object.fromEntries(answer.layers.map((one) => [one.layer, one]));
+    assert.ok(summary.shelters.covered && !summary.depots.covered, JSON.stringify(answer.layers));
+    assert.match(await page.locator('#nearest [data-layer="shelters"] .plan.covered').textContent(), /^可满足：900 人/);
+    const missing = summary.depots.uncovered.items[0].quantity;
+    assert.match(await page.locator('#nearest [data-layer="depots"] .plan.short .missing').textContent(), new RegExp(`^还缺：帐篷 ${missing.toLocaleString("en-US")}$`));
+    const given = await page.locator('#nearest [data-layer="shelters"] .fact.gives').allTextContents();
+    const people = given.map((text) => Number(text.replaceAll(",", "").match(/承担 (\d+) 人/)[1]));
+    assert.equal(people.reduce((sum, one) => sum + one, 0), 900);
+    await page.locator("#nearest .tools button").first().click();
+    await page.waitForFunction(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length > 0);
+    await page.locator(".ask-form > summary").click();
+    await page.locator("#nearest").evaluate((panel) => panel.scrollTo(0, 0));
+    await page.screenshot({ path: join(out, "plan-zh.png") });
+  });
+
+  await check("a place is given by name and by the card of a feature, and what is nowhere is said", async () => {
+    const place = page.locator("#nearest .question input");
+    await place.fill("没有这个地方");
+    await page.locator("#nearest .question form button").click();
+    await page.waitForFunction(() => document.querySelector("#nearest .question input").validationMessage.includes("没有找到"));
+    await answered(async () => {
+      await place.fill("梅溪坂东段漫堤");
+      await page.locator("#nearest .question form button").click();
+    });
+    // An incident has an area, and distances are measured from it.
+    assert.match(decodeURIComponent(await page.evaluate(() => location.hash)), /of=incidents\/IN-01/);
+    const sent = JSON.parse(requests.at(-1).postData());
+    const item = await json("/ogc/collections/incidents/items/IN-01");
+    assert.deepEqual(JSON.parse(sent.near), item.geometry);
+    await page.locator("#occurrences .past summary").click();
+    await page.locator('#occurrences [data-id="IN-04"]').click();
+    await answered(() => page.locator(".card .ask").click());
+    assert.match(await page.locator("#nearest .where").textContent(), /货车侧翻/);
+    await page.locator("#nearest .close").click();
+    assert.doesNotMatch(await page.evaluate(() => location.hash), /of=|point=|layer=/);
+  });
+
+  assert.deepEqual(complaints, []);
+} catch (error) {
+  console.error(`failed: ${name}\n${error.stack ?? error}\n${complaints.join("\n")}`);
+  await page.screenshot({ path: join(out, "failed-ask.png") }).catch(() => undefined);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+async function check(promise, body) {
+  name = promise;
+  await body();
+  console.log(`ok: ${promise}`);
+}
+
+async function ready() {
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+  await page.waitForSelector('#nearest:not([hidden])[aria-busy="false"]');
+}
+
+/** Does something and waits for the answer that it asks for. */
+async function answered(action, asks = true) {
+  const count = requests.length;
+  await action();
+  if (asks) {
+    const end = Date.now() + PATIENCE_MS;
+    while (requests.length === count && Date.now() < end) await page.evaluate(() => new Promise(requestAnimationFrame));
+    assert.ok(requests.length > count, "nothing was asked");
+  }
+  await page.waitForSelector('#nearest[aria-busy="false"]');
+}
+
+async function fill(field, text) {
+  await page.locator(`[data-field=${field}]`).fill(text);
+  await page.keyboard.press("Tab");
+}
+
+/** Sets a check box of the form; unfolds it first, as a person would. */
+async function chip(field, code, on) {
+  const box = page.locator(`[data-field=${field}][value="${code}"]`);
+  if (!(await box.isVisible())) await page.locator(`details:has([data-field=${field}]):not([open]) > summary`).last().click();
+  if ((await box.isChecked()) !== on) await answered(() => box.setChecked(on));
+}
+
+function rows(layer) {
+  return page.locator(`#nearest [data-layer="${layer}"] ol button`);
+}
+
+async function sameAs(answer, layer) {
+  const expected = answer.features.filter(({ properties }) => (properties.layer ?? layer) === layer).map(({ id, properties }) => `${properties.rank} ${id}`);
+  const shown = await rows(layer).evaluateAll((all) => all.map((one) => `${one.querySelector(".rank").textContent} ${one.dataset.id}`));
+  assert.deepEqual(shown, expected, layer);
+}
+
+async function json(path) {
+  return (await fetch(origin + path)).json();
+}
