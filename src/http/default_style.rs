@@ -11,7 +11,7 @@ use crate::model::{Catalog, GeometryKind, LayerSchema};
 
 /// The source of a style file that has the layers of the map.
 const SOURCE: &str = "onemap";
-/// Colours that are told apart on the map and are none of the four risk colours.
+/// Colours that are distinguishable on the map and differ from the four risk colours.
 const COLOURS: [&str; 6] = ["#00798c", "#8e5bb5", "#5b7f2b", "#b5527f", "#3d5a80", "#8c6239"];
 /// Metadata that names the layer which a style layer draws, and the style layers of clusters.
 const LAYER: &str = "onemap:layer";

@@ -128,7 +128,7 @@ const fn tiles_page(path: &'static str, handler: Make) -> Endpoint {
     Endpoint { tag: TILES, params: FORMAT_ONLY, formats: &[JSON, HTML], ..Endpoint::get(path, handler) }
 }
 
-/// A write: by whoever holds the token.
+/// A write, which requires the token.
 const fn write(method: Verb, path: &'static str, handler: Handler) -> Endpoint {
     Endpoint { method, tag: EDITING, access: Access::Token, handler, ..Endpoint::get(path, health::live) }
 }

@@ -41,7 +41,7 @@ const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type,
 const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
                              Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot";
 
-/// Serves on a listener until its handle is told to stop. Event streams end once `closing` turns true.
+/// Serves on a listener until its handle is stopped. Event streams end once `closing` turns true.
 ///
 /// # Errors
 /// When the listener cannot be used, or the system starts no threads.
@@ -152,7 +152,7 @@ fn allowed(state: &AppState, path: &str) -> String {
     methods.join(", ")
 }
 
-/// `OPTIONS`: what is taken, to whoever asks; a refusal to others.
+/// `OPTIONS`: the methods of the path; an error for other methods.
 fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
     let Some(state) = request.app_data::<web::Data<AppState>>() else { return Problem::Unavailable.into() };
     let names_collection = request.match_info().get("collectionId");
@@ -228,7 +228,7 @@ async fn read<'a>(
 ) -> Result<Call<'a>, Problem> {
     let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
     let peer = request.peer_addr().map(|peer| peer.ip());
-    // Whoever may not call is told so before anything is read.
+    // Authorization is checked before the body is read.
     let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;
     let current = RequestSnapshot::now(&state);
     let path: Vec<(String, String)> =

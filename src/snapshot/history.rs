@@ -110,7 +110,11 @@ impl FeatureChange {
 }
 
 /// The changes between two snapshots for changed ids by layer.
-pub(super) fn compare(before: &Snapshot, after: &Snapshot, ids_by_layer: Vec<(usize, Vec<FeatureId>)>) -> Vec<LayerDiff> {
+pub(super) fn compare(
+    before: &Snapshot,
+    after: &Snapshot,
+    ids_by_layer: Vec<(usize, Vec<FeatureId>)>,
+) -> Vec<LayerDiff> {
     let place = |snapshot: &Snapshot, layer: usize, id: &FeatureId| {
         Envelope::around(snapshot.layers[layer].find(id)?.shape()?.geometry())
     };

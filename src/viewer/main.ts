@@ -146,7 +146,7 @@ function townshipsOf(townships: Awaited<ReturnType<typeof api.townships>> | unde
     typeof code === "string" && typeof name === "string" ? [{ code, name }] : []);
 }
 
-/** Everything the first picture needs, or nothing and a notice why. */
+/** Everything the first view needs, or nothing and a notice why. */
 async function load() {
   const townships = api.townships().catch(() => undefined);
   try {

@@ -23,7 +23,7 @@ export const words = {
   notLive: ["实时更新中断，正在重连", "Live updates interrupted, reconnecting"],
   unreachable: ["无法连接服务器，显示的内容可能不是最新。正在自动重试。", "The server cannot be reached, what is shown may be out of date. Retrying."],
   unreachableAtStart: ["无法连接服务器，地图无法显示。正在自动重试。", "The server cannot be reached, so there is no map to show. Retrying."],
-  tilesFailed: ["部分地图没有载入，画面可能不完整。", "Part of the map did not load, the picture may be incomplete."],
+  tilesFailed: ["部分地图没有载入，画面可能不完整。", "Part of the map did not load, the map may be incomplete."],
   noGraphics: ["浏览器没有启用 WebGL，无法绘制地图。请启用硬件加速或更换浏览器。", "The browser has no WebGL, so the map cannot be drawn. Enable hardware acceleration or use another browser."],
   retry: ["重试", "Retry"],
   close: ["关闭", "Close"],

@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 mod features;
+mod limits;
 mod pages;
 mod tilesets;
 

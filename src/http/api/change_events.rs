@@ -30,7 +30,7 @@ pub(crate) struct EventFilter {
 struct LayerChanges {
     ids: BTreeSet<FeatureId>,
     boxes: Vec<Envelope>,
-    /// More boxes than are told one by one, as one.
+    /// Envelopes of changes beyond this number are merged into one.
     around: Option<Envelope>,
     /// Features that are not named.
     nameless: usize,

@@ -23,16 +23,16 @@ pub(crate) fn members(call: &Call<'_>) -> Result<Reply, Problem> {
         value: number.chars().take(200).collect(),
         accepted: "the id of a cluster in a tile of this layer".to_owned(),
     };
-    let config = layer.schema().clusters.as_ref().ok_or_else(missing)?;
-    let address = number.parse().ok().and_then(CellAddress::from_id).ok_or_else(missing)?;
     let frame = RequestCrs::read(params)?;
     let view = call.caller.view(layer.schema());
     let filters = filters_of(params, &view)?;
     let limit = params.count(&spec::MEMBERS_LIMIT)?.map_or(0, |limit| limit as usize);
-    let after = params.text(&spec::AFTER)?;
+    let after = params.get(&spec::AFTER);
     let id =
         |id: &str| FeatureId::new(id).map_err(|error| invalid("after", id, &error.to_string(), "the id of a feature"));
     let after = after.map(id).transpose()?;
+    let config = layer.schema().clusters.as_ref().ok_or_else(missing)?;
+    let address = number.parse().ok().and_then(CellAddress::from_id).ok_or_else(missing)?;
     let passes = |row: &Row<'_>| filters.iter().all(|filter| filter.matches(row));
     let mut rows: Vec<Row<'_>> = layer.cluster_members(address).filter(passes).collect();
     let stats = layer.cluster_stats(address, rows.iter().copied()).ok_or_else(missing)?;

@@ -102,7 +102,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     let (params, snapshot) = (&call.params, &call.current.snapshot);
     let (format, frame) = (call.format()?, RequestCrs::read(params)?);
     let only_beyond = params.flag(&spec::BEYOND)?;
-    let name = params.text(&spec::COVERAGE_LAYER)?.unwrap_or("villages");
+    let name = params.get(&spec::COVERAGE_LAYER).unwrap_or("villages");
     let places = layer(snapshot, "layer", name)?;
     if places.schema().roles.people.is_none() {
         let layers = snapshot.layers().iter().map(|layer| layer.schema());

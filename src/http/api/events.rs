@@ -24,9 +24,9 @@ use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::snapshot::{Snapshot, Version};
 
-/// How often a stream looks whether the snapshot has become stale or fresh.
+/// How often a stream checks whether the snapshot has become stale or fresh.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Longest silence on a stream, so that nobody between takes it for dead.
+/// Interval of comments on a silent stream, so that proxies keep the connection.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// When a caller whose stream broke tries again, milliseconds.
 const RETRY_MS: u32 = 2_000;
@@ -50,7 +50,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let streams = &state.streams;
     let place = streams.place()?;
     let header = call.header("last-event-id");
-    let last = header.or(call.params.text(&spec::LAST_EVENT_ID)?).filter(|id| !id.is_empty());
+    let last = header.or(call.params.get(&spec::LAST_EVENT_ID)).filter(|id| !id.is_empty());
     let position = last.map_or(Some(current.snapshot.version()), |id| version_of(&state.run, id));
     let stream = EventStream {
         closing: streams.closing(),
@@ -129,7 +129,7 @@ impl EventStream {
         }
     }
 
-    /// Everything that is to be told now.
+    /// All events that are due now.
     fn news(&mut self) -> String {
         let current = RequestSnapshot::now(&self.state);
         let now = current.snapshot.version();
@@ -170,7 +170,7 @@ impl EventStream {
             return String::new();
         };
         self.pending_id = false;
-        // Whoever loses the connection between two layers of one version hears of both again.
+        // A client that loses the connection between two layers of one version receives both again.
         let others: String = others.iter().map(|told| event("change", told)).collect();
         others + &self.event_id(now) + &event("change", last)
     }

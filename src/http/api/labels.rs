@@ -23,7 +23,7 @@ pub(crate) fn label_of(catalog: &Catalog, layer: &Layer, field: &str, code: Opti
     }
 }
 
-/// What people call a code; the code itself where nobody says.
+/// The label of a code; the code itself without a label.
 pub(crate) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
     let is_it = |own: &&Code| match &own.code {
         CodeValue::Text(text) => text == code,

@@ -29,7 +29,7 @@ const MAX_POINTS: usize = 10_000;
 const MAX_ANSWERS: usize = 500_000;
 /// Places that are answered at once.
 const BATCH: usize = 64;
-/// How many of those who were passed over are told of when nobody can take the job, without being asked.
+/// Number of excluded features that are explained without `explain` when no feature is eligible.
 const EXCLUDED_WHEN_EMPTY: usize = 10;
 
 /// `GET /api/nearest`: from one place.

@@ -58,7 +58,7 @@ pub(crate) struct NearestRequest {
     pub(crate) relax: bool,
     /// Most excluded features that are listed.
     pub(crate) explain: usize,
-    /// Records that nobody has confirmed since are marked.
+    /// Records last confirmed before this time are marked as outdated.
     pub(crate) confirmed_since: Option<UtcDateTime>,
     pub(crate) frame: RequestCrs,
     pub(crate) caller: Caller,

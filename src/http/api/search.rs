@@ -19,7 +19,7 @@ const MAX_WORDS: usize = 8;
 /// `GET /api/search`.
 pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     let params = &call.params;
-    let text = params.text(&spec::SEARCH_Q)?.unwrap_or_default();
+    let text = params.get(&spec::SEARCH_Q).unwrap_or_default();
     let words: Vec<String> = text.split_whitespace().map(fold).collect();
     if words.is_empty() || words.len() > MAX_WORDS {
         return Err(invalid("q", text, "it has no words or too many", &format!("1 to {MAX_WORDS} words")));

@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 
 /// Most coordinates of an area.
 const MAX_COORDINATES: usize = 20_000;
-/// What can be named by its id, and the layer that it stands in.
+/// Parameters that name a feature by its id, each with its layer.
 static ON_FILE: [(&Text, &str); 3] =
     [(&spec::INCIDENT, "incidents"), (&spec::WARNING, "warnings"), (&spec::ZONE, "risk_zones")];
 

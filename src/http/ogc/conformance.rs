@@ -1,4 +1,4 @@
-//! The classes of the standards that all of is there, each with the test that shows it.
+//! The conformance classes that are implemented completely.
 
 use serde_json::json;
 
@@ -78,7 +78,7 @@ const CLASSES: [&str; 62] = [
 /// `GET /ogc/conformance`.
 pub(crate) fn conformance(call: &Call<'_>) -> Result<Reply, Problem> {
     let form = call.media_type()?;
-    // Without a token nobody may write.
+    // Without a token, writing is disabled.
     let is_offered = |class: &&str| call.state.token.is_some() || !class.starts_with("ogcapi-features-4/");
     let classes = CLASSES.iter().copied().filter(is_offered);
     let classes: Vec<String> = classes.map(|end| format!("http://www.opengis.net/spec/{end}")).collect();

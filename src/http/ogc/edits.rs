@@ -245,7 +245,7 @@ fn same_id(id: &str, own: Option<&FeatureId>) -> Result<FeatureId, RefusedEdit> 
     Ok(named)
 }
 
-/// An id that nobody has: 96 random bits.
+/// A new id: 96 random bits.
 fn new_id() -> Result<FeatureId, Problem> {
     let bits = getrandom::u64().and_then(|high| Ok((high, getrandom::u32()?)));
     let (high, low) = bits.map_err(|_| Problem::Unavailable)?;

@@ -1,4 +1,4 @@
-//! Which features of a collection are asked for, in what order, and how they are to be told.
+//! Parameters of a request for the features of a collection: selection, order and representation.
 
 use serde_json::{Value as Json, json};
 
@@ -18,7 +18,7 @@ use crate::query::cursor::Cursor;
 use crate::query::filter::{Filter, Language};
 use crate::query::items::{ItemsRegion, Order, PageRequest, Start};
 
-/// The question, and how the answer is told.
+/// The query, and the representation of its reply.
 pub(crate) struct ItemsQuery<'a> {
     pub(crate) parameters: QueryParams,
     pub(crate) view: View<'a>,
@@ -104,7 +104,7 @@ impl ItemsParamsReader<'_, '_> {
         if let Some(text) = self.parameters.get(&spec::DATETIME) {
             filters.extend(self.datetime(text)?);
         }
-        if let Some(text) = self.parameters.text(&spec::Q)? {
+        if let Some(text) = self.parameters.get(&spec::Q) {
             filters.push(self.search(text)?);
         }
         if self.parameters.get(&spec::IDS).is_some() {

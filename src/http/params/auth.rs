@@ -59,15 +59,15 @@ impl Caller {
         if access == Access::Public || (access == Access::PublicOrToken && given.is_none()) {
             return Ok(Self::Anonymous);
         }
-        let Some(token) = token else { return Err(Problem::WritesAreOff) };
+        let Some(token) = token else { return Err(Problem::WritesDisabled) };
         if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
-            return Err(Problem::NotFromHere);
+            return Err(Problem::LoopbackOnly);
         }
         // Comparing takes as long for a wrong secret as for the right one.
         if given.is_some_and(|given| bool::from(secret(given.as_bytes()).ct_eq(token.0.as_bytes()))) {
             Ok(Self::TokenHolder)
         } else {
-            Err(Problem::NoToken)
+            Err(Problem::Unauthorized)
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) mod spec;
 use actix_web::web;
 use serde_json::{Map, Value as Json};
 
-use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Param, Text};
+use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Param};
 use crate::http::reply::problem::Problem;
 use crate::snapshot::{Layer, Snapshot};
 
@@ -45,7 +45,7 @@ impl QueryParams {
             return Err(malformed("it is too long"));
         }
         if query.is_empty() {
-            return Self { pairs: Vec::new(), declared }.with_required();
+            return Self { pairs: Vec::new(), declared }.checked();
         }
         if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
             return Err(malformed("it is not UTF-8"));
@@ -61,7 +61,7 @@ impl QueryParams {
                 return Err(invalid(name, value, "it is given more than once", "each parameter once"));
             }
         }
-        Self { pairs, declared }.with_required()
+        Self { pairs, declared }.checked()
     }
 
     /// Reads the same parameters as members of a JSON object: arrays are joined by commas, quantities by name
@@ -102,10 +102,17 @@ impl QueryParams {
             })?;
             pairs.push((name.clone(), text));
         }
-        Self { pairs, declared }.with_required()
+        Self { pairs, declared }.checked()
     }
 
-    fn with_required(self) -> Result<Self, Problem> {
+    /// Refuses texts beyond their length and a request that lacks a required parameter.
+    fn checked(self) -> Result<Self, Problem> {
+        for (name, value) in self.pairs() {
+            let refusing = self.declared.iter().find(|param| param.name() == name && param.refuses(value));
+            if let Some(param) = refusing {
+                return Err(invalid(name, value, "it is empty or too long", &param.accepted()));
+            }
+        }
         match self.declared.iter().find(|param| param.required() && self.value(param.name()).is_none()) {
             Some(missing) => Err(Problem::MissingParameter { parameter: missing.name(), accepted: missing.accepted() }),
             None => Ok(self),
@@ -135,20 +142,6 @@ impl QueryParams {
     /// The value of a parameter that is named like a property.
     pub(crate) fn property(&self, name: &str) -> Option<&str> {
         self.value(name)
-    }
-
-    /// Text within its length.
-    pub(crate) fn text(&self, param: &Text) -> Result<Option<&str>, Problem> {
-        let Some(text) = self.get(param) else { return Ok(None) };
-        if text.is_empty() || text.chars().count() > param.max {
-            return Err(invalid(
-                param.name,
-                text,
-                "it is empty or too long",
-                &format!("1 to {} characters", param.max),
-            ));
-        }
-        Ok(Some(text))
     }
 
     /// True or false; false without the parameter.
@@ -266,7 +259,7 @@ pub(crate) fn invalid(parameter: &str, value: &str, detail: &str, accepted: &str
 /// A layer of the snapshot by the name a request gives.
 ///
 /// # Errors
-/// When there is none; the names that exist are told.
+/// When there is none; the error lists the names that exist.
 pub(crate) fn layer<'a>(snapshot: &'a Snapshot, what: &'static str, name: &str) -> Result<&'a Layer, Problem> {
     snapshot.layer(name).ok_or_else(|| {
         let names: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();

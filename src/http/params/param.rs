@@ -17,6 +17,10 @@ pub(crate) trait Param: Sync {
     fn schema(&self, formats: &[&'static str]) -> Json;
     /// What is accepted, for refusals.
     fn accepted(&self) -> String;
+    /// Whether a value is refused before anybody reads it.
+    fn refuses(&self, _value: &str) -> bool {
+        false
+    }
     /// Whether a request without it is refused.
     fn required(&self) -> bool {
         false
@@ -123,6 +127,9 @@ impl Param for Text {
     }
     fn schema(&self, _: &[&'static str]) -> Json {
         json!({"type": "string", "minLength": 1, "maxLength": self.max})
+    }
+    fn refuses(&self, value: &str) -> bool {
+        value.is_empty() || value.chars().count() > self.max
     }
     fn required(&self) -> bool {
         self.required

@@ -1,4 +1,4 @@
-//! What we say when it is wrong: every refusal as RFC 9457 problem details, in one table.
+//! Errors as RFC 9457 problem details: status, type, title, members and message of each, in one place.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -12,10 +12,10 @@ use crate::model::EditError;
 use crate::query::cancel::Cancelled;
 use crate::store::{self, Remedy};
 
-/// A refusal, ready to be told.
+/// An error of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Problem {
-    /// A parameter or path segment cannot be understood or is out of range.
+    /// A parameter or path segment is malformed or out of range.
     InvalidParameter {
         /// Its name.
         parameter: String,
@@ -26,124 +26,124 @@ pub(crate) enum Problem {
         /// What would be accepted.
         accepted: String,
     },
-    /// A parameter that must be given is missing.
+    /// A required parameter is missing.
     MissingParameter {
         /// Its name.
         parameter: &'static str,
         /// What would be accepted.
         accepted: String,
     },
-    /// A parameter that this path does not know.
+    /// The path has no parameter of this name.
     UnknownParameter {
         /// Its name.
         parameter: String,
         /// What was given.
         value: String,
-        /// The names that this path knows.
+        /// The parameters of the path.
         accepted: Vec<&'static str>,
     },
-    /// Something that a path names is not there.
+    /// What a path names does not exist.
     NotFound {
-        /// What kind of thing.
+        /// The kind of resource.
         what: &'static str,
         /// Its name as given.
         value: String,
-        /// What is there, if that helps.
+        /// The names that exist; empty if there is no short list.
         accepted: String,
     },
-    /// The caller takes none of the forms that are offered.
+    /// The caller accepts none of the media types offered.
     NotAcceptable {
-        /// What the caller takes.
+        /// The Accept header.
         given: String,
-        /// What is offered.
+        /// The media types offered.
         offered: String,
     },
-    /// The path takes other methods.
+    /// The path has other methods.
     MethodNotAllowed {
-        /// What was tried.
+        /// The method of the request.
         method: String,
-        /// What is taken.
+        /// The methods of the path.
         allowed: String,
     },
-    /// As many are served at once as may be.
+    /// The limit of concurrent requests is reached.
     TooMany {
         /// Of what.
         what: &'static str,
-        /// How many may be.
+        /// The limit.
         limit: usize,
-        /// When to ask again, seconds.
+        /// Seconds until the next attempt.
         retry_after_s: u32,
     },
     /// The reply was not ready in time; its computation was cancelled.
     Timeout {
-        /// How long it may take, seconds.
+        /// Time limit, seconds.
         limit_s: u64,
     },
-    /// What a writer sent does not fit.
+    /// The content of an edit does not match the layer.
     InvalidContent {
         /// Which edit of a batch, from 0.
         edit: Option<usize>,
         /// What is wrong, and where.
         fault: FeatureError,
     },
-    /// The body is of a kind that is not taken.
+    /// The media type of the body is not supported.
     WrongMediaType {
         /// What was given.
         given: String,
-        /// What is taken.
+        /// The media types that are supported.
         accepted: String,
     },
-    /// The body is longer than may be.
+    /// The body exceeds the maximum length.
     TooLarge {
-        /// Most bytes that are taken.
+        /// Maximum length, bytes.
         limit_bytes: usize,
     },
     /// The body did not arrive in time.
     BodyTimeout {
-        /// How long it may take, seconds.
+        /// Time limit, seconds.
         timeout_s: u64,
     },
-    /// A writer without the token.
-    NoToken,
-    /// A writer on another machine.
-    NotFromHere,
-    /// Nobody may write.
-    WritesAreOff,
-    /// An edit cannot happen; nothing was done.
+    /// A write without the token.
+    Unauthorized,
+    /// A write from another machine.
+    LoopbackOnly,
+    /// Writes are disabled.
+    WritesDisabled,
+    /// An edit is refused; nothing was done.
     EditRefused {
         /// Which edit of a batch, from 0.
         edit: usize,
         /// Why.
         reason: EditError,
     },
-    /// The key of a request was used for another one.
+    /// The idempotency key belongs to another request.
     KeyReused {
         /// The key.
         key: String,
     },
     /// The layer belongs to another program.
-    NotOurs {
+    ReadOnlyLayer {
         /// The layer.
         layer: String,
     },
-    /// The store does not answer now; nothing was done.
+    /// The store is unreachable; nothing was done.
     Unavailable,
     /// The store has no space left; nothing was done.
     NoSpace,
     /// The connection to the store failed during the commit.
     OutcomeUnknown,
-    /// Something is wrong with us; the log tells what.
-    Ours {
-        /// By which the log line is found.
+    /// A failure of the server; the log has the details.
+    Internal {
+        /// The reference of the log line.
         incident: String,
     },
 }
 
-/// When a store that does not answer may be asked again, seconds.
+/// Seconds until the next attempt on an unreachable store.
 const STORE_RETRY_AFTER_S: u32 = 5;
 
 impl From<Cancelled> for Problem {
-    /// Nobody reads it: whoever cancels has replied already or is gone.
+    /// Nobody receives it: the caller has a reply already or is gone.
     fn from(_: Cancelled) -> Self {
         Self::Timeout { limit_s: 0 }
     }
@@ -154,7 +154,7 @@ impl From<store::StoreError> for Problem {
         match error {
             store::StoreError::Edit { index, reason } => Self::EditRefused { edit: index, reason },
             store::StoreError::KeyReused { key } => Self::KeyReused { key },
-            store::StoreError::NotOurs { layer } => Self::NotOurs { layer },
+            store::StoreError::NotOurs { layer } => Self::ReadOnlyLayer { layer },
             store::StoreError::OutcomeUnknown { .. } => {
                 tracing::warn!(%error, "the outcome of a write is unknown");
                 Self::OutcomeUnknown
@@ -168,7 +168,7 @@ impl From<store::StoreError> for Problem {
                     tracing::error!(%error, "a write failed, the disk of the store is full");
                     Self::NoSpace
                 }
-                Remedy::Permission => Self::WritesAreOff,
+                Remedy::Permission => Self::WritesDisabled,
                 Remedy::Repair => Self::internal(&error),
             },
         }
@@ -180,7 +180,7 @@ impl Problem {
     pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
         let incident = format!("{:016x}", RandomState::new().hash_one(error.to_string()));
         tracing::error!(%error, incident, "a request failed");
-        Self::Ours { incident }
+        Self::Internal { incident }
     }
 
     fn status(&self) -> StatusCode {
@@ -200,14 +200,14 @@ impl Problem {
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::NoToken => StatusCode::UNAUTHORIZED,
-            Self::NotFromHere | Self::WritesAreOff | Self::NotOurs { .. } => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::LoopbackOnly | Self::WritesDisabled | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
             Self::EditRefused { reason: EditError::Changed(_) | EditError::Absent | EditError::Exists, .. } => {
                 StatusCode::PRECONDITION_FAILED
             }
-            Self::Ours { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -216,21 +216,21 @@ impl Problem {
         match self {
             Self::InvalidParameter { .. } => ("invalid-parameter", "A parameter has a value that is not accepted"),
             Self::MissingParameter { .. } => ("missing-parameter", "A required parameter is missing"),
-            Self::UnknownParameter { .. } => ("unknown-parameter", "A parameter is not known here"),
-            Self::NotFound { .. } => ("not-found", "There is nothing of that name"),
-            Self::NotAcceptable { .. } => ("not-acceptable", "None of the forms offered is accepted"),
-            Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not taken here"),
-            Self::TooMany { .. } => ("too-many-requests", "As many are served at once as may be"),
+            Self::UnknownParameter { .. } => ("unknown-parameter", "A parameter is unknown"),
+            Self::NotFound { .. } => ("not-found", "The resource does not exist"),
+            Self::NotAcceptable { .. } => ("not-acceptable", "None of the media types offered is accepted"),
+            Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not allowed"),
+            Self::TooMany { .. } => ("too-many-requests", "Too many concurrent requests"),
             Self::Timeout { .. } => ("timeout", "The reply took too long"),
-            Self::InvalidContent { .. } => ("invalid-content", "What was sent does not fit the layer"),
-            Self::WrongMediaType { .. } => ("unsupported-media-type", "The body is of a kind that is not taken here"),
+            Self::InvalidContent { .. } => ("invalid-content", "The content does not match the layer"),
+            Self::WrongMediaType { .. } => ("unsupported-media-type", "The media type of the body is not supported"),
             Self::TooLarge { .. } => ("content-too-large", "The body is too long"),
             Self::BodyTimeout { .. } => ("body-timeout", "The body did not arrive in time"),
-            Self::NoToken => ("unauthorized", "Writers must show the token"),
-            Self::NotFromHere => ("loopback-only", "Only this machine may write"),
-            Self::WritesAreOff => ("writes-disabled", "Nobody may write here"),
+            Self::Unauthorized => ("unauthorized", "Writing requires the token"),
+            Self::LoopbackOnly => ("loopback-only", "Writing is allowed from this machine only"),
+            Self::WritesDisabled => ("writes-disabled", "Writing is disabled"),
             Self::EditRefused { reason: EditError::NotThere, .. } => ("feature-not-found", "There is no such feature"),
-            Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id is taken"),
+            Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id exists already"),
             Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature has been changed"),
             Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
                 ("precondition-failed", "The feature does not meet the precondition")
@@ -239,11 +239,11 @@ impl Problem {
                 ("over-capacity", "More people than the place has capacity for")
             }
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
-            Self::NotOurs { .. } => ("read-only-layer", "The layer belongs to another program"),
-            Self::Unavailable => ("unavailable", "The store does not answer now"),
+            Self::ReadOnlyLayer { .. } => ("read-only-layer", "The layer belongs to another program"),
+            Self::Unavailable => ("unavailable", "The store is unreachable"),
             Self::NoSpace => ("insufficient-storage", "The store has no space left"),
             Self::OutcomeUnknown => ("outcome-unknown", "The outcome of the edit is unknown"),
-            Self::Ours { .. } => ("internal", "Something is wrong with the server"),
+            Self::Internal { .. } => ("internal", "Internal error"),
         }
     }
 
@@ -287,7 +287,7 @@ impl Problem {
             Self::BodyTimeout { timeout_s } => {
                 json!({"parameter": "body", "accepted": format!("a body within {timeout_s} s")})
             }
-            Self::NoToken => json!({"parameter": "Authorization", "accepted": "Bearer and the token"}),
+            Self::Unauthorized => json!({"parameter": "Authorization", "accepted": "Bearer and the token"}),
             Self::EditRefused { edit, reason: EditError::Changed(now) } => {
                 json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
             }
@@ -296,10 +296,10 @@ impl Problem {
             }
             Self::EditRefused { edit, .. } => json!({"edit": edit, "parameter": "id"}),
             Self::KeyReused { key } => json!({"parameter": "Idempotency-Key", "value": key}),
-            Self::NotOurs { layer } => json!({"parameter": "collection", "value": layer}),
-            Self::Ours { incident } => json!({"incident": incident}),
+            Self::ReadOnlyLayer { layer } => json!({"parameter": "collection", "value": layer}),
+            Self::Internal { incident } => json!({"incident": incident}),
             Self::OutcomeUnknown => json!({"parameter": "Idempotency-Key"}),
-            Self::NotFromHere | Self::WritesAreOff | Self::Unavailable | Self::NoSpace => json!({}),
+            Self::LoopbackOnly | Self::WritesDisabled | Self::Unavailable | Self::NoSpace => json!({}),
         };
         if let (Some(body), serde_json::Value::Object(facts)) = (body.as_object_mut(), facts) {
             body.extend(facts);
@@ -324,9 +324,11 @@ impl fmt::Display for Problem {
             }
             Self::NotFound { what, value, accepted } => write!(f, "there is no {what} {value:?}; accepted: {accepted}"),
             Self::NotAcceptable { given, offered } => write!(f, "Accept: {given}; offered: {offered}"),
-            Self::MethodNotAllowed { method, allowed } => write!(f, "{method} is not taken here; accepted: {allowed}"),
+            Self::MethodNotAllowed { method, allowed } => {
+                write!(f, "{method} is not allowed here; accepted: {allowed}")
+            }
             Self::TooMany { what, limit, retry_after_s } => {
-                write!(f, "{limit} {what} are open, which is the most; ask again in {retry_after_s} s")
+                write!(f, "{limit} {what} are open, the maximum; try again in {retry_after_s} s")
             }
             Self::Timeout { limit_s } => {
                 write!(f, "the reply was not ready within {limit_s} s; try again, or ask for less")
@@ -336,24 +338,24 @@ impl fmt::Display for Problem {
                 write!(f, "{pointer} is {value}: {reason}; accepted: {accepted}")
             }
             Self::WrongMediaType { given, accepted } => {
-                write!(f, "the body says it is {given:?}; accepted: {accepted}")
+                write!(f, "the media type of the body is {given:?}; accepted: {accepted}")
             }
-            Self::TooLarge { limit_bytes } => write!(f, "at most {limit_bytes} bytes are taken"),
+            Self::TooLarge { limit_bytes } => write!(f, "the maximum is {limit_bytes} bytes"),
             Self::BodyTimeout { timeout_s } => write!(f, "the body did not arrive within {timeout_s} s"),
-            Self::NoToken => f.write_str(
+            Self::Unauthorized => f.write_str(
                 "give the header Authorization: Bearer TOKEN; the server's log names the file that holds the token",
             ),
-            Self::NotFromHere => f.write_str("writes are taken from this machine alone"),
-            Self::WritesAreOff => f.write_str("this server, or the role it has in its store, only reads"),
+            Self::LoopbackOnly => f.write_str("writes are accepted from this machine only"),
+            Self::WritesDisabled => f.write_str("this server, or its role in the store, is read-only"),
             Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; nothing was done"),
             Self::KeyReused { key } => write!(f, "{key:?} was the key of a request with another content"),
-            Self::NotOurs { layer } => write!(f, "{layer} belongs to another program and is only read here"),
-            Self::Unavailable => write!(f, "nothing was done; ask again in {STORE_RETRY_AFTER_S} s"),
+            Self::ReadOnlyLayer { layer } => write!(f, "{layer} belongs to another program and is read-only here"),
+            Self::Unavailable => write!(f, "nothing was done; try again in {STORE_RETRY_AFTER_S} s"),
             Self::NoSpace => f.write_str("nothing was done; the disk of the store is full"),
             Self::OutcomeUnknown => {
                 f.write_str("the edit may or may not have been committed; repeat it with the same Idempotency-Key")
             }
-            Self::Ours { incident } => write!(f, "nothing was done; the log has more under {incident}"),
+            Self::Internal { incident } => write!(f, "nothing was done; the log has details under {incident}"),
         }
     }
 }
@@ -366,7 +368,7 @@ impl From<Problem> for Reply {
             Problem::Unavailable | Problem::OutcomeUnknown | Problem::NoSpace | Problem::Timeout { .. } => {
                 reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S));
             }
-            Problem::NoToken => reply.set_header((
+            Problem::Unauthorized => reply.set_header((
                 header::WWW_AUTHENTICATE,
                 "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"",
             )),

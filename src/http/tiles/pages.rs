@@ -1,4 +1,4 @@
-//! HTML pages of tile matrix sets and tile sets: what the JSON document says, with its links to follow.
+//! HTML pages of tile matrix sets and tile sets, from their JSON documents.
 
 use maud::{Markup, html};
 use serde_json::Value as Json;
@@ -12,7 +12,7 @@ const LISTS: [&str; 2] = ["tilesets", "tileMatrixSets"];
 /// The members that are shown as they are.
 const FACTS: [&str; 5] = ["id", "tileMatrixSetId", "crs", "uri", "wellKnownScaleSet"];
 
-/// The page of one document, which stands at `address`. `base` is the URL of the OGC API.
+/// The page of one document, whose URL is `address`. `base` is the URL of the OGC API.
 pub(crate) fn document(address: &str, document: &Json, title: (&str, &str), base: &str) -> HtmlPage {
     let members = |list: &'static str| document[list].as_array().into_iter().flatten();
     let body = html! {
@@ -50,7 +50,7 @@ pub(crate) fn document(address: &str, document: &Json, title: (&str, &str), base
     page(base, vec![("OGC API".to_owned(), base.to_owned())], title.0, title.1, body)
 }
 
-/// What a document says of itself, and its links. The address of tiles is a template, which nobody can follow.
+/// The members of a document, and its links. The link to tiles is a URL template and is shown as text.
 fn facts(document: &Json) -> Markup {
     let links = document["links"].as_array().into_iter().flatten();
     html! {

@@ -19,11 +19,11 @@ use crate::tile::{InvalidAddress, MEDIA_TYPE, TileAddress, TileMatrixSet};
 
 /// Cells of a tile's side in a grid's description; vector tiles are finer.
 const CELLS: f64 = 256.0;
-/// Metres of a degree on the equator, by which scales are told in degrees.
+/// Metres per degree on the equator, for scale denominators in degrees.
 const METRES_PER_DEGREE: f64 = 6_378_137.0 * std::f64::consts::PI / 180.0;
 /// Half the side of the world in Web Mercator, metres.
 const HALF_WORLD_M: f64 = 20_037_508.342_789_2;
-/// Side of a pixel by which scales are told, metres.
+/// Standardized pixel size for scale denominators, metres.
 const PIXEL_M: f64 = 0.000_28;
 
 /// A grid by its name.
@@ -232,12 +232,14 @@ pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
 fn layers_of_map<'a>(call: &'a Call<'_>) -> Result<Vec<&'a Layer>, Problem> {
     match call.params.get(&spec::COLLECTIONS) {
         // A parameter that names no collection is invalid; only a path leads to nothing.
-        Some(names) => named_layers(&call.current.snapshot, names).map_err(|problem| match problem {
-            Problem::NotFound { value, accepted, .. } => {
-                invalid(spec::COLLECTIONS.name, &value, "there is no such collection", &accepted)
-            }
-            other => other,
-        }),
+        Some(names) => {
+            named_layers(&call.current.snapshot, spec::COLLECTIONS.name, names).map_err(|problem| match problem {
+                Problem::NotFound { value, accepted, .. } => {
+                    invalid(spec::COLLECTIONS.name, &value, "there is no such collection", &accepted)
+                }
+                other => other,
+            })
+        }
         None => Ok(call.current.snapshot.layers().iter().map(|layer| &**layer).collect()),
     }
 }

@@ -98,7 +98,7 @@ impl<'a> TileLayers<'a> {
         if names == LAYER_ID {
             return coverage_layer(call).map(Self::Derived);
         }
-        named_layers(&call.current.snapshot, names).map(Self::Stored)
+        named_layers(&call.current.snapshot, "layers", names).map(Self::Stored)
     }
 
     /// The layers, if none is computed.
@@ -201,14 +201,18 @@ fn packing(call: &Call<'_>) -> ContentEncoding {
     }
 }
 
-/// Layers by their names joined by commas, each once.
-pub(crate) fn named_layers<'a>(snapshot: &'a Snapshot, names: &str) -> Result<Vec<&'a Layer>, Problem> {
+/// Layers by their names joined by commas, each once. `parameter` holds the names.
+pub(crate) fn named_layers<'a>(
+    snapshot: &'a Snapshot,
+    parameter: &str,
+    names: &str,
+) -> Result<Vec<&'a Layer>, Problem> {
     let accepted = "layer ids joined by commas, each once, such as hazards,shelters";
     let mut layers: Vec<&Layer> = Vec::new();
     for name in names.split(',') {
         let next = layer(snapshot, "layer", name)?;
         if layers.iter().any(|layer| layer.schema().id == next.schema().id) || layers.len() == MAX_LAYERS {
-            return Err(invalid("layers", names, "a layer is given more than once, or there are too many", accepted));
+            return Err(invalid(parameter, names, "a layer is given more than once, or there are too many", accepted));
         }
         layers.push(next);
     }
