@@ -234,7 +234,7 @@ async fn read<'a>(
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
-    let current = own_layer.map_or_else(|| current.clone(), |(_, id)| current.clone().of_layer(&state, id));
+    let current = own_layer.map_or_else(|| current.clone(), |(_, id)| current.clone().of_layer(id));
     let params = {
         let collection = path.iter().find(|(name, _)| endpoint.property_params && name == "collectionId");
         let layer = collection.map(|(_, name)| layer(&current.snapshot, "collection", name)).transpose()?;

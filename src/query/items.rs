@@ -9,6 +9,7 @@ use std::sync::Arc;
 use geo::Intersects;
 use rayon::prelude::*;
 
+use super::cancel::{CancelToken, Cancelled};
 use super::cursor::Cursor;
 use super::filter::Filter;
 use crate::geodesy::Envelope;
@@ -125,12 +126,15 @@ fn directed(order: Ordering, descends: bool) -> Ordering {
 }
 
 /// Finds a page.
-#[must_use]
-pub fn page<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
+///
+/// # Errors
+/// When it is cancelled.
+pub fn page<'a>(layer: &'a Layer, ask: &PageRequest, cancel: &CancelToken) -> Result<Page<'a>, Cancelled> {
     if ask.region.is_none() && ask.filters.is_empty() && ask.order.keys.is_empty() {
-        return page_by_id(layer, ask);
+        return Ok(page_by_id(layer, ask));
     }
-    let mut rows = matching(layer, ask.region.as_ref(), &ask.filters);
+    let mut rows = matching(layer, ask.region.as_ref(), &ask.filters, cancel)?;
+    cancel.check()?;
     let matched = rows.len();
     let backwards = matches!(ask.start, Start::Before(_));
     match &ask.start {
@@ -147,7 +151,7 @@ pub fn page<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
     }
     rows.sort_unstable_by(|a, b| ask.order.compare(a, b));
     let (has_previous, has_next) = if backwards { (more, outside) } else { (outside, more) };
-    Page { rows, matched, has_previous, has_next }
+    Ok(Page { rows, matched, has_previous, has_next })
 }
 
 /// All features, ascending by id.
@@ -178,7 +182,12 @@ fn page_by_id<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
 }
 
 /// All features that intersect a region and match filters, unordered.
-fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filter]) -> Vec<Row<'a>> {
+fn matching<'a>(
+    layer: &'a Layer,
+    region: Option<&ItemsRegion>,
+    filters: &[Filter],
+    cancel: &CancelToken,
+) -> Result<Vec<Row<'a>>, Cancelled> {
     let holds = |row: &Row<'_>| {
         region.is_none_or(|region| region.meets(row)) && filters.iter().all(|filter| filter.matches(row))
     };
@@ -192,7 +201,10 @@ fn matching<'a>(layer: &'a Layer, region: Option<&ItemsRegion>, filters: &[Filte
                 Some(around) => Box::new(chunk.rows_in(around)),
                 None => Box::new(chunk.rows_after(None)),
             };
-            rows.filter(holds)
+            rows.filter_map(|row| match cancel.check() {
+                Ok(()) => holds(&row).then_some(Ok(row)),
+                Err(cancelled) => Some(Err(cancelled)),
+            })
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use onemap::model::schema::FieldType;
 use onemap::model::{Feature, LayerSchema, Roles, Value};
+use onemap::query::cancel::CancelToken;
 use onemap::query::cursor::Cursor;
 use onemap::query::items::{Order, PageRequest, Start, page};
 use onemap::snapshot::Layer;
@@ -82,12 +83,12 @@ proptest! {
     fn pages_in_both_directions_return_each_feature_once(features in features(), order in order(), limit in 1..7_usize) {
         let schema = world();
         let layer = Layer::build(schema.clone(), features.clone());
-        let whole = page(&layer, &ask(&order, Start::First, usize::MAX));
+        let whole = page(&layer, &ask(&order, Start::First, usize::MAX), &CancelToken::new()).expect("not cancelled");
         let all: Vec<_> = whole.rows.iter().map(|row| row.id().clone()).collect();
         prop_assert_eq!(all.len(), features.len());
         let (mut seen, mut start) = (Vec::new(), Start::First);
         loop {
-            let found = page(&layer, &ask(&order, start, limit));
+            let found = page(&layer, &ask(&order, start, limit), &CancelToken::new()).expect("not cancelled");
             prop_assert_eq!(found.matched, features.len());
             seen.extend(found.rows.iter().map(|row| row.id().clone()));
             prop_assert!(seen.len() <= all.len(), "a page is repeated");
@@ -102,7 +103,7 @@ proptest! {
         let last = whole.rows.last().expect("a row");
         let (mut seen, mut start) = (vec![last.id().clone()], Start::Before(round_trip(&order.cursor(last), &order, &schema)));
         loop {
-            let found = page(&layer, &ask(&order, start, limit));
+            let found = page(&layer, &ask(&order, start, limit), &CancelToken::new()).expect("not cancelled");
             let mut ids: Vec<_> = found.rows.iter().map(|row| row.id().clone()).collect();
             ids.append(&mut seen);
             seen = ids;
@@ -129,7 +130,7 @@ proptest! {
         let (mut seen, mut start) = (Vec::new(), Start::First);
         for number in 0.. {
             let layer = of_page(number);
-            let found = page(&layer, &ask(&order, start, limit));
+            let found = page(&layer, &ask(&order, start, limit), &CancelToken::new()).expect("not cancelled");
             seen.extend(found.rows.iter().map(|row| row.id().clone()));
             prop_assert!(seen.len() <= features.len(), "a page is repeated");
             let last = found.rows.last().map(|row| round_trip(&order.cursor(row), &order, &schema));

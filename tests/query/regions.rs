@@ -57,7 +57,7 @@ fn paged(layer: &Layer, region: ItemsRegion) -> BTreeSet<String> {
         start: Start::First,
         limit: usize::MAX,
     };
-    let found = page(layer, &ask);
+    let found = page(layer, &ask, &CancelToken::new()).expect("not cancelled");
     let ids: BTreeSet<String> = found.rows.iter().map(|row| row.id().to_string()).collect();
     assert_eq!(ids.len(), found.matched, "each once");
     ids
@@ -175,6 +175,9 @@ fn a_cancelled_search_ends() {
     let demand = Demand::anything(UtcDateTime::UNIX_EPOCH);
     let reach = SearchLimit { k: 1, max_distance_m: None };
     let origin = QueryGeometry::point(at);
+    let by_name = Order { keys: vec![(None, true)] };
+    let all = PageRequest { region: None, filters: Vec::new(), order: by_name, start: Start::First, limit: 10 };
+    assert!(page(&snapshot.layers()[0], &all, &cancel).is_err());
     assert!(
         onemap::query::nearest::fitting(&snapshot, &snapshot.layers()[0], &origin, reach, &demand, &cancel).is_err()
     );

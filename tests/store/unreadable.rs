@@ -147,6 +147,13 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
     sqlite(&folder, "c.execute(\"UPDATE shelters SET name = 'new' WHERE id = 'SH-0001'\")");
     await_that("others go on", || properties(&server, "shelters", "SH-0001")["name"] == "new");
     assert_eq!(server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"], hazards);
+    // Replies from several layers name it; replies from another layer alone do not.
+    let nearest = server.get("/api/nearest?point=118.86,26.22&layer=hazards,shelters");
+    assert!(nearest.json()["unavailable"]["hazards"]["age_s"].is_u64());
+    assert_eq!(nearest.header("warning"), "110 onemap \"hazards may be out of date\"");
+    assert_eq!(server.get("/api/layers").json()["unavailable"].as_object().map(serde_json::Map::len), Some(1));
+    let shelters = server.get("/ogc/collections/shelters/items?limit=1");
+    assert_eq!((shelters.json()["unavailable"].clone(), shelters.header("warning")), (Json::Null, ""));
     sqlite(&folder, "c.execute('ALTER TABLE away RENAME TO hazards')");
     await_that("it is back", || health(&server)["unavailable"] == json!({}));
     sqlite(&folder, "c.execute(\"DELETE FROM hazards\")");

@@ -1,7 +1,7 @@
 //! Whether the process lives, and whether the map follows its store.
 
 use actix_web::http::{StatusCode, header};
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::http::call::Call;
 use crate::http::reply::Reply;
@@ -21,17 +21,11 @@ pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
     let (current, store) = (&call.current, &call.state.store);
     let status = if current.is_stale() { "stale" } else { "ready" };
     let features: usize = current.snapshot.layers().iter().map(|layer| layer.len()).sum();
-    let (mut read_warnings, mut unavailable) = (Map::new(), Map::new());
-    for (schema, layer) in store.schemas().iter().zip(store.layer_statuses()) {
-        if layer.read_warnings > 0 {
-            read_warnings.insert(schema.id.clone(), layer.read_warnings.into());
-        }
-        if let Some(age) = layer.unavailable_for {
-            unavailable.insert(schema.id.clone(), json!({"age_s": age.as_secs()}));
-        }
-    }
+    let layers = store.schemas().iter().zip(store.layer_statuses()).filter(|(_, layer)| layer.read_warnings > 0);
+    let read_warnings: Map<String, Json> =
+        layers.map(|(schema, layer)| (schema.id.clone(), layer.read_warnings.into())).collect();
     let reply = current.json(json!({
-        "status": status, "features": features, "read_warnings": read_warnings, "unavailable": unavailable,
+        "status": status, "features": features, "read_warnings": read_warnings, "unavailable": current.unavailable(),
     }));
     Ok(if current.is_stale() { reply.status(StatusCode::SERVICE_UNAVAILABLE) } else { reply })
 }

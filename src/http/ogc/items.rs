@@ -27,6 +27,7 @@ use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, GEOJSON, HTML, MediaT
 use crate::http::reply::problem::Problem;
 use crate::http::reply::range::{Asked, asked_range};
 use crate::model::{FeatureId, Shape, View, format_instant};
+use crate::query::cancel::CancelToken;
 use crate::query::filter::write_wkt;
 use crate::query::items::{PageRequest, page};
 use crate::snapshot::{Layer, Row, Snapshot};
@@ -50,7 +51,7 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let address = ItemsAddress { own: format!("{}/collections/{}/items", call.ogc_base(), layer.schema().id) };
     if format == HTML {
-        let page = page(layer, &query.page_request);
+        let page = page(layer, &query.page_request, &call.cancel)?;
         return Ok(items_page(&call.state.catalog, layer, &query, &page, &address).reply(&call.current));
     }
     let reply = call
@@ -62,7 +63,7 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
     if call.knows(&tag) {
         return Ok(reply.not_modified());
     }
-    let page = page(layer, &query.page_request);
+    let page = page(layer, &query.page_request, &call.cancel)?;
     let links = page_links(&query, &page, &address, format);
     let mut body = CollectionWriter::new();
     for row in &page.rows {
@@ -131,7 +132,7 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
     }
     let links = if query.has_limit() {
         let address = ItemsAddress { own: format!("{}/collections/{id}/items", call.ogc_base()) };
-        let page = page(layer, &query.page_request);
+        let page = page(layer, &query.page_request, &call.cancel)?;
         let (previous, next) = address.beside(&query, &page);
         let to = |url: Option<String>, rel: &str, title: &str| {
             url.map(|url| link(&with_format(&url, format.name), rel, format.media_type, title))
@@ -213,7 +214,8 @@ impl ItemsExport {
         let Some(layer) = snapshot.layer(&self.layer) else { return Ok(()) };
         let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
         let view = self.caller.view(layer.schema()).limited_to(&names);
-        let rows = page(layer, &self.page_request).rows;
+        // The request has its reply; a write to a caller who is gone ends the stream.
+        let rows = page(layer, &self.page_request, &CancelToken::new()).map_err(std::io::Error::other)?.rows;
         if self.format == FLATGEOBUF {
             return flatgeobuf::write(out, &view, rows.iter().map(Row::to_feature)).map(drop);
         }

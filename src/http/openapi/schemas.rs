@@ -67,11 +67,16 @@ fn list(items: Json) -> Json {
     json!({"type": "array", "items": items})
 }
 
-/// What every answer from the snapshot carries, beside its own members.
+/// A reply from the snapshot: its own members, and those that every reply has.
 fn answer(required: &[&str], mut properties: Json) -> Json {
     properties["data_version"] = json!({"type": "string", "description": "Version of the snapshot"});
     properties["data_age_s"] = json!({"type": "number", "description": "Seconds since the store confirmed it"});
     properties["stale"] = json!({"type": "boolean", "description": "Whether the store is out of reach"});
+    properties["unavailable"] = json!({
+        "type": "object",
+        "description": "Layers that cannot be read, by id; absent if there are none, but in `/health/ready`",
+        "additionalProperties": object(&["age_s"], json!({"age_s": whole()})),
+    });
     let mut all = required.to_vec();
     all.extend(["data_version", "data_age_s", "stale"]);
     object(&all, properties)
@@ -225,7 +230,7 @@ fn dispatch() -> Json {
                 "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},
             }))),
         })),
-        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Stored values that cannot be read and rows that are left out, counted by layer", "additionalProperties": whole()}, "unavailable": {"type": "object", "description": "Layers that cannot be read: age of the state that is served, seconds", "additionalProperties": {"type": "object", "properties": {"age_s": whole()}}}})),
+        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Stored values that cannot be read and rows that are left out, counted by layer", "additionalProperties": whole()}})),
     })
 }
 

@@ -1,9 +1,10 @@
-//! What every reply made from the snapshot carries: its version, its age, whether it is stale.
+//! Members and headers of every reply made from the snapshot: its version, its age, and what is out of date.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
@@ -17,6 +18,8 @@ const STALE_AFTER_MS: i64 = 3_000;
 pub(crate) struct RequestSnapshot {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) age_ms: i64,
+    /// Layers that cannot be read now, and the age of the state that is served.
+    unavailable: Vec<(String, Duration)>,
 }
 
 impl RequestSnapshot {
@@ -24,17 +27,24 @@ impl RequestSnapshot {
     pub(crate) fn now(state: &AppState) -> Self {
         let snapshot = state.snapshots.load();
         let age_ms = i64::try_from(state.snapshots.age().as_millis()).unwrap_or(i64::MAX);
-        Self { snapshot, age_ms }
+        let layers = state.store.schemas().iter().zip(state.store.layer_statuses());
+        let unavailable =
+            layers.filter_map(|(schema, status)| Some((schema.id.clone(), status.unavailable_for?))).collect();
+        Self { snapshot, age_ms, unavailable }
     }
 
     /// The same for a reply from one layer alone: one that is unavailable is as old as its last state.
-    pub(crate) fn of_layer(mut self, state: &AppState, id: &str) -> Self {
-        let at = state.store.schemas().iter().position(|schema| schema.id == id);
-        let status = at.and_then(|at| state.store.layer_statuses().get(at).copied());
-        if let Some(age) = status.and_then(|status| status.unavailable_for) {
+    pub(crate) fn of_layer(mut self, id: &str) -> Self {
+        self.unavailable.retain(|(layer, _)| layer == id);
+        for (_, age) in &self.unavailable {
             self.age_ms = self.age_ms.max(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         }
         self
+    }
+
+    /// The unavailable layers as JSON, by id.
+    pub(crate) fn unavailable(&self) -> Map<String, Json> {
+        self.unavailable.iter().map(|(layer, age)| (layer.clone(), json!({"age_s": age.as_secs()}))).collect()
     }
 
     pub(crate) fn is_stale(&self) -> bool {
@@ -47,13 +57,17 @@ impl RequestSnapshot {
         (self.age_ms / 100) as f64 / 10.0
     }
 
-    /// Members that tell version and age.
+    /// Members with version and age, and with the unavailable layers if there are any.
     pub(crate) fn members(&self) -> Json {
-        json!({
+        let mut members = json!({
             "data_version": self.snapshot.version().to_string(),
             "data_age_s": self.age_s(),
             "stale": self.is_stale(),
-        })
+        });
+        if !self.unavailable.is_empty() {
+            members["unavailable"] = self.unavailable().into();
+        }
+        members
     }
 
     /// Closes a JSON object that was written by hand, with version and age as its last members.
@@ -71,6 +85,9 @@ impl RequestSnapshot {
             .header((header::AGE, self.age_ms / 1000));
         if self.is_stale() {
             reply.set_header((header::WARNING, "110 onemap \"the data may be out of date\""));
+        } else if !self.unavailable.is_empty() {
+            let layers: Vec<&str> = self.unavailable.iter().map(|(layer, _)| layer.as_str()).collect();
+            reply.set_header((header::WARNING, format!("110 onemap \"{} may be out of date\"", layers.join(", "))));
         }
         reply
     }
