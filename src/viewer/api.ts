@@ -25,7 +25,11 @@ export type Layer = {
   fields: Field[];
 };
 /** What every answer says about the data it was made from. */
-export type Freshness = { data_version: string; data_age_s: number; stale: boolean };
+export type Freshness = {
+  data_version: string; data_age_s: number; stale: boolean;
+  /** Layers that cannot be read now, by id, with the age of what is shown of them. */
+  unavailable?: Record<string, { age_s: number }>;
+};
 export type Catalog = Freshness & {
   /** What the map is about. */
   county: {

@@ -2,7 +2,7 @@
 import { catalog, ServerError, type Catalog, type Freshness as News } from "./api";
 import { element, part } from "./element";
 import { age } from "./format";
-import { onLanguage, say } from "./language";
+import { onLanguage, pick, say } from "./language";
 import { notice, settle } from "./notices";
 
 const LOOK_EVERY_MS = 30_000;
@@ -74,6 +74,13 @@ export class Freshness {
   #judge(): void {
     if (this.latest.stale) notice("stale", "staleNotice", () => this.#ageWords());
     else settle("stale");
+    // A store that is out of reach is told already, for all layers.
+    const unavailable = this.latest.stale ? [] : Object.entries(this.latest.unavailable ?? {});
+    if (unavailable.length > 0) notice("unavailable", "unavailableNotice", () => unavailable.map(([id, { age_s }]) => {
+      const layer = this.latest.layers.find((one) => one.id === id);
+      return `${layer ? pick(layer.title) : id} (${this.#agoWords(age_s)})`;
+    }).join(say("listComma")));
+    else settle("unavailable");
     this.#draw();
   }
 
@@ -83,7 +90,12 @@ export class Freshness {
   }
 
   #ageWords(): string {
-    const seconds = this.latest.data_age_s + (performance.now() - this.#heardAt) / 1000;
+    return this.#agoWords(this.latest.data_age_s);
+  }
+
+  /** An age at the last reply, as it is now. */
+  #agoWords(atReply: number): string {
+    const seconds = atReply + (performance.now() - this.#heardAt) / 1000;
     return `${age(seconds)}${say("ago") === "前" ? "" : " "}${say("ago")}`;
   }
 

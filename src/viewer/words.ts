@@ -20,6 +20,7 @@ export const words = {
   justNow: ["刚刚更新", "updated just now"],
   stale: ["数据可能已过时", "Data may be out of date"],
   staleNotice: ["数据已停止更新，可能与现场不符。最近一次更新：", "Data is no longer being updated and may not match the ground. Last update: "],
+  unavailableNotice: ["以下图层暂时无法读取，显示的是最近一次读到的状态：", "These layers cannot be read now and show their last known state: "],
   notLive: ["实时更新中断，正在重连", "Live updates interrupted, reconnecting"],
   unreachable: ["无法连接服务器，显示的内容可能不是最新。正在自动重试。", "The server cannot be reached, what is shown may be out of date. Retrying."],
   unreachableAtStart: ["无法连接服务器，地图无法显示。正在自动重试。", "The server cannot be reached, so there is no map to show. Retrying."],

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use crate::support::node::script_well;
-use crate::support::{Folder, Server, project};
+use crate::support::{Folder, Server, await_that, foreign, project};
 
 #[test]
 fn the_page_opens_with_its_parameters_and_every_file_that_it_names() {
@@ -57,6 +57,20 @@ fn a_question_is_asked_kept_in_the_address_and_answered_as_a_plan() {
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
     assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
+fn a_layer_that_cannot_be_read_is_named_on_the_map() {
+    let (folder, server) = Server::of_sample();
+    let rename = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=10)\n\
+                  c.execute('ALTER TABLE shelters RENAME TO away')\nc.commit()";
+    foreign("python3", &["-c", rename, &folder.file("onemap.gpkg").display().to_string()]);
+    await_that("the layer is unavailable", || {
+        server.get("/health/ready").json()["unavailable"]["shelters"]["age_s"].is_u64()
+    });
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/unavailable.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 2, "{printed}");
 }
 
 #[test]
