@@ -84,6 +84,8 @@ fn an_unusable_filter_is_refused_with_the_reason() {
     let deep = format!("{}capacity>1{}", "(".repeat(70), ")".repeat(70));
     for (filter, says) in [
         ("capacity >", "at character 11"),
+        ("name = '小学' AND capacity >", "at character 27"),
+        ("name = '小学", "at character 11"),
         ("capacity > 'many'", "is a text where a number is needed"),
         ("places > 1", "there is no property \"places\""),
         ("phone LIKE '138%'", "there is no property \"phone\""),

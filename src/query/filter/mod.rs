@@ -140,7 +140,7 @@ pub enum FilterError {
     /// Not CQL2 text.
     #[error("syntax error at character {at}: expected {expected}, found {found}")]
     Syntax {
-        /// Position in bytes, from 1.
+        /// Position in characters, from 1.
         at: usize,
         /// What was found.
         found: String,
