@@ -230,13 +230,13 @@ async fn read<'a>(
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
     let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;
-    let current = RequestSnapshot::now(&state);
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
-    let current = own_layer.map_or_else(|| current.clone(), |(_, id)| current.clone().of_layer(id));
+    let current = RequestSnapshot::now(&state);
+    let current = if let Some((_, id)) = own_layer { current.of_layer(id) } else { current };
     let params = {
-        let collection = path.iter().find(|(name, _)| endpoint.property_params && name == "collectionId");
+        let collection = own_layer.filter(|_| endpoint.property_params);
         let layer = collection.map(|(_, name)| layer(&current.snapshot, "collection", name)).transpose()?;
         let view = layer.map(|layer| caller.view(layer.schema()));
         let fields = view.iter().flat_map(|view| view.fields().map(|(_, field)| field.name.as_str()));

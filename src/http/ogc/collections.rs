@@ -1,6 +1,5 @@
 //! Collections: what they are, where they reach, what can be asked of them.
 
-use actix_web::http::header;
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
 
@@ -73,7 +72,7 @@ fn schema_page(call: &Call<'_>, purpose: Purpose) -> Result<Reply, Problem> {
     let address = format!("{base}/collections/{}/{}", layer.schema().id, purpose.path());
     let schema = schema(&call.state.catalog, &call.caller.view(layer.schema()), purpose, &address);
     if form != HTML {
-        return Ok(current.reply(SCHEMA.media_type).header((header::VARY, "Accept")).body(schema.to_string()));
+        return Ok(current.reply(SCHEMA.media_type).body(schema.to_string()));
     }
     Ok(pages::schema(layer, purpose, &schema, &base).reply(current))
 }

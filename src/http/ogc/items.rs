@@ -54,12 +54,8 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
         let page = page(layer, &query.page_request, &call.cancel)?;
         return Ok(items_page(&call.state.catalog, layer, &query, &page, &address).reply(&call.current));
     }
-    let reply = call
-        .current
-        .reply(GEOJSON.media_type)
-        .header(query.frame.header())
-        .header((header::VARY, "Accept"))
-        .header((header::ETAG, tag.as_str()));
+    let reply =
+        call.current.reply(GEOJSON.media_type).header(query.frame.header()).header((header::ETAG, tag.as_str()));
     if call.knows(&tag) {
         return Ok(reply.not_modified());
     }
@@ -93,12 +89,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
             .reply(&call.current));
     }
     let etag = tag(call.state.fingerprint_key.fingerprint(&row.to_feature()));
-    let reply = call
-        .current
-        .reply(GEOJSON.media_type)
-        .header((header::ETAG, etag.as_str()))
-        .header((header::VARY, "Accept"))
-        .header(frame.header());
+    let reply = call.current.reply(GEOJSON.media_type).header((header::ETAG, etag.as_str())).header(frame.header());
     if call.knows(&etag) {
         return Ok(reply.not_modified());
     }
@@ -156,7 +147,6 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
         .current
         .reply(if format == CSV { CSV_UTF8 } else { format.media_type })
         .header((header::CONTENT_DISPOSITION, format!("inline; filename=\"{id}.{ending}\"")))
-        .header((header::VARY, "Accept"))
         .header(export.frame.header());
     let reply = if links.is_empty() { reply } else { reply.header((header::LINK, link_header(&links))) };
     let snapshot = call.current.snapshot.clone();
