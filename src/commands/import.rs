@@ -13,7 +13,7 @@ use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::import::{Importer, Report, RowIssue, Rules};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::{self, Opened, RecordSource};
-use crate::geodesy::datum::{ACCEPTED_CRS, Crs};
+use crate::geodesy::crs::{ACCEPTED_CRS, Crs};
 use crate::model::{Catalog, Feature, LayerSchema};
 use crate::store::OnConflict;
 
@@ -221,7 +221,7 @@ fn rules(options: &ImportOptions, columns: Vec<ColumnMatch>, source: &RecordSour
         (None, Some(claimed)) => Crs::parse(claimed).with_context(|| {
             format!("the file declares the reference system {claimed}; override it with --crs ({ACCEPTED_CRS})")
         })?,
-        (None, None) => Crs::Geographic,
+        (None, None) => Crs::CRS84,
     };
     let part = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     Ok(Rules {

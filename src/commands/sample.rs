@@ -11,7 +11,7 @@ use super::progress;
 use crate::clock;
 use crate::exchange::flatgeobuf;
 use crate::exchange::import::{Importer, Rules};
-use crate::geodesy::datum::Crs;
+use crate::geodesy::crs::Crs;
 use crate::model::{Catalog, Feature, LayerSchema, Value};
 use crate::store::{OnConflict, Store};
 
@@ -33,7 +33,7 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
             .map_err(anyhow::Error::msg)
             .with_context(|| format!("sample layer {}", schema.id))?;
         let rules = Rules {
-            crs: Crs::Geographic,
+            crs: Crs::CRS84,
             columns: Vec::new(),
             source: "示例数据".to_owned(),
             id_prefix: schema.id.clone(),

@@ -98,8 +98,9 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let (stop, stopped) = watch::channel(false);
     let following = follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone());
     let follower = tokio::spawn(following);
-    let disk_cache_writer =
-        opened.copy.map(|copy| tokio::spawn(disk_cache_writer::keep(copy, snapshots.clone(), opened.saved, stopped)));
+    let disk_cache_writer = opened
+        .cache
+        .map(|cache| tokio::spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped)));
     let (close_streams, closing) = watch::channel(false);
     let limits = Limits {
         event_streams: options.max_event_streams,

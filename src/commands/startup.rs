@@ -9,7 +9,7 @@ use clap::Args;
 use super::store::{Fill, StoreOptions};
 use crate::clock;
 use crate::model::Catalog;
-use crate::snapshot::disk_cache::{Copied, LocalCopy};
+use crate::snapshot::disk_cache::{CachedSnapshot, DiskCache};
 use crate::snapshot::{Snapshot, Version, follower};
 use crate::store::{DeferredStore, LogPosition, Store};
 
@@ -21,12 +21,12 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct CacheOptions {
     /// Directory of the disk cache of a database, from which the server starts and serves while the database is
     /// unreachable.
-    #[arg(long, value_name = "FOLDER", default_value = "onemap-copy", env = "ONEMAP_COPY")]
-    copy: PathBuf,
+    #[arg(long, value_name = "FOLDER", default_value = "onemap-cache", env = "ONEMAP_CACHE")]
+    cache: PathBuf,
 
     /// Disable the disk cache.
-    #[arg(long, conflicts_with = "copy")]
-    no_copy: bool,
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
 }
 
 /// The first snapshot and its origin.
@@ -37,7 +37,7 @@ pub(super) struct StartedMap {
     pub(super) confirmed_ms: i64,
     /// Position in the change log; `None` if the store was not reached.
     pub(super) position: Option<LogPosition>,
-    pub(super) copy: Option<LocalCopy>,
+    pub(super) cache: Option<DiskCache>,
     /// The state in the disk cache.
     pub(super) saved: Option<(Version, i64)>,
 }
@@ -50,19 +50,19 @@ pub(super) async fn open(
     catalog: &Catalog,
     fill: Fill,
 ) -> anyhow::Result<StartedMap> {
-    let location = store.database_location()?.filter(|_| !options.no_copy);
-    let copy = location.as_ref().and_then(|location| open_copy(options, location));
-    let Some((copy, location)) = copy.zip(location) else { return load(store, catalog, fill).await };
-    if !copy.is_there() {
-        return Ok(StartedMap { copy: Some(copy), ..load(store, catalog, fill).await? });
+    let location = store.database_location()?.filter(|_| !options.no_cache);
+    let cache = location.as_ref().and_then(|location| open_cache(options, location));
+    let Some((cache, location)) = cache.zip(location) else { return load(store, catalog, fill).await };
+    if !cache.is_there() {
+        return Ok(StartedMap { cache: Some(cache), ..load(store, catalog, fill).await? });
     }
     let failure = match tokio::time::timeout(STORE_TIMEOUT, load(store, catalog, fill)).await {
-        Ok(Ok(opened)) => return Ok(StartedMap { copy: Some(copy), ..opened }),
+        Ok(Ok(opened)) => return Ok(StartedMap { cache: Some(cache), ..opened }),
         Ok(Err(error)) => error,
         Err(_) => anyhow::anyhow!("{location} did not respond within {} s", STORE_TIMEOUT.as_secs()),
     };
-    let Copied { snapshot, confirmed_ms } = match copy.load() {
-        Ok(Some(copied)) => copied,
+    let CachedSnapshot { snapshot, confirmed_ms } = match cache.load() {
+        Ok(Some(cached)) => cached,
         Ok(None) => return Err(failure),
         Err(damage) => {
             tracing::error!(error = %damage, "the disk cache cannot be used");
@@ -74,19 +74,19 @@ pub(super) async fn open(
     let schemas = snapshot.layers().iter().map(|layer| layer.schema().clone()).collect();
     let awaited = DeferredStore::new(location, schemas, store.opener(catalog)?);
     let saved = Some((snapshot.version(), confirmed_ms));
-    Ok(StartedMap { store: Arc::new(awaited), snapshot, confirmed_ms, position: None, copy: Some(copy), saved })
+    Ok(StartedMap { store: Arc::new(awaited), snapshot, confirmed_ms, position: None, cache: Some(cache), saved })
 }
 
 async fn load(store: &StoreOptions, catalog: &Catalog, fill: Fill) -> anyhow::Result<StartedMap> {
     let store = store.open(catalog, fill).await?;
     let confirmed_ms = clock::now_ms();
     let (snapshot, position) = follower::build(&*store).await?;
-    Ok(StartedMap { store, snapshot, confirmed_ms, position: Some(position), copy: None, saved: None })
+    Ok(StartedMap { store, snapshot, confirmed_ms, position: Some(position), cache: None, saved: None })
 }
 
 /// A failure is logged: the server works without a disk cache.
-fn open_copy(options: &CacheOptions, location: &str) -> Option<LocalCopy> {
-    LocalCopy::open(&options.copy, location)
-        .inspect_err(|error| tracing::warn!(%error, "the disk cache is disabled (--copy names another directory)"))
+fn open_cache(options: &CacheOptions, location: &str) -> Option<DiskCache> {
+    DiskCache::open(&options.cache, location)
+        .inspect_err(|error| tracing::warn!(%error, "the disk cache is disabled (--cache names another directory)"))
         .ok()
 }

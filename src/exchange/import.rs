@@ -9,7 +9,8 @@ use super::matching::ColumnMatch;
 use super::reader::{Defect, Reader, Spelling, check_place};
 use super::{Record, Unreadable};
 use crate::geodesy::LonLat;
-use crate::geodesy::datum::{Crs, CrsError, CrsProjection};
+use crate::geodesy::crs::{Crs, CrsError};
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::{Catalog, Feature, FeatureId, LayerSchema, Shape, Value};
 
 /// Options of an import.
@@ -69,7 +70,7 @@ pub struct Importer<'a> {
     schema: &'a LayerSchema,
     reader: Reader<'a>,
     rules: Rules,
-    converter: CrsProjection,
+    transform: CrsTransform,
     seen: HashSet<FeatureId>,
     report: Report,
 }
@@ -99,9 +100,9 @@ impl<'a> Importer<'a> {
     /// # Errors
     /// When the reference system is not usable.
     pub fn new(catalog: &'a Catalog, schema: &'a LayerSchema, rules: Rules) -> Result<Self, CrsError> {
-        let converter = rules.crs.converter()?;
+        let transform = CrsTransform::new(rules.crs.clone())?;
         let reader = Reader::new(catalog, schema, Spelling::Table);
-        Ok(Self { catalog, schema, reader, rules, converter, seen: HashSet::new(), report: Report::default() })
+        Ok(Self { catalog, schema, reader, rules, transform, seen: HashSet::new(), report: Report::default() })
     }
 
     /// Converts one row; `None` if it is refused, with the reason in the report.
@@ -190,7 +191,7 @@ impl<'a> Importer<'a> {
     fn shape(&self, geometry: &geo::Geometry) -> Result<Shape, Refusal> {
         let converted = geometry.try_map_coords(|coord| {
             let at: LonLat = self
-                .converter
+                .transform
                 .position(coord.x, coord.y)
                 .map_err(|error| Refusal::of("geometry", &format!("{},{}", coord.x, coord.y), &error))?;
             Ok(geo::Coord { x: at.lon(), y: at.lat() })

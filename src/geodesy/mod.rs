@@ -1,17 +1,19 @@
 //! Positions, envelopes and geometry on the WGS 84 ellipsoid.
 //!
 //! Coordinates are WGS 84 / CGCS2000 longitude, latitude in degrees. The two datums differ by centimetres and are
-//! deliberately treated as equal. Coordinates in other systems are converted by [`datum`] on input, so the crate has
+//! deliberately treated as equal. Coordinates in other systems are converted by [`crs_transform`] on input, so the crate has
 //! one type of position.
 
 pub mod bound;
-pub mod datum;
+pub mod crs;
+pub mod crs_transform;
 pub mod distance;
 pub mod ecef;
 mod edge_distance;
 pub mod edge_index;
+pub mod gcj02;
 pub mod plane;
-pub mod reference;
+pub mod region;
 pub mod validity;
 
 use std::fmt;

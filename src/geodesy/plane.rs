@@ -3,7 +3,8 @@
 
 use std::f64::consts::PI;
 
-use super::{Envelope, LonLat, datum};
+use super::gcj02::to_gcj02;
+use super::{Envelope, LonLat};
 
 /// Highest latitude of the Web Mercator square, degrees.
 const MAX_LATITUDE_DEG: f64 = 85.051_128_779_806_6;
@@ -80,7 +81,7 @@ impl Plane {
     pub fn fraction(self, lon: f64, lat: f64) -> (f64, f64) {
         let (lon, lat) = match self.datum {
             Datum::Wgs84 => (lon, lat),
-            Datum::Gcj02 => LonLat::new(lon, lat).map(datum::to_gcj02).map_or((lon, lat), |at| (at.lon(), at.lat())),
+            Datum::Gcj02 => LonLat::new(lon, lat).map(to_gcj02).map_or((lon, lat), |at| (at.lon(), at.lat())),
         };
         let y = match self.projection {
             Projection::WebMercator => {

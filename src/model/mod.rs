@@ -8,6 +8,7 @@ mod instant;
 pub mod schema;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::geodesy::{LonLat, PositionError};
 
@@ -159,8 +160,35 @@ pub struct Feature {
 }
 
 /// A geometry whose coordinates are all positions: finite, within range, not empty.
+///
+/// Clones share the geometry.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shape(geo::Geometry);
+pub struct Shape(Stored);
+
+/// A point stands alone, since most features are points and a reference would cost more than it saves.
+#[derive(Clone, Debug)]
+enum Stored {
+    Point(geo::Geometry),
+    Shared(Arc<geo::Geometry>),
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Shared(a), Self::Shared(b)) if Arc::ptr_eq(a, b) => true,
+            _ => self.geometry() == other.geometry(),
+        }
+    }
+}
+
+impl Stored {
+    fn geometry(&self) -> &geo::Geometry {
+        match self {
+            Self::Point(geometry) => geometry,
+            Self::Shared(geometry) => geometry,
+        }
+    }
+}
 
 /// Why a geometry is not a valid shape.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -222,25 +250,31 @@ impl Shape {
         if count == 0 || !whole {
             return Err(ShapeError::Empty);
         }
-        Ok(Self(geometry))
+        Ok(Self(match geometry {
+            Geometry::Point(_) => Stored::Point(geometry),
+            other => Stored::Shared(Arc::new(other)),
+        }))
     }
 
     /// The geometry; its coordinates are positions.
     #[must_use]
     pub fn geometry(&self) -> &geo::Geometry {
-        &self.0
+        self.0.geometry()
     }
 
-    /// Returns the geometry.
+    /// Returns the geometry; copies it if it is shared.
     #[must_use]
     pub fn into_geometry(self) -> geo::Geometry {
-        self.0
+        match self.0 {
+            Stored::Point(geometry) => geometry,
+            Stored::Shared(geometry) => Arc::unwrap_or_clone(geometry),
+        }
     }
 
     /// The position, if this is a single point.
     #[must_use]
     pub fn as_point(&self) -> Option<LonLat> {
-        match &self.0 {
+        match self.geometry() {
             geo::Geometry::Point(point) => LonLat::new(point.x(), point.y()).ok(),
             _ => None,
         }
@@ -250,7 +284,7 @@ impl Shape {
     #[must_use]
     pub fn kind(&self) -> GeometryKind {
         use geo::Geometry;
-        match &self.0 {
+        match self.geometry() {
             Geometry::Point(_) => GeometryKind::Point,
             Geometry::MultiPoint(_) => GeometryKind::Any,
             Geometry::LineString(_) | Geometry::MultiLineString(_) => GeometryKind::Line,
@@ -261,7 +295,7 @@ impl Shape {
 
 impl From<LonLat> for Shape {
     fn from(at: LonLat) -> Self {
-        Self(geo::Point::new(at.lon(), at.lat()).into())
+        Self(Stored::Point(geo::Point::new(at.lon(), at.lat()).into()))
     }
 }
 
@@ -271,4 +305,17 @@ fn is_line(line: &geo::LineString) -> bool {
 
 fn is_polygon(polygon: &geo::Polygon) -> bool {
     std::iter::once(polygon.exterior()).chain(polygon.interiors()).all(|ring| ring.0.len() >= 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_of_an_area_share_its_geometry() -> Result<(), ShapeError> {
+        let square = geo::Rect::new((118.0, 26.0), (119.0, 27.0)).to_polygon();
+        let shape = Shape::new(square.into())?;
+        assert!(std::ptr::eq(shape.geometry(), shape.clone().geometry()));
+        Ok(())
+    }
 }

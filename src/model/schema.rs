@@ -466,6 +466,12 @@ impl<'a> View<'a> {
         self.schema
     }
 
+    /// Whether it shows a field, by index in [`LayerSchema::fields`].
+    #[must_use]
+    pub fn shows(&self, field: usize) -> bool {
+        self.visible.binary_search(&field).is_ok()
+    }
+
     /// Visible fields with their index in [`LayerSchema::fields`].
     pub fn fields(&self) -> impl Iterator<Item = (usize, &'a Field)> + '_ {
         self.visible.iter().map(|&at| (at, &self.schema.fields[at]))

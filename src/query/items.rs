@@ -4,24 +4,21 @@
 //! features.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use geo::Intersects;
 use rayon::prelude::*;
 
 use super::cancel::{CancelToken, Cancelled};
 use super::cursor::Cursor;
 use super::filter::Filter;
-use crate::geodesy::Envelope;
-use crate::geodesy::edge_index::EdgeIndex;
-use crate::model::{Shape, Value, ValueRef};
+use crate::geodesy::region::Region;
+use crate::model::{Value, ValueRef};
 use crate::snapshot::{Layer, Row};
 
 /// A query for a page of features.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     /// Only features that intersect this region, and features without a geometry (OGC 17-069r4, requirement 24 C).
-    pub region: Option<ItemsRegion>,
+    pub region: Option<Region>,
     /// Only features that match all of these filters, which are filters of this layer.
     pub filters: Vec<Filter>,
     /// Sort order.
@@ -30,15 +27,6 @@ pub struct PageRequest {
     pub start: Start,
     /// Maximum number of features.
     pub limit: usize,
-}
-
-/// A query region.
-#[derive(Clone, Debug)]
-pub enum ItemsRegion {
-    /// An envelope, which may cross the antimeridian.
-    Box(Envelope),
-    /// An area.
-    Area(Arc<EdgeIndex>),
 }
 
 /// Sort keys by field index, then by id. Unknown values come last.
@@ -184,14 +172,15 @@ fn page_by_id<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
 /// All features that intersect a region and match filters, unordered.
 fn matching<'a>(
     layer: &'a Layer,
-    region: Option<&ItemsRegion>,
+    region: Option<&Region>,
     filters: &[Filter],
     cancel: &CancelToken,
 ) -> Result<Vec<Row<'a>>, Cancelled> {
     let holds = |row: &Row<'_>| {
-        region.is_none_or(|region| region.meets(row)) && filters.iter().all(|filter| filter.matches(row))
+        region.is_none_or(|region| row.shape().is_none_or(|shape| region.intersects(shape.geometry())))
+            && filters.iter().all(|filter| filter.matches(row))
     };
-    let around = region.and_then(ItemsRegion::envelope).or_else(|| filters.iter().find_map(Filter::envelope));
+    let around = region.and_then(Region::envelope).or_else(|| filters.iter().find_map(Filter::envelope));
     layer
         .chunks()
         .par_iter()
@@ -207,30 +196,4 @@ fn matching<'a>(
             })
         })
         .collect()
-}
-
-impl ItemsRegion {
-    /// An area with an edge index, built once.
-    #[must_use]
-    pub fn area(area: Shape) -> Self {
-        Self::Area(Arc::new(EdgeIndex::new(area.into_geometry())))
-    }
-
-    fn envelope(&self) -> Option<Envelope> {
-        match self {
-            Self::Box(envelope) => Some(*envelope),
-            Self::Area(area) => area.envelope(),
-        }
-    }
-
-    /// Whether the geometry, not only its envelope, intersects the region, or is missing.
-    fn meets(&self, row: &Row<'_>) -> bool {
-        row.shape().is_none_or(|shape| match self {
-            Self::Area(area) => area.intersects(shape.geometry()),
-            Self::Box(envelope) => envelope.split().any(|part| {
-                let rect = geo::Rect::new((part.west(), part.south()), (part.east(), part.north()));
-                shape.geometry().intersects(&rect)
-            }),
-        })
-    }
 }

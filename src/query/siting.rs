@@ -14,7 +14,7 @@ use super::query_geometry::QueryGeometry;
 use crate::geodesy::distance::nearest_place;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{FeatureId, Shape};
-use crate::snapshot::{Layer, ResourceFields, Row, Snapshot};
+use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Parameters of an audit.
 #[derive(Clone, Debug)]
@@ -67,12 +67,8 @@ pub fn audit<'a>(
     query: &SitingQuery,
     cancel: &CancelToken,
 ) -> Result<Vec<Finding<'a>>, Cancelled> {
-    let zones: Vec<(&Layer, ResourceFields)> = snapshot
-        .layers()
-        .iter()
-        .map(|layer| (&**layer, ResourceFields::of(layer.schema())))
-        .filter(|(_, resources)| resources.has_zone())
-        .collect();
+    let zones: Vec<&Layer> =
+        snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.resources().has_zone()).collect();
     let avoid =
         Avoid { hazards: query.hazards.clone(), level: query.level, margin_m: query.margin_m, ..Avoid::default() };
     let demand = Demand { avoid, ..Demand::ready(query.at) };
@@ -109,7 +105,7 @@ pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
 }
 
 fn of_site<'a>(
-    zones: &[(&'a Layer, ResourceFields)],
+    zones: &[&'a Layer],
     layer: &'a Layer,
     site: Row<'a>,
     query: &SitingQuery,
@@ -122,7 +118,8 @@ fn of_site<'a>(
     let around = around.padded(query.margin_m);
     let origin = QueryGeometry::shape(shape.clone());
     let mut findings = Vec::new();
-    for (zone_layer, resources) in zones {
+    for &zone_layer in zones {
+        let resources = zone_layer.resources();
         for zone in zone_layer.rows_in(&around) {
             let (hazard, level) = (resources.hazard(&zone), resources.level(&zone));
             let asked = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))

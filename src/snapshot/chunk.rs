@@ -8,7 +8,7 @@ use super::resources::{ChunkResources, ResourceFields, SupplySummary};
 use super::spatial_index::SpatialIndex;
 use crate::geodesy::Envelope;
 use crate::geodesy::ecef::EcefBox;
-use crate::model::{Feature, FeatureId, LayerSchema, Shape, Value, ValueRef};
+use crate::model::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerSchema, Shape, Value, ValueRef};
 
 /// A chunk of a layer. Rows are sorted by id. A chunk and its successor share unchanged parts.
 #[derive(Clone, Debug)]
@@ -268,6 +268,12 @@ impl<'a> Row<'a> {
     #[must_use]
     pub fn cell(&self, field: usize) -> ValueRef<'a> {
         self.chunk.columns[field].cell(self.row)
+    }
+
+    /// The fingerprint of its state, hidden values included.
+    #[must_use]
+    pub fn fingerprint(&self, key: &FingerprintKey) -> Fingerprint {
+        key.fingerprint(&self.to_feature())
     }
 
     /// The feature, owned.

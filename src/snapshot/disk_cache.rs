@@ -32,26 +32,26 @@ const LONGEST_PIECE: u32 = 1 << 30;
 
 /// A folder that holds the snapshot of one store.
 #[derive(Debug)]
-pub struct LocalCopy {
+pub struct DiskCache {
     folder: PathBuf,
-    /// The location of the store, so that the copy of one store is never used for another.
+    /// The location of the store, so that the cache of one store is never used for another.
     store: String,
     /// The layers written by this run and the names of their files; the layers are not kept alive.
     written: HashMap<String, (Weak<Layer>, String)>,
-    /// Locked while this process writes the copy.
+    /// Locked while this process writes the cache.
     _lock: File,
 }
 
-/// A snapshot that was read from a copy.
+/// A snapshot that was read from the cache.
 #[derive(Debug)]
-pub struct Copied {
+pub struct CachedSnapshot {
     /// The snapshot.
     pub snapshot: Snapshot,
     /// When it was last known to equal the store, milliseconds since 1970.
     pub confirmed_ms: i64,
 }
 
-/// A failure to write or use a copy.
+/// A failure to write or use the cache.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskCacheError {
     /// A file operation failed.
@@ -62,8 +62,8 @@ pub enum DiskCacheError {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Another server writes its copy to the same folder.
-    #[error("{}: another server writes its copy here", path.display())]
+    /// Another server writes its cache to the same folder.
+    #[error("{}: another server writes its cache here", path.display())]
     Taken {
         /// The folder.
         path: PathBuf,
@@ -85,13 +85,13 @@ pub enum DiskCacheError {
         found: u32,
     },
     /// It is the snapshot of another store.
-    #[error("{} is the copy of {found}, not of {wanted}", path.display())]
+    #[error("{} is the cache of {found}, not of {wanted}", path.display())]
     OtherStore {
         /// The file.
         path: PathBuf,
-        /// Whose copy it is.
+        /// Whose cache it is.
         found: String,
-        /// Whose copy is wanted.
+        /// Whose cache is wanted.
         wanted: String,
     },
 }
@@ -154,11 +154,11 @@ impl StoredShape {
     }
 }
 
-impl LocalCopy {
-    /// Opens the folder of a store's copy below `parent`, making it where it is missing, for this program alone.
+impl DiskCache {
+    /// Opens the folder of a store's cache below `parent`; creates it, readable by the owner only, if it is missing.
     ///
     /// # Errors
-    /// When it cannot be made, or another program keeps a copy there.
+    /// When it cannot be made, or another program uses it.
     pub fn open(parent: &Path, store: &str) -> Result<Self, DiskCacheError> {
         let name: String = store
             .trim_start_matches("postgres://")
@@ -186,8 +186,8 @@ impl LocalCopy {
     /// Reads the snapshot; `None` when none was ever written.
     ///
     /// # Errors
-    /// When anything in it is not as it was written; nothing of a damaged copy is ever shown.
-    pub fn load(&self) -> Result<Option<Copied>, DiskCacheError> {
+    /// When anything in it is not as it was written; a damaged cache is never served.
+    pub fn load(&self) -> Result<Option<CachedSnapshot>, DiskCacheError> {
         let path = self.folder.join(MANIFEST);
         let mut file = match File::open(&path) {
             Ok(file) => BufReader::new(file),
@@ -200,7 +200,7 @@ impl LocalCopy {
         }
         let layers = manifest.layers.into_iter().map(|entry| read_layer(&self.folder, entry));
         let snapshot = Snapshot::new(manifest.version, layers.collect::<Result<_, _>>()?);
-        Ok(Some(Copied { snapshot, confirmed_ms: manifest.confirmed_ms }))
+        Ok(Some(CachedSnapshot { snapshot, confirmed_ms: manifest.confirmed_ms }))
     }
 
     /// Writes what changed since the last time, and the time at which the snapshot was known to equal the store.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::setpriority_process;
 use tokio::sync::{oneshot, watch};
 
-use super::disk_cache::LocalCopy;
+use super::disk_cache::DiskCache;
 use super::{SnapshotHandle, Version};
 
 /// How often the snapshot is checked for changes.
@@ -16,10 +16,10 @@ const REST_PER_WORK: u32 = 20;
 /// The lowest priority.
 const NICENESS: i32 = 19;
 
-/// Writes the copy whenever the snapshot, or the time at which it was known to equal the store, has changed, and once more
-/// when `stop` turns true. `saved` is the state that the copy holds already.
+/// Writes the cache whenever the snapshot, or the time at which it was known to equal the store, has changed, and once more
+/// when `stop` turns true. `saved` is the state that the cache holds already.
 pub async fn keep(
-    mut copy: LocalCopy,
+    mut cache: DiskCache,
     head: Arc<SnapshotHandle>,
     mut saved: Option<(Version, i64)>,
     mut stop: watch::Receiver<bool>,
@@ -34,19 +34,19 @@ pub async fn keep(
         if saved != Some(state) {
             let started = Instant::now();
             let written = on_low_priority_thread(move || {
-                let result = copy.save(&snapshot, confirmed_ms);
-                (copy, result)
+                let result = cache.save(&snapshot, confirmed_ms);
+                (cache, result)
             });
             let Ok((back, result)) = written.await else {
                 tracing::error!(
-                    "writing the local copy panicked; the copy stays as it is until the server is restarted"
+                    "writing the local cache panicked; the cache stays as it is until the server is restarted"
                 );
                 return;
             };
-            copy = back;
+            cache = back;
             match result {
                 Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the local copy was not written; the previous one stays"),
+                Err(error) => tracing::warn!(%error, "the local cache was not written; the previous one stays"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }
@@ -66,7 +66,7 @@ fn on_low_priority_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     std::thread::spawn(move || {
         // On Linux each thread has its own niceness. Without it the work runs at normal priority.
         if let Err(error) = setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the local copy is written at normal priority");
+            tracing::debug!(%error, "the local cache is written at normal priority");
         }
         // The receiver is gone when the server was aborted.
         let _ = done.send(work());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
-use super::{Layer, Snapshot, SnapshotHandle, Version};
+use super::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
@@ -207,17 +207,18 @@ async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot
     Ok(position)
 }
 
-/// The snapshot after some changes, and the changed features by position of their layer.
-fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<(usize, Vec<FeatureId>)>) {
+/// The snapshot after some changes, and the changes by layer.
+fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<LayerDiff>) {
     let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {
         by_layer.entry(change.layer).or_default().push((change.id, change.now));
     }
     let mut layers = current.layers.clone();
-    let mut ids = Vec::new();
+    let mut diffs = Vec::new();
     for (at, changes) in by_layer {
-        ids.push((at, changes.iter().map(|(id, _)| id.clone()).collect()));
-        layers[at] = Arc::new(layers[at].with_changes(changes));
+        let (layer, changes) = layers[at].with_changes(changes);
+        diffs.push(LayerDiff::new(at, changes, [layers[at].envelope(), layer.envelope()]));
+        layers[at] = Arc::new(layer);
     }
-    (Snapshot { version, layers }, ids)
+    (Snapshot { version, layers }, diffs)
 }

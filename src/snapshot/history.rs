@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Snapshot, Version};
+use super::Version;
 use crate::geodesy::Envelope;
 use crate::model::FeatureId;
 
@@ -51,7 +51,16 @@ pub struct LayerDiff {
 }
 
 impl LayerDiff {
-    /// Index of the layer in [`Snapshot::layers`].
+    /// The changes of a layer. `bounds` are those of the layer before and after.
+    pub(super) fn new(layer: usize, changes: Vec<FeatureChange>, bounds: [Option<Envelope>; 2]) -> Self {
+        let count = changes.len();
+        if count >= MANY_CHANGES {
+            return Self { layer, count, bounds: union(bounds.into_iter().flatten()), changes: Vec::new() };
+        }
+        Self { layer, count, bounds: union(changes.iter().flat_map(FeatureChange::boxes)), changes }
+    }
+
+    /// Index of the layer in [`super::Snapshot::layers`].
     #[must_use]
     pub fn layer(&self) -> usize {
         self.layer
@@ -107,33 +116,6 @@ impl FeatureChange {
         let moved = self.after.filter(|after| Some(*after) != self.before);
         self.before.into_iter().chain(moved)
     }
-}
-
-/// The changes between two snapshots for changed ids by layer.
-pub(super) fn compare(
-    before: &Snapshot,
-    after: &Snapshot,
-    ids_by_layer: Vec<(usize, Vec<FeatureId>)>,
-) -> Vec<LayerDiff> {
-    let place = |snapshot: &Snapshot, layer: usize, id: &FeatureId| {
-        Envelope::around(snapshot.layers[layer].find(id)?.shape()?.geometry())
-    };
-    ids_by_layer
-        .into_iter()
-        .map(|(layer, ids)| {
-            let count = ids.len();
-            if count >= MANY_CHANGES {
-                // Thousands of look-ups would delay the snapshot; the bounds of both layers cover all changes.
-                let around = [before, after].map(|snapshot| snapshot.layers[layer].envelope());
-                return LayerDiff { layer, count, bounds: union(around.into_iter().flatten()), changes: Vec::new() };
-            }
-            let changes: Vec<FeatureChange> = ids
-                .into_iter()
-                .map(|id| FeatureChange { before: place(before, layer, &id), after: place(after, layer, &id), id })
-                .collect();
-            LayerDiff { layer, count, bounds: union(changes.iter().flat_map(FeatureChange::boxes)), changes }
-        })
-        .collect()
 }
 
 fn union(boxes: impl Iterator<Item = Envelope>) -> Option<Envelope> {

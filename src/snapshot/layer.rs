@@ -7,8 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::history::FeatureChange;
 use super::id_index::{IdIndex, IndexOp};
 use super::pyramid::ClusterAggregator;
+use super::resources::ResourceFields;
 use super::vertex_zooms::{Junctions, VertexZooms, vertex_zooms};
 use super::{Chunk, Row};
 use crate::geodesy::Envelope;
@@ -27,6 +29,8 @@ pub struct Layer {
     /// In one array, so that a search for chunks reads contiguous memory.
     outlines: Vec<Outline>,
     ids: IdIndex,
+    /// The fields of its roles.
+    resources: Arc<ResourceFields>,
     /// Computes cluster aggregates; `None` without clusters.
     aggregator: Option<Arc<ClusterAggregator>>,
     /// Vertex zooms of areas that share borders, by feature; computed when first requested.
@@ -51,26 +55,36 @@ impl Layer {
     /// Assembles a layer from chunks whose columns match the schema.
     pub(super) fn of_chunks(schema: LayerSchema, chunks: Vec<Arc<Chunk>>) -> Self {
         let ids = IdIndex::build(&chunks);
-        let aggregator = ClusterAggregator::of(&schema).map(Arc::new);
-        Self::assemble(Arc::new(schema), aggregator, chunks, ids)
+        let resources = Arc::new(ResourceFields::of(&schema));
+        let aggregator = ClusterAggregator::of(&schema, &resources).map(Arc::new);
+        let outlines = outlines(&chunks);
+        Self { schema: Arc::new(schema), chunks, outlines, ids, resources, aggregator, border_zooms: Arc::default() }
     }
 
-    fn assemble(
-        schema: Arc<LayerSchema>,
-        aggregator: Option<Arc<ClusterAggregator>>,
-        chunks: Vec<Arc<Chunk>>,
-        ids: IdIndex,
-    ) -> Self {
-        let outline =
-            |chunk: &Arc<Chunk>| Outline { envelope: chunk.envelope().copied(), bounds: chunk.bounds().copied() };
-        let outlines = chunks.iter().map(outline).collect();
-        Self { schema, chunks, outlines, ids, aggregator, border_zooms: Arc::default() }
+    /// The layer with other chunks.
+    fn with_chunks(&self, chunks: Vec<Arc<Chunk>>, ids: IdIndex) -> Self {
+        let outlines = outlines(&chunks);
+        Self {
+            schema: self.schema.clone(),
+            chunks,
+            outlines,
+            ids,
+            resources: self.resources.clone(),
+            aggregator: self.aggregator.clone(),
+            border_zooms: Arc::default(),
+        }
     }
 
     /// Its schema.
     #[must_use]
     pub fn schema(&self) -> &LayerSchema {
         &self.schema
+    }
+
+    /// The fields of its roles.
+    #[must_use]
+    pub fn resources(&self) -> &ResourceFields {
+        &self.resources
     }
 
     /// Its chunks, unordered.
@@ -100,26 +114,20 @@ impl Layer {
     /// A public text value of a feature by field name; `None` if it is unknown, sensitive or not a text.
     #[must_use]
     pub fn text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
-        self.secret_text(row, field).filter(|_| self.is_public(field))
-    }
-
-    /// A text value of a feature by field name, also of a sensitive field.
-    #[must_use]
-    pub fn secret_text<'a>(&self, row: &Row<'a>, field: &str) -> Option<&'a str> {
-        match row.cell(self.schema.position(field)?) {
+        match row.cell(self.public_field(field)?) {
             ValueRef::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    fn is_public(&self, field: &str) -> bool {
-        self.schema.position(field).is_some_and(|at| !self.schema.fields[at].sensitive)
+    fn public_field(&self, field: &str) -> Option<usize> {
+        self.schema.position(field).filter(|&at| !self.schema.fields[at].sensitive)
     }
 
     /// A public integer value of a feature by field name; `None` if it is unknown, sensitive or not an integer.
     #[must_use]
     pub fn integer(&self, row: &Row<'_>, field: &str) -> Option<i64> {
-        match row.cell(self.schema.position(field).filter(|_| self.is_public(field))?) {
+        match row.cell(self.public_field(field)?) {
             ValueRef::Integer(number) => Some(number),
             _ => None,
         }
@@ -185,14 +193,22 @@ impl Layer {
         Merged::new(self.chunks.iter().map(|chunk| chunk.rows_before(before)).collect(), std::convert::identity)
     }
 
-    /// The layer after changes: id and new state, each id once. Only the chunks that held or now hold these features
-    /// are rebuilt.
+    /// The layer after changes (id and new state, each id once), and the old and new envelopes of these features. Only
+    /// the chunks that held or now hold these features are rebuilt.
     #[must_use]
-    pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>) -> Self {
+    pub(super) fn with_changes(&self, changes: Vec<(FeatureId, Option<Feature>)>) -> (Self, Vec<FeatureChange>) {
+        let envelope = |shape: Option<&Shape>| shape.and_then(|shape| Envelope::around(shape.geometry()));
+        let mut envelopes = Vec::with_capacity(changes.len());
         let mut touched: BTreeMap<usize, Touched> = BTreeMap::new();
         let mut ops = Vec::new();
         for (id, now) in changes {
             let old_chunk = self.chunk_of(&id);
+            let old = old_chunk.and_then(|at| self.chunks[at].find(&id));
+            envelopes.push(FeatureChange {
+                id: id.clone(),
+                before: envelope(old.and_then(|row| row.shape())),
+                after: envelope(now.as_ref().and_then(|feature| feature.geometry.as_ref())),
+            });
             let new_home = now.as_ref().map(|feature| {
                 let stays = old_chunk.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
                 stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_chunk).unwrap_or(0)
@@ -230,10 +246,10 @@ impl Layer {
         if chunks.iter().filter(|chunk| chunk.is_empty()).count() > chunks.len() / 2 {
             chunks.retain(|chunk| !chunk.is_empty());
             let ids = IdIndex::build(&chunks);
-            return Self::assemble(self.schema.clone(), self.aggregator.clone(), chunks, ids);
+            return (self.with_chunks(chunks, ids), envelopes);
         }
         let ids = self.ids.with(ops, &chunks);
-        Self::assemble(self.schema.clone(), self.aggregator.clone(), chunks, ids)
+        (self.with_chunks(chunks, ids), envelopes)
     }
 
     /// A chunk after changes, or the chunks it is split into; none if it becomes empty.
@@ -263,6 +279,11 @@ impl Layer {
             |chunk: &Chunk| chunk.envelope().map_or(f64::INFINITY, |own| area(&own.union(&around)) - area(own));
         (0..self.chunks.len()).min_by(|&a, &b| growth(&self.chunks[a]).total_cmp(&growth(&self.chunks[b])))
     }
+}
+
+fn outlines(chunks: &[Arc<Chunk>]) -> Vec<Outline> {
+    let outline = |chunk: &Arc<Chunk>| Outline { envelope: chunk.envelope().copied(), bounds: chunk.bounds().copied() };
+    chunks.iter().map(outline).collect()
 }
 
 /// Changes of one chunk.

@@ -18,6 +18,7 @@ mod pyramid;
 mod resources;
 mod spatial_index;
 pub mod vertex_zooms;
+mod visible_row;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::model::{FeatureId, LayerSchema};
+use crate::model::LayerSchema;
 
 pub use chunk::{Chunk, Group, Row};
 pub use derived::DerivedLayer;
@@ -35,6 +36,7 @@ pub use history::{FeatureChange, LayerDiff, SnapshotDiff};
 pub use layer::Layer;
 pub use pyramid::{CellAddress, ClusterStats, RowFilter, TileContent, TileWindow};
 pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, SupplySummary};
+pub use visible_row::VisibleRow;
 
 /// The version of the data: the position in the change log of the store.
 pub type Version = i64;
@@ -149,16 +151,14 @@ impl SnapshotHandle {
         self.history.read().unwrap_or_else(PoisonError::into_inner).between(from, to)
     }
 
-    /// Replaces the snapshot. `changed` has the ids of the changed features by layer index; `None` if anything may have
-    /// changed.
-    fn replace(&self, snapshot: Snapshot, changed: Option<Vec<(usize, Vec<FeatureId>)>>) {
+    /// Replaces the snapshot. `changes` are the changes by layer; `None` if anything may have changed.
+    fn replace(&self, snapshot: Snapshot, changes: Option<Vec<LayerDiff>>) {
         let before = self.load();
         let version = snapshot.version;
-        let edits = changed.map(|changed| history::compare(&before, &snapshot, changed));
         {
             // Both under the lock of the history, so that a reader of a change finds it in the snapshot.
             let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
-            history.push(before.version, version, edits);
+            history.push(before.version, version, changes);
             self.current.store(Arc::new(snapshot));
         }
         self.newest.send_replace(version);

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -146,7 +146,7 @@ pub(super) struct ClusterAggregator {
     to_zoom: u8,
     severity: Option<(usize, Vec<SeverityCode>)>,
     sums: Vec<SumField>,
-    resources: ResourceFields,
+    resources: Arc<ResourceFields>,
 }
 
 #[derive(Debug)]
@@ -157,7 +157,7 @@ struct SumField {
 }
 
 impl ClusterAggregator {
-    pub(super) fn of(schema: &LayerSchema) -> Option<Self> {
+    pub(super) fn of(schema: &LayerSchema, resources: &Arc<ResourceFields>) -> Option<Self> {
         let config = schema.clusters.as_ref()?;
         let severity = config.severity.as_ref();
         let severity = severity.and_then(|severity| Some((schema.position(&severity.field)?, severity.codes.clone())));
@@ -166,7 +166,7 @@ impl ClusterAggregator {
             SumSource::FreePlaces => None,
         };
         let sums = config.sums.iter().map(|sum| SumField { field: field(&sum.of), only_ready: sum.only_ready });
-        Some(Self { to_zoom: config.to_zoom, severity, sums: sums.collect(), resources: ResourceFields::of(schema) })
+        Some(Self { to_zoom: config.to_zoom, severity, sums: sums.collect(), resources: resources.clone() })
     }
 
     /// Whether a zoom of a plane is clustered.

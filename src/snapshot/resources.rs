@@ -53,7 +53,7 @@ pub struct SupplyMaximum {
     /// Union of skills.
     pub skills: BTreeSet<Box<str>>,
     /// Greatest available quantity of each item.
-    pub articles: BTreeMap<Box<str>, f64>,
+    pub stock_items: BTreeMap<Box<str>, f64>,
     /// Whether some resource of some feature is unknown.
     pub unknown: bool,
     /// Whether the group has any feature.
@@ -73,7 +73,7 @@ pub struct SupplySummary {
 #[derive(Debug)]
 pub struct ChunkResources {
     /// Stock of each row; `None` if unknown. Empty for a layer without stock.
-    articles: Vec<Option<Box<[StockItem]>>>,
+    stock_items: Vec<Option<Box<[StockItem]>>>,
     whole: SupplySummary,
     blocks: Vec<SupplySummary>,
 }
@@ -200,9 +200,9 @@ impl ResourceFields {
 
     /// Its stock; `None` if unknown.
     #[must_use]
-    pub fn articles<'a>(&self, row: &Row<'a>) -> Option<&'a [StockItem]> {
+    pub fn stock_items<'a>(&self, row: &Row<'a>) -> Option<&'a [StockItem]> {
         self.stock?;
-        row.chunk().resources(self).articles.get(row.number())?.as_deref()
+        row.chunk().resources(self).stock_items.get(row.number())?.as_deref()
     }
 
     /// Last day of validity of its agreement; `None` means unlimited.
@@ -229,15 +229,15 @@ impl ResourceFields {
 
 impl ChunkResources {
     pub(super) fn of(chunk: &Chunk, spatial_index: &SpatialIndex, resources: &ResourceFields) -> Self {
-        let articles: Vec<Option<Box<[StockItem]>>> = match resources.stock {
-            Some((field, _)) => chunk.rows_after(None).map(|row| articles(&row, field)).collect(),
+        let stock_items: Vec<Option<Box<[StockItem]>>> = match resources.stock {
+            Some((field, _)) => chunk.rows_after(None).map(|row| stock_items(&row, field)).collect(),
             None => Vec::new(),
         };
         let supply = |block: &Block| {
             let mut supply = SupplySummary::default();
             for place in spatial_index.places(block) {
                 let row = chunk.row(place.row as usize);
-                supply.take(&row, resources, articles.get(row.number()).and_then(Option::as_deref));
+                supply.take(&row, resources, stock_items.get(row.number()).and_then(Option::as_deref));
             }
             supply
         };
@@ -247,7 +247,7 @@ impl ChunkResources {
             whole.ready.unite(&block.ready);
             whole.all.unite(&block.all);
         }
-        Self { articles, whole, blocks }
+        Self { stock_items, whole, blocks }
     }
 
     /// Upper bounds of a block of the chunk, or of the whole chunk.
@@ -257,17 +257,17 @@ impl ChunkResources {
 }
 
 impl SupplySummary {
-    fn take(&mut self, row: &Row<'_>, resources: &ResourceFields, articles: Option<&[StockItem]>) {
-        self.all.take(row, resources, articles);
+    fn take(&mut self, row: &Row<'_>, resources: &ResourceFields, stock_items: Option<&[StockItem]>) {
+        self.all.take(row, resources, stock_items);
         if !resources.has_status() || resources.is_ready(row) != Some(false) {
-            self.ready.take(row, resources, articles);
+            self.ready.take(row, resources, stock_items);
             self.ready.unknown |= resources.has_status() && resources.status(row).is_none();
         }
     }
 }
 
 impl SupplyMaximum {
-    fn take(&mut self, row: &Row<'_>, resources: &ResourceFields, articles: Option<&[StockItem]>) {
+    fn take(&mut self, row: &Row<'_>, resources: &ResourceFields, stock_items: Option<&[StockItem]>) {
         self.any = true;
         if resources.has_capacity() {
             let (day, night) = (resources.free_places(row, false), resources.free_places(row, true));
@@ -281,14 +281,14 @@ impl SupplyMaximum {
             self.skills.extend(skills.into_iter().flatten().map(|skill| skill.as_str().into()));
         }
         if resources.has_stock() {
-            self.unknown |= articles.is_none();
+            self.unknown |= stock_items.is_none();
             let mut own: BTreeMap<&str, f64> = BTreeMap::new();
-            for article in articles.into_iter().flatten() {
-                self.unknown |= article.free.is_none();
-                *own.entry(&article.code).or_default() += article.free.unwrap_or_default();
+            for item in stock_items.into_iter().flatten() {
+                self.unknown |= item.free.is_none();
+                *own.entry(&item.code).or_default() += item.free.unwrap_or_default();
             }
             for (code, free) in own {
-                let most = self.articles.entry(code.into()).or_default();
+                let most = self.stock_items.entry(code.into()).or_default();
                 *most = most.max(free);
             }
         }
@@ -300,8 +300,8 @@ impl SupplyMaximum {
         self.capacity = self.capacity.max(other.capacity);
         self.capacity_by_night = self.capacity_by_night.max(other.capacity_by_night);
         self.skills.extend(other.skills.iter().cloned());
-        for (code, free) in &other.articles {
-            let most = self.articles.entry(code.clone()).or_default();
+        for (code, free) in &other.stock_items {
+            let most = self.stock_items.entry(code.clone()).or_default();
             *most = most.max(*free);
         }
     }
@@ -309,7 +309,7 @@ impl SupplyMaximum {
 
 /// An item of a stock list.
 #[derive(Deserialize)]
-struct RawArticle {
+struct RawStockItem {
     item_code: String,
     quantity: Option<f64>,
     promised: Option<f64>,
@@ -318,15 +318,15 @@ struct RawArticle {
 
 /// Reads a stock list. Lots of one item stay separate, because they expire separately. An unreadable date counts as
 /// expired.
-fn articles(row: &Row<'_>, field: usize) -> Option<Box<[StockItem]>> {
+fn stock_items(row: &Row<'_>, field: usize) -> Option<Box<[StockItem]>> {
     let ValueRef::Json(list) = row.cell(field) else { return None };
-    let raw: Vec<RawArticle> = serde_json::from_str(list).ok()?;
-    let article = |raw: RawArticle| StockItem {
+    let raw: Vec<RawStockItem> = serde_json::from_str(list).ok()?;
+    let item = |raw: RawStockItem| StockItem {
         code: raw.item_code.into(),
         free: raw.quantity.map(|quantity| (quantity - raw.promised.unwrap_or_default()).max(0.0)),
         expires_on: raw.expires_on.map(|day| parse_date(&day).unwrap_or(Date::MIN)),
     };
-    Some(raw.into_iter().map(article).collect())
+    Some(raw.into_iter().map(item).collect())
 }
 
 fn text<'a>(row: &Row<'a>, field: usize) -> Option<&'a str> {

@@ -166,6 +166,9 @@ impl GeoPackage {
             .map_err(|error| self.database(error))?;
         let present: BTreeSet<String> = present.into_iter().collect();
         let mut sql = missing_base_schema(&present);
+        if present.contains("onemap_done") {
+            sql.push_str(edits::RENAME_IDEMPOTENCY_KEYS);
+        }
         for layer in &self.schemas {
             if present.contains(&layer.id) {
                 let columns = self.columns(&mut transaction, layer).await?;

@@ -39,7 +39,7 @@ pub enum ContentEncoding {
 #[derive(Debug)]
 pub struct CachedTile {
     bytes: Bytes,
-    packing: ContentEncoding,
+    encoding: ContentEncoding,
     tag: Box<str>,
     omitted: Box<str>,
     made: Version,
@@ -56,8 +56,8 @@ impl CachedTile {
 
     /// Its encoding: the requested one, or none if compression does not make it smaller.
     #[must_use]
-    pub fn packing(&self) -> ContentEncoding {
-        self.packing
+    pub fn encoding(&self) -> ContentEncoding {
+        self.encoding
     }
 
     /// Tag of its uncompressed bytes.
@@ -85,17 +85,17 @@ pub struct TileRequest<'a> {
     /// The tile address.
     pub address: TileAddress,
     /// The requested encoding.
-    pub packing: ContentEncoding,
+    pub encoding: ContentEncoding,
     /// A filter on features; `None` for all.
-    pub choice: Option<FeatureFilter<'a>>,
+    pub filter: Option<FeatureFilter<'a>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     layers: Box<str>,
-    choice: Box<str>,
+    filter: Box<str>,
     address: TileAddress,
-    packing: ContentEncoding,
+    encoding: ContentEncoding,
 }
 
 impl Key {
@@ -103,9 +103,9 @@ impl Key {
         let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
         Self {
             layers: names.join(",").into(),
-            choice: wanted.choice.map_or("", |choice| choice.name).into(),
+            filter: wanted.filter.map_or("", |filter| filter.name).into(),
             address: wanted.address,
-            packing: wanted.packing,
+            encoding: wanted.encoding,
         }
     }
 }
@@ -116,7 +116,7 @@ struct Weight;
 impl quick_cache::Weighter<Key, Arc<CachedTile>> for Weight {
     fn weight(&self, key: &Key, tile: &Arc<CachedTile>) -> u64 {
         OVERHEAD_BYTES
-            + (key.layers.len() + key.choice.len() + tile.bytes.len() + tile.tag.len() + tile.omitted.len()) as u64
+            + (key.layers.len() + key.filter.len() + tile.bytes.len() + tile.tag.len() + tile.omitted.len()) as u64
     }
 }
 
@@ -171,21 +171,21 @@ impl TileCache {
     fn make(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
         let version = wanted.snapshot.version();
         let valid_until = AtomicI64::new(version);
-        Arc::new(if wanted.packing == ContentEncoding::Plain {
+        Arc::new(if wanted.encoding == ContentEncoding::Plain {
             let EncodedTile { bytes, omitted } =
-                render(wanted.layers, wanted.address, wanted.choice, self.budget_bytes);
+                render(wanted.layers, wanted.address, wanted.filter, self.budget_bytes);
             let bytes = Bytes::from(bytes);
             let tag = (self.tag)(&bytes).into();
             let omitted: Vec<String> = omitted.into_iter().map(|(layer, count)| format!("{layer}={count}")).collect();
             let omitted = omitted.join(", ").into();
-            CachedTile { bytes, packing: ContentEncoding::Plain, tag, omitted, made: version, valid_until }
+            CachedTile { bytes, encoding: ContentEncoding::Plain, tag, omitted, made: version, valid_until }
         } else {
-            let plain = self.get(TileRequest { packing: ContentEncoding::Plain, ..wanted });
-            let packed = pack(&plain.bytes, wanted.packing).ok().filter(|packed| packed.len() < plain.bytes.len());
-            let packing = packed.as_ref().map_or(ContentEncoding::Plain, |_| wanted.packing);
+            let plain = self.get(TileRequest { encoding: ContentEncoding::Plain, ..wanted });
+            let packed = pack(&plain.bytes, wanted.encoding).ok().filter(|packed| packed.len() < plain.bytes.len());
+            let encoding = packed.as_ref().map_or(ContentEncoding::Plain, |_| wanted.encoding);
             let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
             let (tag, omitted) = (plain.tag.clone(), plain.omitted.clone());
-            CachedTile { bytes, packing, tag, omitted, made: plain.made, valid_until }
+            CachedTile { bytes, encoding, tag, omitted, made: plain.made, valid_until }
         })
     }
 }
@@ -225,9 +225,9 @@ fn is_unchanged(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
     swaps.iter().all(|swap| swap.layers().is_some_and(|layers| !layers.iter().any(touches)))
 }
 
-fn pack(plain: &[u8], packing: ContentEncoding) -> std::io::Result<Vec<u8>> {
+fn pack(plain: &[u8], encoding: ContentEncoding) -> std::io::Result<Vec<u8>> {
     let room = Vec::with_capacity(plain.len() / 2);
-    match packing {
+    match encoding {
         ContentEncoding::Plain => Ok(plain.to_vec()),
         ContentEncoding::Gzip => {
             let mut packer = flate2::write::GzEncoder::new(room, flate2::Compression::default());

@@ -44,12 +44,12 @@ pub struct EncodedTile {
 pub fn render(
     layers: &[&Layer],
     address: TileAddress,
-    choice: Option<FeatureFilter<'_>>,
+    filter: Option<FeatureFilter<'_>>,
     budget_bytes: usize,
 ) -> EncodedTile {
     let is_visible = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
     let selected = layers.iter().enumerate().filter(is_visible).map(|(at, layer)| {
-        let holds = choice.map(|choice| move |row: &Row<'_>| (choice.holds)(at, row));
+        let holds = filter.map(|filter| move |row: &Row<'_>| (filter.holds)(at, row));
         TileLayer::select(layer, address, holds.as_ref().map(|holds| holds as RowFilter<'_>))
     });
     let mut selected: Vec<TileLayer<'_>> = selected.filter(|layer| !layer.features.is_empty()).collect();

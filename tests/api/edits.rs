@@ -164,6 +164,40 @@ fn a_request_repeated_with_its_key_is_applied_once() {
 }
 
 #[test]
+fn keys_of_an_earlier_version_are_still_known() {
+    let key = [("Idempotency-Key", "before-the-upgrade")];
+    let repeat = |writer: Writer, store: &str, token: &str, to_earlier: &dyn Fn(&Folder)| {
+        let first = writer.send("POST", ITEMS, &key, &shelter("X-1", 10));
+        assert_eq!(first.status, 201);
+        let Writer { folder, server, .. } = writer;
+        assert_eq!(server.stop(), Some(0));
+        to_earlier(&folder);
+        let server = Server::start(&folder, &["--store", store]);
+        let again = Writer::new(folder, server, token).send("POST", ITEMS, &key, &shelter("X-1", 10));
+        assert_eq!((again.status, again.json()), (201, first.json()));
+    };
+    repeat(Writer::of_sample(), "onemap.gpkg", "onemap.gpkg.token", &|folder| {
+        crate::support::listener::edit(
+            &folder.file("onemap.gpkg"),
+            "ALTER TABLE onemap_idempotency_keys RENAME TO onemap_done; \
+             ALTER TABLE onemap_done RENAME COLUMN created_at TO done_at",
+        );
+    });
+    let url = fresh_database();
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &url]);
+    repeat(Writer::new(folder, server, "onemap.token"), &url, "onemap.token", &|_| {
+        psql(
+            &url,
+            "ALTER TABLE onemap.idempotency_keys RENAME TO done; ALTER TABLE onemap.done RENAME created_at TO done_at; \
+             ALTER INDEX onemap.idempotency_keys_pkey RENAME TO done_pkey; \
+             ALTER INDEX onemap.idempotency_keys_created_at RENAME TO done_at; \
+             DELETE FROM onemap.migrations WHERE step = 5",
+        );
+    });
+}
+
+#[test]
 fn a_batch_is_atomic() {
     both(|writer| {
         let edit = |op: &str, id: &str| json!({"op": op, "collection": "shelters", "id": id});

@@ -157,6 +157,18 @@ fn only_a_caller_makes_a_view() {
 }
 
 #[test]
+fn replies_read_values_through_a_view() {
+    for path in ["src/http", "src/exchange"].iter().flat_map(|folder| files(&project().join(folder), "rs")) {
+        let code = without_comments(&std::fs::read_to_string(&path).expect("a source file"));
+        for (raw, instead) in
+            [(".cell(", ".visible(&view).value("), ("Row::to_feature", ".visible(&view).to_feature()")]
+        {
+            assert!(!code.contains(raw), "{}: {raw} reads hidden values too; use {instead}", path.display());
+        }
+    }
+}
+
+#[test]
 fn only_the_follower_reads_the_store_for_the_snapshot() {
     for path in files(&project().join("src/snapshot"), "rs") {
         let code = std::fs::read_to_string(&path).expect("a source file");

@@ -376,10 +376,10 @@ fn the_first_log_is_short_and_has_no_secret_and_files_are_private() {
         }
         if store == url {
             crate::support::await_that("the disk cache", || {
-                let copies = std::fs::read_dir(folder.file("onemap-copy")).map(std::iter::Iterator::count);
+                let copies = std::fs::read_dir(folder.file("onemap-cache")).map(std::iter::Iterator::count);
                 copies.is_ok_and(|count| count > 0)
             });
-            assert_eq!(mode(&folder.file("onemap-copy")), 0o700);
+            assert_eq!(mode(&folder.file("onemap-cache")), 0o700);
         }
         assert_eq!(mode(&folder.file(token)), 0o600);
         drop(server);

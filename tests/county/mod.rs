@@ -148,7 +148,7 @@ fn a_field_added_to_the_catalog_appears_in_an_existing_store() {
         county(&folder, COUNTY);
         run_well(&folder, &["import", "wells.geojson", "--layer", "wells", "--store", store]);
         county(&folder, &later);
-        let server = Server::start(&folder, &["--store", store, "--no-copy"]);
+        let server = Server::start(&folder, &["--store", store, "--no-cache"]);
         let path = "/ogc/collections/wells/items/W-1";
         let found = server.get(path).json();
         assert_eq!(found["properties"]["depth_m"], Json::Null, "{found}");

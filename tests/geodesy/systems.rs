@@ -2,7 +2,9 @@
 
 use geo::{Geometry, Intersects, LineString, Point, Polygon};
 use onemap::geodesy::LonLat;
-use onemap::geodesy::reference::{CrsTransform, Region};
+use onemap::geodesy::crs::Crs;
+use onemap::geodesy::crs_transform::CrsTransform;
+use onemap::geodesy::region::Region;
 
 const MERCATOR: &str = "http://www.opengis.net/def/crs/EPSG/0/3857";
 const ZONE: &str = "http://www.opengis.net/def/crs/EPSG/0/4549";
@@ -12,17 +14,17 @@ fn at(lon: f64, lat: f64) -> LonLat {
 }
 
 fn system(address: &str) -> CrsTransform {
-    CrsTransform::at_address(address).expect("a system")
+    Crs::from_uri(address).and_then(CrsTransform::new).expect("a system")
 }
 
 #[test]
 fn coordinates_exist_only_where_they_round_trip() {
-    for address in CrsTransform::addresses() {
+    for address in Crs::uris() {
         let system = system(address);
         for lon in (-180..=180).step_by(15) {
             for lat in (-90..=90).step_by(5) {
                 let place = at(f64::from(lon), f64::from(lat));
-                let Ok((first, second)) = system.pair(place) else { continue };
+                let Ok([first, second]) = system.pair(place) else { continue };
                 let back = system.position(first, second).expect("a place");
                 let metres = onemap::geodesy::distance::distance_m(place, back);
                 assert!(metres < 0.01, "{address}: {place} leads to {first},{second} and back to {back}");
@@ -43,7 +45,7 @@ fn a_feature_on_the_edge_of_a_box_of_another_system_is_inside() {
             let step = f64::from(step);
             let place = at(118.0 + step * 0.0037 % 1.5, 25.5 + step * 0.0071 % 1.5);
             // As in replies: rounded to a millimetre.
-            let (first, second) = system.pair(place).expect("coordinates");
+            let [first, second] = system.pair(place).expect("coordinates");
             let (first, second) = ((first * 1e3).round() / 1e3, (second * 1e3).round() / 1e3);
             for sides in [
                 [first, second, first + 90_000.0, second + 120_000.0],
@@ -51,8 +53,11 @@ fn a_feature_on_the_edge_of_a_box_of_another_system_is_inside() {
                 [first - 50_000.0, second, first + 300_000.0, second + 1.0],
                 [first, second, first, second],
             ] {
-                let Region::Area(area) = system.bent_box(sides).expect("a box") else { panic!("an area") };
-                assert!(area.intersects(&Point::new(place.lon(), place.lat())), "{address}: {place} in {sides:?}");
+                let Region::Area(area) = system.region(sides).expect("a box") else { panic!("an area") };
+                assert!(
+                    area.geometry().intersects(&Point::new(place.lon(), place.lat())),
+                    "{address}: {place} in {sides:?}"
+                );
             }
         }
     }
@@ -64,8 +69,8 @@ fn edges_of_an_area_are_densified_like_those_of_a_box() {
     let corners = [(2_800_000.0, 300_000.0), (3_000_000.0, 700_000.0)];
     let [(low, left), (high, right)] = corners;
     let ring: LineString = vec![(low, left), (high, left), (high, right), (low, right), (low, left)].into();
-    let bent = system.bent(&Polygon::new(ring.clone(), Vec::new()).into()).expect("an area");
-    let Region::Area(as_box) = system.bent_box([low, left, high, right]).expect("a box") else { panic!("an area") };
+    let bent = system.to_lon_lat(&Polygon::new(ring.clone(), Vec::new()).into()).expect("an area");
+    let Region::Area(as_box) = system.region([low, left, high, right]).expect("a box") else { panic!("an area") };
     let Geometry::Polygon(bent) = bent else { panic!("an area") };
     for step in 0..=1_000 {
         // Midpoint of the southern edge, where the chord of the corners is 900 m further north.
@@ -75,7 +80,7 @@ fn edges_of_an_area_are_densified_like_those_of_a_box() {
             let place = Point::new(place.lon(), place.lat());
             if (1..1_000).contains(&step) {
                 assert_eq!(bent.intersects(&place), is_inside, "{north},{east}");
-                assert_eq!(as_box.intersects(&place), is_inside, "{north},{east}");
+                assert_eq!(as_box.geometry().intersects(&place), is_inside, "{north},{east}");
             }
         }
     }

@@ -216,7 +216,7 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
             "status" => properties["status"] == reason["status"],
             "capacity" => {
                 let free = [free(feature, "capacity"), free(feature, "capacity_night")];
-                free.contains(&reason["free"].as_i64()) && reason["free"].as_i64() < reason["asked"].as_i64()
+                free.contains(&reason["free"].as_i64()) && reason["free"].as_i64() < reason["required"].as_i64()
             }
             "capacity_unknown" => free(feature, "capacity").is_none() || free(feature, "capacity_night").is_none(),
             "unsuitable" => suits(feature, reason["hazard"].as_str().expect("a hazard")) == Some(false),
@@ -225,7 +225,7 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
             "skills_unknown" => properties["skills"].is_null(),
             "stock" => {
                 let free = stock(feature, reason["item_code"].as_str().expect("a code"));
-                free == reason["free"].as_f64() && reason["free"].as_f64() < reason["asked"].as_f64()
+                free == reason["free"].as_f64() && reason["free"].as_f64() < reason["required"].as_f64()
             }
             "inside" => world.is_inside(feature, &["flood", "landslide", "debris_flow"], 3),
             "stock_unknown" => properties["stock"].is_null(),
@@ -383,7 +383,7 @@ fn the_origin_may_be_a_shape_and_use_another_datum() {
     let (_folder, server) = Server::of_sample();
     let plain = server.get("/api/nearest?point=118.86,26.22&layer=shelters&k=3").json();
     // The same position in GCJ-02, by the published formula.
-    let shifted = onemap::geodesy::datum::to_gcj02(onemap::geodesy::LonLat::new(118.86, 26.22).expect("a place"));
+    let shifted = onemap::geodesy::gcj02::to_gcj02(onemap::geodesy::LonLat::new(118.86, 26.22).expect("a place"));
     let path = format!("/api/nearest?point={},{}&layer=shelters&k=3&crs=gcj02", shifted.lon(), shifted.lat());
     let moved = server.get(&path).json();
     assert_eq!(ids(&moved["features"]), ids(&plain["features"]));

@@ -199,7 +199,7 @@ fn a_replaced_database_is_read_again() {
 
 /// Files of the disk cache with this name ending.
 fn copied(folder: &Folder, ending: &str) -> Vec<String> {
-    let stores = std::fs::read_dir(folder.file("onemap-copy")).into_iter().flatten().flatten();
+    let stores = std::fs::read_dir(folder.file("onemap-cache")).into_iter().flatten().flatten();
     let files = stores.flat_map(|store| std::fs::read_dir(store.path()).into_iter().flatten().flatten());
     files.map(|file| file.path().display().to_string()).filter(|path| path.ends_with(ending)).collect()
 }

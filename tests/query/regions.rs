@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use geo::{Geometry, Intersects, LineString, Polygon, Rect};
 use onemap::geodesy::distance::distance_m;
+use onemap::geodesy::region::Region;
 use onemap::geodesy::{Envelope, LonLat};
 use onemap::model::schema::Roles;
 use onemap::model::{GeometryKind, Shape};
 use onemap::query::cancel::CancelToken;
-use onemap::query::items::{ItemsRegion, Order, PageRequest, Start, page};
+use onemap::query::items::{Order, PageRequest, Start, page};
 use onemap::query::nearest::demand::{Demand, Within};
 use onemap::query::nearest::traversal::SearchLimit;
 use onemap::query::query_geometry::QueryGeometry;
@@ -49,7 +50,7 @@ fn ids(layer: &Layer, holds: impl Fn(LonLat) -> bool) -> BTreeSet<String> {
     inside.map(|row| row.id().to_string()).collect()
 }
 
-fn paged(layer: &Layer, region: ItemsRegion) -> BTreeSet<String> {
+fn paged(layer: &Layer, region: Region) -> BTreeSet<String> {
     let ask = PageRequest {
         region: Some(region),
         filters: Vec::new(),
@@ -82,7 +83,7 @@ proptest! {
         let expected = ids(&layer, between);
         prop_assert_eq!(&layer.rows_in(&sides).map(|row| row.id().to_string()).collect::<BTreeSet<_>>(), &expected);
         prop_assert_eq!(layer.rows_in(&sides).count(), expected.len(), "each once");
-        prop_assert_eq!(paged(&layer, ItemsRegion::Box(sides)), expected);
+        prop_assert_eq!(paged(&layer, Region::Box(sides)), expected);
     }
 
     #[test]
@@ -156,9 +157,9 @@ fn features_without_a_geometry_match_every_region() {
         vec![feature(0, at(10.0, 10.0), vec![]), feature(1, None, vec![]), feature(2, at(50.0, 10.0), vec![])];
     let layer = Layer::build(schema, features);
     let expected: BTreeSet<String> = ["f00000", "f00001"].map(str::to_owned).into();
-    assert_eq!(paged(&layer, ItemsRegion::Box(Envelope::new(9.0, 9.0, 11.0, 11.0).expect("a box"))), expected);
+    assert_eq!(paged(&layer, Region::Box(Envelope::new(9.0, 9.0, 11.0, 11.0).expect("a box"))), expected);
     let area = Polygon::new(vec![(9.0, 9.0), (11.0, 9.0), (11.0, 11.0), (9.0, 9.0)].into(), Vec::new());
-    assert_eq!(paged(&layer, ItemsRegion::area(Shape::new(area.into()).expect("an area"))), expected);
+    assert_eq!(paged(&layer, Region::from(area)), expected);
 }
 
 #[test]

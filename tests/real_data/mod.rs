@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use onemap::geodesy::LonLat;
-use onemap::geodesy::datum::{from_bd09, from_gcj02, to_bd09, to_gcj02};
 use onemap::geodesy::distance::distance_m;
+use onemap::geodesy::gcj02::{from_bd09, from_gcj02, to_bd09, to_gcj02};
 use serde_json::Value as Json;
 
 use crate::support::database::{fresh_database, psql};

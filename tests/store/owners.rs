@@ -245,7 +245,7 @@ fn postgis_domains_and_names_are_found_in_any_schema() {
         ("[[layer]]\ntable = \"public.d1\"\nid = \"coverage\"", "\"coverage\" names a layer of the server"),
     ] {
         folder.write("onemap.toml", config);
-        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url, "--no-copy"]);
+        let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url, "--no-cache"]);
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(1) && log.contains(words), "{config}: {log}");
     }

@@ -3,7 +3,7 @@
 use crate::exchange::geojson::write_feature_of;
 use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::crs_by_name;
 use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::geojson::CollectionWriter;
@@ -23,7 +23,7 @@ pub(crate) fn members(call: &Call<'_>) -> Result<Reply, Problem> {
         value: number.chars().take(200).collect(),
         accepted: "the id of a cluster in a tile of this layer".to_owned(),
     };
-    let frame = RequestCrs::read(params)?;
+    let crs = crs_by_name(params)?;
     let view = call.caller.view(layer.schema());
     let filters = filters_of(params, &view)?;
     let limit = params.count(&spec::MEMBERS_LIMIT)?.map_or(0, |limit| limit as usize);
@@ -41,9 +41,9 @@ pub(crate) fn members(call: &Call<'_>) -> Result<Reply, Problem> {
     let page = rows.get(first..rows.len().min(first + limit)).unwrap_or_default();
     let mut body = CollectionWriter::new();
     for row in page {
-        let geometry = row.shape().and_then(|shape| frame.outward(shape.geometry()));
+        let geometry = row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry()));
         body.feature(|out| {
-            write_feature_of(out, &view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
+            write_feature_of(out, &view, row.id(), geometry.as_deref(), |field| row.visible(&view).value(field), &[]);
         });
     }
     let mut members = body.end_features().member("bbox", &stats.bounds().to_array());

@@ -8,11 +8,11 @@ use serde_json::{Value as Json, json};
 use crate::clock;
 use crate::exchange::csv::write_table;
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::crs_by_name;
 use crate::http::params::param::Metres;
 use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
-use crate::http::reply::geojson::CollectionWriter;
+use crate::http::reply::geojson::{CollectionWriter, write_feature};
 use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
@@ -100,7 +100,7 @@ fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Resu
 /// stocked depot.
 pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     let (params, snapshot) = (&call.params, &call.current.snapshot);
-    let (format, frame) = (call.format()?, RequestCrs::read(params)?);
+    let (format, crs) = (call.format()?, crs_by_name(params)?);
     let only_beyond = params.flag(&spec::BEYOND)?;
     let name = params.get(&spec::COVERAGE_LAYER).unwrap_or("villages");
     let places = layer(snapshot, "layer", name)?;
@@ -123,7 +123,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     let mut body = CollectionWriter::new();
     for own in shown() {
         let properties = describe(places, own);
-        body.feature(|out| frame.write_feature(out, own.row.id().as_str(), &own.row, &properties));
+        body.feature(|out| write_feature(out, &crs, own.row.id().as_str(), &own.row, &properties));
     }
     let limits: BTreeMap<&str, f64> =
         HELP.iter().zip(&needs).map(|((.., param), need)| (param.name, need.limit_m)).collect();

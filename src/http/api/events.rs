@@ -13,10 +13,11 @@ use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::geodesy::reference::Region;
+use crate::geodesy::crs_transform::CrsTransform;
+use crate::geodesy::region::Region;
 use crate::http::api::change_events::EventFilter;
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::bbox;
 use crate::http::params::{QueryParams, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
@@ -86,7 +87,7 @@ fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Prob
         [] => None,
         names => Some(names.iter().filter_map(|name| position(name).transpose()).collect::<Result<_, _>>()?),
     };
-    let boxes = match RequestCrs::crs84().bbox(params)? {
+    let boxes = match bbox(&CrsTransform::crs84(), params)? {
         Some(Region::Box(bbox)) => Some(bbox.split().collect()),
         Some(Region::Area(_)) | None => None,
     };

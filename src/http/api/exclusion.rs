@@ -6,7 +6,7 @@ use crate::http::api::labels::label;
 use crate::http::reply::numbers::quantity;
 use crate::model::catalog::Catalog;
 use crate::model::schema::Label;
-use crate::model::{LayerSchema, ValueRef, format_date};
+use crate::model::{LayerSchema, format_date};
 use crate::query::nearest::demand::Reason;
 use crate::snapshot::{Layer, Row};
 
@@ -23,11 +23,11 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             reason_json("status", format!("状态为{zh}"), format!("its status is {en}"), json!({"status": status}))
         }
         Reason::StatusUnknown => reason_json("status_unknown", "状态不明", "its status is unknown", json!({})),
-        Reason::Capacity { free, asked } => reason_json(
+        Reason::Capacity { free, required } => reason_json(
             "capacity",
-            format!("仅余{free}个空位，需要{asked}个"),
-            format!("{free} places left of {asked} asked"),
-            json!({"free": free, "asked": asked}),
+            format!("仅余{free}个空位，需要{required}个"),
+            format!("{free} free places, {required} required"),
+            json!({"free": free, "required": required}),
         ),
         Reason::CapacityUnknown => {
             reason_json("capacity_unknown", "剩余容量不明", "how many places are left is unknown", json!({}))
@@ -51,7 +51,7 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             reason_json("skill", format!("不具备{zh}能力"), format!("it cannot do {en}"), json!({"skill": skill}))
         }
         Reason::SkillsUnknown => reason_json("skills_unknown", "能力不明", "what it can do is unknown", json!({})),
-        Reason::Stock { code, free, asked } => stock(catalog, schema, code, Some((*free, *asked))),
+        Reason::Stock { code, free, required } => stock(catalog, schema, code, Some((*free, *required))),
         Reason::StockUnknown(code) => stock(catalog, schema, code, None),
         Reason::Empty => reason_json("empty", "没有可用物资", "it has nothing to give", json!({})),
         Reason::ContentUnknown => {
@@ -67,7 +67,7 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             )
         }
         Reason::OutsideArea => {
-            reason_json("outside_area", "不在指定范围内", "it is outside the area asked for", json!({}))
+            reason_json("outside_area", "不在指定范围内", "it is outside the area required for", json!({}))
         }
         Reason::DivisionUnknown => reason_json("division_unknown", "区划不明", "its division is unknown", json!({})),
         Reason::NoPlace => reason_json("no_place", "没有位置", "it has no place on the map", json!({})),
@@ -76,27 +76,24 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
     }
 }
 
-/// Too little of an item: how much is free and how much is asked, where that is known.
-fn stock(catalog: &Catalog, schema: &LayerSchema, code: &str, free_and_asked: Option<(f64, f64)>) -> Json {
+/// Too little of an item: how much is free and how much is required, where that is known.
+fn stock(catalog: &Catalog, schema: &LayerSchema, code: &str, amounts: Option<(f64, f64)>) -> Json {
     let Label { zh, en } = label(catalog, schema.roles.stock.as_ref().map(|stock| &stock.codes), code);
-    let Some((free, asked)) = free_and_asked else {
+    let Some((free, required)) = amounts else {
         let zh = format!("{zh}库存不明");
         return reason_json("stock_unknown", zh, format!("its stock of {en} is unknown"), json!({"item_code": code}));
     };
     reason_json(
         "stock",
-        format!("{zh}可用{free}，需要{asked}"),
-        format!("{free} of {en} free of {asked} asked"),
-        json!({"item_code": code, "free": quantity(free), "asked": quantity(asked)}),
+        format!("{zh}可用{free}，需要{required}"),
+        format!("{free} of {en} available, {required} required"),
+        json!({"item_code": code, "free": quantity(free), "required": quantity(required)}),
     )
 }
 
 fn inside(catalog: &Catalog, layer: &Layer, area: &Row<'_>) -> Json {
     let schema = layer.schema();
-    let level = schema.roles.zone.as_ref().and_then(|zone| match area.cell(schema.position(&zone.level)?) {
-        ValueRef::Integer(level) => Some(level),
-        _ => None,
-    });
+    let level = schema.roles.zone.as_ref().and_then(|zone| layer.integer(area, &zone.level));
     let grade = level.map(|level| {
         let list = schema.roles.zone.as_ref().and_then(|zone| schema.position(&zone.level));
         label(catalog, list.and_then(|at| schema.fields[at].codes.as_ref()), &level.to_string())

@@ -9,19 +9,20 @@ use crate::exchange::geojson::{write_feature_of, write_json};
 use crate::http::api::exclusion::reason;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMS};
 use crate::http::call::Call;
+use crate::http::params::crs::{required_point, shape};
 use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{GEOJSON, GEOJSON_NAMED, NDJSON};
 use crate::http::reply::numbers::{bearing, millimetres, quantity};
 use crate::http::reply::problem::Problem;
-use crate::model::{Catalog, ValueRef};
+use crate::model::Catalog;
 use crate::query::cancel::CancelToken;
 use crate::query::nearest::cover::{Amounts, cover};
 use crate::query::nearest::demand::{Reason, Verdict};
 use crate::query::nearest::traversal::Near;
 use crate::query::nearest::{NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
-use crate::snapshot::{Layer, ResourceFields, Snapshot};
+use crate::snapshot::{Layer, Snapshot};
 
 /// Most places of one request.
 const MAX_POINTS: usize = 10_000;
@@ -56,9 +57,9 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
     let wanted = NearestRequest::read(call, params)?;
     let origin = match params.get(&spec::NEAR) {
-        None => QueryGeometry::point(wanted.frame.required_point(params, &spec::POINT)?),
+        None => QueryGeometry::point(required_point(&wanted.crs, params, &spec::POINT)?),
         Some(near) if params.get(&spec::POINT).is_none() => {
-            QueryGeometry::shape(wanted.frame.shape("near", near, QueryGeometry::MAX_COORDINATES)?)
+            QueryGeometry::shape(shape(&wanted.crs, "near", near, QueryGeometry::MAX_COORDINATES)?)
         }
         Some(near) => return Err(invalid("near", near, "it is given beside point", "one of them")),
     };
@@ -159,7 +160,7 @@ fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeomet
                 _ => None,
             };
             let (x, y) = pair.ok_or_else(|| refused(point, "it is not a pair of numbers"))?;
-            let at = wanted.frame.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
+            let at = wanted.crs.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
             Ok(QueryGeometry::point(at))
         })
         .collect()
@@ -187,7 +188,7 @@ fn write_answer(
         member("layer", &json!(part.layer));
     }
     if let geo::Geometry::Point(_) = origin.geometry()
-        && let Some(at) = wanted.frame.outward(origin.geometry())
+        && let Some(at) = wanted.crs.from_lon_lat(origin.geometry())
         && let geo::Geometry::Point(at) = &*at
     {
         member("point", &json!([at.x(), at.y()]));
@@ -250,7 +251,7 @@ impl<'a> NearestWriter<'a> {
             cancel: self.cancel,
         };
         let answer = find_nearest(self.snapshot, self.layer, &ask)?;
-        let resources = ResourceFields::of(self.layer.schema());
+        let resources = self.layer.resources();
         for found in &answer.found {
             let verdict = match found.verdict {
                 Verdict::Eligible => "eligible",
@@ -317,6 +318,8 @@ impl<'a> NearestWriter<'a> {
             self.out.push(b',');
         }
         self.rank += 1;
+        let view = self.wanted.caller.view(self.layer.schema());
+        let row = near.row.visible(&view);
         let mut extra = vec![
             ("rank", json!(self.rank)),
             ("distance_m", json!(millimetres(near.distance_m))),
@@ -331,14 +334,11 @@ impl<'a> NearestWriter<'a> {
             extra.push(("jurisdiction", json!(code)));
         }
         if let Some(since) = self.wanted.confirmed_since {
-            let at = self.layer.schema().position("confirmed_at").map(|at| near.row.cell(at));
-            let confirmed = matches!(at, Some(ValueRef::DateTime(instant)) if instant >= since);
+            let confirmed = row.instant("confirmed_at").is_some_and(|at| at >= since);
             extra.push(("unconfirmed", json!(!confirmed)));
         }
-        let geometry = near.row.shape().and_then(|shape| self.wanted.frame.outward(shape.geometry()));
-        let view = self.wanted.caller.view(self.layer.schema());
-        let value = |field| near.row.cell(field);
-        write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), value, &extra);
+        let geometry = near.row.shape().and_then(|shape| self.wanted.crs.from_lon_lat(shape.geometry()));
+        write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), |field| row.value(field), &extra);
     }
 }
 

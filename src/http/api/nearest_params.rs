@@ -3,9 +3,10 @@
 use time::{Duration, UtcDateTime};
 
 use crate::clock;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::call::Call;
 use crate::http::params::auth::Caller;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::{crs_by_name, shape};
 use crate::http::params::filters::filter;
 use crate::http::params::param::{List, Param};
 use crate::http::params::{QueryParams, invalid, layer, spec};
@@ -15,7 +16,7 @@ use crate::model::LayerSchema;
 use crate::model::catalog::{Code, CodeValue};
 use crate::query::nearest::demand::{Avoid, Demand, Quantity, Status, Within};
 use crate::query::nearest::traversal::SearchLimit;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Layer, Snapshot};
 
 /// Parameters of a request for the nearest resources.
 pub(crate) static PARAMS: &[&dyn Param] = &[
@@ -60,7 +61,7 @@ pub(crate) struct NearestRequest {
     pub(crate) explain: usize,
     /// Records last confirmed before this time are marked as outdated.
     pub(crate) confirmed_since: Option<UtcDateTime>,
-    pub(crate) frame: RequestCrs,
+    pub(crate) crs: CrsTransform,
     pub(crate) caller: Caller,
 }
 
@@ -76,14 +77,16 @@ impl NearestRequest {
     /// When a parameter cannot be understood, or concerns none of the layers.
     pub(crate) fn read(call: &Call<'_>, parameters: &QueryParams) -> Result<Self, Problem> {
         let (caller, state, snapshot) = (call.caller, &call.state, &call.current.snapshot);
-        let frame = RequestCrs::read(parameters)?;
-        let reading = NearestParamsReader { parameters, state, snapshot };
-        let common = reading.common(&frame)?;
+        let crs = crs_by_name(parameters)?;
+        let layers = layers(parameters, snapshot)?;
+        let reading = NearestParamsReader { parameters, state, snapshot, layers: &layers };
+        let common = reading.common(&crs)?;
         let max_distance_m = parameters.metres(&spec::MAX_DISTANCE_M)?;
         let mut parts = Vec::new();
-        for (name, k) in reading.layers()? {
-            let view = caller.view(layer(snapshot, "layer", &name)?.schema());
+        for &(layer, k) in &layers {
+            let view = caller.view(layer.schema());
             let demand = Demand { filter: filter(parameters, &view)?, ..common.clone() };
+            let name = layer.schema().id.clone();
             parts.push(LayerRequest { layer: name, limit: SearchLimit { k, max_distance_m }, demand });
         }
         let explain = if parameters.flag(&spec::EXPLAIN)? { MAX_EXPLAINED } else { 0 };
@@ -95,7 +98,7 @@ impl NearestRequest {
             let accepted = "cover=true beside people=, skills= or items=";
             return Err(invalid("cover", "true", "nothing is asked for that could be shared", accepted));
         }
-        Ok(Self { parts, cover, relax, explain, confirmed_since, frame, caller })
+        Ok(Self { parts, cover, relax, explain, confirmed_since, crs, caller })
     }
 }
 
@@ -104,43 +107,41 @@ struct NearestParamsReader<'a> {
     parameters: &'a QueryParams,
     state: &'a AppState,
     snapshot: &'a Snapshot,
+    /// The layers that are asked.
+    layers: &'a [(&'a Layer, usize)],
+}
+
+/// The layers of the parameter `layer`, each with its number of answers.
+fn layers<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<(&'a Layer, usize)>, Problem> {
+    const ACCEPTED: &str = "ids of layers joined by commas, each once, such as shelters or shelters:5,teams:3";
+    let text = parameters.get(&spec::NEAREST_LAYER).unwrap_or_default();
+    let refused = |detail: &str| invalid("layer", text, detail, ACCEPTED);
+    let default_k = parameters.count(&spec::K)?.unwrap_or(spec::K.min);
+    let mut layers: Vec<(&Layer, usize)> = Vec::new();
+    for part in parameters.list(&spec::NEAREST_LAYER)? {
+        let (name, k) = match part.split_once(':') {
+            None => (part, default_k),
+            Some((name, count)) => match count.parse::<u32>() {
+                Ok(k) if (spec::K.min..=spec::K.max).contains(&k) => (name, k),
+                _ => return Err(refused(&format!("{count:?} is not a number from 1 to {}", spec::K.max))),
+            },
+        };
+        let layer = layer(snapshot, "layer", name)?;
+        if layers.iter().any(|(own, _)| own.schema().id == name) || layers.len() == MAX_LAYERS {
+            return Err(refused("a layer is given more than once, or there are too many"));
+        }
+        layers.push((layer, k as usize));
+    }
+    Ok(layers)
 }
 
 impl NearestParamsReader<'_> {
-    /// Names of layers, and how many answers each.
-    fn layers(&self) -> Result<Vec<(String, usize)>, Problem> {
-        const ACCEPTED: &str = "ids of layers joined by commas, each once, such as shelters or shelters:5,teams:3";
-        let text = self.parameters.get(&spec::NEAREST_LAYER).unwrap_or_default();
-        let refused = |detail: &str| invalid("layer", text, detail, ACCEPTED);
-        let default_k = self.parameters.count(&spec::K)?.unwrap_or(spec::K.min);
-        let mut layers: Vec<(String, usize)> = Vec::new();
-        for part in self.parameters.list(&spec::NEAREST_LAYER)? {
-            let (name, k) = match part.split_once(':') {
-                None => (part, default_k),
-                Some((name, count)) => match count.parse::<u32>() {
-                    Ok(k) if (spec::K.min..=spec::K.max).contains(&k) => (name, k),
-                    _ => return Err(refused(&format!("{count:?} is not a number from 1 to {}", spec::K.max))),
-                },
-            };
-            layer(self.snapshot, "layer", name)?;
-            if layers.iter().any(|(own, _)| own == name) || layers.len() == MAX_LAYERS {
-                return Err(refused("a layer is given more than once, or there are too many"));
-            }
-            layers.push((name.to_owned(), k as usize));
-        }
-        Ok(layers)
-    }
-
-    /// The schemas of the layers that are asked.
-    fn schemas(&self) -> Vec<&LayerSchema> {
-        let names: Vec<&str> = self.parameters.get(&spec::NEAREST_LAYER).unwrap_or_default().split(',').collect();
-        let is_asked =
-            |schema: &&LayerSchema| names.iter().any(|name| name.trim().split(':').next() == Some(schema.id.as_str()));
-        self.snapshot.layers().iter().map(|layer| layer.schema()).filter(is_asked).collect()
+    fn schemas(&self) -> impl Iterator<Item = &LayerSchema> {
+        self.layers.iter().map(|(layer, _)| layer.schema())
     }
 
     /// All that does not depend on the layer.
-    fn common(&self, frame: &RequestCrs) -> Result<Demand, Problem> {
+    fn common(&self, crs: &CrsTransform) -> Result<Demand, Problem> {
         let parameters = self.parameters;
         self.concerns(&spec::PEOPLE, |schema| schema.roles.capacity.is_some(), "room for people")?;
         self.concerns(&spec::NIGHT, |schema| schema.roles.capacity.is_some(), "room for people")?;
@@ -151,7 +152,7 @@ impl NearestParamsReader<'_> {
             hazards: self.codes(&spec::HAZARD, |schema| Some(schema.roles.suitable_for.as_ref()?.yes.clone()), "")?,
             skills: self.codes(&spec::SKILLS, |schema| schema.roles.skills.clone(), "")?,
             items: self.items()?,
-            within: self.within(frame)?,
+            within: self.within(crs)?,
             avoid: self.avoid()?,
             filter: None,
             at: clock::now(),
@@ -161,7 +162,7 @@ impl NearestParamsReader<'_> {
     /// A condition that no layer has anything to say to is a mistake.
     fn concerns(&self, param: &dyn Param, has: impl Fn(&LayerSchema) -> bool, what: &str) -> Result<(), Problem> {
         let Some(value) = self.parameters.get(param) else { return Ok(()) };
-        if self.schemas().into_iter().any(&has) {
+        if self.schemas().any(&has) {
             return Ok(());
         }
         let layers = self.snapshot.layers().iter().map(|layer| layer.schema()).filter(|schema| has(schema));
@@ -194,20 +195,20 @@ impl NearestParamsReader<'_> {
             let at = schema.position(&field(schema)?)?;
             schema.fields[at].codes.clone()
         };
-        let lists: Vec<String> = self.schemas().into_iter().filter_map(list_of).collect();
+        let lists: Vec<String> = self.schemas().filter_map(list_of).collect();
         let known: Vec<&Code> = lists.iter().filter_map(|list| self.state.catalog.codes.get(list)).flatten().collect();
         self.parameters.list(param)?.into_iter().map(|word| code(param, word, &known, also)).collect()
     }
 
     /// `tent:200,pump:3`.
     fn items(&self) -> Result<Vec<Quantity>, Problem> {
-        self.concerns(&spec::ITEMS, |schema| schema.roles.stock.is_some(), "articles")?;
-        let lists = self.schemas().into_iter().filter_map(|schema| schema.roles.stock.as_ref());
+        self.concerns(&spec::ITEMS, |schema| schema.roles.stock.is_some(), "a stock list")?;
+        let lists = self.schemas().filter_map(|schema| schema.roles.stock.as_ref());
         let known: Vec<&Code> =
             lists.filter_map(|stock| self.state.catalog.codes.get(&stock.codes)).flatten().collect();
         let mut items: Vec<Quantity> = Vec::new();
         for part in self.parameters.list(&spec::ITEMS)? {
-            const ACCEPTED: &str = "articles and how many of each, such as tent:200,pump:3";
+            const ACCEPTED: &str = "items with quantities, such as tent:200,pump:3";
             let (word, count) = part.split_once(':').unwrap_or((part, "1"));
             let count: f64 = match count.trim().parse() {
                 Ok(count) if count > 0.0 && count <= 1e9 => count,
@@ -222,14 +223,14 @@ impl NearestParamsReader<'_> {
         Ok(items)
     }
 
-    fn within(&self, frame: &RequestCrs) -> Result<Option<Within>, Problem> {
+    fn within(&self, crs: &CrsTransform) -> Result<Option<Within>, Problem> {
         let Some(text) = self.parameters.get(&spec::WITHIN) else { return Ok(None) };
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let accepted = "a division code of 2, 4, 6, 9 or 12 digits, such as 350124101, or an area";
             let division = Within::division(text);
             return division.map(Some).ok_or_else(|| invalid("within", text, "it is not a division code", accepted));
         }
-        let area = frame.shape("within", text, MAX_AREA_COORDINATES)?;
+        let area = shape(crs, "within", text, MAX_AREA_COORDINATES)?;
         Ok(Some(Within::area(area)))
     }
 

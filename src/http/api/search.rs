@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::exchange::geojson::{write_geometry, write_json};
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::{crs_by_name, point};
 use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::geojson::CollectionWriter;
@@ -24,8 +24,8 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     if words.is_empty() || words.len() > MAX_WORDS {
         return Err(invalid("q", text, "it has no words or too many", &format!("1 to {MAX_WORDS} words")));
     }
-    let frame = RequestCrs::read(params)?;
-    let near = frame.point(params, &spec::POINT)?;
+    let crs = crs_by_name(params)?;
+    let near = point(&crs, params, &spec::POINT)?;
     let snapshot = &call.current.snapshot;
     let asked = params.list(&spec::LAYER)?;
     let layers = if asked.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     let mut body = CollectionWriter::new();
     for hit in find(&SearchQuery { words, layers, near, limit }) {
         let place = hit.row.shape().and_then(|shape| shape.geometry().interior_point()).map(geo::Geometry::from);
-        let place = place.as_ref().and_then(|place| frame.outward(place));
+        let place = place.as_ref().and_then(|place| crs.from_lon_lat(place));
         let properties = json!({
             "layer": hit.layer.schema().id,
             "name": hit.layer.text(&hit.row, "name"),

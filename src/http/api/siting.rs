@@ -4,12 +4,13 @@ use serde_json::{Value as Json, json};
 
 use crate::clock;
 use crate::exchange::csv::write_table;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::api::nearest_params::code;
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::crs_by_name;
 use crate::http::params::{QueryParams, invalid, layer, spec};
 use crate::http::reply::Reply;
-use crate::http::reply::geojson::CollectionWriter;
+use crate::http::reply::geojson::{CollectionWriter, write_feature};
 use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
@@ -25,7 +26,7 @@ const DEFAULT_HAZARDS: [&str; 3] = ["landslide", "debris_flow", "flood"];
 /// `GET /api/audits/siting`: which places with people are in a risk zone, or too close to one.
 pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
     let (params, snapshot) = (&call.params, &call.current.snapshot);
-    let (format, frame) = (call.format()?, RequestCrs::read(params)?);
+    let (format, crs) = (call.format()?, crs_by_name(params)?);
     let layers = audited(params, snapshot)?;
     let query = SitingQuery {
         hazards: hazards(params, &call.state, snapshot)?,
@@ -35,12 +36,12 @@ pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let findings = audit(snapshot, &layers, &query, &call.cancel)?;
     if format == CSV {
-        return Ok(call.current.reply(CSV_UTF8).body(table(&frame, &findings)));
+        return Ok(call.current.reply(CSV_UTF8).body(table(&crs, &findings)));
     }
     let mut body = CollectionWriter::new();
     for finding in &findings {
         let id = format!("{}/{}", finding.site.id(), finding.zone.id());
-        body.feature(|out| frame.write_feature(out, &id, &finding.site, &describe(finding)));
+        body.feature(|out| write_feature(out, &crs, &id, &finding.site, &describe(finding)));
     }
     let body = body.end_features().member("numberReturned", &findings.len()).close(&call.current);
     Ok(call.current.reply(GEOJSON.media_type).body(body))
@@ -93,7 +94,7 @@ fn describe(finding: &Finding<'_>) -> Json {
     })
 }
 
-fn table(frame: &RequestCrs, findings: &[Finding<'_>]) -> Vec<u8> {
+fn table(crs: &CrsTransform, findings: &[Finding<'_>]) -> Vec<u8> {
     const HEADER: [&str; 13] = [
         "图层 layer",
         "编号 id",
@@ -111,7 +112,7 @@ fn table(frame: &RequestCrs, findings: &[Finding<'_>]) -> Vec<u8> {
     ];
     let or_blank = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
     let rows = findings.iter().map(|own| {
-        let [x, y] = frame.pair(own.at).map_or_else(Default::default, |pair| pair.map(|part| part.to_string()));
+        let [x, y] = crs.pair(own.at).ok().map_or_else(Default::default, |pair| pair.map(|part| part.to_string()));
         vec![
             own.layer.schema().id.clone(),
             own.site.id().to_string(),

@@ -4,33 +4,34 @@ use actix_web::http::header;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::csv::write_table;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::api::labels::{hazard_type, label_of};
 use crate::http::api::surroundings_params::SurroundingsRequest;
 use crate::http::api::{surroundings_params, surroundings_report};
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::crs_by_name;
 use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, HTML, HTML_UTF8};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
-use crate::model::Catalog;
 use crate::model::schema::Label;
+use crate::model::{Catalog, View};
 use crate::query::surroundings::{LayerCount, Surroundings, surroundings as look_around};
-use crate::snapshot::{Layer, Row};
+use crate::snapshot::Row;
 
 /// `GET /api/surroundings`: a point with rings, or a feature.
 pub(crate) fn surroundings(call: &Call<'_>) -> Result<Reply, Problem> {
-    let crs = RequestCrs::read(&call.params)?;
+    let crs = crs_by_name(&call.params)?;
     answer(call, &crs, &surroundings_params::read(call, &crs)?)
 }
 
 /// `POST /api/surroundings`: an area as GeoJSON.
 pub(crate) fn surroundings_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
-    let crs = RequestCrs::read(&call.params)?;
+    let crs = crs_by_name(&call.params)?;
     answer(call, &crs, &surroundings_params::read_body(call, &crs)?)
 }
 
-fn answer(call: &Call<'_>, frame: &RequestCrs, wanted: &SurroundingsRequest) -> Result<Reply, Problem> {
+fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> Result<Reply, Problem> {
     let (current, catalog) = (&call.current, &call.state.catalog);
     let format = call.format()?;
     let found = look_around(&current.snapshot, &wanted.ask, &call.cancel)?;
@@ -44,16 +45,17 @@ fn answer(call: &Call<'_>, frame: &RequestCrs, wanted: &SurroundingsRequest) -> 
         }
         CSV => current.reply(CSV_UTF8).body(table(catalog, &found)),
         _ => {
-            let mut json = describe(catalog, frame, wanted, &found);
+            let mut json = describe(catalog, crs, wanted, &found);
             if call.caller.sees_contacts() {
-                json["responsible"] = found.responsible.iter().map(|(layer, row)| whom(layer, row)).collect();
+                json["responsible"] =
+                    found.responsible.iter().map(|(layer, row)| whom(&call.caller.view(layer.schema()), row)).collect();
             }
             current.json(json)
         }
     })
 }
 
-fn describe(catalog: &Catalog, frame: &RequestCrs, wanted: &SurroundingsRequest, found: &Surroundings<'_>) -> Json {
+fn describe(catalog: &Catalog, crs: &CrsTransform, wanted: &SurroundingsRequest, found: &Surroundings<'_>) -> Json {
     let rings = found.rings.iter().map(|ring| {
         let layers: Vec<Json> =
             ring.layers.iter().map(|layer_count| describe_layer_count(catalog, layer_count)).collect();
@@ -68,7 +70,7 @@ fn describe(catalog: &Catalog, frame: &RequestCrs, wanted: &SurroundingsRequest,
             "kind": kind,
             "risk_level": hazard.layer.integer(&hazard.row, "risk_level"),
             "distance_m": millimetres(hazard.distance_m),
-            "place": hazard.row.shape().and_then(crate::model::Shape::as_point).and_then(|at| frame.pair(at)),
+            "place": hazard.row.shape().and_then(crate::model::Shape::as_point).and_then(|at| crs.pair(at).ok()),
         })
     });
     let help = found.help.iter().map(|(layer, near)| {
@@ -78,7 +80,7 @@ fn describe(catalog: &Catalog, frame: &RequestCrs, wanted: &SurroundingsRequest,
                 "name": layer.text(&near.row, "name"),
                 "distance_m": millimetres(near.distance_m),
                 "bearing_deg": near.bearing_deg.map(|degrees| (degrees * 100.0).round() / 100.0),
-                "place": frame.pair(near.place),
+                "place": crs.pair(near.place).ok(),
             })
         });
         json!({"layer": layer.schema().id, "title": layer.schema().title, "features": features.collect::<Vec<_>>()})
@@ -92,14 +94,17 @@ fn describe(catalog: &Catalog, frame: &RequestCrs, wanted: &SurroundingsRequest,
     })
 }
 
-fn whom(layer: &Layer, row: &Row<'_>) -> Json {
-    let whom = layer.schema().roles.responsible.as_ref();
+/// The persons responsible for a feature, as far as the view shows them.
+fn whom(view: &View<'_>, row: &Row<'_>) -> Json {
+    let schema = view.schema();
+    let whom = schema.roles.responsible.as_ref();
+    let shown = row.visible(view);
     json!({
-        "layer": layer.schema().id,
+        "layer": schema.id,
         "id": row.id().as_str(),
-        "name": layer.text(row, "name"),
-        "person": whom.and_then(|whom| layer.secret_text(row, &whom.person)),
-        "phone": whom.and_then(|whom| layer.secret_text(row, &whom.phone)),
+        "name": shown.text("name"),
+        "person": whom.and_then(|whom| shown.text(&whom.person)),
+        "phone": whom.and_then(|whom| shown.text(&whom.phone)),
     })
 }
 

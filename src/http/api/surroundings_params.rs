@@ -3,8 +3,9 @@
 use serde_json::{Value as Json, json};
 
 use crate::clock;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::{required_point, shape};
 use crate::http::params::param::Text;
 use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
 use crate::http::reply::problem::Problem;
@@ -26,15 +27,15 @@ pub(crate) struct SurroundingsRequest {
 }
 
 /// A point with rings, or a feature.
-pub(crate) fn read(call: &Call<'_>, frame: &RequestCrs) -> Result<SurroundingsRequest, Problem> {
+pub(crate) fn read(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRequest, Problem> {
     let params = &call.params;
     let on_file: Vec<(&'static str, &str, &str)> =
         ON_FILE.iter().filter_map(|(param, layer)| Some((param.name, *layer, params.get(*param)?))).collect();
     match (params.get(&spec::POINT), on_file.as_slice()) {
         (_, []) => {
-            let at = frame.required_point(params, &spec::POINT)?;
+            let at = required_point(crs, params, &spec::POINT)?;
             let radii = rings(params, &call.state.catalog, params.get(&spec::KIND))?;
-            let place = json!({"point": frame.pair(at)});
+            let place = json!({"point": crs.pair(at).ok()});
             Ok(SurroundingsRequest { ask: ask(Area::Rings(at, radii)), title: None, place })
         }
         (None, [feature]) => of_feature(params, &call.state.catalog, &call.current.snapshot, *feature),
@@ -46,10 +47,10 @@ pub(crate) fn read(call: &Call<'_>, frame: &RequestCrs) -> Result<SurroundingsRe
 }
 
 /// An area as GeoJSON in the body.
-pub(crate) fn read_body(call: &Call<'_>, frame: &RequestCrs) -> Result<SurroundingsRequest, Problem> {
+pub(crate) fn read_body(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRequest, Problem> {
     let document = parse_json(&call.body)?;
     let geometry = if document["type"] == "Feature" { &document["geometry"] } else { &document };
-    let shape = frame.shape("body", &geometry.to_string(), MAX_COORDINATES)?;
+    let shape = shape(crs, "body", &geometry.to_string(), MAX_COORDINATES)?;
     if !matches!(shape.geometry(), geo::Geometry::Polygon(_) | geo::Geometry::MultiPolygon(_)) {
         let detail = "it is not an area";
         return Err(invalid("body", &geometry["type"].to_string(), detail, "a GeoJSON Polygon or MultiPolygon"));

@@ -3,15 +3,16 @@
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
 
-use crate::geodesy::reference::{CRS84, CrsTransform};
+use crate::geodesy::crs::{CRS84, Crs};
 use crate::http::call::Call;
 use crate::http::ogc::pages;
 use crate::http::ogc::schemas::{Purpose, schema};
+use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::links::{REL, link, own_links};
 use crate::http::reply::media::{GEOJSON, HTML, ITEM_FORMATS, JSON, MediaType, SCHEMA};
 use crate::http::reply::problem::Problem;
-use crate::model::{ValueRef, format_instant};
+use crate::model::{ValueRef, View, format_instant};
 use crate::query::filter::FUNCTIONS;
 use crate::snapshot::Layer;
 
@@ -22,11 +23,9 @@ pub(crate) fn collections(call: &Call<'_>) -> Result<Reply, Problem> {
     if form == HTML {
         return Ok(pages::collections(layers, &base).reply(current));
     }
-    let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, &base, JSON)).collect();
+    let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, call.caller, &base, JSON)).collect();
     let links = own_links(&format!("{base}/collections"), form, call.formats);
-    Ok(current.json(
-        json!({"links": links, "crs": CrsTransform::addresses().collect::<Vec<_>>(), "collections": collections}),
-    ))
+    Ok(current.json(json!({"links": links, "crs": Crs::uris().collect::<Vec<_>>(), "collections": collections})))
 }
 
 /// `GET /ogc/collections/{collectionId}`.
@@ -35,7 +34,7 @@ pub(crate) fn collection(call: &Call<'_>) -> Result<Reply, Problem> {
     if form == HTML {
         return Ok(pages::collection(layer, &base).reply(&call.current));
     }
-    Ok(call.current.json(describe(layer, &base, form)))
+    Ok(call.current.json(describe(layer, call.caller, &base, form)))
 }
 
 /// `GET /ogc/collections/{collectionId}/queryables`.
@@ -77,7 +76,7 @@ fn schema_page(call: &Call<'_>, purpose: Purpose) -> Result<Reply, Problem> {
     Ok(pages::schema(layer, purpose, &schema, &base).reply(current))
 }
 
-fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {
+fn describe(layer: &Layer, caller: Caller, base: &str, form: MediaType) -> Json {
     let schema = layer.schema();
     let own = format!("{base}/collections/{}", schema.id);
     let mut links = own_links(&own, form, &[JSON, HTML]);
@@ -98,7 +97,7 @@ fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {
         "title": schema.title.zh,
         "description": schema.title.en,
         "itemType": "feature",
-        "crs": CrsTransform::addresses().collect::<Vec<_>>(),
+        "crs": Crs::uris().collect::<Vec<_>>(),
         "storageCrs": CRS84,
         "links": links,
     });
@@ -106,7 +105,7 @@ fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {
     if let Some(bounds) = layer.envelope() {
         extent["spatial"] = json!({"bbox": [bounds.to_array()], "crs": CRS84});
     }
-    if let Some((start, end)) = time_extent(layer) {
+    if let Some((start, end)) = time_extent(layer, &caller.view(layer.schema())) {
         let trs = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian";
         let end = end.map(format_instant);
         extent["temporal"] = json!({"interval": [[format_instant(start), end]], "trs": trs});
@@ -118,14 +117,14 @@ fn describe(layer: &Layer, base: &str, form: MediaType) -> Json {
 }
 
 /// The first and the last moment of a layer; no last one when something goes on without end.
-fn time_extent(layer: &Layer) -> Option<(UtcDateTime, Option<UtcDateTime>)> {
+fn time_extent(layer: &Layer, view: &View<'_>) -> Option<(UtcDateTime, Option<UtcDateTime>)> {
     let when = layer.schema().roles.time.as_ref()?;
     let start = layer.schema().position(&when.start)?;
     let end = when.end.as_ref().and_then(|end| layer.schema().position(end));
     let mut reach: Option<(UtcDateTime, Option<UtcDateTime>)> = None;
     for row in layer.chunks().iter().flat_map(|chunk| chunk.rows_after(None)) {
-        let ValueRef::DateTime(from) = row.cell(start) else { continue };
-        let to = match end.map(|end| row.cell(end)) {
+        let ValueRef::DateTime(from) = row.visible(view).value(start) else { continue };
+        let to = match end.map(|end| row.visible(view).value(end)) {
             None => Some(from),
             Some(ValueRef::DateTime(to)) => Some(to),
             Some(_) => None,

@@ -12,7 +12,7 @@ use crate::exchange::feature_json::{FeatureDocument, FeatureError, read_submissi
 use crate::exchange::geojson::write_geometry;
 use crate::exchange::reader::{Defect, check_place};
 use crate::http::call::Call;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::{body_to_lon_lat, content_crs};
 use crate::http::params::{invalid, layer, parse_json};
 use crate::http::reply::Reply;
 use crate::http::reply::links::encode;
@@ -287,16 +287,16 @@ struct EditBody {
 
 impl EditBody {
     fn read(call: &Call<'_>) -> Result<Self, Problem> {
-        let crs = RequestCrs::of_header(call)?;
+        let crs = content_crs(call)?;
         let mut digest = Sha256::new();
         digest.update(call.method.as_str());
         digest.update(call.uri.path());
         digest.update(&call.body);
-        digest.update(crs.reference().address().unwrap_or_default());
+        digest.update(crs.crs().uri().unwrap_or_default());
         let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let mut json = parse_json(&call.body)?;
         if let Some(geometry) = json.get_mut("geometry") {
-            crs.inward(geometry)?;
+            body_to_lon_lat(&crs, geometry)?;
         }
         Ok(Self { json, digest })
     }
@@ -401,11 +401,11 @@ fn shows(state: &AppState, schemas: &[LayerSchema], outcomes: &[EditOutcome]) ->
 }
 
 fn has(state: &AppState, snapshot: &Snapshot, schema: &LayerSchema, outcome: &EditOutcome) -> bool {
-    let row = snapshot.layer(&schema.id).and_then(|layer| layer.find(&outcome.id));
-    let Some(row) = row else { return outcome.fingerprint.is_none() };
-    match (outcome.fingerprint, outcome.version, schema.position("version").map(|at| row.value(at))) {
+    let found = snapshot.layer(&schema.id).and_then(|layer| Some((layer, layer.find(&outcome.id)?)));
+    let Some((layer, row)) = found else { return outcome.fingerprint.is_none() };
+    match (outcome.fingerprint, outcome.version, layer.integer(&row, "version")) {
         (None, ..) => false,
-        (Some(_), Some(written), Some(Value::Integer(shown))) => shown >= written,
-        (Some(fingerprint), ..) => state.fingerprint_key.fingerprint(&row.to_feature()) == fingerprint,
+        (Some(_), Some(written), Some(shown)) => shown >= written,
+        (Some(fingerprint), ..) => row.fingerprint(&state.fingerprint_key) == fingerprint,
     }
 }

@@ -10,14 +10,15 @@ use crate::clock;
 use crate::exchange::csv::{CsvWriter, cell_text};
 use crate::exchange::flatgeobuf;
 use crate::exchange::geojson::{write_feature_of, write_json};
-use crate::geodesy::reference::CRS84;
+use crate::geodesy::crs::CRS84;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::call::Call;
 use crate::http::ogc::edits::tag;
 use crate::http::ogc::items_html::{feature_page, items_page};
 use crate::http::ogc::items_links::{ItemsAddress, page_links};
 use crate::http::ogc::items_params::{ItemsQuery, shown_view};
 use crate::http::params::auth::Caller;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::{content_crs_header, crs_by_uri};
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
@@ -54,8 +55,11 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
         let page = page(layer, &query.page_request, &call.cancel)?;
         return Ok(items_page(&call.state.catalog, layer, &query, &page, &address).reply(&call.current));
     }
-    let reply =
-        call.current.reply(GEOJSON.media_type).header(query.frame.header()).header((header::ETAG, tag.as_str()));
+    let reply = call
+        .current
+        .reply(GEOJSON.media_type)
+        .header(content_crs_header(&query.crs))
+        .header((header::ETAG, tag.as_str()));
     if call.knows(&tag) {
         return Ok(reply.not_modified());
     }
@@ -78,7 +82,7 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
 /// `GET /ogc/collections/{collectionId}/items/{featureId}`.
 pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
     let format = call.media_type()?;
-    let frame = RequestCrs::at_address(&call.params, &spec::REPLY_CRS)?;
+    let crs = crs_by_uri(&call.params, &spec::REPLY_CRS)?;
     let layer = call.collection()?;
     let id = call.segment("featureId");
     let missing = || Problem::NotFound { what: "feature", value: id.to_owned(), accepted: String::new() };
@@ -88,16 +92,17 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(feature_page(&call.state.catalog, &call.caller.view(layer.schema()), layer, &row, &base)
             .reply(&call.current));
     }
-    let etag = tag(call.state.fingerprint_key.fingerprint(&row.to_feature()));
-    let reply = call.current.reply(GEOJSON.media_type).header((header::ETAG, etag.as_str())).header(frame.header());
+    let etag = tag(row.fingerprint(&call.state.fingerprint_key));
+    let reply =
+        call.current.reply(GEOJSON.media_type).header((header::ETAG, etag.as_str())).header(content_crs_header(&crs));
     if call.knows(&etag) {
         return Ok(reply.not_modified());
     }
     let own = format!("{base}/collections/{}", layer.schema().id);
     let mut body = Vec::new();
-    let geometry = row.shape().and_then(|shape| frame.outward(shape.geometry()));
+    let geometry = row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry()));
     let view = shown_view(&call.params, call.caller.view(layer.schema()))?;
-    write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
+    write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.visible(&view).value(field), &[]);
     // The feature's own closing brace makes room for the links.
     body.pop();
     body.extend_from_slice(b",\"links\":");
@@ -110,14 +115,21 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn write_row(out: &mut Vec<u8>, query: &ItemsQuery<'_>, row: &Row<'_>) {
     let geometry = row.shape().filter(|_| query.with_geometry);
-    let geometry = geometry.and_then(|shape| query.frame.outward(shape.geometry()));
-    write_feature_of(out, &query.view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
+    let geometry = geometry.and_then(|shape| query.crs.from_lon_lat(shape.geometry()));
+    write_feature_of(
+        out,
+        &query.view,
+        row.id(),
+        geometry.as_deref(),
+        |field| row.visible(&query.view).value(field),
+        &[],
+    );
 }
 
 /// All features that match, or as many as were asked for, in one stream.
 fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery<'_>) -> Result<Reply, Problem> {
     let id = &layer.schema().id;
-    if format == FLATGEOBUF && !query.frame.reference().is_crs84() {
+    if format == FLATGEOBUF && !query.crs.crs().is_crs84() {
         let given = query.parameters.get(&spec::REPLY_CRS).unwrap_or_default();
         return Err(invalid("crs", given, "FlatGeobuf is written in longitude, latitude only", CRS84));
     }
@@ -136,7 +148,7 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
     let export = ItemsExport {
         page_request: PageRequest { limit, ..query.page_request },
         fields: query.view.fields().map(|(_, field)| field.name.clone()).collect(),
-        frame: query.frame,
+        crs: query.crs,
         with_geometry: query.with_geometry,
         layer: id.clone(),
         caller: call.caller,
@@ -147,7 +159,7 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
         .current
         .reply(if format == CSV { CSV_UTF8 } else { format.media_type })
         .header((header::CONTENT_DISPOSITION, format!("inline; filename=\"{id}.{ending}\"")))
-        .header(export.frame.header());
+        .header(content_crs_header(&export.crs));
     let reply = if links.is_empty() { reply } else { reply.header((header::LINK, link_header(&links))) };
     let snapshot = call.current.snapshot.clone();
     if format == FLATGEOBUF && layer.len() <= MAX_WHOLE {
@@ -192,7 +204,7 @@ fn in_parts(call: &Call<'_>, reply: Reply, bytes: Bytes) -> Reply {
 struct ItemsExport {
     page_request: PageRequest,
     fields: Vec<String>,
-    frame: RequestCrs,
+    crs: CrsTransform,
     with_geometry: bool,
     layer: String,
     caller: Caller,
@@ -207,7 +219,7 @@ impl ItemsExport {
         // The request has its reply; a write to a caller who is gone ends the stream.
         let rows = page(layer, &self.page_request, &CancelToken::new()).map_err(std::io::Error::other)?.rows;
         if self.format == FLATGEOBUF {
-            return flatgeobuf::write(out, &view, rows.iter().map(Row::to_feature)).map(drop);
+            return flatgeobuf::write(out, &view, rows.iter().map(|row| row.visible(&view).to_feature())).map(drop);
         }
         if self.format == CSV {
             return self.write_table(&view, &rows, out);
@@ -217,8 +229,15 @@ impl ItemsExport {
             line.clear();
             line.push(0x1e);
             let shape = row.shape().filter(|_| self.with_geometry);
-            let geometry = shape.and_then(|shape| self.frame.outward(shape.geometry()));
-            write_feature_of(&mut line, &view, row.id(), geometry.as_deref(), |field| row.cell(field), &[]);
+            let geometry = shape.and_then(|shape| self.crs.from_lon_lat(shape.geometry()));
+            write_feature_of(
+                &mut line,
+                &view,
+                row.id(),
+                geometry.as_deref(),
+                |field| row.visible(&view).value(field),
+                &[],
+            );
             line.push(b'\n');
             out.write_all(&line)?;
         }
@@ -234,9 +253,9 @@ impl ItemsExport {
         let mut table = CsvWriter::begin(out, &header)?;
         for row in rows {
             let mut cells = vec![row.id().as_str().to_owned()];
-            cells.extend(view.fields().map(|(at, _)| cell_text(row.cell(at))));
+            cells.extend(row.visible(view).values().map(|(_, value)| cell_text(value)));
             if self.with_geometry {
-                let wkt = |shape: &Shape| Some(write_wkt(&*self.frame.outward(shape.geometry())?));
+                let wkt = |shape: &Shape| Some(write_wkt(&*self.crs.from_lon_lat(shape.geometry())?));
                 cells.push(row.shape().and_then(wkt).unwrap_or_default());
             }
             table.row(&cells)?;

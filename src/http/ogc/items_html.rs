@@ -51,8 +51,8 @@ pub(crate) fn items_page(
                     @let id = row.id().as_str();
                     tr {
                         td { a href={ (address.collection()) "/items/" (encode(id)) } { (id) } }
-                        @for (index, field) in query.view.fields() {
-                            td class=[class_of(field)] { (shown(catalog, field, row.cell(index))) }
+                        @for (field, value) in row.visible(&query.view).values() {
+                            td class=[class_of(field)] { (shown(catalog, field, value)) }
                         }
                     }
                 }
@@ -87,11 +87,11 @@ pub(crate) fn feature_page(catalog: &Catalog, view: &View<'_>, layer: &Layer, ro
         div.wide {
             table {
                 tr { th { "编号 Id" } td { (id) } }
-                @for (index, field) in view.fields() {
+                @for (field, value) in row.visible(view).values() {
                     tr {
                         th { (field.title.zh) " " (field.title.en) }
                         td {
-                            @match row.cell(index) {
+                            @match value {
                                 ValueRef::Unknown => "未知 unknown",
                                 known => {
                                     (shown(catalog, field, known))

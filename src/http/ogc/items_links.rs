@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::http::ogc::items_params::{ItemsQuery, cursor_text};
+use crate::http::ogc::items_params::ItemsQuery;
 use crate::http::params::spec;
 use crate::http::reply::links::{encode, link, own_links};
 use crate::http::reply::media::{GEOJSON, ITEM_FORMATS, MediaType};
@@ -33,7 +33,7 @@ impl ItemsAddress {
 
     /// The pages before and after.
     pub(crate) fn beside(&self, query: &ItemsQuery<'_>, answer: &Page<'_>) -> (Option<String>, Option<String>) {
-        let cursor = |row: &Row<'_>| cursor_text(&query.page_request.order.cursor(row));
+        let cursor = |row: &Row<'_>| query.page_request.order.cursor(row).to_string();
         let previous = answer.rows.first().filter(|_| answer.has_previous).map(cursor);
         let next = answer.rows.last().filter(|_| answer.has_next).map(cursor);
         (

@@ -1,22 +1,20 @@
 //! Parameters of a request for the features of a collection: selection, order and representation.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use crate::exchange::{value_from_json, write_value};
-use crate::geodesy::reference::Region;
+use crate::exchange::value_from_json;
+use crate::geodesy::crs_transform::CrsTransform;
+use crate::geodesy::region::Region;
 use crate::http::call::Call;
 use crate::http::ogc::schemas::is_sortable;
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::{bbox, crs_by_uri};
 use crate::http::params::filters::filter;
 use crate::http::params::{QueryParams, invalid, spec};
 use crate::http::reply::problem::Problem;
-use crate::model::{
-    Field, FieldType, LayerSchema, Shape, ShapeError, Value, ValueRef, View, format_date, format_instant,
-    parse_time_span,
-};
+use crate::model::{Field, FieldType, LayerSchema, Value, View, parse_time_span};
 use crate::query::cursor::Cursor;
-use crate::query::filter::{Filter, Language};
-use crate::query::items::{ItemsRegion, Order, PageRequest, Start};
+use crate::query::filter::{Filter, FilterError};
+use crate::query::items::{Order, PageRequest, Start};
 
 /// The query, and the representation of its reply.
 pub(crate) struct ItemsQuery<'a> {
@@ -24,7 +22,7 @@ pub(crate) struct ItemsQuery<'a> {
     pub(crate) view: View<'a>,
     pub(crate) page_request: PageRequest,
     /// The reference system of the answer.
-    pub(crate) frame: RequestCrs,
+    pub(crate) crs: CrsTransform,
     pub(crate) with_geometry: bool,
 }
 
@@ -44,9 +42,9 @@ impl<'a> ItemsQuery<'a> {
             limit: parameters.count(&spec::ITEMS_LIMIT)?.map_or(usize::MAX, |limit| limit as usize),
         };
         let with_geometry = !parameters.flag(&spec::SKIP_GEOMETRY)?;
-        let frame = RequestCrs::at_address(&parameters, &spec::REPLY_CRS)?;
+        let crs = crs_by_uri(&parameters, &spec::REPLY_CRS)?;
         let view = shown_view(&parameters, view.clone())?;
-        Ok(Self { parameters, view, page_request, frame, with_geometry })
+        Ok(Self { parameters, view, page_request, crs, with_geometry })
     }
 
     /// Whether the request names a limit.
@@ -85,17 +83,8 @@ struct ItemsParamsReader<'a, 'v> {
 }
 
 impl ItemsParamsReader<'_, '_> {
-    fn region(&self) -> Result<Option<ItemsRegion>, Problem> {
-        let frame = RequestCrs::at_address(self.parameters, &spec::BBOX_CRS)?;
-        let Some(bent) = frame.bbox(self.parameters)? else { return Ok(None) };
-        let refused = |error: ShapeError| {
-            let given = self.parameters.get(&spec::BBOX).unwrap_or_default();
-            invalid("bbox", given, &error.to_string(), "a box with an extent")
-        };
-        Ok(Some(match bent {
-            Region::Box(envelope) => ItemsRegion::Box(envelope),
-            Region::Area(area) => ItemsRegion::area(Shape::new(area.into()).map_err(refused)?),
-        }))
+    fn region(&self) -> Result<Option<Region>, Problem> {
+        bbox(&crs_by_uri(self.parameters, &spec::BBOX_CRS)?, self.parameters)
     }
 
     /// The filter itself, then those that other parameters stand for.
@@ -109,10 +98,10 @@ impl ItemsParamsReader<'_, '_> {
         }
         if self.parameters.get(&spec::IDS).is_some() {
             let ids = self.parameters.list(&spec::IDS)?;
-            filters.push(self.composed("ids", &json!({"op": "in", "args": [{"property": "id"}, ids]}))?);
+            filters.push(self.checked(spec::IDS.name, Filter::ids(ids.iter().copied(), self.view))?);
         }
         if let Some(id) = self.parameters.property("id") {
-            filters.push(self.composed("id", &json!({"op": "=", "args": [{"property": "id"}, id]}))?);
+            filters.push(self.checked("id", Filter::ids([id], self.view))?);
         }
         for (_, field) in self.view.fields() {
             // What has the name of another parameter is that parameter.
@@ -124,37 +113,23 @@ impl ItemsParamsReader<'_, '_> {
         Ok(filters)
     }
 
-    fn composed(&self, name: &str, filter: &Json) -> Result<Filter, Problem> {
+    fn checked(&self, name: &str, filter: Result<Filter, FilterError>) -> Result<Filter, Problem> {
         let value = self.parameters.property(name).unwrap_or_default();
-        Filter::read(&filter.to_string(), Language::Json, self.view)
-            .map_err(|error| invalid(name, value, &error.to_string(), "a shorter value"))
+        filter.map_err(|error| invalid(name, value, &error.to_string(), "a shorter value"))
     }
 
     /// `name=value`: the value itself, or one of a list's.
     fn equals(&self, field: &Field, text: &str) -> Result<Filter, Problem> {
-        let property = json!({"property": field.name});
-        if field.field_type == FieldType::Json {
-            return Err(invalid(
-                &field.name,
-                text,
-                "a document has no value to compare",
-                "filter= with other properties",
-            ));
-        }
-        if field.field_type == FieldType::TextList {
-            return self.composed(&field.name, &json!({"op": "a_contains", "args": [property, [text]]}));
-        }
-        let refused = |reason: String| {
-            invalid(&field.name, text, &reason, &format!("a value of type {}", field.field_type.name()))
+        let refused = |reason: &str, accepted: &str| invalid(&field.name, text, reason, accepted);
+        let value = match field.field_type {
+            FieldType::Json => {
+                return Err(refused("a document has no value to compare", "filter= with other properties"));
+            }
+            FieldType::TextList => Value::TextList(vec![text.to_owned()]),
+            other => value_from_json(field, &json!(text))
+                .map_err(|reason| refused(&reason, &format!("a value of type {}", other.name())))?,
         };
-        let value = value_from_json(field, &json!(text)).map_err(refused)?;
-        let literal = match &value {
-            Value::Date(day) => json!({"date": format_date(*day)}),
-            Value::DateTime(instant) => json!({"timestamp": format_instant(*instant)}),
-            Value::Unknown => return self.composed(&field.name, &json!({"op": "isNull", "args": [property]})),
-            other => json_of(other.as_value_ref()),
-        };
-        self.composed(&field.name, &json!({"op": "=", "args": [property, literal]}))
+        self.checked(&field.name, Filter::equals(field, &value, self.view))
     }
 
     /// Features whose time shares an instant with an instant, a day or an interval of them. A day is the day in Beijing
@@ -182,32 +157,16 @@ impl ItemsParamsReader<'_, '_> {
             return Err(refused("it ends before it begins"));
         }
         let Some(when) = &self.view.schema().roles.time else { return Ok(None) };
-        let at = |instant| json!({"timestamp": format_instant(instant)});
-        let is_unknown = |name: &str| json!({"op": "isNull", "args": [{"property": name}]});
-        let unknown_or = |op: &str, name: &str, instant| {
-            let compared = json!({"op": op, "args": [{"property": name}, at(instant)]});
-            json!({"op": "or", "args": [is_unknown(name), compared]})
-        };
-        let mut parts: Vec<Json> = to.map(|to| unknown_or("<=", &when.start, to)).into_iter().collect();
-        parts.extend(from.map(|from| unknown_or(">=", when.end.as_ref().unwrap_or(&when.start), from)));
-        parts.push(json!(true));
-        self.composed("datetime", &json!({"op": "and", "args": parts})).map(Some)
+        self.checked(spec::DATETIME.name, Filter::during(when, from, to, self.view)).map(Some)
     }
 
-    /// Features of which the id or a text has these words in it, in any case and with any accents.
+    /// Features whose id or a text contains these words.
     fn search(&self, text: &str) -> Result<Filter, Problem> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > 100 {
             return Err(invalid("q", text, "it is empty or too long", "1 to 100 characters"));
         }
-        let escaped: String =
-            text.chars().flat_map(|c| "%_\\".contains(c).then_some('\\').into_iter().chain([c])).collect();
-        let folded = |inner: Json| json!({"op": "accenti", "args": [{"op": "casei", "args": [inner]}]});
-        let has = |name: &str| json!({"op": "like", "args": [folded(json!({"property": name})), folded(json!(format!("%{escaped}%")))]});
-        let texts = self.view.fields().filter(|(_, field)| field.field_type == FieldType::Text);
-        let any: Vec<Json> =
-            std::iter::once("id").chain(texts.map(|(_, field)| field.name.as_str())).map(has).collect();
-        self.composed("q", &json!({"op": "or", "args": any}))
+        self.checked(spec::Q.name, Filter::containing(text, self.view))
     }
 
     /// A property by its name; `None` for the id.
@@ -257,15 +216,4 @@ impl ItemsParamsReader<'_, '_> {
         Cursor::parse(text, order, self.view.schema())
             .map_err(|error| invalid(name, text, &error.to_string(), accepted))
     }
-}
-
-/// A cursor as a link holds it.
-pub(crate) fn cursor_text(cursor: &Cursor) -> String {
-    cursor.to_string()
-}
-
-fn json_of(cell: ValueRef<'_>) -> Json {
-    let mut out = Vec::new();
-    write_value(&mut out, cell);
-    serde_json::from_slice(&out).unwrap_or(Json::Null)
 }

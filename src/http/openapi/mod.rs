@@ -5,7 +5,7 @@ mod schemas;
 use serde_json::{Map, Value as Json, json};
 
 use self::schemas::reference;
-use crate::geodesy::reference::CRS84;
+use crate::geodesy::crs::CRS84;
 use crate::http::assets::tagged;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Endpoint, Thread, Verb};

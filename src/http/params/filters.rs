@@ -1,6 +1,6 @@
 //! Parameters that choose features: `filter`, `datetime`, `ids`, `q` and properties by their names.
 
-use crate::http::params::crs::RequestCrs;
+use crate::http::params::crs::crs_by_uri;
 use crate::http::params::{QueryParams, invalid, spec};
 use crate::http::reply::problem::Problem;
 use crate::model::View;
@@ -12,13 +12,13 @@ use crate::query::filter::{Filter, Language};
 /// # Errors
 /// When it is not CQL2, or names what the view has not.
 pub(crate) fn filter(params: &QueryParams, view: &View<'_>) -> Result<Option<Filter>, Problem> {
-    let crs = RequestCrs::at_address(params, &spec::FILTER_CRS)?;
+    let crs = crs_by_uri(params, &spec::FILTER_CRS)?;
     let language = match params.choice(&spec::FILTER_LANG)? {
         "cql2-json" => Language::Json,
         _ => Language::Text,
     };
     let Some(text) = params.get(&spec::FILTER) else { return Ok(None) };
     let accepted = "a CQL2 expression on the properties of the collection, such as status='open' AND capacity>=100";
-    let filter = Filter::read_in(crs.reference(), text, language, view);
+    let filter = Filter::read_in(&crs, text, language, view);
     filter.map(Some).map_err(|error| invalid(spec::FILTER.name, text, &error.to_string(), accepted))
 }

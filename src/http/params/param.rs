@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::geodesy::datum::ACCEPTED_CRS;
-use crate::geodesy::reference::{CRS84, CrsTransform};
+use crate::geodesy::crs::ACCEPTED_CRS;
+use crate::geodesy::crs::{CRS84, Crs};
 
 /// A declared parameter, of any type.
 pub(crate) trait Param: Sync {
@@ -283,7 +283,7 @@ impl Param for CrsName {
 
 impl Param for CrsUri {
     fn accepted(&self) -> String {
-        CrsTransform::addresses().collect::<Vec<_>>().join(", ")
+        Crs::uris().collect::<Vec<_>>().join(", ")
     }
     fn name(&self) -> &'static str {
         self.name
@@ -295,7 +295,7 @@ impl Param for CrsUri {
         json!(CRS84)
     }
     fn schema(&self, _: &[&'static str]) -> Json {
-        json!({"type": "string", "enum": CrsTransform::addresses().collect::<Vec<_>>(), "default": CRS84})
+        json!({"type": "string", "enum": Crs::uris().collect::<Vec<_>>(), "default": CRS84})
     }
 }
 

@@ -1,8 +1,12 @@
 //! The FeatureCollection around features that are written one by one.
 
-use crate::exchange::geojson::{write_json, write_value};
+use serde_json::Value as Json;
+
+use crate::exchange::geojson::{write_geometry, write_json, write_value};
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::model::ValueRef;
+use crate::snapshot::Row;
 
 /// A FeatureCollection under construction: features first, then other members, then version and age.
 pub(crate) struct CollectionWriter {
@@ -59,4 +63,18 @@ impl Members {
         current.close_object(&mut out);
         out
     }
+}
+
+/// Appends a Feature whose coordinates are in a reference system; the geometry is null where the system does not reach.
+pub(crate) fn write_feature(out: &mut Vec<u8>, crs: &CrsTransform, id: &str, row: &Row<'_>, properties: &Json) {
+    out.extend_from_slice(br#"{"type":"Feature","id":"#);
+    write_json(out, &id);
+    out.extend_from_slice(br#","geometry":"#);
+    match row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry())) {
+        Some(geometry) => write_geometry(out, &geometry),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(br#","properties":"#);
+    write_json(out, properties);
+    out.push(b'}');
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::geodesy::reference::CRS84;
+use crate::geodesy::crs::CRS84;
 use crate::geodesy::{Envelope, LonLat};
 use crate::http::call::Call;
 use crate::http::ogc::schemas::{Purpose, schema};

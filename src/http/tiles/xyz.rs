@@ -71,8 +71,8 @@ pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
         // It depends on what is far from the tile, so it is not kept by what changes in it.
         let chosen = Chosen::read(call, &[layer])?;
         let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
-        let choice = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-        let bytes = tile::render(&[layer], address, choice, usize::MAX).bytes;
+        let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
+        let bytes = tile::render(&[layer], address, filter, usize::MAX).bytes;
         let tag = etag(&bytes);
         let reply = tagged(call, call.current.reply(tile::MEDIA_TYPE), &tag);
         return Ok(if bytes.is_empty() {
@@ -165,9 +165,9 @@ fn with_request<T>(
     run: impl FnOnce(TileRequest<'_>) -> T,
 ) -> T {
     let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
-    let choice = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
+    let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
     let (head, snapshot) = (&*call.state.snapshots, &*call.current.snapshot);
-    run(TileRequest { head, snapshot, layers, address, packing: packing(call), choice })
+    run(TileRequest { head, snapshot, layers, address, encoding: encoding(call), filter })
 }
 
 fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
@@ -177,7 +177,7 @@ fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
     }
     let reply = if tile.omitted().is_empty() { reply } else { reply.header((OMITTED, tile.omitted())) };
     let reply = tagged(call, reply, tile.tag());
-    let reply = match tile.packing() {
+    let reply = match tile.encoding() {
         ContentEncoding::Plain => reply,
         ContentEncoding::Gzip => reply.header(header::ContentEncoding::Gzip),
         ContentEncoding::Brotli => reply.header(header::ContentEncoding::Brotli),
@@ -191,7 +191,7 @@ fn with_body(reply: Reply, bytes: Bytes) -> Reply {
 }
 
 /// The encoding that the caller prefers of those that tiles are kept in.
-fn packing(call: &Call<'_>) -> ContentEncoding {
+fn encoding(call: &Call<'_>) -> ContentEncoding {
     let kept = [Encoding::brotli(), Encoding::gzip(), Encoding::identity()];
     let accepted = from_comma_delimited(call.headers.get_all(header::ACCEPT_ENCODING)).map(AcceptEncoding).ok();
     match accepted.as_ref().and_then(|accepted| accepted.negotiate(kept.iter())) {

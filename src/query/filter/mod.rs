@@ -18,11 +18,12 @@ mod parse_json;
 mod parse_text;
 mod relation;
 mod reproject;
+mod selection;
 mod temporal;
 mod typecheck;
 
 use crate::geodesy::Envelope;
-use crate::geodesy::reference::CrsTransform;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::View;
 use crate::snapshot::Row;
 use ast::{Expr, Op};
@@ -73,13 +74,8 @@ impl Filter {
     ///
     /// # Errors
     /// See [`FilterError`].
-    pub fn read_in(
-        reference: &CrsTransform,
-        source: &str,
-        language: Language,
-        view: &View<'_>,
-    ) -> Result<Self, FilterError> {
-        Self::of_expr(&reproject::locate(language.parse(source)?, reference)?, view)
+    pub fn read_in(crs: &CrsTransform, source: &str, language: Language, view: &View<'_>) -> Result<Self, FilterError> {
+        Self::of_expr(&reproject::to_lon_lat(language.parse(source)?, crs)?, view)
     }
 
     fn of_expr(expr: &Expr, view: &View<'_>) -> Result<Self, FilterError> {

@@ -144,7 +144,7 @@ pub enum Reason<'a> {
         /// Free places.
         free: i64,
         /// Required places.
-        asked: u32,
+        required: u32,
     },
     /// The number of free places is unknown.
     CapacityUnknown,
@@ -163,7 +163,7 @@ pub enum Reason<'a> {
         /// Available quantity.
         free: f64,
         /// Required quantity.
-        asked: f64,
+        required: f64,
     },
     /// The available quantity of a stock item is unknown.
     StockUnknown(&'a str),
@@ -231,11 +231,11 @@ pub struct Eligibility<'a> {
     demand: &'a Demand,
     /// Date of the demand in Beijing.
     today: Date,
-    resources: ResourceFields,
+    resources: &'a ResourceFields,
     division: Option<usize>,
     within: Option<Envelope>,
     /// Layers of avoided areas.
-    avoided: Vec<(&'a Layer, ResourceFields)>,
+    avoided: Vec<&'a Layer>,
 }
 
 impl<'a> Eligibility<'a> {
@@ -245,8 +245,8 @@ impl<'a> Eligibility<'a> {
         let avoid = &demand.avoid;
         let named = |own: &Layer| avoid.active_areas.contains(&own.schema().id);
         let by_hazard = avoid.any_hazard || !avoid.hazards.is_empty();
-        let layers = snapshot.layers().iter().map(|own| (&**own, ResourceFields::of(own.schema())));
-        let avoided = layers.filter(|(own, resources)| {
+        let avoided = snapshot.layers().iter().map(|own| &**own).filter(|own| {
+            let resources = own.resources();
             (by_hazard && resources.has_zone()) || (named(own) && resources.has_active_area())
         });
         let within = match &demand.within {
@@ -256,7 +256,7 @@ impl<'a> Eligibility<'a> {
         Self {
             demand,
             today: beijing_day(demand.at),
-            resources: ResourceFields::of(layer.schema()),
+            resources: layer.resources(),
             division: layer.schema().position("region_code"),
             within,
             avoided: avoided.collect(),
@@ -265,8 +265,8 @@ impl<'a> Eligibility<'a> {
 
     /// Resources of the layer.
     #[must_use]
-    pub fn resources(&self) -> &ResourceFields {
-        &self.resources
+    pub fn resources(&self) -> &'a ResourceFields {
+        self.resources
     }
 
     /// Required free places.
@@ -277,7 +277,7 @@ impl<'a> Eligibility<'a> {
     }
 
     fn most<'c>(&self, group: Group<'c>) -> &'c SupplyMaximum {
-        let supply = group.supply(&self.resources);
+        let supply = group.supply(self.resources);
         if self.demand.status == Status::Ready { &supply.ready } else { &supply.all }
     }
 
@@ -292,11 +292,11 @@ impl<'a> Eligibility<'a> {
         let has_skills = || self.demand.skills.iter().all(|skill| most.skills.contains(skill.as_str()));
         let has_items = || {
             let enough =
-                |item: &Quantity| most.articles.get(item.code.as_str()).is_some_and(|free| *free >= item.count);
+                |item: &Quantity| most.stock_items.get(item.code.as_str()).is_some_and(|free| *free >= item.count);
             self.demand.items.iter().all(enough)
         };
         most.any
-            && self.places().is_none_or(|asked| room.is_some_and(|room| room >= i64::from(asked)))
+            && self.places().is_none_or(|required| room.is_some_and(|room| room >= i64::from(required)))
             && (!self.resources.has_skills() || has_skills())
             && (!self.resources.has_stock() || has_items())
     }
@@ -366,10 +366,10 @@ impl<'a> Eligibility<'a> {
     }
 
     fn of_capacity(&self, row: &Row<'a>) -> Option<Reason<'a>> {
-        let asked = self.places()?;
+        let required = self.places()?;
         match self.free_places(row) {
             None => Some(Reason::CapacityUnknown),
-            Some(free) => (free < i64::from(asked)).then_some(Reason::Capacity { free, asked }),
+            Some(free) => (free < i64::from(required)).then_some(Reason::Capacity { free, required }),
         }
     }
 
@@ -404,20 +404,20 @@ impl<'a> Eligibility<'a> {
         }
         self.demand.items.iter().all(|item| match self.free_quantity(row, &item.code) {
             Some(free) if free >= item.count => true,
-            Some(free) => report(Reason::Stock { code: &item.code, free, asked: item.count }),
+            Some(free) => report(Reason::Stock { code: &item.code, free, required: item.count }),
             None => report(Reason::StockUnknown(&item.code)),
         })
     }
 
     /// Without a specific demand, some stock is required.
     fn of_content(&self, row: &Row<'a>) -> Option<Reason<'a>> {
-        let Some(articles) = self.resources.articles(row) else { return Some(Reason::ContentUnknown) };
-        let usable = |article: &&StockItem| article.expires_on.is_none_or(|last| last >= self.today);
-        let mut usable = articles.iter().filter(usable).peekable();
+        let Some(stock_items) = self.resources.stock_items(row) else { return Some(Reason::ContentUnknown) };
+        let usable = |item: &&StockItem| item.expires_on.is_none_or(|last| last >= self.today);
+        let mut usable = stock_items.iter().filter(usable).peekable();
         if usable.peek().is_none() {
             return Some(Reason::Empty);
         }
-        let known: Vec<Option<f64>> = usable.map(|article| article.free).collect();
+        let known: Vec<Option<f64>> = usable.map(|item| item.free).collect();
         match known.iter().flatten().any(|free| *free > 0.0) {
             true => None,
             false if known.contains(&None) => Some(Reason::ContentUnknown),
@@ -434,9 +434,9 @@ impl<'a> Eligibility<'a> {
     /// Available quantity of a stock item that has not expired; `None` if unknown.
     #[must_use]
     pub fn free_quantity(&self, row: &Row<'_>, code: &str) -> Option<f64> {
-        let lots = self.resources.articles(row)?.iter().filter(|article| &*article.code == code);
-        let usable = lots.filter(|article| article.expires_on.is_none_or(|last| last >= self.today));
-        usable.map(|article| article.free).sum()
+        let lots = self.resources.stock_items(row)?.iter().filter(|item| &*item.code == code);
+        let usable = lots.filter(|item| item.expires_on.is_none_or(|last| last >= self.today));
+        usable.map(|item| item.free).sum()
     }
 
     fn of_place(&self, row: &Row<'a>) -> Option<Reason<'a>> {
@@ -460,7 +460,8 @@ impl<'a> Eligibility<'a> {
         let Some(around) = Envelope::around(shape.geometry()) else { return true };
         let margin_m = self.demand.avoid.margin_m;
         let around = if margin_m > 0.0 { around.padded(margin_m) } else { around };
-        self.avoided.iter().all(|(layer, resources)| {
+        self.avoided.iter().all(|&layer| {
+            let resources = layer.resources();
             let mut areas: Vec<Row<'a>> = layer
                 .rows_in(&around)
                 .filter(|area| self.is_avoided(resources, area) && is_within(margin_m, shape, area))

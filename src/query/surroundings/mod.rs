@@ -16,8 +16,8 @@ use super::query_geometry::QueryGeometry;
 use super::siting::people;
 use crate::geodesy::edge_index::EdgeIndex;
 use crate::geodesy::{Envelope, LonLat};
-use crate::model::{GeometryKind, Shape};
-use crate::snapshot::{Chunk, Layer, ResourceFields, Row, Snapshot};
+use crate::model::{GeometryKind, Shape, ValueRef};
+use crate::snapshot::{Chunk, Layer, Row, Snapshot};
 use length::{length_inside_m, length_within_m};
 
 /// Maximum number of secondary hazards listed.
@@ -175,7 +175,7 @@ fn hits<'a>(
     at: UtcDateTime,
     cancel: &CancelToken,
 ) -> Result<Vec<Hit<'a>>, Cancelled> {
-    let resources = ResourceFields::of(layer.schema());
+    let resources = layer.resources();
     let counts = |row: &Row<'a>| !resources.has_active_area() || resources.is_active(row, at);
     match search {
         Search::Rings { origin, at, radii } => {
@@ -263,10 +263,12 @@ fn hazard<'a>(layer: &'a Layer, row: Row<'a>, distance_m: f64) -> Option<Seconda
 }
 
 fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a>)> {
+    let is_known = |layer: &Layer, row: &Row<'_>, field: &str| {
+        layer.schema().position(field).is_some_and(|at| matches!(row.cell(at), ValueRef::Text(_)))
+    };
     let says = |layer: &Layer, row: &Row<'_>| {
-        layer.schema().roles.responsible.as_ref().is_some_and(|whom| {
-            layer.secret_text(row, &whom.person).is_some() || layer.secret_text(row, &whom.phone).is_some()
-        })
+        let whom = layer.schema().roles.responsible.as_ref();
+        whom.is_some_and(|whom| is_known(layer, row, &whom.person) || is_known(layer, row, &whom.phone))
     };
     let all = hits.iter().flat_map(|(layer, hits)| hits.iter().map(move |(row, _, metres)| (*layer, *row, *metres)));
     let mut found: Vec<(&Layer, Row<'_>, f64)> = all.filter(|(layer, row, _)| says(layer, row)).collect();

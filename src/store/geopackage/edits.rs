@@ -11,8 +11,12 @@ use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
 /// Created when it is first needed; it is private to this program and no content of the package.
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_done (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
-    outcomes TEXT NOT NULL, done_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
+const IDEMPOTENCY_KEYS: &str = "CREATE TABLE IF NOT EXISTS onemap_idempotency_keys (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
+    outcomes TEXT NOT NULL, created_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
+
+/// Renames the table of a file that an earlier version wrote.
+pub(super) const RENAME_IDEMPOTENCY_KEYS: &str = "ALTER TABLE onemap_done RENAME TO onemap_idempotency_keys; \
+    ALTER TABLE onemap_idempotency_keys RENAME COLUMN done_at TO created_at;";
 
 impl GeoPackage {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
@@ -27,7 +31,7 @@ impl GeoPackage {
     async fn apply_on(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<Applied, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        if let Some(applied) = self.done_before(&mut transaction, batch).await? {
+        if let Some(applied) = self.earlier_outcome(&mut transaction, batch).await? {
             return Ok(applied);
         }
         drop_spatial_indexes(&mut transaction, self.schemas()).await.map_err(failed)?;
@@ -41,7 +45,7 @@ impl GeoPackage {
         let plan = plan(self.schemas(), batch, &stored)?;
         self.write(&mut transaction, &plan).await.map_err(failed)?;
         if let Some(idempotency_key) = &batch.idempotency_key {
-            let sql = "INSERT INTO onemap_done (key, digest, outcomes) VALUES (?, ?, ?)";
+            let sql = "INSERT INTO onemap_idempotency_keys (key, digest, outcomes) VALUES (?, ?, ?)";
             let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
             let insert = sqlx::query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             insert.execute(&mut *transaction).await.map_err(failed)?;
@@ -51,21 +55,23 @@ impl GeoPackage {
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
-    async fn done_before(
+    async fn earlier_outcome(
         &self,
         connection: &mut SqliteConnection,
         batch: &Batch,
     ) -> Result<Option<Applied>, StoreError> {
         let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
-        sqlx::raw_sql(TABLE).execute(&mut *connection).await.map_err(failed)?;
-        let forget = "DELETE FROM onemap_done WHERE done_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-24 hours')";
+        sqlx::raw_sql(IDEMPOTENCY_KEYS).execute(&mut *connection).await.map_err(failed)?;
+        let forget =
+            "DELETE FROM onemap_idempotency_keys WHERE created_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-24 hours')";
         sqlx::raw_sql(forget).execute(&mut *connection).await.map_err(failed)?;
-        let found: Option<(String, String)> = sqlx::query_as("SELECT digest, outcomes FROM onemap_done WHERE key = ?")
-            .bind(&idempotency_key.key)
-            .fetch_optional(connection)
-            .await
-            .map_err(failed)?;
+        let found: Option<(String, String)> =
+            sqlx::query_as("SELECT digest, outcomes FROM onemap_idempotency_keys WHERE key = ?")
+                .bind(&idempotency_key.key)
+                .fetch_optional(connection)
+                .await
+                .map_err(failed)?;
         match found {
             None => Ok(None),
             Some((digest, _)) if digest != idempotency_key.digest => {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
 
-use crate::geodesy::reference::CrsTransform;
+use crate::geodesy::crs::Crs;
+use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::LayerSchema;
 use crate::store::StoreError;
 
@@ -76,12 +77,12 @@ pub(super) async fn transform(
         return Ok(None);
     }
     let name = format!("{}:{code}", organization.to_ascii_uppercase());
-    let reference = CrsTransform::named(&name).map_err(|error| StoreError::UnsupportedCrs {
+    let transform = Crs::parse(&name).and_then(CrsTransform::new).map_err(|error| StoreError::UnsupportedCrs {
         layer: layer.id.clone(),
         crs: name.clone(),
         reason: error.to_string(),
     })?;
-    if reference.is_crs84() {
+    if transform.crs().is_crs84() {
         return Ok(None);
     }
     tracing::warn!(
@@ -89,5 +90,5 @@ pub(super) async fn transform(
         crs = name,
         "the layer is in another reference system: it is transformed to WGS 84 and cannot be edited here"
     );
-    Ok(Some(Arc::new(reference)))
+    Ok(Some(Arc::new(transform)))
 }

@@ -33,7 +33,7 @@ impl PostGis {
         let failed = |error: sqlx::Error| self.database(error);
         let mut transaction = answered(connection.begin()).await.map_err(failed)?;
         answered(sqlx::raw_sql(BOUNDS).execute(&mut *transaction)).await.map_err(failed)?;
-        if let Some(applied) = self.done_before(&mut transaction, batch).await? {
+        if let Some(applied) = self.earlier_outcome(&mut transaction, batch).await? {
             return Ok(applied);
         }
         let mut stored = Stored::new();
@@ -59,7 +59,7 @@ impl PostGis {
             None => failed(error),
         })?;
         if let Some(idempotency_key) = &batch.idempotency_key {
-            let sql = "INSERT INTO onemap.done (key, digest, outcomes) VALUES ($1, $2, $3)";
+            let sql = "INSERT INTO onemap.idempotency_keys (key, digest, outcomes) VALUES ($1, $2, $3)";
             let outcomes = write_outcomes(self.schemas(), &plan.outcomes);
             let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
@@ -69,14 +69,19 @@ impl PostGis {
     }
 
     /// The outcome of an earlier batch with the same key; callers with the same key wait for each other.
-    async fn done_before(&self, connection: &mut PgConnection, batch: &Batch) -> Result<Option<Applied>, StoreError> {
+    async fn earlier_outcome(
+        &self,
+        connection: &mut PgConnection,
+        batch: &Batch,
+    ) -> Result<Option<Applied>, StoreError> {
         let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
         let lock = query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
         answered(lock.execute(&mut *connection)).await.map_err(failed)?;
-        let forget = query("DELETE FROM onemap.done WHERE done_at < now() - interval '24 hours'");
+        let forget = query("DELETE FROM onemap.idempotency_keys WHERE created_at < now() - interval '24 hours'");
         answered(forget.execute(&mut *connection)).await.map_err(failed)?;
-        let found = query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&idempotency_key.key);
+        let found =
+            query_as("SELECT digest, outcomes FROM onemap.idempotency_keys WHERE key = $1").bind(&idempotency_key.key);
         let found: Option<(String, String)> = answered(found.fetch_optional(connection)).await.map_err(failed)?;
         match found {
             None => Ok(None),
