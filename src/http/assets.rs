@@ -11,7 +11,7 @@ use crate::http::reply::problem::Problem;
 
 /// Nothing is ever loaded from another host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; \
-     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; crs-ancestors *";
+     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-ancestors *";
 
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/viewer"]

@@ -460,6 +460,15 @@ impl<'a> View<'a> {
         self
     }
 
+    /// The view, extended by the named fields.
+    #[must_use]
+    pub fn with(mut self, names: &[&str]) -> Self {
+        self.visible.extend(names.iter().filter_map(|name| self.schema.position(name)));
+        self.visible.sort_unstable();
+        self.visible.dedup();
+        self
+    }
+
     /// The layer.
     #[must_use]
     pub fn schema(&self) -> &'a LayerSchema {

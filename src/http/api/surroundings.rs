@@ -17,7 +17,7 @@ use crate::http::reply::problem::Problem;
 use crate::model::schema::Label;
 use crate::model::{Catalog, View};
 use crate::query::surroundings::{LayerCount, Surroundings, surroundings as look_around};
-use crate::snapshot::Row;
+use crate::snapshot::{Layer, Row};
 
 /// `GET /api/surroundings`: a point with rings, or a feature.
 pub(crate) fn surroundings(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -47,8 +47,8 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
         _ => {
             let mut json = describe(catalog, crs, wanted, &found);
             if call.caller.sees_contacts() {
-                json["responsible"] =
-                    found.responsible.iter().map(|(layer, row)| whom(&call.caller.view(layer.schema()), row)).collect();
+                let contact = |(layer, row): &(&Layer, Row<'_>)| whom(&call.caller.contact_view(layer.schema()), row);
+                json["responsible"] = found.responsible.iter().map(contact).collect();
             }
             current.json(json)
         }

@@ -26,7 +26,7 @@ use crate::http::reply::geojson::CollectionWriter;
 use crate::http::reply::links::{encode, link, link_header, own_links, with_format};
 use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, GEOJSON, HTML, MediaType, SEQUENCE};
 use crate::http::reply::problem::Problem;
-use crate::http::reply::range::{Asked, asked_range};
+use crate::http::reply::range::{RequestedRange, requested_range};
 use crate::model::{FeatureId, Shape, View, format_instant};
 use crate::query::cancel::CancelToken;
 use crate::query::filter::write_wkt;
@@ -186,14 +186,18 @@ fn in_parts(call: &Call<'_>, reply: Reply, bytes: Bytes) -> Reply {
     if call.knows(&tag) {
         return reply.not_modified();
     }
-    let asked = if call.method == Method::GET { asked_range(&call.headers, &tag, bytes.len()) } else { Asked::Whole };
-    match asked {
-        Asked::Whole => reply.body(bytes),
-        Asked::Part(part) => {
+    let range = if call.method == Method::GET {
+        requested_range(&call.headers, &tag, bytes.len())
+    } else {
+        RequestedRange::Whole
+    };
+    match range {
+        RequestedRange::Whole => reply.body(bytes),
+        RequestedRange::Part(part) => {
             let place = format!("bytes {}-{}/{}", part.start, part.end - 1, bytes.len());
             reply.status(StatusCode::PARTIAL_CONTENT).header((header::CONTENT_RANGE, place)).body(bytes.slice(part))
         }
-        Asked::Nothing => {
+        RequestedRange::Unsatisfiable => {
             let place = format!("bytes */{}", bytes.len());
             reply.status(StatusCode::RANGE_NOT_SATISFIABLE).header((header::CONTENT_RANGE, place))
         }

@@ -81,6 +81,14 @@ impl Caller {
     pub(crate) fn sees_contacts(self) -> bool {
         self == Self::TokenHolder
     }
+
+    /// The view with names and phones of responsible persons, if the caller may see them.
+    pub(crate) fn contact_view(self, schema: &LayerSchema) -> View<'_> {
+        match &schema.roles.responsible {
+            Some(role) if self.sees_contacts() => self.view(schema).with(&[&role.person, &role.phone]),
+            _ => self.view(schema),
+        }
+    }
 }
 
 /// The secret of `Authorization: Bearer SECRET`, or the password of `Authorization: Basic …` (RFC 7617), which QGIS, GDAL

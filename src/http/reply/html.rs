@@ -1,4 +1,4 @@
-//! The crs that all HTML pages share. A page loads files from its own host only.
+//! The frame that all HTML pages share. A page loads files from its own host only.
 
 use actix_web::http::header;
 use maud::{DOCTYPE, Markup, PreEscaped, html};

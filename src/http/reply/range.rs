@@ -1,38 +1,35 @@
-//! Parts of a file (RFC 9110, section 14), such as the index of a FlatGeobuf and then what it points at.
-
-use std::ops::Range;
+//! Byte ranges of a file (RFC 9110, section 14), such as the index of a FlatGeobuf and then the features it points at.
 
 use actix_web::http::header::{self, HeaderMap};
 
-/// What of a file is asked for.
-pub(crate) enum Asked {
-    /// All of it.
+/// The requested part of a file.
+pub(crate) enum RequestedRange {
+    /// The whole file.
     Whole,
     /// These bytes, at least one.
-    Part(Range<usize>),
-    /// What it does not have.
-    Nothing,
+    Part(std::ops::Range<usize>),
+    /// Bytes that the file does not have.
+    Unsatisfiable,
 }
 
-/// Reads the header Range for a file of so many bytes and this tag. Several parts at once are answered with the whole,
-/// as is a part of a file that has changed since.
-pub(crate) fn asked_range(headers: &HeaderMap, tag: &str, length: usize) -> Asked {
+/// Reads the header `Range` for a file of so many bytes and this entity tag. The whole file is sent for several ranges
+/// at once, and for a range of a file that has changed since.
+pub(crate) fn requested_range(headers: &HeaderMap, tag: &str, length: usize) -> RequestedRange {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::IF_RANGE).is_some_and(|known| known != tag) {
-        return Asked::Whole;
+        return RequestedRange::Whole;
     }
-    let Some((first, last)) = text(header::RANGE)
-        .and_then(|range| range.trim().strip_prefix("bytes="))
-        .filter(|range| !range.contains(','))
-        .and_then(|range| range.split_once('-'))
-    else {
-        return Asked::Whole;
+    let Some(Ok(header::Range::Bytes(ranges))) = text(header::RANGE).map(str::parse) else {
+        return RequestedRange::Whole;
     };
-    let part = match (first.trim().parse::<usize>(), last.trim().parse::<usize>()) {
-        (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(length),
-        (Ok(first), Err(_)) if last.trim().is_empty() => first..length,
-        (Err(_), Ok(count)) if first.trim().is_empty() => length.saturating_sub(count)..length,
-        _ => return Asked::Whole,
-    };
-    if part.start < part.end { Asked::Part(part) } else { Asked::Nothing }
+    let [range] = &ranges[..] else { return RequestedRange::Whole };
+    // A range that ends before it begins is malformed, and a malformed range is ignored.
+    if matches!(range, header::ByteRangeSpec::FromTo(first, last) if first > last) {
+        return RequestedRange::Whole;
+    }
+    let position = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
+    match range.to_satisfiable_range(length as u64) {
+        Some((first, last)) => RequestedRange::Part(position(first)..position(last).saturating_add(1).min(length)),
+        None => RequestedRange::Unsatisfiable,
+    }
 }
