@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use onemap::geodesy::LonLat;
-use onemap::model::Catalog;
+use onemap::model::{Catalog, LayerIndex};
 use onemap::store::{OnConflict, PostGis, Store};
 use onemap::tile::{TileAddress, TileMatrixSet};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -77,7 +77,7 @@ fn report(what: &str, value: impl std::fmt::Display) {
 async fn load(url: &str, catalog: &Catalog, nation: &Nation<'_>) {
     let store = PostGis::open(url, catalog.layers.clone(), &[]).await.expect("a store");
     for (schema, count) in nation.layers() {
-        let layer = store.schemas().iter().position(|own| own.id == schema.id).expect("the layer");
+        let layer = LayerIndex::find(store.schemas(), &schema.id).expect("the layer");
         let started = Instant::now();
         let stored = store.append(layer, &mut nation.features(schema, count), OnConflict::Refuse).await;
         let rows_per_s = stored.expect("stored") as f64 / started.elapsed().as_secs_f64();

@@ -24,7 +24,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use onemap::model::Catalog;
+use onemap::model::{Catalog, LayerIndex};
 use onemap::store::{OnConflict, PostGis, Store};
 
 use nation::{Nation, place};
@@ -110,7 +110,7 @@ fn load(url: &str, catalog: &Catalog, nation: &Nation<'_>) {
         let store = PostGis::open(url, catalog.layers.clone(), &[]).await.expect("a store");
         for (schema, count) in nation.layers() {
             if ["shelters", "risk_zones"].contains(&schema.id.as_str()) {
-                let layer = store.schemas().iter().position(|own| own.id == schema.id).expect("the layer");
+                let layer = LayerIndex::find(store.schemas(), &schema.id).expect("the layer");
                 store.append(layer, &mut nation.features(schema, count), OnConflict::Refuse).await.expect("stored");
             }
         }

@@ -12,7 +12,7 @@ use super::import::layer_of;
 use super::progress;
 use super::store::StoreOptions;
 use crate::exchange::{Format, flatgeobuf, geojson};
-use crate::model::{Feature, LayerSchema, View};
+use crate::model::{Feature, LayerIndex, LayerSchema, View};
 
 /// Write a layer to a file, including sensitive fields.
 #[derive(Args)]
@@ -40,15 +40,11 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let schema = layer_of(&catalog, &options.layer)?;
     let format = Format::of(&options.output)?;
     let store = options.store.open_existing(&catalog).await?;
-    let wanted = store
-        .schemas()
-        .iter()
-        .position(|layer| layer.id == schema.id)
-        .context("the store does not contain the layer")?;
+    let index = LayerIndex::find(store.schemas(), &schema.id).context("the store does not contain the layer")?;
     let mut features: Vec<Feature> = Vec::new();
     store
         .read_all(&mut |layer, feature| {
-            if layer == wanted {
+            if layer == index {
                 features.push(feature);
             }
         })

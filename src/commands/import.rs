@@ -14,7 +14,7 @@ use crate::exchange::import::{Importer, Report, RowIssue, Rules};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::{self, Opened, RecordSource};
 use crate::geodesy::crs::{ACCEPTED_CRS, Crs};
-use crate::model::{Catalog, Feature, LayerSchema};
+use crate::model::{Catalog, Feature, LayerIndex, LayerSchema};
 use crate::store::OnConflict;
 
 /// Number of rows that are searched for column names.
@@ -117,14 +117,10 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let store = options.store.open(&catalog, Fill::Nothing).await?;
-    let at = store
-        .schemas()
-        .iter()
-        .position(|layer| layer.id == schema.id)
-        .context("the store does not contain the layer")?;
+    let index = LayerIndex::find(store.schemas(), &schema.id).context("the store does not contain the layer")?;
     let bar = progress::bar(features.len() as u64, "features stored");
     let on_conflict = if options.replace { OnConflict::Replace } else { OnConflict::Refuse };
-    let stored = store.append(at, &mut bar.wrap_iter(features.into_iter()), on_conflict).await;
+    let stored = store.append(index, &mut bar.wrap_iter(features.into_iter()), on_conflict).await;
     bar.finish_and_clear();
     let stored = stored?;
     store.close().await;

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::exchange::flatgeobuf;
 use crate::exchange::import::{Importer, Rules};
 use crate::geodesy::crs::Crs;
-use crate::model::{Catalog, Feature, LayerSchema, Value};
+use crate::model::{Catalog, Feature, LayerIndex, LayerSchema, Value};
 use crate::store::{OnConflict, Store};
 
 #[derive(RustEmbed)]
@@ -27,7 +27,7 @@ const SAMPLE_TIME: UtcDateTime = utc_datetime!(2026-08-14 06:00);
 pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result<()> {
     let now = clock::now();
     let bar = progress::bar(store.schemas().len() as u64, "layers");
-    for (at, schema) in store.schemas().iter().enumerate() {
+    for (index, schema) in LayerIndex::each(store.schemas()) {
         let Some(file) = Sample::get(&format!("{}.fgb", schema.id)) else { continue };
         let source = flatgeobuf::read(Cursor::new(file.data))
             .map_err(anyhow::Error::msg)
@@ -49,7 +49,7 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
         if let Some(issue) = importer.into_report().refused.first() {
             bail!("sample layer {} has a row that is refused: {issue:?}", schema.id);
         }
-        store.append(at, &mut features.into_iter(), OnConflict::Refuse).await?;
+        store.append(index, &mut features.into_iter(), OnConflict::Refuse).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -3,13 +3,13 @@
 use time::UtcDateTime;
 
 use super::schema::OverCapacity;
-use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerSchema, Shape, Value};
+use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerIndex, LayerSchema, Shape, Value};
 
 /// An edit of one feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
-    /// Position of the layer in the store's schemas.
-    pub layer: usize,
+    /// The layer.
+    pub layer: LayerIndex,
     /// Id of the feature.
     pub id: FeatureId,
     /// The action.
@@ -163,8 +163,8 @@ pub struct IdempotencyKey {
 /// The result of an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EditOutcome {
-    /// Position of the layer in the store's schemas.
-    pub layer: usize,
+    /// The layer.
+    pub layer: LayerIndex,
     /// Id of the feature.
     pub id: FeatureId,
     /// Its new state; `None` if it was deleted.

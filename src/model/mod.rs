@@ -21,6 +21,29 @@ pub use instant::{
 };
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, Roles, View};
 
+/// Position of a layer in the schemas of a store, and in the layers of its snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayerIndex(pub usize);
+
+impl LayerIndex {
+    /// The element of a list that has one for each layer.
+    #[must_use]
+    pub fn of<T>(self, layers: &[T]) -> &T {
+        &layers[self.0]
+    }
+
+    /// Each element of such a list, with its index.
+    pub fn each<T>(layers: &[T]) -> impl Iterator<Item = (Self, &T)> {
+        layers.iter().enumerate().map(|(at, layer)| (Self(at), layer))
+    }
+
+    /// A layer by its id.
+    #[must_use]
+    pub fn find(schemas: &[LayerSchema], id: &str) -> Option<Self> {
+        schemas.iter().position(|schema| schema.id == id).map(Self)
+    }
+}
+
 /// A feature id: stable text, unique in its layer, 1 to 200 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeatureId(Box<str>);

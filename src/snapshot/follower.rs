@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
-use crate::model::{Feature, FeatureId};
+use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
 /// How often the store is polled.
@@ -31,8 +31,8 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
     let mut layers: Vec<Layer> = Vec::new();
     let mut features: Vec<Feature> = Vec::new();
     // A layer is built as soon as the next one begins, so that at most one is in memory twice.
-    let mut take = |layer: usize, feature| {
-        while layers.len() < layer {
+    let mut take = |layer: LayerIndex, feature| {
+        while layers.len() < layer.0 {
             layers.push(Layer::build(store.schemas()[layers.len()].clone(), std::mem::take(&mut features)));
         }
         features.push(feature);
@@ -176,8 +176,8 @@ async fn catch_up(
                 let (mut snapshot, changed) = apply(&current, changes, version);
                 for LayerContents { layer, features } in reloaded {
                     // A table that has just appeared has fields that the snapshot does not know.
-                    let schema = store.schemas()[layer].clone();
-                    snapshot.layers[layer] = Arc::new(Layer::build(schema, features));
+                    let schema = layer.of(store.schemas()).clone();
+                    snapshot.layers[layer.0] = Arc::new(Layer::build(schema, features));
                 }
                 head.replace(snapshot, is_known.then_some(changed));
             }
@@ -209,16 +209,17 @@ async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot
 
 /// The snapshot after some changes, and the changes by layer.
 fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapshot, Vec<LayerDiff>) {
-    let mut by_layer: BTreeMap<usize, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
+    let mut by_layer: BTreeMap<LayerIndex, Vec<(FeatureId, Option<Feature>)>> = BTreeMap::new();
     for change in changes {
         by_layer.entry(change.layer).or_default().push((change.id, change.now));
     }
     let mut layers = current.layers.clone();
     let mut diffs = Vec::new();
-    for (at, changes) in by_layer {
-        let (layer, changes) = layers[at].with_changes(changes);
-        diffs.push(LayerDiff::new(at, changes, [layers[at].envelope(), layer.envelope()]));
-        layers[at] = Arc::new(layer);
+    for (index, changes) in by_layer {
+        let layer = &mut layers[index.0];
+        let (next, envelopes) = layer.with_changes(changes);
+        diffs.push(LayerDiff::new(index, envelopes, [layer.envelope(), next.envelope()]));
+        *layer = Arc::new(next);
     }
     (Snapshot { version, layers }, diffs)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Version;
 use crate::geodesy::Envelope;
-use crate::model::FeatureId;
+use crate::model::{FeatureId, LayerIndex};
 
 /// Maximum number of replacements kept.
 const MAX_DIFFS: usize = 1_024;
@@ -44,7 +44,7 @@ impl SnapshotDiff {
 /// The changes of one layer in a replacement.
 #[derive(Clone, Debug)]
 pub struct LayerDiff {
-    layer: usize,
+    layer: LayerIndex,
     count: usize,
     bounds: Option<Envelope>,
     changes: Vec<FeatureChange>,
@@ -52,7 +52,7 @@ pub struct LayerDiff {
 
 impl LayerDiff {
     /// The changes of a layer. `bounds` are those of the layer before and after.
-    pub(super) fn new(layer: usize, changes: Vec<FeatureChange>, bounds: [Option<Envelope>; 2]) -> Self {
+    pub(super) fn new(layer: LayerIndex, changes: Vec<FeatureChange>, bounds: [Option<Envelope>; 2]) -> Self {
         let count = changes.len();
         if count >= MANY_CHANGES {
             return Self { layer, count, bounds: union(bounds.into_iter().flatten()), changes: Vec::new() };
@@ -62,7 +62,7 @@ impl LayerDiff {
 
     /// Index of the layer in [`super::Snapshot::layers`].
     #[must_use]
-    pub fn layer(&self) -> usize {
+    pub fn layer(&self) -> LayerIndex {
         self.layer
     }
 

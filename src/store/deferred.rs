@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, Batch, Feature, LayerSchema};
+use crate::model::{Applied, Batch, Feature, LayerIndex, LayerSchema};
 
 /// Opens the store.
 pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
@@ -61,7 +61,7 @@ impl Store for DeferredStore {
 
     fn append<'a>(
         &'a self,
-        layer: usize,
+        layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {

@@ -4,26 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::StoreError;
 use crate::model::edit::resolve;
-use crate::model::{Batch, EditOutcome, Feature, FeatureId, Fingerprint, LayerSchema, Value};
+use crate::model::{Batch, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value};
 
 /// Features by position of their layer and id.
-pub(super) type Stored = HashMap<(usize, FeatureId), Feature>;
+pub(super) type Stored = HashMap<(LayerIndex, FeatureId), Feature>;
 
 /// Rows to write, by position of the layer.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Rows to insert.
-    pub(super) new: BTreeMap<usize, Vec<Feature>>,
+    pub(super) new: BTreeMap<LayerIndex, Vec<Feature>>,
     /// Rows to update.
-    pub(super) changed: BTreeMap<usize, Vec<Feature>>,
+    pub(super) changed: BTreeMap<LayerIndex, Vec<Feature>>,
     /// Rows to delete.
-    pub(super) gone: BTreeMap<usize, Vec<FeatureId>>,
+    pub(super) gone: BTreeMap<LayerIndex, Vec<FeatureId>>,
     pub(super) outcomes: Vec<EditOutcome>,
 }
 
 /// The ids that a batch names, by position of the layer, in order: every writer takes locks in this order.
-pub(super) fn wanted(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
-    let mut wanted: BTreeMap<usize, BTreeSet<&FeatureId>> = BTreeMap::new();
+pub(super) fn wanted(batch: &Batch) -> BTreeMap<LayerIndex, BTreeSet<&FeatureId>> {
+    let mut wanted: BTreeMap<LayerIndex, BTreeSet<&FeatureId>> = BTreeMap::new();
     for edit in &batch.edits {
         wanted.entry(edit.layer).or_default().insert(&edit.id);
     }
@@ -35,10 +35,10 @@ pub(super) fn wanted(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
 /// # Errors
 /// [`StoreError::Edit`] for the first edit that is refused.
 pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> Result<Plan, StoreError> {
-    let mut now: BTreeMap<(usize, &FeatureId), Option<Feature>> = BTreeMap::new();
+    let mut now: BTreeMap<(LayerIndex, &FeatureId), Option<Feature>> = BTreeMap::new();
     let mut plan = Plan::default();
     for (index, edit) in batch.edits.iter().enumerate() {
-        let schema = &schemas[edit.layer];
+        let schema = edit.layer.of(schemas);
         let key = (edit.layer, &edit.id);
         let before = now.get(&key).map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), Option::as_ref);
         let after = resolve(schema, edit, before, &batch.fingerprint_key, batch.now)
@@ -67,7 +67,7 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
 pub(super) fn write_outcomes(schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> String {
     let outcome = |outcome: &EditOutcome| {
         let fingerprint = outcome.fingerprint.map(|fingerprint| fingerprint.to_string());
-        serde_json::json!([schemas[outcome.layer].id, outcome.id.as_str(), fingerprint, outcome.version])
+        serde_json::json!([outcome.layer.of(schemas).id, outcome.id.as_str(), fingerprint, outcome.version])
     };
     outcomes.iter().map(outcome).collect::<serde_json::Value>().to_string()
 }
@@ -78,7 +78,7 @@ pub(super) fn read_outcomes(schemas: &[LayerSchema], text: &str) -> Vec<EditOutc
     let rows: Vec<EditedRow> = serde_json::from_str(text).unwrap_or_default();
     let outcome = |(layer, id, fingerprint, version): EditedRow| {
         Some(EditOutcome {
-            layer: schemas.iter().position(|schema| schema.id == layer)?,
+            layer: LayerIndex::find(schemas, &layer)?,
             id: FeatureId::new(&id).ok()?,
             fingerprint: fingerprint.as_deref().and_then(Fingerprint::parse),
             version,

@@ -29,7 +29,7 @@ use self::structure::{Structure, Transform};
 use super::layer_state::LayerState;
 use super::log_retention::Trimming;
 use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, Batch, Catalog, Feature, LayerSchema};
+use crate::model::{Applied, Batch, Catalog, Feature, LayerIndex, LayerSchema};
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// How long a writer waits for another writer.
@@ -215,15 +215,15 @@ impl GeoPackage {
         StoreError::Database { location: self.location.clone(), source }
     }
 
-    fn transform(&self, layer: usize) -> Transform {
-        self.transforms.read().unwrap_or_else(PoisonError::into_inner)[layer].clone()
+    fn transform(&self, layer: LayerIndex) -> Transform {
+        layer.of(&self.transforms.read().unwrap_or_else(PoisonError::into_inner)).clone()
     }
 
     /// A layer in another reference system is read-only: transforming back would move unchanged geometries slightly.
-    fn check_writable(&self, layer: usize) -> Result<(), StoreError> {
+    fn check_writable(&self, layer: LayerIndex) -> Result<(), StoreError> {
         match self.transform(layer) {
             None => Ok(()),
-            Some(_) => Err(StoreError::NotOurs { layer: self.schemas[layer].id.clone() }),
+            Some(_) => Err(StoreError::NotOurs { layer: layer.of(&self.schemas).id.clone() }),
         }
     }
 
@@ -321,13 +321,13 @@ impl Store for GeoPackage {
 
     fn append<'a>(
         &'a self,
-        layer: usize,
+        layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
             self.check_writable(layer)?;
-            self.insert_all(&self.schemas[layer], features, on_conflict).await
+            self.insert_all(layer.of(&self.schemas), features, on_conflict).await
         })
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::schema::Label;
-use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerSchema};
+use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerIndex, LayerSchema};
 
 pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
@@ -50,8 +50,8 @@ pub enum OnConflict {
 /// One change: the new state of a feature, or its deletion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Position of the layer in [`Store::schemas`].
-    pub layer: usize,
+    /// The layer.
+    pub layer: LayerIndex,
     /// Which feature.
     pub id: FeatureId,
     /// What it is now; `None` when deleted.
@@ -61,8 +61,8 @@ pub struct Change {
 /// All features of a layer, which take the place of those before.
 #[derive(Debug)]
 pub struct LayerContents {
-    /// Position of the layer in [`Store::schemas`].
-    pub layer: usize,
+    /// The layer.
+    pub layer: LayerIndex,
     /// Its features.
     pub features: Vec<Feature>,
 }
@@ -120,8 +120,8 @@ impl TableLayer {
     }
 }
 
-/// Takes the features of a whole reading, layer after layer: position of the layer in [`Store::schemas`], feature.
-pub type Sink<'a> = &'a mut (dyn FnMut(usize, Feature) + Send);
+/// Takes the features of a whole reading, layer after layer.
+pub type Sink<'a> = &'a mut (dyn FnMut(LayerIndex, Feature) + Send);
 
 /// A backend that stores layers.
 ///
@@ -158,7 +158,7 @@ pub trait Store: Send + Sync {
     /// Adds features to a layer: all of them or none. Returns their number.
     fn append<'a>(
         &'a self,
-        layer: usize,
+        layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>>;

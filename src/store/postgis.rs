@@ -36,7 +36,7 @@ use self::triggers::Watchable;
 use super::layer_state::ReadOutcome;
 use super::log_retention::Trimming;
 use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
-use crate::model::{Applied, Batch, Feature, FeatureId, LayerSchema};
+use crate::model::{Applied, Batch, Feature, FeatureId, LayerIndex, LayerSchema};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -125,8 +125,8 @@ impl PostGis {
     }
 
     /// Whether this program may write to a layer's table.
-    fn is_own(&self, layer: usize) -> bool {
-        self.sources()[layer].foreign.is_none()
+    fn is_own(&self, layer: LayerIndex) -> bool {
+        layer.of(self.sources()).foreign.is_none()
     }
 
     /// One for each schema: ours first, then those of other programs.
@@ -292,12 +292,12 @@ impl Store for PostGis {
 
     fn append<'a>(
         &'a self,
-        layer: usize,
+        layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
-            let schema = &self.schemas()[layer];
+            let schema = layer.of(self.schemas());
             if !self.is_own(layer) {
                 return Err(StoreError::NotOurs { layer: schema.id.clone() });
             }

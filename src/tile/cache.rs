@@ -11,6 +11,7 @@ use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
 use super::{EncodedTile, FeatureFilter, TileAddress, render, visible_envelope};
+use crate::model::LayerIndex;
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 
@@ -210,8 +211,8 @@ fn is_unchanged(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
     let Some(swaps) = wanted.head.changes(from, to) else { return false };
     let boxes: Vec<_> = visible_envelope(wanted.address).split().collect();
     let zoom = wanted.address.mercator_zoom();
-    let shown = |layer: usize| {
-        let id = wanted.snapshot.layers().get(layer).map(|layer| &layer.schema().id);
+    let shown = |layer: LayerIndex| {
+        let id = wanted.snapshot.layers().get(layer.0).map(|layer| &layer.schema().id);
         let own = wanted.layers.iter().find(|own| Some(&own.schema().id) == id).map(|own| own.schema());
         own.filter(|own| own.min_zoom <= zoom)
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use geo::{line_string, polygon};
 use onemap::geodesy::LonLat;
-use onemap::model::{Catalog, Feature, FeatureId, Shape, Value, parse_date, parse_instant};
+use onemap::model::{Catalog, Feature, FeatureId, LayerIndex, Shape, Value, parse_date, parse_instant};
 use onemap::snapshot::{SnapshotHandle, follower};
 use onemap::store::{Changes, GeoPackage, OnConflict, PostGis, Store, StoreError};
 
@@ -53,8 +53,8 @@ impl Backend {
         Self { store: Arc::new(store), foreign_sql: Box::new(foreign_sql), table, _folder: None }
     }
 
-    pub(crate) fn layer(&self, id: &str) -> usize {
-        self.store.schemas().iter().position(|schema| schema.id == id).expect("a layer")
+    pub(crate) fn layer(&self, id: &str) -> LayerIndex {
+        LayerIndex::find(self.store.schemas(), id).expect("a layer")
     }
 
     async fn append(&self, layer: &str, features: &[Feature], on_conflict: OnConflict) -> Result<usize, StoreError> {
@@ -65,7 +65,7 @@ impl Backend {
     async fn read(&self, layer: &str) -> BTreeMap<FeatureId, Feature> {
         let wanted = self.layer(layer);
         let mut found = BTreeMap::new();
-        let mut sink = |at: usize, feature: Feature| {
+        let mut sink = |at: LayerIndex, feature: Feature| {
             if at == wanted {
                 found.insert(feature.id.clone(), feature);
             }
@@ -82,7 +82,7 @@ impl Backend {
         shape: impl Into<Option<Shape>>,
         values: &[(&str, Value)],
     ) -> Feature {
-        let schema = &self.store.schemas()[self.layer(layer)];
+        let schema = self.layer(layer).of(self.store.schemas());
         let mut all = vec![Value::Unknown; schema.fields.len()];
         for (field, value) in values {
             all[schema.position(field).expect("a field")] = value.clone();
@@ -174,7 +174,7 @@ async fn reported(
         Changes::Lost => None,
         Changes::Since { position: now, changes, .. } => {
             *position = now;
-            let name = |layer: usize| backend.store.schemas()[layer].id.clone();
+            let name = |layer: LayerIndex| layer.of(backend.store.schemas()).id.clone();
             let reported = changes.into_iter().map(|change| {
                 (name(change.layer), change.id.to_string(), change.now.map(|feature| feature.values[0].clone()))
             });

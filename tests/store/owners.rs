@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use onemap::model::{Applied, Batch, Catalog, Feature, LayerSchema};
+use onemap::model::{Applied, Batch, Catalog, Feature, LayerIndex, LayerSchema};
 use onemap::snapshot::{SnapshotHandle, follower};
 use onemap::store::{Changes, LayerStatus, LogPosition, OnConflict, PostGis, Sink, Store, StoreError};
 use serde_json::{Value as Json, json};
@@ -294,7 +294,7 @@ impl Store for Panicking {
 
     fn append<'a>(
         &'a self,
-        layer: usize,
+        layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onemap::geodesy::LonLat;
-use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
+use onemap::model::{Catalog, Feature, FeatureId, LayerIndex, Shape, Value};
 use onemap::snapshot::{Layer, Snapshot, SnapshotHandle, follower};
 use onemap::store::{GeoPackage, OnConflict, PostGis, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -121,8 +121,8 @@ async fn follow_to_the_end(store: Arc<dyn Store>, writers: Vec<tokio::task::Join
 }
 
 async fn fill(store: &dyn Store) {
-    let layer = store.schemas().iter().position(|schema| schema.id == "villages").expect("villages");
-    let fields = store.schemas()[layer].fields.len();
+    let layer = LayerIndex::find(store.schemas(), "villages").expect("villages");
+    let fields = layer.of(store.schemas()).fields.len();
     let feature = |n: u64| {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let at = LonLat::new(118.5 + (n % 53) as f64 / 100.0, 26.0 + (n / 53) as f64 / 100.0).expect("a position");

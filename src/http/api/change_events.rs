@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use crate::geodesy::Envelope;
-use crate::model::FeatureId;
+use crate::model::{FeatureId, LayerIndex};
 use crate::snapshot::{LayerDiff, Snapshot, SnapshotDiff};
 
 /// Most ids that one event names.
@@ -19,8 +19,8 @@ const MAX_BOXES: usize = 256;
 /// What a caller wants to hear of.
 #[derive(Debug)]
 pub(crate) struct EventFilter {
-    /// Positions of layers in the snapshot; `None` for all.
-    pub(crate) layers: Option<BTreeSet<usize>>,
+    /// The layers; `None` for all.
+    pub(crate) layers: Option<BTreeSet<LayerIndex>>,
     /// Neither crosses the antimeridian; `None` for everywhere.
     pub(crate) boxes: Option<Vec<Envelope>>,
 }
@@ -40,7 +40,7 @@ impl EventFilter {
     /// One JSON object for each layer in which something changed that the caller wants to hear of; `None` when a
     /// swap does not know what it changed.
     pub(crate) fn news(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
-        let mut by_layer: BTreeMap<usize, LayerChanges> = BTreeMap::new();
+        let mut by_layer: BTreeMap<LayerIndex, LayerChanges> = BTreeMap::new();
         for swap in swaps {
             for edits in swap.layers()? {
                 if self.layers.as_ref().is_none_or(|wanted| wanted.contains(&edits.layer())) {
@@ -50,13 +50,13 @@ impl EventFilter {
         }
         let version = snapshot.version().to_string();
         let told = by_layer.into_iter().filter_map(|(at, news)| {
-            let layer = snapshot.layers().get(at)?;
+            let layer = snapshot.layers().get(at.0)?;
             Some(news.tell(&version, &layer.schema().id))
         });
         Some(told.collect())
     }
 
-    fn gather(&self, edits: &LayerDiff, by_layer: &mut BTreeMap<usize, LayerChanges>) {
+    fn gather(&self, edits: &LayerDiff, by_layer: &mut BTreeMap<LayerIndex, LayerChanges>) {
         let near = |own: &Envelope| self.boxes.iter().flatten().any(|wanted| wanted.intersects(own));
         let Some(each) = edits.changes() else {
             if self.boxes.is_none() || edits.bounds().is_some_and(near) {

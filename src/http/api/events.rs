@@ -23,6 +23,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
+use crate::model::LayerIndex;
 use crate::snapshot::{Snapshot, Version};
 
 /// How often a stream checks whether the snapshot has become stale or fresh.
@@ -81,7 +82,8 @@ fn version_of(run: &str, event_id: &str) -> Option<Version> {
 fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Problem> {
     let position = |name: &str| {
         let id = &layer(snapshot, "layer", name)?.schema().id;
-        Ok::<_, Problem>(snapshot.layers().iter().position(|layer| layer.schema().id == *id))
+        let found = LayerIndex::each(snapshot.layers()).find(|(_, layer)| layer.schema().id == *id);
+        Ok::<_, Problem>(found.map(|(index, _)| index))
     };
     let layers = match params.list(&spec::LAYERS)?.as_slice() {
         [] => None,

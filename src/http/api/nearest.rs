@@ -20,7 +20,7 @@ use crate::query::cancel::CancelToken;
 use crate::query::nearest::cover::{Amounts, cover};
 use crate::query::nearest::demand::{Reason, Verdict};
 use crate::query::nearest::traversal::Near;
-use crate::query::nearest::{NearestQuery, nearest as find_nearest};
+use crate::query::nearest::{Explain, NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Layer, Snapshot};
 
@@ -30,9 +30,6 @@ const MAX_POINTS: usize = 10_000;
 const MAX_ANSWERS: usize = 500_000;
 /// Places that are answered at once.
 const BATCH: usize = 64;
-/// Number of excluded features that are explained without `explain` when no feature is eligible.
-const EXCLUDED_WHEN_EMPTY: usize = 10;
-
 /// `GET /api/nearest`: from one place.
 pub(crate) fn nearest(call: &Call<'_>) -> Result<Reply, Problem> {
     one(call, &call.params)
@@ -268,13 +265,8 @@ impl<'a> NearestWriter<'a> {
             self.feature(&found.near, extra);
         }
         let mut summary = json!({"layer": part.layer, "returned": answer.found.len()});
-        let mut excluded = (answer.excluded, answer.more_excluded);
-        if answer.found.is_empty() && wanted.explain == 0 {
-            let again = find_nearest(self.snapshot, self.layer, &NearestQuery { explain: EXCLUDED_WHEN_EMPTY, ..ask })?;
-            excluded = (again.excluded, again.more_excluded);
-        }
-        if wanted.explain > 0 || answer.found.is_empty() {
-            let list = excluded.0.iter().map(|found| {
+        if matches!(wanted.explain, Explain::Always(_)) || answer.found.is_empty() {
+            let list = answer.excluded.iter().map(|found| {
                 json!({
                     "id": found.near.row.id().as_str(),
                     "name": self.layer.text(&found.near.row, "name"),
@@ -283,7 +275,7 @@ impl<'a> NearestWriter<'a> {
                 })
             });
             summary["excluded"] = list.collect();
-            summary["more_excluded"] = json!(excluded.1);
+            summary["more_excluded"] = json!(answer.more_excluded);
         }
         Ok(summary)
     }
@@ -294,7 +286,7 @@ impl<'a> NearestWriter<'a> {
             limit: part.limit,
             demand: &part.demand,
             relax: false,
-            explain: 0,
+            explain: Explain::Never,
             cancel: self.cancel,
         };
         let covering_set = cover(self.snapshot, self.layer, &ask)?;

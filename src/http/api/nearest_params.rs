@@ -14,6 +14,7 @@ use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::LayerSchema;
 use crate::model::catalog::{Code, CodeValue};
+use crate::query::nearest::Explain;
 use crate::query::nearest::demand::{Avoid, Demand, Quantity, Status, Within};
 use crate::query::nearest::traversal::SearchLimit;
 use crate::snapshot::{Layer, Snapshot};
@@ -49,6 +50,8 @@ const MAX_LAYERS: usize = 16;
 const MAX_AREA_COORDINATES: usize = 10_000;
 /// Most excluded features that an explanation lists; the rest is counted.
 const MAX_EXPLAINED: usize = 20;
+/// Most excluded features that are listed without `explain` when no feature is found.
+const EXPLAINED_WHEN_EMPTY: usize = 10;
 
 /// A request for the nearest resources.
 pub(crate) struct NearestRequest {
@@ -57,8 +60,8 @@ pub(crate) struct NearestRequest {
     /// Sets that cover the demand together.
     pub(crate) cover: bool,
     pub(crate) relax: bool,
-    /// Most excluded features that are listed.
-    pub(crate) explain: usize,
+    /// Which excluded features are listed.
+    pub(crate) explain: Explain,
     /// Records last confirmed before this time are marked as outdated.
     pub(crate) confirmed_since: Option<UtcDateTime>,
     pub(crate) crs: CrsTransform,
@@ -89,7 +92,11 @@ impl NearestRequest {
             let name = layer.schema().id.clone();
             parts.push(LayerRequest { layer: name, limit: SearchLimit { k, max_distance_m }, demand });
         }
-        let explain = if parameters.flag(&spec::EXPLAIN)? { MAX_EXPLAINED } else { 0 };
+        let explain = if parameters.flag(&spec::EXPLAIN)? {
+            Explain::Always(MAX_EXPLAINED)
+        } else {
+            Explain::WhenEmpty(EXPLAINED_WHEN_EMPTY)
+        };
         let confirmed_since = parameters
             .count(&spec::STALE_AFTER_H)?
             .map(|hours| clock::now().checked_sub(Duration::hours(i64::from(hours))).unwrap_or(UtcDateTime::MIN));

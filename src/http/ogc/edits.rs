@@ -19,8 +19,8 @@ use crate::http::reply::links::encode;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::{
-    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema,
-    Precondition, Value,
+    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerIndex,
+    LayerSchema, Precondition, Value,
 };
 use crate::snapshot::Snapshot;
 
@@ -118,7 +118,7 @@ pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
     check_places(&call, &edits, true)?;
     let applied = apply(state, edits, idempotency_key(&call, &document.digest)?).await?;
     let outcome = |outcome: &EditOutcome| {
-        let collection = state.store.schemas().get(outcome.layer).map(|schema| &schema.id);
+        let collection = state.store.schemas().get(outcome.layer.0).map(|schema| &schema.id);
         json!({"collection": collection, "id": outcome.id.as_str(), "etag": outcome.fingerprint.map(tag)})
     };
     let outcomes: Vec<Json> = applied.applied.outcomes.iter().map(outcome).collect();
@@ -224,10 +224,11 @@ fn to_delete(state: &AppState, collection: &str, id: &str, condition: Preconditi
 }
 
 /// The layer that is written to.
-fn target<'a>(state: &'a AppState, collection: &str) -> Result<(usize, &'a LayerSchema), Problem> {
+fn target<'a>(state: &'a AppState, collection: &str) -> Result<(LayerIndex, &'a LayerSchema), Problem> {
     layer(&state.snapshots.load(), "collection", collection)?;
-    let mut schemas = state.store.schemas().iter().enumerate();
-    schemas.find(|(_, schema)| schema.id == collection).ok_or(Problem::Unavailable)
+    let schemas = state.store.schemas();
+    let index = LayerIndex::find(schemas, collection).ok_or(Problem::Unavailable)?;
+    Ok((index, index.of(schemas)))
 }
 
 /// The id in the address; one in the body must be the same.
@@ -397,7 +398,7 @@ async fn apply(
 /// Whether the snapshot is as new as these outcomes, or newer.
 fn shows(state: &AppState, schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> bool {
     let snapshot = state.snapshots.load();
-    outcomes.iter().rev().all(|outcome| has(state, &snapshot, &schemas[outcome.layer], outcome))
+    outcomes.iter().rev().all(|outcome| has(state, &snapshot, outcome.layer.of(schemas), outcome))
 }
 
 fn has(state: &AppState, snapshot: &Snapshot, schema: &LayerSchema, outcome: &EditOutcome) -> bool {

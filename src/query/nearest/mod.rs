@@ -16,6 +16,17 @@ const PARTIAL: usize = 1_000;
 /// Excluded features are counted up to this number, in addition to those listed.
 pub const COUNTED: usize = 1_000;
 
+/// Which excluded features a result lists, at most so many; [`COUNTED`] further ones are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    /// None.
+    Never,
+    /// Only if no feature is found.
+    WhenEmpty(usize),
+    /// Always.
+    Always(usize),
+}
+
 /// A nearest query on one layer.
 #[derive(Clone, Copy, Debug)]
 pub struct NearestQuery<'a> {
@@ -27,8 +38,8 @@ pub struct NearestQuery<'a> {
     pub demand: &'a Demand,
     /// Partial matches, best first, then by distance.
     pub relax: bool,
-    /// Excluded features are counted up to this number, in addition to those listed.
-    pub explain: usize,
+    /// Which excluded features are listed.
+    pub explain: Explain,
     /// Cancels the search.
     pub cancel: &'a CancelToken,
 }
@@ -65,7 +76,7 @@ pub struct NearestAnswer<'a> {
 /// use onemap::query::nearest::demand::Demand;
 /// use onemap::query::query_geometry::QueryGeometry;
 /// use onemap::query::nearest::traversal::SearchLimit;
-/// use onemap::query::nearest::{NearestQuery, nearest};
+/// use onemap::query::nearest::{Explain, NearestQuery, nearest};
 /// use onemap::snapshot::{Layer, Snapshot};
 ///
 /// let catalog = Catalog::built_in()?;
@@ -83,7 +94,7 @@ pub struct NearestAnswer<'a> {
 ///     limit: SearchLimit { k: 1, max_distance_m: None },
 ///     demand: &Demand::anything(time::UtcDateTime::UNIX_EPOCH),
 ///     relax: false,
-///     explain: 0,
+///     explain: Explain::Never,
 ///     cancel: &CancelToken::new(),
 /// };
 /// let answer = nearest(&snapshot, &snapshot.layers()[0], &query)?;
@@ -129,18 +140,21 @@ pub fn nearest<'a>(
         let unknown = nearest_where(layer, query.origin, rest, query.cancel, may_be_unknown, is(Verdict::Unknown))?;
         found.extend(unknown.into_iter().map(with_reasons));
     }
-    let (excluded, more_excluded) = if query.explain == 0 {
+    let listed = match query.explain {
+        Explain::Always(listed) => listed,
+        Explain::WhenEmpty(listed) if found.is_empty() => listed,
+        Explain::WhenEmpty(_) | Explain::Never => 0,
+    };
+    let (excluded, more_excluded) = if listed == 0 {
         (Vec::new(), 0)
     } else {
-        let limit = SearchLimit {
-            k: query.explain.saturating_add(COUNTED),
-            max_distance_m: last_m.or(query.limit.max_distance_m),
-        };
+        let limit =
+            SearchLimit { k: listed.saturating_add(COUNTED), max_distance_m: last_m.or(query.limit.max_distance_m) };
         let answered: Vec<_> = found.iter().map(|found| found.near.row.id()).collect();
         let passed = |row: &Row<'a>| eligibility.verdict(row) != Verdict::Eligible && !answered.contains(&row.id());
         let mut excluded = nearest_where(layer, query.origin, limit, query.cancel, |_| true, passed)?;
-        let more = excluded.len().saturating_sub(query.explain);
-        excluded.truncate(query.explain);
+        let more = excluded.len().saturating_sub(listed);
+        excluded.truncate(listed);
         (excluded.into_iter().map(with_reasons).collect(), more)
     };
     Ok(NearestAnswer { found, excluded, more_excluded })

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::rows::{insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
-use crate::model::{Applied, Batch, FeatureId, LayerSchema};
+use crate::model::{Applied, Batch, FeatureId, LayerIndex, LayerSchema};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
@@ -86,11 +86,11 @@ impl GeoPackage {
     async fn look_at(
         &self,
         connection: &mut SqliteConnection,
-        layer: usize,
+        layer: LayerIndex,
         ids: &[&FeatureId],
         stored: &mut Stored,
     ) -> Result<(), sqlx::Error> {
-        let schema = &self.schemas()[layer];
+        let schema = layer.of(self.schemas());
         let sql = select(schema, &format!("WHERE id IN ({})", vec!["?"; ids.len()].join(",")));
         let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
         // The follower logs what cannot be read.
@@ -106,11 +106,11 @@ impl GeoPackage {
     async fn write(&self, connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
         for (&layer, features) in plan.new.iter().chain(&plan.changed) {
             for features in features.chunks(ROWS_PER_STATEMENT) {
-                insert(connection, &self.schemas()[layer], features).await?;
+                insert(connection, layer.of(self.schemas()), features).await?;
             }
         }
         for (&layer, ids) in &plan.gone {
-            let sql = format!("DELETE FROM {} WHERE id = ?", tables::identifier(&self.schemas()[layer].id));
+            let sql = format!("DELETE FROM {} WHERE id = ?", tables::identifier(&layer.of(self.schemas()).id));
             for id in ids {
                 sqlx::query(AssertSqlSafe(sql.clone())).bind(id.as_str()).execute(&mut *connection).await?;
             }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, SqlitePool};
 
 use super::rows::read_feature;
 use super::{GeoPackage, select, tables};
-use crate::model::{Feature, FeatureId};
+use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::layer_state::{LayerState, ReadOutcome};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Change, Changes, LayerContents, LogPosition, Sink};
@@ -20,13 +20,13 @@ impl GeoPackage {
     async fn read_rows(
         &self,
         transaction: &mut SqliteConnection,
-        at: usize,
+        at: LayerIndex,
         condition: &str,
         id: Option<&FeatureId>,
         warnings: &mut ReadWarnings<'_>,
         take: &mut (dyn FnMut(Feature) + Send),
     ) -> Result<(), sqlx::Error> {
-        let (layer, transform) = (&self.schemas[at], self.transform(at));
+        let (layer, transform) = (at.of(&self.schemas), self.transform(at));
         let mut query = sqlx::query(AssertSqlSafe(select(layer, condition)));
         if let Some(id) = id {
             query = query.bind(id.as_str());
@@ -46,7 +46,7 @@ impl GeoPackage {
         let position = log_end(&mut transaction).await?;
         self.structure.lock().await.look(&mut transaction, &self.schemas).await?;
         let mut outcomes = Vec::with_capacity(self.schemas.len());
-        for (at, layer) in self.schemas.iter().enumerate() {
+        for (at, layer) in LayerIndex::each(&self.schemas) {
             let mut warnings = ReadWarnings::new(layer);
             let mut count = 0_usize;
             let mut take = |feature| {
@@ -69,9 +69,9 @@ impl GeoPackage {
         let mut structure = self.structure.lock().await;
         let mut connection = pool.acquire().await?;
         for at in structure.look(&mut connection, &self.schemas).await? {
-            let layer = &self.schemas[at];
+            let layer = at.of(&self.schemas);
             tracing::info!(layer = layer.id, "the table or its triggers changed; the layer is read again");
-            self.states[at].outdate();
+            at.of(&self.states).outdate();
             if structure.has(at)
                 && let Err(error) =
                     sqlx::raw_sql(AssertSqlSafe(tables::triggers(layer))).execute(&mut *connection).await
@@ -104,7 +104,8 @@ impl GeoPackage {
                 .await?;
         let mut changes = Vec::with_capacity(touched.len());
         let (mut reloaded, mut outcomes) = (Vec::new(), Vec::new());
-        for (at, (layer, state)) in self.schemas.iter().zip(&self.states).enumerate() {
+        for (at, layer) in LayerIndex::each(&self.schemas) {
+            let state = at.of(&self.states);
             if state.needs_reload() {
                 let (mut warnings, mut features) = (ReadWarnings::new(layer), Vec::new());
                 let mut take = |feature| features.push(feature);
@@ -135,11 +136,11 @@ impl GeoPackage {
     async fn read_touched(
         &self,
         transaction: &mut SqliteConnection,
-        at: usize,
+        at: LayerIndex,
         ids: Vec<FeatureId>,
         changes: &mut Vec<Change>,
     ) -> Result<ReadOutcome<'_>, sqlx::Error> {
-        let mut warnings = ReadWarnings::new(&self.schemas[at]);
+        let mut warnings = ReadWarnings::new(at.of(&self.schemas));
         let mut found = Vec::with_capacity(ids.len());
         for id in &ids {
             let mut now = None;
@@ -154,9 +155,9 @@ impl GeoPackage {
         Ok(ReadOutcome::Rows(ids, warnings))
     }
 
-    fn record(&self, outcomes: Vec<(usize, ReadOutcome<'_>)>) {
+    fn record(&self, outcomes: Vec<(LayerIndex, ReadOutcome<'_>)>) {
         for (at, outcome) in outcomes {
-            self.states[at].record(&self.schemas[at].id, outcome);
+            at.of(&self.states).record(&at.of(&self.schemas).id, outcome);
         }
     }
 }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::geodesy::crs::Crs;
 use crate::geodesy::crs_transform::CrsTransform;
-use crate::model::LayerSchema;
+use crate::model::{LayerIndex, LayerSchema};
 use crate::store::StoreError;
 
 /// Transforms the coordinates of a layer to longitude, latitude; `None` where they are that already.
@@ -27,7 +27,7 @@ impl Structure {
         &mut self,
         connection: &mut SqliteConnection,
         schemas: &[LayerSchema],
-    ) -> Result<Vec<usize>, sqlx::Error> {
+    ) -> Result<Vec<LayerIndex>, sqlx::Error> {
         const LAYER: &str = "SELECT coalesce(group_concat(sql, ';'), '') FROM \
             (SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('table', 'view', 'trigger') ORDER BY name)";
         let version: i64 = sqlx::query_scalar("PRAGMA schema_version").fetch_one(&mut *connection).await?;
@@ -39,21 +39,21 @@ impl Structure {
             layers.push(sqlx::query_scalar(LAYER).bind(&schema.id).fetch_one(&mut *connection).await?);
         }
         let before = std::mem::replace(self, Self { version: Some(version), layers });
-        let is_other = |at: &usize| before.layers.get(*at).is_some_and(|before| *before != self.layers[*at]);
-        Ok((0..schemas.len()).filter(is_other).collect())
+        let is_other = |at: &LayerIndex| before.layers.get(at.0).is_some_and(|before| before != at.of(&self.layers));
+        Ok((0..schemas.len()).map(LayerIndex).filter(is_other).collect())
     }
 
     /// The next check reports the layer again.
-    pub(super) fn forget(&mut self, layer: usize) {
+    pub(super) fn forget(&mut self, layer: LayerIndex) {
         self.version = None;
-        if let Some(sql) = self.layers.get_mut(layer) {
+        if let Some(sql) = self.layers.get_mut(layer.0) {
             sql.push(';');
         }
     }
 
     /// Whether the table of a layer exists.
-    pub(super) fn has(&self, layer: usize) -> bool {
-        self.layers.get(layer).is_some_and(|sql| !sql.is_empty())
+    pub(super) fn has(&self, layer: LayerIndex) -> bool {
+        self.layers.get(layer.0).is_some_and(|sql| !sql.is_empty())
     }
 }
 

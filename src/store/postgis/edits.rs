@@ -7,7 +7,7 @@ use super::follow_connection::answered;
 use super::reading::read_rows;
 use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
-use crate::model::{Applied, Batch, EditError, Feature, FeatureId};
+use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerIndex};
 use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
@@ -18,7 +18,7 @@ const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout
 impl PostGis {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
         if let Some(foreign) = batch.edits.iter().find(|edit| !self.is_own(edit.layer)) {
-            return Err(StoreError::NotOurs { layer: self.schemas()[foreign.layer].id.clone() });
+            return Err(StoreError::NotOurs { layer: foreign.layer.of(self.schemas()).id.clone() });
         }
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let outcome = self.apply_on(&mut connection, batch).await;
@@ -38,7 +38,7 @@ impl PostGis {
         }
         let mut stored = Stored::new();
         for (layer, ids) in wanted(batch) {
-            let source = &self.sources()[layer];
+            let source = layer.of(self.sources());
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
             // The follower logs what cannot be read.
@@ -95,7 +95,10 @@ impl PostGis {
     }
 
     async fn write(&self, connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::Error> {
-        let names = |layer: usize| (tables::name(&self.schemas()[layer]), tables::columns(&self.schemas()[layer]));
+        let names = |layer: LayerIndex| {
+            let schema = layer.of(self.schemas());
+            (tables::name(schema), tables::columns(schema))
+        };
         for (&layer, features) in &plan.new {
             let (table, columns) = names(layer);
             answered(copy_in(connection, &table, &columns, &mut features.iter().cloned())).await?;

@@ -12,7 +12,7 @@ use super::follow_connection::answered;
 use super::source::{Fingerprints, Source, Watch, fingerprint};
 use super::sql::{query, query_as, query_scalar};
 use super::{PostGis, triggers};
-use crate::model::{Feature, FeatureId};
+use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::layer_state::ReadOutcome;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Change, LayerContents, LogPosition, Sink};
@@ -54,7 +54,7 @@ impl PostGis {
     ) -> Result<ReadResult<'s>, sqlx::Error> {
         let mut found = ReadResult::at(answered(log_end(transaction)).await?);
         let structures = answered(triggers::structures(transaction, self.sources())).await?;
-        for ((at, source), structure) in self.sources().iter().enumerate().zip(structures) {
+        for ((at, source), structure) in LayerIndex::each(self.sources()).zip(structures) {
             source.has_new_structure(&structure);
             if source.placeholder.is_some() {
                 continue;
@@ -110,7 +110,7 @@ impl PostGis {
         }
         let touched = answered(touched_since(transaction, before)).await?;
         let mut found = ReadResult::at(end);
-        for (at, source) in self.sources().iter().enumerate().filter(|(_, source)| source.placeholder.is_none()) {
+        for (at, source) in LayerIndex::each(self.sources()).filter(|(_, source)| source.placeholder.is_none()) {
             let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
             let touched: Option<Vec<&str>> = touched.collect();
             let is_logged = source.watch() == Watch::Log;
@@ -143,12 +143,12 @@ impl PostGis {
     async fn read_touched<'s>(
         &'s self,
         transaction: &mut PgConnection,
-        at: usize,
+        at: LayerIndex,
         ids: &[&str],
         isolated: bool,
         found: &mut ReadResult<'s>,
     ) -> Result<(), sqlx::Error> {
-        let source = &self.sources()[at];
+        let source = at.of(self.sources());
         let mut warnings = ReadWarnings::new(&source.schema);
         let mut now: BTreeMap<FeatureId, Feature> = BTreeMap::new();
         let mut take = |feature: Feature| {
