@@ -42,7 +42,7 @@
 //! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model | sqlx, postgis |
 //! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
-//! | [`query`] | filters, pages of features, nearest, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin |
+//! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
 //! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web, maud |
 //! | [`config`] | the configuration file | model, store | toml |

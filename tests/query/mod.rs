@@ -1,6 +1,7 @@
 //! Query functions on layers built in memory, against brute force.
 
 mod active;
+mod allocation;
 mod costly;
 mod cover;
 mod paging;
