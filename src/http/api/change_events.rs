@@ -1,4 +1,4 @@
-//! What changed, as the text of server-sent events: filtered, joined and cut to a bounded size.
+//! Server-sent events for changes of layers: filtered, merged and limited in size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,30 +16,30 @@ const MAX_ID_BYTES: usize = 32_000;
 /// Most boxes of one event, below 100 bytes each.
 const MAX_BOXES: usize = 256;
 
-/// What a caller wants to hear of.
+/// The layers and areas to which a client subscribed.
 #[derive(Debug)]
 pub(crate) struct EventFilter {
-    /// Positions of layers in the snapshot; `None` for all.
+    /// Indices of layers in the snapshot; `None` for all.
     pub(crate) layers: Option<BTreeSet<usize>>,
-    /// Neither crosses the antimeridian; `None` for everywhere.
+    /// Boxes that do not cross the antimeridian; `None` for no spatial filter.
     pub(crate) boxes: Option<Vec<Envelope>>,
 }
 
-/// The news of one layer as they are gathered.
+/// Changes of one layer, accumulated over several versions.
 #[derive(Default)]
 struct LayerChanges {
     ids: BTreeSet<FeatureId>,
     boxes: Vec<Envelope>,
     /// Envelopes of changes beyond this number are merged into one.
     around: Option<Envelope>,
-    /// Features that are not named.
-    nameless: usize,
+    /// Number of changed features whose ids are omitted.
+    unnamed: usize,
 }
 
 impl EventFilter {
-    /// One JSON object for each layer in which something changed that the caller wants to hear of; `None` when a
-    /// swap does not know what it changed.
-    pub(crate) fn news(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
+    /// One JSON object for each layer with changes that pass the filter; `None` if one of the swaps does not record its
+    /// changes.
+    pub(crate) fn layer_changes(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
         let mut by_layer: BTreeMap<usize, LayerChanges> = BTreeMap::new();
         for swap in swaps {
             for edits in swap.layers()? {
@@ -49,11 +49,11 @@ impl EventFilter {
             }
         }
         let version = snapshot.version().to_string();
-        let told = by_layer.into_iter().filter_map(|(at, news)| {
+        let events = by_layer.into_iter().filter_map(|(at, news)| {
             let layer = snapshot.layers().get(at)?;
             Some(news.tell(&version, &layer.schema().id))
         });
-        Some(told.collect())
+        Some(events.collect())
     }
 
     fn gather(&self, edits: &LayerDiff, by_layer: &mut BTreeMap<usize, LayerChanges>) {
@@ -76,7 +76,7 @@ impl EventFilter {
 
 impl LayerChanges {
     fn add_many(&mut self, count: usize, reach: Option<Envelope>) {
-        self.nameless += count;
+        self.unnamed += count;
         if let Some(reach) = reach {
             self.widen(reach);
         }
@@ -90,7 +90,7 @@ impl LayerChanges {
         }
     }
 
-    /// From now on one box stands for all.
+    /// Replaces the list of boxes with one box that covers all changes.
     fn widen(&mut self, own: Envelope) {
         let all = self.boxes.drain(..).chain(self.around).fold(own, |all, own| all.union(&own));
         self.around = Some(all);
@@ -98,12 +98,12 @@ impl LayerChanges {
 
     fn tell(self, version: &str, layer: &str) -> Json {
         let boxes: Vec<[f64; 4]> = self.boxes.iter().chain(&self.around).map(Envelope::to_array).collect();
-        let mut told = json!({"data_version": version, "layer": layer, "count": self.ids.len() + self.nameless});
+        let mut event = json!({"data_version": version, "layer": layer, "count": self.ids.len() + self.unnamed});
         let bytes: usize = self.ids.iter().map(|id| json!(id.as_str()).to_string().len() + 1).sum();
-        if self.nameless == 0 && self.ids.len() <= MAX_IDS && bytes <= MAX_ID_BYTES {
-            told["ids"] = self.ids.iter().map(FeatureId::as_str).collect();
+        if self.unnamed == 0 && self.ids.len() <= MAX_IDS && bytes <= MAX_ID_BYTES {
+            event["ids"] = self.ids.iter().map(FeatureId::as_str).collect();
         }
-        told["boxes"] = json!(boxes);
-        told
+        event["boxes"] = json!(boxes);
+        event
     }
 }

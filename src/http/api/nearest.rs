@@ -1,4 +1,4 @@
-//! Who is nearest and can take the job: one place by GET, one or many places by POST.
+//! Nearest resources that meet a demand: from one position by GET, from one or many by POST.
 
 use std::io::Write;
 
@@ -24,21 +24,21 @@ use crate::query::nearest::{NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Layer, Snapshot};
 
-/// Most places of one request.
+/// Maximum number of positions in one request.
 const MAX_POINTS: usize = 10_000;
-/// Most answers of one request, over all places.
-const MAX_ANSWERS: usize = 500_000;
-/// Places that are answered at once.
+/// Maximum number of features in one reply, over all positions.
+const MAX_FEATURES: usize = 500_000;
+/// Number of positions computed in parallel before their results are sent.
 const BATCH: usize = 64;
 /// Number of excluded features that are explained without `explain` when no feature is eligible.
 const EXCLUDED_WHEN_EMPTY: usize = 10;
 
-/// `GET /api/nearest`: from one place.
+/// `GET /api/nearest`: from one position.
 pub(crate) fn nearest(call: &Call<'_>) -> Result<Reply, Problem> {
     one(call, &call.params)
 }
 
-/// `POST /api/nearest`: from one place, or from many in `points`.
+/// `POST /api/nearest`: from one position, or from many in `points`.
 pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
     let Json::Object(mut members) = parse_json(&call.body)? else {
         return Err(invalid("body", "", "it is not a JSON object", "an object with the parameters of GET as members"));
@@ -48,7 +48,7 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
     let Some(points) = points else { return one(call, &params) };
     for (name, given) in [("point", params.get(&spec::POINT)), ("near", params.get(&spec::NEAR))] {
         if let Some(given) = given {
-            return Err(invalid(name, given, "it is given beside points", "one of them"));
+            return Err(invalid(name, given, "it cannot be combined with points", "one of the two"));
         }
     }
     many(call, &params, &points)
@@ -61,7 +61,7 @@ fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
         Some(near) if params.get(&spec::POINT).is_none() => {
             QueryGeometry::shape(shape(&wanted.crs, "near", near, QueryGeometry::MAX_COORDINATES)?)
         }
-        Some(near) => return Err(invalid("near", near, "it is given beside point", "one of them")),
+        Some(near) => return Err(invalid("near", near, "it cannot be combined with point", "one of the two")),
     };
     let mut body = Vec::new();
     write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &wanted, &origin, &call.cancel)?;
@@ -69,24 +69,30 @@ fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
-/// One answer a line (`application/x-ndjson`), or one FeatureCollection whose features carry the number of their
-/// point; sent as they are found.
+/// One reply per line (`application/x-ndjson`), or one FeatureCollection whose features have the number of their point.
+/// Results are streamed as they are computed.
 fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, Problem> {
     let wanted = NearestRequest::read(call, params)?;
     let origins = read_points(points, &wanted)?;
     let each: usize = wanted.parts.iter().map(|part| part.limit.k).sum();
-    if origins.len() * each > MAX_ANSWERS {
-        let (value, accepted) = (format!("{} points", origins.len()), format!("at most {MAX_ANSWERS} in all"));
-        return Err(invalid("points", &value, &format!("with {each} answers each they are too many"), &accepted));
+    if origins.len() * each > MAX_FEATURES {
+        let (value, accepted) =
+            (format!("{} points", origins.len()), format!("at most {MAX_FEATURES} features in total"));
+        return Err(invalid(
+            "points",
+            &value,
+            &format!("with {each} features for each point the reply would be too large"),
+            &accepted,
+        ));
     }
     let is_collection = call.format()? == GEOJSON_NAMED;
     let (state, snapshot, members) = (call.state.clone(), call.current.snapshot.clone(), call.current.members());
-    // The stream outlives the request; a caller who is gone ends it at the next piece.
+    // The stream outlives the handler; if the client disconnects, the next write fails and ends it.
     let cancel = CancelToken::new();
     let write = move |out: &mut dyn Write| -> std::io::Result<()> {
         let catalog = &state.catalog;
         if is_collection {
-            // Nothing may follow a comma but a feature, so the other members come first.
+            // The array of features is the last member, so the other members are written first.
             let head = members.to_string();
             let head = head.trim_end_matches('}');
             write!(out, "{head},\"type\":\"FeatureCollection\",\"features\":[")?;
@@ -103,7 +109,7 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
             };
             let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
             let bytes = answers.map_err(|problem| std::io::Error::other(problem.to_string()))?.concat();
-            // The first feature of all has no comma before it.
+            // No comma precedes the first feature of the array.
             let skipped = usize::from(is_collection && is_first && !bytes.is_empty());
             is_first &= bytes.is_empty();
             out.write_all(bytes.get(skipped..).unwrap_or_default())?;
@@ -114,7 +120,7 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
     Ok(call.current.reply(media_type).stream(call.state.downloads.begin(write)?))
 }
 
-/// The features of one of many places, each with the number of its place and a comma before it.
+/// The features for one of many positions, each with the number of its position, preceded by a comma.
 fn features(
     catalog: &Catalog,
     snapshot: &Snapshot,
@@ -152,7 +158,7 @@ fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeomet
     const ACCEPTED: &str = "1 to 10000 points [LON,LAT]";
     let refused = |value: &Json, detail: &str| invalid("points", &value.to_string(), detail, ACCEPTED);
     let list = points.as_array().filter(|list| (1..=MAX_POINTS).contains(&list.len()));
-    let list = list.ok_or_else(|| invalid("points", "", "it is not a list of that many", ACCEPTED))?;
+    let list = list.ok_or_else(|| invalid("points", "", "it is not an array of 1 to 10000 points", ACCEPTED))?;
     list.iter()
         .map(|point| {
             let pair = match point.as_array().map(Vec::as_slice) {
@@ -166,7 +172,7 @@ fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeomet
         .collect()
 }
 
-/// Appends a FeatureCollection that is not yet closed.
+/// Appends a FeatureCollection without its closing brace.
 fn write_answer(
     out: &mut Vec<u8>,
     catalog: &Catalog,
@@ -197,7 +203,7 @@ fn write_answer(
     Ok(())
 }
 
-/// Appends the features of all layers, and tells what is to be said of each layer.
+/// Appends the features of all layers; returns the summary of each layer.
 fn write_features(
     out: &mut Vec<u8>,
     first: &mut bool,
@@ -225,7 +231,7 @@ fn write_features(
     Ok(summary)
 }
 
-/// The answers of one layer on their way out.
+/// Writes the features of one layer.
 struct NearestWriter<'a> {
     out: &'a mut Vec<u8>,
     first: &'a mut bool,
@@ -234,7 +240,7 @@ struct NearestWriter<'a> {
     wanted: &'a NearestRequest,
     layer: &'a Layer,
     rank: usize,
-    /// Which of many places it answers, from 0.
+    /// Index of the position in a request with many, from 0.
     point_number: Option<usize>,
     cancel: &'a CancelToken,
 }

@@ -22,7 +22,7 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     let text = params.get(&spec::SEARCH_Q).unwrap_or_default();
     let words: Vec<String> = text.split_whitespace().map(fold).collect();
     if words.is_empty() || words.len() > MAX_WORDS {
-        return Err(invalid("q", text, "it has no words or too many", &format!("1 to {MAX_WORDS} words")));
+        return Err(invalid("q", text, "it has no words, or too many", &format!("1 to {MAX_WORDS} words")));
     }
     let crs = crs_by_name(params)?;
     let near = point(&crs, params, &spec::POINT)?;

@@ -1,21 +1,21 @@
-//! Parts of a file (RFC 9110, section 14), such as the index of a FlatGeobuf and then what it points at.
+//! Range requests (RFC 9110, section 14), for example for the index of a FlatGeobuf and then for its features.
 
 use std::ops::Range;
 
 use actix_web::http::header::{self, HeaderMap};
 
-/// What of a file is asked for.
+/// The requested part of a file.
 pub(crate) enum Asked {
-    /// All of it.
+    /// The whole file.
     Whole,
-    /// These bytes, at least one.
+    /// A range of bytes, not empty.
     Part(Range<usize>),
-    /// What it does not have.
+    /// A range outside the file.
     Nothing,
 }
 
-/// Reads the header Range for a file of so many bytes and this tag. Several parts at once are answered with the whole,
-/// as is a part of a file that has changed since.
+/// Reads the header Range for a file with a tag and a length in bytes. A request for several ranges gets the whole
+/// file, as does a request whose If-Range does not match the tag.
 pub(crate) fn asked_range(headers: &HeaderMap, tag: &str, length: usize) -> Asked {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::IF_RANGE).is_some_and(|known| known != tag) {
