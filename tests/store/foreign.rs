@@ -107,7 +107,7 @@ fn a_mistake_in_the_configuration_is_reported_with_its_position() {
         ("[[layer]]\ntable = \"public.Reservoirs\"", "lower-case"),
         ("[[layer]]\ntable = \"reservoirs\"", "SCHEMA.TABLE"),
         ("[[layer]]\ntable = \"public.full_reservoirs\"\nkey = \"gid\"\nid = \"shelters\"", "another layer"),
-        ("[[layer]]\ntable = \"public.nowhere\"\nid = \"coverage\"", "names a layer of the server"),
+        ("[[layer]]\ntable = \"public.nowhere\"\nid = \"coverage\"", "is reserved for a layer of the server"),
         ("layer = 5", "line 1"),
     ] {
         let folder = Folder::new();

@@ -242,7 +242,7 @@ fn postgis_domains_and_names_are_found_in_any_schema() {
             "[[layer]]\ntable = \"public.d1\"\nsensitive = [\"gid\"]",
             "onemap.toml line 2: table public.d1 cannot be a layer: sensitive = [\"gid\"]",
         ),
-        ("[[layer]]\ntable = \"public.d1\"\nid = \"coverage\"", "\"coverage\" names a layer of the server"),
+        ("[[layer]]\ntable = \"public.d1\"\nid = \"coverage\"", "\"coverage\" is reserved for a layer of the server"),
     ] {
         folder.write("onemap.toml", config);
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url, "--no-cache"]);

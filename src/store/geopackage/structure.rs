@@ -9,7 +9,7 @@ use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::LayerSchema;
 use crate::store::StoreError;
 
-/// Transforms the coordinates of a layer to longitude, latitude; `None` where they are that already.
+/// Transforms the coordinates of a layer to longitude, latitude; `None` if they are WGS 84 already.
 pub(super) type Transform = Option<Arc<CrsTransform>>;
 
 /// The tables at the last check.
@@ -57,10 +57,10 @@ impl Structure {
     }
 }
 
-/// The transformation of a layer, from the reference system that the file names.
+/// The transformation of a layer, from the reference system declared in the file.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedCrs`] when the system is not known here.
+/// [`StoreError::UnsupportedCrs`] when the system is not supported.
 pub(super) async fn transform(
     connection: &mut SqliteConnection,
     layer: &LayerSchema,

@@ -12,7 +12,7 @@ use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outco
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Bounds the time that a writer waits for locks and statements.
+/// Limits the time of a write for locks and statements.
 const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
 
 impl PostGis {
@@ -41,7 +41,7 @@ impl PostGis {
             let source = &self.sources()[layer];
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
-            // The follower logs what cannot be read.
+            // The follower logs unreadable values.
             let mut warnings = ReadWarnings::new(&source.schema);
             let mut take = |feature: Feature| {
                 stored.insert((layer, feature.id.clone()), feature);
@@ -68,7 +68,7 @@ impl PostGis {
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
-    /// The outcome of an earlier batch with the same key; callers with the same key wait for each other.
+    /// The outcome of an earlier batch with the same key; requests with the same key are serialized.
     async fn earlier_outcome(
         &self,
         connection: &mut PgConnection,
