@@ -1,4 +1,4 @@
-//! The siting audit: places with people inside risk zones, or too close to one.
+//! The siting audit: places with people inside risk zones or close to them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,7 @@ pub struct Finding<'a> {
     pub edge_m: f64,
     /// People present; `None` if unknown.
     pub people: Option<i64>,
-    /// The nearest shelter that is ready, has free places, and is neither in nor too close to such a zone.
+    /// The nearest shelter that is ready, has free places, and is neither inside such a zone nor within the margin.
     pub safe: Option<Near<'a>>,
 }
 

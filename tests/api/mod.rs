@@ -99,7 +99,7 @@ fn an_unsupported_method_is_refused_with_the_allowed_ones() {
 }
 
 #[test]
-fn the_catalog_counts_what_is_there() {
+fn the_catalog_counts_existing_features() {
     let (_folder, server) = Server::of_sample();
     let catalog = server.get("/api/layers").json();
     let layers = catalog["layers"].as_array().expect("layers");

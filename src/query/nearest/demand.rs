@@ -135,7 +135,7 @@ impl Demand {
 /// Why a resource does not meet the demand, or may not.
 #[derive(Clone, Debug)]
 pub enum Reason<'a> {
-    /// Another status than required.
+    /// Its status differs from the required ones.
     Status(&'a str),
     /// Its status is unknown.
     StatusUnknown,
@@ -216,13 +216,13 @@ impl Reason<'_> {
 /// Whether a resource meets a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It meets the demand.
     Eligible,
     /// Unknown data prevents a decision.
     Unknown,
     /// It meets part of the demand.
     Partial,
-    /// It does not.
+    /// It does not meet the demand.
     Ineligible,
 }
 
@@ -313,7 +313,7 @@ impl<'a> Eligibility<'a> {
         self.within.is_none_or(|within| group.envelope().is_some_and(|own| own.intersects(&within)))
     }
 
-    /// Whether a feature can take the job.
+    /// Whether a feature meets the demand.
     #[must_use]
     pub fn verdict(&self, row: &Row<'a>) -> Verdict {
         let (mut doubt, mut short) = (false, false);
@@ -471,7 +471,7 @@ impl<'a> Eligibility<'a> {
         })
     }
 
-    /// Whether an area is to be avoided. Unknown data does not make it safe.
+    /// Whether an area is to be avoided. An area with unknown data is avoided.
     fn is_avoided(&self, resources: &ResourceFields, area: &Row<'_>) -> bool {
         if !resources.has_zone() {
             return resources.is_active(area, self.demand.at);

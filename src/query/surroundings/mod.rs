@@ -54,7 +54,7 @@ pub struct Surroundings<'a> {
     pub secondary_hazards: Vec<SecondaryHazard<'a>>,
     /// Number of further secondary hazards.
     pub more_secondary_hazards: usize,
-    /// Features with a responsible person, nearest first; shown only to callers who may see contacts.
+    /// Features with a responsible person, nearest first; shown only to clients with access to contacts.
     pub responsible: Vec<(&'a Layer, Row<'a>)>,
     /// The nearest ready resources, per layer.
     pub help: Vec<(&'a Layer, Vec<Near<'a>>)>,
