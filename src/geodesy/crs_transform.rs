@@ -15,13 +15,13 @@ use super::{Envelope, LonLat};
 /// An edge is split if its midpoint deviates from the straight line in degrees by more than this: a tenth of a
 /// millimetre.
 const STRAIGHT_DEG: f64 = 1e-9;
-/// Most times an edge is halved.
+/// Maximum number of times an edge is halved.
 const MAX_CUTS: u32 = 10;
 
 /// A reference system, prepared for many conversions.
 pub struct CrsTransform {
     crs: Crs,
-    /// The projection and the geographic system it starts from; `None` for systems in degrees.
+    /// The projection and its geographic base system; `None` for systems in degrees.
     projection: Option<(Proj, Proj)>,
 }
 
@@ -175,8 +175,8 @@ impl CrsTransform {
         })
     }
 
-    /// Converts a geometry in longitude, latitude to this system, vertex by vertex; `None` when the system does not
-    /// reach all of it.
+    /// Converts a geometry in longitude, latitude to this system, vertex by vertex; `None` when part of it is outside
+    /// the valid area of the system.
     #[must_use]
     pub fn from_lon_lat<'a>(&self, geometry: &'a Geometry) -> Option<Cow<'a, Geometry>> {
         if self.crs.is_crs84() {

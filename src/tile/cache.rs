@@ -1,7 +1,7 @@
 //! The tile cache: rendered tiles, valid until a visible change, bounded by bytes.
 //!
-//! Nothing invalidates the cache explicitly. A tile has the version it was rendered at, and a lookup asks the history
-//! whether its layers changed within its envelope since then. If not, the bytes are still valid.
+//! Nothing invalidates the cache explicitly. A tile has the version it was rendered at, and a lookup checks in the
+//! history whether its layers changed within its envelope since then. If not, the bytes are still valid.
 
 use std::io::Write;
 use std::sync::Arc;
