@@ -1,11 +1,11 @@
-// What is wrong right now, said across the top of the page until it is right again.
+// Notices of current problems at the top of the page, shown until they are resolved.
 import { element, part } from "./element";
 import { onLanguage, say } from "./language";
 import type { Word } from "./words";
 
 type Notice = { word: Word; detail: () => string; retry?: () => void };
 
-/** One notice of each kind at most. */
+/** At most one notice of each kind. */
 const standing = new Map<string, Notice>();
 let started = false;
 

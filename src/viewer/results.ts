@@ -1,4 +1,4 @@
-// The results of a question: rank, distance, direction, what each has or contributes, and why nearer ones were excluded.
+// The results of a query: rank, distance, direction, amounts or contributions, and the reasons for exclusions.
 import type { StyleSpecification } from "maplibre-gl";
 import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason } from "./api";
 import { element } from "./element";
@@ -10,9 +10,9 @@ import { signOf, swatch } from "./signs";
 type Result = Answer["features"][number];
 type Stock = { item_code?: string; name?: string; quantity?: number | null; promised?: number | null; unit?: string | null };
 
-/** Most rows of a layer; a plan may have hundreds. */
+/** Maximum number of rows of a layer; a covering set may have hundreds. */
 const MOST_ROWS = 60;
-/** Stock that is shown of a depot when no item was asked for. */
+/** Number of stock items shown for a depot if the query names none. */
 const STOCK_SHOWN = 3;
 
 export class Results {
@@ -42,7 +42,7 @@ export class Results {
     return section;
   }
 
-  /** What a set of several gives together, and what is still missing. */
+  /** The total of a covering set, and the missing amounts. */
   #plan(question: Question, layer: Layer, summary: LayerSummary, results: Result[]): HTMLElement {
     const missing = summary.uncovered ? this.#amounts(summary.uncovered) : [];
     const asked: string[] = [];
@@ -102,7 +102,7 @@ export class Results {
     return facts;
   }
 
-  /** What is on hand of the items asked for, or the first few. */
+  /** The available quantities of the requested items, or of the first few items. */
   #stock(question: Question, stock: unknown): HTMLElement[] {
     const lines = Array.isArray(stock) ? stock as Stock[] : [];
     const asked = question.items.map(({ code }) => code);
@@ -136,7 +136,7 @@ export class Results {
   }
 }
 
-/** The results of one layer; where one layer alone was asked they do not name it. */
+/** The results of one layer; with a heading if several layers were queried. */
 export function resultsOf(answer: Answer, layer: string): Result[] {
   return answer.features.filter(({ properties }) => (properties.layer ?? answer.layers[0]?.layer) === layer);
 }

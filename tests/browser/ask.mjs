@@ -135,7 +135,7 @@ try {
     const place = page.locator("#nearest .question input");
     await place.fill("没有这个地方");
     await page.locator("#nearest .question form button").click();
-    await page.waitForFunction(() => document.querySelector("#nearest .question input").validationMessage.includes("没有找到"));
+    await page.waitForFunction(() => document.querySelector("#nearest .question input").validationMessage.includes("未找到"));
     await answered(async () => {
       await place.fill("梅溪坂东段漫堤");
       await page.locator("#nearest .question form button").click();
