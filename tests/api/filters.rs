@@ -10,7 +10,7 @@ fn ask(server: &Server, layer: &str, language: &str, filter: &str) -> Json {
     server.get(&format!("/ogc/collections/{layer}/items?limit=1000&filter-lang={language}&filter={filter}")).json()
 }
 
-/// Ids of sample features for which a predicate holds, in order.
+/// Ids of sample features that meet a predicate, in order.
 fn those(server: &Server, layer: &str, holds: impl Fn(&Json) -> bool) -> Vec<Json> {
     let all = server.get(&format!("/ogc/collections/{layer}/items?limit=10000")).json();
     let features = all["features"].as_array().expect("features");
@@ -23,7 +23,7 @@ fn ids(answer: &Json) -> Vec<Json> {
 }
 
 #[test]
-fn a_filter_finds_the_same_in_both_encodings() {
+fn a_filter_finds_the_same_features_in_both_encodings() {
     let (_folder, server) = Server::of_sample();
     let roomy = those(&server, "shelters", |feature| {
         let properties = &feature["properties"];
@@ -39,7 +39,7 @@ fn a_filter_finds_the_same_in_both_encodings() {
     ]});
     assert_eq!(ids(&ask(&server, "shelters", "cql2-json", &filter.to_string())), roomy);
 
-    // An unknown condition is neither.
+    // An unknown condition is neither true nor false.
     let count =
         |filter: &str| ask(&server, "shelters", "cql2-text", filter)["numberMatched"].as_u64().expect("a count");
     let (more, less, unknown) = (count("capacity > 100"), count("NOT (capacity > 100)"), count("capacity IS NULL"));

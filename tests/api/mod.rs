@@ -24,7 +24,7 @@ fn refuses(server: &Server, path: &str, status: u16, parameter: &str, accepted: 
 }
 
 #[test]
-fn wrong_input_is_refused_with_what_would_be_accepted() {
+fn wrong_input_is_refused_with_the_accepted_values() {
     let (_folder, server) = Server::of_sample();
     for (path, status, parameter, accepted) in [
         ("/api/nearest?point=118.8,26.2&layer=shelter", 404, "layer", "shelters"),

@@ -35,7 +35,7 @@ refresh_s = 1
 "#;
 
 #[test]
-fn a_table_and_a_view_are_layers_and_follow_their_rows() {
+fn a_table_and_a_view_are_served_as_layers_and_followed() {
     let url = fresh_database();
     psql(&url, TABLES);
     let folder = Folder::new();
@@ -77,11 +77,11 @@ fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     await_that("the deletion", || server.get("/ogc/collections/reservoirs/items/1").status == 404);
     await_that("the deletion in the view", || count("full_reservoirs") == json!(1));
     psql(&url, "TRUNCATE public.\"Reservoirs\"");
-    await_that("the table's end", || count("reservoirs") == json!(0));
+    await_that("the dropped table", || count("reservoirs") == json!(0));
 }
 
 #[test]
-fn another_program_without_rights_on_our_log_can_still_change_its_table() {
+fn another_program_without_rights_on_the_change_log_can_change_its_table() {
     let url = fresh_database();
     psql(&url, TABLES);
     psql(

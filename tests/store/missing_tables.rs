@@ -25,7 +25,7 @@ table = \"public.good\"
 ";
 
 #[test]
-fn a_table_that_cannot_be_used_at_start_is_unavailable_and_comes_up_by_itself() {
+fn a_table_that_cannot_be_used_at_start_is_unavailable_until_it_can_be() {
     let url = fresh_database();
     psql(
         &url,

@@ -72,13 +72,13 @@ async fn a_reader_behind_the_truncated_log_reads_everything() {
         "INSERT INTO onemap.villages (id) VALUES ('old'), ('kept, so that one log differs from another'); UPDATE onemap.changes SET changed_at = now() - interval '8 days'",
     );
     // Other tests have open transactions on the same server.
-    await_that("all transactions that were open before are over", || {
+    await_that("all earlier transactions have ended", || {
         let over = "SELECT max(transaction) < pg_snapshot_xmin(pg_current_snapshot()) FROM onemap.changes";
         psql(&url, over).trim() == "t"
     });
     let mut late = position.clone();
-    assert_eq!(ids_since(&early, &mut position).await, None, "the reading cuts the log before it looks");
-    // A reader that starts after the cut continues from there.
+    assert_eq!(ids_since(&early, &mut position).await, None, "the read truncates the log first");
+    // A reader that starts after the truncation continues.
     position = early.store.read_all(&mut |_, _| {}).await.expect("a reading");
     psql(&url, "INSERT INTO onemap.villages (id) VALUES ('new')");
     assert_eq!(ids_since(&early, &mut position).await, Some(vec!["new".to_owned()]));

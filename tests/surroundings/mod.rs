@@ -162,7 +162,7 @@ fn rings_equal_postgis() {
         }
     }
     psql(&url, &sql);
-    // Lines and areas that only just touch a ring are left to the test of distances.
+    // Lines and areas that barely touch a ring are covered by the test of distances.
     let condition = "ST_DWithin(own.geom::geography, asked.place, asked.radius) \
         AND abs(ST_Distance(own.geom::geography, asked.place) - asked.radius) > 0.5";
     let expected = expected(&url, condition);
