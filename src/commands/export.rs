@@ -40,7 +40,7 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let schema = layer_of(&catalog, &options.layer)?;
     let format = Format::of(&options.output)?;
     let store = options.store.open_existing(&catalog).await?;
-    let wanted = store
+    let layer_index = store
         .schemas()
         .iter()
         .position(|layer| layer.id == schema.id)
@@ -48,7 +48,7 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let mut features: Vec<Feature> = Vec::new();
     store
         .read_all(&mut |layer, feature| {
-            if layer == wanted {
+            if layer == layer_index {
                 features.push(feature);
             }
         })

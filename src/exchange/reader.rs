@@ -15,7 +15,7 @@ use crate::geodesy::{Envelope, LonLat};
 use crate::model::catalog::{Code, CodeValue, County};
 use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value};
 
-/// How values are encoded.
+/// The encoding of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// In the JSON type of the field; codes are not translated.

@@ -298,8 +298,9 @@ mod tests {
             for metres in [50.0, 5_000.0, 200_000.0, 5_000_000.0] {
                 let padded = Envelope::from(LonLat::new(lon, lat)?).padded(metres);
                 for bearing in 0..36 {
-                    let there = Geodesic.destination(Point::new(lon, lat), f64::from(bearing) * 10.0, metres * 0.9999);
-                    let at = Envelope::from(LonLat::new(there.x(), there.y())?);
+                    let destination =
+                        Geodesic.destination(Point::new(lon, lat), f64::from(bearing) * 10.0, metres * 0.9999);
+                    let at = Envelope::from(LonLat::new(destination.x(), destination.y())?);
                     assert!(padded.split().any(|half| half.intersects(&at)), "{lon},{lat} {metres} m {bearing}");
                 }
             }

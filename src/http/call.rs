@@ -88,11 +88,11 @@ impl Call<'_> {
     /// When `f` names a media type that the endpoint does not offer.
     pub(crate) fn format(&self) -> Result<MediaType, Problem> {
         let offered = self.formats;
-        let asked = self.params.format().unwrap_or_default();
-        let found = offered.iter().find(|form| asked.is_empty() || form.name == asked);
+        let requested = self.params.format().unwrap_or_default();
+        let found = offered.iter().find(|form| requested.is_empty() || form.name == requested);
         found.copied().ok_or_else(|| {
             let names: Vec<&str> = offered.iter().map(|form| form.name).collect();
-            invalid("f", asked, "this media type is not offered", &names.join(", "))
+            invalid("f", requested, "this media type is not offered", &names.join(", "))
         })
     }
 

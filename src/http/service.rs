@@ -70,7 +70,7 @@ pub fn serve(
     Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
 }
 
-/// Lets the kernel close a connection whose client stops reading (TCP_USER_TIMEOUT), because a response that waits to
+/// Lets the kernel close a connection whose client stops reading (`TCP_USER_TIMEOUT`), because a response that waits to
 /// write has no timeout.
 fn end_when_unread(connection: &dyn Any, _: &mut Extensions) {
     #[cfg(target_os = "linux")]

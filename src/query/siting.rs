@@ -122,9 +122,9 @@ fn of_site<'a>(
         let resources = zone_layer.resources();
         for zone in zone_layer.rows_in(&around) {
             let (hazard, level) = (resources.hazard(&zone), resources.level(&zone));
-            let asked = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
+            let is_requested = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
                 && level.zip(query.level).is_none_or(|(level, worst)| level <= worst);
-            let near = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone, query.margin_m));
+            let near = zone.shape().filter(|_| is_requested).and_then(|zone| origin.nearest(zone, query.margin_m));
             let Some((at, _, distance_m)) = near else { continue };
             let is_inside = distance_m == 0.0;
             let edge_m = if is_inside { to_edge_m(at, zone.shape()) } else { distance_m };

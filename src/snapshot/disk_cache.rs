@@ -27,7 +27,7 @@ const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
-/// Longest accepted block, bytes: a chunk of features of the largest shapes.
+/// Maximum length of a block, bytes: enough for a chunk of the largest shapes.
 const LONGEST_PIECE: u32 = 1 << 30;
 
 /// A folder with the snapshot of one store.

@@ -11,7 +11,7 @@ use super::{SnapshotHandle, Version};
 
 /// Interval at which the snapshot is checked for changes.
 const EVERY: Duration = Duration::from_secs(10);
-/// Writing takes at most one part in this many of the time.
+/// Minimum pause after a write, as a multiple of its duration.
 const REST_PER_WORK: u32 = 20;
 /// The lowest priority.
 const NICENESS: i32 = 19;

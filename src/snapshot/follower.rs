@@ -18,7 +18,7 @@ use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreErro
 const POLL_EVERY: Duration = Duration::from_millis(100);
 /// Wait after a notification for further changes, so that many small changes are applied together.
 const GATHER: Duration = Duration::from_millis(10);
-/// Longest pause between two attempts to reach the store.
+/// Maximum pause between two attempts to reach the store.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Interval of log messages during a long outage.
 const LOG_EVERY: Duration = Duration::from_mins(1);
@@ -90,7 +90,7 @@ async fn follow_once(
 ) {
     let mut outage = None;
     while !*stop.borrow() {
-        let (asked_ms, asked) = (now_ms(), Instant::now());
+        let (started_ms, started) = (now_ms(), Instant::now());
         let reached = tokio::select! {
             reached = catch_up(store, head, position.as_ref()) => reached,
             _ = stop.changed() => return,
@@ -98,7 +98,7 @@ async fn follow_once(
         let pause = match reached {
             Ok(reached) => {
                 position = Some(reached);
-                head.confirm(asked_ms, asked);
+                head.confirm(started_ms, started);
                 if let Some(Outage { since, .. }) = outage.take() {
                     tracing::info!(
                         seconds = since.elapsed().as_secs(),

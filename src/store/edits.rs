@@ -22,12 +22,12 @@ pub(super) struct Plan {
 }
 
 /// The ids in a batch, by layer index, in order: every writer locks rows in this order.
-pub(super) fn wanted(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
-    let mut wanted: BTreeMap<usize, BTreeSet<&FeatureId>> = BTreeMap::new();
+pub(super) fn ids_by_layer(batch: &Batch) -> BTreeMap<usize, BTreeSet<&FeatureId>> {
+    let mut ids_by_layer: BTreeMap<usize, BTreeSet<&FeatureId>> = BTreeMap::new();
     for edit in &batch.edits {
-        wanted.entry(edit.layer).or_default().insert(&edit.id);
+        ids_by_layer.entry(edit.layer).or_default().insert(&edit.id);
     }
-    wanted
+    ids_by_layer
 }
 
 /// Resolves the edits in order.

@@ -415,16 +415,16 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
 /// Statements of the base schema whose table a file lacks.
 fn missing_base_schema(present: &BTreeSet<String>) -> String {
     let mut sql = String::new();
-    let mut wanted = false;
+    let mut is_missing = false;
     for statement in SCHEMA.split_inclusive(";\n") {
         let start =
             statement.find("CREATE TABLE ").or_else(|| statement.find("INSERT INTO ")).map(|at| &statement[at..]);
         match start.map(|statement| statement.split_whitespace().collect::<Vec<_>>()) {
-            Some(words) if words[0] == "CREATE" => wanted = !present.contains(words[2]),
+            Some(words) if words[0] == "CREATE" => is_missing = !present.contains(words[2]),
             Some(_) => {}
-            None => wanted = false,
+            None => is_missing = false,
         }
-        if wanted {
+        if is_missing {
             sql.push_str(statement);
         }
     }

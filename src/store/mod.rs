@@ -195,7 +195,7 @@ pub enum StoreError {
     },
     /// The content of the file was overwritten while it was open.
     #[error(
-        "{path} was overwritten while it was open; it is read again when the copy is complete. If this message stays, \
+        "{path} was overwritten while it was open; it is read again when the copy is complete. If this message persists, \
          stop the server with SIGKILL, remove {path}-wal and {path}-shm, and copy again"
     )]
     Overwritten {

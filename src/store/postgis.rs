@@ -64,9 +64,9 @@ pub struct PostGis {
     is_new: bool,
     trimming: Trimming,
     /// When the tables were last checked.
-    looked: Mutex<Option<Instant>>,
+    tables_checked: Mutex<Option<Instant>>,
     /// When the tables that cannot be used yet were last checked.
-    searched: Mutex<Instant>,
+    missing_checked: Mutex<Instant>,
 }
 
 impl PostGis {
@@ -105,8 +105,8 @@ impl PostGis {
             gis,
             is_new,
             trimming: Trimming::default(),
-            looked: Mutex::default(),
-            searched: Mutex::new(Instant::now()),
+            tables_checked: Mutex::default(),
+            missing_checked: Mutex::new(Instant::now()),
         })
     }
 
@@ -149,11 +149,11 @@ impl PostGis {
     async fn check_tables(&self) -> Result<(), sqlx::Error> {
         let now = Instant::now();
         {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            if looked.is_some_and(|last| now.duration_since(last) < CHECK_TABLES_EVERY) {
+            let mut tables_checked = self.tables_checked.lock().unwrap_or_else(PoisonError::into_inner);
+            if tables_checked.is_some_and(|last| now.duration_since(last) < CHECK_TABLES_EVERY) {
                 return Ok(());
             }
-            *looked = Some(now);
+            *tables_checked = Some(now);
         }
         let structures = self
             .follow_connection
@@ -178,11 +178,11 @@ impl PostGis {
     /// Periodically tries to register the configured tables that were missing or not usable.
     async fn find_missing_tables(&self) -> Result<(), sqlx::Error> {
         {
-            let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
-            if searched.elapsed() < FIND_MISSING_TABLES_EVERY {
+            let mut missing_checked = self.missing_checked.lock().unwrap_or_else(PoisonError::into_inner);
+            if missing_checked.elapsed() < FIND_MISSING_TABLES_EVERY {
                 return Ok(());
             }
-            *searched = Instant::now();
+            *missing_checked = Instant::now();
         }
         for (at, source) in self.sources().iter().enumerate() {
             let Some(table) = &source.placeholder else { continue };

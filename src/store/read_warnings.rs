@@ -7,9 +7,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::{FeatureId, Field, LayerSchema};
 
-/// Longest part of a stored value that is logged, characters.
+/// Maximum length of a stored value in the log, characters.
 const MAX_VALUE_CHARS: usize = 80;
-/// Most rows of one column whose values are kept for the log.
+/// Maximum number of logged values of one column.
 const MAX_EXAMPLES: usize = 16;
 
 /// Unreadable values and rows in one read of a layer.

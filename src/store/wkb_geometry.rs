@@ -23,7 +23,7 @@ pub(super) fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry
     Ok(collector.finish())
 }
 
-/// Reads the blob of a GeoPackage: a header, then WKB with a byte order of its own (OGC 12-128, clause 2.1.3).
+/// Reads the blob of a GeoPackage: a header, then WKB with its own byte order (OGC 12-128, clause 2.1.3).
 ///
 /// # Errors
 /// A message that describes the fault in the bytes.

@@ -53,18 +53,18 @@ export class Headlines {
 
   /** Resources of this county that the server counts as ready. */
   async #loadResources(): Promise<void> {
-    const asked = LAYERS.filter((id) => this.catalog.layers.some((layer) => layer.id === id));
-    if (asked.length === 0) return;
-    const night = isNight() && asked.includes("shelters");
+    const layers = LAYERS.filter((id) => this.catalog.layers.some((layer) => layer.id === id));
+    if (layers.length === 0) return;
+    const night = isNight() && layers.includes("shelters");
     const { center: [lon, lat], code } = this.catalog.county;
     const reply = await nearestOf(new URLSearchParams({
-      point: `${lon},${lat}`, layer: asked.map((id) => `${id}:${MOST}`).join(","), ...(code ? { within: code } : {}), ...(night ? { night: "true" } : {}),
+      point: `${lon},${lat}`, layer: layers.map((id) => `${id}:${MOST}`).join(","), ...(code ? { within: code } : {}), ...(night ? { night: "true" } : {}),
     }));
     const count = (id: string) => {
       const returned = reply.layers.find(({ layer }) => layer === id)?.returned;
       return returned === undefined || returned >= MOST ? undefined : returned;
     };
-    const free = reply.features.filter(({ properties }) => asked.length === 1 || properties.layer === "shelters")
+    const free = reply.features.filter(({ properties }) => layers.length === 1 || properties.layer === "shelters")
       .reduce((sum, { properties }) => sum + (typeof properties.free_places === "number" ? Math.max(0, properties.free_places) : 0), 0);
     this.#resources = { freePlaces: count("shelters") === undefined ? undefined : free, teams: count("teams"), depots: count("depots"), night };
   }

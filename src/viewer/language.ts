@@ -78,8 +78,8 @@ function announce(): void {
 }
 
 function atStart(): Language {
-  const asked = new URLSearchParams(location.search).get("lang");
-  if (asked === "en" || asked === "zh") return asked;
+  const requested = new URLSearchParams(location.search).get("lang");
+  if (requested === "en" || requested === "zh") return requested;
   try {
     return localStorage.getItem(KEPT_AS) === "en" ? "en" : "zh";
   } catch {

@@ -114,24 +114,24 @@ export class NearestPanel {
   /** A new query cancels the previous one. */
   async #ask(): Promise<void> {
     this.#request.abort();
-    const asking = new AbortController();
-    this.#request = asking;
+    const request = new AbortController();
+    this.#request = request;
     this.panel.setAttribute("aria-busy", "true");
     try {
-      await this.#locate(asking.signal);
+      await this.#locate(request.signal);
       const question = this.#question;
-      if (!question || asking.signal.aborted) return;
+      if (!question || request.signal.aborted) return;
       const parameters = parametersOf(question);
       const { place } = question;
       if (place.kind === "point") parameters.set("point", `${place.lon},${place.lat}`);
-      this.#answer = await nearestOf(parameters, place.kind === "feature" ? place.geometry : undefined, asking.signal);
+      this.#answer = await nearestOf(parameters, place.kind === "feature" ? place.geometry : undefined, request.signal);
       this.#failure = undefined;
     } catch (error) {
-      if (asking.signal.aborted) return;
+      if (request.signal.aborted) return;
       this.#answer = undefined;
       this.#failure = error instanceof ServerError ? error.message : String(error);
     }
-    if (asking.signal.aborted) return;
+    if (request.signal.aborted) return;
     this.#draw();
     this.#drawLines();
     this.panel.setAttribute("aria-busy", "false");
@@ -163,13 +163,13 @@ export class NearestPanel {
     openSheet("nearest");
     this.map.resize();
     const after = this.map.getContainer().clientWidth;
-    const asked = this.#centre();
-    const { x, y } = asked ? this.map.project(asked) : { x: after / 2, y: 0 };
+    const point = this.#centre();
+    const { x, y } = point ? this.map.project(point) : { x: after / 2, y: 0 };
     const height = this.map.getContainer().clientHeight;
-    const isOut = asked && (x < MARGIN_PX || x > after - MARGIN_PX || y < MARGIN_PX || y > height - MARGIN_PX);
+    const isOut = point && (x < MARGIN_PX || x > after - MARGIN_PX || y < MARGIN_PX || y > height - MARGIN_PX);
     if (!isOut && !(wasHidden && after !== before)) return;
     this.map.panBy([(after - before) / 2, 0], { duration: 0 });
-    this.map.easeTo({ center: isOut ? asked : centre });
+    this.map.easeTo({ center: isOut ? point : centre });
   }
 
   #centre(): [number, number] | undefined {

@@ -6,16 +6,16 @@ import type { Word } from "./words";
 type Notice = { word: Word; detail: () => string; retry?: () => void };
 
 /** At most one notice of each kind. */
-const standing = new Map<string, Notice>();
+const current = new Map<string, Notice>();
 let started = false;
 
 export function notice(kind: string, word: Word, detail: () => string = () => "", retry?: () => void): void {
-  standing.set(kind, { word, detail, retry });
+  current.set(kind, { word, detail, retry });
   draw();
 }
 
 export function settle(kind: string): void {
-  if (standing.delete(kind)) draw();
+  if (current.delete(kind)) draw();
 }
 
 function draw(): void {
@@ -24,7 +24,7 @@ function draw(): void {
     onLanguage(draw);
     return;
   }
-  part("notices").replaceChildren(...[...standing].map(([kind, { word, detail, retry }]) => {
+  part("notices").replaceChildren(...[...current].map(([kind, { word, detail, retry }]) => {
     const row = element("p", { class: "notice", "data-notice": kind }, element("span", {}, say(word), detail()));
     if (retry) {
       const again = element("button", { type: "button" }, say("retry"));

@@ -141,15 +141,15 @@ export function summaryOf(question: Question, catalog: Catalog, townships: reado
     const avoided = AVOIDED.find(([own]) => own === code);
     return found ? pick(found) : avoided ? say(avoided[1]) : code;
   };
-  const asked = layersAsked(question);
+  const layers = layersAsked(question);
   const parts: string[] = [];
-  if (asked.includes("shelters") && question.people !== undefined) {
+  if (layers.includes("shelters") && question.people !== undefined) {
     parts.push(`${number(question.people)} ${say("persons")}${question.night ? ` ${say("overNight").toLowerCase()}` : ""}`);
   }
-  if (asked.includes("shelters") && question.hazard.length > 0) parts.push(question.hazard.map((code) => name("hazard", code)).join("/"));
+  if (layers.includes("shelters") && question.hazard.length > 0) parts.push(question.hazard.map((code) => name("hazard", code)).join("/"));
   if (question.avoid.length > 0) parts.push(`${say("avoid")} ${question.avoid.map((code) => name("hazard", code)).join("/")}`);
-  if (asked.includes("teams") && question.skills.length > 0) parts.push(question.skills.map((code) => name("skill", code)).join("/"));
-  if (asked.includes("depots")) parts.push(...question.items.map(({ code, quantity }) => `${name("stock_item", code)} ${number(quantity)}`));
+  if (layers.includes("teams") && question.skills.length > 0) parts.push(question.skills.map((code) => name("skill", code)).join("/"));
+  if (layers.includes("depots")) parts.push(...question.items.map(({ code, quantity }) => `${name("stock_item", code)} ${number(quantity)}`));
   if (question.within) parts.push(townships.find(({ code }) => code === question.within)?.name ?? question.within);
   return parts.join(language() === "zh" ? "，" : ", ");
 }

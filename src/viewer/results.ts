@@ -45,13 +45,13 @@ export class Results {
   /** The total of a covering set, and the missing amounts. */
   #plan(question: Question, layer: Layer, summary: LayerSummary, results: Result[]): HTMLElement {
     const missing = summary.uncovered ? this.#amounts(summary.uncovered) : [];
-    const asked: string[] = [];
-    if (layer.id === "shelters" && question.people !== undefined) asked.push(`${number(question.people)} ${say("persons")}`);
-    if (layer.id === "teams") asked.push(...question.skills.map((code) => codeLabel(this.catalog.codes.skill, code)));
-    if (layer.id === "depots") asked.push(...question.items.map(({ code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`));
+    const demand: string[] = [];
+    if (layer.id === "shelters" && question.people !== undefined) demand.push(`${number(question.people)} ${say("persons")}`);
+    if (layer.id === "teams") demand.push(...question.skills.map((code) => codeLabel(this.catalog.codes.skill, code)));
+    if (layer.id === "depots") demand.push(...question.items.map(({ code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`));
     const farthest = Math.max(...results.map(({ properties }) => Number(properties.distance_m)));
     return element("div", { class: summary.covered ? "plan covered" : "plan short", role: "status" },
-      element("p", { class: "verdict" }, say(summary.covered ? "covered" : "notCovered"), asked.join(say("listComma"))),
+      element("p", { class: "verdict" }, say(summary.covered ? "covered" : "notCovered"), demand.join(say("listComma"))),
       ...(results.length > 0
         ? [element("p", { class: "quiet" }, `${number(results.length)} ${say("placesTogether")} ${distance(farthest)}`)] : []),
       ...(missing.length > 0 ? [element("p", { class: "missing" }, say("stillMissing"), missing.join(say("listComma")))] : []));
@@ -105,14 +105,14 @@ export class Results {
   /** The available quantities of the requested items, or of the first few items. */
   #stock(question: Question, stock: unknown): HTMLElement[] {
     const lines = Array.isArray(stock) ? stock as Stock[] : [];
-    const asked = question.items.map(({ code }) => code);
-    const shown = asked.length > 0 ? lines.filter(({ item_code: code }) => asked.includes(String(code))) : lines.slice(0, STOCK_SHOWN);
+    const requested = question.items.map(({ code }) => code);
+    const shown = requested.length > 0 ? lines.filter(({ item_code: code }) => requested.includes(String(code))) : lines.slice(0, STOCK_SHOWN);
     const facts = shown.map(({ item_code: code, name, quantity, promised, unit }) => {
       const title = language() === "en" && codeOf(this.catalog.codes.stock_item, code) ? codeLabel(this.catalog.codes.stock_item, code) : name ?? String(code);
       const amount = typeof quantity === "number" ? number(Math.max(0, quantity - (promised ?? 0))) : say("unknown");
-      return element("span", { class: asked.length > 0 ? "fact good" : "fact" }, `${title} ${amount}${language() === "zh" ? ` ${unit ?? ""}` : ""}`.trim());
+      return element("span", { class: requested.length > 0 ? "fact good" : "fact" }, `${title} ${amount}${language() === "zh" ? ` ${unit ?? ""}` : ""}`.trim());
     });
-    const more = asked.length > 0 ? 0 : lines.length - shown.length;
+    const more = requested.length > 0 ? 0 : lines.length - shown.length;
     return more > 0 ? [...facts, element("span", { class: "fact" }, `+${number(more)}`)] : facts;
   }
 

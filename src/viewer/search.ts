@@ -17,7 +17,7 @@ export class Search {
   readonly #list: HTMLElement;
   #hits: Hit[] = [];
   #chosen = -1;
-  #asking = new AbortController();
+  #request = new AbortController();
   #pause = 0;
   /** Whether the results for the current text have arrived, and whether Enter was pressed before. */
   #settled = true;
@@ -56,17 +56,17 @@ export class Search {
   }
 
   async #ask(): Promise<void> {
-    this.#asking.abort();
-    const asking = new AbortController();
-    this.#asking = asking;
+    this.#request.abort();
+    const request = new AbortController();
+    this.#request = request;
     const words = this.#field.value.trim();
     try {
       const centre = this.map.getCenter();
-      this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, asking.signal)).features;
-      if (asking.signal.aborted) return;
+      this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, request.signal)).features;
+      if (request.signal.aborted) return;
       this.#draw(words !== "" && this.#hits.length === 0 ? say("nothingFound") : undefined);
     } catch (error) {
-      if (asking.signal.aborted) return;
+      if (request.signal.aborted) return;
       this.#hits = [];
       this.#draw(say("askFailed") + (error instanceof Error ? error.message : String(error)));
     }

@@ -82,7 +82,7 @@ fn pages_of_a_filter_hold_each_match_once() {
 fn an_unusable_filter_is_refused_with_the_reason() {
     let (_folder, server) = Server::of_sample();
     let deep = format!("{}capacity>1{}", "(".repeat(70), ")".repeat(70));
-    for (filter, says) in [
+    for (filter, message) in [
         ("capacity >", "at character 11"),
         ("name = '小学' AND capacity >", "at character 27"),
         ("name = '小学", "at character 11"),
@@ -99,7 +99,7 @@ fn an_unusable_filter_is_refused_with_the_reason() {
         let path = format!("/ogc/collections/shelters/items?filter={}", encoded(filter));
         refuses(&server, &path, 400, "filter", "a CQL2 expression");
         let detail = server.get(&path).json()["detail"].as_str().expect("a detail").to_owned();
-        assert!(detail.contains(says), "{filter}: {detail}");
+        assert!(detail.contains(message), "{filter}: {detail}");
     }
     let other = "/ogc/collections/shelters/items?filter=true&filter-lang=ecql";
     refuses(&server, other, 400, "filter-lang", "cql2-text, cql2-json");

@@ -211,7 +211,7 @@ fn every_file_has_a_caption_one_purpose_and_a_name() {
                 let stem = path.file_stem().expect("a name").to_string_lossy().to_lowercase();
                 if ["utils", "util", "helpers", "helper", "common", "manager", "types", "misc"].contains(&stem.as_str())
                 {
-                    broken.push(format!("{} says nothing by its name", path.display()));
+                    broken.push(format!("{} has a name without meaning", path.display()));
                 }
             }
         }

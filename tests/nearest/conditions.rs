@@ -231,7 +231,7 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
             "stock_unknown" => properties["stock"].is_null(),
             "ended" => properties["agreement_until"] == reason["until"],
             "filter" | "outside_area" => true,
-            other => panic!("{other} is no reason that was asked for"),
+            other => panic!("{other} is no requested reason"),
         };
         assert!(holds, "{reason} of {feature}");
         assert!(["zh", "en"].iter().all(|language| reason[language].as_str().is_some_and(|text| !text.is_empty())));

@@ -93,10 +93,10 @@ impl Locks {
             .expect("psql starts");
         let input = child.stdin.as_mut().expect("its input");
         input.write_all(format!("BEGIN; {sql}; SELECT 'locked';\n").as_bytes()).expect("written");
-        let mut told = String::new();
+        let mut line = String::new();
         let output = child.stdout.as_mut().expect("its output");
-        BufReader::new(output).read_line(&mut told).expect("an answer");
-        assert_eq!(told.trim(), "locked");
+        BufReader::new(output).read_line(&mut line).expect("an answer");
+        assert_eq!(line.trim(), "locked");
         Self(child)
     }
 }

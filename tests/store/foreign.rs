@@ -113,13 +113,13 @@ fn a_mistake_in_the_configuration_is_reported_with_its_position() {
         let folder = Folder::new();
         folder.write("onemap.toml", config);
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && said.contains(words), "{config}: {said}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && message.contains(words), "{config}: {message}");
     }
     let folder = Folder::new();
     folder.write("onemap.toml", CONFIG);
     let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("needs a PostGIS store"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && message.contains("needs a PostGIS store"), "{message}");
     assert!(!folder.file("onemap.gpkg").exists());
 }

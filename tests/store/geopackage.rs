@@ -127,9 +127,12 @@ fn other_files_are_refused_and_unchanged() {
     for (file, reason) in [("text.gpkg", "not an SQLite database"), ("plain.db", "GeoPackage application id")] {
         let before = std::fs::read(folder.file(file)).expect("the file");
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", file]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains(file) && said.contains("not a GeoPackage") && said.contains(reason), "{said}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(
+            message.contains(file) && message.contains("not a GeoPackage") && message.contains(reason),
+            "{message}"
+        );
         assert_eq!(std::fs::read(folder.file(file)).expect("the file"), before, "{file} was changed");
     }
 }

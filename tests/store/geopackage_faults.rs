@@ -38,18 +38,18 @@ fn the_first_write_after_a_full_disk_succeeds() {
     let mut stored = 0;
     await_that("the disk is full", || {
         stored += 1;
-        let (status, told) = create(&token, &server, &format!("X-{stored}"));
-        assert!(matches!(status, 201 | 503 | 507), "{status} {told}");
+        let (status, message) = create(&token, &server, &format!("X-{stored}"));
+        assert!(matches!(status, 201 | 503 | 507), "{status} {message}");
         status != 201
     });
     for attempt in 0..6 {
-        let (status, told) = create(&token, &server, &format!("Y-{attempt}"));
-        assert!(matches!(status, 503 | 507), "{status} {told}");
+        let (status, message) = create(&token, &server, &format!("Y-{attempt}"));
+        assert!(matches!(status, 503 | 507), "{status} {message}");
     }
     assert_eq!(server.get("/health/live").status, 200);
     std::fs::remove_file(&filler).expect("removed");
-    let (status, told) = create(&token, &server, "Z-1");
-    assert_eq!(status, 201, "{told}");
+    let (status, message) = create(&token, &server, "Z-1");
+    assert_eq!(status, 201, "{message}");
     assert_eq!(server.get(&format!("{ITEMS}/Z-1")).status, 200);
 }
 
@@ -66,9 +66,9 @@ impl WriteLock {
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 starts");
-        let mut told = String::new();
-        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut told).expect("an answer");
-        assert_eq!(told.trim(), "locked");
+        let mut message = String::new();
+        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut message).expect("an answer");
+        assert_eq!(message.trim(), "locked");
         Self(child)
     }
 }
@@ -97,8 +97,8 @@ fn a_write_lock_of_another_program_does_not_stop_following() {
         }
         drop(lock);
         for writer in writers {
-            let (status, told) = writer.join().expect("a writer");
-            assert!(matches!(status, 201 | 503), "{status} {told}");
+            let (status, message) = writer.join().expect("a writer");
+            assert!(matches!(status, 201 | 503), "{status} {message}");
         }
     });
     assert_eq!(create(&token, &server, "after").0, 201);
@@ -162,9 +162,9 @@ fn a_file_with_the_log_of_another_file_beside_it_is_refused() {
     let later = std::time::SystemTime::now() + std::time::Duration::from_hours(3);
     std::fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(later)).expect("later");
     let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("onemap.gpkg-wal") && told.contains("remove"), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("onemap.gpkg-wal") && message.contains("remove"), "{message}");
     assert_eq!(std::fs::read(&path).expect("the file"), old, "the file is unchanged");
     assert_eq!(std::fs::read(&log).expect("the log"), logged);
     for ending in ["-wal", "-shm"] {

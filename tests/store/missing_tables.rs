@@ -47,8 +47,8 @@ fn a_table_that_cannot_be_used_at_start_is_unavailable_until_it_can_be() {
         (10, "table public.lost cannot be a layer: column geom does not declare its SRID; set srid ="),
         (12, "table public.good cannot be a layer: column secret does not exist"),
     ] {
-        let told = format!("onemap.toml line {line}: {words}");
-        assert_eq!(log.matches(&told).count(), 1, "{told}: {log}");
+        let message = format!("onemap.toml line {line}: {words}");
+        assert_eq!(log.matches(&message).count(), 1, "{message}: {log}");
     }
     let health = server.get("/health/ready");
     let unavailable: Vec<String> = health.json()["unavailable"].as_object().expect("layers").keys().cloned().collect();

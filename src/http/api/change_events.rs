@@ -9,11 +9,11 @@ use crate::geodesy::Envelope;
 use crate::model::FeatureId;
 use crate::snapshot::{LayerDiff, Snapshot, SnapshotDiff};
 
-/// Most ids that one event names.
+/// Maximum number of ids in one event.
 const MAX_IDS: usize = 1_000;
-/// Most bytes of ids in one event, as JSON.
+/// Maximum size of the ids in one event, bytes of JSON.
 const MAX_ID_BYTES: usize = 32_000;
-/// Most boxes of one event, below 100 bytes each.
+/// Maximum number of boxes in one event; each has less than 100 bytes.
 const MAX_BOXES: usize = 256;
 
 /// The layers and areas to which a client subscribed.
@@ -49,9 +49,9 @@ impl EventFilter {
             }
         }
         let version = snapshot.version().to_string();
-        let events = by_layer.into_iter().filter_map(|(at, news)| {
+        let events = by_layer.into_iter().filter_map(|(at, changes)| {
             let layer = snapshot.layers().get(at)?;
-            Some(news.tell(&version, &layer.schema().id))
+            Some(changes.to_event(&version, &layer.schema().id))
         });
         Some(events.collect())
     }
@@ -66,9 +66,9 @@ impl EventFilter {
         };
         for edit in each {
             if self.boxes.is_none() || edit.boxes().any(|own| near(&own)) {
-                let news = by_layer.entry(edits.layer()).or_default();
-                news.ids.insert(edit.id.clone());
-                edit.boxes().for_each(|own| news.add_box(own));
+                let changes = by_layer.entry(edits.layer()).or_default();
+                changes.ids.insert(edit.id.clone());
+                edit.boxes().for_each(|own| changes.add_box(own));
             }
         }
     }
@@ -96,7 +96,7 @@ impl LayerChanges {
         self.around = Some(all);
     }
 
-    fn tell(self, version: &str, layer: &str) -> Json {
+    fn to_event(self, version: &str, layer: &str) -> Json {
         let boxes: Vec<[f64; 4]> = self.boxes.iter().chain(&self.around).map(Envelope::to_array).collect();
         let mut event = json!({"data_version": version, "layer": layer, "count": self.ids.len() + self.unnamed});
         let bytes: usize = self.ids.iter().map(|id| json!(id.as_str()).to_string().len() + 1).sum();

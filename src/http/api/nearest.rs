@@ -55,16 +55,16 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 }
 
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
-    let wanted = NearestRequest::read(call, params)?;
+    let request = NearestRequest::read(call, params)?;
     let origin = match params.get(&spec::NEAR) {
-        None => QueryGeometry::point(required_point(&wanted.crs, params, &spec::POINT)?),
+        None => QueryGeometry::point(required_point(&request.crs, params, &spec::POINT)?),
         Some(near) if params.get(&spec::POINT).is_none() => {
-            QueryGeometry::shape(shape(&wanted.crs, "near", near, QueryGeometry::MAX_COORDINATES)?)
+            QueryGeometry::shape(shape(&request.crs, "near", near, QueryGeometry::MAX_COORDINATES)?)
         }
         Some(near) => return Err(invalid("near", near, "it cannot be combined with point", "one of the two")),
     };
     let mut body = Vec::new();
-    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &wanted, &origin, &call.cancel)?;
+    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &request, &origin, &call.cancel)?;
     call.current.close_object(&mut body);
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
@@ -72,9 +72,9 @@ fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
 /// One reply per line (`application/x-ndjson`), or one FeatureCollection whose features have the number of their point.
 /// Results are streamed as they are computed.
 fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, Problem> {
-    let wanted = NearestRequest::read(call, params)?;
-    let origins = read_points(points, &wanted)?;
-    let each: usize = wanted.parts.iter().map(|part| part.limit.k).sum();
+    let request = NearestRequest::read(call, params)?;
+    let origins = read_points(points, &request)?;
+    let each: usize = request.parts.iter().map(|part| part.limit.k).sum();
     if origins.len() * each > MAX_FEATURES {
         let (value, accepted) =
             (format!("{} points", origins.len()), format!("at most {MAX_FEATURES} features in total"));
@@ -102,9 +102,9 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
         for batch in numbered.chunks(BATCH) {
             let answer = |(number, origin): &(usize, &QueryGeometry)| {
                 if is_collection {
-                    features(catalog, &snapshot, &wanted, origin, *number, &cancel)
+                    features(catalog, &snapshot, &request, origin, *number, &cancel)
                 } else {
-                    line(catalog, &snapshot, &wanted, origin, &members, &cancel)
+                    line(catalog, &snapshot, &request, origin, &members, &cancel)
                 }
             };
             let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
@@ -124,14 +124,14 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
 fn features(
     catalog: &Catalog,
     snapshot: &Snapshot,
-    wanted: &NearestRequest,
+    request: &NearestRequest,
     origin: &QueryGeometry,
     number: usize,
     cancel: &CancelToken,
 ) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     let mut first = true;
-    write_features(&mut out, &mut first, (catalog, snapshot, wanted), origin, Some(number), cancel)?;
+    write_features(&mut out, &mut first, (catalog, snapshot, request), origin, Some(number), cancel)?;
     if !first {
         out.insert(0, b',');
     }
@@ -141,20 +141,20 @@ fn features(
 fn line(
     catalog: &Catalog,
     snapshot: &Snapshot,
-    wanted: &NearestRequest,
+    request: &NearestRequest,
     origin: &QueryGeometry,
     members: &Json,
     cancel: &CancelToken,
 ) -> Result<Vec<u8>, Problem> {
     let mut line = Vec::new();
-    write_answer(&mut line, catalog, snapshot, wanted, origin, cancel)?;
+    write_answer(&mut line, catalog, snapshot, request, origin, cancel)?;
     line.push(b',');
     line.extend_from_slice(&members.to_string().as_bytes()[1..]);
     line.push(b'\n');
     Ok(line)
 }
 
-fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeometry>, Problem> {
+fn read_points(points: &Json, request: &NearestRequest) -> Result<Vec<QueryGeometry>, Problem> {
     const ACCEPTED: &str = "1 to 10000 points [LON,LAT]";
     let refused = |value: &Json, detail: &str| invalid("points", &value.to_string(), detail, ACCEPTED);
     let list = points.as_array().filter(|list| (1..=MAX_POINTS).contains(&list.len()));
@@ -166,7 +166,7 @@ fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeomet
                 _ => None,
             };
             let (x, y) = pair.ok_or_else(|| refused(point, "it is not a pair of numbers"))?;
-            let at = wanted.crs.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
+            let at = request.crs.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
             Ok(QueryGeometry::point(at))
         })
         .collect()
@@ -177,12 +177,12 @@ fn write_answer(
     out: &mut Vec<u8>,
     catalog: &Catalog,
     snapshot: &Snapshot,
-    wanted: &NearestRequest,
+    request: &NearestRequest,
     origin: &QueryGeometry,
     cancel: &CancelToken,
 ) -> Result<(), Problem> {
     out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
-    let layers = write_features(out, &mut true, (catalog, snapshot, wanted), origin, None, cancel)?;
+    let layers = write_features(out, &mut true, (catalog, snapshot, request), origin, None, cancel)?;
     out.push(b']');
     let mut member = |name: &str, value: &Json| {
         out.push(b',');
@@ -190,11 +190,11 @@ fn write_answer(
         out.push(b':');
         write_json(out, value);
     };
-    if let [part] = wanted.parts.as_slice() {
+    if let [part] = request.parts.as_slice() {
         member("layer", &json!(part.layer));
     }
     if let geo::Geometry::Point(_) = origin.geometry()
-        && let Some(at) = wanted.crs.from_lon_lat(origin.geometry())
+        && let Some(at) = request.crs.from_lon_lat(origin.geometry())
         && let geo::Geometry::Point(at) = &*at
     {
         member("point", &json!([at.x(), at.y()]));
@@ -207,26 +207,26 @@ fn write_answer(
 fn write_features(
     out: &mut Vec<u8>,
     first: &mut bool,
-    (catalog, snapshot, wanted): (&Catalog, &Snapshot, &NearestRequest),
+    (catalog, snapshot, request): (&Catalog, &Snapshot, &NearestRequest),
     origin: &QueryGeometry,
     point_number: Option<usize>,
     cancel: &CancelToken,
 ) -> Result<Vec<Json>, Problem> {
-    let mut summary = Vec::with_capacity(wanted.parts.len());
-    for part in &wanted.parts {
+    let mut summary = Vec::with_capacity(request.parts.len());
+    for part in &request.parts {
         let layer = layer(snapshot, "layer", &part.layer)?;
         let mut page = NearestWriter {
             out: &mut *out,
             first: &mut *first,
             catalog,
             snapshot,
-            wanted,
+            request,
             layer,
             rank: 0,
             point_number,
             cancel,
         };
-        summary.push(if wanted.cover { page.covering_set(part, origin)? } else { page.nearest(part, origin)? });
+        summary.push(if request.cover { page.covering_set(part, origin)? } else { page.nearest(part, origin)? });
     }
     Ok(summary)
 }
@@ -237,7 +237,7 @@ struct NearestWriter<'a> {
     first: &'a mut bool,
     catalog: &'a Catalog,
     snapshot: &'a Snapshot,
-    wanted: &'a NearestRequest,
+    request: &'a NearestRequest,
     layer: &'a Layer,
     rank: usize,
     /// Index of the position in a request with many, from 0.
@@ -247,13 +247,13 @@ struct NearestWriter<'a> {
 
 impl<'a> NearestWriter<'a> {
     fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Result<Json, Problem> {
-        let wanted = self.wanted;
+        let request = self.request;
         let ask = NearestQuery {
             origin,
             limit: part.limit,
             demand: &part.demand,
-            relax: wanted.relax,
-            explain: wanted.explain,
+            relax: request.relax,
+            explain: request.explain,
             cancel: self.cancel,
         };
         let answer = find_nearest(self.snapshot, self.layer, &ask)?;
@@ -275,11 +275,11 @@ impl<'a> NearestWriter<'a> {
         }
         let mut summary = json!({"layer": part.layer, "returned": answer.found.len()});
         let mut excluded = (answer.excluded, answer.more_excluded);
-        if answer.found.is_empty() && wanted.explain == 0 {
+        if answer.found.is_empty() && request.explain == 0 {
             let again = find_nearest(self.snapshot, self.layer, &NearestQuery { explain: EXCLUDED_WHEN_EMPTY, ..ask })?;
             excluded = (again.excluded, again.more_excluded);
         }
-        if wanted.explain > 0 || answer.found.is_empty() {
+        if request.explain > 0 || answer.found.is_empty() {
             let list = excluded.0.iter().map(|found| {
                 json!({
                     "id": found.near.row.id().as_str(),
@@ -324,14 +324,14 @@ impl<'a> NearestWriter<'a> {
             self.out.push(b',');
         }
         self.rank += 1;
-        let view = self.wanted.caller.view(self.layer.schema());
+        let view = self.request.caller.view(self.layer.schema());
         let row = near.row.visible(&view);
         let mut extra = vec![
             ("rank", json!(self.rank)),
             ("distance_m", json!(millimetres(near.distance_m))),
             ("bearing_deg", bearing(near.bearing_deg)),
         ];
-        if self.wanted.parts.len() > 1 {
+        if self.request.parts.len() > 1 {
             extra.push(("layer", json!(self.layer.schema().id)));
         }
         extra.extend(self.point_number.map(|number| ("point_number", json!(number))));
@@ -339,11 +339,11 @@ impl<'a> NearestWriter<'a> {
         if let Some(code) = self.layer.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
             extra.push(("jurisdiction", json!(code)));
         }
-        if let Some(since) = self.wanted.confirmed_since {
+        if let Some(since) = self.request.confirmed_since {
             let confirmed = row.instant("confirmed_at").is_some_and(|at| at >= since);
             extra.push(("unconfirmed", json!(!confirmed)));
         }
-        let geometry = near.row.shape().and_then(|shape| self.wanted.crs.from_lon_lat(shape.geometry()));
+        let geometry = near.row.shape().and_then(|shape| self.request.crs.from_lon_lat(shape.geometry()));
         write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), |field| row.value(field), &extra);
     }
 }

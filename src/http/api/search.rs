@@ -27,11 +27,11 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     let crs = crs_by_name(params)?;
     let near = point(&crs, params, &spec::POINT)?;
     let snapshot = &call.current.snapshot;
-    let asked = params.list(&spec::LAYER)?;
-    let layers = if asked.is_empty() {
+    let requested = params.list(&spec::LAYER)?;
+    let layers = if requested.is_empty() {
         named_layers(snapshot)
     } else {
-        asked.into_iter().map(|name| layer(snapshot, "layer", name)).collect::<Result<_, _>>()?
+        requested.into_iter().map(|name| layer(snapshot, "layer", name)).collect::<Result<_, _>>()?
     };
     let limit = params.count(&spec::SEARCH_LIMIT)?.map_or(0, |limit| limit as usize);
     let mut body = CollectionWriter::new();

@@ -51,8 +51,8 @@ pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
 fn audited<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<&'a Layer>, Problem> {
     let all =
         || snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().roles.exposed_site.is_some());
-    let asked = parameters.list(&spec::LAYER)?;
-    if asked.is_empty() {
+    let requested = parameters.list(&spec::LAYER)?;
+    if requested.is_empty() {
         return Ok(all().collect());
     }
     let named = |name: &str| {
@@ -62,7 +62,7 @@ fn audited<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<&
             invalid("layer", name, "this layer does not contain places with people", &accepted.join(", "))
         })
     };
-    asked.into_iter().map(named).collect()
+    requested.into_iter().map(named).collect()
 }
 
 fn hazards(parameters: &QueryParams, state: &AppState, snapshot: &Snapshot) -> Result<Vec<String>, Problem> {

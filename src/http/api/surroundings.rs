@@ -100,14 +100,14 @@ fn describe(catalog: &Catalog, crs: &CrsTransform, wanted: &SurroundingsRequest,
 /// The contacts of a feature that the view shows.
 fn contacts(view: &View<'_>, row: &Row<'_>) -> Json {
     let schema = view.schema();
-    let whom = schema.roles.responsible.as_ref();
+    let role = schema.roles.responsible.as_ref();
     let shown = row.visible(view);
     json!({
         "layer": schema.id,
         "id": row.id().as_str(),
         "name": shown.text("name"),
-        "person": whom.and_then(|whom| shown.text(&whom.person)),
-        "phone": whom.and_then(|whom| shown.text(&whom.phone)),
+        "person": role.and_then(|role| shown.text(&role.person)),
+        "phone": role.and_then(|role| shown.text(&role.phone)),
     })
 }
 

@@ -58,9 +58,9 @@ pub(crate) fn functions(call: &Call<'_>) -> Result<Reply, Problem> {
     if form == HTML {
         return Ok(pages::functions(&call.ogc_base()).reply(current));
     }
-    let function = |(name, says, arguments, returns): &(&str, &str, &[&str], &str)| {
+    let function = |(name, description, arguments, returns): &(&str, &str, &[&str], &str)| {
         let arguments: Vec<Json> = arguments.iter().map(|kind| json!({"type": [kind]})).collect();
-        json!({"name": name, "description": says, "arguments": arguments, "returns": [returns]})
+        json!({"name": name, "description": description, "arguments": arguments, "returns": [returns]})
     };
     Ok(current.json(json!({"functions": FUNCTIONS.iter().map(function).collect::<Vec<_>>()})))
 }

@@ -212,7 +212,7 @@ impl ItemsParamsReader<'_, '_> {
         }
     }
 
-    /// An id; in an order of its own, a list of the values sorted by and the id.
+    /// An id; with a sort order, a JSON list of the sort values and the id.
     fn cursor(&self, name: &'static str, text: &str, order: &Order) -> Result<Cursor, Problem> {
         let accepted = "a cursor from a link next or prev";
         Cursor::parse(text, order, self.view.schema())

@@ -257,6 +257,6 @@ fn meaning(status: u16) -> &'static str {
         416 => "The range is not satisfiable",
         422 => "The content does not match the layer",
         507 => "The store has no space left",
-        _ => "Not available now; Retry-After says when",
+        _ => "Temporarily unavailable; see Retry-After",
     }
 }

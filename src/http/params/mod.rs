@@ -13,7 +13,7 @@ use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Par
 use crate::http::reply::problem::Problem;
 use crate::snapshot::{Layer, Snapshot};
 
-/// Longest query string that is read, bytes.
+/// Maximum length of a query string, bytes.
 const MAX_QUERY_BYTES: usize = 16_384;
 /// Maximum number of characters of a refused value in a problem.
 const MAX_VALUE: usize = 200;

@@ -32,7 +32,7 @@ pub(crate) struct Text {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) example: &'static str,
-    /// Most characters.
+    /// Maximum length, characters.
     pub(crate) max: usize,
     pub(crate) required: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) struct List {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) example: &'static [&'static str],
-    /// Most texts.
+    /// Maximum number of texts.
     pub(crate) max: usize,
     pub(crate) required: bool,
 }

@@ -6,7 +6,7 @@
 
 use crate::http::params::param::{Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Text};
 
-/// Most characters of a filter, a geometry or a cursor; the query string as a whole has a limit too.
+/// Maximum length of a filter, a geometry or a cursor, characters; the whole query string has a limit too.
 const MAX_TEXT: usize = 16_384;
 
 pub(crate) static F: FormatName = FormatName { about: "Media type of the reply; without it the Accept header decides" };

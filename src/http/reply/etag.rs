@@ -16,10 +16,10 @@ pub(crate) fn etag(bytes: &[u8]) -> String {
 impl Call<'_> {
     /// A tag for this snapshot, this request and a media type; it changes with every change of the snapshot.
     pub(crate) fn snapshot_tag(&self, format: &str) -> String {
-        let asked = format!("{} {} {format}", self.origin(), self.uri);
-        let asked = etag(asked.as_bytes());
-        let asked = asked.trim_matches(['W', '/', '"']);
-        format!("W/\"{}-{}-{asked}\"", self.state.run, self.current.snapshot.version())
+        let request_hash = format!("{} {} {format}", self.origin(), self.uri);
+        let request_hash = etag(request_hash.as_bytes());
+        let request_hash = request_hash.trim_matches(['W', '/', '"']);
+        format!("W/\"{}-{}-{request_hash}\"", self.state.run, self.current.snapshot.version())
     }
 
     /// Whether the client already has the representation with this tag. A stale reply is never replaced by 304, because

@@ -65,20 +65,20 @@ pub fn cover<'a>(
     let each = Demand { people: None, skills: Vec::new(), items: Vec::new(), ..query.demand.clone() };
     let eligibility = Eligibility::new(snapshot, layer, &each);
     let needed = needed(&eligibility, query.demand);
-    let mut look = FIRST_CANDIDATES;
+    let mut candidate_count = FIRST_CANDIDATES;
     loop {
-        let limit = SearchLimit { k: look, max_distance_m: query.limit.max_distance_m };
+        let limit = SearchLimit { k: candidate_count, max_distance_m: query.limit.max_distance_m };
         let helps = |row: &Row<'a>| {
             eligibility.verdict(row) == Verdict::Eligible && !contribution(&eligibility, &needed, row).is_nothing()
         };
         // The upper bound of single features does not bound their sum, so no chunk is skipped.
         let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
-        let all_seen = nearest.len() < look || look == MAX_MEMBERS;
+        let all_seen = nearest.len() < candidate_count || candidate_count == MAX_MEMBERS;
         let covering_set = distribute(&eligibility, needed.clone(), nearest);
         if covering_set.uncovered.is_nothing() || all_seen {
             return Ok(covering_set);
         }
-        look = (look * 4).min(MAX_MEMBERS);
+        candidate_count = (candidate_count * 4).min(MAX_MEMBERS);
     }
 }
 

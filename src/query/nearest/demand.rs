@@ -288,7 +288,7 @@ impl<'a> Eligibility<'a> {
             return false;
         }
         let most = self.most(group);
-        let room = if self.demand.by_night { most.capacity_by_night } else { most.capacity };
+        let capacity = if self.demand.by_night { most.capacity_by_night } else { most.capacity };
         let has_skills = || self.demand.skills.iter().all(|skill| most.skills.contains(skill.as_str()));
         let has_items = || {
             let enough =
@@ -296,7 +296,7 @@ impl<'a> Eligibility<'a> {
             self.demand.items.iter().all(enough)
         };
         most.any
-            && self.places().is_none_or(|required| room.is_some_and(|room| room >= i64::from(required)))
+            && self.places().is_none_or(|required| capacity.is_some_and(|capacity| capacity >= i64::from(required)))
             && (!self.resources.has_skills() || has_skills())
             && (!self.resources.has_stock() || has_items())
     }
@@ -358,11 +358,11 @@ impl<'a> Eligibility<'a> {
             return None;
         }
         let Some(status) = self.resources.status(row) else { return Some(Reason::StatusUnknown) };
-        let wanted = match &self.demand.status {
+        let matches = match &self.demand.status {
             Status::Codes(codes) => codes.iter().any(|code| code == status),
             _ => self.resources.is_ready(row) == Some(true),
         };
-        (!wanted).then_some(Reason::Status(status))
+        (!matches).then_some(Reason::Status(status))
     }
 
     fn of_capacity(&self, row: &Row<'a>) -> Option<Reason<'a>> {

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::rows::{insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerSchema};
-use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
@@ -36,10 +36,10 @@ impl GeoPackage {
         }
         drop_spatial_indexes(&mut transaction, self.schemas()).await.map_err(failed)?;
         let mut stored = Stored::new();
-        for (layer, ids) in wanted(batch) {
+        for (layer, ids) in ids_by_layer(batch) {
             let ids: Vec<&FeatureId> = ids.into_iter().collect();
             for ids in ids.chunks(ROWS_PER_STATEMENT) {
-                self.look_at(&mut transaction, layer, ids, &mut stored).await.map_err(failed)?;
+                self.read_stored(&mut transaction, layer, ids, &mut stored).await.map_err(failed)?;
             }
         }
         let plan = plan(self.schemas(), batch, &stored)?;
@@ -83,7 +83,7 @@ impl GeoPackage {
         }
     }
 
-    async fn look_at(
+    async fn read_stored(
         &self,
         connection: &mut SqliteConnection,
         layer: usize,

@@ -44,7 +44,7 @@ impl GeoPackage {
         let mut connection = pool.acquire().await?;
         let mut transaction = connection.begin().await?;
         let position = log_end(&mut transaction).await?;
-        self.structure.lock().await.look(&mut transaction, &self.schemas).await?;
+        self.structure.lock().await.check(&mut transaction, &self.schemas).await?;
         let mut outcomes = Vec::with_capacity(self.schemas.len());
         for (at, layer) in self.schemas.iter().enumerate() {
             let mut warnings = ReadWarnings::new(layer);
@@ -68,7 +68,7 @@ impl GeoPackage {
     async fn check_tables(&self, pool: &SqlitePool) -> Result<(), sqlx::Error> {
         let mut structure = self.structure.lock().await;
         let mut connection = pool.acquire().await?;
-        for at in structure.look(&mut connection, &self.schemas).await? {
+        for at in structure.check(&mut connection, &self.schemas).await? {
             let layer = &self.schemas[at];
             tracing::info!(layer = layer.id, "the table or its triggers changed; the layer is read again");
             self.states[at].outdate();

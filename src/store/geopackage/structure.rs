@@ -23,7 +23,7 @@ pub(super) struct Structure {
 
 impl Structure {
     /// Checks the tables. Returns the layers whose table or triggers changed since the last check.
-    pub(super) async fn look(
+    pub(super) async fn check(
         &mut self,
         connection: &mut SqliteConnection,
         schemas: &[LayerSchema],

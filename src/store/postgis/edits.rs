@@ -8,7 +8,7 @@ use super::reading::read_rows;
 use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
 use crate::model::{Applied, Batch, EditError, Feature, FeatureId};
-use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
@@ -37,7 +37,7 @@ impl PostGis {
             return Ok(applied);
         }
         let mut stored = Stored::new();
-        for (layer, ids) in wanted(batch) {
+        for (layer, ids) in ids_by_layer(batch) {
             let source = &self.sources()[layer];
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();

@@ -171,14 +171,14 @@ async fn geometry(
     gis: &str,
 ) -> Result<(String, GeometryKind, GeometryExpression), DiscoverError> {
     let unusable = DiscoverError::Unusable;
-    let mut wanted = columns.iter().filter(|column| {
+    let mut candidates = columns.iter().filter(|column| {
         matches!(column.kind.as_str(), "geometry" | "geography")
             && table.geometry.as_ref().is_none_or(|named| *named == column.name)
     });
-    let Some(column) = wanted.next() else {
+    let Some(column) = candidates.next() else {
         return Err(unusable("it has no geometry column".to_owned()));
     };
-    if let Some(other) = wanted.next() {
+    if let Some(other) = candidates.next() {
         return Err(unusable(format!(
             "it has two geometry columns, {} and {}; choose one with geometry = \"…\"",
             column.name, other.name

@@ -166,9 +166,9 @@ impl Source {
         let watched = self.lock();
         let nothing = Fingerprints::new();
         let before = watched.seen.as_ref().map_or(&nothing, |(_, before)| before);
-        let gone = before.keys().filter(|id| !now.contains_key(*id)).map(|id| (id.clone(), None));
+        let deleted = before.keys().filter(|id| !now.contains_key(*id)).map(|id| (id.clone(), None));
         let changed = features.into_iter().filter(|feature| before.get(&feature.id) != now.get(&feature.id));
-        changed.map(|feature| (feature.id.clone(), Some(feature))).chain(gone).collect()
+        changed.map(|feature| (feature.id.clone(), Some(feature))).chain(deleted).collect()
     }
 
     /// Stores the rows of a successful read.
