@@ -49,7 +49,7 @@ pub(crate) fn page(
                     p { (title) br; (now()) "　数据版本 " (current.snapshot.version().to_string()) }
                 }
                 @if current.is_stale() {
-                    p.stale { "数据可能已过时：" (current.age_s()) "秒前与数据库一致。" }
+                    p.stale { "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。" }
                 }
                 (chips(found))
                 (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
@@ -58,7 +58,7 @@ pub(crate) fn page(
                 (secondary_hazards(catalog, found))
                 (help(found))
                 footer {
-                    "距离为椭球面测地线距离；未知不按零计。本页由 onemap 于 " (format_date(clock::today())) " 生成。"
+                    "距离为椭球面测地线距离；未知值不计为零。本页由 onemap 于 " (format_date(clock::today())) " 生成。"
                 }
             }
         }
@@ -171,7 +171,7 @@ fn secondary_hazards(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
     html! {
         h2 { "次生危险源（按危险程度）" }
         @if found.secondary_hazards.is_empty() {
-            p { "范围内没有。" }
+            p { "范围内没有次生危险源。" }
         } @else {
             table {
                 tr { th.n { "序" } th { "名称" } th { "类别" } th { "等级" } th.n { "距离（米）" } }

@@ -71,7 +71,7 @@ impl HtmlPage {
                     main {
                         @if current.is_stale() {
                             p.stale {
-                                "数据可能已过时：" (current.age_s()) " 秒前与数据库一致。 "
+                                "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。 "
                                 "The data may be out of date by " (current.age_s()) " s."
                             }
                         }
