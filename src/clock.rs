@@ -1,4 +1,4 @@
-//! The current time. Nothing else reads the system clock, so every dependency on it is visible.
+//! The current time. No other code reads the system clock, so every dependency on it is visible.
 
 use time::UtcDateTime;
 

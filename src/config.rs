@@ -123,7 +123,7 @@ impl Config {
             Some(named) => {
                 let file = path.parent().unwrap_or(Path::new("")).join(named.get_ref());
                 if !file.is_file() {
-                    let reason = format!("there is no file {}", file.display());
+                    let reason = format!("file {} does not exist", file.display());
                     return Err(mistake((named.span().start, reason)));
                 }
                 read_catalog(&file)?
@@ -138,7 +138,7 @@ impl Config {
             }
             if !distances_grow(rings.get_ref()) {
                 let reason =
-                    format!("rings_m.{} is not a list of growing distances above 0, in metres", kind.get_ref());
+                    format!("rings_m.{} is not an ascending list of distances above 0, in metres", kind.get_ref());
                 return Err(mistake((rings.span().start, reason)));
             }
             catalog.rings_m.insert(kind.into_inner(), rings.into_inner());

@@ -1,4 +1,4 @@
-//! onemap: the server behind the map of a county emergency bureau (应急管理一张图).
+//! onemap: the map server of a county emergency bureau (应急管理一张图).
 //!
 //! It serves map viewers (vector tiles, styles, a built-in viewer), dispatchers (nearest resources, surroundings,
 //! audits) and other services (OGC API Features and Tiles, GeoJSON, FlatGeobuf, change events) from one in-memory
@@ -20,19 +20,18 @@
 //! are plain functions of a snapshot: no I/O, no waiting, no clock. [`http`] parses a request, calls a function and
 //! renders the reply.
 //!
-//! **A change.** An officer moves a shelter in QGIS. A trigger in the file writes the change log. The follower reads the
-//! changed feature, rebuilds the chunk that holds it and replaces the snapshot. The next tile has a new ETag, the next
-//! nearest query returns the new place, and browsers are notified over server-sent events. No cache is invalidated:
-//! what is made from a snapshot is named by its bytes or its version.
+//! **A change.** An officer moves a shelter in QGIS. A trigger in the file writes the change log. The follower reads
+//! the changed feature, rebuilds the chunk that holds it and replaces the snapshot. The next tile has a new ETag, the
+//! next nearest query uses the new position, and browsers are notified over server-sent events. No cache is
+//! invalidated: everything derived from a snapshot is identified by a hash of its bytes or by its version.
 //!
-//! **An outage.** The store does not answer. The follower retries with growing pauses. Replies go on from the current
-//! snapshot and carry `stale: true` and their age; `/health/ready` returns 503. The disk cache holds the snapshot, so a
+//! **An outage.** The store is unreachable. The follower retries with growing pauses. Replies come from the current
+//! snapshot and have `stale: true` and their age; `/health/ready` returns 503. The disk cache holds the snapshot, so a
 //! server that starts while its database is down loads that copy and reads everything once the database is back.
 //!
 //! # Modules
 //!
-//! A test reads this table and fails on any path between modules, or to a crate of another module, that it does not
-//! grant.
+//! A test reads this table and fails if a module uses another module or crate that the table does not allow.
 //!
 //! | module | purpose | may use | only user of |
 //! |---|---|---|---|
@@ -50,12 +49,12 @@
 //!
 //! # Rules
 //!
-//! - `snapshot`, `query` and `tile` know no layer by name; what is special about a layer is a role in
+//! - `snapshot`, `query` and `tile` refer to no layer by name; special properties of a layer are roles in
 //!   `data/catalog.json`.
-//! - An endpoint, a parameter, a limit, a layer name is declared in one place; routes, documentation and checks come
-//!   from it.
-//! - No cargo features: there is one build, and options are chosen when it runs.
-//! - No sentinel values: unknown is a value of its own, from the file to the popup.
+//! - Endpoints, parameters, limits and layer names are each declared in one place; routes, documentation and checks
+//!   are derived from the declaration.
+//! - No cargo features: there is one build, and options are set at run time.
+//! - No sentinel values: unknown is a separate value everywhere, from the store to the viewer.
 
 pub mod clock;
 pub mod commands;

@@ -137,7 +137,7 @@ async fn commit_to_tile(server: &Server, url: &str, features: u64) {
         sqlx::raw_sql(AssertSqlSafe(update)).execute(&mut connection).await.expect("committed");
         let committed = Instant::now();
         while server.get(&path).body == before {
-            assert!(committed.elapsed() < Duration::from_secs(30), "the change never came");
+            assert!(committed.elapsed() < Duration::from_secs(30), "the change did not arrive");
         }
         delays.push(committed.elapsed());
     }
@@ -186,7 +186,7 @@ fn read_under_load(server: &Server, url: &str, features: u64, runtime: &tokio::r
     let expected = psql(url, "SELECT count(*) FROM onemap.hazards WHERE owner IS NOT NULL");
     report("rows with a new owner in the database", expected.trim());
     while server.get("/health/ready").status != 200 {
-        assert!(caught_up.elapsed() < Duration::from_mins(1), "it never caught up");
+        assert!(caught_up.elapsed() < Duration::from_mins(1), "the server did not catch up");
     }
 }
 

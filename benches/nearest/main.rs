@@ -158,7 +158,7 @@ fn compare_with_postgis(server: &Server, url: &str, points: &[(f64, f64)]) {
                 at += 1;
             }
         }
-        assert_eq!(at, expected.len(), "{parameters}: as many answers");
+        assert_eq!(at, expected.len(), "{parameters}: the same number of results");
         report(&format!("{} points equal, {parameters:.40}", points.len()), format!("(PostGIS took {theirs_s:.1} s)"));
     }
 }

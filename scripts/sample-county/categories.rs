@@ -1,6 +1,6 @@
 //! The 47 kinds of hazard sources in four risk units.
 //!
-//! The county's plan gives the two numbers but names neither units nor kinds: these are ours.
+//! The county's plan gives the two numbers but lists neither units nor kinds; these are invented.
 
 /// Where the sources of a kind are found.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct Category {
     pub(crate) supervisor: &'static str,
     /// Where its sources are.
     pub(crate) setting: Setting,
-    /// How many there are.
+    /// Number of sources.
     pub(crate) count: usize,
     /// Typical severity: 0 minor to 3 severe.
     pub(crate) gravity: usize,

@@ -12,17 +12,17 @@ use crate::plane::{board, distance, heading, inside};
 use crate::random::noise;
 use crate::terrain::Terrain;
 
-/// What is known of a township before its border is drawn.
+/// A township before its border is drawn.
 pub(crate) struct Seat {
     /// The six digits after 350124.
     pub(crate) code: &'static str,
     /// Its name.
     pub(crate) name: &'static str,
-    /// Where its hall stands, in degrees.
+    /// Position of its hall, in degrees.
     pub(crate) at: (f64, f64),
-    /// How many villages it has, and how many of them are communities.
+    /// Number of villages, and number of communities among them.
     pub(crate) villages: (usize, usize),
-    /// About how many people live there.
+    /// Approximate population.
     pub(crate) people: f64,
     centers: &'static [(f64, f64)],
 }

@@ -52,7 +52,7 @@ pub(crate) fn incidents(land: &Land, zones: &[Zone], roads: &Roads) -> Sheet {
     sheet
 }
 
-/// The flooded ground: wider than the river, narrower than its zone of one flood in fifty years.
+/// The flooded area: wider than the river, narrower than its zone of the fifty-year flood.
 fn flood(land: &Land) -> Polygon<f64> {
     let river = land.terrain.river("梅溪");
     let ends = [FLOOD.0, FLOOD.1].map(|(lon, lat)| river.course.beside(board(lon, lat)).along_m);
@@ -69,7 +69,7 @@ fn flood(land: &Land) -> Polygon<f64> {
     found.into_iter().next().unwrap_or_else(|| land.townships[6].clone())
 }
 
-/// Part of a slope near Tazhuang or Shenghuang that has come down.
+/// Part of a slope near Tazhuang or Shenghuang that has slid.
 fn slide(land: &Land, zones: &[Zone], random: &mut Random) -> Polygon<f64> {
     let slopes = zones.iter().filter(|zone| zone.hazard == "landslide");
     let middles = slopes.filter_map(|zone| zone.area.interior_point()).map(Coord::from);

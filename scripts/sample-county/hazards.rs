@@ -13,11 +13,11 @@ use crate::zones::{Zone, point_within};
 
 /// A hazard source before it becomes a row.
 pub(crate) struct Hazard {
-    /// Which kind.
+    /// Kind of the source.
     pub(crate) category: &'static Category,
-    /// Where.
+    /// Location.
     pub(crate) place: Place,
-    /// What it is called.
+    /// Name.
     pub(crate) name: String,
     level: i64,
 }

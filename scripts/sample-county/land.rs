@@ -25,7 +25,7 @@ pub(crate) struct Land {
 /// A dry spot and the village it belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    /// Where it is.
+    /// Position.
     pub(crate) at: Coord<f64>,
     /// Index of the village.
     pub(crate) village: usize,
@@ -121,7 +121,7 @@ impl Land {
         self.strewn(random, self.halls[township], spread)
     }
 
-    /// The middle of the village in which a township's hall stands.
+    /// The centre of the village with the township's hall.
     pub(crate) fn near_hall(&self, random: &mut Random, township: usize) -> Coord<f64> {
         loop {
             let at =
@@ -132,7 +132,7 @@ impl Land {
         }
     }
 
-    /// A place around a middle, denser inside, spread along the valley farther than across it.
+    /// A random place around a centre, denser inside, spread farther along the valley than across it.
     fn strewn(&self, random: &mut Random, middle: Coord<f64>, (along_m, across_m): (f64, f64)) -> Place {
         let valley = self.valley(middle);
         for _ in 0..60 {
@@ -193,7 +193,7 @@ impl Land {
         heading(course.at(along - 400.0).0, course.at(along + 400.0).0)
     }
 
-    /// The name of a village without its kind, for the names of things in it.
+    /// The name of a village without its kind, for names of features in it.
     pub(crate) fn stem(&self, village: usize) -> &str {
         let name = &self.villages[village].name;
         name.strip_suffix('村').or_else(|| name.strip_suffix("社区")).unwrap_or(name)

@@ -6,9 +6,9 @@
 //!
 //! ```text
 //! terrain -> divisions -> villages   the land
-//!    land -> zones, roads, streets   what covers it and runs through it
+//!    land -> zones, roads, streets   what covers and crosses it
 //!         -> hazards, shelters, rescue, monitor, places, events
-//!    rows -> checks -> output        nothing is written that does not hold
+//!    rows -> checks -> output        invalid data is not written
 //! ```
 
 mod categories;

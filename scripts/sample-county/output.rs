@@ -98,7 +98,7 @@ fn value(catalog: &Catalog, field: &Field, row: &Row) -> Result<Value> {
     }
 }
 
-/// When a record was confirmed and last touched: some day of 2025 or 2026, for what is happening the day itself.
+/// Times of confirmation and last change of a record: a day in 2025 or 2026, for current events the day itself.
 fn history(random: &mut Random, layer: &str) -> (UtcDateTime, UtcDateTime) {
     let now = utc_datetime!(2026-08-14 05:50);
     if matches!(layer, "incidents" | "warnings" | "stations") {

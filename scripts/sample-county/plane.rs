@@ -8,7 +8,7 @@ use geo::{Coord, LineString, Polygon, SimplifyVw};
 const MIDDLE: Coord<f64> = Coord { x: 118.77, y: 26.23 };
 const METERS_PER_DEGREE: Coord<f64> = Coord { x: 99_880.0, y: 110_770.0 };
 
-/// Points a hand-drawn line passes: longitude, latitude.
+/// Points on a hand-drawn line: longitude, latitude.
 pub(crate) type Through = &'static [(f64, f64)];
 
 /// From degrees to the plane.
@@ -54,12 +54,12 @@ fn foot(at: Coord<f64>, a: Coord<f64>, b: Coord<f64>) -> f64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Line(pub(crate) Vec<Coord<f64>>);
 
-/// Where a point stands beside a line.
+/// The position of a point relative to a line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beside {
-    /// How far from the line.
+    /// Distance from the line.
     pub(crate) off_m: f64,
-    /// How far along the line.
+    /// Distance along the line.
     pub(crate) along_m: f64,
 }
 
@@ -131,7 +131,7 @@ impl Line {
         Self(points)
     }
 
-    /// Where a point stands beside the line.
+    /// The position of a point relative to the line.
     pub(crate) fn beside(&self, at: Coord<f64>) -> Beside {
         let mut best = Beside { off_m: f64::INFINITY, along_m: 0.0 };
         let mut along = 0.0;

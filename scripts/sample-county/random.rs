@@ -107,7 +107,7 @@ pub(crate) fn noise(seed: u64, at: Coord<f64>, wave_m: f64) -> f64 {
     (1.5 * blend(bottom, top, v)).clamp(-1.0, 1.0)
 }
 
-/// Noise of two scales, for outlines that look grown rather than drawn.
+/// Noise of two scales, for natural outlines.
 pub(crate) fn rough(seed: u64, at: Coord<f64>, wave_m: f64) -> f64 {
     0.7 * noise(seed, at, wave_m) + 0.3 * noise(seed + 1, at, wave_m * 0.37)
 }

@@ -20,7 +20,7 @@ struct Road {
 /// The road net.
 pub(crate) struct Roads(Vec<Road>);
 
-/// Which river a valley road follows: name, class, river, side.
+/// Valley roads along rivers: name, class, river, side.
 const VALLEY_ROADS: [(&str, &str, &str, f64); 12] = [
     ("316国道闽江段", "national", "闽江", -1.0),
     ("省道梅溪线", "provincial", "梅溪", 1.0),
@@ -167,7 +167,7 @@ fn within(land: &Land, line: &Line) -> Vec<Line> {
     runs.filter(|run| run.len() >= 2).map(|run| Line(run.to_vec())).collect()
 }
 
-/// The line without its end in the wider river that its own flows into.
+/// The line without its end in the wider river into which its river flows.
 fn ashore(land: &Land, river: &str, line: &Line) -> Line {
     let mut points = line.0.clone();
     while let Some(&end) = points.last() {

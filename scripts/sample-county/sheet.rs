@@ -9,7 +9,7 @@ use crate::land::{Land, Place};
 pub(crate) struct Row {
     /// Unique in its layer.
     pub(crate) id: String,
-    /// What people call it.
+    /// Its name.
     pub(crate) name: String,
     /// Twelve-digit code of the village, township or county it lies in.
     pub(crate) region: String,
@@ -40,7 +40,7 @@ impl Row {
     }
 }
 
-/// The row of a thing that stands at a place.
+/// The row of a feature at a place.
 pub(crate) fn place_row(land: &Land, id: impl Into<String>, name: impl Into<String>, place: Place) -> Row {
     Row::new(id, name, land.villages[place.village].code.clone(), point(place.at))
 }

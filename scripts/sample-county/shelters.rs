@@ -10,9 +10,9 @@ use crate::random::Random;
 use crate::sheet::{Row, Sheet, place_row};
 use crate::zones::{Zone, point_within, within};
 
-/// Hazards of slopes, which keep shelters away.
+/// Slope hazards, whose zones have no shelters.
 pub(crate) const SLOPES: [&str; 2] = ["landslide", "debris_flow"];
-/// How many shelters stand in landslide zones on purpose.
+/// Number of shelters in landslide zones on purpose.
 pub(crate) const MISPLACED: usize = 6;
 
 struct Site {

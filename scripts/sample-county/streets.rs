@@ -6,7 +6,7 @@ use crate::plane::{Line, Through, board, covers, step};
 use crate::random::{Random, noise};
 use crate::sheet::{Row, Sheet};
 
-/// What streets are called, main streets first.
+/// Names of streets, main streets first.
 pub(crate) const NAMES: [&str; 14] = [
     "大街",
     "解放路",
@@ -24,7 +24,7 @@ pub(crate) const NAMES: [&str; 14] = [
     "东门路",
 ];
 
-/// How many streets run along the valley and across it, by township.
+/// Number of streets along and across the valley, by township.
 const STREETS: [(u8, u8); 16] = [
     (5, 7),
     (3, 4),
@@ -78,7 +78,7 @@ struct Pipe {
     zh: &'static str,
     owner: &'static str,
     sizes: &'static [i64],
-    /// How likely it lies under a street of a large and of a small town.
+    /// Probability under a street of a large and of a small town.
     share: (f64, f64),
     off_m: f64,
 }

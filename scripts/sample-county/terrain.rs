@@ -256,18 +256,18 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// How far from the middle of the stream anything is built.
+    /// Minimum distance of buildings from the middle of the stream.
     pub(crate) fn clearance_m(&self) -> f64 {
         self.half_width_m * 1.3 + 60.0
     }
 
-    /// How far the flat ground reaches from the middle of the stream.
+    /// Extent of the flat ground from the middle of the stream.
     pub(crate) fn floor_m(&self) -> f64 {
         self.clearance_m() + 60.0 + self.half_width_m.min(60.0) * 11.0
     }
 }
 
-/// The land before anything was built on it.
+/// The land without settlements.
 pub(crate) struct Terrain {
     /// The outline of the county, counter-clockwise, not closed.
     pub(crate) outline: Vec<Coord<f64>>,
@@ -316,7 +316,7 @@ impl Terrain {
         frame
     }
 
-    /// How far within the outline; negative outside.
+    /// Distance from the outline; negative outside.
     pub(crate) fn depth_m(&self, at: Coord<f64>) -> f64 {
         let away = self
             .border
@@ -325,7 +325,7 @@ impl Terrain {
         if inside(&self.outline, at) { away } else { -away }
     }
 
-    /// The nearest stream and how far its middle is.
+    /// The nearest stream and the distance to its middle.
     pub(crate) fn stream(&self, at: Coord<f64>) -> (&Stream, f64) {
         let point = [at.x, at.y];
         let nearest = self.water.nearest_neighbor(point);
@@ -334,7 +334,7 @@ impl Terrain {
         })
     }
 
-    /// Whether something may stand here: well within the county and out of every river and creek.
+    /// Whether a feature may be here: well within the county and outside every river and creek.
     pub(crate) fn dry(&self, at: Coord<f64>) -> bool {
         if self.depth_m(at) < 150.0 {
             return false;

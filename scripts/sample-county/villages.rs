@@ -24,7 +24,7 @@ pub(crate) struct Village {
 }
 
 impl Village {
-    /// How likely something is found here.
+    /// Weight of the village when places are drawn.
     #[expect(clippy::cast_precision_loss, reason = "a few thousand people")]
     pub(crate) fn weight(&self) -> f64 {
         self.people as f64
@@ -95,7 +95,7 @@ fn community_name(township: usize, number: usize) -> String {
     }
 }
 
-/// The roomiest of many spots: in town for communities, else beside a stream of the township.
+/// The spot with the most space of many: in town for communities, else beside a stream of the township.
 fn spot(land: &Land, random: &mut Random, township: usize, community: bool, taken: &[Coord<f64>]) -> Coord<f64> {
     let mut best = (-1.0, land.halls[township]);
     let mut tried = 0;

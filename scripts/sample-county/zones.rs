@@ -16,15 +16,15 @@ use crate::terrain::Stream;
 pub(crate) struct Zone {
     /// Code of the hazard.
     pub(crate) hazard: &'static str,
-    /// What it is called.
+    /// Name.
     pub(crate) name: String,
     /// 1 to 4.
     pub(crate) level: i64,
-    /// How often, if it is a flood.
+    /// Return period of a flood, years.
     pub(crate) return_years: Option<i64>,
-    /// Denominator of the map it was drawn for.
+    /// Scale denominator of its map.
     pub(crate) map_scale: i64,
-    /// Where it is.
+    /// Its area.
     pub(crate) area: Polygon<f64>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn sheet(land: &Land, zones: &[Zone]) -> Sheet {
     sheet
 }
 
-/// The ground a river takes, for each township it passes and each return period.
+/// The flooded area of a river, for each township it passes and each return period.
 fn floods(land: &Land, zones: &mut Vec<Zone>) {
     for (order, stream) in land.terrain.streams.iter().filter(|stream| !stream.name.is_empty()).enumerate() {
         let periods: &[(i64, i64, f64)] = if stream.half_width_m > 100.0 {
@@ -94,7 +94,7 @@ fn floods(land: &Land, zones: &mut Vec<Zone>) {
     }
 }
 
-/// The stretches of a course that lie in one township each.
+/// The stretches of a course, each within one township.
 fn passes(land: &Land, course: &Line) -> Vec<(usize, f64, f64)> {
     let mut passes: Vec<(usize, f64, f64)> = Vec::new();
     let mut along = 0.0;
@@ -147,7 +147,7 @@ fn frame(points: &[Coord<f64>], margin_m: f64) -> Rect<f64> {
     Rect::new(frame.min() - margin, frame.max() + margin)
 }
 
-/// A grown-looking patch around a middle, longer in one direction.
+/// A natural-looking patch around a centre, longer in one direction.
 pub(crate) fn patch(random: &mut Random, middle: Coord<f64>, radius_m: f64, long: f64, angle: f64) -> Polygon<f64> {
     let corners = 14 + u32::try_from(random.index(9)).unwrap_or(0);
     let (seed, turn) = (random.index(1_000_000) as u64, TAU / f64::from(corners));

@@ -132,7 +132,7 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
 pub(super) fn layer_of<'a>(catalog: &'a Catalog, name: &str) -> anyhow::Result<&'a LayerSchema> {
     catalog.layer(name).with_context(|| {
         let names: Vec<&str> = catalog.layers.iter().map(|layer| layer.id.as_str()).collect();
-        format!("there is no layer {name:?}; accepted: {}", names.join(", "))
+        format!("layer {name:?} does not exist; accepted: {}", names.join(", "))
     })
 }
 

@@ -20,7 +20,7 @@ impl FromStr for ListenAddress {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Self { host: address.ip().to_string(), port: address.port() });
         }
-        let accepted = || "give HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080".to_owned();
+        let accepted = || "expected HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080".to_owned();
         let (host, port) = text.rsplit_once(':').ok_or_else(accepted)?;
         let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
         match port.parse() {
@@ -43,7 +43,7 @@ impl fmt::Display for ListenAddress {
 /// Binds to the first usable address of the host.
 pub(super) fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
     TcpListener::bind((address.host.as_str(), address.port)).with_context(|| {
-        format!("cannot listen on {address}; give a free address with --listen, such as 127.0.0.1:{}", address.port ^ 1)
+        format!("cannot listen on {address}; set a free address with --listen, such as 127.0.0.1:{}", address.port ^ 1)
     })
 }
 

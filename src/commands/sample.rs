@@ -1,4 +1,4 @@
-//! The sample county that is built into the program, and how it gets into a new store.
+//! The embedded sample county, and how a new store is filled with it.
 
 use std::io::Cursor;
 
@@ -19,10 +19,10 @@ use crate::store::{OnConflict, Store};
 #[folder = "data/minqing"]
 struct Sample;
 
-/// The time at which the sample's incidents, warnings and readings are set.
+/// The reference time of the incidents, warnings and readings in the sample.
 const SAMPLE_TIME: UtcDateTime = utc_datetime!(2026-08-14 06:00);
 
-/// Fills an empty store with the sample county. What is bound to a time is moved to the present: a new sample has running
+/// Fills an empty store with the sample county. Times are shifted to the present, so that a new sample has running
 /// incidents, valid warnings and recent readings.
 pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result<()> {
     let now = clock::now();
@@ -56,7 +56,7 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
     Ok(())
 }
 
-/// A feature of a layer whose features have a time, as it would be if the sample were set at `now`.
+/// A feature with its times shifted from the reference time of the sample to `now`.
 fn moved_to(now: UtcDateTime, schema: &LayerSchema, mut feature: Feature) -> Feature {
     if schema.roles.time.is_none() {
         return feature;

@@ -143,7 +143,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Age of a snapshot confirmed at a time, both in milliseconds since 1970. If that time is in the future, the clock was
-/// set back; the age is unknown, and the snapshot counts as old.
+/// set back; the age is unknown, and the snapshot is treated as old.
 fn age_of(confirmed_ms: i64, now_ms: i64) -> Duration {
     const UNKNOWN: Duration = Duration::from_hours(24);
     u64::try_from(now_ms.saturating_sub(confirmed_ms)).map_or(UNKNOWN, Duration::from_millis)

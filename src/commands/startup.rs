@@ -53,7 +53,7 @@ pub(super) async fn open(
     let location = store.database_location()?.filter(|_| !options.no_cache);
     let cache = location.as_ref().and_then(|location| open_cache(options, location));
     let Some((cache, location)) = cache.zip(location) else { return load(store, catalog, fill).await };
-    if !cache.is_there() {
+    if !cache.exists() {
         return Ok(StartedMap { cache: Some(cache), ..load(store, catalog, fill).await? });
     }
     let failure = match tokio::time::timeout(STORE_TIMEOUT, load(store, catalog, fill)).await {

@@ -165,7 +165,7 @@ fn refuse_tables(config: &Config) -> anyhow::Result<()> {
     match config.layers.first() {
         None => Ok(()),
         Some(layer) => anyhow::bail!(
-            "the configuration names table {}, which needs a PostGIS store; give --store postgres://…",
+            "the configuration names table {}, which needs a PostGIS store; set --store postgres://…",
             layer.table
         ),
     }

@@ -57,7 +57,7 @@ fn read(mut file: File, path: &Path) -> anyhow::Result<String> {
         })?;
         tracing::warn!(
             file = %path.display(),
-            "others could read the token file, now only its owner can; if the token may be known, remove the file to \
+            "others could read the token file, now only its owner can; if others may know the token, remove the file to \
              create a new one"
         );
     }

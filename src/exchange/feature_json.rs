@@ -112,7 +112,7 @@ fn read_property(reader: &Reader<'_>, name: &str, value: &Json) -> Result<Option
     let schema = reader.schema();
     let Some(at) = schema.position(name) else {
         let known: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
-        return Err(FeatureError::at(pointer, value, "the layer has no such property", known.join(", ")));
+        return Err(FeatureError::at(pointer, value, "the layer does not have this property", known.join(", ")));
     };
     if STORE_FIELDS.contains(&name) {
         return Ok(None);

@@ -29,7 +29,7 @@ pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
 /// Reads from memory or a stream.
 ///
 /// # Errors
-/// What is wrong with the data.
+/// When the data is not valid FlatGeobuf.
 pub fn read(mut bytes: impl Read + Send + 'static) -> Result<RecordSource, String> {
     let mut start = [0; 8];
     bytes.read_exact(&mut start).map_err(|error| error.to_string())?;
@@ -66,7 +66,7 @@ impl<R: Read> Iterator for Records<R> {
             Err(error) => {
                 // The start of the next feature is unknown after a corrupt one.
                 self.broken = true;
-                Some(Err(unreadable(format!("the file breaks off here: {error}"))))
+                Some(Err(unreadable(format!("the file ends unexpectedly or is corrupt here: {error}"))))
             }
         }
     }

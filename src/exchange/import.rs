@@ -1,4 +1,4 @@
-//! Converts rows of a file to features of a layer, or reports why not.
+//! Converts rows of a file to features of a layer, and reports refused rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -200,7 +200,7 @@ impl<'a> Importer<'a> {
         let shape = self.reader.shape(converted).map_err(|defect| refusal(defect.reason))?;
         if !self.rules.anywhere {
             check_place(&self.catalog.county, &shape).map_err(|Defect { reason, accepted }| {
-                refusal(format!("{reason}; accepted: {accepted}, or any place with --anywhere"))
+                refusal(format!("{reason}; accepted: {accepted}, or any position with --anywhere"))
             })?;
         }
         Ok(shape)

@@ -56,11 +56,11 @@ pub enum ExchangeError {
         source: std::io::Error,
     },
     /// The file name has no known ending.
-    #[error("{path}: the format is not known by its ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb{}", if *.is_read { ", .csv, .tsv, .txt" } else { "" })]
+    #[error("{path}: unknown file name ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb{}", if *.is_read { ", .csv, .tsv, .txt" } else { "" })]
     UnknownFormat {
         /// The file.
         path: String,
-        /// Whether the file was to be read; more formats can be read than written.
+        /// Whether the file was opened for reading; more formats can be read than written.
         is_read: bool,
     },
     /// The content is not of the expected format.

@@ -1,7 +1,7 @@
 //! Reads and checks the values and geometry of one feature; shared by imports and requests.
 //!
-//! Requests contain JSON written for the schema, so values must have the types of the fields. Files contain what a
-//! table can hold: numbers and lists as text, codes as labels. There is no other difference.
+//! Requests contain JSON written for the schema, so values must have the types of the fields. Files may contain numbers
+//! and lists as text and codes as labels, as in tables. Otherwise both are read alike.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::geodesy::{Envelope, LonLat};
 use crate::model::catalog::{Code, CodeValue, County};
 use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value};
 
-/// How values are encoded.
+/// The encoding of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// In the JSON type of the field; codes are not translated.
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         };
         let shape = Shape::new(geometry).map_err(|error| defect(error.to_string()))?;
         if !self.schema.geometry.accepts(shape.kind()) {
-            return Err(defect(format!("the layer holds {kind} features, not {}", shape.kind().name())));
+            return Err(defect(format!("the layer contains {kind} features, not {}", shape.kind().name())));
         }
         check_validity(shape.geometry()).map_err(|error| defect(format!("it is not valid: {error}")))?;
         Ok(shape)
@@ -189,9 +189,9 @@ pub fn check_place(county: &County, shape: &Shape) -> Result<(), Defect> {
         None => String::new(),
     };
     let reason =
-        format!("{nearest} is {:.0} km outside of {} {}{hint}", distance_m / 1000.0, county.name.zh, county.name.en);
+        format!("{nearest} is {:.0} km outside {} {}{hint}", distance_m / 1000.0, county.name.zh, county.name.en);
     let [west, south, east, north] = county.bounds.to_array();
-    let accepted = format!("a place within {:.0} km of {west},{south},{east},{north}", county.margin_m / 1000.0);
+    let accepted = format!("a position within {:.0} km of {west},{south},{east},{north}", county.margin_m / 1000.0);
     Err(Defect { reason, accepted })
 }
 

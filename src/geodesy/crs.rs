@@ -1,7 +1,7 @@
 //! Coordinate reference systems by name and by URI, with their axis order.
 //!
-//! Names stand in files and in the parameter `crs`: easting or longitude comes first, whatever the EPSG registry says,
-//! as files have it. URIs stand in OGC requests: the axes have the order of the registry.
+//! Names are used in files and in the parameter `crs`: easting or longitude comes first, as in files, regardless of the
+//! EPSG registry. URIs are used in OGC requests: the axes have the order of the registry.
 
 use std::fmt;
 
@@ -55,17 +55,17 @@ pub enum CrsError {
     #[error("unknown coordinate reference system {0:?}; accepted: {ACCEPTED_CRS}")]
     Unknown(String),
     /// The pair is not a position in that system.
-    #[error("{x},{y} is not a place in {crs}")]
+    #[error("{x},{y} is not a position in {crs}")]
     NotThere {
-        /// Easting or longitude as given.
+        /// The first coordinate: easting or longitude.
         x: f64,
-        /// Northing or latitude as given.
+        /// The second coordinate: northing or latitude.
         y: f64,
         /// The system's name.
         crs: String,
     },
     /// A box whose minimum is greater than its maximum.
-    #[error("the box ends before it begins: its minimum is greater than its maximum")]
+    #[error("the minimum of the box is greater than its maximum")]
     BoxOrder,
     /// The converted pair is not a position.
     #[error(transparent)]

@@ -15,13 +15,13 @@ use super::{Envelope, LonLat};
 /// An edge is split if its midpoint deviates from the straight line in degrees by more than this: a tenth of a
 /// millimetre.
 const STRAIGHT_DEG: f64 = 1e-9;
-/// Most times an edge is halved.
+/// Maximum number of times an edge is halved.
 const MAX_CUTS: u32 = 10;
 
 /// A reference system, prepared for many conversions.
 pub struct CrsTransform {
     crs: Crs,
-    /// The projection and the geographic system it starts from; `None` for systems in degrees.
+    /// The projection and its geographic base system; `None` for systems in degrees.
     projection: Option<(Proj, Proj)>,
 }
 
@@ -64,8 +64,8 @@ impl CrsTransform {
         let (x, y) = if self.crs.north_first { (second, first) } else { (first, second) };
         if let Some((from, to)) = &self.projection {
             let mut point = (x, y, 0.0);
-            let there = proj4rs::transform::transform(from, to, &mut point).is_ok();
-            if !there || !point.0.is_finite() || !point.1.is_finite() {
+            let is_converted = proj4rs::transform::transform(from, to, &mut point).is_ok();
+            if !is_converted || !point.0.is_finite() || !point.1.is_finite() {
                 return Err(CrsError::NotThere { x, y, crs: self.crs.to_string() });
             }
             return Ok(LonLat::new(point.0.to_degrees(), point.1.to_degrees())?);
@@ -85,9 +85,9 @@ impl CrsTransform {
     pub fn pair(&self, at: LonLat) -> Result<[f64; 2], CrsError> {
         let (x, y) = if let Some((to, from)) = &self.projection {
             let mut point = (at.lon.to_radians(), at.lat.to_radians(), 0.0);
-            let there = proj4rs::transform::transform(from, to, &mut point).is_ok();
+            let is_converted = proj4rs::transform::transform(from, to, &mut point).is_ok();
             let (x, y) = (point.0, point.1);
-            if !there || !x.is_finite() || !y.is_finite() || !self.round_trips(at, self.in_axis_order(x, y)) {
+            if !is_converted || !x.is_finite() || !y.is_finite() || !self.round_trips(at, self.in_axis_order(x, y)) {
                 return Err(CrsError::NotThere { x: at.lon, y: at.lat, crs: self.crs.to_string() });
             }
             (x, y)
@@ -175,18 +175,18 @@ impl CrsTransform {
         })
     }
 
-    /// Converts a geometry in longitude, latitude to this system, vertex by vertex; `None` when the system does not
-    /// reach all of it.
+    /// Converts a geometry in longitude, latitude to this system, vertex by vertex; `None` when part of it is outside
+    /// the valid area of the system.
     #[must_use]
     pub fn from_lon_lat<'a>(&self, geometry: &'a Geometry) -> Option<Cow<'a, Geometry>> {
         if self.crs.is_crs84() {
             return Some(Cow::Borrowed(geometry));
         }
-        let there = geometry.try_map_coords(|coord| {
+        let converted = geometry.try_map_coords(|coord| {
             let [x, y] = self.pair(LonLat::try_from(coord)?)?;
             Ok::<_, CrsError>(Coord { x, y })
         });
-        there.ok().map(Cow::Owned)
+        converted.ok().map(Cow::Owned)
     }
 
     fn polygon(&self, polygon: &Polygon) -> Result<Polygon, CrsError> {
@@ -202,13 +202,13 @@ impl CrsTransform {
             let mut pieces = vec![(edge.start, place(edge.start)?, edge.end, place(edge.end)?, MAX_CUTS)];
             while let Some((start, from, end, to, cuts)) = pieces.pop() {
                 let middle = (start + end) / 2.0;
-                let there = place(middle)?;
-                let off = there - (from + to) / 2.0;
+                let converted = place(middle)?;
+                let off = converted - (from + to) / 2.0;
                 if cuts == 0 || off.x.abs().max(off.y.abs()) < STRAIGHT_DEG {
                     bent.push(to);
                 } else {
-                    pieces.push((middle, there, end, to, cuts - 1));
-                    pieces.push((start, from, middle, there, cuts - 1));
+                    pieces.push((middle, converted, end, to, cuts - 1));
+                    pieces.push((start, from, middle, converted, cuts - 1));
                 }
             }
         }

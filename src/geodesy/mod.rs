@@ -1,8 +1,8 @@
 //! Positions, envelopes and geometry on the WGS 84 ellipsoid.
 //!
 //! Coordinates are WGS 84 / CGCS2000 longitude, latitude in degrees. The two datums differ by centimetres and are
-//! deliberately treated as equal. Coordinates in other systems are converted by [`crs_transform`] on input, so the crate has
-//! one type of position.
+//! deliberately treated as equal. Coordinates in other systems are converted by [`crs_transform`] on input, so the
+//! crate has one position type.
 
 pub mod bound;
 pub mod crs;
@@ -48,9 +48,9 @@ pub enum PositionError {
     /// Latitude outside -90..=90. `swapped` is true if the pair is a position in the other order.
     #[error("latitude {lat} is outside -90..=90{}", if *.swapped { format!("; did you mean {},{}?", .lat, .lon) } else { String::new() })]
     Latitude {
-        /// The longitude as given.
+        /// The longitude in the input.
         lon: f64,
-        /// The latitude as given.
+        /// The latitude in the input.
         lat: f64,
         /// Whether lat,lon in the other order is a position.
         swapped: bool,
@@ -138,9 +138,9 @@ pub enum EnvelopeError {
     /// South is greater than north.
     #[error("south {south} is greater than north {north}")]
     UpsideDown {
-        /// Lower edge as given.
+        /// Lower edge in the input.
         south: f64,
-        /// Upper edge as given.
+        /// Upper edge in the input.
         north: f64,
     },
 }
@@ -298,8 +298,9 @@ mod tests {
             for metres in [50.0, 5_000.0, 200_000.0, 5_000_000.0] {
                 let padded = Envelope::from(LonLat::new(lon, lat)?).padded(metres);
                 for bearing in 0..36 {
-                    let there = Geodesic.destination(Point::new(lon, lat), f64::from(bearing) * 10.0, metres * 0.9999);
-                    let at = Envelope::from(LonLat::new(there.x(), there.y())?);
+                    let destination =
+                        Geodesic.destination(Point::new(lon, lat), f64::from(bearing) * 10.0, metres * 0.9999);
+                    let at = Envelope::from(LonLat::new(destination.x(), destination.y())?);
                     assert!(padded.split().any(|half| half.intersects(&at)), "{lon},{lat} {metres} m {bearing}");
                 }
             }

@@ -1,4 +1,4 @@
-//! Regions that features are selected by: an envelope, or an area whose edges are indexed.
+//! Regions for selecting features: an envelope, or an area with indexed edges.
 
 use std::sync::Arc;
 

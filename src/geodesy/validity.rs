@@ -12,7 +12,7 @@ use super::edge_index::{Edge, EdgeIndex, around};
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Invalid {
     /// A line or a ring has too few distinct coordinates.
-    #[error("a {0} has fewer than {1} different coordinates")]
+    #[error("a {0} has fewer than {1} distinct coordinates")]
     TooFewCoordinates(&'static str, usize),
     /// A ring intersects or touches itself.
     #[error("a ring crosses or touches itself at {0},{1}")]

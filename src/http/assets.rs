@@ -1,4 +1,4 @@
-//! Bytes built into the program: the viewer and the map styles.
+//! Files embedded in the binary: the viewer and the map styles.
 
 use actix_web::http::{StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -9,7 +9,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, is_known};
 use crate::http::reply::problem::Problem;
 
-/// Nothing is ever loaded from another host.
+/// Pages load nothing from another host.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; \
      style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-ancestors *";
 
@@ -27,7 +27,7 @@ pub(crate) fn viewer(call: &Call<'_>) -> Result<Reply, Problem> {
     embedded(call, "index.html")
 }
 
-/// `GET /docs`: the description of the API, for people.
+/// `GET /docs`: the documentation page of the API.
 pub(crate) fn docs(call: &Call<'_>) -> Result<Reply, Problem> {
     embedded(call, "docs.html")
 }
@@ -37,7 +37,7 @@ pub(crate) fn viewer_file(call: &Call<'_>) -> Result<Reply, Problem> {
     embedded(call, &format!("viewer/{}", call.segment("file")))
 }
 
-/// `GET /styles/{styleId}.json`: a style, filled with facts of the catalog.
+/// `GET /styles/{styleId}.json`: a style, filled with values from the catalog.
 pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
     let name = call.segment("styleId");
     let missing = || {
@@ -59,7 +59,7 @@ fn embedded(call: &Call<'_>, name: &str) -> Result<Reply, Problem> {
     Ok(reply.header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)))
 }
 
-/// Bytes that do not depend on the snapshot, under a tag.
+/// A reply that does not depend on the snapshot, with its entity tag.
 pub(crate) fn tagged(call: &Call<'_>, content_type: &'static str, etag: &str, bytes: Vec<u8>) -> Reply {
     let reply = Reply::new(StatusCode::OK)
         .header((header::CONTENT_TYPE, content_type))

@@ -1,4 +1,4 @@
-//! One request as handlers see it: who calls, what is asked, and the snapshot that answers it.
+//! One request as handlers see it: caller, parameters, headers, body and snapshot.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -16,28 +16,28 @@ use crate::http::state::AppState;
 use crate::query::cancel::CancelToken;
 use crate::snapshot::Layer;
 
-/// A request, read as far as its endpoint declares it.
+/// A request, parsed according to its endpoint.
 pub(crate) struct Call<'a> {
     /// Media types that the endpoint offers; the first is the default.
     pub(crate) formats: &'static [MediaType],
     pub(crate) state: web::Data<AppState>,
-    /// The snapshot of this request, loaded once.
+    /// The snapshot for this request, loaded once.
     pub(crate) current: RequestSnapshot,
     pub(crate) caller: Caller,
     pub(crate) params: QueryParams,
     pub(crate) body: web::Bytes,
-    /// Set when the caller is gone or the time is up; long loops look at it.
+    /// Set when the client disconnects or the time limit is reached; long loops check it.
     pub(crate) cancel: CancelToken,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: Cow<'a, HeaderMap>,
     pub(crate) peer: Option<IpAddr>,
-    /// Values of the path, in the order of the template.
+    /// Path parameters in the order of the template: name and value.
     pub(crate) path: Vec<(String, String)>,
 }
 
 impl Call<'_> {
-    /// The same request, independent of the connection.
+    /// The same request with owned data, independent of the connection.
     pub(crate) fn into_owned(self) -> Call<'static> {
         Call {
             formats: self.formats,
@@ -55,7 +55,7 @@ impl Call<'_> {
         }
     }
 
-    /// A value of the path; empty where the template has no such segment.
+    /// A path parameter; empty if the template does not have it.
     pub(crate) fn segment(&self, name: &str) -> &str {
         self.path.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
     }
@@ -66,37 +66,37 @@ impl Call<'_> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The collection that the path names.
+    /// The collection of the path.
     ///
     /// # Errors
-    /// When there is none.
+    /// When it does not exist.
     pub(crate) fn collection(&self) -> Result<&Layer, Problem> {
         crate::http::params::layer(&self.current.snapshot, "collection", self.segment("collectionId"))
     }
 
-    /// The media type to reply in: what `f` says, or what the Accept header prefers of those that the endpoint offers.
+    /// The media type of the reply: the value of `f`, otherwise the one of the endpoint that the Accept header prefers.
     ///
     /// # Errors
-    /// When `f` names another, or the header accepts none.
+    /// When `f` names a media type that the endpoint does not offer, or the header accepts none.
     pub(crate) fn media_type(&self) -> Result<MediaType, Problem> {
         crate::http::reply::media::negotiate(&self.headers, self.params.format(), self.formats)
     }
 
-    /// The media type that `f` names; the first without it. The Accept header is not looked at.
+    /// The media type that `f` names; the first one without `f`. The Accept header is ignored.
     ///
     /// # Errors
-    /// When `f` names another.
+    /// When `f` names a media type that the endpoint does not offer.
     pub(crate) fn format(&self) -> Result<MediaType, Problem> {
         let offered = self.formats;
-        let asked = self.params.format().unwrap_or_default();
-        let found = offered.iter().find(|form| asked.is_empty() || form.name == asked);
+        let requested = self.params.format().unwrap_or_default();
+        let found = offered.iter().find(|form| requested.is_empty() || form.name == requested);
         found.copied().ok_or_else(|| {
             let names: Vec<&str> = offered.iter().map(|form| form.name).collect();
-            invalid("f", asked, "this media type is not offered", &names.join(", "))
+            invalid("f", requested, "this media type is not offered", &names.join(", "))
         })
     }
 
-    /// The address of the server as the caller reached it, without a trailing slash.
+    /// The base URL of the server as the client sees it, without a trailing slash.
     pub(crate) fn origin(&self) -> String {
         if let Some(url) = &self.state.public_url {
             return url.trim_end_matches('/').to_owned();
@@ -105,7 +105,7 @@ impl Call<'_> {
         format!("http://{}", self.header(header::HOST).filter(plain).unwrap_or("localhost"))
     }
 
-    /// The address of the OGC API.
+    /// The base URL of the OGC API.
     pub(crate) fn ogc_base(&self) -> String {
         format!("{}/ogc", self.origin())
     }

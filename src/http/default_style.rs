@@ -1,4 +1,4 @@
-//! A default style for layers that a style file does not draw, such as tables of the configuration: by geometry type,
+//! A default style for layers that the style file does not draw, such as tables of the configuration: by geometry type,
 //! with clusters and names.
 
 use std::collections::BTreeSet;
@@ -9,16 +9,16 @@ use crate::http::reply::links::encode;
 use crate::http::tiles::xyz::MAX_LAYERS;
 use crate::model::{Catalog, GeometryKind, LayerSchema};
 
-/// The source of a style file that has the layers of the map.
+/// The source in a style file that contains the layers of the map.
 const SOURCE: &str = "onemap";
 /// Colours that are distinguishable on the map and differ from the four risk colours.
 const COLOURS: [&str; 6] = ["#00798c", "#8e5bb5", "#5b7f2b", "#b5527f", "#3d5a80", "#8c6239"];
-/// Metadata that names the layer which a style layer draws, and the style layers of clusters.
+/// Keys of style layer metadata: the layer that is drawn, and whether the style layer draws clusters.
 const LAYER: &str = "onemap:layer";
 const CLUSTER: &str = "onemap:cluster";
 
-/// Adds the layers that the style does not draw, below its clusters, up to as many as a tile may have; those of the
-/// catalog are in the style's tiles already.
+/// Adds style layers for layers that the style does not draw, below its clusters, up to the maximum number of layers in
+/// a tile. Layers of the catalog are already in the tiles of the style.
 pub(crate) fn add_missing<'a>(style: &mut Json, catalog: &Catalog, layers: impl Iterator<Item = &'a LayerSchema>) {
     let drawn = style["layers"].as_array().cloned().unwrap_or_default();
     let is_drawn = |id: &str| drawn.iter().any(|own| own["source-layer"] == id);
@@ -36,7 +36,7 @@ pub(crate) fn add_missing<'a>(style: &mut Json, catalog: &Catalog, layers: impl 
     style["sources"][SOURCE]["url"] = url.into();
 }
 
-/// Number of layers of the map that a style draws.
+/// Number of map layers that a style draws.
 fn layers_of_source(drawn: &[Json]) -> usize {
     drawn.iter().filter_map(|own| own["source-layer"].as_str()).collect::<BTreeSet<_>>().len()
 }

@@ -1,4 +1,4 @@
-//! What an endpoint of the interface is: one row that routes, authorises, schedules and documents it.
+//! The type of an endpoint: one row that defines its route, access, thread and documentation.
 
 use std::pin::Pin;
 
@@ -10,10 +10,10 @@ use crate::http::reply::Reply;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
 
-/// An endpoint: a path, a method, and everything that the server and the API description need to know of it.
+/// An endpoint: a path, a method, and everything that the server and the API description need.
 pub(crate) struct Endpoint {
     pub(crate) method: Verb,
-    /// Path template; `{name}` stands for a segment.
+    /// Path template; `{name}` matches one segment.
     pub(crate) path: &'static str,
     /// Operation id.
     pub(crate) id: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct Endpoint {
     pub(crate) replies: &'static [Success],
 }
 
-/// A method of HTTP that endpoints have.
+/// An HTTP method of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Get,
@@ -54,55 +54,55 @@ impl Verb {
     }
 }
 
-/// Who may call.
+/// Access control of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everybody. Credentials that are wrong are ignored.
+    /// No login. Wrong credentials are ignored.
     Public,
-    /// Everybody; credentials that are given must be right, and show more.
+    /// No login. Credentials, if sent, must be valid; they give access to sensitive fields.
     PublicOrToken,
-    /// Whoever holds the token, on this machine.
+    /// Requires the token, and a connection from this machine.
     Token,
 }
 
-/// Where the handler runs.
+/// The thread on which a handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thread {
-    /// On the thread that serves the connection: answers within microseconds.
+    /// The thread that serves the connection, for handlers that take microseconds.
     Web,
-    /// On the pool for requests that somebody waits for.
+    /// The pool for interactive requests.
     Interactive,
-    /// On the pool for long requests, which gives way to the others.
+    /// The pool for long requests, at lower priority.
     Bulk,
 }
 
 type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, Problem>>>>;
 
-/// The function of an endpoint.
+/// The handler of an endpoint.
 pub(crate) enum Handler {
     /// Runs on the endpoint's thread.
     Sync(fn(&Call<'_>) -> Result<Reply, Problem>),
-    /// Looks for a finished reply on the web thread; where there is none, `make` runs on the endpoint's thread.
+    /// Looks up a finished reply on the web thread; without one, `make` runs on the endpoint's thread.
     Cached { lookup: fn(&Call<'_>) -> Result<Option<Reply>, Problem>, make: fn(&Call<'_>) -> Result<Reply, Problem> },
     /// Waits for the store or for events.
     Async(fn(Call<'static>) -> ReplyFuture),
 }
 
-/// The body that a request must have.
+/// The required body of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Body {
-    /// Media types that are accepted.
+    /// Accepted media types.
     pub(crate) media_types: &'static [&'static str],
     /// Name of its schema in the API description.
     pub(crate) schema: &'static str,
     pub(crate) max_bytes: usize,
 }
 
-/// A reply that is no problem.
+/// A successful reply.
 #[derive(Clone, Copy)]
 pub(crate) struct Success {
     pub(crate) status: u16,
-    /// Empty where there is no content.
+    /// Empty if the reply has no content.
     pub(crate) media_type: &'static str,
     /// Name of its schema in the API description; empty for text and bytes.
     pub(crate) schema: &'static str,
@@ -119,7 +119,7 @@ pub(crate) const fn empty(status: u16) -> Success {
 }
 
 impl Endpoint {
-    /// GET (and HEAD) by everybody, on the web thread, without parameters; rows override what differs.
+    /// A public GET (and HEAD) on the web thread, without parameters; rows override what differs.
     pub(crate) const fn get(path: &'static str, handler: fn(&Call<'_>) -> Result<Reply, Problem>) -> Self {
         Self {
             method: Verb::Get,
@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether a server takes it: writes only where it has a token.
+    /// Whether the server offers it; edits are offered only if the server has a token.
     pub(crate) fn is_offered(&self, has_token: bool) -> bool {
         self.access != Access::Token || has_token
     }

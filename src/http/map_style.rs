@@ -1,7 +1,7 @@
-//! The map style: a template that is filled with the county's view, the catalog's colours and its layers.
+//! The map style: a template that is filled with the view of the county, the colours and the layers of the catalog.
 //!
-//! In the template `{center}`, `{zoom}` and `{layers}` are facts of the catalog, `{LIST:CODE}` is the colour of a code, and
-//! `{base}` is the server's own address: addresses in a style must be absolute.
+//! In the template, `{center}`, `{zoom}` and `{layers}` are values from the catalog, `{LIST:CODE}` is the colour of a
+//! code, and `{base}` is the base URL of the server, because URLs in a style must be absolute.
 
 use serde_json::{Value as Json, json};
 
@@ -9,14 +9,14 @@ use crate::http::default_style;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, LayerSchema};
 
-/// The colour of codes that have none.
+/// The colour of codes without one in the catalog.
 const NEUTRAL: &str = "#7d8794";
 
-/// The finished style. Layers that the catalog lacks are left out; those that the template lacks, such as tables of the
-/// configuration, get the default style.
+/// The finished style. Style layers of layers that are not in the catalog are removed; layers that are not in the
+/// template, such as tables of the configuration, get the default style.
 ///
 /// # Errors
-/// Only when the program was built from a broken template.
+/// Only if the embedded template is invalid.
 pub(crate) fn fill<'a>(
     template: &[u8],
     catalog: &Catalog,
@@ -35,7 +35,7 @@ pub(crate) fn fill<'a>(
 fn fill_value(value: &mut Json, catalog: &Catalog, base: &str) {
     match value {
         Json::String(text) => {
-            if let Some(fact) = fact(text, catalog) {
+            if let Some(fact) = placeholder_value(text, catalog) {
                 *value = fact;
             } else if text.contains("{base}") {
                 let layers: Vec<&str> = catalog.layers.iter().map(|layer| layer.id.as_str()).collect();
@@ -48,8 +48,8 @@ fn fill_value(value: &mut Json, catalog: &Catalog, base: &str) {
     }
 }
 
-/// What stands for a text that is a placeholder as a whole.
-fn fact(text: &str, catalog: &Catalog) -> Option<Json> {
+/// The value for a text that consists of one placeholder.
+fn placeholder_value(text: &str, catalog: &Catalog) -> Option<Json> {
     let name = text.strip_prefix('{')?.strip_suffix('}')?;
     match name {
         "center" => Some(json!([catalog.county.center.lon(), catalog.county.center.lat()])),

@@ -1,4 +1,4 @@
-//! The HTTP interface: parse, call, render. `routes` is the table of all endpoints.
+//! The HTTP API: parse the request, call a function, render the reply. `routes` is the table of all endpoints.
 
 mod api;
 mod assets;

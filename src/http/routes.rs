@@ -1,4 +1,4 @@
-//! The interface as one table: every path and method, who may call it, where it runs, what it takes and replies.
+//! The table of all endpoints: path, method, access, thread, parameters, bodies and replies.
 
 use crate::http::api::{
     clusters, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
@@ -82,12 +82,12 @@ static COVERAGE: &[&dyn Param] = &[
     &spec::F,
     &spec::CRS,
 ];
-/// Read by the page itself.
+/// Read by the viewer, not by the server.
 static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
 static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
 static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];
 
-/// `GET /openapi.json`: the whole interface.
+/// `GET /openapi.json`: the whole API.
 fn api_document(call: &Call<'_>) -> Result<Reply, Problem> {
     call.format()?;
     Ok(openapi::document(call, ENDPOINTS, "", "onemap"))
@@ -104,7 +104,7 @@ const TABLE: Success = ok(CSV_UTF8, "");
 const TILE: &[Success] = &[ok(MVT_TYPE, ""), empty(204), empty(304)];
 const SCHEMA_REPLIES: &[Success] = &[ok(SCHEMA.media_type, "jsonSchema"), PAGE];
 
-/// A tile: from memory on the web thread, otherwise made on the pool.
+/// A tile: cached tiles on the web thread, others rendered on the pool.
 const fn tile_endpoint(path: &'static str, lookup: Lookup, make: Make) -> Endpoint {
     Endpoint {
         tag: TILES,
@@ -128,7 +128,7 @@ const fn tiles_page(path: &'static str, handler: Make) -> Endpoint {
     Endpoint { tag: TILES, params: FORMAT_ONLY, formats: &[JSON, HTML], ..Endpoint::get(path, handler) }
 }
 
-/// A write, which requires the token.
+/// An edit, which requires the token.
 const fn write(method: Verb, path: &'static str, handler: Handler) -> Endpoint {
     Endpoint { method, tag: EDITING, access: Access::Token, handler, ..Endpoint::get(path, health::live) }
 }
@@ -136,7 +136,7 @@ const fn write(method: Verb, path: &'static str, handler: Handler) -> Endpoint {
 const FEATURE_BODY: Option<Body> =
     Some(Body { media_types: &[GEOJSON_TYPE, JSON_TYPE], schema: "newFeature", max_bytes: 4_000_000 });
 
-/// All endpoints. Paths that are asked for most often come first, because routes are tried in this order.
+/// All endpoints. The most frequent paths come first, because routes are tried in this order.
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getXyzTile",
@@ -157,7 +157,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         method: Verb::Post,
         id: "postNearest",
         tag: DISPATCH,
-        summary: "The same from a document; for up to 10,000 points, one reply a line",
+        summary: "The nearest resources for parameters in a JSON body; with up to 10,000 points, one reply per line",
         thread: Thread::Interactive,
         params: FORMAT_ONLY,
         formats: &[NDJSON, GEOJSON_NAMED],
@@ -168,21 +168,21 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getLive",
         tag: OPERATION,
-        summary: "Whether the process answers",
+        summary: "Whether the process handles requests",
         replies: &[ok(JSON_TYPE, "anything")],
         ..Endpoint::get("/health/live", health::live)
     },
     Endpoint {
         id: "getReady",
         tag: OPERATION,
-        summary: "Whether the map is as fresh as its store",
+        summary: "Whether the snapshot follows the store",
         replies: &[ok(JSON_TYPE, "health"), Success { status: 503, media_type: JSON_TYPE, schema: "health" }],
         ..Endpoint::get("/health/ready", health::ready)
     },
     Endpoint {
         id: "getFeatures",
         tag: OGC,
-        summary: "Features, page by page; CSV, FlatGeobuf and sequences hold all that match. Each property of the collection is a parameter too.",
+        summary: "Features in pages; CSV, FlatGeobuf and GeoJSON sequences contain all matching features. Each property of the collection is also a parameter.",
         thread: Thread::Bulk,
         params: ITEMS,
         property_params: true,
@@ -230,7 +230,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         id: "updateFeature",
-        summary: "Changes what a merge patch names",
+        summary: "Changes the properties in a merge patch",
         body: Some(Body { media_types: &["application/merge-patch+json"], schema: "newFeature", max_bytes: 4_000_000 }),
         replies: &[empty(204)],
         ..write(
@@ -251,7 +251,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         id: "edit",
-        summary: "Several edits, all of them or none",
+        summary: "Several edits as one transaction",
         body: Some(Body { media_types: &[JSON_TYPE], schema: "edits", max_bytes: 16_000_000 }),
         replies: &[ok(JSON_TYPE, "edited")],
         ..write(Verb::Post, "/api/edits", Handler::Async(|call| Box::pin(edits::batch(call))))
@@ -259,7 +259,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getSurroundings",
         tag: DISPATCH,
-        summary: "What lies around a point or a feature",
+        summary: "Surroundings of a point or a feature",
         access: Access::PublicOrToken,
         thread: Thread::Bulk,
         params: SURROUNDINGS,
@@ -271,7 +271,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         method: Verb::Post,
         id: "postSurroundings",
         tag: DISPATCH,
-        summary: "What lies in an area",
+        summary: "Contents of an area",
         access: Access::PublicOrToken,
         thread: Thread::Bulk,
         params: SURROUNDINGS_OF_BODY,
@@ -302,7 +302,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getCoverage",
         tag: DISPATCH,
-        summary: "How far people are from help",
+        summary: "Distances from places with people to help",
         thread: Thread::Bulk,
         params: COVERAGE,
         formats: &[GEOJSON_NAMED, CSV],
@@ -337,7 +337,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getClusterMembers",
         tag: TILES,
-        summary: "The members of a cluster of a tile, by the same filter as the tile",
+        summary: "The members of a cluster in a tile, with the filter of the tile",
         thread: Thread::Interactive,
         params: MEMBERS,
         replies: &[ok(GEOJSON_TYPE, "members")],
@@ -364,7 +364,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         id: "getFunctions",
-        summary: "Functions that filters may call",
+        summary: "Functions for use in filters",
         replies: &[ok(JSON_TYPE, "functions"), PAGE],
         ..ogc_page("/ogc/functions", collections::functions)
     },
@@ -382,21 +382,21 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         id: "getQueryables",
-        summary: "Properties that filters may use",
+        summary: "Properties for use in filters",
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/queryables", collections::queryables)
     },
     Endpoint {
         id: "getSortables",
-        summary: "Properties that features can be sorted by",
+        summary: "Properties for sorting",
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/sortables", collections::sortables)
     },
     Endpoint {
         id: "getSchema",
-        summary: "Schema of the features",
+        summary: "JSON Schema of the features",
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/schema", collections::features_schema)

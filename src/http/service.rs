@@ -1,4 +1,4 @@
-//! The HTTP service: routes made of the endpoint table, and how a request becomes a call and a reply becomes bytes.
+//! The HTTP service: routes from the endpoint table, conversion of requests to calls and of replies to responses.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -24,18 +24,18 @@ use crate::http::routes::ENDPOINTS;
 use crate::http::state::{AppState, Limits, Service};
 use crate::query::cancel::CancelToken;
 
-/// Seconds that requests under way may take after a stop was asked for.
+/// Seconds that running requests may take after shutdown has begun.
 const SHUTDOWN_TIMEOUT_S: u64 = 10;
-/// How long bytes may wait for a caller who does not take them.
+/// Time after which a connection is closed if its client does not read.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a body may take to arrive.
+/// Time limit for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a request that somebody waits for may take, and a bulk request, both with their time in the queue.
+/// Time limits of interactive and of bulk requests, including their time in the queue.
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
-/// Headers that a page of another site may send, and those that it may read.
+/// CORS: headers that pages of other origins may send, and those that they may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-None-Match, If-Range, Last-Event-ID, Onemap-Anywhere, Range";
 const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
@@ -44,7 +44,7 @@ const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Ran
 /// Serves on a listener until its handle is stopped. Event streams end once `closing` turns true.
 ///
 /// # Errors
-/// When the listener cannot be used, or the system starts no threads.
+/// When the listener cannot be used, or no thread can be started.
 pub fn serve(
     service: Service,
     limits: Limits,
@@ -70,19 +70,19 @@ pub fn serve(
     Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
 }
 
-/// Lets the kernel end a connection whose other side takes nothing for a while: a response that waits for room
-/// to write would not notice.
+/// Lets the kernel close a connection whose client stops reading (`TCP_USER_TIMEOUT`), because a response that waits to
+/// write has no timeout.
 fn end_when_unread(connection: &dyn Any, _: &mut Extensions) {
     #[cfg(target_os = "linux")]
     if let Some(socket) = connection.downcast_ref::<TcpStream>()
         && let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))
     {
-        tracing::debug!(%error, "a connection cannot be given a time limit");
+        tracing::debug!(%error, "cannot set the time limit of a connection");
     }
 }
 
-/// Last changes to a response: `identity` only tells the compressor to leave it alone and is no content coding
-/// (RFC 9110, section 8.4.1), and a caller of HTTP/1.0 cannot read chunks (RFC 9112, section 6.1).
+/// Last changes to a response: `identity` only disables the compressor and is not a content coding (RFC 9110, section
+/// 8.4.1), and an HTTP/1.0 client cannot read chunks (RFC 9112, section 6.1).
 async fn finish_head(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -137,7 +137,7 @@ fn not_found(request: &HttpRequest) -> Problem {
     }
 }
 
-/// Methods of a path that the server takes now.
+/// Methods of a path that the server offers.
 fn allowed(state: &AppState, path: &str) -> String {
     let mut methods: Vec<String> = Vec::new();
     for endpoint in
@@ -174,7 +174,7 @@ fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
 
 async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web::Payload) -> HttpResponse<BoxBody> {
     let reply = run(endpoint, &request, payload).await.unwrap_or_else(Reply::from);
-    // Where there is more than one media type the Accept header chooses, also whether there is any to choose.
+    // With several media types the reply depends on the Accept header, also if none is acceptable.
     if endpoint.formats.len() > 1 { reply.varying_by_accept().into() } else { reply.into() }
 }
 
@@ -190,8 +190,8 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
     }
 }
 
-/// Runs a handler on the thread of its endpoint. Work on a pool is cancelled when its time is up, and when the caller
-/// is gone.
+/// Runs a handler on the thread of its endpoint. Work on a pool is cancelled at its time limit, and when the client
+/// disconnects.
 async fn on_thread(
     thread: Thread,
     handler: fn(&Call<'_>) -> Result<Reply, Problem>,
@@ -211,7 +211,7 @@ async fn on_thread(
     reply.map_err(|_| Problem::Timeout { limit_s: limit.as_secs() })?
 }
 
-/// Cancels its token when it is dropped, with the future of a handler.
+/// Cancels its token when the future of a handler is dropped.
 struct CancelOnDrop(CancelToken);
 
 impl Drop for CancelOnDrop {
@@ -220,7 +220,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Reads a request as far as its endpoint declares it.
+/// Parses a request according to its endpoint.
 async fn read<'a>(
     endpoint: &'static Endpoint,
     request: &'a HttpRequest,

@@ -1,4 +1,4 @@
-//! What every handler may use, and how much the server takes.
+//! Shared state of all handlers, and the limits of the server.
 
 use std::sync::Arc;
 
@@ -13,34 +13,34 @@ use crate::snapshot::{DerivedLayer, SnapshotHandle};
 use crate::store::Store;
 use crate::tile::cache::TileCache;
 
-/// What a server is started with.
+/// The parts of a server.
 pub struct Service {
-    /// The snapshot, replaced as the store changes.
+    /// Handle of the current snapshot.
     pub snapshots: Arc<SnapshotHandle>,
-    /// Where writes go.
+    /// The store, for edits.
     pub store: Arc<dyn Store>,
-    /// What writers must present; `None` when writes are disabled.
+    /// The token required for edits; `None` disables edits.
     pub token: Option<BearerToken>,
-    /// Key of the fingerprints of features, which are their entity tags.
+    /// Key of the feature fingerprints, which are their entity tags.
     pub fingerprint_key: FingerprintKey,
     /// Layers, code lists and their labels.
     pub catalog: Catalog,
-    /// The address people reach the server by, when it is behind a proxy.
+    /// The public base URL, if the server is behind a proxy.
     pub public_url: Option<String>,
 }
 
-/// How much a server takes.
+/// Limits of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most event streams at once.
+    /// Maximum number of concurrent event streams.
     pub event_streams: usize,
-    /// Most bytes of finished tiles in memory; 0 keeps none.
+    /// Maximum size of the tile cache, bytes; 0 disables it.
     pub tile_cache_bytes: u64,
-    /// Most bytes of one tile before it is compressed.
+    /// Maximum size of a tile before compression, bytes.
     pub tile_budget_bytes: usize,
 }
 
-/// What every handler may use.
+/// Shared state of all handlers.
 pub(crate) struct AppState {
     pub(crate) snapshots: Arc<SnapshotHandle>,
     pub(crate) store: Arc<dyn Store>,
@@ -53,7 +53,7 @@ pub(crate) struct AppState {
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
-    /// Names this run of the program: versions of an earlier run are not compared with its own.
+    /// Random id of this run of the program, because versions of different runs are not comparable.
     pub(crate) run: String,
 }
 
@@ -61,7 +61,7 @@ impl AppState {
     /// The state of a server whose event streams end once `closing` turns true.
     ///
     /// # Errors
-    /// When the system starts no threads.
+    /// When no thread can be started.
     pub(crate) fn new(service: Service, limits: Limits, closing: watch::Receiver<bool>) -> std::io::Result<Self> {
         let Service { snapshots, store, token, fingerprint_key, catalog, public_url } = service;
         let run = format!("{:016x}", snapshots.instance());

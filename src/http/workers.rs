@@ -1,4 +1,4 @@
-//! Where long work runs: two pools with bounded queues, so that bulk requests never hold up those that people wait for.
+//! Thread pools for long work: two pools with bounded queues, so that bulk requests never delay interactive ones.
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,13 +11,13 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::http::reply::problem::Problem;
 
-/// Requests that may wait for a thread, in each pool.
+/// Maximum number of requests that wait for a thread, for each pool.
 const QUEUE: usize = 256;
-/// When a caller who found the queue full may try again, seconds.
+/// Seconds until a client may retry after the queue was full.
 const RETRY_AFTER_S: u32 = 2;
-/// How much bulk threads give way to others (nice value).
+/// Nice value of bulk threads.
 const BULK_NICENESS: i32 = 10;
-/// Threads on which one bulk request spreads its loops.
+/// Threads for the parallel loops of one bulk request.
 const THREADS_PER_BULK_REQUEST: usize = 2;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -30,10 +30,10 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Twice as many interactive requests at once as the machine has cores, and half as many bulk requests.
+    /// Creates the pools: two interactive threads for each core, and one bulk thread for two cores.
     ///
     /// # Errors
-    /// When the system starts no threads.
+    /// When no thread can be started.
     pub(crate) fn new() -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (bulk, jobs) = sync_channel(QUEUE);
@@ -45,10 +45,10 @@ impl Workers {
         Ok(Self { interactive: Arc::new(Semaphore::new(2 * cores)), waiting: AtomicUsize::new(0), bulk })
     }
 
-    /// Runs work that somebody waits for.
+    /// Runs interactive work.
     ///
     /// # Errors
-    /// What the work answers, or that the queue is full.
+    /// The error of the work, or that the queue is full.
     pub(crate) async fn interactive<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
@@ -68,10 +68,10 @@ impl Workers {
         done.await.map_err(|error| Problem::internal(&error))?
     }
 
-    /// Runs long work, which gives way to everything else. Work whose caller is gone before its turn is not begun.
+    /// Runs long work at lower priority. Work whose client disconnects while it is queued is not started.
     ///
     /// # Errors
-    /// What the work answers, or that the queue is full.
+    /// The error of the work, or that the queue is full.
     pub(crate) async fn bulk<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
@@ -79,7 +79,7 @@ impl Workers {
         let (sender, receiver) = oneshot::channel();
         let job = move || {
             if !sender.is_closed() {
-                // Nobody listens to a result whose caller has gone away meanwhile.
+                // Sending fails if the client has disconnected; the result is then dropped.
                 let _ = sender.send(work());
             }
         };
@@ -92,7 +92,7 @@ fn full(what: &'static str) -> Problem {
     Problem::TooMany { what, limit: QUEUE, retry_after_s: RETRY_AFTER_S }
 }
 
-/// Counts a waiting request for as long as it waits, also when its caller goes away.
+/// Counts a waiting request until it starts or its client disconnects.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -101,19 +101,19 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Takes one job after the other. Each thread has a pool of its own for parallel loops: in a shared one the thread
-/// could begin another request in the middle of this one, and wait for a lock that it holds itself.
+/// Runs jobs one after the other. Each thread has its own pool for parallel loops: in a shared pool, work stealing
+/// could start another request within this one, which would wait for a lock that this one holds.
 fn run_bulk(jobs: &Mutex<Receiver<Job>>) {
     lower_priority();
     let loops = rayon::ThreadPoolBuilder::new()
         .num_threads(THREADS_PER_BULK_REQUEST)
         .start_handler(|_| lower_priority())
         .build()
-        .map_err(|error| tracing::warn!(%error, "bulk requests share the common threads"))
+        .map_err(|error| tracing::warn!(%error, "bulk requests use the shared thread pool"))
         .ok();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        // The server is gone.
+        // The server has shut down.
         let Ok(job) = job else { return };
         let run = || match &loops {
             Some(loops) => loops.install(job),
@@ -125,10 +125,10 @@ fn run_bulk(jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
-/// Makes the calling thread give way to others. On Linux a thread has a niceness of its own. Without it the work is
-/// only less considerate.
+/// Lowers the priority of the calling thread. On Linux each thread has its own nice value. A failure affects only
+/// scheduling.
 pub(crate) fn lower_priority() {
     if let Err(error) = setpriority_process(None, BULK_NICENESS) {
-        tracing::debug!(%error, "bulk requests run at common priority");
+        tracing::debug!(%error, "bulk requests run at normal priority");
     }
 }

@@ -1,11 +1,11 @@
-//! Cluster configuration of a layer: up to which zoom its features are aggregated, and what a cluster reports.
+//! Cluster configuration of a layer: the maximum zoom of aggregation, and the properties of a cluster.
 
 use serde::{Deserialize, Serialize};
 
 use super::ValueRef;
 use super::schema::Label;
 
-/// How features of a layer are aggregated at low zooms.
+/// Aggregation of a layer's features at low zooms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterConfig {
     /// The last Web Mercator zoom at which points, and lines and areas too small to draw, are aggregated.
@@ -41,13 +41,13 @@ pub struct ClusterSum {
     pub name: String,
     /// Title for people.
     pub title: Label,
-    /// What each member adds.
+    /// The source of each member's summand.
     pub of: SumSource,
     /// Whether only ready members count.
     pub only_ready: bool,
 }
 
-/// What a member adds to a sum.
+/// The source of a member's summand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SumSource {

@@ -1,4 +1,4 @@
-//! Edits: what a client requests and what results. These rules hold in every backend.
+//! Edits: requests and their outcomes. The rules are the same in every backend.
 
 use time::UtcDateTime;
 
@@ -72,21 +72,21 @@ impl Precondition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The feature does not exist.
-    #[error("there is no such feature")]
+    #[error("the feature does not exist")]
     NotThere,
     /// A feature with this id exists already.
-    #[error("a feature with that id is already there")]
+    #[error("a feature with this id exists already")]
     Duplicate,
     /// The precondition requires an existing feature.
-    #[error("the precondition requires an existing feature, and there is none")]
+    #[error("the precondition requires an existing feature, but the feature does not exist")]
     Absent,
     /// The precondition requires that the feature does not exist.
     #[error("the feature exists already")]
     Exists,
-    /// The feature is in another state than the precondition names.
+    /// The feature is in a state that the precondition does not list.
     #[error("the feature has been changed; its current state is {0}")]
     Changed(Fingerprint),
-    /// More people than the capacity, present or promised.
+    /// The number of people, present or promised, exceeds the capacity.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),
 }

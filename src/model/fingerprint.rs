@@ -1,7 +1,7 @@
 //! Fingerprints of feature states, used as entity tags.
 //!
-//! A fingerprint covers sensitive values too, so an edit cannot overwrite a changed phone number unnoticed. A plain
-//! hash would let anybody find the number by trying all of them, so it is keyed (HMAC, RFC 2104).
+//! A fingerprint covers sensitive values too, so an edit cannot overwrite a changed phone number unnoticed. From a
+//! plain hash the number could be found by trying all numbers, so the hash is keyed (HMAC, RFC 2104).
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -83,7 +83,7 @@ impl fmt::Display for FeatureId {
     }
 }
 
-/// An attribute value. Unknown is a value of its own: a missing capacity is not 0.
+/// An attribute value. Unknown is a separate value: a missing capacity is not 0.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Unknown or not given.
@@ -188,7 +188,7 @@ pub struct Feature {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape(Stored);
 
-/// A point stands alone, since most features are points and a reference would cost more than it saves.
+/// Points are stored inline, because most features are points and a reference would be larger.
 #[derive(Clone, Debug)]
 enum Stored {
     Point(geo::Geometry),
@@ -223,7 +223,7 @@ pub enum ShapeError {
     #[error(transparent)]
     Position(#[from] PositionError),
     /// Too many coordinates for one feature.
-    #[error("the geometry has {0} coordinates, at most {max} are taken", max = Shape::MAX_COORDINATES)]
+    #[error("the geometry has {0} coordinates, the maximum is {max}", max = Shape::MAX_COORDINATES)]
     TooLarge(usize),
     /// A collection of mixed geometries.
     #[error("a GeometryCollection cannot be one feature")]

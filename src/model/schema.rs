@@ -1,4 +1,4 @@
-//! Schemas of layers: fields, units, codes, roles, and what a caller may see.
+//! Schemas of layers: fields, units, codes, roles, and views for access control.
 
 use std::collections::BTreeMap;
 
@@ -109,7 +109,7 @@ impl Field {
     /// Checks a value. Codes outside the code list are accepted, because sources may be newer than the list.
     ///
     /// # Errors
-    /// Why the value does not fit the field.
+    /// When the value does not fit the field.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
         if holds_nul(value) {
             return Err(ValueError::NulCharacter);
@@ -149,7 +149,7 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::Text(text) => text.contains('\0'),
         Value::TextList(list) => list.iter().any(|text| text.contains('\0')),
-        // In JSON it is always written as this escape; an escaped backslash before it makes the same characters.
+        // In JSON it is always written as this escape; the same characters also occur after an escaped backslash.
         Value::Json(document) if document.contains("\\u0000") => {
             serde_json::from_str(document).is_ok_and(|document| in_document(&document))
         }
@@ -387,7 +387,7 @@ pub struct LayerSchema {
 
 /// More people than the capacity of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{people} people are more than the capacity of {capacity}")]
+#[error("{people} people exceed the capacity of {capacity}")]
 pub struct OverCapacity {
     /// Index in [`LayerSchema::fields`] of the field with the people present or promised.
     pub field: usize,
@@ -431,8 +431,7 @@ impl LayerSchema {
     }
 }
 
-/// The fields of a layer that a caller may see. Every encoder takes a view, so code that forgets the access check does
-/// not compile.
+/// The visible fields of a layer. Every encoder takes a view, so code without the access check does not compile.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
     schema: &'a LayerSchema,
@@ -440,7 +439,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The view of the public.
+    /// The public view.
     #[must_use]
     pub fn public(schema: &'a LayerSchema) -> Self {
         let visible = (0..schema.fields.len()).filter(|&at| !schema.fields[at].sensitive).collect();

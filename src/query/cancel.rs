@@ -1,4 +1,4 @@
-//! Cancellation of requests that take too long or whose client is gone: long loops check a token.
+//! Cancellation of requests at their time limit or after their client disconnected: long loops check a token.
 //!
 //! Query functions read no clock; the caller cancels the token on timeout or disconnect.
 

@@ -1,4 +1,4 @@
-//! Coverage: distance from each place to help, and which places are beyond the limits.
+//! Coverage: distance from each place to help, and the places beyond the limits.
 
 use rayon::prelude::*;
 

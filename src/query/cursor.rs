@@ -1,8 +1,8 @@
 //! Cursors of pages: a position between two rows, and its text in a link.
 //!
 //! Without `sortby` the text is the id alone; otherwise it is a JSON list of the sort values and the id. Values
-//! round-trip exactly: blank text, numbers outside the range of a field, and microseconds are preserved. A value that
-//! did not would end paging early or repeat a page forever.
+//! round-trip exactly: blank text, numbers outside the range of a field, and microseconds are preserved. An inexact
+//! value would end paging early or repeat a page forever.
 
 use std::fmt;
 

@@ -117,45 +117,45 @@ fn directed(order: Ordering, descends: bool) -> Ordering {
 ///
 /// # Errors
 /// When it is cancelled.
-pub fn page<'a>(layer: &'a Layer, ask: &PageRequest, cancel: &CancelToken) -> Result<Page<'a>, Cancelled> {
-    if ask.region.is_none() && ask.filters.is_empty() && ask.order.keys.is_empty() {
-        return Ok(page_by_id(layer, ask));
+pub fn page<'a>(layer: &'a Layer, request: &PageRequest, cancel: &CancelToken) -> Result<Page<'a>, Cancelled> {
+    if request.region.is_none() && request.filters.is_empty() && request.order.keys.is_empty() {
+        return Ok(page_by_id(layer, request));
     }
-    let mut rows = matching(layer, ask.region.as_ref(), &ask.filters, cancel)?;
+    let mut rows = matching(layer, request.region.as_ref(), &request.filters, cancel)?;
     cancel.check()?;
     let matched = rows.len();
-    let backwards = matches!(ask.start, Start::Before(_));
-    match &ask.start {
+    let backwards = matches!(request.start, Start::Before(_));
+    match &request.start {
         Start::First => {}
-        Start::After(cursor) => rows.retain(|row| ask.order.compare_to(row, cursor).is_gt()),
-        Start::Before(cursor) => rows.retain(|row| ask.order.compare_to(row, cursor).is_lt()),
+        Start::After(cursor) => rows.retain(|row| request.order.compare_to(row, cursor).is_gt()),
+        Start::Before(cursor) => rows.retain(|row| request.order.compare_to(row, cursor).is_lt()),
     }
     let outside = matched > rows.len();
-    let more = rows.len() > ask.limit;
+    let more = rows.len() > request.limit;
     if more {
         // Only the page is sorted.
-        rows.select_nth_unstable_by(ask.limit, |a, b| directed(ask.order.compare(a, b), backwards));
-        rows.truncate(ask.limit);
+        rows.select_nth_unstable_by(request.limit, |a, b| directed(request.order.compare(a, b), backwards));
+        rows.truncate(request.limit);
     }
-    rows.sort_unstable_by(|a, b| ask.order.compare(a, b));
+    rows.sort_unstable_by(|a, b| request.order.compare(a, b));
     let (has_previous, has_next) = if backwards { (more, outside) } else { (outside, more) };
     Ok(Page { rows, matched, has_previous, has_next })
 }
 
 /// All features, ascending by id.
-fn page_by_id<'a>(layer: &'a Layer, ask: &PageRequest) -> Page<'a> {
-    let wanted = ask.limit.saturating_add(1);
-    let (mut rows, backwards): (Vec<Row<'_>>, bool) = match &ask.start {
-        Start::First => (layer.rows_after(None).take(wanted).collect(), false),
-        Start::After(cursor) => (layer.rows_after(Some(&cursor.id)).take(wanted).collect(), false),
-        Start::Before(cursor) => (layer.rows_before(&cursor.id).take(wanted).collect(), true),
+fn page_by_id<'a>(layer: &'a Layer, request: &PageRequest) -> Page<'a> {
+    let take = request.limit.saturating_add(1);
+    let (mut rows, backwards): (Vec<Row<'_>>, bool) = match &request.start {
+        Start::First => (layer.rows_after(None).take(take).collect(), false),
+        Start::After(cursor) => (layer.rows_after(Some(&cursor.id)).take(take).collect(), false),
+        Start::Before(cursor) => (layer.rows_before(&cursor.id).take(take).collect(), true),
     };
-    let more = rows.len() > ask.limit;
-    rows.truncate(ask.limit);
+    let more = rows.len() > request.limit;
+    rows.truncate(request.limit);
     if backwards {
         rows.reverse();
     }
-    let (has_previous, has_next) = match &ask.start {
+    let (has_previous, has_next) = match &request.start {
         Start::First => (false, more),
         Start::After(cursor) => {
             let first = rows.first().map_or(&cursor.id, |row| row.id());

@@ -50,7 +50,7 @@ impl QueryGeometry {
     #[must_use]
     pub fn indexed(index: Arc<EdgeIndex>) -> Self {
         let around = EcefBox::of_envelope(&index.envelope().unwrap_or(Envelope::WORLD));
-        // A geometry around the earth is near everything.
+        // The envelope of the geometry spans the earth, so its radius is unbounded.
         let (centre, reach_m) =
             around.centre().map_or(([0.0; 3], f64::INFINITY), |(at, chord_m)| (at, upper_bound_m(chord_m)));
         Self { place: Place::Shape(index), centre, reach_m }

@@ -1,4 +1,4 @@
-//! The siting audit: places with people inside risk zones, or too close to one.
+//! The siting audit: places with people inside risk zones or close to them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,7 @@ pub struct Finding<'a> {
     pub edge_m: f64,
     /// People present; `None` if unknown.
     pub people: Option<i64>,
-    /// The nearest shelter that is ready, has free places, and is neither in nor too close to such a zone.
+    /// The nearest shelter that is ready, has free places, and is neither inside such a zone nor within the margin.
     pub safe: Option<Near<'a>>,
 }
 
@@ -122,9 +122,9 @@ fn of_site<'a>(
         let resources = zone_layer.resources();
         for zone in zone_layer.rows_in(&around) {
             let (hazard, level) = (resources.hazard(&zone), resources.level(&zone));
-            let asked = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
+            let is_requested = hazard.is_none_or(|hazard| query.hazards.iter().any(|own| own == hazard))
                 && level.zip(query.level).is_none_or(|(level, worst)| level <= worst);
-            let near = zone.shape().filter(|_| asked).and_then(|zone| origin.nearest(zone, query.margin_m));
+            let near = zone.shape().filter(|_| is_requested).and_then(|zone| origin.nearest(zone, query.margin_m));
             let Some((at, _, distance_m)) = near else { continue };
             let is_inside = distance_m == 0.0;
             let edge_m = if is_inside { to_edge_m(at, zone.shape()) } else { distance_m };

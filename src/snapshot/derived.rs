@@ -11,7 +11,7 @@ use super::{Layer, Version};
 pub struct DerivedLayer(Mutex<Option<(Version, Date, Arc<Layer>)>>);
 
 impl DerivedLayer {
-    /// The layer for a version and a date, built if not cached. Concurrent callers wait for one build.
+    /// The layer for a version and a date, built if not cached. Concurrent requests wait for one build.
     ///
     /// # Errors
     /// The error of the build.

@@ -1,9 +1,9 @@
-//! The disk cache: the snapshot on disk, for starts while the store cannot be reached.
+//! The disk cache: the snapshot on disk, for starts while the store is unreachable.
 //!
-//! A folder holds one file for each layer and a manifest that names them. Files are never overwritten: a changed layer
-//! gets a new file, then the manifest is replaced, then files that the manifest does not name are removed. So the
-//! manifest names a complete snapshot after a power failure at any time. Every block has its length and CRC-32; a block
-//! that does not match is refused.
+//! A folder contains one file for each layer and a manifest that lists them. Files are never overwritten: a changed
+//! layer gets a new file, then the manifest is replaced, then unlisted files are removed. So the manifest lists a
+//! complete snapshot after a power failure at any time. Every block has its length and CRC-32; a block that does not
+//! match is refused.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -27,10 +27,10 @@ const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
-/// Longest accepted block, bytes: a chunk of features of the largest shapes.
+/// Maximum length of a block, bytes: enough for a chunk of the largest shapes.
 const LONGEST_PIECE: u32 = 1 << 30;
 
-/// A folder that holds the snapshot of one store.
+/// A folder with the snapshot of one store.
 #[derive(Debug)]
 pub struct DiskCache {
     folder: PathBuf,
@@ -68,12 +68,12 @@ pub enum DiskCacheError {
         /// The folder.
         path: PathBuf,
     },
-    /// The bytes are not those that were written.
+    /// The bytes differ from those that were written.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not match.
+        /// The mismatch.
         reason: String,
     },
     /// It was written by another version of this program.
@@ -89,9 +89,9 @@ pub enum DiskCacheError {
     OtherStore {
         /// The file.
         path: PathBuf,
-        /// Whose cache it is.
+        /// The store in the manifest.
         found: String,
-        /// Whose cache is wanted.
+        /// The store of this server.
         wanted: String,
     },
 }
@@ -121,7 +121,7 @@ struct PieceOut<'a> {
     columns: Vec<&'a Column>,
 }
 
-/// A shape: most are points.
+/// A shape; points, the most frequent type, are stored without WKB.
 #[derive(Serialize, Deserialize)]
 enum StoredShape {
     /// Longitude, latitude in degrees.
@@ -158,7 +158,7 @@ impl DiskCache {
     /// Opens the folder of a store's cache below `parent`; creates it, readable by the owner only, if it is missing.
     ///
     /// # Errors
-    /// When it cannot be made, or another program uses it.
+    /// When it cannot be created, or another program uses it.
     pub fn open(parent: &Path, store: &str) -> Result<Self, DiskCacheError> {
         let name: String = store
             .trim_start_matches("postgres://")
@@ -166,7 +166,7 @@ impl DiskCache {
             .map(|c| if c.is_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' })
             .collect();
         let folder = parent.join(name);
-        // It holds what only some may see.
+        // The cache contains sensitive fields.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         let path = folder.join("lock");
         let lock = private().truncate(false).open(&path).map_err(at(&path))?;
@@ -177,16 +177,16 @@ impl DiskCache {
         }
     }
 
-    /// Whether there is something to load.
+    /// Whether a snapshot can be loaded.
     #[must_use]
-    pub fn is_there(&self) -> bool {
+    pub fn exists(&self) -> bool {
         self.folder.join(MANIFEST).exists()
     }
 
-    /// Reads the snapshot; `None` when none was ever written.
+    /// Reads the snapshot; `None` if none was written yet.
     ///
     /// # Errors
-    /// When anything in it is not as it was written; a damaged cache is never served.
+    /// When any part is damaged; a damaged cache is never served.
     pub fn load(&self) -> Result<Option<CachedSnapshot>, DiskCacheError> {
         let path = self.folder.join(MANIFEST);
         let mut file = match File::open(&path) {
@@ -203,10 +203,11 @@ impl DiskCache {
         Ok(Some(CachedSnapshot { snapshot, confirmed_ms: manifest.confirmed_ms }))
     }
 
-    /// Writes what changed since the last time, and the time at which the snapshot was known to equal the store.
+    /// Writes the layers that changed since the last write, and the time at which the snapshot was known to equal the
+    /// store.
     ///
     /// # Errors
-    /// When the system refuses; what was there before is still whole.
+    /// When writing fails; the previous cache stays complete.
     pub fn save(&mut self, snapshot: &Snapshot, confirmed_ms: i64) -> Result<(), DiskCacheError> {
         let mut layers = Vec::with_capacity(snapshot.layers().len());
         for layer in snapshot.layers() {
@@ -230,7 +231,7 @@ impl DiskCache {
         Ok(())
     }
 
-    /// Writes a file under another name and gives it its own when it is whole and on the disk.
+    /// Writes a file under a temporary name and renames it when it is complete and synced to disk.
     fn replace(
         &self,
         name: &str,
@@ -253,7 +254,7 @@ impl DiskCache {
             let name = path.file_name().unwrap_or_default();
             let ours = path.extension().is_some_and(|ending| ending == LAYER_ENDING || ending == UNFINISHED_ENDING);
             if ours && !manifest.layers.iter().any(|entry| name == entry.file.as_str()) {
-                // What stays is removed the next time.
+                // If removal fails, the next write removes the file.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -264,7 +265,7 @@ fn read_manifest(path: &Path, file: &mut impl Read) -> Result<Manifest, DiskCach
     let damaged = |reason: String| DiskCacheError::Damaged { path: path.to_owned(), reason };
     let bytes = read_piece(path, file)?;
     let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    // Another format need not look like ours beyond its number.
+    // In another format only the number can be relied on.
     let format = document["format"].as_u64().and_then(|format| u32::try_from(format).ok()).unwrap_or(0);
     if format != FORMAT {
         return Err(DiskCacheError::OtherFormat { path: path.to_owned(), found: format });
@@ -317,7 +318,7 @@ fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
         && columns.len() == fields.len()
         && columns.iter().zip(fields).all(|(column, field)| column.fits(field.field_type, ids.len()));
     if !fits {
-        return Err("its columns are not those of the layer".to_owned());
+        return Err("its columns do not match the layer".to_owned());
     }
     Ok(Chunk::assemble(ids, shapes, columns))
 }
@@ -335,7 +336,7 @@ fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     let damaged = |reason: &str| DiskCacheError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let mut number = [0; 4];
     let mut next = |file: &mut dyn Read| {
-        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it ends too early"))
+        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it is truncated"))
     };
     let (length, checksum) = (next(file)?, next(file)?);
     if length > LONGEST_PIECE {
@@ -344,10 +345,10 @@ fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheErr
     let mut bytes = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut bytes).map_err(at(path))?;
     if bytes.len() != length as usize {
-        return Err(damaged("it ends too early"));
+        return Err(damaged("it is truncated"));
     }
     if crc32fast::hash(&bytes) != checksum {
-        return Err(damaged("a checksum does not agree"));
+        return Err(damaged("a checksum does not match"));
     }
     Ok(bytes)
 }

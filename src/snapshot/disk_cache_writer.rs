@@ -9,15 +9,15 @@ use tokio::sync::{oneshot, watch};
 use super::disk_cache::DiskCache;
 use super::{SnapshotHandle, Version};
 
-/// How often the snapshot is checked for changes.
+/// Interval at which the snapshot is checked for changes.
 const EVERY: Duration = Duration::from_secs(10);
-/// Writing takes at most one part in this many of the time.
+/// Minimum pause after a write, as a multiple of its duration.
 const REST_PER_WORK: u32 = 20;
 /// The lowest priority.
 const NICENESS: i32 = 19;
 
-/// Writes the cache whenever the snapshot, or the time at which it was known to equal the store, has changed, and once more
-/// when `stop` turns true. `saved` is the state that the cache holds already.
+/// Writes the cache whenever the snapshot, or the time at which it was known to equal the store, has changed, and once
+/// more when `stop` turns true. `saved` is the state that the cache already has.
 pub async fn keep(
     mut cache: DiskCache,
     head: Arc<SnapshotHandle>,
@@ -27,7 +27,7 @@ pub async fn keep(
     loop {
         let is_last = *stop.borrow();
         let mut pause = EVERY;
-        // In this order the snapshot is at least as new as the time that is written with it.
+        // Read in this order, the snapshot is at least as new as the time that is written with it.
         let confirmed_ms = head.confirmed_ms();
         let snapshot = head.load();
         let state = (snapshot.version(), confirmed_ms);
@@ -39,14 +39,14 @@ pub async fn keep(
             });
             let Ok((back, result)) = written.await else {
                 tracing::error!(
-                    "writing the local cache panicked; the cache stays as it is until the server is restarted"
+                    "writing the disk cache panicked; the cache is not updated until the server is restarted"
                 );
                 return;
             };
             cache = back;
             match result {
                 Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the local cache was not written; the previous one stays"),
+                Err(error) => tracing::warn!(%error, "the disk cache was not written; the previous one is kept"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }
@@ -64,11 +64,11 @@ pub async fn keep(
 fn on_low_priority_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (done, outcome) = oneshot::channel();
     std::thread::spawn(move || {
-        // On Linux each thread has its own niceness. Without it the work runs at normal priority.
+        // On Linux each thread has its own nice value. Without it the work runs at normal priority.
         if let Err(error) = setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the local cache is written at normal priority");
+            tracing::debug!(%error, "the disk cache is written at normal priority");
         }
-        // The receiver is gone when the server was aborted.
+        // The receiver is dropped if the server was aborted.
         let _ = done.send(work());
     });
     outcome

@@ -14,13 +14,13 @@ use super::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
-/// How often the store is polled.
+/// Polling interval of the store.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 /// Wait after a notification for further changes, so that many small changes are applied together.
 const GATHER: Duration = Duration::from_millis(10);
-/// Longest pause between two attempts to reach the store.
+/// Maximum pause between two attempts to reach the store.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often a long outage is logged.
+/// Interval of log messages during a long outage.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// Reads everything and builds a snapshot. Returns the log position to follow from.
@@ -38,16 +38,16 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
         features.push(feature);
     };
     let position = store.read_all(&mut take).await?;
-    // Taken after the reading: a store that was only now reached has its schemas only now.
+    // Read after the features, because a store that was just reached has no schemas before.
     for schema in &store.schemas()[layers.len()..] {
         layers.push(Layer::build(schema.clone(), std::mem::take(&mut features)));
     }
     Ok((Snapshot::new(position.newest, layers), position))
 }
 
-/// Follows the store until `stop` turns true: from a position, or from a reading of everything where there is none.
-/// Failures are retried with growing pauses while readers use the current snapshot. A panic is logged, and everything is
-/// read again: no state of the task is trusted after it.
+/// Follows the store until `stop` turns true, from a position or, without one, after a full read. Failures are retried
+/// with growing pauses while readers use the current snapshot. A panic is logged, and everything is read again, because
+/// the state of the task may be inconsistent.
 pub async fn follow(
     store: Arc<dyn Store>,
     head: Arc<SnapshotHandle>,
@@ -64,7 +64,7 @@ pub async fn follow(
             pauses = Pauses::default();
         }
         let reason = reason(&*panic);
-        // Writing the log may be what panicked: its reader may have exited.
+        // Logging may be the cause of the panic, if the reader of the log has exited.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
             tracing::error!(reason, "following the store panicked; everything is read again");
         }));
@@ -90,7 +90,7 @@ async fn follow_once(
 ) {
     let mut outage = None;
     while !*stop.borrow() {
-        let (asked_ms, asked) = (now_ms(), Instant::now());
+        let (started_ms, started) = (now_ms(), Instant::now());
         let reached = tokio::select! {
             reached = catch_up(store, head, position.as_ref()) => reached,
             _ = stop.changed() => return,
@@ -98,7 +98,7 @@ async fn follow_once(
         let pause = match reached {
             Ok(reached) => {
                 position = Some(reached);
-                head.confirm(asked_ms, asked);
+                head.confirm(started_ms, started);
                 if let Some(Outage { since, .. }) = outage.take() {
                     tracing::info!(
                         seconds = since.elapsed().as_secs(),
@@ -129,7 +129,7 @@ impl Outage {
         Self { since: Instant::now(), pauses: Pauses::default(), logged: None }
     }
 
-    /// Logs it, but not each time, and returns the pause before the next attempt.
+    /// Logs the failure, at most once per interval, and returns the pause before the next attempt.
     fn note(&mut self, error: &StoreError) -> Duration {
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
@@ -184,7 +184,7 @@ async fn catch_up(
             Ok(position)
         }
         Changes::Lost => {
-            tracing::warn!("the change log does not reach back to the snapshot's version; everything is read again");
+            tracing::warn!("the change log no longer covers the snapshot's version; everything is read again");
             read_again(store, head, &current).await
         }
     }
@@ -192,7 +192,7 @@ async fn catch_up(
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (mut snapshot, position) = build(store).await?;
-    // A layer that cannot be read keeps its last state, also while the store does not know the fields of its table.
+    // A layer that cannot be read keeps its last state, also if the store does not know the fields of its table yet.
     for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
         let last = current.layers.iter().find(|last| {
             status.unavailable_for.is_some()

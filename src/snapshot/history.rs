@@ -1,4 +1,4 @@
-//! What each replacement of the snapshot changed: a bounded history, so that snapshots need not be compared.
+//! The changes of each replacement of the snapshot, as a bounded history, so that snapshots need not be compared.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -98,7 +98,7 @@ fn hash(id: &FeatureId) -> u64 {
     hasher.finish()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only the low bits are wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
 fn bucket(hash: u64, count: usize) -> usize {
     hash as usize & (count - 1)
 }

@@ -209,20 +209,20 @@ impl Layer {
                 before: envelope(old.and_then(|row| row.shape())),
                 after: envelope(now.as_ref().and_then(|feature| feature.geometry.as_ref())),
             });
-            let new_home = now.as_ref().map(|feature| {
+            let new_chunk = now.as_ref().map(|feature| {
                 let stays = old_chunk.filter(|&at| self.chunks[at].reaches(feature.geometry.as_ref()));
                 stays.or_else(|| self.best_chunk(feature.geometry.as_ref())).or(old_chunk).unwrap_or(0)
             });
-            if old_chunk != new_home {
+            if old_chunk != new_chunk {
                 ops.extend(old_chunk.map(|at| (id.clone(), IndexOp::Remove(at))));
-                ops.extend(new_home.map(|at| (id.clone(), IndexOp::Add(at))));
+                ops.extend(new_chunk.map(|at| (id.clone(), IndexOp::Add(at))));
             }
-            if let Some(at) = old_chunk.filter(|&at| Some(at) != new_home) {
-                touched.entry(at).or_default().gone.insert(id);
+            if let Some(at) = old_chunk.filter(|&at| Some(at) != new_chunk) {
+                touched.entry(at).or_default().removed.insert(id);
             }
-            if let Some((at, feature)) = new_home.zip(now) {
+            if let Some((at, feature)) = new_chunk.zip(now) {
                 let touched = touched.entry(at).or_default();
-                if old_chunk == Some(at) { touched.changed.push(feature) } else { touched.come.push(feature) }
+                if old_chunk == Some(at) { touched.changed.push(feature) } else { touched.added.push(feature) }
             }
         }
         let rebuilt: Vec<(usize, Vec<Arc<Chunk>>)> =
@@ -254,15 +254,17 @@ impl Layer {
 
     /// A chunk after changes, or the chunks it is split into; none if it becomes empty.
     fn rebuild(&self, chunk: Option<&Arc<Chunk>>, touched: Touched) -> Vec<Arc<Chunk>> {
-        let Touched { changed, come, gone } = touched;
+        let Touched { changed, added, removed } = touched;
         let place = |feature: Feature| Some((chunk?.place_of(&feature.id)?, feature));
-        if let Some(chunk) = chunk.filter(|_| come.is_empty() && gone.is_empty()) {
+        if let Some(chunk) = chunk.filter(|_| added.is_empty() && removed.is_empty()) {
             return vec![Arc::new(chunk.with_rows(changed.into_iter().filter_map(place).collect()))];
         }
         let before = chunk.map(|chunk| chunk.features()).into_iter().flatten();
-        let mut features: BTreeMap<FeatureId, Feature> =
-            before.filter(|feature| !gone.contains(&feature.id)).map(|feature| (feature.id.clone(), feature)).collect();
-        features.extend(changed.into_iter().chain(come).map(|feature| (feature.id.clone(), feature)));
+        let mut features: BTreeMap<FeatureId, Feature> = before
+            .filter(|feature| !removed.contains(&feature.id))
+            .map(|feature| (feature.id.clone(), feature))
+            .collect();
+        features.extend(changed.into_iter().chain(added).map(|feature| (feature.id.clone(), feature)));
         let features: Vec<Feature> = features.into_values().collect();
         match features.len() {
             0 => Vec::new(),
@@ -292,9 +294,9 @@ struct Touched {
     /// Updated features.
     changed: Vec<Feature>,
     /// Added features.
-    come: Vec<Feature>,
+    added: Vec<Feature>,
     /// Removed features.
-    gone: HashSet<FeatureId>,
+    removed: HashSet<FeatureId>,
 }
 
 /// Divides features into chunks of neighbours.

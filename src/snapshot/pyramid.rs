@@ -1,12 +1,12 @@
-//! The cluster pyramid: features aggregated by the cells of a tile grid, zoom by zoom.
+//! The cluster pyramid: features aggregated by the cells of a tile matrix, zoom by zoom.
 //!
 //! A tile has 8 × 8 cells. Points, and lines and areas too small to draw, are aggregated by the cell of their centre.
-//! Each chunk aggregates its own cells when a zoom is first requested and keeps them where they are few; a change
-//! replaces the chunk, so the cells of all other chunks stay valid and nothing needs invalidation. All sums are integer
-//! sums, so the result does not depend on the order of chunks.
+//! Each chunk aggregates its own cells when a zoom is first requested and keeps them if they are few; a change replaces
+//! the chunk, so the cells of all other chunks stay valid and nothing needs invalidation. All sums are integer sums, so
+//! the result does not depend on the order of chunks.
 //!
-//! Prefix sums over points in Morton order would need no state per zoom, but hold neither bounds nor a membership that
-//! depends on the zoom (a line is counted only where it is too small to draw), and cost more memory per feature.
+//! Prefix sums over points in Morton order would need no state per zoom, but provide neither bounds nor a membership
+//! that depends on the zoom (a line is counted only where it is too small to draw), and cost more memory per feature.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -252,7 +252,7 @@ pub(super) struct Pyramid {
     planes: [PlanePyramid; Plane::COUNT],
 }
 
-/// The cells of a zoom; `None` where they are too many to keep.
+/// The cells of a zoom; `None` if they are too many to keep.
 type ZoomCells = Option<Box<[PyramidCell]>>;
 
 #[derive(Debug, Default)]
@@ -303,16 +303,16 @@ impl Chunk {
     }
 }
 
-/// What a tile shows of a layer.
+/// The content of a tile for one layer.
 #[derive(Debug, Default)]
 pub struct TileContent<'a> {
     /// Cells with more than one feature, from north to south and west to east.
     pub clusters: Vec<(CellAddress, ClusterStats)>,
-    /// Features that are drawn one by one, in no order.
+    /// Features that are drawn one by one, unordered.
     pub rows: Vec<Row<'a>>,
 }
 
-/// A tile and what can appear in it.
+/// A tile and the envelope of features that can appear in it.
 #[derive(Clone, Copy, Debug)]
 pub struct TileWindow {
     /// The plane of the tile.
@@ -334,7 +334,7 @@ impl TileWindow {
     }
 }
 
-/// Chooses features by their values.
+/// Selects features by their values.
 pub type RowFilter<'f> = &'f (dyn Fn(&Row<'_>) -> bool + Sync);
 
 /// The cells of one tile by row and column, each with its first feature.
@@ -351,8 +351,9 @@ impl<'a> TileCells<'a> {
 }
 
 impl Layer {
-    /// What a tile shows of the layer: every feature is drawn in each tile that it intersects, or counted in exactly one
-    /// cluster of one tile. A cell of one feature is that feature. With a filter only its features count.
+    /// The content of a tile for the layer: every feature is drawn in each tile that it intersects, or counted in
+    /// exactly one cluster of one tile. A cell of one feature is that feature. With a filter only matching features
+    /// count.
     #[must_use]
     pub fn tile_content<'a>(&'a self, window: &TileWindow, filter: Option<RowFilter<'_>>) -> TileContent<'a> {
         let passes = |row: &Row<'a>| filter.is_none_or(|filter| filter(row));
@@ -375,7 +376,7 @@ impl Layer {
         content
     }
 
-    /// The features that are counted in a cell, in no order; none where the layer has no clusters.
+    /// The features that are counted in a cell, unordered; none if the layer has no clusters.
     pub fn cluster_members(&self, cell: CellAddress) -> impl Iterator<Item = Row<'_>> {
         let CellAddress { plane, zoom, .. } = cell;
         let has_clusters = self.aggregator().is_some_and(|own| own.clusters(plane, zoom));

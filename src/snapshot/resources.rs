@@ -46,9 +46,9 @@ pub struct StockItem {
 /// Upper bounds of resources in a group of features.
 #[derive(Clone, Debug, Default)]
 pub struct SupplyMaximum {
-    /// Most free places; `None` if unknown for all.
+    /// Maximum of free places; `None` if unknown for all.
     pub capacity: Option<i64>,
-    /// Most free places for the night.
+    /// Maximum of free places for the night.
     pub capacity_by_night: Option<i64>,
     /// Union of skills.
     pub skills: BTreeSet<Box<str>>,

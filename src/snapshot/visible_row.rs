@@ -1,4 +1,4 @@
-//! A feature as a view shows it: the only way for replies to read values.
+//! A feature restricted to a view; replies read values only through it.
 
 use time::UtcDateTime;
 
@@ -13,7 +13,7 @@ pub struct VisibleRow<'a, 'v> {
 }
 
 impl<'a> Row<'a> {
-    /// The feature as a view of its layer shows it.
+    /// The feature restricted to a view of its layer.
     #[must_use]
     pub fn visible<'v>(&self, view: &'v View<'v>) -> VisibleRow<'a, 'v> {
         VisibleRow { row: *self, view }

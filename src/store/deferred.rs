@@ -1,4 +1,4 @@
-//! A store that could not be opened when the server started. Opening is retried with every reading of everything.
+//! A store that could not be opened when the server started. Opening is retried with every full read.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::model::{Applied, Batch, Feature, LayerIndex, LayerSchema};
 /// Opens the store.
 pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
 
-/// A store that may not be open yet; once it is, every call is forwarded to it.
+/// A store that may not be open yet; when it is open, every call is forwarded to it.
 pub struct DeferredStore {
     location: String,
     /// The layers when the store was last open.
@@ -27,7 +27,7 @@ impl DeferredStore {
         Self { location, schemas, open, opened: OnceCell::new() }
     }
 
-    /// Only a reading of everything opens the store: positions of layers are valid only after it.
+    /// Only a full read opens the store, because layer indices are valid only after it.
     fn store(&self) -> Result<&dyn Store, StoreError> {
         let unopened = || StoreError::Unopened { location: self.location.clone() };
         self.opened.get().map(AsRef::as_ref).ok_or_else(unopened)

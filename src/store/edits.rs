@@ -6,10 +6,10 @@ use super::StoreError;
 use crate::model::edit::resolve;
 use crate::model::{Batch, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value};
 
-/// Features by position of their layer and id.
+/// Features by layer and id.
 pub(super) type Stored = HashMap<(LayerIndex, FeatureId), Feature>;
 
-/// Rows to write, by position of the layer.
+/// Rows to write, by layer index.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Rows to insert.
@@ -21,13 +21,13 @@ pub(super) struct Plan {
     pub(super) outcomes: Vec<EditOutcome>,
 }
 
-/// The ids that a batch names, by position of the layer, in order: every writer takes locks in this order.
-pub(super) fn wanted(batch: &Batch) -> BTreeMap<LayerIndex, BTreeSet<&FeatureId>> {
-    let mut wanted: BTreeMap<LayerIndex, BTreeSet<&FeatureId>> = BTreeMap::new();
+/// The ids in a batch, by layer, in order: every writer locks rows in this order.
+pub(super) fn ids_by_layer(batch: &Batch) -> BTreeMap<LayerIndex, BTreeSet<&FeatureId>> {
+    let mut ids_by_layer: BTreeMap<LayerIndex, BTreeSet<&FeatureId>> = BTreeMap::new();
     for edit in &batch.edits {
-        wanted.entry(edit.layer).or_default().insert(&edit.id);
+        ids_by_layer.entry(edit.layer).or_default().insert(&edit.id);
     }
-    wanted
+    ids_by_layer
 }
 
 /// Resolves the edits in order.
@@ -72,7 +72,7 @@ pub(super) fn write_outcomes(schemas: &[LayerSchema], outcomes: &[EditOutcome]) 
     outcomes.iter().map(outcome).collect::<serde_json::Value>().to_string()
 }
 
-/// Reads what [`write_outcomes`] wrote; outcomes of layers that no longer exist are left out.
+/// Reads what [`write_outcomes`] wrote; outcomes of layers that no longer exist are omitted.
 pub(super) fn read_outcomes(schemas: &[LayerSchema], text: &str) -> Vec<EditOutcome> {
     type EditedRow = (String, String, Option<String>, Option<i64>);
     let rows: Vec<EditedRow> = serde_json::from_str(text).unwrap_or_default();

@@ -5,7 +5,7 @@ use postgis::ewkb::{self, AsEwkbGeometry, EwkbWrite};
 
 use crate::model::Shape;
 
-/// EPSG code under which positions are stored.
+/// EPSG code of stored positions.
 pub(super) const SRID: i32 = 4326;
 
 /// Appends a shape.
@@ -31,7 +31,7 @@ fn to_ewkb(geometry: &Geometry) -> ewkb::Geometry {
             let polygons = areas.iter().map(polygon).collect();
             ewkb::GeometryT::MultiPolygon(ewkb::MultiPolygonT { polygons, srid })
         }
-        // A shape has turned these into the kinds above.
+        // `Shape` has converted these into the types above.
         Geometry::Line(_) | Geometry::Rect(_) | Geometry::Triangle(_) | Geometry::GeometryCollection(_) => {
             ewkb::GeometryT::GeometryCollection(ewkb::GeometryCollectionT { geometries: Vec::new(), srid })
         }

@@ -1,7 +1,8 @@
 //! The backend for one GeoPackage file (OGC 12-128r17, version 1.3) through SQLite in WAL mode.
 //!
-//! The file has no RTree extension on purpose: its triggers call ST_* functions that plain SQLite lacks, and the snapshot
-//! has its own indexes. So any SQLite program can edit the file, and triggers record its changes in the change log.
+//! The file has no RTree extension on purpose: the triggers of the extension call ST_* functions that plain SQLite
+//! lacks, and the snapshot has its own indexes. So any SQLite program can edit the file, and triggers record its
+//! changes in the change log.
 
 mod edits;
 mod file_identity;
@@ -32,14 +33,14 @@ use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreErr
 use crate::model::{Applied, Batch, Catalog, Feature, LayerIndex, LayerSchema};
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
-/// How long a writer waits for another writer.
+/// Maximum wait of a writer for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: u32 = 4;
-/// How often the write-ahead log is copied into the file when it is not empty.
-const FOLD_LOG_EVERY: Duration = Duration::from_secs(1);
-/// Entries of the change log that are kept for followers that were disconnected.
+/// Interval at which the write-ahead log is copied into the file if it is not empty.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// Number of change log entries kept for disconnected followers.
 const KEPT_ENTRIES: i64 = 100_000;
-/// Rows of one INSERT; columns times rows stays below SQLite's 32,766 parameters.
+/// Rows of one INSERT; the number of values stays below SQLite's limit of 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 200;
 
 /// A GeoPackage opened for reading and writing.
@@ -55,16 +56,16 @@ pub struct GeoPackage {
     structure: Mutex<Structure>,
     trimming: Trimming,
     /// When the write-ahead log was last copied into the file.
-    folded: std::sync::Mutex<Instant>,
+    checkpointed: std::sync::Mutex<Instant>,
     /// Notified by writes of this process.
     written: Notify,
 }
 
 impl GeoPackage {
-    /// Creates a new file with the catalog's layers, all empty. The file gets its name only when it is complete.
+    /// Creates a new file with the catalog's layers, all empty. The file is renamed into place when it is complete.
     ///
     /// # Errors
-    /// When the folder cannot be written to.
+    /// When the folder is not writable.
     pub async fn create(path: &Path, catalog: &Catalog) -> Result<NewFile, StoreError> {
         let unfinished = path.with_extension("gpkg.unfinished");
         for leftover in side_files(&unfinished) {
@@ -73,7 +74,7 @@ impl GeoPackage {
                 _ => {}
             }
         }
-        // Creating it here first reports the system's own error for a read-only folder.
+        // Created here first, so that a read-only folder is reported with the error of the system.
         let private = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&unfinished);
         private.map_err(file_error(path))?;
         let store = Self::connect(&unfinished, catalog).await?;
@@ -85,14 +86,14 @@ impl GeoPackage {
         Ok(NewFile { store, unfinished, path: path.to_owned() })
     }
 
-    /// Opens an existing file. Layers and fields of the catalog that it does not have are added, empty.
+    /// Opens an existing file. Missing layers and fields of the catalog are added, empty.
     ///
     /// # Errors
-    /// When the file is not a GeoPackage, cannot be written to, or holds a table of a layer's name
-    /// without the columns that every layer has.
+    /// When the file is not a GeoPackage, is read-only, or contains a table with the name of a layer that lacks the
+    /// columns of every layer.
     pub async fn open(path: &Path, catalog: &Catalog) -> Result<Self, StoreError> {
         check_header(path)?;
-        // SQLite would fall back to reading only and fail at the first write.
+        // SQLite would open a read-only file without an error and fail at the first write.
         std::fs::OpenOptions::new().append(true).open(path).map_err(file_error(path))?;
         let store = Self::connect(path, catalog).await?;
         store.migrate().await?;
@@ -110,7 +111,7 @@ impl GeoPackage {
             states: catalog.layers.iter().map(|_| LayerState::default()).collect(),
             structure: Mutex::default(),
             trimming: Trimming::default(),
-            folded: std::sync::Mutex::new(Instant::now()),
+            checkpointed: std::sync::Mutex::new(Instant::now()),
             written: Notify::new(),
         })
     }
@@ -125,38 +126,39 @@ impl GeoPackage {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).follow_pool()
     }
 
-    /// Copies the write-ahead log into the file from time to time, so that a copy of the file alone is complete and no
-    /// log is left behind.
-    async fn fold_log(&self, pool: &SqlitePool) {
+    /// Copies the write-ahead log into the file at intervals, so that a copy of the file alone is complete and no log
+    /// remains.
+    async fn checkpoint(&self, pool: &SqlitePool) {
         {
-            let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut checkpointed = self.checkpointed.lock().unwrap_or_else(PoisonError::into_inner);
             let is_empty = self.opened.read().unwrap_or_else(PoisonError::into_inner).is_log_empty();
-            if is_empty || folded.elapsed() < FOLD_LOG_EVERY {
+            if is_empty || checkpointed.elapsed() < CHECKPOINT_EVERY {
                 return;
             }
-            *folded = Instant::now();
+            *checkpointed = Instant::now();
         }
-        // A lock of another program is no failure: it is tried again.
+        // A lock held by another program is not an error; the next interval retries.
         if let Err(error) = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
             tracing::debug!(%error, "the write-ahead log was not copied into the file");
         }
-        // Whoever writes the file from now on is no checkpoint of ours; the next reading reports what is found.
+        // Checks the file now, because later writes to it are not from this checkpoint; the next reading reports an
+        // error.
         let _ = self.follow_pool();
     }
 
-    /// Opens the file that is there now in place of the one that was.
+    /// Opens the file that now has the path, instead of the previous one.
     async fn open_again(&self) -> Result<(), StoreError> {
         let old = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
         OpenFile::abandon(old, &self.path).await;
         self.opened.read().unwrap_or_else(PoisonError::into_inner).close_log_index();
-        // Not before: reading the file would release SQLite's locks on it.
+        // Only after the file is closed: reading the file releases SQLite's locks on it.
         check_header(&self.path)?;
         let opened = OpenFile::open(&self.path).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = opened;
         self.migrate().await
     }
 
-    /// Adds what a file lacks: our change log, missing layers, fields and triggers.
+    /// Adds the change log and missing layers, fields and triggers.
     async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
@@ -189,7 +191,7 @@ impl GeoPackage {
         Ok(())
     }
 
-    /// The columns of a layer's table, which has at least those that every layer needs.
+    /// The columns of a layer's table; an error if one that every layer needs is missing.
     async fn columns(&self, connection: &mut SqliteConnection, layer: &LayerSchema) -> Result<Vec<String>, StoreError> {
         let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
             .bind(&layer.id)
@@ -203,7 +205,7 @@ impl GeoPackage {
                 .await
                 .map_err(|error| self.database(error))?;
         let missing = |needed: &&str| !columns.iter().any(|column| column.eq_ignore_ascii_case(needed));
-        // A view cannot be given columns.
+        // Columns cannot be added to a view.
         let fields = layer.fields.iter().map(|field| field.name.as_str()).filter(|_| kind.as_deref() == Some("view"));
         match ["fid", "geom", "id"].into_iter().chain(fields).find(missing) {
             Some(column) => Err(StoreError::MissingColumn { table: layer.id.clone(), column: column.to_owned() }),
@@ -305,7 +307,7 @@ impl Store for GeoPackage {
                 self.trim(&pool).await;
             }
             let changes = self.read_changes(pool.clone(), position).await.map_err(|error| self.database(error))?;
-            self.fold_log(&pool).await;
+            self.checkpoint(&pool).await;
             Ok(changes)
         })
     }
@@ -341,7 +343,7 @@ impl Store for GeoPackage {
     }
 }
 
-/// A new file that does not have its name yet.
+/// A new file with a temporary name.
 pub struct NewFile {
     store: GeoPackage,
     unfinished: PathBuf,
@@ -355,10 +357,10 @@ impl NewFile {
         &self.store
     }
 
-    /// Gives the file its name.
+    /// Renames the file into place.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When the file cannot be renamed.
     pub async fn finish(self) -> Result<(), StoreError> {
         // Closing the last connection copies the write-ahead log into the file.
         self.store.close().await;
@@ -366,8 +368,8 @@ impl NewFile {
     }
 }
 
-/// Gives a connection back, but not after a failure: SQLite ends a transaction that meets a full disk by itself, which
-/// the driver does not know.
+/// Returns a connection to the pool, except after a failure: SQLite rolls back a transaction by itself if the disk is
+/// full, and the driver does not notice.
 fn release<T>(mut connection: PoolConnection<Sqlite>, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
     if matches!(outcome, Err(StoreError::Database { .. } | StoreError::OutcomeUnknown { .. })) {
         connection.close_on_drop();
@@ -379,7 +381,7 @@ fn file_error(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
     move |source| StoreError::File { path: path.display().to_string(), source }
 }
 
-/// A database file and what SQLite keeps beside it.
+/// A database file and the files that SQLite creates beside it.
 fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
     ["", "-wal", "-shm", "-journal"].into_iter().map(move |suffix| {
         let mut name = path.as_os_str().to_owned();
@@ -413,16 +415,16 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
 /// Statements of the base schema whose table a file lacks.
 fn missing_base_schema(present: &BTreeSet<String>) -> String {
     let mut sql = String::new();
-    let mut wanted = false;
+    let mut is_missing = false;
     for statement in SCHEMA.split_inclusive(";\n") {
         let start =
             statement.find("CREATE TABLE ").or_else(|| statement.find("INSERT INTO ")).map(|at| &statement[at..]);
         match start.map(|statement| statement.split_whitespace().collect::<Vec<_>>()) {
-            Some(words) if words[0] == "CREATE" => wanted = !present.contains(words[2]),
+            Some(words) if words[0] == "CREATE" => is_missing = !present.contains(words[2]),
             Some(_) => {}
-            None => wanted = false,
+            None => is_missing = false,
         }
-        if wanted {
+        if is_missing {
             sql.push_str(statement);
         }
     }

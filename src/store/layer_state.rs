@@ -10,16 +10,16 @@ use crate::model::FeatureId;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
-/// How well a layer can be read now.
+/// The current state of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LayerStatus {
-    /// Values that are stored but cannot be read, and rows that are left out.
+    /// Number of unreadable values and skipped rows.
     pub read_warnings: u64,
     /// The layer cannot be read: the time since its last state was known to equal the store.
     pub unavailable_for: Option<Duration>,
 }
 
-/// The outcome of reading a layer; recorded once the whole reading has succeeded.
+/// The outcome of reading a layer; recorded after the whole read has succeeded.
 pub(super) enum ReadOutcome<'a> {
     /// All of its rows were read.
     All(ReadWarnings<'a>),
@@ -51,7 +51,7 @@ struct Unavailable {
 }
 
 impl LayerState {
-    /// Every assignment leaves a consistent state, so a poisoned lock is used as it is.
+    /// Every assignment leaves a consistent state, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +75,7 @@ impl LayerState {
         state.unavailable.as_ref().map_or(state.is_outdated, |unavailable| Instant::now() >= unavailable.retry_at)
     }
 
-    /// All rows are read with the next changes, without waiting for the retry of an unavailable layer.
+    /// Requests that all rows are read with the next changes, without waiting for the retry of an unavailable layer.
     pub(super) fn outdate(&self) {
         let mut state = self.lock();
         state.is_outdated = true;
@@ -90,7 +90,7 @@ impl LayerState {
         self.outdate();
     }
 
-    /// Records the outcome of a reading.
+    /// Records the outcome of a read.
     pub(super) fn record(&self, layer: &str, outcome: ReadOutcome<'_>) {
         match outcome {
             ReadOutcome::All(warnings) => self.read_all(layer, warnings),
@@ -109,7 +109,7 @@ impl LayerState {
         }
     }
 
-    /// The layer has no further changes until now.
+    /// Records that the layer equals the store now.
     pub(super) fn confirm(&self) {
         let mut state = self.lock();
         if state.unavailable.is_none() {

@@ -1,4 +1,4 @@
-//! When the change log is trimmed: at most once an hour, by the follower.
+//! Interval of trimming the change log: at most once an hour, by the follower.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -23,27 +23,26 @@ pub use geopackage::GeoPackage;
 pub use layer_state::LayerStatus;
 pub use postgis::PostGis;
 
-/// How far a store's change log was read.
+/// A position in the change log of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPosition {
     /// The newest entry seen; grows, and survives restarts.
     pub newest: i64,
-    /// The transactions that were visible, in the backend's own format, where entries do not become visible in the
-    /// order of their numbers.
+    /// The transactions that were visible, in the format of the backend, if entries do not become visible in the order
+    /// of their numbers.
     seen: Option<String>,
-    /// Which history of the store these numbers belong to, where it can have several.
+    /// The history to which the numbers belong, if the store can have several.
     history: Option<String>,
-    /// Content of the newest entry: in a log that was restored from a backup and continued, another entry has its
-    /// number.
+    /// Content of the newest entry: after the restore of a backup, a different entry may have this number.
     entry: Option<String>,
 }
 
-/// What to do with a feature whose id is already there.
+/// The treatment of a feature whose id exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
     /// Refuse the whole batch.
     Refuse,
-    /// Put the new one in the place of the old.
+    /// Replace the existing feature.
     Replace,
 }
 
@@ -52,13 +51,13 @@ pub enum OnConflict {
 pub struct Change {
     /// The layer.
     pub layer: LayerIndex,
-    /// Which feature.
+    /// Id of the feature.
     pub id: FeatureId,
-    /// What it is now; `None` when deleted.
+    /// The new state; `None` if the feature was deleted.
     pub now: Option<Feature>,
 }
 
-/// All features of a layer, which take the place of those before.
+/// All features of a layer, which replace the previous ones.
 #[derive(Debug)]
 pub struct LayerContents {
     /// The layer.
@@ -70,17 +69,16 @@ pub struct LayerContents {
 /// The changes since a position of the log.
 #[derive(Debug)]
 pub enum Changes {
-    /// Everything that became visible, and the new position.
-    /// Several changes of one feature are one entry.
+    /// All changes that became visible, and the new position. Several changes of one feature are one entry.
     Since {
-        /// Position that the changes lead to.
+        /// Position after the changes.
         position: LogPosition,
         /// The changed features.
         changes: Vec<Change>,
         /// Layers that changed more than the log records.
         reloaded: Vec<LayerContents>,
     },
-    /// The log does not reach back to the position: everything must be read.
+    /// The log no longer covers the position; everything must be read.
     Lost,
 }
 
@@ -89,13 +87,13 @@ pub enum Changes {
 pub struct TableLayer {
     /// `schema.table`.
     pub table: String,
-    /// File and line that name it, for messages.
+    /// File and line of the configuration, for messages.
     pub place: String,
-    /// Id of the layer; the table's own name where it is not given.
+    /// Id of the layer; the table name if not configured.
     pub id: Option<String>,
-    /// Column that names a row; the primary key where it is not given.
+    /// Column that identifies a row; the primary key if not configured.
     pub key: Option<String>,
-    /// Geometry column; the only one where it is not given.
+    /// Geometry column; the only one if not configured.
     pub geometry: Option<String>,
     /// EPSG code of the coordinates, for a column without an SRID.
     pub srid: Option<i32>,
@@ -103,38 +101,38 @@ pub struct TableLayer {
     pub name: Option<String>,
     /// The displayed title of the layer.
     pub title: Option<Label>,
-    /// Its group on the layer panel.
+    /// Its group in the layer panel.
     pub group: String,
-    /// Columns that never leave the server to a caller who may not see them.
+    /// Columns that are omitted from public replies.
     pub sensitive: Vec<String>,
-    /// Columns that are carried in vector tiles, beside the name.
+    /// Columns in vector tiles, in addition to the name.
     pub tile: Vec<String>,
-    /// How often it is read again where no triggers can be put on it.
+    /// Polling interval if triggers cannot be created on it.
     pub refresh: Duration,
 }
 
 impl TableLayer {
-    /// The reason why it cannot be a layer, with the line of the configuration.
+    /// The error for a table that cannot be a layer, with the line of the configuration.
     pub(crate) fn unusable(&self, reason: String) -> StoreError {
         StoreError::UnusableTable { place: self.place.clone(), table: self.table.clone(), reason }
     }
 }
 
-/// Takes the features of a whole reading, layer after layer.
+/// Receives the features of a full read, layer after layer.
 pub type Sink<'a> = &'a mut (dyn FnMut(LayerIndex, Feature) + Send);
 
 /// A backend that stores layers.
 ///
 /// Every backend guarantees:
-/// - What [`append`](Store::append) and [`apply`](Store::apply) acknowledged is committed and survives the end of any
-///   process.
-/// - A reading sees one consistent state: never half a transaction.
+/// - Writes acknowledged by [`append`](Store::append) and [`apply`](Store::apply) are committed and survive the end
+///   of any process.
+/// - A read sees one consistent state, never a part of a transaction.
 /// - A change made by any program is in the log once its transaction is committed.
-/// - A value that cannot be read is unknown and a row that cannot be read is left out; both are counted in
-///   [`layer_statuses`](Store::layer_statuses) and stop nothing else.
+/// - An unreadable value becomes unknown and an unreadable row is skipped; both are counted in
+///   [`layer_statuses`](Store::layer_statuses) and do not affect other values.
 /// - A layer that cannot be read is never replaced by an empty one: it is unavailable and its last state is served.
 /// - A configured table that is missing is an unavailable layer without fields until it appears; then its schema in
-///   [`schemas`](Store::schemas) changes, at the same position and with the same id.
+///   [`schemas`](Store::schemas) changes; its index and id stay the same.
 pub trait Store: Send + Sync {
     /// Its location for messages, without secrets.
     fn location(&self) -> &str;
@@ -148,14 +146,14 @@ pub trait Store: Send + Sync {
     /// Reads the changes after a position.
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>>;
 
-    /// How well each layer could be read when it was last read, in the order of [`schemas`](Store::schemas).
+    /// The status of each layer at its last read, in the order of [`schemas`](Store::schemas).
     fn layer_statuses(&self) -> Vec<LayerStatus>;
 
-    /// Resolves when a change may have happened, where the backend can signal it. This is a hint to poll; polling
-    /// alone is sufficient.
+    /// Resolves when a change may have happened, if the backend can signal it. This is a hint; polling alone is
+    /// sufficient.
     fn changed(&self) -> BoxFuture<'_, ()>;
 
-    /// Adds features to a layer: all of them or none. Returns their number.
+    /// Adds features to a layer atomically. Returns their number.
     fn append<'a>(
         &'a self,
         layer: LayerIndex,
@@ -163,7 +161,7 @@ pub trait Store: Send + Sync {
         on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>>;
 
-    /// Changes features: all edits of the batch or none. They are committed when it returns.
+    /// Applies a batch of edits atomically. The edits are committed when it returns.
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>>;
 
     /// Closes every connection.
@@ -173,12 +171,12 @@ pub trait Store: Send + Sync {
 /// A failure of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file is something else.
-    #[error("{path} is not a GeoPackage: {reason}; give another --store, or move the file away to create a new one")]
+    /// The file is not a GeoPackage.
+    #[error("{path} is not a GeoPackage: {reason}; choose another --store, or move the file away to create a new one")]
     NotGeoPackage {
         /// The file.
         path: String,
-        /// What it is instead of a GeoPackage.
+        /// The reason.
         reason: &'static str,
     },
     /// The file or its folder cannot be opened or created.
@@ -190,14 +188,14 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The file of the store was replaced.
-    #[error("{path} was replaced by another file, which is read")]
+    #[error("{path} was replaced by another file; the new file is read")]
     Replaced {
         /// The file.
         path: String,
     },
     /// The content of the file was overwritten while it was open.
     #[error(
-        "{path} was overwritten while it was open; it is read anew once the copy is complete. If this message stays, \
+        "{path} was overwritten while it was open; it is read again when the copy is complete. If this message persists, \
          stop the server with SIGKILL, remove {path}-wal and {path}-shm, and copy again"
     )]
     Overwritten {
@@ -221,17 +219,17 @@ pub enum StoreError {
         /// The column.
         column: String,
     },
-    /// A layer of the file is in a reference system that is not known here.
+    /// A layer of the file is in a reference system that is not supported.
     #[error("layer {layer} is in {crs}: {reason}; convert the file with ogr2ogr -t_srs EPSG:4326")]
     UnsupportedCrs {
         /// The layer.
         layer: String,
         /// The reference system in the file.
         crs: String,
-        /// Why it cannot be used.
+        /// The reason.
         reason: String,
     },
-    /// A feature with that id is already there.
+    /// A feature with this id exists already.
     #[error("layer {layer} already has a feature {id}; nothing was stored (--replace overwrites existing features)")]
     Duplicate {
         /// The layer.
@@ -239,7 +237,7 @@ pub enum StoreError {
         /// The id.
         id: FeatureId,
     },
-    /// It has not been reached since the server started.
+    /// The store has not been reached since the server started.
     #[error("{location} has not been reached yet")]
     Unopened {
         /// The store, without secrets.
@@ -248,9 +246,9 @@ pub enum StoreError {
     /// An edit of a batch is refused; no edit of the batch was applied.
     #[error("edit {index}: {reason}")]
     Edit {
-        /// Position in the batch, from 0.
+        /// Index in the batch, from 0.
         index: usize,
-        /// Why.
+        /// The reason.
         reason: EditError,
     },
     /// Another batch was applied with the same key.
@@ -305,11 +303,11 @@ pub enum StoreError {
         place: String,
         /// The table.
         table: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The layer belongs to another program and is read-only.
-    #[error("layer {layer} belongs to another program and is read-only here")]
+    /// The layer is maintained by another program and is read-only.
+    #[error("layer {layer} is maintained by another program and is read-only here")]
     NotOurs {
         /// The layer.
         layer: String,
@@ -341,7 +339,7 @@ fn describe(error: &std::io::Error) -> String {
     }
 }
 
-/// What resolves an error.
+/// The remedy for an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// A later attempt.
@@ -355,8 +353,8 @@ pub enum Remedy {
 }
 
 impl StoreError {
-    /// A failure of COMMIT. What the database refused did not happen; after a lost connection, a shutdown or a failed
-    /// write the transaction may have been committed.
+    /// The error for a failed COMMIT. If the database refused it, nothing was committed; after a lost connection, a
+    /// shutdown or a failed write the transaction may have been committed.
     pub(crate) fn of_commit(location: &str, source: sqlx::Error) -> Self {
         let location = location.to_owned();
         let code = source.as_database_error().map(|error| error.code().unwrap_or_default());
@@ -368,7 +366,7 @@ impl StoreError {
         if is_refused { Self::Database { location, source } } else { Self::OutcomeUnknown { location, source } }
     }
 
-    /// What resolves it.
+    /// The remedy.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let source = match self {
@@ -393,8 +391,8 @@ impl StoreError {
             // PostgreSQL: disk_full. SQLite: SQLITE_FULL.
             sqlx::Error::Database(_) if matches!(&*code, "53100" | "13") => Remedy::Space,
             // PostgreSQL (appendix A): no connection, no resources, a lock or statement that took too long, the
-            // database is stopping, transactions that met, and 25006, a primary that was demoted. SQLite: busy,
-            // locked and failed reads or writes of the file, with their extended codes.
+            // database is stopping, serialization conflicts and deadlocks, and 25006, a primary that was demoted.
+            // SQLite: busy, locked and failed reads or writes of the file, with their extended codes.
             sqlx::Error::Database(_)
                 if ["08", "25006", "53", "55P03", "57", "40"]
                     .iter()

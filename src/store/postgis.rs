@@ -1,9 +1,9 @@
 //! The backend for PostgreSQL with PostGIS: one table for each layer in the schema `onemap`, and configured tables of
 //! other programs.
 //!
-//! Sequence numbers are taken before their transaction commits, so reading "all above the last number" would skip the
-//! rows of a slow transaction. The log stores the transaction of each entry, and a reading selects the entries that are
-//! visible in its own snapshot and were not visible in the previous one.
+//! Sequence numbers are taken before their transaction commits, so reading all numbers above the last one would skip
+//! the rows of a slow transaction. The log stores the transaction of each entry, and a read selects the entries that
+//! are visible in its own snapshot and were not visible in the previous one.
 
 mod copy;
 mod decode;
@@ -42,10 +42,10 @@ const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// COPY sends its rows in buffers of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
-/// How often tables and their triggers are checked for changes.
-const LOOK_AT_TABLES_EVERY: Duration = Duration::from_secs(1);
-/// How often configured tables that were missing or not usable at start are looked for.
-const LOOK_FOR_MISSING_TABLES_EVERY: Duration = Duration::from_secs(3);
+/// Interval at which tables and their triggers are checked for changes.
+const CHECK_TABLES_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which configured tables that were missing or unusable at start are checked.
+const FIND_MISSING_TABLES_EVERY: Duration = Duration::from_secs(3);
 
 /// A database opened for reading and writing.
 pub struct PostGis {
@@ -57,24 +57,24 @@ pub struct PostGis {
     /// For following.
     follow_connection: FollowConnection,
     notify_listener: NotifyListener,
-    /// The layers; each later generation knows one more of the configured tables.
+    /// The layers; each later generation has one more of the configured tables.
     layers: Generation,
     /// Quoted schema of PostGIS.
     gis: String,
     is_new: bool,
     trimming: Trimming,
     /// When the tables were last checked.
-    looked: Mutex<Option<Instant>>,
-    /// When the tables that cannot be used yet were last looked for.
-    searched: Mutex<Instant>,
+    tables_checked: Mutex<Option<Instant>>,
+    /// When the tables that cannot be used yet were last checked.
+    missing_checked: Mutex<Instant>,
 }
 
 impl PostGis {
     /// Connects, and creates what is missing: the schema `onemap`, its change log, the tables and columns of the layers.
     ///
     /// # Errors
-    /// When the database cannot be reached, has no PostGIS, was made by a newer program, or lacks something that
-    /// the role may not make.
+    /// When the database cannot be reached, has no PostGIS, was migrated by a newer program, or lacks something that
+    /// the role may not create.
     pub async fn open(url: &str, schemas: Vec<LayerSchema>, foreign: &[TableLayer]) -> Result<Self, StoreError> {
         let options = options(url)?.application_name("onemap");
         let location = location(&options);
@@ -105,8 +105,8 @@ impl PostGis {
             gis,
             is_new,
             trimming: Trimming::default(),
-            looked: Mutex::default(),
-            searched: Mutex::new(Instant::now()),
+            tables_checked: Mutex::default(),
+            missing_checked: Mutex::new(Instant::now()),
         })
     }
 
@@ -129,7 +129,7 @@ impl PostGis {
         layer.of(self.sources()).foreign.is_none()
     }
 
-    /// One for each schema: ours first, then those of other programs.
+    /// One for each schema: own tables first, then those of other programs.
     fn sources(&self) -> &[Arc<Source>] {
         &self.layers.newest().sources
     }
@@ -146,14 +146,14 @@ impl PostGis {
 
     /// Checks periodically whether tables or triggers changed; if so, the triggers are restored and the layer is read
     /// again.
-    async fn look_at_tables(&self) -> Result<(), sqlx::Error> {
+    async fn check_tables(&self) -> Result<(), sqlx::Error> {
         let now = Instant::now();
         {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            if looked.is_some_and(|last| now.duration_since(last) < LOOK_AT_TABLES_EVERY) {
+            let mut tables_checked = self.tables_checked.lock().unwrap_or_else(PoisonError::into_inner);
+            if tables_checked.is_some_and(|last| now.duration_since(last) < CHECK_TABLES_EVERY) {
                 return Ok(());
             }
-            *looked = Some(now);
+            *tables_checked = Some(now);
         }
         let structures = self
             .follow_connection
@@ -176,13 +176,13 @@ impl PostGis {
     }
 
     /// Periodically tries to register the configured tables that were missing or not usable.
-    async fn look_for_missing_tables(&self) -> Result<(), sqlx::Error> {
+    async fn find_missing_tables(&self) -> Result<(), sqlx::Error> {
         {
-            let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
-            if searched.elapsed() < LOOK_FOR_MISSING_TABLES_EVERY {
+            let mut missing_checked = self.missing_checked.lock().unwrap_or_else(PoisonError::into_inner);
+            if missing_checked.elapsed() < FIND_MISSING_TABLES_EVERY {
                 return Ok(());
             }
-            *searched = Instant::now();
+            *missing_checked = Instant::now();
         }
         for (at, source) in self.sources().iter().enumerate() {
             let Some(table) = &source.placeholder else { continue };
@@ -199,8 +199,8 @@ impl PostGis {
         Ok(())
     }
 
-    /// Deletes entries of the log that no reader needs: old ones that every later reading has already passed. The
-    /// newest entry stays: it identifies the log.
+    /// Deletes entries of the log that no reader needs: old ones that every later read has passed. The newest entry
+    /// stays, because it identifies the log.
     async fn trim(&self) {
         const SQL: &str = "\
             WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' \
@@ -263,8 +263,8 @@ impl Store for PostGis {
             if self.trimming.is_due() {
                 self.trim().await;
             }
-            self.look_at_tables().await.map_err(|error| self.database(error))?;
-            Box::pin(self.look_for_missing_tables()).await.map_err(|error| self.database(error))?;
+            self.check_tables().await.map_err(|error| self.database(error))?;
+            Box::pin(self.find_missing_tables()).await.map_err(|error| self.database(error))?;
             let mut read = self
                 .follow_connection
                 .read(async |transaction| self.read_changes(transaction, position, false).await)
@@ -331,7 +331,7 @@ fn address(options: &PgConnectOptions) -> String {
     format!("{}:{}", options.get_host(), options.get_port())
 }
 
-/// SQLSTATE 42501, insufficient privilege, and 25006, a database that takes no writes.
+/// SQLSTATE 42501, insufficient privilege, and 25006, a read-only database.
 fn is_forbidden(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
@@ -346,7 +346,7 @@ fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) 
     }
 }
 
-/// Adds the tables of other programs. One that is missing or cannot be used is unavailable until it can.
+/// Adds the tables of other programs. A missing or unusable table is unavailable until it becomes usable.
 async fn add_foreign(
     connection: &mut PgConnection,
     location: &str,
@@ -358,7 +358,7 @@ async fn add_foreign(
     for table in tables {
         let id = foreign::layer_id(table)?;
         if sources.iter().any(|other| other.schema.id == id) {
-            let reason = format!("there is another layer {id:?}; give this one an id of its own");
+            let reason = format!("another layer has the id {id:?}; set a different id");
             return Err(table.unusable(reason));
         }
         // One transaction for each, so that a lock on one table is not held while another is waited for.
@@ -381,7 +381,7 @@ async fn add_foreign(
     Ok(())
 }
 
-/// Registers a table in a transaction of its own. The inner error is the reason why it still cannot be used.
+/// Registers a table in a separate transaction. The inner error is the reason why it still cannot be used.
 async fn try_discover(
     pool: &PgPool,
     table: &TableLayer,

@@ -1,18 +1,18 @@
 //! Values and rows that could not be read: collected while a layer is read, logged once, counted per layer.
 //!
-//! A value that cannot be read is unknown, a row without a usable id is left out; neither stops the others.
+//! An unreadable value becomes unknown and a row without a usable id is skipped; others are not affected.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::{FeatureId, Field, LayerSchema};
 
-/// Longest part of a stored value that is logged, characters.
+/// Maximum length of a stored value in the log, characters.
 const MAX_VALUE_CHARS: usize = 80;
-/// Most rows of one column whose values are kept for the log.
+/// Maximum number of logged values of one column.
 const MAX_EXAMPLES: usize = 16;
 
-/// What could not be read in one reading of one layer.
+/// Unreadable values and rows in one read of a layer.
 pub(super) struct ReadWarnings<'a> {
     layer: &'a LayerSchema,
     rows: HashMap<u64, u32>,
@@ -41,7 +41,7 @@ impl<'a> ReadWarnings<'a> {
         self.add(id, "geometry", reason);
     }
 
-    /// A row that is left out because of its id.
+    /// A row that is skipped because of its id.
     pub(super) fn row(&mut self, id: &str, reason: &str) {
         self.add(id, "id", || reason.to_owned());
     }
@@ -57,7 +57,7 @@ impl<'a> ReadWarnings<'a> {
     }
 }
 
-/// How many values and rows of a layer cannot be read now.
+/// Current number of unreadable values and rows of a layer.
 #[derive(Debug, Default)]
 pub(super) struct ReadWarningCount {
     /// By the hash of the row's id.
@@ -106,7 +106,7 @@ impl ReadWarningCount {
                 column,
                 value,
                 rows = found.rows.len(),
-                "a stored value cannot be read: it is unknown on the map, or its row is left out"
+                "a stored value cannot be read: it is unknown on the map, or its row is skipped"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Values and geometries between our model and what databases hold, the same for every backend.
+//! Values and geometries between the model and databases, shared by the backends.
 
 use geozero::wkb::WkbDialect;
 use geozero::{CoordDimensions, ToWkb};
@@ -6,10 +6,10 @@ use geozero::{CoordDimensions, ToWkb};
 use super::ewkb;
 use crate::model::{Field, FieldType, Shape, Value, parse_date, parse_instant};
 
-/// A geometry as the bytes of a dialect.
+/// Encodes a geometry in a WKB dialect.
 ///
 /// # Errors
-/// When the writer refuses it, which checked shapes never cause.
+/// When the writer refuses it; it accepts all checked shapes.
 pub(super) fn write_shape(shape: &Shape, dialect: WkbDialect) -> Result<Vec<u8>, String> {
     let envelope = crate::geodesy::Envelope::around(shape.geometry())
         .map(|box_| vec![box_.west(), box_.east(), box_.south(), box_.north()])

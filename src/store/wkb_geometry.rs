@@ -23,7 +23,7 @@ pub(super) fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry
     Ok(collector.finish())
 }
 
-/// Reads the blob of a GeoPackage: a header, then WKB with a byte order of its own (OGC 12-128, clause 2.1.3).
+/// Reads the blob of a GeoPackage: a header, then WKB with its own byte order (OGC 12-128, clause 2.1.3).
 ///
 /// # Errors
 /// A message that describes the fault in the bytes.
@@ -44,7 +44,7 @@ pub(super) fn read_geopackage(blob: &[u8]) -> std::result::Result<Option<Geometr
     Ok(collector.finish())
 }
 
-/// What the outermost geometry is.
+/// The type of the outermost geometry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Point,
@@ -69,7 +69,7 @@ struct Collector {
 }
 
 impl Collector {
-    /// The first event names the whole.
+    /// The first event determines the type of the whole geometry.
     fn begin(&mut self, kind: Kind) {
         self.kind.get_or_insert(kind);
     }
@@ -77,7 +77,7 @@ impl Collector {
     fn end_line(&mut self, coords: Vec<Coord>) {
         match &mut self.compound {
             Some(compound) => {
-                // A part begins where the one before it ends.
+                // A part begins at the end of the previous one.
                 let joined = usize::from(compound.last().is_some_and(|last| Some(last) == coords.first()));
                 compound.extend(coords.into_iter().skip(joined));
             }
@@ -162,7 +162,7 @@ impl GeomProcessor for Collector {
         Ok(())
     }
 
-    /// An empty collection is a feature without a place; one with members is refused before they are read.
+    /// An empty collection is a feature without a geometry; one with members is refused before they are read.
     fn geometrycollection_begin(&mut self, size: usize, _: usize) -> Result<()> {
         if size == 0 {
             return Ok(());
@@ -274,7 +274,7 @@ fn circle(start: Coord, middle: Coord, end: Coord) -> Option<(Coord, f64)> {
     let (a, b) = (middle - start, end - start);
     let cross = a.x * b.y - a.y * b.x;
     let (a_2, b_2) = (a.x * a.x + a.y * a.y, b.x * b.x + b.y * b.y);
-    // Relative to the lengths: what is flatter than this is straight to a double.
+    // Relative to the lengths: a flatter arc is straight at double precision.
     if !cross.is_finite() || cross.abs() <= 1e-12 * a_2.max(b_2) {
         return None;
     }

@@ -15,7 +15,7 @@ const OMISSION_FACTOR: f64 = 1.02;
 pub(super) struct Fitted {
     /// The bytes of each layer; empty if all its features are omitted.
     pub(super) parts: Vec<Vec<u8>>,
-    /// The layers with omitted features, and the number of them.
+    /// The layers with omitted features, and their number.
     pub(super) omitted: Vec<(String, usize)>,
 }
 

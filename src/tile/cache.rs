@@ -1,7 +1,7 @@
 //! The tile cache: rendered tiles, valid until a visible change, bounded by bytes.
 //!
-//! Nothing invalidates the cache explicitly. A tile has the version it was rendered at, and a lookup asks the history
-//! whether its layers changed within its envelope since then. If not, the bytes are still valid.
+//! Nothing invalidates the cache explicitly. A tile has the version it was rendered at, and a lookup checks in the
+//! history whether its layers changed within its envelope since then. If not, the bytes are still valid.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct CachedTile {
     encoding: ContentEncoding,
     tag: Box<str>,
     omitted: Box<str>,
-    made: Version,
+    rendered_at: Version,
     /// The newest version for which it is known to be valid.
     valid_until: AtomicI64,
 }
@@ -100,13 +100,13 @@ struct Key {
 }
 
 impl Key {
-    fn of(wanted: TileRequest<'_>) -> Self {
-        let names: Vec<&str> = wanted.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
+    fn of(request: TileRequest<'_>) -> Self {
+        let names: Vec<&str> = request.layers.iter().map(|layer| layer.schema().id.as_str()).collect();
         Self {
             layers: names.join(",").into(),
-            filter: wanted.filter.map_or("", |filter| filter.name).into(),
-            address: wanted.address,
-            encoding: wanted.encoding,
+            filter: request.filter.map_or("", |filter| filter.name).into(),
+            address: request.address,
+            encoding: request.encoding,
         }
     }
 }
@@ -141,65 +141,70 @@ impl TileCache {
 
     /// A cached tile that equals one rendered from the current snapshot.
     #[must_use]
-    pub fn kept(&self, wanted: TileRequest<'_>) -> Option<Arc<CachedTile>> {
-        self.kept.as_ref()?.get(&Key::of(wanted)).filter(|found| is_valid_for(found, wanted))
+    pub fn kept(&self, request: TileRequest<'_>) -> Option<Arc<CachedTile>> {
+        self.kept.as_ref()?.get(&Key::of(request)).filter(|found| is_valid_for(found, request))
     }
 
     /// A tile equal to one rendered from the current snapshot. Concurrent requests for a tile wait for one rendering.
     #[must_use]
-    pub fn get(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
-        let Some(kept) = &self.kept else { return self.make(wanted) };
-        let key = Key::of(wanted);
+    pub fn get(&self, request: TileRequest<'_>) -> Arc<CachedTile> {
+        let Some(kept) = &self.kept else { return self.make(request) };
+        let key = Key::of(request);
         loop {
             match kept.get_value_or_guard(&key, None) {
-                GuardResult::Value(found) if is_valid_for(&found, wanted) => return found,
+                GuardResult::Value(found) if is_valid_for(&found, request) => return found,
                 // A request with an older snapshot leaves the newer tile in the cache.
-                GuardResult::Value(found) if found.made > wanted.snapshot.version() => return self.make(wanted),
+                GuardResult::Value(found) if found.rendered_at > request.snapshot.version() => {
+                    return self.make(request);
+                }
                 GuardResult::Value(found) => {
                     kept.remove_if(&key, |still| Arc::ptr_eq(still, &found));
                 }
                 GuardResult::Guard(place) => {
-                    let made = self.make(wanted);
+                    let rendered = self.make(request);
                     // A tile larger than the cache is not stored.
-                    let _ = place.insert(made.clone());
-                    return made;
+                    let _ = place.insert(rendered.clone());
+                    return rendered;
                 }
-                GuardResult::Timeout => return self.make(wanted),
+                GuardResult::Timeout => return self.make(request),
             }
         }
     }
 
-    fn make(&self, wanted: TileRequest<'_>) -> Arc<CachedTile> {
-        let version = wanted.snapshot.version();
+    fn make(&self, request: TileRequest<'_>) -> Arc<CachedTile> {
+        let version = request.snapshot.version();
         let valid_until = AtomicI64::new(version);
-        Arc::new(if wanted.encoding == ContentEncoding::Plain {
+        Arc::new(if request.encoding == ContentEncoding::Plain {
             let EncodedTile { bytes, omitted } =
-                render(wanted.layers, wanted.address, wanted.filter, self.budget_bytes);
+                render(request.layers, request.address, request.filter, self.budget_bytes);
             let bytes = Bytes::from(bytes);
             let tag = (self.tag)(&bytes).into();
             let omitted: Vec<String> = omitted.into_iter().map(|(layer, count)| format!("{layer}={count}")).collect();
             let omitted = omitted.join(", ").into();
-            CachedTile { bytes, encoding: ContentEncoding::Plain, tag, omitted, made: version, valid_until }
+            CachedTile { bytes, encoding: ContentEncoding::Plain, tag, omitted, rendered_at: version, valid_until }
         } else {
-            let plain = self.get(TileRequest { encoding: ContentEncoding::Plain, ..wanted });
-            let packed = pack(&plain.bytes, wanted.encoding).ok().filter(|packed| packed.len() < plain.bytes.len());
-            let encoding = packed.as_ref().map_or(ContentEncoding::Plain, |_| wanted.encoding);
+            let plain = self.get(TileRequest { encoding: ContentEncoding::Plain, ..request });
+            let packed = pack(&plain.bytes, request.encoding).ok().filter(|packed| packed.len() < plain.bytes.len());
+            let encoding = packed.as_ref().map_or(ContentEncoding::Plain, |_| request.encoding);
             let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
             let (tag, omitted) = (plain.tag.clone(), plain.omitted.clone());
-            CachedTile { bytes, encoding, tag, omitted, made: plain.made, valid_until }
+            CachedTile { bytes, encoding, tag, omitted, rendered_at: plain.rendered_at, valid_until }
         })
     }
 }
 
 /// Whether a tile is valid for the requested snapshot.
-fn is_valid_for(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
-    let now = wanted.snapshot.version();
+fn is_valid_for(tile: &CachedTile, request: TileRequest<'_>) -> bool {
+    let now = request.snapshot.version();
     let valid_until = tile.valid_until.load(Ordering::Acquire);
-    if (tile.made..=valid_until).contains(&now) {
+    if (tile.rendered_at..=valid_until).contains(&now) {
         return true;
     }
-    let right =
-        if now > valid_until { is_unchanged(wanted, valid_until, now) } else { is_unchanged(wanted, now, tile.made) };
+    let right = if now > valid_until {
+        is_unchanged(request, valid_until, now)
+    } else {
+        is_unchanged(request, now, tile.rendered_at)
+    };
     if right {
         tile.valid_until.fetch_max(now, Ordering::AcqRel);
     }
@@ -207,13 +212,13 @@ fn is_valid_for(tile: &CachedTile, wanted: TileRequest<'_>) -> bool {
 }
 
 /// Whether nothing visible in a tile changed between two versions.
-fn is_unchanged(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
-    let Some(swaps) = wanted.head.changes(from, to) else { return false };
-    let boxes: Vec<_> = visible_envelope(wanted.address).split().collect();
-    let zoom = wanted.address.mercator_zoom();
+fn is_unchanged(request: TileRequest<'_>, from: Version, to: Version) -> bool {
+    let Some(swaps) = request.head.changes(from, to) else { return false };
+    let boxes: Vec<_> = visible_envelope(request.address).split().collect();
+    let zoom = request.address.mercator_zoom();
     let shown = |layer: LayerIndex| {
-        let id = wanted.snapshot.layers().get(layer.0).map(|layer| &layer.schema().id);
-        let own = wanted.layers.iter().find(|own| Some(&own.schema().id) == id).map(|own| own.schema());
+        let id = request.snapshot.layers().get(layer.0).map(|layer| &layer.schema().id);
+        let own = request.layers.iter().find(|own| Some(&own.schema().id) == id).map(|own| own.schema());
         own.filter(|own| own.min_zoom <= zoom)
     };
     // A changed border may split an arc of a neighbouring area, which then simplifies differently along its whole
@@ -227,16 +232,16 @@ fn is_unchanged(wanted: TileRequest<'_>, from: Version, to: Version) -> bool {
 }
 
 fn pack(plain: &[u8], encoding: ContentEncoding) -> std::io::Result<Vec<u8>> {
-    let room = Vec::with_capacity(plain.len() / 2);
+    let buffer = Vec::with_capacity(plain.len() / 2);
     match encoding {
         ContentEncoding::Plain => Ok(plain.to_vec()),
         ContentEncoding::Gzip => {
-            let mut packer = flate2::write::GzEncoder::new(room, flate2::Compression::default());
+            let mut packer = flate2::write::GzEncoder::new(buffer, flate2::Compression::default());
             packer.write_all(plain)?;
             packer.finish()
         }
         ContentEncoding::Brotli => {
-            let mut packer = brotli::CompressorWriter::new(room, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
+            let mut packer = brotli::CompressorWriter::new(buffer, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
             packer.write_all(plain)?;
             Ok(packer.into_inner())
         }

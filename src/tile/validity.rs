@@ -8,8 +8,8 @@ use i_overlay::i_float::int::point::IntPoint;
 use super::clip::TilePoint;
 
 /// Resolves the crossings and shared edges that simplification, clipping and snapping leave in rings. Exteriors are
-/// clockwise on screen and interiors counter-clockwise; the result is so too, each exterior followed by its interiors,
-/// and valid by OGC 06-103r4, 6.1.11.1. Positions on a straight edge are removed.
+/// clockwise on screen and interiors counter-clockwise; so are those of the result, each exterior followed by its
+/// interiors, and valid by OGC 06-103r4, 6.1.11.1. Positions on a straight edge are removed.
 pub(super) fn valid_areas(rings: Vec<Vec<TilePoint>>) -> Vec<Vec<TilePoint>> {
     if rings.is_empty() {
         return rings;
@@ -18,7 +18,7 @@ pub(super) fn valid_areas(rings: Vec<Vec<TilePoint>>) -> Vec<Vec<TilePoint>> {
         rings.iter().map(|ring| ring.iter().map(|(x, y)| IntPoint::new(*x, *y)).collect()).collect();
     let count = shape.iter().map(Vec::len).sum();
     let mut overlay = Overlay::new_custom(count, IntOverlayOptions::ogc(), Solver::default());
-    // `None` means that the only ring is valid as it is.
+    // `None` means that the only ring is valid without changes.
     let Some(areas) = overlay.simplify_shape(&shape, FillRule::Positive) else { return rings };
     // An interior that touches its exterior may be returned with the winding of an exterior.
     let wind =

@@ -1,4 +1,4 @@
-// Draws an answer on the map: the asked point, a line to each that can help, a ring around it, the distance.
+// Draws the results of a query on the map: the query point, and for each resource a line, a ring and the distance.
 import { Marker, type GeoJSONSource, type LayerSpecification, type Map } from "maplibre-gl";
 import type { Feature, Geometry } from "geojson";
 import type { Answer } from "./api";
@@ -29,13 +29,13 @@ const LAYERS: LayerSpecification[] = [
     paint: { "text-color": ["get", "colour"], "text-halo-color": "#ffffff", "text-halo-width": 2.5 },
   },
 ];
-/** Most lines; more would be a thicket. */
+/** Maximum number of lines, to keep the map readable. */
 const MOST_LINES = 60;
 
 export class AnswerLines {
   readonly #marker = new Marker({ element: element("div", { class: "asked", "aria-hidden": "true" }), anchor: "bottom" });
 
-  /** @param colours the colour of each layer that can be asked */
+  /** @param colours the colour of each layer that can be queried */
   constructor(private readonly map: Map, private readonly colours: Record<string, string>) {
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
     for (const layer of enlarged({ version: 8, sources: {}, layers: LAYERS }, wallScale()).layers) map.addLayer(layer);
@@ -46,7 +46,7 @@ export class AnswerLines {
     this.#set([]);
   }
 
-  /** @param from what was asked from; each line leaves the place of it that is nearest to the result */
+  /** @param from the query geometry; each line starts at its position nearest to the result */
   draw(from: Geometry | undefined, answer: Answer): void {
     this.#set(answer.features.slice(0, MOST_LINES).flatMap((feature): Feature[] => {
       const layer = String(feature.properties.layer ?? answer.layers[0]?.layer);

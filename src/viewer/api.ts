@@ -1,4 +1,4 @@
-// Asks the server: catalog, nearest, one feature, townships; every failure is a ServerError that says what happened.
+// Requests to the server: catalog, nearest, one feature, townships. Every failure is a ServerError with a message.
 import type { Feature, FeatureCollection, Geometry, Point } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { say, type Bilingual } from "./language";
@@ -20,18 +20,18 @@ export type Layer = {
   count: number;
   bounds: [number, number, number, number] | null;
   minzoom: number;
-  /** How features are counted together at low zooms. */
+  /** Clustering of features at low zooms. */
   clusters: { to_zoom: number; severity: string | null; sums: { name: string; title: Bilingual }[] } | null;
   fields: Field[];
 };
-/** What every answer says about the data it was made from. */
+/** Members of every reply about the age of its data. */
 export type Freshness = {
   data_version: string; data_age_s: number; stale: boolean;
-  /** Layers that cannot be read now, by id, with the age of what is shown of them. */
+  /** Layers that cannot be read now, by id, with the age of their last state. */
   unavailable?: Record<string, { age_s: number }>;
 };
 export type Catalog = Freshness & {
-  /** What the map is about. */
+  /** The county of the map. */
   county: {
     name: Bilingual; title: Bilingual; bounds: [number, number, number, number];
     /** Longitude, latitude in degrees. */
@@ -39,7 +39,7 @@ export type Catalog = Freshness & {
     /** Its division code. */
     code?: string;
   };
-  /** Absent while the server holds no feature at all. */
+  /** Null if the server has no features. */
   bounds: [number, number, number, number] | null;
   codes: Record<string, Code[]>;
   layers: Layer[];
@@ -48,23 +48,23 @@ export type Properties = Record<string, unknown>;
 export type Item = Feature<Geometry, Properties> & { id: string };
 export type Reason = Bilingual & { code: string };
 export type Excluded = { id: string; name: string | null; distance_m: number; reasons: Reason[] };
-/** What several give together, or what is still missing. */
+/** The total of several resources, or the missing amounts. */
 export type Amounts = { people: number; skills: string[]; items: { item_code: string; quantity: number }[] };
-/** What is said of one layer of an answer. */
+/** The summary of one layer in a reply. */
 export type LayerSummary = {
   layer: string; returned: number;
-  /** Nearer features that do not fit, and how many more there are. */
+  /** Nearer features that are excluded, and the number of further ones. */
   excluded?: Excluded[]; more_excluded?: number;
-  /** Of a set that covers the demand together. */
+  /** For a covering set. */
   covered?: boolean; uncovered?: Amounts;
 };
 export type Answer = Freshness & { features: (Feature<Point, Properties> & { id: string })[]; layers: LayerSummary[] };
 
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
-/** The server said no, or nothing. */
+/** The server refused the request or did not respond. */
 export class ServerError extends Error {
-  /** @param status 0 when no answer came. */
+  /** @param status 0 if the server did not respond. */
   constructor(readonly status: number, message: string) {
     super(message);
   }
@@ -74,10 +74,10 @@ export function catalog(): Promise<Catalog> {
   return ask("api/layers");
 }
 
-/** @param near asked from this geometry instead of the parameter "point" */
+/** @param near a query geometry, used instead of the parameter "point" */
 export function nearestOf(parameters: URLSearchParams, near?: Geometry, signal?: AbortSignal): Promise<Answer> {
   if (!near) return ask(`api/nearest?${parameters.toString()}`, signal);
-  // An area may have more corners than an address can hold.
+  // An area may have too many vertices for a URL.
   return ask("api/nearest", signal, JSON.stringify({ ...Object.fromEntries(parameters), near: JSON.stringify(near) }));
 }
 
@@ -90,13 +90,13 @@ export function items(layer: string, parameters: Record<string, string>): Promis
 
 type RingLayer = { layer: string; people?: { known: number; unknown_places: number } };
 
-/** How many people live in the area of a warning, by the villages inside; undefined when no layer tells. */
+/** Number of people in the villages inside the area of a warning; undefined if unknown. */
 export async function peopleIn(kind: "warning", id: string): Promise<number | undefined> {
   const reply = await ask<{ rings: { layers: RingLayer[] }[] }>(`api/surroundings?${kind}=${encodeURIComponent(id)}`);
   return reply.rings[0]?.layers.find(({ layer }) => layer === "villages")?.people?.known;
 }
 
-/** A feature that was found by its name or code, at a place inside it. */
+/** A feature found by its name or code, with a position inside it. */
 export type Hit = {
   type: "Feature"; id: string; geometry: Point | null;
   properties: { layer: string; name: string | null; matched: string; distance_m: number | null };
@@ -116,7 +116,7 @@ export function item(layer: string, id: string, signal: AbortSignal): Promise<It
   return ask(`ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
 }
 
-/** Some members of a cluster in order of id, with the counts and sums of all. */
+/** A page of the members of a cluster in order of id, with the counts and sums of all members. */
 export type ClusterPage = { features: Item[]; links?: unknown[] } & Record<string, unknown>;
 
 export function clusterMembers(layer: string, id: number, limit: number, after: string | undefined, signal: AbortSignal): Promise<ClusterPage> {
@@ -133,7 +133,7 @@ export function style(): Promise<StyleSpecification> {
 }
 
 async function ask<Reply>(path: string, signal?: AbortSignal, body?: string): Promise<Reply> {
-  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
     response = await fetch(path, {
@@ -142,17 +142,17 @@ async function ask<Reply>(path: string, signal?: AbortSignal, body?: string): Pr
         accept: "application/geo+json, application/json, application/problem+json",
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
-      signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
     if (response.ok) return (await response.json()) as Reply;
   } catch (cause) {
     if (signal?.aborted) throw cause;
-    throw new ServerError(0, say(patience.aborted ? "noAnswer" : "noConnection"));
+    throw new ServerError(0, say(timeout.aborted ? "noAnswer" : "noConnection"));
   }
   throw new ServerError(response.status, await reason(response));
 }
 
-/** The sentence of a problem+json reply, or the bare status. */
+/** The message of a problem+json reply, or the status. */
 async function reason(response: Response): Promise<string> {
   const status = `${response.status} ${response.statusText}`.trim();
   try {

@@ -1,4 +1,5 @@
-// Announces what arrives while the map is open: a toast that is read aloud, a sound for those who want one, a button that flies there.
+// Announces new and changed incidents and warnings: a toast for screen readers too, an optional sound, a button that
+// shows the location.
 import type { Catalog } from "./api";
 import { element, part } from "./element";
 import { codeOf } from "./format";
@@ -7,8 +8,8 @@ import { isOver, type Arrival, type Occurrence, type Situation } from "./situati
 import { ageWords, type SituationPanel } from "./situation_panel";
 
 const KEPT_AS = "onemap.sound";
-/** Older ones leave the screen; the list holds them all. */
-const MOST = 4;
+/** Maximum number of toasts; the panel lists all. */
+const MAX_TOASTS = 4;
 
 export class Arrivals {
   #sound = atStart();
@@ -21,7 +22,7 @@ export class Arrivals {
       try {
         localStorage.setItem(KEPT_AS, this.#sound ? "on" : "off");
       } catch {
-        // Kept for as long as the page is open.
+        // Without storage the setting lasts until the page is closed.
       }
       this.#drawSound(button);
       if (this.#sound) chime();
@@ -31,10 +32,10 @@ export class Arrivals {
       this.#draw();
     });
     situation.onChange((all, arrivals) => {
-      // An older message about the same thing is no longer true.
-      const told = new Set(arrivals.map(({ occurrence }) => occurrence.id));
-      this.#shown = this.#shown.filter(({ occurrence }) => !told.has(occurrence.id) && all.some(({ id }) => id === occurrence.id));
-      this.#shown = [...arrivals, ...this.#shown].slice(0, MOST);
+      // A new message replaces older ones about the same occurrence.
+      const updated = new Set(arrivals.map(({ occurrence }) => occurrence.id));
+      this.#shown = this.#shown.filter(({ occurrence }) => !updated.has(occurrence.id) && all.some(({ id }) => id === occurrence.id));
+      this.#shown = [...arrivals, ...this.#shown].slice(0, MAX_TOASTS);
       this.#draw();
       if (arrivals.length > 0 && this.#sound) chime();
     });
@@ -42,11 +43,11 @@ export class Arrivals {
 
   #draw(): void {
     const box = part("arrivals");
-    const standing = new Map([...box.children].map((toast) => [(toast as HTMLElement).dataset.key, toast]));
+    const existing = new Map([...box.children].map((toast) => [(toast as HTMLElement).dataset.key, toast]));
     box.replaceChildren(...this.#shown.map((arrival) => {
       const key = `${say("show")}/${arrival.occurrence.id}/${arrival.isNew}/${String(arrival.occurrence.properties.updated_at)}`;
-      // What stands is kept, so that a screen reader does not read it again.
-      return standing.get(key) ?? this.#toast(arrival, key);
+      // Unchanged toasts are kept, so that a screen reader does not read them again.
+      return existing.get(key) ?? this.#toast(arrival, key);
     }));
   }
 
@@ -86,7 +87,7 @@ function headline({ layer, ended, expired }: Occurrence, isNew: boolean): string
   return say(ended || expired ? "warningOver" : isNew ? "newWarning" : "changedWarning");
 }
 
-/** Two short tones, made here so that nothing has to be loaded. */
+/** Two short tones, generated so that no file is needed. */
 function chime(): void {
   try {
     const audio = new AudioContext();
@@ -102,7 +103,7 @@ function chime(): void {
     }
     window.setTimeout(() => void audio.close(), 1_000);
   } catch {
-    // Without an audio device the toast is all there is.
+    // Without an audio device only the toast is shown.
   }
 }
 

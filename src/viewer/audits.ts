@@ -1,4 +1,4 @@
-// Two audits on the map: places with people in dangerous areas, and villages too far from help.
+// Two audits on the map: places with people inside risk zones, and villages too far from help.
 import type { CircleLayerSpecification, GeoJSONSource, Map } from "maplibre-gl";
 import { audit, type AuditName, type Catalog } from "./api";
 import { element } from "./element";
@@ -8,7 +8,7 @@ import { notice, settle } from "./notices";
 
 type Paint = NonNullable<CircleLayerSpecification["paint"]>;
 
-/** A ring around what it is about, so that the symbol inside stays to be seen. */
+/** A ring around each finding, so that its symbol stays visible. */
 const paint = (colors: string[]): Record<AuditName, Paint> => ({
   siting: {
     "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 5, 15, 15],
@@ -25,7 +25,7 @@ const paint = (colors: string[]): Record<AuditName, Paint> => ({
   },
 });
 
-/** The colours of the risk levels, the worst first. */
+/** The colours of the risk levels, worst first. */
 const riskColors = (catalog: Catalog) =>
   [1, 2, 3].map((level) => catalog.codes.risk_level?.find(({ code }) => code === level)?.color ?? "#7d8794");
 
@@ -40,7 +40,7 @@ export class Audits {
     onLanguage(() => this.#draw());
   }
 
-  /** Something changed in a layer: audits that are shown are made again. */
+  /** Requests the visible audits again after a change in a layer. */
   async changed(): Promise<void> {
     await Promise.all([...this.#shown].map((name) => this.#load(name)));
   }

@@ -1,4 +1,4 @@
-// Writes the finished viewer into a folder: build.mjs --out DIR makes DIR/index.html, DIR/docs.html and DIR/viewer/*.
+// Builds the viewer: build.mjs --out DIR writes DIR/index.html, DIR/docs.html and DIR/viewer/*.
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -32,7 +32,7 @@ await build({
   logLevel: "warning",
 });
 
-// The map library decodes tiles in a worker, which is a module file of its own.
+// The map library decodes tiles in a worker, which is a separate module file.
 const worker = readFileSync(join(maplibre, "dist", "maplibre-gl-worker.mjs"), "utf8");
 writeFileSync(join(files, "maplibre-gl-worker.mjs"), worker.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
 copyFileSync(join(maplibre, "LICENSE.txt"), join(files, "maplibre-gl-license.txt"));
@@ -40,10 +40,10 @@ copyFileSync(join(here, "icon.svg"), join(files, "icon.svg"));
 
 copyFileSync(join(here, "docs.html"), join(out, "docs.html"));
 
-// The page names its files with a mark of their content, so a browser never mixes two builds.
+// File names in the page have a hash of the content, so that a browser never mixes two builds.
 let page = readFileSync(join(here, "index.html"), "utf8");
 for (const name of ["main.js", "main.css", "icon.svg"]) {
-  const mark = createHash("sha256").update(readFileSync(join(files, name))).digest("hex").slice(0, 10);
-  page = page.replaceAll(`viewer/${name}"`, `viewer/${name}?v=${mark}"`);
+  const hash = createHash("sha256").update(readFileSync(join(files, name))).digest("hex").slice(0, 10);
+  page = page.replaceAll(`viewer/${name}"`, `viewer/${name}?v=${hash}"`);
 }
 writeFileSync(join(out, "index.html"), page);

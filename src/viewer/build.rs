@@ -1,7 +1,7 @@
-//! Builds the web map before the crate: npm fetches its packages once, esbuild writes `$OUT_DIR/viewer`.
+//! Builds the viewer before the crate: npm fetches its packages once, esbuild writes `$OUT_DIR/viewer`.
 //!
-//! Cargo runs this file only when something it watches has changed, and npm only when the lock file is newer
-//! than what is installed, so an ordinary build touches neither npm nor the network.
+//! Cargo runs this script only if a watched file has changed, and the script runs npm only if the lock file is newer
+//! than the installed packages, so an ordinary build uses neither npm nor the network.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::SystemTime;
 
-/// What to tell whoever builds on a machine without Node.js.
+/// Message for builds without Node.js.
 const INSTALL: &str = "the viewer needs Node.js 20 or newer with npm: install the packages `nodejs` and `npm` \
                        of your system, or set PATH so that `node` and `npm` are found";
 
@@ -41,8 +41,8 @@ fn build() -> Result<(), String> {
     run(&viewer, "node", &["build.mjs", "--out", out])
 }
 
-/// Names every source to Cargo, one by one: naming the folder would watch `node_modules` too. A new file is not
-/// missed, because a watched one has to import it.
+/// Lists each source file for Cargo, because the folder would include `node_modules`. A new file is not missed, because
+/// a watched file must import it.
 fn watch(viewer: &Path) -> Result<(), String> {
     let unreadable = |error| format!("cannot list {}: {error}", viewer.display());
     for entry in fs::read_dir(viewer).map_err(unreadable)? {
@@ -77,7 +77,7 @@ fn npm() -> &'static str {
     if cfg!(windows) { "npm.cmd" } else { "npm" }
 }
 
-/// When the file was last written; nothing when it is not there, which counts as older than everything.
+/// Time of the last write; `None`, which is less than any time, if the file is missing.
 fn modified(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).and_then(|facts| facts.modified()).ok()
 }

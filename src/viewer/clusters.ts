@@ -1,4 +1,4 @@
-// The card of a cluster: how many features of each level, their totals, and the members, page by page.
+// The card of a cluster: number of features of each level, totals, and the members in pages.
 import { Popup, type LngLat, type Map, type MapGeoJSONFeature } from "maplibre-gl";
 import { clusterMembers, ServerError, type Catalog, type ClusterPage, type Layer } from "./api";
 import { element } from "./element";
@@ -21,7 +21,7 @@ export function clusterOf(layer: string, hit: MapGeoJSONFeature): Cluster | unde
 export class ClusterCard {
   readonly #popup: Popup;
   #shown: Cluster | undefined;
-  #asking = new AbortController();
+  #request = new AbortController();
 
   constructor(
     private readonly map: Map,
@@ -43,7 +43,7 @@ export class ClusterCard {
   }
 
   close(): void {
-    this.#asking.abort();
+    this.#request.abort();
     this.#shown = undefined;
     this.#popup.remove();
   }
@@ -52,8 +52,8 @@ export class ClusterCard {
     const cluster = this.#shown;
     const layer = this.catalog.layers.find((one) => one.id === cluster?.layer);
     if (!cluster || !layer) return;
-    this.#asking.abort();
-    this.#asking = new AbortController();
+    this.#request.abort();
+    this.#request = new AbortController();
     const close = element("button", { type: "button", "aria-label": say("close"), title: say("close") }, "×");
     close.addEventListener("click", () => this.close());
     const zoom = element("button", { type: "button", class: "wide" }, say("zoomToMembers"));
@@ -62,7 +62,7 @@ export class ClusterCard {
     const body = element("div", { class: "body", "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
     this.#popup.setDOMContent(element("article", { "data-cluster": cluster.id, "aria-label": title },
       element("header", {}, element("div", {}, element("h2", {}, title)), zoom, close), body));
-    void this.#fill(body, layer, cluster, this.#asking.signal);
+    void this.#fill(body, layer, cluster, this.#request.signal);
   }
 
   async #fill(body: HTMLElement, layer: Layer, cluster: Cluster, signal: AbortSignal): Promise<void> {
@@ -75,7 +75,7 @@ export class ClusterCard {
       body.replaceChildren(element("p", { class: "failed" }, say("askFailed"), why));
     }
     body.setAttribute("aria-busy", "false");
-    // The filled card may need another side of its place.
+    // Sets the position again, because the filled card may need another anchor.
     this.#popup.setLngLat(this.#popup.getLngLat());
   }
 

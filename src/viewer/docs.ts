@@ -1,4 +1,4 @@
-// Shows the description of the interface; everything it needs is in the build.
+// Shows the API description; all its files are part of the build.
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
 

@@ -1,4 +1,4 @@
-// Makes page elements; text goes in as text, never as HTML.
+// Creates page elements; text is inserted as text, never as HTML.
 type Attributes = Record<string, string | number | boolean | undefined>;
 
 /** An element with attributes (absent when undefined or false) and children. */
@@ -15,7 +15,7 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A part of index.html; its absence is a mistake in this folder. */
+/** An element of index.html, by id; a missing one is a programming error. */
 export function part<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   const found = document.getElementById(id);
   if (!found) throw new Error(`index.html has no #${id}`);

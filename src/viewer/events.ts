@@ -1,17 +1,17 @@
-// Listens to what changes on the server, resumes where it left off, and says when it cannot hear.
+// Subscribes to changes on the server, resumes after interruptions, and reports the state of the connection.
 import type { Freshness } from "./api";
 
 /** West, south, east, north in degrees. */
 export type Box = [number, number, number, number];
-/** What changed in one layer; without ids when they are too many to be named. */
+/** The changes of one layer; without ids if there are too many. */
 export type Change = { data_version: string; layer: string; count: number; ids?: string[]; boxes: Box[] };
 
-export type Hearer = {
+export type EventHandler = {
   change(change: Change): void;
-  /** What happened is not known: anything may have changed. */
+  /** The changes are unknown: anything may have changed. */
   reset(): void;
   freshness(news: Freshness): void;
-  /** Whether changes are heard of; also called when it stays so. */
+  /** Whether the stream is connected; may be called without a change. */
   connection(up: boolean): void;
 };
 
@@ -23,13 +23,13 @@ export class Events {
   #timer = 0;
   #up = false;
 
-  constructor(private readonly hearer: Hearer) {
-    // A browser opens few connections to one server, so a page that nobody sees gives its own back.
+  constructor(private readonly handler: EventHandler) {
+    // Browsers limit the connections to one server, so a hidden page closes its stream.
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
     if (!document.hidden) this.#open();
   }
 
-  get areHeard(): boolean {
+  get isConnected(): boolean {
     return this.#up;
   }
 
@@ -44,19 +44,19 @@ export class Events {
       });
     on<Freshness>("hello", (news) => {
       this.#up = true;
-      this.hearer.connection(true);
-      this.hearer.freshness(news);
+      this.handler.connection(true);
+      this.handler.freshness(news);
     });
-    on<Change>("change", (change) => this.hearer.change(change));
+    on<Change>("change", (change) => this.handler.change(change));
     on<Freshness>("reset", (news) => {
-      this.hearer.freshness(news);
-      this.hearer.reset();
+      this.handler.freshness(news);
+      this.handler.reset();
     });
-    on<Freshness>("freshness", (news) => this.hearer.freshness(news));
+    on<Freshness>("freshness", (news) => this.handler.freshness(news));
     source.addEventListener("error", () => {
       this.#up = false;
-      this.hearer.connection(false);
-      // A lost connection is made again by the browser; a refused one is not.
+      this.handler.connection(false);
+      // The browser reconnects after a lost connection, but not after a refused one.
       if (source.readyState === EventSource.CLOSED) this.#timer = window.setTimeout(() => this.#open(), RETRY_AFTER_MS);
     });
   }

@@ -1,4 +1,4 @@
-// What of files without types is used.
+// Declarations for modules without types.
 declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
   export default function SwaggerUI(options: Record<string, unknown>): unknown;
 }

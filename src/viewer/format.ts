@@ -1,4 +1,4 @@
-// Writes values for people: distances, directions, ages, times, coordinates, coded values.
+// Formats values for display: distances, directions, ages, times, coordinates, coded values.
 import type { Code, Field, Properties } from "./api";
 import { language, pick, say, unitWord } from "./language";
 
@@ -7,14 +7,14 @@ const COMPASS: readonly (readonly [string, string])[] = [
   ["南", "south"], ["西南", "south-west"], ["西", "west"], ["西北", "north-west"],
 ];
 
-/** @param onMap in letters only, so that a label along a line is never written from top to bottom */
+/** @param onMap with Latin units only, because labels along a line with Chinese characters can become vertical */
 export function distance(metres: number, onMap = false): string {
   const [m, km] = language() === "zh" && !onMap ? ["米", "公里"] : ["m", "km"];
   if (metres < 999.5) return `${Math.round(metres)} ${m}`;
   return `${(metres / 1000).toFixed(metres < 99_950 ? 1 : 0)} ${km}`;
 }
 
-/** One of eight winds for degrees clockwise from north. */
+/** One of eight directions for degrees clockwise from north. */
 export function wind(bearingDeg: number): string {
   const [zh, en] = COMPASS[((Math.round(bearingDeg / 45) % 8) + 8) % 8]!;
   return language() === "zh" ? zh : en;
@@ -24,7 +24,7 @@ export function number(value: number): string {
   return value.toLocaleString(language() === "zh" ? "zh-CN" : "en", { maximumFractionDigits: 3 });
 }
 
-/** How long, in the largest unit that fits. */
+/** A duration in its largest unit. */
 export function age(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)} ${say("second")}`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} ${say("minute")}`;
@@ -32,7 +32,7 @@ export function age(seconds: number): string {
   return `${Math.round(seconds / 86_400)} ${say("day")}`;
 }
 
-/** Date and minute on the county's clock, whatever zone the browser stands in. */
+/** Date and minute in Beijing time, regardless of the browser's time zone. */
 export function time(text: string): string {
   const moment = new Date(text);
   if (Number.isNaN(moment.getTime())) return text;
@@ -56,7 +56,7 @@ export function codeLabel(codes: readonly Code[] | undefined, value: unknown): s
   return known ? pick(known) : String(value);
 }
 
-/** A field's value as a person reads it; undefined when it is not known. */
+/** A field's value for display; undefined if it is unknown. */
 export function fieldValue(field: Field, properties: Properties, codes: Record<string, Code[]>): string | undefined {
   const value = properties[field.name];
   if (value === undefined || value === null || value === "") return undefined;
@@ -86,7 +86,7 @@ function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/** A depot's stock is a list of named quantities; anything else is shown as it came. */
+/** A depot's stock is a list of named quantities; other documents are shown as JSON. */
 function stock(value: unknown): string | undefined {
   if (!Array.isArray(value)) return JSON.stringify(value);
   const lines = value.map((line: unknown) => {

@@ -1,80 +1,81 @@
-// Watches how fresh the server's data is: version and age in the header, a notice when stale or out of reach.
+// Shows the freshness of the data: version and age in the header, a notice if the data is stale or the server
+// unreachable.
 import { catalog, ServerError, type Catalog, type Freshness as News } from "./api";
 import { element, part } from "./element";
 import { age } from "./format";
 import { onLanguage, pick, say } from "./language";
 import { notice, settle } from "./notices";
 
-const LOOK_EVERY_MS = 30_000;
+const POLL_EVERY_MS = 30_000;
 const RETRY_AFTER_MS = 5_000;
-/** Changes that come in quick succession are counted once. */
+/** Delay that combines changes in quick succession. */
 const SOON_MS = 500;
 
 export class Freshness {
-  #heardAt = performance.now();
+  #receivedAt = performance.now();
   #timer = 0;
   #reachable = true;
   #live = true;
-  #soon = 0;
+  #pending = 0;
 
   constructor(private latest: Catalog, private readonly onNews: (catalog: Catalog, moved: boolean) => void) {
     onLanguage(() => this.#draw());
-    this.#heard(latest);
+    this.#receive(latest);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void this.look();
     });
   }
 
-  /** Asks now; afterwards again and again. */
+  /** Requests the catalog now and then at intervals. */
   async look(): Promise<void> {
     clearTimeout(this.#timer);
     try {
-      this.#heard(await catalog());
+      this.#receive(await catalog());
     } catch (error) {
       this.#reachable = false;
-      const said = error instanceof ServerError && error.status > 0 ? ` (${error.message})` : "";
-      notice("unreachable", "unreachable", () => said, () => void this.look());
+      const detail = error instanceof ServerError && error.status > 0 ? ` (${error.message})` : "";
+      notice("unreachable", "unreachable", () => detail, () => void this.look());
       this.#draw();
-      this.#again(RETRY_AFTER_MS);
+      this.#schedule(RETRY_AFTER_MS);
     }
   }
 
-  /** Asks shortly: something changed, and the counts with it. */
+  /** Requests the catalog soon after a change, for new counts. */
   lookSoon(): void {
-    this.#soon ||= window.setTimeout(() => {
-      this.#soon = 0;
+    this.#pending ||= window.setTimeout(() => {
+      this.#pending = 0;
       void this.look();
     }, SOON_MS);
   }
 
-  /** Takes what the server said by itself. */
+  /** Takes the freshness from a server-sent event. */
   hear(news: News): void {
     this.latest = { ...this.latest, data_age_s: news.data_age_s, stale: news.stale };
-    this.#heardAt = performance.now();
-    this.#judge();
+    this.#receivedAt = performance.now();
+    this.#updateNotices();
   }
 
-  /** Whether changes are heard of as they happen. */
+  /** Sets whether the event stream is connected. */
   live(live: boolean): void {
     this.#live = live;
     this.#draw();
   }
 
-  #heard(news: Catalog): void {
+  #receive(news: Catalog): void {
     const moved = news.data_version !== this.latest.data_version || !this.#reachable;
     this.#reachable = true;
     this.latest = news;
-    this.#heardAt = performance.now();
+    this.#receivedAt = performance.now();
     settle("unreachable");
-    this.#judge();
+    this.#updateNotices();
     this.onNews(news, moved);
-    this.#again(LOOK_EVERY_MS);
+    this.#schedule(POLL_EVERY_MS);
   }
 
-  #judge(): void {
+  #updateNotices(): void {
     if (this.latest.stale) notice("stale", "staleNotice", () => this.#ageWords());
     else settle("stale");
-    // A store that is out of reach is told already, for all layers.
+    // The notice of a stale snapshot already covers all layers.
     const unavailable = this.latest.stale ? [] : Object.entries(this.latest.unavailable ?? {});
     if (unavailable.length > 0) notice("unavailable", "unavailableNotice", () => unavailable.map(([id, { age_s }]) => {
       const layer = this.latest.layers.find((one) => one.id === id);
@@ -84,7 +85,7 @@ export class Freshness {
     this.#draw();
   }
 
-  #again(afterMs: number): void {
+  #schedule(afterMs: number): void {
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => void this.look(), afterMs);
   }
@@ -93,9 +94,9 @@ export class Freshness {
     return this.#agoWords(this.latest.data_age_s);
   }
 
-  /** An age at the last reply, as it is now. */
+  /** The current value of an age in the last reply. */
   #agoWords(atReply: number): string {
-    const seconds = atReply + (performance.now() - this.#heardAt) / 1000;
+    const seconds = atReply + (performance.now() - this.#receivedAt) / 1000;
     return `${age(seconds)}${say("ago") === "前" ? "" : " "}${say("ago")}`;
   }
 

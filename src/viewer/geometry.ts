@@ -1,10 +1,10 @@
-// Where a geometry lies: its bounds, its positions, and its place nearest to another.
+// Bounds, positions and nearest positions of geometries.
 import type { Geometry } from "geojson";
 
 /** Longitude, latitude in degrees. */
 export type LonLat = [number, number];
 
-/** West, south, east, north of a geometry; undefined when it is empty. */
+/** West, south, east, north of a geometry; undefined if it is empty. */
 export function boundsOf(geometry: Geometry | null): [number, number, number, number] | undefined {
   const bounds: [number, number, number, number] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const [x, y] of positionsOf(geometry)) {
@@ -21,8 +21,8 @@ export function positionsOf(geometry: Geometry | null): LonLat[] {
 }
 
 /**
- * The place on the points, lines and edges of a geometry that is nearest to a position; undefined when it is empty. On
- * the screen of a county a degree of longitude is shorter than one of latitude, and straight is straight enough.
+ * The position on a geometry that is nearest to another position; undefined if the geometry is empty. Planar, with a
+ * degree of longitude scaled by the latitude, which is accurate enough for drawing within a county.
  */
 export function nearestPlace(geometry: Geometry | null, [lon, lat]: LonLat): LonLat | undefined {
   const shrink = Math.cos((lat * Math.PI) / 180);
@@ -45,7 +45,7 @@ export function nearestPlace(geometry: Geometry | null, [lon, lat]: LonLat): Lon
   return best;
 }
 
-/** Points by themselves, lines, and the rings of areas. */
+/** Single points, lines, and the rings of areas. */
 function pathsOf(geometry: Geometry | null): LonLat[][] {
   switch (geometry?.type) {
     case undefined:

@@ -1,4 +1,4 @@
-// The numbers of the moment: free places, ready teams, stock places, people in warning areas, stations over their threshold.
+// Current figures: free places, ready teams, depots, people in warning areas, stations over their threshold.
 import { items, nearestOf, type Catalog } from "./api";
 import { element, part } from "./element";
 import { age, number } from "./format";
@@ -9,12 +9,12 @@ import type { Word } from "./words";
 type Figure = { word: Word; value: string; note?: string; doubt?: boolean };
 
 const LAYERS = ["shelters", "teams", "depots"];
-/** Most features of a reply; a layer that has more is not summed up. */
+/** Maximum number of features in a reply; a layer with more is not summed. */
 const MOST = 1_000;
 const OVER = "value >= threshold";
-/** A reading older than this says little about now. */
+/** Maximum age of a reading. */
 const OLD_S = 86_400;
-/** Changes that come in quick succession are counted once. */
+/** Delay that combines changes in quick succession. */
 const SOON_MS = 5_000;
 
 export class Headlines {
@@ -28,7 +28,7 @@ export class Headlines {
     void this.#load();
   }
 
-  /** Something changed in a layer; without its id anything may have. */
+  /** Called after a change in a layer; without an id, anything may have changed. */
   changed(layerId?: string): void {
     if (layerId !== undefined && ![...LAYERS, "stations"].includes(layerId)) return;
     this.#soon ||= window.setTimeout(() => {
@@ -42,7 +42,7 @@ export class Headlines {
     this.#draw();
   }
 
-  /** Each number by itself: one that cannot be had is left out. */
+  /** Requests each figure separately; a failed one is omitted. */
   async #load(): Promise<void> {
     await Promise.all([
       this.#loadResources().catch(() => (this.#resources = undefined)),
@@ -51,20 +51,20 @@ export class Headlines {
     this.#draw();
   }
 
-  /** What the server itself counts as ready, of this county alone. */
+  /** Resources of this county that the server counts as ready. */
   async #loadResources(): Promise<void> {
-    const asked = LAYERS.filter((id) => this.catalog.layers.some((layer) => layer.id === id));
-    if (asked.length === 0) return;
-    const night = isNight() && asked.includes("shelters");
+    const layers = LAYERS.filter((id) => this.catalog.layers.some((layer) => layer.id === id));
+    if (layers.length === 0) return;
+    const night = isNight() && layers.includes("shelters");
     const { center: [lon, lat], code } = this.catalog.county;
     const reply = await nearestOf(new URLSearchParams({
-      point: `${lon},${lat}`, layer: asked.map((id) => `${id}:${MOST}`).join(","), ...(code ? { within: code } : {}), ...(night ? { night: "true" } : {}),
+      point: `${lon},${lat}`, layer: layers.map((id) => `${id}:${MOST}`).join(","), ...(code ? { within: code } : {}), ...(night ? { night: "true" } : {}),
     }));
     const count = (id: string) => {
       const returned = reply.layers.find(({ layer }) => layer === id)?.returned;
       return returned === undefined || returned >= MOST ? undefined : returned;
     };
-    const free = reply.features.filter(({ properties }) => asked.length === 1 || properties.layer === "shelters")
+    const free = reply.features.filter(({ properties }) => layers.length === 1 || properties.layer === "shelters")
       .reduce((sum, { properties }) => sum + (typeof properties.free_places === "number" ? Math.max(0, properties.free_places) : 0), 0);
     this.#resources = { freePlaces: count("shelters") === undefined ? undefined : free, teams: count("teams"), depots: count("depots"), night };
   }

@@ -1,8 +1,8 @@
-// Which language the page speaks: Chinese unless asked otherwise, remembered, and announced when it changes.
+// The language of the page: Chinese by default; the choice is stored, and changes are announced to listeners.
 import { words, type Word } from "./words";
 
 export type Language = "zh" | "en";
-/** A text kept in both languages, as the server sends it. */
+/** A text in both languages, as in replies of the server. */
 export type Bilingual = { zh: string; en: string };
 
 const KEPT_AS = "onemap.language";
@@ -14,13 +14,13 @@ export function language(): Language {
   return current;
 }
 
-/** The word in the current language. */
+/** A text of the page in the current language. */
 export function say(word: Word): string {
   if (word === "title" && title) return pick(title);
   return words[word][current === "zh" ? 0 : 1];
 }
 
-/** The same for a text that came from the server. */
+/** A text from the server in the current language. */
 export function pick(text: Bilingual): string {
   return text[current] || text.zh;
 }
@@ -31,7 +31,7 @@ export function setTitle(next: Bilingual): void {
   announce();
 }
 
-/** Units are words only when a person would read them as one; "mm" and "m³" stand for themselves. */
+/** Translates units that are words; symbols such as "mm" and "m³" are not translated. */
 export function unitWord(unit: string): string {
   return unit in words ? say(unit as Word) : unit;
 }
@@ -41,18 +41,18 @@ export function setLanguage(next: Language): void {
   try {
     localStorage.setItem(KEPT_AS, next);
   } catch {
-    // A browser that keeps nothing still speaks the language until the page is closed.
+    // Without storage the language lasts until the page is closed.
   }
   announce();
 }
 
-/** Calls back now and at every change. */
+/** Calls the listener now and at every change. */
 export function onLanguage(listener: () => void): void {
   listeners.push(listener);
   listener();
 }
 
-/** Fills the fixed words of the page and starts its language button. */
+/** Fills in the fixed texts of the page and starts its language button. */
 export function startLanguage(button: HTMLButtonElement): void {
   button.addEventListener("click", () => setLanguage(current === "zh" ? "en" : "zh"));
   onLanguage(() => {
@@ -78,8 +78,8 @@ function announce(): void {
 }
 
 function atStart(): Language {
-  const asked = new URLSearchParams(location.search).get("lang");
-  if (asked === "en" || asked === "zh") return asked;
+  const requested = new URLSearchParams(location.search).get("lang");
+  if (requested === "en" || requested === "zh") return requested;
   try {
     return localStorage.getItem(KEPT_AS) === "en" ? "en" : "zh";
   } catch {

@@ -1,4 +1,4 @@
-// The layer panel: groups, check boxes, symbols, names, counts, and which layers need a closer look to be seen.
+// The layer panel: groups, check boxes, symbols, names, counts, and a hint for layers that need a higher zoom.
 import type { Map, StyleSpecification } from "maplibre-gl";
 import type { Catalog, Layer } from "./api";
 import { element } from "./element";
@@ -9,7 +9,7 @@ import { drawnBy, show } from "./style";
 
 const GROUPS = ["event", "rescue", "risk", "monitor", "base"] as const;
 
-/** Example values for the one symbol that stands for a whole layer. */
+/** Example values for the symbol of a layer. */
 const TYPICAL: Record<string, Record<string, unknown>> = {
   hazards: { unit: "none", risk_level: 2 },
   geo_hazard_points: { kind: "none", risk_level: 2 },
@@ -36,7 +36,7 @@ export class LayerPanel {
     map.on("zoomend", () => this.#markTooFar());
   }
 
-  /** New counts. */
+  /** Takes new counts. */
   update(catalog: Catalog): void {
     this.catalog = catalog;
     for (const layer of catalog.layers) {
@@ -97,7 +97,7 @@ export class LayerPanel {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Says beside a layer that it appears only further in, so that nothing is missing without a word. */
+  /** Adds a hint to layers that appear only at higher zooms. */
   #markTooFar(): void {
     const zoom = this.map.getZoom();
     for (const layer of this.catalog.layers) {

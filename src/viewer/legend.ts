@@ -1,4 +1,4 @@
-// The legend: the four risk colours always, and what the colours and characters of the visible layers mean.
+// The legend: the four risk colours, and the meaning of colours and symbols of the visible layers.
 import type { StyleSpecification } from "maplibre-gl";
 import type { Catalog, Layer } from "./api";
 import { element } from "./element";
@@ -7,13 +7,13 @@ import { onLanguage, pick, say } from "./language";
 import type { LayerPanel } from "./layers";
 import { entry, fieldsDrawn, signOf, type Sign } from "./signs";
 
-/** The layers a legend explains, the rest explain themselves by their name; in the order of the panel. */
+/** The layers with legend entries, in the order of the panel. */
 const EXPLAINED = [
   "incidents", "warnings", "shelters", "teams", "hazards", "geo_hazard_points", "hidden_dangers",
   "risk_zones", "water_works", "pipelines", "stations", "key_places", "roads",
 ];
 
-/** Values held fixed while another field of the same layer is explained. */
+/** Values of other fields that are fixed for the legend of a field. */
 const HELD: Record<string, Record<string, unknown>> = {
   incidents: { status: "responding", severity: 4 },
   warnings: { status: "active", severity: 4 },
@@ -64,9 +64,9 @@ export class Legend {
   #field(layer: Layer, name: string): HTMLElement[] {
     const field = layer.fields.find((one) => one.name === name);
     const codes = field?.codes ? this.catalog.codes[field.codes] : undefined;
-    // The four risk colours stand in the first line of the legend already.
+    // The four risk colours are already in the first line of the legend.
     if (!codes || field?.codes === "risk_level") return [];
-    // Codes that are drawn alike share one line; where nothing tells them apart there is nothing to explain.
+    // Codes with the same symbol share one line; if all have the same symbol, no line is needed.
     const alike = new Map<string, { sign: Sign; labels: string[] }>();
     for (const { code } of codes) {
       const sign = signOf(this.style, layer.id, { ...HELD[layer.id], [name]: code });

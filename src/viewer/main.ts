@@ -1,4 +1,4 @@
-// Starts the page: language first, then what the server holds, then the map and its panels.
+// Starts the page: language, then data from the server, then the map and its panels.
 import type { GeoJSONSource, Map } from "maplibre-gl";
 import * as api from "./api";
 import { Arrivals } from "./arrivals";
@@ -27,7 +27,7 @@ import { enlarged, isWall, startWall, wallScale } from "./wall";
 
 declare global {
   interface Window {
-    /** For tests and the console: the map, and when it is drawn for the first time. */
+    /** For tests and the console: the map, and a promise of its first complete drawing. */
     onemap?: { map: Map; ready: Promise<void> };
   }
 }
@@ -77,9 +77,9 @@ async function start(): Promise<void> {
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
-      // What moved is told by the events, tile by tile, while they are heard.
-      if (tiles.areMissing || (moved && !events?.areHeard)) tiles.refresh();
-      if (moved && !events?.areHeard) {
+      // While the event stream is connected, events refresh the changed tiles.
+      if (tiles.areMissing || (moved && !events?.isConnected)) tiles.refresh();
+      if (moved && !events?.isConnected) {
         situation.loadSoon();
         headlines.changed();
       }
@@ -98,7 +98,7 @@ type Parts = {
   tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
 };
 
-/** Brings what changes on the server onto the page: the tiles that show it, the answers, lists and cards that rest on it. */
+/** Updates the page after changes on the server: tiles, results, lists and cards. */
 function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
@@ -127,7 +127,7 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
   });
 }
 
-/** The list of what is going on, its announcements, and the same on the map. */
+/** Starts the situation panel, its announcements, and its layers on the map. */
 function startSituation(map: Map, catalog: api.Catalog, card: Card, situation: Situation, headlines: Headlines): void {
   const panel = new SituationPanel(map, catalog, card, situation, (people) => headlines.people(people));
   situation.onFailure = (failed) => panel.failed(failed);
@@ -146,7 +146,7 @@ function townshipsOf(townships: Awaited<ReturnType<typeof api.townships>> | unde
     typeof code === "string" && typeof name === "string" ? [{ code, name }] : []);
 }
 
-/** Everything the first view needs, or nothing and a notice why. */
+/** Loads everything for the first view; undefined, with a notice, if that fails. */
 async function load() {
   const townships = api.townships().catch(() => undefined);
   try {
@@ -166,12 +166,12 @@ async function load() {
   }
 }
 
-/** Every row of the sample says so in its source. */
+/** The field `source` of every sample record marks it as a sample. */
 function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefined): boolean {
   return /示例|样例|模拟|sample/i.test(String(townships?.features[0]?.properties.source ?? ""));
 }
 
-/** A click asks what is nearest there, and opens the card of the feature or the cluster that was hit. */
+/** A click queries the nearest resources and opens the card of the clicked feature or cluster. */
 function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel): void {
   const ask = (at: { x: number; y: number }, place: { lng: number; lat: number }, open: boolean) => {
     const { marked, township } = featuresAt(map, at);
@@ -202,7 +202,7 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
   });
 }
 
-/** The layer panel slides away; it starts open where there is room for it beside everything else. */
+/** The collapsible layer panel; it starts open on wide screens. */
 function startDrawer(): void {
   const button = part("layers-toggle");
   const set = (open: boolean) => {

@@ -1,4 +1,4 @@
-// Starts the map: its worker, fonts, limits and tools, and what lies under a click.
+// Creates the map: worker, fonts, limits and tools, and finds the features under a click.
 import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
 import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
@@ -9,13 +9,13 @@ import type { Found } from "./popup";
 import { wallScale } from "./wall";
 
 export const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
-/** A finger is wider than a mouse pointer. */
+/** Touch needs a larger tolerance than a mouse pointer. */
 const REACH_PX = matchMedia("(pointer: coarse)").matches ? 12 : 5;
-/** Grounds: a click on them alone is a click on the empty map. */
+/** Background layers: a click on them alone counts as a click on the empty map. */
 const GROUNDS = new Set(["county", "townships"]);
 const KINDS = ["circle", "symbol", "line", "fill"];
 
-/** @param bounds what the map opens on, unless the address says otherwise */
+/** @param bounds the initial view, unless the URL has another */
 export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): Map {
   setWorkerUrl(new URL("maplibre-gl-worker.mjs", import.meta.url).href);
   const map = new Map({
@@ -30,7 +30,7 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
     dragRotate: false,
     pitchWithRotate: false,
     attributionControl: false,
-    // A tile that left the screen is asked for again when it comes back: it may have changed in the meantime.
+    // Tiles outside the view are not cached, because they may change in the meantime.
     maxTileCacheSize: 0,
     localIdeographFontFamily: LOCAL_FONTS,
     fadeDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 200,
@@ -44,7 +44,7 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   return map;
 }
 
-/** The features under a pixel: points before lines before areas, what is over last, the topmost first, each once. */
+/** The distinct features under a pixel: points before lines before areas, ended ones last, topmost first. */
 export function featuresAt(map: Map, at: { x: number; y: number }): { marked: Found[]; township: Found | undefined } {
   const box: [PointLike, PointLike] = [[at.x - REACH_PX, at.y - REACH_PX], [at.x + REACH_PX, at.y + REACH_PX]];
   const hits = [...map.queryRenderedFeatures([at.x, at.y]), ...map.queryRenderedFeatures(box).filter((hit) => hit.layer.type !== "fill")];
@@ -72,7 +72,7 @@ export function clusterAt(map: Map, at: { x: number; y: number }): Cluster | und
   return layer === undefined ? undefined : clusterOf(layer, hit!);
 }
 
-/** What has ended or expired comes after what holds. */
+/** Ended or expired features come last. */
 function isOver({ properties }: MapGeoJSONFeature): boolean {
   return properties.status === "closed" || properties.status === "lifted";
 }
@@ -83,7 +83,7 @@ function startTools(map: Map, bounds: LngLatBoundsLike): void {
   part("fit-county").addEventListener("click", () => map.fitBounds(bounds, { padding: edges() }));
 }
 
-/** Where the pointer is, or the centre of the map while there is none over it. */
+/** Coordinates of the pointer, or of the map centre if the pointer is elsewhere. */
 function startCoordinates(map: Map): void {
   let pointer: { lng: number; lat: number } | undefined;
   const output = part<HTMLOutputElement>("coordinates");

@@ -1,4 +1,4 @@
-// The panel that asks who is nearest and can take the job: the place, the form, the results, the lines; kept in the address.
+// The query panel for nearest resources: location, form, results and lines on the map; its state is kept in the URL.
 import { LngLatBounds, type Map, type StyleSpecification } from "maplibre-gl";
 import { item, nearestOf, search, ServerError, type Answer, type Catalog } from "./api";
 import { AnswerLines } from "./answers";
@@ -14,25 +14,25 @@ import { Results } from "./results";
 import { openSheet } from "./sheet";
 import { signOf } from "./signs";
 
-/** How far from the edge of the map a point must stand to be seen well. */
+/** Minimum distance of the query point from the edge of the map, pixels. */
 const MARGIN_PX = 60;
 
-/** Whether the address that the page was opened with says what the map shows. */
+/** Whether the initial URL has a map view. */
 const OPENED_WITH_VIEW = /[#&]map=/.test(location.hash);
 
-/** What stands at the point and opens its card. */
-export type Standing = { name: string; open: () => void };
+/** The township at the point; opens its card. */
+export type TownshipLink = { name: string; open: () => void };
 
 export class NearestPanel {
   readonly #lines: AnswerLines;
   readonly #form: QuestionForm;
   readonly #results: Results;
   #question: Question | undefined;
-  #township: Standing | undefined;
+  #township: TownshipLink | undefined;
   #answer: Answer | undefined;
   #failure: string | undefined;
   #formOpen = false;
-  #asking = new AbortController();
+  #request = new AbortController();
 
   constructor(
     private readonly map: Map,
@@ -55,7 +55,7 @@ export class NearestPanel {
     window.addEventListener("hashchange", () => void this.askAddress());
   }
 
-  /** Asks what the address holds, if it holds a question. */
+  /** Runs the query in the URL, if it has one. */
   async askAddress(): Promise<void> {
     const question = questionInAddress();
     if (!question) return;
@@ -64,13 +64,13 @@ export class NearestPanel {
     if (this.#question && !OPENED_WITH_VIEW) this.#zoomToAnswers();
   }
 
-  /** Asks the same of another place; the conditions stay. */
-  async ask(place: Place, township?: Standing): Promise<void> {
+  /** Runs the query from another location with the same conditions. */
+  async ask(place: Place, township?: TownshipLink): Promise<void> {
     this.#township = township;
     await this.#pose(this.#question ? { ...this.#question, place } : emptyQuestion(place));
   }
 
-  /** Something changed in a layer: an open question is asked again, and its answers stay until new ones are there. */
+  /** Repeats an open query after a change in a layer; the old results stay until new ones arrive. */
   async changed(layerId: string): Promise<void> {
     const question = this.#question;
     if (!question) return;
@@ -83,7 +83,7 @@ export class NearestPanel {
   }
 
   close(): void {
-    this.#asking.abort();
+    this.#request.abort();
     this.#question = undefined;
     this.#answer = undefined;
     this.panel.hidden = true;
@@ -111,33 +111,33 @@ export class NearestPanel {
     await this.#ask();
   }
 
-  /** An earlier question still under way is dropped. */
+  /** A new query cancels the previous one. */
   async #ask(): Promise<void> {
-    this.#asking.abort();
-    const asking = new AbortController();
-    this.#asking = asking;
+    this.#request.abort();
+    const request = new AbortController();
+    this.#request = request;
     this.panel.setAttribute("aria-busy", "true");
     try {
-      await this.#locate(asking.signal);
+      await this.#locate(request.signal);
       const question = this.#question;
-      if (!question || asking.signal.aborted) return;
+      if (!question || request.signal.aborted) return;
       const parameters = parametersOf(question);
       const { place } = question;
       if (place.kind === "point") parameters.set("point", `${place.lon},${place.lat}`);
-      this.#answer = await nearestOf(parameters, place.kind === "feature" ? place.geometry : undefined, asking.signal);
+      this.#answer = await nearestOf(parameters, place.kind === "feature" ? place.geometry : undefined, request.signal);
       this.#failure = undefined;
     } catch (error) {
-      if (asking.signal.aborted) return;
+      if (request.signal.aborted) return;
       this.#answer = undefined;
       this.#failure = error instanceof ServerError ? error.message : String(error);
     }
-    if (asking.signal.aborted) return;
+    if (request.signal.aborted) return;
     this.#draw();
     this.#drawLines();
     this.panel.setAttribute("aria-busy", "false");
   }
 
-  /** Reads the geometry and the name of a feature that the question starts from. */
+  /** Loads the geometry and the name of the feature from which the query starts. */
   async #locate(signal: AbortSignal): Promise<void> {
     const question = this.#question;
     if (question?.place.kind !== "feature" || question.place.geometry) return;
@@ -145,14 +145,14 @@ export class NearestPanel {
     const { geometry, properties } = await item(layer, id, signal);
     if (!geometry) throw new ServerError(0, say("noPlace"));
     const name = String(properties.name ?? id);
-    // A point is asked as one, so that the address of the question stays right when the feature is deleted.
+    // A point feature is replaced by its coordinates, so that the URL stays valid if the feature is deleted.
     this.#question = { ...question, place: { kind: "feature", layer, id, name, geometry } };
     this.#reveal();
   }
 
   /**
-   * Opens the panel. The map beside it gets narrower and keeps its centre, softly; where the asked point would be out of
-   * sight it becomes the centre. On a telephone the panel comes from below.
+   * Opens the panel. The map gets narrower and keeps its centre; if the query point would be hidden, it is moved to the
+   * centre. On narrow screens the panel opens from below.
    */
   #reveal(): void {
     const wasHidden = this.panel.hidden;
@@ -163,13 +163,13 @@ export class NearestPanel {
     openSheet("nearest");
     this.map.resize();
     const after = this.map.getContainer().clientWidth;
-    const asked = this.#centre();
-    const { x, y } = asked ? this.map.project(asked) : { x: after / 2, y: 0 };
+    const point = this.#centre();
+    const { x, y } = point ? this.map.project(point) : { x: after / 2, y: 0 };
     const height = this.map.getContainer().clientHeight;
-    const isOut = asked && (x < MARGIN_PX || x > after - MARGIN_PX || y < MARGIN_PX || y > height - MARGIN_PX);
+    const isOut = point && (x < MARGIN_PX || x > after - MARGIN_PX || y < MARGIN_PX || y > height - MARGIN_PX);
     if (!isOut && !(wasHidden && after !== before)) return;
     this.map.panBy([(after - before) / 2, 0], { duration: 0 });
-    this.map.easeTo({ center: isOut ? asked : centre });
+    this.map.easeTo({ center: isOut ? point : centre });
   }
 
   #centre(): [number, number] | undefined {
@@ -228,7 +228,7 @@ export class NearestPanel {
     return details;
   }
 
-  /** Where it was asked, and a field to ask elsewhere by coordinates or by a name. */
+  /** The query location, and a field for another one by coordinates or name. */
   #place({ place }: Question): HTMLElement {
     const centre = this.#centre();
     const input = element("input", {
@@ -280,10 +280,10 @@ export class NearestPanel {
   }
 }
 
-/** Features whose surroundings the server knows by themselves. */
+/** Layers whose features have surroundings reports. */
 const BRIEF_OF: Record<string, string> = { incidents: "incident", warnings: "warning", risk_zones: "zone" };
 
-/** How to find the focused part of a panel again after it was drawn anew. */
+/** A selector that finds the focused element again after the panel was redrawn. */
 function focusMark(panel: HTMLElement): string | undefined {
   const focused = document.activeElement;
   if (!(focused instanceof HTMLElement) || !panel.contains(focused)) return undefined;

@@ -1,21 +1,21 @@
-// What is wrong right now, said across the top of the page until it is right again.
+// Notices of current problems at the top of the page, shown until they are resolved.
 import { element, part } from "./element";
 import { onLanguage, say } from "./language";
 import type { Word } from "./words";
 
 type Notice = { word: Word; detail: () => string; retry?: () => void };
 
-/** One notice of each kind at most. */
-const standing = new Map<string, Notice>();
+/** At most one notice of each kind. */
+const current = new Map<string, Notice>();
 let started = false;
 
 export function notice(kind: string, word: Word, detail: () => string = () => "", retry?: () => void): void {
-  standing.set(kind, { word, detail, retry });
+  current.set(kind, { word, detail, retry });
   draw();
 }
 
 export function settle(kind: string): void {
-  if (standing.delete(kind)) draw();
+  if (current.delete(kind)) draw();
 }
 
 function draw(): void {
@@ -24,7 +24,7 @@ function draw(): void {
     onLanguage(draw);
     return;
   }
-  part("notices").replaceChildren(...[...standing].map(([kind, { word, detail, retry }]) => {
+  part("notices").replaceChildren(...[...current].map(([kind, { word, detail, retry }]) => {
     const row = element("p", { class: "notice", "data-notice": kind }, element("span", {}, say(word), detail()));
     if (retry) {
       const again = element("button", { type: "button" }, say("retry"));

@@ -1,4 +1,4 @@
-// The map of a page of features: those of the page in full, the rest of the county underneath.
+// The map on an HTML page of features: the features of the page over the base map of the county.
 import { LngLatBounds, Map, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import { LOCAL_FONTS } from "./map";
@@ -23,7 +23,7 @@ async function start(box: HTMLElement): Promise<void> {
     return;
   }
   setWorkerUrl(new URL("maplibre-gl-worker.mjs", import.meta.url).href);
-  // Only the ground of the map: what the page is about is drawn over it.
+  // Only the base map; the features of the page are drawn over it.
   const grounds = ["county", "townships", "roads"];
   const layers = style.layers.filter((layer) => grounds.includes(String((layer as { "source-layer"?: string })["source-layer"] ?? "county")));
   const map = new Map({

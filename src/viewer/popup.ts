@@ -1,4 +1,4 @@
-// The card of one feature: opened by a click, filled with everything the server tells about it.
+// The card of one feature: opened by a click, with all its public fields.
 import { Popup, type LngLat, type Map } from "maplibre-gl";
 import { item, ServerError, type Catalog, type Field, type Layer, type Properties } from "./api";
 import { element } from "./element";
@@ -7,16 +7,16 @@ import { onLanguage, pick, say } from "./language";
 
 export type Found = { layer: string; id: string; name: string };
 
-/** Shown small at the foot, or in the heading, and not among the rows. */
+/** Fields shown in the footer or heading instead of the rows. */
 const APART = new Set(["name", "region_code", "source", "confirmed_at", "updated_at", "version"]);
 
 export class Card {
   readonly #popup: Popup;
   #found: Found[] = [];
   #at = 0;
-  #asking = new AbortController();
+  #request = new AbortController();
 
-  /** Asks what is nearest to the feature of the card. */
+  /** Queries the nearest resources to the feature of the card. */
   onAsk: ((found: Found) => void) | undefined;
 
   constructor(private readonly map: Map, private readonly catalog: Catalog) {
@@ -27,7 +27,7 @@ export class Card {
     });
   }
 
-  /** Several features under one click are leafed through. */
+  /** Several features under one click are shown one at a time. */
   open(found: Found[], place: LngLat): void {
     this.#found = found;
     this.#at = 0;
@@ -37,14 +37,14 @@ export class Card {
     if (!this.#popup.isOpen()) this.#popup.addTo(this.map);
   }
 
-  /** Something changed in a layer: a card that tells of it is filled again. */
+  /** Reloads the card after a change of its feature. */
   changed(layerId: string, ids: readonly string[] | undefined): void {
     const shown = this.#found[this.#at];
     if (shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
   }
 
   close(): void {
-    this.#asking.abort();
+    this.#request.abort();
     this.#found = [];
     this.#popup.remove();
   }
@@ -53,8 +53,8 @@ export class Card {
     const found = this.#found[this.#at];
     const layer = this.catalog.layers.find((one) => one.id === found?.layer);
     if (!found || !layer) return;
-    this.#asking.abort();
-    this.#asking = new AbortController();
+    this.#request.abort();
+    this.#request = new AbortController();
     const body = element("div", { class: "body", "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
     this.#popup.setDOMContent(element("article", { "data-feature": found.id, "aria-label": found.name },
       element("header", {},
@@ -62,7 +62,7 @@ export class Card {
         ...this.#leaf(), this.#button("×", "close", () => this.close())),
       body,
       ...(this.onAsk ? [this.#askButton(found)] : [])));
-    void this.#fill(body, layer, found, this.#asking.signal);
+    void this.#fill(body, layer, found, this.#request.signal);
   }
 
   async #fill(body: HTMLElement, layer: Layer, found: Found, signal: AbortSignal): Promise<void> {

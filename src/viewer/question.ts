@@ -1,7 +1,7 @@
-// A question for the nearest resources: its parameters, and how it stands in the address of the page.
+// A nearest-resource query: its parameters, and its form in the URL of the page.
 import type { Geometry } from "geojson";
 
-/** A point, or a feature of the map; its geometry is read when it is asked. */
+/** A point, or a feature of the map; its geometry is loaded when the query runs. */
 export type Place =
   | { kind: "point"; lon: number; lat: number }
   | { kind: "feature"; layer: string; id: string; name: string; geometry?: Geometry };
@@ -21,10 +21,10 @@ export type Question = {
   cover: boolean;
 };
 
-/** What can be asked for, in the order of the form. */
+/** The layers that can be queried, in the order of the form. */
 export const ASKED_LAYERS = ["shelters", "teams", "depots"] as const;
 export const COUNTS = [3, 5, 10, 20] as const;
-/** The names of the question in the hash, which are those of /api/nearest, and "of" for a feature. */
+/** The parameters of the query in the URL hash: those of /api/nearest, and "of" for a feature. */
 const NAMES = ["point", "of", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover"];
 
 export function emptyQuestion(place: Place): Question {
@@ -33,18 +33,18 @@ export function emptyQuestion(place: Place): Question {
   };
 }
 
-/** Whether people who are brought to a shelter now stay for the night: 20:00 to 06:00 on the county's clock. */
+/** Whether it is night, so that people in a shelter stay overnight: 20:00 to 06:00 Beijing time. */
 export function isNight(now = new Date()): boolean {
   const hour = Number(new Intl.DateTimeFormat("en-GB", { timeZone: "Asia/Shanghai", hour: "2-digit", hourCycle: "h23" }).format(now));
   return hour >= 20 || hour < 6;
 }
 
-/** The layers that have something to say to what is asked for. */
+/** The layers to query: for a covering set, only those with a demand. */
 export function layersAsked(question: Question): string[] {
   return question.layers.filter((layer) => !isPlan(question) || demandOf(question, layer));
 }
 
-/** Whether several together are asked for; without a demand there is nothing to share. */
+/** Whether a covering set is requested, which requires a demand. */
 export function isPlan(question: Question): boolean {
   return question.cover && question.layers.some((layer) => demandOf(question, layer));
 }
@@ -53,14 +53,14 @@ export function demandOf({ people, skills, items }: Question, layer: string): bo
   return (layer === "shelters" && people !== undefined) || (layer === "teams" && skills.length > 0) || (layer === "depots" && items.length > 0);
 }
 
-/** How many conditions are set beside place and layers. */
+/** Number of conditions besides location and layers. */
 export function conditionsOf(question: Question): number {
   const { people, hazard, avoid, skills, items, within } = question;
   return (people === undefined ? 0 : 1) + (within ? 1 : 0) + (isPlan(question) ? 1 : 0)
     + [hazard, avoid, skills, items].filter((list) => list.length > 0).length;
 }
 
-/** Parameters of /api/nearest, the place apart. What no asked layer could answer is left out. */
+/** Parameters of /api/nearest without the location. Conditions that apply to no queried layer are omitted. */
 export function parametersOf(question: Question): URLSearchParams {
   const layers = layersAsked(question);
   const asks = (layer: string) => layers.includes(layer);
@@ -78,7 +78,7 @@ export function parametersOf(question: Question): URLSearchParams {
   return parameters;
 }
 
-/** Writes the question into the hash beside what the map keeps there. */
+/** Writes the query into the URL hash, next to the view of the map. */
 export function keepInAddress(question: Question | undefined): void {
   const others = location.hash.replace(/^#/, "").split("&").filter((part) => part !== "" && !NAMES.includes(part.split("=")[0]!));
   const own: string[] = [];
@@ -102,7 +102,7 @@ export function keepInAddress(question: Question | undefined): void {
   history.replaceState(history.state, "", hash === "" ? location.pathname + location.search : `#${hash}`);
 }
 
-/** The question that the hash holds; undefined when there is none, or none that can be read. */
+/** The query in the URL hash; undefined if it is missing or invalid. */
 export function questionInAddress(hash = location.hash): Question | undefined {
   const given = new Map(hash.replace(/^#/, "").split("&").map((part) => {
     const [name, ...value] = part.split("=");
@@ -131,14 +131,14 @@ export function questionInAddress(hash = location.hash): Question | undefined {
   };
 }
 
-/** "118.863,26.221", with Chinese commas and blanks forgiven. */
+/** Parses "118.863,26.221"; accepts Chinese commas and blanks. */
 export function parsePoint(text: string): Place | undefined {
   const [lon, lat, ...more] = text.trim().split(/[\s,，、;；]+/).map(Number);
   if (lon === undefined || lat === undefined || more.length > 0) return undefined;
   return Math.abs(lon) <= 180 && Math.abs(lat) <= 90 ? pointAt(lon, lat) : undefined;
 }
 
-/** A millionth of a degree is a hand's breadth. */
+/** Rounds to 1e-6 degrees, about 0.1 m. */
 export function pointAt(lon: number, lat: number): Place {
   return { kind: "point", lon: Number(lon.toFixed(6)), lat: Number(lat.toFixed(6)) };
 }

@@ -1,4 +1,4 @@
-// The form of a question: what, for how many, against which hazard, avoiding what, with which skills and items, where within.
+// The query form: layers, people, hazards, areas to avoid, skills, items and township.
 import type { Catalog, Code, Layer } from "./api";
 import { element } from "./element";
 import { number } from "./format";
@@ -6,7 +6,7 @@ import { language, pick, say } from "./language";
 import { ASKED_LAYERS, COUNTS, demandOf, layersAsked, type Question } from "./question";
 import type { Word } from "./words";
 
-/** What can be avoided beside single hazards. */
+/** Areas that can be avoided in addition to the zones of single hazards. */
 const AVOIDED: readonly (readonly [string, Word])[] = [["any", "anyZone"], ["warnings", "warningAreas"], ["incidents", "incidentAreas"]];
 export type Township = { code: string; name: string };
 
@@ -19,7 +19,7 @@ export class QuestionForm {
     private readonly onAsk: (question: Question) => void,
   ) {}
 
-  /** A new form that holds the question; every change is asked at once, text when it is complete. */
+  /** Creates the form for a query; every change runs the query at once, text changes when they are complete. */
   draw(question: Question): HTMLElement {
     const change = (part: Partial<Question>) => this.onAsk({ ...question, ...part });
     const shelters = question.layers.includes("shelters");
@@ -45,7 +45,7 @@ export class QuestionForm {
     const layers = ASKED_LAYERS.flatMap((id) => this.catalog.layers.filter((layer) => layer.id === id));
     const chips = layers.map((layer: Layer) => chip("layer", layer.id, pick(layer.title), question.layers.includes(layer.id), (on) => {
       const next = ASKED_LAYERS.filter((id) => (id === layer.id ? on : question.layers.includes(id)));
-      // Nothing at all cannot be asked for.
+      // At least one layer must stay selected.
       change({ layers: next.length > 0 ? [...next] : question.layers });
     }));
     const count = element("select", { "data-field": "k", "aria-label": say("howMany") },
@@ -85,7 +85,7 @@ export class QuestionForm {
     return element("div", { class: "plan-choice" }, plan, element("p", { class: "quiet" }, say(possible ? "coverHint" : "coverNeeds")));
   }
 
-  /** Several of a list of codes, folded away; the summary tells which. */
+  /** A collapsed multiple choice of codes; the summary lists the selected ones. */
   #several(
     name: string, field: string, title: Word, chosen: string[], codes: { code: string; name: string }[], change: (codes: string[]) => void,
   ): HTMLElement {
@@ -134,22 +134,22 @@ export class QuestionForm {
   }
 }
 
-/** The question in one line, for the folded form. */
+/** The query in one line, for the collapsed form. */
 export function summaryOf(question: Question, catalog: Catalog, townships: readonly Township[]): string {
   const name = (list: string, code: string) => {
     const found = catalog.codes[list]?.find((one) => String(one.code) === code);
     const avoided = AVOIDED.find(([own]) => own === code);
     return found ? pick(found) : avoided ? say(avoided[1]) : code;
   };
-  const asked = layersAsked(question);
+  const layers = layersAsked(question);
   const parts: string[] = [];
-  if (asked.includes("shelters") && question.people !== undefined) {
+  if (layers.includes("shelters") && question.people !== undefined) {
     parts.push(`${number(question.people)} ${say("persons")}${question.night ? ` ${say("overNight").toLowerCase()}` : ""}`);
   }
-  if (asked.includes("shelters") && question.hazard.length > 0) parts.push(question.hazard.map((code) => name("hazard", code)).join("/"));
+  if (layers.includes("shelters") && question.hazard.length > 0) parts.push(question.hazard.map((code) => name("hazard", code)).join("/"));
   if (question.avoid.length > 0) parts.push(`${say("avoid")} ${question.avoid.map((code) => name("hazard", code)).join("/")}`);
-  if (asked.includes("teams") && question.skills.length > 0) parts.push(question.skills.map((code) => name("skill", code)).join("/"));
-  if (asked.includes("depots")) parts.push(...question.items.map(({ code, quantity }) => `${name("stock_item", code)} ${number(quantity)}`));
+  if (layers.includes("teams") && question.skills.length > 0) parts.push(question.skills.map((code) => name("skill", code)).join("/"));
+  if (layers.includes("depots")) parts.push(...question.items.map(({ code, quantity }) => `${name("stock_item", code)} ${number(quantity)}`));
   if (question.within) parts.push(townships.find(({ code }) => code === question.within)?.name ?? question.within);
   return parts.join(language() === "zh" ? "，" : ", ");
 }

@@ -1,4 +1,4 @@
-// The results of a question: rank, distance, direction, what each has or contributes, and why nearer ones were excluded.
+// The results of a query: rank, distance, direction, amounts or contributions, and the reasons for exclusions.
 import type { StyleSpecification } from "maplibre-gl";
 import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason } from "./api";
 import { element } from "./element";
@@ -10,9 +10,9 @@ import { signOf, swatch } from "./signs";
 type Result = Answer["features"][number];
 type Stock = { item_code?: string; name?: string; quantity?: number | null; promised?: number | null; unit?: string | null };
 
-/** Most rows of a layer; a plan may have hundreds. */
+/** Maximum number of rows of a layer; a covering set may have hundreds. */
 const MOST_ROWS = 60;
-/** Stock that is shown of a depot when no item was asked for. */
+/** Number of stock items shown for a depot if the query names none. */
 const STOCK_SHOWN = 3;
 
 export class Results {
@@ -42,16 +42,16 @@ export class Results {
     return section;
   }
 
-  /** What a set of several gives together, and what is still missing. */
+  /** The total of a covering set, and the missing amounts. */
   #plan(question: Question, layer: Layer, summary: LayerSummary, results: Result[]): HTMLElement {
     const missing = summary.uncovered ? this.#amounts(summary.uncovered) : [];
-    const asked: string[] = [];
-    if (layer.id === "shelters" && question.people !== undefined) asked.push(`${number(question.people)} ${say("persons")}`);
-    if (layer.id === "teams") asked.push(...question.skills.map((code) => codeLabel(this.catalog.codes.skill, code)));
-    if (layer.id === "depots") asked.push(...question.items.map(({ code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`));
+    const demand: string[] = [];
+    if (layer.id === "shelters" && question.people !== undefined) demand.push(`${number(question.people)} ${say("persons")}`);
+    if (layer.id === "teams") demand.push(...question.skills.map((code) => codeLabel(this.catalog.codes.skill, code)));
+    if (layer.id === "depots") demand.push(...question.items.map(({ code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`));
     const farthest = Math.max(...results.map(({ properties }) => Number(properties.distance_m)));
     return element("div", { class: summary.covered ? "plan covered" : "plan short", role: "status" },
-      element("p", { class: "verdict" }, say(summary.covered ? "covered" : "notCovered"), asked.join(say("listComma"))),
+      element("p", { class: "verdict" }, say(summary.covered ? "covered" : "notCovered"), demand.join(say("listComma"))),
       ...(results.length > 0
         ? [element("p", { class: "quiet" }, `${number(results.length)} ${say("placesTogether")} ${distance(farthest)}`)] : []),
       ...(missing.length > 0 ? [element("p", { class: "missing" }, say("stillMissing"), missing.join(say("listComma")))] : []));
@@ -102,17 +102,17 @@ export class Results {
     return facts;
   }
 
-  /** What is on hand of the items asked for, or the first few. */
+  /** The available quantities of the requested items, or of the first few items. */
   #stock(question: Question, stock: unknown): HTMLElement[] {
     const lines = Array.isArray(stock) ? stock as Stock[] : [];
-    const asked = question.items.map(({ code }) => code);
-    const shown = asked.length > 0 ? lines.filter(({ item_code: code }) => asked.includes(String(code))) : lines.slice(0, STOCK_SHOWN);
+    const requested = question.items.map(({ code }) => code);
+    const shown = requested.length > 0 ? lines.filter(({ item_code: code }) => requested.includes(String(code))) : lines.slice(0, STOCK_SHOWN);
     const facts = shown.map(({ item_code: code, name, quantity, promised, unit }) => {
       const title = language() === "en" && codeOf(this.catalog.codes.stock_item, code) ? codeLabel(this.catalog.codes.stock_item, code) : name ?? String(code);
       const amount = typeof quantity === "number" ? number(Math.max(0, quantity - (promised ?? 0))) : say("unknown");
-      return element("span", { class: asked.length > 0 ? "fact good" : "fact" }, `${title} ${amount}${language() === "zh" ? ` ${unit ?? ""}` : ""}`.trim());
+      return element("span", { class: requested.length > 0 ? "fact good" : "fact" }, `${title} ${amount}${language() === "zh" ? ` ${unit ?? ""}` : ""}`.trim());
     });
-    const more = asked.length > 0 ? 0 : lines.length - shown.length;
+    const more = requested.length > 0 ? 0 : lines.length - shown.length;
     return more > 0 ? [...facts, element("span", { class: "fact" }, `+${number(more)}`)] : facts;
   }
 
@@ -136,7 +136,7 @@ export class Results {
   }
 }
 
-/** The results of one layer; where one layer alone was asked they do not name it. */
+/** The results of one layer; with a heading if several layers were queried. */
 export function resultsOf(answer: Answer, layer: string): Result[] {
   return answer.features.filter(({ properties }) => (properties.layer ?? answer.layers[0]?.layer) === layer);
 }

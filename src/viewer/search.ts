@@ -1,4 +1,5 @@
-// The search field in the header: names, pinyin, first letters, codes; arrow keys and Enter choose, a choice opens its card.
+// The search field in the header: names, pinyin, initials, codes; arrow keys and Enter select a result and open its
+// card.
 import { LngLat, type Map } from "maplibre-gl";
 import { search, type Catalog, type Hit } from "./api";
 import { element } from "./element";
@@ -6,7 +7,7 @@ import { distance } from "./format";
 import { onLanguage, pick, say } from "./language";
 import type { Card } from "./popup";
 
-/** Typing pauses this long before the server is asked. */
+/** Pause in typing before a request is sent. */
 const PAUSE_MS = 120;
 const SHOWN = 8;
 const CLOSE_UP_ZOOM = 15;
@@ -16,9 +17,9 @@ export class Search {
   readonly #list: HTMLElement;
   #hits: Hit[] = [];
   #chosen = -1;
-  #asking = new AbortController();
+  #request = new AbortController();
   #pause = 0;
-  /** Whether the answer to what stands in the field is there, and whether Enter was pressed before it was. */
+  /** Whether the results for the current text have arrived, and whether Enter was pressed before. */
   #settled = true;
   #chooseFirst = false;
 
@@ -45,7 +46,7 @@ export class Search {
   }
 
   #askSoon(): void {
-    // What was found for other words is no longer to be chosen.
+    // Results for an earlier text cannot be selected.
     this.#hits = [];
     this.#chosen = -1;
     this.#chooseFirst = false;
@@ -55,17 +56,17 @@ export class Search {
   }
 
   async #ask(): Promise<void> {
-    this.#asking.abort();
-    const asking = new AbortController();
-    this.#asking = asking;
+    this.#request.abort();
+    const request = new AbortController();
+    this.#request = request;
     const words = this.#field.value.trim();
     try {
       const centre = this.map.getCenter();
-      this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, asking.signal)).features;
-      if (asking.signal.aborted) return;
+      this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, request.signal)).features;
+      if (request.signal.aborted) return;
       this.#draw(words !== "" && this.#hits.length === 0 ? say("nothingFound") : undefined);
     } catch (error) {
-      if (asking.signal.aborted) return;
+      if (request.signal.aborted) return;
       this.#hits = [];
       this.#draw(say("askFailed") + (error instanceof Error ? error.message : String(error)));
     }
@@ -77,7 +78,7 @@ export class Search {
   }
 
   #key(event: KeyboardEvent): void {
-    // Keys that an input method takes are not for the list.
+    // Keys that an input method handles are ignored.
     if (event.isComposing) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && this.#hits.length > 0) {
@@ -86,7 +87,7 @@ export class Search {
       this.#chosen = this.#chosen < 0 && step < 0 ? count - 1 : (this.#chosen + step + count) % count;
       this.#draw();
     } else if (event.key === "Enter") {
-      // The card takes the focus with its closing button, which the same stroke must not press.
+      // The card focuses its close button; the same keystroke must not activate it.
       event.preventDefault();
       const hit = this.#hits[Math.max(this.#chosen, 0)];
       if (hit) this.#choose(hit);
@@ -114,7 +115,7 @@ export class Search {
       const row = element("li", { role: "option", id: `search-hit-${at}`, "aria-selected": String(at === this.#chosen), "data-id": hit.id },
         element("span", { class: "name" }, hit.properties.name ?? hit.id),
         element("span", { class: "quiet" }, layer ? pick(layer.title) : hit.properties.layer, " ", far));
-      // Before the field loses its focus.
+      // mousedown precedes the loss of focus of the field.
       row.addEventListener("pointerdown", (event) => {
         event.preventDefault();
         this.#choose(hit);

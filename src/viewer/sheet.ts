@@ -1,4 +1,4 @@
-// Which panel the bottom sheet of a narrow screen shows; a wide screen shows the panels beside the map and has no sheet.
+// Selects the panel in the bottom sheet of narrow screens; wide screens show the panels beside the map.
 import { part } from "./element";
 
 export type Sheet = "situation" | "layers" | "nearest";
@@ -12,7 +12,7 @@ export function openSheet(sheet: Sheet | undefined): void {
   for (const tab of part("tabs").querySelectorAll("button")) tab.setAttribute("aria-pressed", String(tab.dataset.tab === sheet));
 }
 
-/** Starts the tabs, with the situation in sight. The tab of the question asks at the map's centre when none stands. */
+/** Starts the tabs with the situation panel. Without a query, the query tab queries from the map centre. */
 export function startSheet(): void {
   for (const tab of part("tabs").querySelectorAll("button")) {
     tab.addEventListener("click", () => {

@@ -1,10 +1,10 @@
-// Reads from the style what a layer looks like, so that panel and legend show exactly what the map draws.
+// Derives the symbols of a layer from the style, so that panel and legend match the map.
 import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
 import { element } from "./element";
 import { language } from "./language";
 import { drawnOneByOne, metadata } from "./style";
 
-/** One way a layer is drawn: for one value of one field, or for anything else. */
+/** The symbol of a layer for one value of one field, or for all other values. */
 export type Sign = {
   shape: "disc" | "line" | "area";
   fill: string;
@@ -16,7 +16,7 @@ export type Sign = {
 
 type Values = Record<string, unknown>;
 
-/** How a feature with these properties is drawn. */
+/** The symbol of a feature with these properties. */
 export function signOf(style: StyleSpecification, layerId: string, values: Values = {}): Sign {
   const layers = drawnOneByOne(style, layerId);
   const sign: Sign = { shape: "area", fill: "transparent", edge: "transparent", text: "", ink: "#2f2a25" };
@@ -49,7 +49,7 @@ export function signOf(style: StyleSpecification, layerId: string, values: Value
   return sign;
 }
 
-/** The fields whose values change how a layer looks, colours before characters. */
+/** The fields that determine the symbol of a layer, colours before characters. */
 export function fieldsDrawn(style: StyleSpecification, layerId: string): Set<string> {
   const found = new Set<string>();
   for (const layer of drawnOneByOne(style, layerId)) {
@@ -62,7 +62,7 @@ export function fieldsDrawn(style: StyleSpecification, layerId: string): Set<str
   return found;
 }
 
-/** A small drawing of a sign. */
+/** Draws a symbol as a small image. */
 export function swatch(sign: Sign): SVGSVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 22 22");
@@ -103,7 +103,7 @@ export function swatch(sign: Sign): SVGSVGElement {
   return svg;
 }
 
-/** A swatch beside its words; many words take the whole width. */
+/** A swatch with its text; a long text takes the whole width. */
 export function entry(sign: Sign, words: string): HTMLElement {
   // A Chinese character is as wide as two letters.
   const width = [...words].reduce((sum, letter) => sum + (letter > "\u2e80" ? 2 : 1), 0);
@@ -119,7 +119,7 @@ function colour(layer: LayerSpecification, name: string, values: Values): string
   return typeof found === "string" ? found : undefined;
 }
 
-/** Works out the few expressions the style uses for looks; numbers by zoom are not needed here. */
+/** Evaluates the few expressions that the style uses for symbols; zoom-dependent numbers are not needed here. */
 function resolve(expression: unknown, values: Values): unknown {
   if (!Array.isArray(expression)) return expression;
   const [operator, ...rest] = expression as [string, ...unknown[]];

@@ -1,4 +1,4 @@
-// What is going on: incidents and warnings with their state by the clock, the running ones first; what arrives is told.
+// Incidents and warnings with their current state, running ones first; reports new and changed ones.
 import type { Feature, FeatureCollection, Geometry } from "geojson";
 import { items, type Properties } from "./api";
 import { boundsOf } from "./geometry";
@@ -10,7 +10,7 @@ export type Occurrence = {
   layer: SituationLayer;
   id: string;
   name: string;
-  /** 1 is the gravest. */
+  /** 1 is the most severe. */
   severity: number | undefined;
   status: string;
   /** First, follow-up or final report; incidents only. */
@@ -19,7 +19,7 @@ export type Occurrence = {
   expiresAt: number | undefined;
   /** Ended by its status. */
   ended: boolean;
-  /** Still open by its status, but past its time. */
+  /** Active by its status, but past its expiry. */
   expired: boolean;
   geometry: Geometry | null;
   properties: Properties;
@@ -27,10 +27,10 @@ export type Occurrence = {
 export type Arrival = { occurrence: Occurrence; isNew: boolean };
 
 const ENDED = new Set(["closed", "lifted"]);
-/** The latest of each layer; older ones are history. */
-const MOST = 1_000;
-const JUDGE_EVERY_MS = 30_000;
-/** Changes that come in quick succession are read once. */
+/** Maximum number of features of a layer, latest first. */
+const MAX_FEATURES = 1_000;
+const UPDATE_EVERY_MS = 30_000;
+/** Delay that combines changes in quick succession. */
 const SOON_MS = 200;
 const RETRY_AFTER_MS = 5_000;
 
@@ -43,22 +43,22 @@ export class Situation {
   readonly #listeners: ((all: readonly Occurrence[], arrivals: readonly Arrival[]) => void)[] = [];
 
   #failed = false;
-  #hearFailure: (failed: boolean) => void = () => undefined;
+  #reportFailure: (failed: boolean) => void = () => undefined;
 
   constructor(readonly layers: readonly SituationLayer[]) {}
 
-  /** Told now and later whether the server could not be asked; it is asked again by itself. */
-  set onFailure(hear: (failed: boolean) => void) {
-    this.#hearFailure = hear;
-    hear(this.#failed);
+  /** Called now and at changes with whether the request failed; failed requests are retried. */
+  set onFailure(report: (failed: boolean) => void) {
+    this.#reportFailure = report;
+    report(this.#failed);
   }
 
-  /** Reads all; what was not there before, or has another state, has arrived. */
+  /** Loads all; new features and those with a changed state are reported as arrivals. */
   async load(): Promise<void> {
     const turn = (this.#turn += 1);
     try {
-      const lists = await Promise.all(this.layers.map((layer) => items(layer, { sortby: "-started_at", limit: String(MOST) })));
-      // A later question knows more.
+      const lists = await Promise.all(this.layers.map((layer) => items(layer, { sortby: "-started_at", limit: String(MAX_FEATURES) })));
+      // A later request has newer data.
       if (turn !== this.#turn) return;
       this.layers.forEach((layer, at) => this.#features.set(layer, lists[at]!.features));
       this.#fail(false);
@@ -70,9 +70,9 @@ export class Situation {
     const all = this.list();
     const arrivals = this.#started ? all.flatMap((one) => this.#arrival(one)) : [];
     this.#known = new Map(all.map((one) => [key(one), state(one)]));
-    if (!this.#started) setInterval(() => this.#tell([]), JUDGE_EVERY_MS);
+    if (!this.#started) setInterval(() => this.#notify([]), UPDATE_EVERY_MS);
     this.#started = true;
-    this.#tell(arrivals);
+    this.#notify(arrivals);
   }
 
   loadSoon(afterMs = SOON_MS): void {
@@ -82,13 +82,13 @@ export class Situation {
     }, afterMs);
   }
 
-  /** Calls back now, if something is known, and at every change and from time to time, for ages grow. */
+  /** Calls the listener now, if data is loaded, at every change, and at intervals, to update ages. */
   onChange(listener: (all: readonly Occurrence[], arrivals: readonly Arrival[]) => void): void {
     this.#listeners.push(listener);
     if (this.#started) listener(this.list(), []);
   }
 
-  /** The running ones first, the gravest and then the latest first among them. */
+  /** Running ones first, by severity, then latest first. */
   list(): Occurrence[] {
     return [...this.#features].flatMap(([layer, features]) => features.map((feature) => occurrence(layer, feature)))
       .toSorted((a, b) => Number(isOver(a)) - Number(isOver(b))
@@ -96,7 +96,7 @@ export class Situation {
         || (b.startedAt ?? 0) - (a.startedAt ?? 0));
   }
 
-  /** What the map draws of a layer: what is past its time looks like what has ended. */
+  /** The features of a layer for the map; expired ones are drawn like ended ones. */
   drawn(layer: SituationLayer): FeatureCollection<Geometry, Properties> {
     const features = this.list().filter((one) => one.layer === layer).flatMap((one): Feature<Geometry, Properties>[] => one.geometry === null ? [] : [{
       type: "Feature", geometry: one.geometry,
@@ -113,10 +113,10 @@ export class Situation {
 
   #fail(failed: boolean): void {
     this.#failed = failed;
-    this.#hearFailure(failed);
+    this.#reportFailure(failed);
   }
 
-  #tell(arrivals: readonly Arrival[]): void {
+  #notify(arrivals: readonly Arrival[]): void {
     const all = this.list();
     for (const listener of this.#listeners) listener(all, arrivals);
   }
@@ -149,7 +149,7 @@ function key({ layer, id }: Occurrence): string {
   return `${layer}/${id}`;
 }
 
-/** What somebody on duty must hear of when it differs. */
+/** The properties whose changes are announced. */
 function state({ name, severity, status, report, properties, geometry }: Occurrence): string {
   return JSON.stringify([name, severity, status, report, properties.expires_at, boundsOf(geometry)]);
 }

@@ -1,4 +1,5 @@
-// The situation panel: incidents and warnings with level, state and age; a click flies there; those that are over come last.
+// The situation panel: incidents and warnings with level, state and age; a click moves the map there; ended ones come
+// last.
 import { LngLat, type Map } from "maplibre-gl";
 import { peopleIn, type Catalog } from "./api";
 import { element, part } from "./element";
@@ -9,9 +10,9 @@ import type { Card } from "./popup";
 import { isOver, SITUATION_LAYERS, type Occurrence, type Situation } from "./situation";
 
 const CLOSE_UP_ZOOM = 14;
-/** Steps of the colour scale are told by a Roman number too, for those who do not see the colour. */
+/** Levels are also shown as Roman numerals, for users who cannot distinguish the colours. */
 const GRADES = ["–", "I", "II", "III", "IV"];
-/** Most warnings whose people are counted. */
+/** Maximum number of warnings whose people are counted. */
 const COUNTED = 8;
 
 export class SituationPanel {
@@ -41,7 +42,7 @@ export class SituationPanel {
     this.#draw();
   }
 
-  /** Shows it as a whole, with its card. */
+  /** Moves the map to its extent and opens its card. */
   show(one: Occurrence): void {
     const bounds = boundsOf(one.geometry);
     if (!bounds) return;
@@ -100,7 +101,7 @@ export class SituationPanel {
     return [one.expired ? `${say("expired")} (${status})` : status, report].filter(Boolean).join(" · ");
   }
 
-  /** Counts people in the areas of valid warnings. Areas overlap, so several give a lower bound, never a sum. */
+  /** Counts people in the areas of valid warnings. Areas may overlap, so several give a lower bound and not a sum. */
   async #count(): Promise<void> {
     const valid = this.#all.filter((one) => one.layer === "warnings" && !isOver(one));
     const todo = valid.slice(0, COUNTED).filter((one) => !this.#people.has(version(one)));
@@ -108,7 +109,7 @@ export class SituationPanel {
       try {
         this.#people.set(version(one), await peopleIn("warning", one.id));
       } catch {
-        // A number that cannot be had is left out.
+        // Failed requests are omitted.
       }
     }));
     const known = valid.flatMap((one) => this.#people.get(version(one)) ?? []);
@@ -121,7 +122,7 @@ function version(one: Occurrence): string {
   return `${one.layer}/${one.id}/${String(one.properties.version)}/${String(one.properties.updated_at)}`;
 }
 
-/** How long ago it began, or when it ended. */
+/** Time since its start, or the time of its end. */
 export function ageWords(one: Occurrence): string {
   if (isOver(one)) {
     const end = one.expiresAt ?? one.startedAt;

@@ -1,4 +1,4 @@
-// Makes the server's style ready for this page: township names at their seats, symbols in the chosen language.
+// Adapts the style of the server to this page: township names at their seats, symbols in the chosen language.
 import type { ExpressionSpecification, LayerSpecification, Map, StyleSpecification } from "maplibre-gl";
 import type { FeatureCollection, Geometry } from "geojson";
 import type { Properties } from "./api";
@@ -17,14 +17,14 @@ export function drawnBy(style: StyleSpecification, layerId: string): LayerSpecif
   return style.layers.filter((layer) => metadata(layer)["onemap:layer"] === layerId);
 }
 
-/** The same without those that draw its clusters. */
+/** The same without the style layers of its clusters. */
 export function drawnOneByOne(style: StyleSpecification, layerId: string): LayerSpecification[] {
   return drawnBy(style, layerId).filter((layer) => !metadata(layer)["onemap:cluster"]);
 }
 
 /**
- * A polygon cut into tiles gets a name in every tile. The seats of the townships are points, so each name stands once.
- * Without seats the style's own names stay.
+ * A polygon gets a label in each of its tiles. The seats of the townships are points, so each label appears once.
+ * Without seats the labels of the style are kept.
  */
 export function nameTownshipsAtSeats(
   style: StyleSpecification,
@@ -52,8 +52,8 @@ export function nameTownshipsAtSeats(
 }
 
 /**
- * Draws incidents and warnings from the list that the panel shows, so that both agree on what is over, and lifts all
- * but their grounds above everything else.
+ * Draws incidents and warnings from the list that the panel shows, so that both show the same state, and moves all
+ * except their areas above everything else.
  */
 export function drawSituation(
   style: StyleSpecification,
@@ -82,7 +82,7 @@ const OPACITIES: Record<string, string[]> = {
   fill: ["fill-opacity"], line: ["line-opacity"], circle: ["circle-opacity", "circle-stroke-opacity"], symbol: ["text-opacity"],
 };
 
-/** What is over recedes. */
+/** Ended ones are faded. */
 function faded(layer: LayerSpecification): LayerSpecification {
   const paint = { ...layer.paint } as Record<string, unknown>;
   for (const name of OPACITIES[layer.type] ?? []) {
@@ -91,7 +91,7 @@ function faded(layer: LayerSpecification): LayerSpecification {
   return { ...layer, paint } as LayerSpecification;
 }
 
-/** Sets each one-character symbol to the Chinese of the style or to the English kept in its metadata. */
+/** Sets each one-character symbol to the Chinese of the style or to the English in its metadata. */
 export function spellSymbols(map: Map, style: StyleSpecification): void {
   for (const layer of style.layers) {
     const english = metadata(layer)["onemap:text-field-en"];
@@ -100,7 +100,7 @@ export function spellSymbols(map: Map, style: StyleSpecification): void {
   }
 }
 
-/** Shows or hides everything that draws a layer. */
+/** Shows or hides the style layers of a layer. */
 export function show(map: Map, style: StyleSpecification, layerId: string, visible: boolean): void {
   for (const layer of drawnBy(style, layerId)) {
     map.setLayoutProperty(layer.id, "visibility", visible ? "visible" : "none");

@@ -1,4 +1,4 @@
-// Watches the tiles: says when some did not come, asks for them again, and fetches anew those that show what changed.
+// Monitors tiles: reports failed ones, requests them again, and reloads tiles with changes.
 import type { Map as MapLibreMap, VectorTileSource } from "maplibre-gl";
 import type { Box } from "./events";
 import { notice, settle } from "./notices";
@@ -6,19 +6,19 @@ import { tilesOf, type TileAddress } from "./touched";
 
 const SOURCE = "onemap";
 
-/** Zoom beyond which the server's tiles are enlarged. */
+/** Maximum zoom of the server's tiles; the map enlarges them beyond it. */
 const MAX_ZOOM = 16;
-/** More tiles than this are not asked for by name. */
+/** Maximum number of tiles that are requested individually. */
 const MANY_TILES = 2_000;
-/** More boxes than this are not kept while tiles are on their way. */
+/** Maximum number of boxes kept while tiles are loading. */
 const MANY_BOXES = 500;
 
-/** The map library hands out the tile with its events, but its types do not say so. */
+/** Events of the map library contain the tile, but their types do not declare it. */
 type TileEvent = { sourceId?: string; tile?: { tileID: { key: string; canonical: TileAddress } } };
 
 export class Tiles {
   readonly #missing = new Map<string, TileAddress>();
-  /** What changed while tiles were on their way: they may show it as it was. */
+  /** Changes while tiles were loading; the loaded tiles may show the previous state. */
   #doubtful: Box[] = [];
 
   constructor(private readonly map: MapLibreMap) {
@@ -44,11 +44,11 @@ export class Tiles {
     return this.#missing.size > 0;
   }
 
-  /** Asks again for the tiles in sight that show something of these boxes; the browser sends the tags it knows. */
+  /** Requests the visible tiles that intersect these boxes again; the browser sends known entity tags. */
   touch(boxes: Box[]): void {
     const source = this.map.getSource<VectorTileSource>(SOURCE);
     const extent = source?.tileBounds?.bounds;
-    // Outside of what the TileJSON told no tile is asked for, so it is read again.
+    // The map requests no tiles outside the bounds in the TileJSON, so it is loaded again.
     if (extent && boxes.some(([west, south, east, north]) => !extent.contains([west, south]) || !extent.contains([east, north]))) {
       return this.refresh();
     }
@@ -61,7 +61,7 @@ export class Tiles {
     else if (tiles.length > 0) this.map.refreshTiles(SOURCE, tiles);
   }
 
-  /** The tiles that show a box, of every zoom that may be on the screen, as far as they are near the map's frame. */
+  /** The tiles that show a box, at every zoom that may be visible, near the current view. */
   #inSight(box: Box): TileAddress[] {
     const frame = this.map.getBounds();
     const [width, height] = [frame.getEast() - frame.getWest(), frame.getNorth() - frame.getSouth()];
@@ -75,8 +75,8 @@ export class Tiles {
   }
 
   /**
-   * Reads the TileJSON again, whose bounds may have grown, and every tile. Tiles that failed are asked
-   * for one by one before: the library would wait for ever for a failed tile that is reloaded with its source.
+   * Loads the TileJSON, whose bounds may have grown, and every tile again. Failed tiles are requested
+   * individually first, because the library never completes a failed tile that is reloaded with its source.
    */
   refresh(): void {
     const missing = [...this.#missing.values()];

@@ -1,12 +1,12 @@
-// Which tiles show a box of the earth: the addresses of Web Mercator tiles, with the margin that tiles are drawn with.
+// The Web Mercator tiles that show a box, including the buffer of tiles.
 
 export type TileAddress = { x: number; y: number; z: number };
 
-/** How far beyond its edge a tile shows lines and areas, as a share of its side. */
+/** Buffer of a tile, as a fraction of its side. */
 const MARGIN = 64 / 4096;
 const MAX_LATITUDE = 85.0511;
 
-/** The tiles of one zoom that show something of a box (west, south, east, north in degrees). */
+/** The tiles of one zoom that intersect a box (west, south, east, north in degrees). */
 export function tilesOf([west, south, east, north]: readonly [number, number, number, number], z: number): TileAddress[] {
   const side = 2 ** z;
   const [left, right] = [column(west) * side, column(east) * side];

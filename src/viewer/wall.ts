@@ -1,9 +1,9 @@
-// The map on a wall (?wall=1): type and symbols grow with the screen, and a clock shows Beijing time.
+// Layout for wall screens (?wall=1): text and symbols scale with the screen, and a clock shows Beijing time.
 import type { LayerSpecification, StyleSpecification } from "maplibre-gl";
 import { element, part } from "./element";
 import { language, onLanguage, say } from "./language";
 
-/** The width of a screen on which nothing has to grow, in CSS pixels. */
+/** Screen width at scale 1, CSS pixels. */
 const USUAL_WIDTH_PX = 1_600;
 const SIZES = {
   paint: ["circle-radius", "circle-stroke-width", "line-width", "line-gap-width", "text-halo-width", "circle-translate", "text-translate"],
@@ -12,12 +12,12 @@ const SIZES = {
 
 export const isWall = new URLSearchParams(location.search).get("wall") === "1";
 
-/** How much larger than on a desk everything is drawn. */
+/** Scale relative to a desktop screen. */
 export function wallScale(): number {
   return isWall ? Math.max(1, window.innerWidth / USUAL_WIDTH_PX) : 1;
 }
 
-/** Marks the page as one on a wall and starts its clock. */
+/** Switches the page to the wall layout and starts its clock. */
 export function startWall(): void {
   if (!isWall) return;
   document.documentElement.dataset.wall = "true";
@@ -52,12 +52,12 @@ function enlargedLayer(layer: LayerSpecification, factor: number): LayerSpecific
     if (!properties) continue;
     for (const name of SIZES[kind]) if (properties[name] !== undefined) properties[name] = times(properties[name], factor);
   }
-  // What has no size is drawn with the library's own.
+  // Layers without a size use the default of the library.
   if (copy.type === "symbol" && copy.layout && "text-field" in copy.layout && !("text-size" in copy.layout)) copy.layout["text-size"] = 16 * factor;
   return copy as LayerSpecification;
 }
 
-/** A number, a pair or an expression, times a factor; where the zoom decides, it has to stay outermost. */
+/** Multiplies a number, a pair or an expression by a factor; a zoom expression must stay outermost. */
 function times(value: unknown, factor: number): unknown {
   if (typeof value === "number") return value * factor;
   if (!Array.isArray(value)) return value;

@@ -61,7 +61,7 @@ fn created_changed_and_deleted_features_are_visible_at_once() {
         assert_eq!((made.status, made.json()), (201, json!({"id": "X-1"})), "{:?}", made.json());
         let own = format!("{ITEMS}/X-1");
         assert!(made.header("location").ends_with(&own));
-        assert_eq!(made.header("x-onemap-snapshot"), "", "the snapshot was there in time");
+        assert_eq!(made.header("x-onemap-snapshot"), "", "the snapshot was updated in time");
         // Without waiting: an acknowledged edit is visible at once.
         let item = writer.server.get(&own);
         assert_eq!(item.header("etag"), made.header("etag"));
@@ -93,7 +93,7 @@ fn created_changed_and_deleted_features_are_visible_at_once() {
         assert_eq!(writer.send("DELETE", &own, &[], &Json::Null).status, 204);
         assert_eq!(writer.server.get(&own).status, 404);
         assert_eq!(writer.send("DELETE", &own, &[], &Json::Null).status, 404);
-        assert_eq!(writer.send("POST", ITEMS, &[], &shelter("X-1", 1)).status, 201, "it may come again");
+        assert_eq!(writer.send("POST", ITEMS, &[], &shelter("X-1", 1)).status, 201, "the same request again");
     });
 }
 
@@ -164,7 +164,7 @@ fn a_request_repeated_with_its_key_is_applied_once() {
 }
 
 #[test]
-fn keys_of_an_earlier_version_are_still_known() {
+fn keys_of_an_earlier_version_are_still_recognised() {
     let key = [("Idempotency-Key", "before-the-upgrade")];
     let repeat = |writer: Writer, store: &str, token: &str, to_earlier: &dyn Fn(&Folder)| {
         let first = writer.send("POST", ITEMS, &key, &shelter("X-1", 10));

@@ -68,7 +68,7 @@ fn a_stream_reports_only_its_layers_and_its_bbox() {
     assert_eq!(teams.change().data["layer"], "teams");
     let into = west.change();
     assert_eq!(into.data["ids"], json!(["SH-0003"]), "{into:?}");
-    // Leaving a bbox is reported too.
+    // A feature that leaves the bbox is reported too.
     for lon in [-175.0, 175.0, 0.0] {
         edit(&file, &format!("update shelters set {} where id = 'SH-0003'", place(lon, 10.0)));
         assert_eq!(pacific.change().data["ids"], json!(["SH-0003"]), "{lon}");
@@ -169,7 +169,7 @@ fn streams_are_bounded_and_wrong_input_is_refused() {
     while !reopened() {
         let name = format!("update shelters set name = '{:?}' where id = 'SH-0001'", started.elapsed());
         edit(&folder.file("onemap.gpkg"), &name);
-        assert!(started.elapsed() < Duration::from_mins(1), "a place that was left is never free again");
+        assert!(started.elapsed() < Duration::from_mins(1), "the limit counts a closed stream");
     }
 }
 
@@ -181,7 +181,7 @@ fn open_streams_do_not_delay_shutdown() {
     assert_eq!(server.stop(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
     for listener in &mut listeners {
-        assert!(listener.receive().is_none(), "the stream ends in order");
+        assert!(listener.receive().is_none(), "the stream ends at shutdown");
     }
 }
 

@@ -10,7 +10,7 @@ fn ask(server: &Server, layer: &str, language: &str, filter: &str) -> Json {
     server.get(&format!("/ogc/collections/{layer}/items?limit=1000&filter-lang={language}&filter={filter}")).json()
 }
 
-/// Ids of sample features for which a predicate holds, in order.
+/// Ids of sample features that meet a predicate, in order.
 fn those(server: &Server, layer: &str, holds: impl Fn(&Json) -> bool) -> Vec<Json> {
     let all = server.get(&format!("/ogc/collections/{layer}/items?limit=10000")).json();
     let features = all["features"].as_array().expect("features");
@@ -23,7 +23,7 @@ fn ids(answer: &Json) -> Vec<Json> {
 }
 
 #[test]
-fn a_filter_finds_the_same_in_both_encodings() {
+fn a_filter_finds_the_same_features_in_both_encodings() {
     let (_folder, server) = Server::of_sample();
     let roomy = those(&server, "shelters", |feature| {
         let properties = &feature["properties"];
@@ -39,7 +39,7 @@ fn a_filter_finds_the_same_in_both_encodings() {
     ]});
     assert_eq!(ids(&ask(&server, "shelters", "cql2-json", &filter.to_string())), roomy);
 
-    // An unknown condition is neither.
+    // An unknown condition is neither true nor false.
     let count =
         |filter: &str| ask(&server, "shelters", "cql2-text", filter)["numberMatched"].as_u64().expect("a count");
     let (more, less, unknown) = (count("capacity > 100"), count("NOT (capacity > 100)"), count("capacity IS NULL"));
@@ -82,24 +82,24 @@ fn pages_of_a_filter_hold_each_match_once() {
 fn an_unusable_filter_is_refused_with_the_reason() {
     let (_folder, server) = Server::of_sample();
     let deep = format!("{}capacity>1{}", "(".repeat(70), ")".repeat(70));
-    for (filter, says) in [
+    for (filter, message) in [
         ("capacity >", "at character 11"),
         ("name = '小学' AND capacity >", "at character 27"),
         ("name = '小学", "at character 11"),
-        ("capacity > 'many'", "is a text where a number is needed"),
-        ("places > 1", "there is no property \"places\""),
-        ("phone LIKE '138%'", "there is no property \"phone\""),
-        ("DISTANCE(geometry, POINT(1 2)) < 5", "there is no function \"DISTANCE\""),
+        ("capacity > 'many'", "is a text where a number is required"),
+        ("places > 1", "property \"places\" does not exist"),
+        ("phone LIKE '138%'", "property \"phone\" does not exist"),
+        ("DISTANCE(geometry, POINT(1 2)) < 5", "function \"DISTANCE\" does not exist"),
         ("S_INTERSECTS(geometry, POINT(26.2 118.8))", "did you mean 118.8,26.2?"),
-        ("S_INTERSECTS(name, POINT(118.8 26.2))", "is a text where a geometry is needed"),
+        ("S_INTERSECTS(name, POINT(118.8 26.2))", "is a text where a geometry is required"),
         ("updated_at > DATE('2026-02-30')", "is not a day"),
-        ("capacity", "is a number where a truth value is needed"),
+        ("capacity", "is a number where a truth value is required"),
         (deep.as_str(), "nested more than"),
     ] {
         let path = format!("/ogc/collections/shelters/items?filter={}", encoded(filter));
         refuses(&server, &path, 400, "filter", "a CQL2 expression");
         let detail = server.get(&path).json()["detail"].as_str().expect("a detail").to_owned();
-        assert!(detail.contains(says), "{filter}: {detail}");
+        assert!(detail.contains(message), "{filter}: {detail}");
     }
     let other = "/ogc/collections/shelters/items?filter=true&filter-lang=ecql";
     refuses(&server, other, 400, "filter-lang", "cql2-text, cql2-json");

@@ -24,7 +24,7 @@ fn refuses(server: &Server, path: &str, status: u16, parameter: &str, accepted: 
 }
 
 #[test]
-fn wrong_input_is_refused_with_what_would_be_accepted() {
+fn wrong_input_is_refused_with_the_accepted_values() {
     let (_folder, server) = Server::of_sample();
     for (path, status, parameter, accepted) in [
         ("/api/nearest?point=118.8,26.2&layer=shelter", 404, "layer", "shelters"),
@@ -99,7 +99,7 @@ fn an_unsupported_method_is_refused_with_the_allowed_ones() {
 }
 
 #[test]
-fn the_catalog_counts_what_is_there() {
+fn the_catalog_counts_existing_features() {
     let (_folder, server) = Server::of_sample();
     let catalog = server.get("/api/layers").json();
     let layers = catalog["layers"].as_array().expect("layers");

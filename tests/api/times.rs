@@ -1,5 +1,5 @@
-//! Instants and dates in every path: read alike, refused alike, and kept to the microsecond from the store to the
-//! cursor.
+//! Instants and dates in every path: parsed and refused in the same way, and exact to the microsecond from the store to
+//! the cursor.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ fn an_invalid_time_is_refused_and_the_connection_stays_open() {
 }
 
 #[test]
-fn a_day_is_the_day_in_beijing_and_a_plus_sign_may_have_become_a_blank() {
+fn a_day_is_the_day_in_beijing_and_a_blank_before_an_offset_is_a_plus_sign() {
     let (_folder, server) = Server::of_sample();
     let found = |collection: &str, query: &str| -> Vec<Json> {
         let mut page = server.get(&format!("/ogc/collections/{collection}/items?limit=1000&{query}")).json();
@@ -80,7 +80,7 @@ fn walk(server: &Server, path: &str, at_most: usize) -> Vec<String> {
         let page = reply.json();
         let features = page["features"].as_array().expect("features");
         ids.extend(features.iter().map(|own| own["id"].as_str().expect("an id").to_owned()));
-        assert!(ids.len() <= at_most, "{path} is given for ever");
+        assert!(ids.len() <= at_most, "{path}: paging does not end");
         let next = page["links"].as_array().expect("links").iter().find(|link| link["rel"] == "next");
         let Some(next) = next else { return ids };
         let address = next["href"].as_str().expect("an address");

@@ -1,4 +1,4 @@
-//! Rules of the code base: which module uses which, captions, file sizes, names.
+//! Rules of the code base: dependencies between modules, captions, file sizes, names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -55,9 +55,9 @@ fn without_comments(text: &str) -> String {
 }
 
 #[test]
-fn modules_use_only_what_the_table_grants() {
+fn modules_use_only_what_the_table_allows() {
     let modules = modules();
-    assert!(modules.len() >= 10, "the table was not understood");
+    assert!(modules.len() >= 10, "the table could not be parsed");
     let mut broken = Vec::new();
     for path in files(&project().join("src"), "rs") {
         let own = module_of(&path);
@@ -76,7 +76,7 @@ fn modules_use_only_what_the_table_grants() {
         }
         for (other, guest) in modules.iter().filter(|(name, _)| **name != own) {
             let touched = guest.alone_touches.iter().filter(|name| {
-                // One of our modules may have the name of the crate it wraps.
+                // A module may have the name of the crate it wraps.
                 if code.lines().any(|line| line.starts_with("use crate::") && line.contains(name.as_str())) {
                     return code.lines().any(|line| line.starts_with(&format!("use {name}")));
                 }
@@ -211,7 +211,7 @@ fn every_file_has_a_caption_one_purpose_and_a_name() {
                 let stem = path.file_stem().expect("a name").to_string_lossy().to_lowercase();
                 if ["utils", "util", "helpers", "helper", "common", "manager", "types", "misc"].contains(&stem.as_str())
                 {
-                    broken.push(format!("{} says nothing by its name", path.display()));
+                    broken.push(format!("{} has a name without meaning", path.display()));
                 }
             }
         }

@@ -25,7 +25,7 @@ fn metres(text: &str) -> f64 {
 }
 
 #[test]
-fn places_in_risk_zones_are_those_of_postgis() {
+fn places_in_risk_zones_equal_those_of_postgis() {
     let url = fresh_database();
     let folder = Folder::new();
     let server = Server::start(&folder, &["--store", &url]);
@@ -63,7 +63,7 @@ fn places_in_risk_zones_are_those_of_postgis() {
         let path = format!("/api/audits/siting?hazard={hazards}&level={level}&margin_m={margin_m}");
         let answer = server.get(&path).json();
         let features = answer["features"].as_array().expect("features");
-        assert!(!pairs.is_empty(), "the sample has something to find");
+        assert!(!pairs.is_empty(), "the sample has findings");
         assert_eq!(features.len(), pairs.len(), "{path}");
         for pair in &pairs {
             let [layer, id, zone, inside, edge, people] = &pair[..] else { panic!("{pair:?}") };
@@ -76,8 +76,8 @@ fn places_in_risk_zones_are_those_of_postgis() {
             assert_eq!(found["inside"], json!(inside == "t"));
             assert_eq!(found["people"], people.parse::<i64>().map_or(Json::Null, |people| json!(people)));
             let close = |found: &Json, expected: f64| (found.as_f64().expect("metres") - expected).abs() < AGREEMENT_M;
-            // PostGIS may miss the nearest position on an edge by some centimetres, so ours may be shorter, never
-            // longer.
+            // PostGIS may miss the nearest position on an edge by some centimetres, so the server's distance may be
+            // shorter, but not longer.
             let missed = metres(edge) - found["edge_m"].as_f64().expect("metres");
             assert!((-AGREEMENT_M..0.5).contains(&missed), "{path}: {found} against {edge}");
             let (shelter, shelter_m) = safe[id.as_str()];
@@ -132,7 +132,7 @@ fn invalid_audits_are_refused() {
 }
 
 #[test]
-fn villages_are_as_far_from_help_as_postgis_says() {
+fn distances_of_villages_to_help_equal_those_of_postgis() {
     let url = fresh_database();
     let folder = Folder::new();
     let server = Server::start(&folder, &["--store", &url]);
@@ -214,7 +214,7 @@ fn coverage_tiles_equal_the_audit() {
     assert!(fields["shelter_m"] == "Number" && fields["beyond"] == "Number", "{fields}");
     // A status change far away changes the coverage of a village.
     edit(&folder.file("onemap.gpkg"), "UPDATE teams SET status = 'out'");
-    await_that("nobody is ready", || beyond() != before);
+    await_that("no team is ready", || beyond() != before);
     assert!(drawn().values().all(|count| *count >= 1), "no team is ready anywhere");
     assert_eq!(drawn(), beyond());
 }

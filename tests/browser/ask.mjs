@@ -1,5 +1,5 @@
-// A question is asked through the form, kept in the address, asked again from there, and answered as a plan:
-// ask.mjs BASE_URL OUT_DIR; exit code 1 at the first failure.
+// Queries through the form, queries restored from the URL, and covering sets: ask.mjs BASE_URL OUT_DIR; exit code 1 at
+// the first failure.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -34,12 +34,12 @@ try {
   await ready();
   let kept = "";
 
-  await check("an address that names a point asks about it at once", async () => {
+  await check("a URL with a point runs the query at once", async () => {
     for (const layer of ["shelters", "teams", "depots"]) assert.equal(await rows(layer).count(), 3, layer);
     await page.locator(".ask-form > summary").click();
   });
 
-  await check("people, night, hazard and zones to avoid are asked as the interface takes them, with reasons of the excluded", async () => {
+  await check("people, night, hazard and zones to avoid are sent as API parameters, and exclusions are shown with reasons", async () => {
     await chip("layer", "teams", false);
     await chip("layer", "depots", false);
     await answered(() => fill("people", "120"));
@@ -53,7 +53,7 @@ try {
     await sameAs(answer, "shelters");
     assert.equal(await page.locator("#nearest section").count(), 1);
     const { excluded } = answer.layers[0];
-    assert.ok(excluded.length > 0, "nothing is excluded, so no reason can be seen");
+    assert.ok(excluded.length > 0, "nothing is excluded");
     const reasons = await page.locator("#nearest .excluded li .reasons").allTextContents();
     assert.deepEqual(reasons, excluded.map(({ reasons }) => reasons.map(({ zh }) => zh).join("；")));
     await page.locator(".ask-form > summary").click();
@@ -62,7 +62,7 @@ try {
     kept = await page.evaluate(() => location.hash);
   });
 
-  await check("the address asks the same again, in the language of who opens it", async () => {
+  await check("the URL repeats the query, in the language of the browser that opens it", async () => {
     const before = await rows("shelters").evaluateAll((all) => all.map((one) => one.dataset.id));
     await page.goto("about:blank");
     await page.goto(`${origin}/?lang=en${kept}`);
@@ -72,7 +72,7 @@ try {
     for (const zone of ["any", "warnings", "incidents"]) assert.ok(await page.locator(`[data-field=avoid][value=${zone}]`).isChecked(), zone);
     const words = await page.locator("#nearest").evaluate((panel) => {
       const copy = panel.cloneNode(true);
-      // Names are data; everything else is said in English.
+      // Names are data; all other texts are in English.
       for (const one of copy.querySelectorAll(".name, [data-field=within], .reasons")) one.remove();
       return copy.textContent;
     });
@@ -80,7 +80,7 @@ try {
     await page.screenshot({ path: join(out, "ask-en.png") });
   });
 
-  await check("a township, skills and items with quantities narrow the answer", async () => {
+  await check("a township, skills and items with quantities narrow the results", async () => {
     await chip("layer", "teams", true);
     await chip("layer", "depots", true);
     await chip("layer", "shelters", false);
@@ -98,13 +98,13 @@ try {
     assert.equal(sent.get("items"), "1010101:20");
     assert.equal(sent.get("skills"), "flood");
     assert.equal(sent.get("within"), code);
-    assert.equal(sent.get("people"), null, "people are asked for where nothing has room for them");
+    assert.equal(sent.get("people"), null, "people are sent although no queried layer has a capacity");
     const answer = await json(`/api/nearest?${sent}`);
     for (const layer of ["teams", "depots"]) await sameAs(answer, layer);
     await answered(() => page.locator("[data-field=within]").selectOption(""));
   });
 
-  await check("a plan of several says what each gives and what is missing", async () => {
+  await check("a covering set shows contributions and missing amounts", async () => {
     await chip("layer", "shelters", true);
     await answered(() => fill("people", "900"));
     await answered(async () => {
@@ -131,11 +131,11 @@ try {
     await page.screenshot({ path: join(out, "plan-zh.png") });
   });
 
-  await check("a place is given by name and by the card of a feature, and what is nowhere is said", async () => {
+  await check("a location is set by name and from the card of a feature, and an unknown name is reported", async () => {
     const place = page.locator("#nearest .question input");
     await place.fill("没有这个地方");
     await page.locator("#nearest .question form button").click();
-    await page.waitForFunction(() => document.querySelector("#nearest .question input").validationMessage.includes("没有找到"));
+    await page.waitForFunction(() => document.querySelector("#nearest .question input").validationMessage.includes("未找到"));
     await answered(async () => {
       await place.fill("梅溪坂东段漫堤");
       await page.locator("#nearest .question form button").click();
@@ -173,14 +173,14 @@ async function ready() {
   await page.waitForSelector('#nearest:not([hidden])[aria-busy="false"]');
 }
 
-/** Does something and waits for the answer that it asks for. */
+/** Performs an action and waits for the query that it triggers. */
 async function answered(action, asks = true) {
   const count = requests.length;
   await action();
   if (asks) {
     const end = Date.now() + PATIENCE_MS;
     while (requests.length === count && Date.now() < end) await page.evaluate(() => new Promise(requestAnimationFrame));
-    assert.ok(requests.length > count, "nothing was asked");
+    assert.ok(requests.length > count, "no query was sent");
   }
   await page.waitForSelector('#nearest[aria-busy="false"]');
 }
@@ -190,7 +190,7 @@ async function fill(field, text) {
   await page.keyboard.press("Tab");
 }
 
-/** Sets a check box of the form; unfolds it first, as a person would. */
+/** Sets a check box of the form after expanding its group. */
 async function chip(field, code, on) {
   const box = page.locator(`[data-field=${field}][value="${code}"]`);
   if (!(await box.isVisible())) await page.locator(`details:has([data-field=${field}]):not([open]) > summary`).last().click();

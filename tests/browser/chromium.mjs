@@ -35,7 +35,7 @@ function executable() {
         accessSync(file, constants.X_OK);
         return file;
       } catch {
-        // Not here; try the next directory.
+        // Not found; try the next directory.
       }
     }
   }

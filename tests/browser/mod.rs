@@ -6,7 +6,7 @@ use crate::support::node::script_well;
 use crate::support::{Folder, Server, await_that, foreign, project};
 
 #[test]
-fn the_page_opens_with_its_parameters_and_every_file_that_it_names() {
+fn the_page_loads_with_its_parameters_and_all_its_files() {
     let (_folder, server) = Server::of_sample();
     let page = String::from_utf8(server.get("/").body).expect("a page");
     let named: Vec<&str> = page.split('"').filter(|text| text.starts_with("viewer/")).collect();
@@ -43,7 +43,7 @@ fn names_are_found_and_audits_are_drawn() {
 }
 
 #[test]
-fn what_is_going_on_comes_first_and_what_arrives_is_announced() {
+fn running_incidents_come_first_and_new_ones_are_announced() {
     let (folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
@@ -52,7 +52,7 @@ fn what_is_going_on_comes_first_and_what_arrives_is_announced() {
 }
 
 #[test]
-fn a_question_is_asked_kept_in_the_address_and_answered_as_a_plan() {
+fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
@@ -60,7 +60,7 @@ fn a_question_is_asked_kept_in_the_address_and_answered_as_a_plan() {
 }
 
 #[test]
-fn a_layer_that_cannot_be_read_is_named_on_the_map() {
+fn an_unreadable_layer_is_named_on_the_map() {
     let (folder, server) = Server::of_sample();
     let rename = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=10)\n\
                   c.execute('ALTER TABLE shelters RENAME TO away')\nc.commit()";

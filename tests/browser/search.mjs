@@ -45,7 +45,7 @@ try {
     assert.equal(await page.locator("#search ul").isHidden(), true);
   });
 
-  await check("a search without results says so", async () => {
+  await check("a search without results shows a message", async () => {
     await page.locator("#search input").fill("没有这个名字");
     await page.waitForSelector('#search li[role="status"]');
     await page.locator("#search input").press("Escape");

@@ -1,4 +1,5 @@
-// What is going on comes first, and what arrives is announced: situation.mjs BASE_URL OUT_DIR TOKEN; exit code 1 at the first failure.
+// Running incidents come first, and changes are announced: situation.mjs BASE_URL OUT_DIR TOKEN; exit code 1 at the
+// first failure.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +28,7 @@ page.on("console", (message) => {
 page.on("pageerror", (error) => complaints.push(error.message));
 
 try {
-  // What the sample says is going on is over, whatever the date.
+  // Ends the incidents and warnings of the sample, so that the test does not depend on the date.
   for (const layer of ["incidents", "warnings"]) {
     const { features } = await json(`/ogc/collections/${layer}/items`);
     for (const { id } of features) await change(layer, id, { started_at: at(-48), expires_at: at(-24) });
@@ -38,27 +39,27 @@ try {
     { name: "省道塌方", kind: "road_closure", severity: 4, status: "reported", report: "first", started_at: at(-0.2), expires_at: at(24) });
   await create("incidents", "IN-91", point(118.72, 26.1),
     { name: "河堤漫溢", kind: "flood", severity: 2, status: "responding", report: "follow_up", started_at: at(-3), expires_at: at(24) });
-  // Far away: what is on the map must not decide what it opens on.
+  // Far away, because features must not determine the initial view.
   await create("shelters", "SH-FAR", point(18.86, 26.22), { name: "坐标颠倒的避灾点", status: "standby" });
-  // A stream of events begins now, with all of that in the past.
+  // An event stream that is opened now does not report these changes.
   await page.goto(`${origin}/`);
   await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
   const catalog = await (await fetch(`${origin}/api/layers`)).json();
 
-  await check("the map opens on the county, whatever the data holds", async () => {
+  await check("the map opens on the county, regardless of the data", async () => {
     const [west, south, east, north] = catalog.county.bounds;
     const seen = await page.evaluate(() => window.onemap.map.getBounds().toArray().flat());
     assert.ok(seen[0] <= west && seen[1] <= south && seen[2] >= east && seen[3] >= north, `${seen} does not hold the county`);
     assert.ok(seen[3] - seen[1] < 3 * (north - south), `${seen} is far more than the county`);
   });
 
-  await check("running incidents come first by level, what is over comes last and recedes", async () => {
+  await check("running incidents come first by level, ended ones come last and are faded", async () => {
     assert.deepEqual(await ids('[data-situation="incidents"]'), ["IN-91", "IN-90"]);
     assert.deepEqual(await ids('[data-situation="warnings"]'), ["WN-90"]);
     const row = page.locator('#occurrences [data-id="IN-91"]');
     assert.match(await row.textContent(), /II.*河堤漫溢.*处置中 · 续报.*3 小时前/);
-    assert.ok((await ids(".past")).includes("IN-01"), "the expired incident of the sample is not among those that are over");
-    // On the map too: the sample's open but expired incident looks as if it were closed.
+    assert.ok((await ids(".past")).includes("IN-01"), "the expired incident of the sample is not among the ended ones");
+    // On the map, the open but expired incident of the sample is drawn like a closed one.
     const statuses = await page.evaluate(() => Object.fromEntries(
       window.onemap.map.querySourceFeatures("incidents").map(({ properties }) => [properties.id, properties.status])));
     assert.equal(statuses["IN-01"], "closed");
@@ -67,7 +68,7 @@ try {
     assert.ok(order.indexOf("incidents") > order.indexOf("shelters-cluster"), "incidents are drawn below shelters");
   });
 
-  await check("the numbers are those of the server", async () => {
+  await check("the figures equal those of the server", async () => {
     const [lon, lat] = catalog.county.center;
     const night = (await page.locator('[data-figure="allFreePlacesNight"]').count()) > 0;
     await page.waitForSelector('[data-figure="readyTeams"]');
@@ -85,18 +86,18 @@ try {
     await page.screenshot({ path: join(out, "situation-zh.png") });
   });
 
-  await check("a click flies there and opens the card", async () => {
+  await check("a click moves the map there and opens the card", async () => {
     await page.locator('#occurrences [data-id="IN-91"]').click();
     await page.waitForSelector('.card [data-feature="IN-91"] .body[aria-busy="false"]');
     await near([118.72, 26.1]);
     await page.keyboard.press("Escape");
   });
 
-  await check("an incident that arrives is announced aloud, and shown on request", async () => {
+  await check("a new incident is announced to screen readers and shown on request", async () => {
     assert.equal(await page.locator("#arrivals").getAttribute("aria-live"), "assertive");
     assert.equal(await page.locator("#sound").getAttribute("aria-pressed"), "false");
     await page.waitForFunction(() => document.querySelector("#data-status .age")?.textContent?.length > 0);
-    assert.equal(await page.locator(".toast").count(), 0, "what was there before is announced");
+    assert.equal(await page.locator(".toast").count(), 0, "an existing incident is announced");
     await create("incidents", "IN-92", point(118.67, 26.34),
       { name: "山林火情", kind: "forest_fire", severity: 1, status: "reported", report: "first", started_at: at(0), expires_at: at(24) });
     await page.waitForSelector('.toast[data-id="IN-92"]');
@@ -109,16 +110,16 @@ try {
     assert.equal(await page.locator(".toast").count(), 0);
   });
 
-  await check("a changed state is announced, an end too, and it moves to the end of the list", async () => {
+  await check("a changed state and an end are announced, and the incident moves to the end of the list", async () => {
     await change("incidents", "IN-92", { status: "responding", report: "follow_up" });
     await page.waitForFunction(() => document.querySelector('.toast[data-id="IN-92"]')?.textContent.includes("事件有更新"));
     await change("incidents", "IN-92", { status: "closed", report: "final" });
     await page.waitForFunction(() => document.querySelector('.toast[data-id="IN-92"]')?.textContent.includes("事件已结束"));
-    assert.equal(await page.locator(".toast").count(), 1, "the earlier message stands beside the later one");
+    assert.equal(await page.locator(".toast").count(), 1, "the earlier message is still shown");
     assert.ok((await ids(".past")).includes("IN-92"));
   });
 
-  await check("on a telephone there is one sheet, targets are large and nothing overflows", async () => {
+  await check("a narrow screen has one sheet, large targets and no overflow", async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     await page.reload();
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
@@ -135,7 +136,7 @@ try {
     await page.screenshot({ path: join(out, "telephone-zh.png") });
   });
 
-  await check("on a wall the type grows and the clock shows Beijing time", async () => {
+  await check("a wall screen has larger text and a clock with Beijing time", async () => {
     await page.setViewportSize({ width: 3200, height: 900 });
     await page.goto(`${origin}/?wall=1`);
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");

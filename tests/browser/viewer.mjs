@@ -1,4 +1,5 @@
-// Drives the viewer in a real Chromium: viewer.mjs BASE_URL OUT_DIR; one line per check, exit code 1 at the first that fails.
+// Drives the viewer in a real Chromium: viewer.mjs BASE_URL OUT_DIR; one line per check, exit code 1 at the first
+// failure.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -40,7 +40,7 @@ fn the_gdal_of_the_system_reads_pages_and_boxes() {
 
 /// The number of requests per operation is small and fixed in the suite; `scripts/fuzz` sets the number and a seed.
 #[test]
-fn nothing_that_the_description_allows_breaks_the_server() {
+fn no_request_that_the_description_allows_breaks_the_server() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
@@ -79,7 +79,7 @@ fn the_description_names_every_path_of_the_server() {
         assert!(described["paths"][path].is_object(), "{path} is not described");
     }
     let count = described["paths"].as_object().map(serde_json::Map::len);
-    assert_eq!(Some(routed.split(", ").count() - 2), count, "as many as are described");
+    assert_eq!(Some(routed.split(", ").count() - 2), count, "the number of described paths");
     let lacks = |operation: &Json| {
         operation["parameters"]
             .as_array()

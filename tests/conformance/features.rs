@@ -11,7 +11,8 @@ use crate::support::{Folder, Server, encoded, foreign, project};
 #[test]
 fn every_declared_class_is_in_the_readme_with_its_test() {
     let (_folder, server) = Server::of_sample();
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("the README");
+    let readmes = ["README.md", "README.zh-CN.md"]
+        .map(|name| (name, std::fs::read_to_string(project().join(name)).expect("the README")));
     let classes = document(&server, "/ogc/conformance")["conformsTo"].clone();
     let declared: BTreeSet<&str> = classes.as_array().expect("classes").iter().filter_map(Json::as_str).collect();
     assert!(declared.len() > 40);
@@ -19,9 +20,11 @@ fn every_declared_class_is_in_the_readme_with_its_test() {
         let end = class.strip_prefix("http://www.opengis.net/spec/").expect("a class of the OGC");
         let (standard, name) = end.split_once("/conf/").expect("a class");
         let (standard, _version) = standard.rsplit_once('/').expect("a version");
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `{standard}` |")));
-        let row = row.unwrap_or_else(|| panic!("{standard} is not in the table of standards"));
-        assert!(row.contains(&format!("`{name}`")), "{class} is not in the table of standards");
+        for (file, readme) in &readmes {
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `{standard}` |")));
+            let row = row.unwrap_or_else(|| panic!("{standard} is not in the table of standards of {file}"));
+            assert!(row.contains(&format!("`{name}`")), "{class} is not in the table of standards of {file}");
+        }
     }
 }
 
@@ -100,7 +103,7 @@ fn the_media_type_is_negotiated() {
 }
 
 #[test]
-fn one_feature_shows_the_properties_that_are_asked_for() {
+fn one_feature_shows_the_requested_properties() {
     let (_folder, server) = Server::of_sample();
     let items = "/ogc/collections/shelters/items";
     let first = document(&server, &format!("{items}?limit=1"))["features"][0].clone();
@@ -113,7 +116,7 @@ fn one_feature_shows_the_properties_that_are_asked_for() {
 }
 
 #[test]
-fn a_client_that_knows_only_names_and_passwords_shows_the_token_as_the_password() {
+fn a_client_with_basic_authentication_sends_the_token_as_password() {
     let (folder, server) = Server::of_sample();
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let authorization = |text: String| format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(text));
@@ -148,7 +151,7 @@ fn pages_lead_forwards_and_backwards_in_any_order() {
         let has = |page: &Json, rel: &str| {
             page["links"].as_array().is_some_and(|links| links.iter().any(|link| link["rel"] == rel))
         };
-        assert!(!has(&page, "prev"), "{query}: nothing is before the first page");
+        assert!(!has(&page, "prev"), "{query}: the first page has no previous page");
         loop {
             pages.push(ids(&page));
             if !has(&page, "next") {
@@ -159,11 +162,11 @@ fn pages_lead_forwards_and_backwards_in_any_order() {
         }
         let all: Vec<&String> = pages.iter().flatten().collect();
         assert_eq!(all.len() as u64, matched, "{query}");
-        assert_eq!(all.iter().collect::<BTreeSet<_>>().len() as u64, matched, "{query}: none comes twice");
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len() as u64, matched, "{query}: no feature is repeated");
         for earlier in pages.iter().rev().skip(1) {
             let previous = link(&page, "prev", "application/geo+json");
             page = document(&server, path(&server, &previous));
-            assert_eq!(&ids(&page), earlier, "{query}: the way back");
+            assert_eq!(&ids(&page), earlier, "{query}: backwards");
         }
         assert!(!has(&page, "prev"), "{query}: the first page again");
     }
@@ -212,8 +215,8 @@ fn pages_neither_repeat_nor_skip_during_changes() {
         page = document(&server, path(&server, &next));
     }
     let old: Vec<&String> = seen.iter().filter(|id| before.contains(*id)).collect();
-    assert_eq!(old.iter().collect::<BTreeSet<_>>().len(), old.len(), "none comes twice");
-    assert_eq!(old.len(), before.len(), "none is skipped");
+    assert_eq!(old.iter().collect::<BTreeSet<_>>().len(), old.len(), "no feature is repeated");
+    assert_eq!(old.len(), before.len(), "no feature is skipped");
     assert!(gone.len() > 5);
 }
 
@@ -234,7 +237,7 @@ fn known_replies_are_not_sent_again_and_others_are_compressed() {
 }
 
 #[test]
-fn features_are_sorted_limited_and_chosen() {
+fn features_are_sorted_limited_and_selected() {
     let (_folder, server) = Server::of_sample();
     let get = |query: &str| document(&server, &format!("/ogc/collections/shelters/items?{query}"));
     let sorted = get("limit=10000&sortby=-capacity&properties=capacity&skipGeometry=true");
@@ -252,7 +255,7 @@ fn features_are_sorted_limited_and_chosen() {
     assert!(capacities.iter().any(Option::is_none), "some capacity is unknown");
     // Descending, unknown values last.
     assert!(capacities.windows(2).all(|pair| pair[1].is_none() || pair[0] >= pair[1]), "{capacities:?}");
-    assert_eq!(get("limit=99999999999999999999")["numberReturned"], 349, "more than the most is the most");
+    assert_eq!(get("limit=99999999999999999999")["numberReturned"], 349, "a limit above the maximum is the maximum");
     assert_eq!(get("status=open")["numberMatched"], get("filter=status%3D'open'")["numberMatched"]);
     assert_eq!(
         get("q=%E5%B0%8F%E5%AD%A6&limit=1")["numberMatched"],
@@ -372,7 +375,7 @@ fn a_feature_is_created_in_its_own_reference_system() {
 }
 
 #[test]
-fn schemas_name_what_features_hold() {
+fn schemas_list_the_properties_of_features() {
     let (_folder, server) = Server::of_sample();
     let collections = document(&server, "/ogc/collections")["collections"].clone();
     for collection in collections.as_array().expect("collections") {

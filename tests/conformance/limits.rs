@@ -1,4 +1,4 @@
-//! Every limit that the description states: a request one beyond it is refused, and the refusal names the parameter.
+//! Every limit that the description states: a value one beyond it is refused with the name of the parameter.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ fn length(limit: &Json) -> Option<usize> {
     limit.as_u64().map(|limit| usize::try_from(limit).expect("a small number"))
 }
 
-/// A value as it stands in a query string.
+/// A value in the form of a query string.
 fn text(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),

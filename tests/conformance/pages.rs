@@ -38,7 +38,7 @@ fn write(folder: &Folder, server: &Server, layer: &str, properties: &[(&str, &st
 }
 
 #[test]
-fn a_name_never_becomes_markup() {
+fn names_are_escaped_in_pages() {
     let (folder, server) = Server::of_sample();
     write(&folder, &server, "shelters", &[("status", "open")]);
     write(&folder, &server, "hazards", &[("category", "I07")]);

@@ -54,7 +54,7 @@ proptest! {
     #![proptest_config(cases(250))]
 
     #[test]
-    fn the_distance_to_an_edge_is_that_of_its_nearest_sample(from in anywhere(), start in anywhere(), end in anywhere(), is_short: bool) {
+    fn the_distance_to_an_edge_equals_that_of_its_nearest_sample(from in anywhere(), start in anywhere(), end in anywhere(), is_short: bool) {
         let shorten = |start: f64, end: f64| if is_short { start + (end - start) / 200.0 } else { end };
         let end = (shorten(start.0, end.0), shorten(start.1, end.1));
         let (from, edge) = (at(from.0, from.1), Line::new(start, end));

@@ -27,7 +27,7 @@ fn coordinates_exist_only_where_they_round_trip() {
                 let Ok([first, second]) = system.pair(place) else { continue };
                 let back = system.position(first, second).expect("a place");
                 let metres = onemap::geodesy::distance::distance_m(place, back);
-                assert!(metres < 0.01, "{address}: {place} leads to {first},{second} and back to {back}");
+                assert!(metres < 0.01, "{address}: {place} is converted to {first},{second} and back to {back}");
             }
         }
         let minqing = at(118.86, 26.22);

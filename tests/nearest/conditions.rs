@@ -184,7 +184,7 @@ fn results_and_exclusions_of_each_demand_equal_brute_force() {
             let mut nearer: Vec<&str> =
                 order.iter().map(|(_, feature)| feature["id"].as_str().expect("an id")).collect();
             if let Some(last) = last {
-                nearer.truncate(nearer.iter().position(|id| *id == last).expect("it is there") + 1);
+                nearer.truncate(nearer.iter().position(|id| *id == last).expect("the last one is listed") + 1);
             }
             nearer.retain(|id| !expected.contains(id));
             // The nearest of them, and the number of others.
@@ -231,7 +231,7 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
             "stock_unknown" => properties["stock"].is_null(),
             "ended" => properties["agreement_until"] == reason["until"],
             "filter" | "outside_area" => true,
-            other => panic!("{other} is no reason that was asked for"),
+            other => panic!("{other} is no requested reason"),
         };
         assert!(holds, "{reason} of {feature}");
         assert!(["zh", "en"].iter().all(|language| reason[language].as_str().is_some_and(|text| !text.is_empty())));
@@ -393,7 +393,7 @@ fn the_origin_may_be_a_shape_and_use_another_datum() {
         let metres = |own: &Json| own["properties"]["distance_m"].as_f64().expect("metres");
         assert!((metres(a) - metres(b)).abs() < 0.002);
         let apart = vincenty::distance_m(point(a), point(b)).expect("a distance");
-        assert!((585.0..600.0).contains(&apart), "answers are shifted too: {apart}");
+        assert!((585.0..600.0).contains(&apart), "results are shifted too: {apart}");
     }
     // From a line: the minimum over many positions on it, and 0 inside an area.
     let line = encoded("LINESTRING(118.7 26.1, 118.8 26.2, 118.95 26.25)");

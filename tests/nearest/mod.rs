@@ -66,7 +66,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn points_come_in_the_order_of_brute_force(
+    fn points_are_in_the_order_of_brute_force(
         sites in proptest::collection::vec(position(), 1..300),
         from in position(),
         k in 1_usize..20,
@@ -87,12 +87,12 @@ proptest! {
         }
         for pair in found.windows(2) {
             let order = pair[0].distance_m.total_cmp(&pair[1].distance_m).then_with(|| pair[0].row.id().cmp(pair[1].row.id()));
-            prop_assert!(order.is_lt(), "ties go by id");
+            prop_assert!(order.is_lt(), "equal distances are ordered by id");
         }
     }
 
     #[test]
-    fn a_distance_limit_keeps_what_is_within_it(
+    fn a_distance_limit_keeps_features_within_it(
         sites in proptest::collection::vec(position(), 1..100),
         from in position(),
         limit_m in 1.0..20_000_000.0_f64,
@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn lines_and_areas_come_in_the_order_of_brute_force(
+    fn lines_and_areas_are_in_the_order_of_brute_force(
         shapes in proptest::collection::vec(extended(), 1..12),
         from in (118.0..119.5, 25.5..27.0),
         k in 1_usize..6,

@@ -55,7 +55,7 @@ fn replies_continue_during_an_outage_and_are_current_after_it() {
     assert!(is_ready(&server));
     scene.line.cut();
     scene.rename("SH-0001", "改了的");
-    await_that("the server knows that it is behind", || !is_ready(&server));
+    await_that("the server reports stale data", || !is_ready(&server));
     let item = server.get(ITEM);
     assert_eq!((item.status, &item.json()["stale"]), (200, &Json::Bool(true)));
     assert!(item.json()["data_age_s"].as_f64().expect("an age") >= 3.0);
@@ -63,8 +63,8 @@ fn replies_continue_during_an_outage_and_are_current_after_it() {
     assert!(tile.header("warning").starts_with("110 "), "{} {:?}", tile.status, tile.headers);
     assert_ne!(tile.header("age"), "0");
     scene.line.mend();
-    await_that("the change that was made meanwhile", || name(&server) == "改了的");
-    await_that("it is ready again", || is_ready(&server));
+    await_that("the change during the outage", || name(&server) == "改了的");
+    await_that("the server is ready again", || is_ready(&server));
 }
 
 #[test]
@@ -73,12 +73,12 @@ fn a_silent_database_delays_no_reply() {
     let server = scene.serve();
     scene.line.silence();
     scene.rename("SH-0001", "改了的");
-    await_that("the server knows that it is behind", || !is_ready(&server));
+    await_that("the server reports stale data", || !is_ready(&server));
     assert_eq!(server.get(ITEM).status, 200);
     scene.line.mend();
-    await_that("the change that was made meanwhile", || name(&server) == "改了的");
+    await_that("the change during the outage", || name(&server) == "改了的");
     scene.line.silence();
-    assert_eq!(server.stop(), Some(0), "it stops although the database is silent");
+    assert_eq!(server.stop(), Some(0), "the server stops although the database is silent");
 }
 
 #[test]
@@ -92,14 +92,14 @@ fn the_server_starts_without_its_database_and_catches_up() {
     scene.rename("SH-0001", "改了的");
 
     let server = scene.serve();
-    await_that("the server knows that it is behind", || !is_ready(&server));
+    await_that("the server reports stale data", || !is_ready(&server));
     let layers = server.get("/api/layers").json();
     assert_eq!((&layers["stale"], &layers["data_version"]), (&Json::Bool(true), &version));
     assert_eq!(name(&server), before);
     let nearest = server.get("/api/nearest?point=118.86,26.22&layer=teams&k=3").json();
     assert_eq!((&nearest["stale"], nearest["features"].as_array().map(Vec::len)), (&Json::Bool(true), Some(3)));
     scene.line.mend();
-    await_that("the change that was made meanwhile", || name(&server) == "改了的");
+    await_that("the change during the outage", || name(&server) == "改了的");
     assert!(is_ready(&server));
 }
 
@@ -152,7 +152,7 @@ fn a_corrupt_disk_cache_is_refused() {
     let output = run(&scene.folder, &["serve", "--listen", "127.0.0.1:0", "--store", &scene.store]);
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains("is damaged: a checksum does not agree"), "{log}");
+    assert!(log.contains("is damaged: a checksum does not match"), "{log}");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_replaced_database_is_read_again() {
     psql(&administration, &format!("ALTER DATABASE {name_of} RENAME TO {name_of}_old"));
     psql(&administration, &format!("ALTER DATABASE {name_of}_other RENAME TO {name_of}"));
     scene.line.mend();
-    await_that("what the other database says", || name(&server) == "另一个");
+    await_that("the content of the other database", || name(&server) == "另一个");
 }
 
 /// Files of the disk cache with this name ending.

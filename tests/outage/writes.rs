@@ -1,4 +1,4 @@
-//! Writes while the database is in trouble: the reply never claims more than is known, and connections do not pile up.
+//! Writes while the database is in trouble: the reply states no more than is known, and connections do not accumulate.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -46,7 +46,7 @@ fn a_connection_that_is_lost_in_the_commit_leaves_the_outcome_unknown() {
 }
 
 #[test]
-fn a_database_that_turned_read_only_refuses_writes_until_it_takes_them_again() {
+fn a_read_only_database_refuses_writes_until_it_is_writable_again() {
     let scene = OutageFixture::new();
     let server = scene.serve();
     assert_eq!(create(&scene, &server, "X-1").status, 201);
@@ -71,7 +71,7 @@ fn a_database_that_turned_read_only_refuses_writes_until_it_takes_them_again() {
     });
     assert_eq!((refused.status, slug(&refused)), (503, json!("unavailable")), "{}", refused.json());
     assert!(!refused.header("retry-after").is_empty());
-    // As after a promotion: sessions that began before stay read-only.
+    // As after a promotion, existing sessions stay read-only.
     psql(
         &scene.database,
         &format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only"),
@@ -93,10 +93,10 @@ impl Locks {
             .expect("psql starts");
         let input = child.stdin.as_mut().expect("its input");
         input.write_all(format!("BEGIN; {sql}; SELECT 'locked';\n").as_bytes()).expect("written");
-        let mut told = String::new();
+        let mut line = String::new();
         let output = child.stdout.as_mut().expect("its output");
-        BufReader::new(output).read_line(&mut told).expect("an answer");
-        assert_eq!(told.trim(), "locked");
+        BufReader::new(output).read_line(&mut line).expect("an answer");
+        assert_eq!(line.trim(), "locked");
         Self(child)
     }
 }
@@ -129,15 +129,15 @@ fn locks_of_other_programs_do_not_pile_up_connections() {
     };
     let locks =
         Locks::take(&scene.database, "LOCK TABLE onemap.shelters, public.a1, onemap.changes IN ACCESS EXCLUSIVE MODE");
-    await_that("the server knows that it is behind", || !is_ready(&server));
+    await_that("the server reports stale data", || !is_ready(&server));
     for attempt in 0..2 {
         let reply = create(&scene, &server, &format!("Y-{attempt}"));
         assert_eq!((reply.status, slug(&reply)), (503, json!("unavailable")), "{}", reply.json());
-        // The follower has one, the listener one, and a write that gave up may still be ending.
+        // The follower has one, the listener one, and a write that timed out may still be open.
         assert!(connections() <= 6, "{}", connections());
     }
     drop(locks);
-    await_that("it is fresh again", || is_ready(&server));
+    await_that("the data is fresh again", || is_ready(&server));
     assert_eq!(create(&scene, &server, "X-2").status, 201);
-    await_that("connections of before are gone", || connections() <= 4);
+    await_that("earlier connections are closed", || connections() <= 4);
 }

@@ -27,6 +27,7 @@ for line in open(sys.argv[1]):
 ";
 
 /// A random problem with whole costs, so that the oracle computes exactly.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers above 0")]
 fn problem(seed: u64) -> Transport {
     let mut chance = chances(seed);
     let mut whole = |below: u32| (chance() * f64::from(below)) as u32;
@@ -43,12 +44,17 @@ fn problem(seed: u64) -> Transport {
     Transport { demands, capacities, arcs, together: false }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "small numbers")]
+fn whole(cost: f64) -> i64 {
+    cost.round() as i64
+}
+
 #[test]
 fn five_hundred_plans_equal_those_of_another_solver() {
     let problems: Vec<Transport> = (0..500).map(problem).collect();
     let mut lines = String::new();
     for problem in &problems {
-        let arcs: Vec<_> = problem.arcs.iter().map(|arc| (arc.demand, arc.site, arc.cost as i64)).collect();
+        let arcs: Vec<_> = problem.arcs.iter().map(|arc| (arc.demand, arc.site, whole(arc.cost))).collect();
         let line = serde_json::json!({"demands": problem.demands, "capacities": problem.capacities, "arcs": arcs});
         writeln!(lines, "{line}").expect("written");
     }
@@ -60,7 +66,7 @@ fn five_hundred_plans_equal_those_of_another_solver() {
     let (mut optimal, mut greedy) = (0.0, 0.0);
     for (problem, expected) in problems.iter().zip(expected) {
         let plan = problem.solve(&CancelToken::new()).expect("a plan");
-        assert_eq!(format!("{} {}", plan.served(), plan.cost().round() as i64), expected, "{problem:?}");
+        assert_eq!(format!("{} {}", plan.served(), whole(plan.cost())), expected, "{problem:?}");
         let simple = problem.greedy();
         if simple.served() == plan.served() {
             optimal += plan.cost();

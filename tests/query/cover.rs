@@ -116,7 +116,7 @@ proptest! {
         let of = |numbers: Vec<usize>| numbers.into_iter().map(|at| &all[at]).collect::<Vec<_>>();
         prop_assert!(members.is_sorted(), "by distance");
         prop_assert_eq!(covers(&of(members.clone()), &demand), set.uncovered.is_nothing());
-        prop_assert_eq!(covers(&of((0..all.len()).collect()), &demand), set.uncovered.is_nothing(), "what is there is found");
+        prop_assert_eq!(covers(&of((0..all.len()).collect()), &demand), set.uncovered.is_nothing(), "available amounts are found");
         if set.uncovered.is_nothing() {
             // As near as any: the resources before the farthest member do not cover the demand.
             let farthest = *members.last().expect("a member");

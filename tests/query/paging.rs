@@ -67,7 +67,7 @@ fn order() -> impl Strategy<Value = Order> {
 
 /// The cursor as the next request sends it.
 fn round_trip(cursor: &Cursor, order: &Order, schema: &LayerSchema) -> Cursor {
-    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a cursor that was round_trip");
+    let read = Cursor::parse(&cursor.to_string(), order, schema).expect("a parsed cursor");
     assert_eq!(read.to_string(), cursor.to_string());
     read
 }
@@ -122,7 +122,7 @@ proptest! {
         features in features(), order in order(), limit in 1..7_usize, keeps in proptest::collection::vec(any::<bool>(), 40),
     ) {
         let schema = world();
-        // Features that come and go exist on every other page only.
+        // Some features exist only on every other page.
         let of_page = |number: usize| {
             let kept = features.iter().zip(&keeps).filter(|(_, kept)| **kept || number.is_multiple_of(2));
             Layer::build(schema.clone(), kept.map(|(feature, _)| feature.clone()).collect())
@@ -141,7 +141,7 @@ proptest! {
         }
         for (feature, kept) in features.iter().zip(&keeps) {
             let times = seen.iter().filter(|id| **id == feature.id).count();
-            prop_assert!(times == 1 || (!*kept && times == 0), "{} is given {} times", feature.id, times);
+            prop_assert!(times == 1 || (!*kept && times == 0), "{} is returned {} times", feature.id, times);
         }
     }
 }

@@ -39,7 +39,7 @@ fn unpack(path: &std::path::Path, folder: &Folder, name: &str) -> String {
 }
 
 #[test]
-fn the_nearest_five_shelters_are_those_of_postgis() {
+fn the_nearest_five_shelters_equal_those_of_postgis() {
     let Some(data) = real_data("nearest against PostGIS") else { return };
     let folder = Folder::new();
     let text = unpack(&data.join("shelters-jp-shikoku/evacuation.geojsonl.gz"), &folder, "shelters.geojsonl");
@@ -117,7 +117,7 @@ fn postgis_answers(features: &str, points: &[(f64, f64)]) -> Vec<Vec<(String, f6
 }
 
 #[test]
-fn distances_are_those_of_geodtest() {
+fn distances_equal_those_of_geodtest() {
     let Some(data) = real_data("distances against GeodTest") else { return };
     let text = std::fs::read_to_string(data.join("geodesic/GeodTest-100.dat")).expect("the lines");
     let mut checked = 0;
@@ -133,7 +133,7 @@ fn distances_are_those_of_geodtest() {
 }
 
 #[test]
-fn gcj02_and_bd09_are_those_of_published_vectors() {
+fn gcj02_and_bd09_equal_published_vectors() {
     let Some(data) = real_data("GCJ-02 and BD-09 against published vectors") else { return };
     let text = std::fs::read_to_string(data.join("gcj02/vectors.csv")).expect("the table");
     let mut checked = 0;

@@ -22,7 +22,7 @@ fn the_generator_is_deterministic() {
     for name in layers.chain(["categories.csv".to_owned()]) {
         let kept = std::fs::read(project().join("data").join(&name)).expect("the kept file");
         let drawn = std::fs::read(folder.file(&name)).expect("the drawn file");
-        assert!(kept == drawn, "{name} differs: run cargo run --example sample-county and commit what it writes");
+        assert!(kept == drawn, "{name} differs: run cargo run --example sample-county and commit its output");
     }
 }
 
@@ -104,7 +104,7 @@ fn some_shelters_are_in_landslide_zones() {
 }
 
 #[test]
-fn incidents_warnings_and_readings_of_a_new_sample_are_of_the_present() {
+fn incidents_warnings_and_readings_of_a_new_sample_are_current() {
     let (_folder, server) = Server::of_sample();
     let now = onemap::clock::now();
     let time =

@@ -35,7 +35,7 @@ refresh_s = 1
 "#;
 
 #[test]
-fn a_table_and_a_view_are_layers_and_follow_their_rows() {
+fn a_table_and_a_view_are_served_as_layers_and_followed() {
     let url = fresh_database();
     psql(&url, TABLES);
     let folder = Folder::new();
@@ -77,11 +77,11 @@ fn a_table_and_a_view_are_layers_and_follow_their_rows() {
     await_that("the deletion", || server.get("/ogc/collections/reservoirs/items/1").status == 404);
     await_that("the deletion in the view", || count("full_reservoirs") == json!(1));
     psql(&url, "TRUNCATE public.\"Reservoirs\"");
-    await_that("the table's end", || count("reservoirs") == json!(0));
+    await_that("the dropped table", || count("reservoirs") == json!(0));
 }
 
 #[test]
-fn another_program_without_rights_on_our_log_can_still_change_its_table() {
+fn another_program_without_rights_on_the_change_log_can_change_its_table() {
     let url = fresh_database();
     psql(&url, TABLES);
     psql(
@@ -107,19 +107,19 @@ fn a_mistake_in_the_configuration_is_reported_with_its_position() {
         ("[[layer]]\ntable = \"public.Reservoirs\"", "lower-case"),
         ("[[layer]]\ntable = \"reservoirs\"", "SCHEMA.TABLE"),
         ("[[layer]]\ntable = \"public.full_reservoirs\"\nkey = \"gid\"\nid = \"shelters\"", "another layer"),
-        ("[[layer]]\ntable = \"public.nowhere\"\nid = \"coverage\"", "names a layer of the server"),
+        ("[[layer]]\ntable = \"public.nowhere\"\nid = \"coverage\"", "is reserved for a layer of the server"),
         ("layer = 5", "line 1"),
     ] {
         let folder = Folder::new();
         folder.write("onemap.toml", config);
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && said.contains(words), "{config}: {said}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && message.contains(words), "{config}: {message}");
     }
     let folder = Folder::new();
     folder.write("onemap.toml", CONFIG);
     let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("needs a PostGIS store"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && message.contains("needs a PostGIS store"), "{message}");
     assert!(!folder.file("onemap.gpkg").exists());
 }

@@ -59,8 +59,8 @@ fn import_killed_at(folder: &Folder, word: &str) {
     let log = BufReader::new(child.stderr.take().expect("a log"));
     let reached = log.lines().map_while(Result::ok).any(|line| line.contains(word));
     child.kill().expect("the program can be killed");
-    child.wait().expect("the program is gone");
-    assert!(reached, "the import never said {word:?}");
+    child.wait().expect("the program has ended");
+    assert!(reached, "the import did not log {word:?}");
 }
 
 fn villages(folder: &Folder) -> u64 {
@@ -127,10 +127,13 @@ fn other_files_are_refused_and_unchanged() {
     for (file, reason) in [("text.gpkg", "not an SQLite database"), ("plain.db", "GeoPackage application id")] {
         let before = std::fs::read(folder.file(file)).expect("the file");
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", file]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains(file) && said.contains("not a GeoPackage") && said.contains(reason), "{said}");
-        assert_eq!(std::fs::read(folder.file(file)).expect("the file"), before, "{file} was touched");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(
+            message.contains(file) && message.contains("not a GeoPackage") && message.contains(reason),
+            "{message}"
+        );
+        assert_eq!(std::fs::read(folder.file(file)).expect("the file"), before, "{file} was changed");
     }
 }
 
@@ -177,7 +180,7 @@ fn a_geopackage_of_another_program_keeps_its_own_layers() {
 }
 
 #[test]
-fn what_ogr2ogr_appends_is_on_the_running_map() {
+fn features_appended_by_ogr2ogr_appear_on_the_running_map() {
     let (folder, server) = Server::of_sample();
     let before = server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"].as_u64();
     let source = folder.write(
@@ -231,9 +234,9 @@ fn a_file_replaced_during_operation_is_read_again_and_takes_edits() {
     assert_eq!(post("before"), 201);
     let (away, place) = (folder.file("away.gpkg"), folder.file("onemap.gpkg"));
     std::fs::rename(&place, &away).expect("moved away");
-    assert_eq!(post("nowhere"), 503, "no write goes into a file without a name");
-    await_that("it knows that its file is gone", || server.get("/health/ready").status == 503);
-    std::fs::rename(other.file("onemap.gpkg"), &place).expect("another in its place");
+    assert_eq!(post("nowhere"), 503, "no write goes to a moved file");
+    await_that("the missing file is reported", || server.get("/health/ready").status == 503);
+    std::fs::rename(other.file("onemap.gpkg"), &place).expect("another file at the path");
     let count = || server.get("/ogc/collections/villages/items").json()["numberMatched"].clone();
     await_that("the other file's villages", || count() == 7);
     assert_eq!(post("after"), 201);

@@ -29,7 +29,7 @@ fn the_first_write_after_a_full_disk_succeeds() {
     let disk = format!("/proc/{}/root{}/disk", server.process_id(), folder.path().display());
     let token = std::fs::read_to_string(format!("{disk}/onemap.gpkg.token")).expect("a token");
     assert_eq!(create(&token, &server, "X-0").0, 201);
-    // What other programs have written meanwhile.
+    // Data written by other programs.
     let filler = format!("{disk}/filler");
     let mut file = std::fs::File::create(&filler).expect("a file");
     let block = [0_u8; 4096];
@@ -38,18 +38,18 @@ fn the_first_write_after_a_full_disk_succeeds() {
     let mut stored = 0;
     await_that("the disk is full", || {
         stored += 1;
-        let (status, told) = create(&token, &server, &format!("X-{stored}"));
-        assert!(matches!(status, 201 | 503 | 507), "{status} {told}");
+        let (status, message) = create(&token, &server, &format!("X-{stored}"));
+        assert!(matches!(status, 201 | 503 | 507), "{status} {message}");
         status != 201
     });
     for attempt in 0..6 {
-        let (status, told) = create(&token, &server, &format!("Y-{attempt}"));
-        assert!(matches!(status, 503 | 507), "{status} {told}");
+        let (status, message) = create(&token, &server, &format!("Y-{attempt}"));
+        assert!(matches!(status, 503 | 507), "{status} {message}");
     }
     assert_eq!(server.get("/health/live").status, 200);
     std::fs::remove_file(&filler).expect("removed");
-    let (status, told) = create(&token, &server, "Z-1");
-    assert_eq!(status, 201, "{told}");
+    let (status, message) = create(&token, &server, "Z-1");
+    assert_eq!(status, 201, "{message}");
     assert_eq!(server.get(&format!("{ITEMS}/Z-1")).status, 200);
 }
 
@@ -66,9 +66,9 @@ impl WriteLock {
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 starts");
-        let mut told = String::new();
-        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut told).expect("an answer");
-        assert_eq!(told.trim(), "locked");
+        let mut message = String::new();
+        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut message).expect("an answer");
+        assert_eq!(message.trim(), "locked");
         Self(child)
     }
 }
@@ -88,7 +88,7 @@ fn a_write_lock_of_another_program_does_not_stop_following() {
     std::thread::scope(|scope| {
         let (token, server) = (&token, &server);
         let writers: Vec<_> = (0..6).map(|n| scope.spawn(move || create(token, server, &format!("W-{n}")))).collect();
-        // The server looks at the file all the time, and knows that it has seen its newest state.
+        // The server polls the file and reports its newest state as fresh.
         let age = || server.get(&format!("{ITEMS}?limit=1")).json()["data_age_s"].as_f64().expect("an age");
         let started = std::time::Instant::now();
         while started.elapsed() < std::time::Duration::from_secs(5) {
@@ -97,8 +97,8 @@ fn a_write_lock_of_another_program_does_not_stop_following() {
         }
         drop(lock);
         for writer in writers {
-            let (status, told) = writer.join().expect("a writer");
-            assert!(matches!(status, 201 | 503), "{status} {told}");
+            let (status, message) = writer.join().expect("a writer");
+            assert!(matches!(status, 201 | 503), "{status} {message}");
         }
     });
     assert_eq!(create(&token, &server, "after").0, 201);
@@ -128,13 +128,15 @@ fn a_backup_copied_over_the_file_of_a_running_server_is_read() {
         rename(&folder, &format!("after the backup {n}"));
     }
     await_that("the change", || name(&server) == "after the backup 39");
-    // Nothing of the log is left behind once the server has followed.
+    // No log remains after the server has followed.
     let log = folder.file("onemap.gpkg-wal");
-    await_that("the log is folded into the file", || std::fs::metadata(&log).is_ok_and(|log| log.len() == 0));
+    await_that("the write-ahead log is copied into the file", || {
+        std::fs::metadata(&log).is_ok_and(|log| log.len() == 0)
+    });
     std::fs::write(&path, std::fs::read(&backup).expect("the backup")).expect("copied over");
     await_that("the content of the backup", || name(&server) == "in the backup");
     rename(&folder, "after the restore");
-    await_that("it follows the file", || name(&server) == "after the restore");
+    await_that("the file is followed", || name(&server) == "after the restore");
     assert_eq!(create(&token(&folder), &server, "X-1").0, 201);
     assert_eq!(server.stop(), Some(0));
     let check =
@@ -150,7 +152,7 @@ fn a_file_with_the_log_of_another_file_beside_it_is_refused() {
     let lock = WriteLock::take(&folder);
     server.kill();
     drop(lock);
-    // A write whose log was not folded into the file, as after a power cut.
+    // A write whose log was not copied into the file, as after a power failure.
     let write = "import sqlite3,sys,os\nc=sqlite3.connect(sys.argv[1])\nc.execute('pragma wal_autocheckpoint=0')\n\
         c.execute(\"update shelters set name='in the log' where id='SH-0001'\")\nc.commit()\nos._exit(0)";
     foreign("python3", &["-c", write, &path.display().to_string()]);
@@ -160,10 +162,10 @@ fn a_file_with_the_log_of_another_file_beside_it_is_refused() {
     let later = std::time::SystemTime::now() + std::time::Duration::from_hours(3);
     std::fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(later)).expect("later");
     let output = run(&folder, &["serve", "--listen", "127.0.0.1:0"]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("onemap.gpkg-wal") && told.contains("remove"), "{told}");
-    assert_eq!(std::fs::read(&path).expect("the file"), old, "nothing was overlaid");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("onemap.gpkg-wal") && message.contains("remove"), "{message}");
+    assert_eq!(std::fs::read(&path).expect("the file"), old, "the file is unchanged");
     assert_eq!(std::fs::read(&log).expect("the log"), logged);
     for ending in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(folder.file(&format!("onemap.gpkg{ending}")));

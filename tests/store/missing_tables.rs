@@ -25,7 +25,7 @@ table = \"public.good\"
 ";
 
 #[test]
-fn a_table_that_cannot_be_used_at_start_is_unavailable_and_comes_up_by_itself() {
+fn a_table_that_cannot_be_used_at_start_is_unavailable_until_it_can_be() {
     let url = fresh_database();
     psql(
         &url,
@@ -40,15 +40,15 @@ fn a_table_that_cannot_be_used_at_start_is_unavailable_and_comes_up_by_itself() 
     folder.write("onemap.toml", CONFIG);
     let (server, log) = Server::start_with_log(&folder, &["--store", &url]);
     for (line, words) in [
-        (2, "table public.later cannot be a layer: there is no such table or view"),
+        (2, "table public.later cannot be a layer: the table or view does not exist"),
         (4, "table public.flat cannot be a layer: it has no geometry column"),
         (6, "table public.keyless cannot be a layer: it has no primary key of one column"),
-        (8, "table secret.hidden cannot be a layer: there is no such table or view"),
-        (10, "table public.lost cannot be a layer: column geom does not say its SRID; give it with srid ="),
-        (12, "table public.good cannot be a layer: it has no column secret"),
+        (8, "table secret.hidden cannot be a layer: the table or view does not exist"),
+        (10, "table public.lost cannot be a layer: column geom does not declare its SRID; set srid ="),
+        (12, "table public.good cannot be a layer: column secret does not exist"),
     ] {
-        let told = format!("onemap.toml line {line}: {words}");
-        assert_eq!(log.matches(&told).count(), 1, "{told}: {log}");
+        let message = format!("onemap.toml line {line}: {words}");
+        assert_eq!(log.matches(&message).count(), 1, "{message}: {log}");
     }
     let health = server.get("/health/ready");
     let unavailable: Vec<String> = health.json()["unavailable"].as_object().expect("layers").keys().cloned().collect();

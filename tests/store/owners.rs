@@ -1,4 +1,4 @@
-//! Tables of other programs: their owners can change them freely, and our triggers never hinder them.
+//! Tables of other programs: their owners can change them freely, and triggers of this program never make a write fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,18 +44,18 @@ fn owners_can_change_drop_and_restore_a_served_table() {
     let server = Server::start(&folder, &["--store", &url]);
     let others_go_on = |value: &str| {
         psql(&url, &format!("UPDATE onemap.shelters SET name = '{value}' WHERE id = 'SH-0001'"));
-        await_that("other layers go on", || name(&server, "shelters", "SH-0001") == value);
+        await_that("other layers are updated", || name(&server, "shelters", "SH-0001") == value);
     };
 
     psql(&url, "ALTER TABLE public.a1 DROP COLUMN extra");
     psql(&url, "UPDATE public.a1 SET name = 'three' WHERE gid = 1");
     await_that("a dropped column is noticed", || is_unavailable(&server, "a1"));
-    assert_eq!((count(&server, "a1"), name(&server, "a1", "1")), (json!(2), json!("one")), "its last state stays");
+    assert_eq!((count(&server, "a1"), name(&server, "a1", "1")), (json!(2), json!("one")), "its last state is kept");
     await_that("its age is reported", || server.get("/ogc/collections/a1/items").json()["stale"] == true);
     assert_eq!(server.get("/ogc/collections/shelters/items?limit=1").json()["stale"], false);
     others_go_on("A");
     psql(&url, "ALTER TABLE public.a1 ADD COLUMN extra int");
-    await_that("it is back", || !is_unavailable(&server, "a1") && name(&server, "a1", "1") == "three");
+    await_that("it is available again", || !is_unavailable(&server, "a1") && name(&server, "a1", "1") == "three");
 
     psql(&url, "ALTER TABLE public.a1 RENAME COLUMN gid TO id");
     psql(
@@ -65,7 +65,7 @@ fn owners_can_change_drop_and_restore_a_served_table() {
     await_that("a renamed key is noticed", || is_unavailable(&server, "a1"));
     others_go_on("B");
     psql(&url, "ALTER TABLE public.a1 RENAME COLUMN id TO gid");
-    await_that("it is back", || name(&server, "a1", "3") == "five" && name(&server, "a1", "2").is_null());
+    await_that("it is available again", || name(&server, "a1", "3") == "five" && name(&server, "a1", "2").is_null());
 
     psql(&url, "DROP TABLE public.a1");
     await_that("a dropped table is noticed", || is_unavailable(&server, "a1"));
@@ -78,11 +78,11 @@ fn owners_can_change_drop_and_restore_a_served_table() {
     );
     await_that("another table of that name is read", || name(&server, "a1", "1") == "new" && count(&server, "a1") == 1);
     psql(&url, "UPDATE public.a1 SET name = 'followed'");
-    await_that("its triggers are there", || name(&server, "a1", "1") == "followed");
+    await_that("its triggers exist", || name(&server, "a1", "1") == "followed");
     psql(&url, "ALTER TABLE public.a1 DISABLE TRIGGER USER");
     psql(&url, "UPDATE public.a1 SET name = 'unseen'");
     psql(&url, "ALTER TABLE public.a1 ENABLE TRIGGER USER");
-    await_that("what happened without triggers", || name(&server, "a1", "1") == "unseen");
+    await_that("changes without triggers", || name(&server, "a1", "1") == "unseen");
     psql(&url, "REVOKE ALL ON onemap.changes FROM PUBLIC; ALTER TABLE onemap.changes RENAME TO gone");
     psql(&url, "UPDATE public.a1 SET name = 'written'");
     psql(&url, "ALTER TABLE onemap.gone RENAME TO changes");
@@ -242,7 +242,7 @@ fn postgis_domains_and_names_are_found_in_any_schema() {
             "[[layer]]\ntable = \"public.d1\"\nsensitive = [\"gid\"]",
             "onemap.toml line 2: table public.d1 cannot be a layer: sensitive = [\"gid\"]",
         ),
-        ("[[layer]]\ntable = \"public.d1\"\nid = \"coverage\"", "\"coverage\" names a layer of the server"),
+        ("[[layer]]\ntable = \"public.d1\"\nid = \"coverage\"", "\"coverage\" is reserved for a layer of the server"),
     ] {
         folder.write("onemap.toml", config);
         let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url, "--no-cache"]);
@@ -252,7 +252,7 @@ fn postgis_domains_and_names_are_found_in_any_schema() {
 }
 
 #[test]
-fn postgis_is_created_where_the_role_may() {
+fn postgis_is_created_if_the_role_may() {
     let url = fresh_database();
     psql(&url, "DROP EXTENSION postgis");
     let folder = Folder::new();
@@ -324,7 +324,10 @@ async fn the_follower_is_restarted_after_a_panic() {
     psql(&url, "INSERT INTO onemap.villages (id) VALUES ('v')");
     let has_row = |_: &i64| head.load().layer("villages").is_some_and(|layer| layer.len() == 1);
     let arrival = versions.wait_for(has_row);
-    tokio::time::timeout(std::time::Duration::from_mins(1), arrival).await.expect("it goes on").expect("a version");
+    tokio::time::timeout(std::time::Duration::from_mins(1), arrival)
+        .await
+        .expect("following continues")
+        .expect("a version");
     assert!(store.has_panicked.load(Ordering::Relaxed));
     stop.send_replace(true);
     following.await.expect("the follower ends when it is stopped");

@@ -72,13 +72,13 @@ async fn a_reader_behind_the_truncated_log_reads_everything() {
         "INSERT INTO onemap.villages (id) VALUES ('old'), ('kept, so that one log differs from another'); UPDATE onemap.changes SET changed_at = now() - interval '8 days'",
     );
     // Other tests have open transactions on the same server.
-    await_that("all transactions that were open before are over", || {
+    await_that("all earlier transactions have ended", || {
         let over = "SELECT max(transaction) < pg_snapshot_xmin(pg_current_snapshot()) FROM onemap.changes";
         psql(&url, over).trim() == "t"
     });
     let mut late = position.clone();
-    assert_eq!(ids_since(&early, &mut position).await, None, "the reading cuts the log before it looks");
-    // A reader that starts after the cut continues from there.
+    assert_eq!(ids_since(&early, &mut position).await, None, "the read truncates the log first");
+    // A reader that starts after the truncation continues.
     position = early.store.read_all(&mut |_, _| {}).await.expect("a reading");
     psql(&url, "INSERT INTO onemap.villages (id) VALUES ('new')");
     assert_eq!(ids_since(&early, &mut position).await, Some(vec!["new".to_owned()]));
@@ -92,8 +92,8 @@ fn a_read_only_role_serves_a_complete_store_and_reports_an_incomplete_one() {
     psql(&url, "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
     let reader = url.replace("onemap@", "reader@");
     let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &reader]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("this role may not create"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && message.contains("this role may not create"), "{message}");
     drop(Server::start(&folder, &["--store", &url]));
     psql(&url, "GRANT USAGE ON SCHEMA onemap TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA onemap TO reader");
     let server = Server::start(&folder, &["--store", &reader]);
@@ -112,8 +112,8 @@ fn a_database_of_another_version_is_migrated_or_refused() {
     drop(server);
     psql(&url, "INSERT INTO onemap.migrations (step) VALUES (99)");
     let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &url]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("newer version"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && message.contains("newer version"), "{message}");
 }
 
 #[test]
@@ -162,14 +162,14 @@ fn a_database_without_postgis_or_an_unreachable_one_is_reported() {
     );
     let clerk = url.replace("onemap@", "clerk@");
     let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &clerk]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("CREATE EXTENSION postgis"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && message.contains("CREATE EXTENSION postgis"), "{message}");
     let dead = "postgres://nobody:secret@127.0.0.1:1/none";
     let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", dead]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("postgres://127.0.0.1:1/none") && !said.contains("secret"), "{said}");
-    assert!(said.contains("connection refused at 127.0.0.1:1"), "{said}");
+    assert!(message.contains("postgres://127.0.0.1:1/none") && !message.contains("secret"), "{message}");
+    assert!(message.contains("connection refused at 127.0.0.1:1"), "{message}");
 }
 
 #[test]

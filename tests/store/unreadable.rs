@@ -83,7 +83,7 @@ fn an_unreadable_value_is_unknown_and_counted() {
     assert_eq!(server.get("/ogc/collections/keys/items").json()["numberMatched"], 2);
     assert_eq!(warnings(&server, "keys"), 3);
 
-    // The same in our own tables, while the server runs.
+    // The same in own tables, while the server runs.
     psql(&url, "UPDATE onemap.warnings SET expires_at = 'infinity' WHERE id = (SELECT min(id) FROM onemap.warnings)");
     psql(&url, "UPDATE onemap.teams SET skills = ARRAY['medical', NULL] WHERE id = (SELECT min(id) FROM onemap.teams)");
     await_that("both are reported", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
@@ -97,7 +97,7 @@ fn an_unreadable_value_is_unknown_and_counted() {
     let again = Server::start(&folder, &["--store", &url]);
     assert_eq!(warnings(&again, "warnings"), 1);
     psql(&url, "UPDATE onemap.warnings SET expires_at = now()");
-    await_that("the value is mended", || warnings(&again, "warnings").is_null());
+    await_that("the value is readable again", || warnings(&again, "warnings").is_null());
     assert_ne!(properties(&again, "warnings", &warning)["expires_at"], Json::Null);
 }
 
@@ -128,7 +128,7 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
          put('BYTES', b'GP')\n\
          c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT) WHERE id = 'SH-0001'\", ('避灾点'.encode('gbk'),))",
     );
-    await_that("what cannot be read is reported", || {
+    await_that("unreadable values are reported", || {
         warnings(&server, "incidents") == 3 && warnings(&server, "shelters") == 1
     });
     assert_eq!(server.get("/health/ready").status, 200);
@@ -145,7 +145,7 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
     sqlite(&folder, "c.execute('ALTER TABLE hazards RENAME TO away')");
     await_that("the layer is unavailable", || health(&server)["unavailable"]["hazards"]["age_s"].is_u64());
     sqlite(&folder, "c.execute(\"UPDATE shelters SET name = 'new' WHERE id = 'SH-0001'\")");
-    await_that("others go on", || properties(&server, "shelters", "SH-0001")["name"] == "new");
+    await_that("other layers are updated", || properties(&server, "shelters", "SH-0001")["name"] == "new");
     assert_eq!(server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"], hazards);
     // Replies from several layers name it; replies from another layer alone do not.
     let nearest = server.get("/api/nearest?point=118.86,26.22&layer=hazards,shelters");
@@ -155,10 +155,10 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
     let shelters = server.get("/ogc/collections/shelters/items?limit=1");
     assert_eq!((shelters.json()["unavailable"].clone(), shelters.header("warning")), (Json::Null, ""));
     sqlite(&folder, "c.execute('ALTER TABLE away RENAME TO hazards')");
-    await_that("it is back", || health(&server)["unavailable"] == json!({}));
+    await_that("it is available again", || health(&server)["unavailable"] == json!({}));
     sqlite(&folder, "c.execute(\"DELETE FROM hazards\")");
     let count = || server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"].clone();
-    await_that("its changes are seen again", || count() == 0);
+    await_that("its changes are followed again", || count() == 0);
 }
 
 #[test]

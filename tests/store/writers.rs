@@ -117,7 +117,7 @@ async fn follow_to_the_end(store: Arc<dyn Store>, writers: Vec<tokio::task::Join
     }
     stop.send_replace(true);
     following.await.expect("the follower ends");
-    assert!(head.load().version() > 100, "the writers wrote");
+    assert!(head.load().version() > 100, "the writers made changes");
 }
 
 async fn fill(store: &dyn Store) {

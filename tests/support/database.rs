@@ -69,7 +69,7 @@ impl Postgres {
         }
     }
 
-    /// A server that a test may kill.
+    /// A separate server, which a test may kill.
     pub(crate) fn of_its_own() -> Self {
         let folder = Folder::new();
         if is_root() {
@@ -144,7 +144,7 @@ fn program(name: &str, arguments: &str) -> Command {
     shell
 }
 
-/// Statics are not dropped at the end of a test run, so a small shell waits for that and cleans up.
+/// Statics are not dropped at the end of a test run, so a shell process waits for it and cleans up.
 #[expect(clippy::zombie_processes, reason = "it outlives the run on purpose")]
 fn guard(run: u32, server: u32, folder: &std::path::Path) {
     let script = format!(

@@ -50,7 +50,7 @@ impl Listener {
         let mut event = Event { id: None, name: String::new(), data: Json::Null, size: 0 };
         loop {
             let mut line = String::new();
-            let read = self.0.read_line(&mut line).expect("the stream is readable while patience lasts");
+            let read = self.0.read_line(&mut line).expect("the stream is readable until the timeout");
             if read == 0 {
                 return None;
             }
@@ -68,7 +68,7 @@ impl Listener {
 
     /// The next change; panics on any other event.
     pub(crate) fn change(&mut self) -> Event {
-        let event = self.receive().expect("the stream goes on");
+        let event = self.receive().expect("the stream continues");
         assert_eq!(event.name, "change", "{event:?}");
         event
     }

@@ -87,7 +87,7 @@ impl Server {
         Self::start_command(command)
     }
 
-    /// Starts in a folder of which `FOLDER/disk` is a disk of its own for the server, of this size.
+    /// Starts in a folder in which `FOLDER/disk` is a separate disk of this size.
     pub(crate) fn start_on_small_disk(folder: &Folder, megabytes: u32, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(folder.file("disk")).expect("a folder");
         let script = format!("mount -t tmpfs -o size={megabytes}m tmpfs disk && exec \"$0\" \"$@\"");
@@ -105,7 +105,7 @@ impl Server {
         let url = loop {
             let mut line = String::new();
             let read = log.read_line(&mut line).expect("the log is readable");
-            assert!(read > 0, "the server stopped before it answered:\n{log_text}");
+            assert!(read > 0, "the server stopped before it listened:\n{log_text}");
             log_text.push_str(&line);
             let url = serde_json::from_str::<Json>(&line)
                 .ok()
@@ -232,7 +232,7 @@ pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = answer() {
             return answer;
         }
-        assert!(start.elapsed() < PATIENCE, "still not so: {what}");
+        assert!(start.elapsed() < PATIENCE, "timeout: {what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 enum State {
     /// Bytes are forwarded.
     Open,
-    /// Bytes are held back.
+    /// Bytes are not forwarded.
     Silent,
     /// Connections are closed, and new ones refused.
     Cut,
@@ -63,7 +63,7 @@ impl Proxy {
         }
     }
 
-    /// Cuts the next connection that commits rows, after the database was told to and before it answers.
+    /// Cuts the next connection that commits rows, after COMMIT is sent and before the reply.
     pub(crate) fn cut_at_commit(&self) {
         self.line.turn(State::CutAtCommit);
     }
@@ -94,7 +94,7 @@ impl Line {
             has_written |= is_client && holds(b"COPY ");
             let is_last = state == State::CutAtCommit && has_written && holds(b"COMMIT");
             if is_last {
-                // The answer finds nobody.
+                // The client has disconnected.
                 let _ = from.shutdown(Shutdown::Both);
             }
             if to.write_all(sent).is_err() || is_last {

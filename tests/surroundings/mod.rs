@@ -162,7 +162,7 @@ fn rings_equal_postgis() {
         }
     }
     psql(&url, &sql);
-    // Lines and areas that only just touch a ring are left to the test of distances.
+    // Lines and areas that barely touch a ring are covered by the test of distances.
     let condition = "ST_DWithin(own.geom::geography, asked.place, asked.radius) \
         AND abs(ST_Distance(own.geom::geography, asked.place) - asked.radius) > 0.5";
     let expected = expected(&url, condition);
@@ -250,11 +250,11 @@ fn stored_features_have_surroundings_and_a_printed_report() {
 #[test]
 fn invalid_surroundings_are_refused() {
     let (_folder, server) = Server::of_sample();
-    let refuses = |path: &str, status: u16, parameter: &str, says: &str| {
+    let refuses = |path: &str, status: u16, parameter: &str, message: &str| {
         let reply = server.get(path);
         let body = reply.json();
         assert_eq!((reply.status, body["parameter"].as_str()), (status, Some(parameter)), "{path}: {body}");
-        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{path}: {body}");
+        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains(message)), "{path}: {body}");
     };
     refuses("/api/surroundings", 400, "point", "missing");
     refuses("/api/surroundings?point=26.2,118.8", 400, "point", "did you mean 118.8,26.2?");

@@ -98,7 +98,7 @@ fn areas_are_valid_whatever_their_source() {
     assert_valid(zones.iter());
     for zoom in 6..=12 {
         let has = |own: &Decoded| own.tile.0 == zoom && own.id() == Some("thin");
-        assert!(zones.iter().any(has), "what is thinner than a unit is drawn at zoom {zoom}");
+        assert!(zones.iter().any(has), "an area thinner than a unit is drawn at zoom {zoom}");
     }
 }
 

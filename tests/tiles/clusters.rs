@@ -86,7 +86,7 @@ fn counts_add_up_after_random_edits_and_beyond_the_square_world() {
         let mut statements = String::new();
         for _ in 0..150 {
             let nth = format!("(select id from hazards order by id limit 1 offset {})", (chance() * 1_800.0) as u32);
-            // Most are close to each other, some at the ends of the world.
+            // Most are close to each other, some at the edges of the world.
             let (lon, lat) = if chance() < 0.8 {
                 (118.6 + 0.4 * chance(), 26.0 + 0.5 * chance())
             } else {

@@ -123,7 +123,8 @@ fn a_cached_tile_equals_a_new_rendering() {
         for op in &ops {
             statements.push_str(&op.statement(round));
         }
-        // The same transaction changes a team without moving it: a client notified of that has all of it.
+        // The same transaction changes a team without moving it: a client notified of it has received the whole
+        // transaction.
         write!(statements, "update teams set people = {round} where id = (select min(id) from teams)").expect("text");
         edit(&file, &statements);
         for listener in &mut news {

@@ -1,4 +1,4 @@
-//! What changed, as the text of server-sent events: filtered, joined and cut to a bounded size.
+//! Server-sent events for changes of layers: filtered, merged and limited in size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,37 +9,37 @@ use crate::geodesy::Envelope;
 use crate::model::{FeatureId, LayerIndex};
 use crate::snapshot::{LayerDiff, Snapshot, SnapshotDiff};
 
-/// Most ids that one event names.
+/// Maximum number of ids in one event.
 const MAX_IDS: usize = 1_000;
-/// Most bytes of ids in one event, as JSON.
+/// Maximum size of the ids in one event, bytes of JSON.
 const MAX_ID_BYTES: usize = 32_000;
-/// Most boxes of one event, below 100 bytes each.
+/// Maximum number of boxes in one event; each has less than 100 bytes.
 const MAX_BOXES: usize = 256;
 
-/// What a caller wants to hear of.
+/// The layers and areas to which a client subscribed.
 #[derive(Debug)]
 pub(crate) struct EventFilter {
     /// The layers; `None` for all.
     pub(crate) layers: Option<BTreeSet<LayerIndex>>,
-    /// Neither crosses the antimeridian; `None` for everywhere.
+    /// Boxes that do not cross the antimeridian; `None` for no spatial filter.
     pub(crate) boxes: Option<Vec<Envelope>>,
 }
 
-/// The news of one layer as they are gathered.
+/// Changes of one layer, accumulated over several versions.
 #[derive(Default)]
 struct LayerChanges {
     ids: BTreeSet<FeatureId>,
     boxes: Vec<Envelope>,
     /// Envelopes of changes beyond this number are merged into one.
     around: Option<Envelope>,
-    /// Features that are not named.
-    nameless: usize,
+    /// Number of changed features whose ids are omitted.
+    unnamed: usize,
 }
 
 impl EventFilter {
-    /// One JSON object for each layer in which something changed that the caller wants to hear of; `None` when a
-    /// swap does not know what it changed.
-    pub(crate) fn news(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
+    /// One JSON object for each layer with changes that pass the filter; `None` if one of the swaps does not record its
+    /// changes.
+    pub(crate) fn layer_changes(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
         let mut by_layer: BTreeMap<LayerIndex, LayerChanges> = BTreeMap::new();
         for swap in swaps {
             for edits in swap.layers()? {
@@ -49,11 +49,11 @@ impl EventFilter {
             }
         }
         let version = snapshot.version().to_string();
-        let told = by_layer.into_iter().filter_map(|(at, news)| {
+        let events = by_layer.into_iter().filter_map(|(at, changes)| {
             let layer = snapshot.layers().get(at.0)?;
-            Some(news.tell(&version, &layer.schema().id))
+            Some(changes.into_event(&version, &layer.schema().id))
         });
-        Some(told.collect())
+        Some(events.collect())
     }
 
     fn gather(&self, edits: &LayerDiff, by_layer: &mut BTreeMap<LayerIndex, LayerChanges>) {
@@ -66,9 +66,9 @@ impl EventFilter {
         };
         for edit in each {
             if self.boxes.is_none() || edit.boxes().any(|own| near(&own)) {
-                let news = by_layer.entry(edits.layer()).or_default();
-                news.ids.insert(edit.id.clone());
-                edit.boxes().for_each(|own| news.add_box(own));
+                let changes = by_layer.entry(edits.layer()).or_default();
+                changes.ids.insert(edit.id.clone());
+                edit.boxes().for_each(|own| changes.add_box(own));
             }
         }
     }
@@ -76,7 +76,7 @@ impl EventFilter {
 
 impl LayerChanges {
     fn add_many(&mut self, count: usize, reach: Option<Envelope>) {
-        self.nameless += count;
+        self.unnamed += count;
         if let Some(reach) = reach {
             self.widen(reach);
         }
@@ -90,20 +90,20 @@ impl LayerChanges {
         }
     }
 
-    /// From now on one box stands for all.
+    /// Replaces the list of boxes with one box that covers all changes.
     fn widen(&mut self, own: Envelope) {
         let all = self.boxes.drain(..).chain(self.around).fold(own, |all, own| all.union(&own));
         self.around = Some(all);
     }
 
-    fn tell(self, version: &str, layer: &str) -> Json {
+    fn into_event(self, version: &str, layer: &str) -> Json {
         let boxes: Vec<[f64; 4]> = self.boxes.iter().chain(&self.around).map(Envelope::to_array).collect();
-        let mut told = json!({"data_version": version, "layer": layer, "count": self.ids.len() + self.nameless});
+        let mut event = json!({"data_version": version, "layer": layer, "count": self.ids.len() + self.unnamed});
         let bytes: usize = self.ids.iter().map(|id| json!(id.as_str()).to_string().len() + 1).sum();
-        if self.nameless == 0 && self.ids.len() <= MAX_IDS && bytes <= MAX_ID_BYTES {
-            told["ids"] = self.ids.iter().map(FeatureId::as_str).collect();
+        if self.unnamed == 0 && self.ids.len() <= MAX_IDS && bytes <= MAX_ID_BYTES {
+            event["ids"] = self.ids.iter().map(FeatureId::as_str).collect();
         }
-        told["boxes"] = json!(boxes);
-        told
+        event["boxes"] = json!(boxes);
+        event
     }
 }

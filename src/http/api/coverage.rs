@@ -1,4 +1,4 @@
-//! Coverage: how far the people of each village are from help.
+//! Coverage: distances from each village to help.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::query::coverage::{Covered, Need, coverage as cover};
 use crate::query::nearest::demand::Demand;
 use crate::snapshot::{Layer, Snapshot};
 
-/// Kinds of help: their name, their layer, and the parameter with the distance beyond which a place is not covered.
+/// Kinds of help: name, layer, and the parameter for the distance beyond which a place is not covered.
 static HELP: [(&str, &str, &Metres); 3] =
     [("shelter", "shelters", &spec::SHELTER_M), ("team", "teams", &spec::TEAM_M), ("depot", "depots", &spec::DEPOT_M)];
 
@@ -96,8 +96,8 @@ fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Resu
     Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
 }
 
-/// `GET /api/coverage`: how far the people of each village are from a ready shelter with room, a ready team and a
-/// stocked depot.
+/// `GET /api/coverage`: distances from each village to a ready shelter with free places, a ready team and a stocked
+/// depot.
 pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     let (params, snapshot) = (&call.params, &call.current.snapshot);
     let (format, crs) = (call.format()?, crs_by_name(params)?);
@@ -108,7 +108,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
         let layers = snapshot.layers().iter().map(|layer| layer.schema());
         let accepted: Vec<&str> =
             layers.filter(|schema| schema.roles.people.is_some()).map(|schema| schema.id.as_str()).collect();
-        return Err(invalid("layer", name, "its features are not places with people", &accepted.join(", ")));
+        return Err(invalid("layer", name, "this layer has no population field", &accepted.join(", ")));
     }
     let people = params.count(&spec::PEOPLE)?.unwrap_or(1);
     let mut needs = Vec::new();

@@ -1,8 +1,8 @@
-//! The stream of change events (WHATWG HTML, section 9.2): what changed on the map, as it happens.
+//! The stream of change events (WHATWG HTML, section 9.2): changes of the map as they happen.
 //!
-//! A stream keeps nothing but its position. It is asked for more only while its caller reads, and then looks up in
-//! the snapshot's history what happened since: a slow caller costs no memory, and one that is too slow is told to
-//! fetch everything anew.
+//! A stream stores only its position. It is polled only while its client reads, and then takes the changes since that
+//! position from the snapshot history. A slow client therefore uses no memory, and a client that falls behind the
+//! history receives `reset` and must load everything again.
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ use crate::http::state::AppState;
 use crate::model::LayerIndex;
 use crate::snapshot::{Snapshot, Version};
 
-/// How often a stream checks whether the snapshot has become stale or fresh.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which a stream checks whether the snapshot has become stale or fresh.
+const FRESHNESS_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Interval of comments on a silent stream, so that proxies keep the connection.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// When a caller whose stream broke tries again, milliseconds.
+/// Delay before a disconnected client reconnects, milliseconds.
 const RETRY_MS: u32 = 2_000;
 
-/// `GET /api/events`: streams what changes from now on, or from `Last-Event-ID` on.
+/// `GET /api/events`: streams changes from now on, or those after `Last-Event-ID`.
 #[expect(clippy::unused_async, reason = "asynchronous handlers have one type")]
 pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let (state, current) = (call.state.clone(), call.current.clone());
@@ -42,7 +42,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let reply = Reply::new(StatusCode::OK)
         .header((header::CONTENT_TYPE, "text/event-stream"))
         .header((header::CACHE_CONTROL, "no-store"))
-        // No proxy may hold events back.
+        // Disables response buffering in nginx.
         .header(("x-accel-buffering", "no"))
         .header(header::ContentEncoding::Identity)
         .closing();
@@ -58,7 +58,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
         closing: streams.closing(),
         position,
         stale: current.is_stale(),
-        spoke_at: Instant::now(),
+        last_sent: Instant::now(),
         is_new: true,
         pending_id: false,
         state,
@@ -73,7 +73,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     Ok(reply.stream(stream))
 }
 
-/// The version in an event id of a run of the program.
+/// The version in an event id; `None` if the id is from another run of the program.
 fn version_of(run: &str, event_id: &str) -> Option<Version> {
     let (own, version) = event_id.split_once('-')?;
     version.parse().ok().filter(|_| own == run)
@@ -96,44 +96,44 @@ fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Prob
     Ok(EventFilter { layers, boxes })
 }
 
-/// One caller who listens.
+/// One open event stream.
 struct EventStream {
     state: web::Data<AppState>,
     filter: EventFilter,
     versions: watch::Receiver<Version>,
     closing: watch::Receiver<bool>,
-    /// The version that was told last; `None` when the caller names one that is not known here.
+    /// The version sent last; `None` if the client resumes from an unknown event id.
     position: Option<Version>,
     stale: bool,
-    spoke_at: Instant,
+    last_sent: Instant,
     is_new: bool,
-    /// The position moved on without a word.
+    /// The position advanced without an event, so the client does not have its id yet.
     pending_id: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl EventStream {
-    /// Waits for something to tell; `None` when the program stops.
+    /// Waits for the next events; `None` when the server shuts down.
     async fn next(&mut self) -> Option<String> {
         loop {
             if *self.closing.borrow() {
                 return None;
             }
-            let text = self.news();
+            let text = self.due_events();
             if !text.is_empty() {
-                self.spoke_at = Instant::now();
+                self.last_sent = Instant::now();
                 return Some(text);
             }
             tokio::select! {
                 ended = self.closing.changed() => ended.ok()?,
                 ended = self.versions.changed() => ended.ok()?,
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(FRESHNESS_CHECK_EVERY) => {}
             }
         }
     }
 
-    /// All events that are due now.
-    fn news(&mut self) -> String {
+    /// All events that are due now; empty if there are none.
+    fn due_events(&mut self) -> String {
         let current = RequestSnapshot::now(&self.state);
         let now = current.snapshot.version();
         let mut text = String::new();
@@ -150,7 +150,7 @@ impl EventStream {
             self.stale = current.is_stale();
             text.push_str(&event("freshness", &current.members()));
         }
-        if text.is_empty() && self.spoke_at.elapsed() >= HEARTBEAT_EVERY {
+        if text.is_empty() && self.last_sent.elapsed() >= HEARTBEAT_EVERY {
             text.push_str(": still here\n");
             if std::mem::take(&mut self.pending_id) {
                 text.push_str(&self.event_id(now));
@@ -160,11 +160,11 @@ impl EventStream {
         text
     }
 
-    /// What happened between the position and the snapshot.
+    /// Events for the changes between the position and the snapshot.
     fn changes(&mut self, current: &RequestSnapshot) -> String {
         let now = current.snapshot.version();
         let swaps = self.position.and_then(|position| self.state.snapshots.changes(position, now));
-        let Some(news) = swaps.and_then(|swaps| self.filter.news(&current.snapshot, &swaps)) else {
+        let Some(news) = swaps.and_then(|swaps| self.filter.layer_changes(&current.snapshot, &swaps)) else {
             self.pending_id = false;
             return self.event_id(now) + &event("reset", &current.members());
         };
@@ -174,7 +174,7 @@ impl EventStream {
         };
         self.pending_id = false;
         // A client that loses the connection between two layers of one version receives both again.
-        let others: String = others.iter().map(|told| event("change", told)).collect();
+        let others: String = others.iter().map(|change| event("change", change)).collect();
         others + &self.event_id(now) + &event("change", last)
     }
 

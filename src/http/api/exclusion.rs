@@ -1,4 +1,4 @@
-//! Why a resource was passed over, in Chinese and English.
+//! Reasons for excluding a resource, in Chinese and English.
 
 use serde_json::{Value as Json, json};
 
@@ -10,7 +10,7 @@ use crate::model::{LayerSchema, format_date};
 use crate::query::nearest::demand::Reason;
 use crate::snapshot::{Layer, Row};
 
-/// One reason: what kind it is, in two languages, with its facts.
+/// One reason as JSON: its code, a text in both languages, and its facts.
 pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_>) -> Json {
     let roles = &schema.roles;
     let of_field = |field: Option<&String>, code: &str| {
@@ -30,11 +30,16 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             json!({"free": free, "required": required}),
         ),
         Reason::CapacityUnknown => {
-            reason_json("capacity_unknown", "剩余容量不明", "how many places are left is unknown", json!({}))
+            reason_json("capacity_unknown", "剩余容量不明", "its number of free places is unknown", json!({}))
         }
         Reason::Unsuitable(hazard) => {
             let Label { zh, en } = of_field(roles.suitable_for.as_ref().map(|suits| &suits.yes), hazard);
-            reason_json("unsuitable", format!("不适用于{zh}"), format!("it is not for {en}"), json!({"hazard": hazard}))
+            reason_json(
+                "unsuitable",
+                format!("不适用于{zh}"),
+                format!("it is not suitable for {en}"),
+                json!({"hazard": hazard}),
+            )
         }
         Reason::SuitabilityUnknown(hazard) => {
             let Label { zh, en } = of_field(roles.suitable_for.as_ref().map(|suits| &suits.yes), hazard);
@@ -42,21 +47,19 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             reason_json(
                 "suitability_unknown",
                 zh,
-                format!("whether it is for {en} is unknown"),
+                format!("its suitability for {en} is unknown"),
                 json!({"hazard": hazard}),
             )
         }
         Reason::Skill(skill) => {
             let Label { zh, en } = of_field(roles.skills.as_ref(), skill);
-            reason_json("skill", format!("不具备{zh}能力"), format!("it cannot do {en}"), json!({"skill": skill}))
+            reason_json("skill", format!("不具备{zh}能力"), format!("it lacks the skill {en}"), json!({"skill": skill}))
         }
-        Reason::SkillsUnknown => reason_json("skills_unknown", "能力不明", "what it can do is unknown", json!({})),
+        Reason::SkillsUnknown => reason_json("skills_unknown", "能力不明", "its skills are unknown", json!({})),
         Reason::Stock { code, free, required } => stock(catalog, schema, code, Some((*free, *required))),
         Reason::StockUnknown(code) => stock(catalog, schema, code, None),
-        Reason::Empty => reason_json("empty", "没有可用物资", "it has nothing to give", json!({})),
-        Reason::ContentUnknown => {
-            reason_json("stock_unknown", "库存不明", "whether it has anything is unknown", json!({}))
-        }
+        Reason::Empty => reason_json("empty", "没有可用物资", "it has no available stock", json!({})),
+        Reason::ContentUnknown => reason_json("stock_unknown", "库存不明", "its stock is unknown", json!({})),
         Reason::Ended(until) => {
             let day = format_date(*until);
             reason_json(
@@ -67,16 +70,16 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
             )
         }
         Reason::OutsideArea => {
-            reason_json("outside_area", "不在指定范围内", "it is outside the area required for", json!({}))
+            reason_json("outside_area", "不在指定范围内", "it is outside the requested area", json!({}))
         }
         Reason::DivisionUnknown => reason_json("division_unknown", "区划不明", "its division is unknown", json!({})),
-        Reason::NoPlace => reason_json("no_place", "没有位置", "it has no place on the map", json!({})),
+        Reason::NoPlace => reason_json("no_place", "没有位置", "it has no location", json!({})),
         Reason::Inside { layer, area } => inside(catalog, layer, area),
-        Reason::Filtered => reason_json("filter", "不符合筛选条件", "the filter does not match", json!({})),
+        Reason::Filtered => reason_json("filter", "不符合筛选条件", "it does not match the filter", json!({})),
     }
 }
 
-/// Too little of an item: how much is free and how much is required, where that is known.
+/// Insufficient stock of an item: the available and the required quantity, if known.
 fn stock(catalog: &Catalog, schema: &LayerSchema, code: &str, amounts: Option<(f64, f64)>) -> Json {
     let Label { zh, en } = label(catalog, schema.roles.stock.as_ref().map(|stock| &stock.codes), code);
     let Some((free, required)) = amounts else {

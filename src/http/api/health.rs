@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether the map follows its store.
+//! Health checks: liveness of the process, readiness of the snapshot.
 
 use actix_web::http::{StatusCode, header};
 use serde_json::{Map, Value as Json, json};
@@ -7,15 +7,15 @@ use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 
-/// `GET /health/live`: the process answers.
+/// `GET /health/live`: 200 while the process handles requests.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
     let body = json!({"status": "live"}).to_string();
     Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, "application/json")).body(body))
 }
 
-/// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with its age, while all other paths
-/// go on answering. Values that cannot be read and layers that are unavailable are named and do not change the status.
+/// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with the age of the snapshot. All other
+/// endpoints keep serving. Unreadable values and unavailable layers are listed and do not change the status.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
     let (current, store) = (&call.current, &call.state.store);

@@ -1,17 +1,17 @@
-//! Codes by the names that people use, in Chinese and English.
+//! Labels of codes, in Chinese and English.
 
 use crate::model::Catalog;
 use crate::model::catalog::{Code, CodeValue};
 use crate::model::schema::Label;
 use crate::snapshot::{Layer, Row};
 
-/// The type of a secondary hazard.
+/// The label of a secondary hazard's type.
 pub(crate) fn hazard_type(catalog: &Catalog, layer: &Layer, row: &Row<'_>) -> Option<Label> {
     let field = &layer.schema().roles.secondary_hazard.as_ref()?.field;
     Some(label_of(catalog, layer, field, Some(layer.text(row, field)?)))
 }
 
-/// What people call a code of a field; 不明 where it is unknown.
+/// The label of a field's code; 不明 if the value is unknown.
 pub(crate) fn label_of(catalog: &Catalog, layer: &Layer, field: &str, code: Option<&str>) -> Label {
     let schema = layer.schema();
     match code {
@@ -23,7 +23,7 @@ pub(crate) fn label_of(catalog: &Catalog, layer: &Layer, field: &str, code: Opti
     }
 }
 
-/// The label of a code; the code itself without a label.
+/// The label of a code; the code itself if it has no label.
 pub(crate) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Label {
     let is_it = |own: &&Code| match &own.code {
         CodeValue::Text(text) => text == code,

@@ -1,4 +1,4 @@
-//! The catalog as the viewer needs it: layers, fields, units, codes, counts, bounds.
+//! The catalog for the viewer: layers, fields, units, codes, counts, bounds.
 
 use std::collections::BTreeMap;
 

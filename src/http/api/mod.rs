@@ -1,4 +1,4 @@
-//! The JSON interface for dispatchers, viewers and other services: `/api` and `/health`.
+//! The JSON API for dispatchers, viewers and other services: `/api` and `/health`.
 
 pub(crate) mod change_events;
 pub(crate) mod clusters;

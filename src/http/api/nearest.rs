@@ -1,4 +1,4 @@
-//! Who is nearest and can take the job: one place by GET, one or many places by POST.
+//! Nearest resources that meet a demand: from one position by GET, from one or many by POST.
 
 use std::io::Write;
 
@@ -24,18 +24,18 @@ use crate::query::nearest::{Explain, NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
 use crate::snapshot::{Layer, Snapshot};
 
-/// Most places of one request.
+/// Maximum number of positions in one request.
 const MAX_POINTS: usize = 10_000;
-/// Most answers of one request, over all places.
-const MAX_ANSWERS: usize = 500_000;
-/// Places that are answered at once.
+/// Maximum number of features in one reply, over all positions.
+const MAX_FEATURES: usize = 500_000;
+/// Number of positions computed in parallel before their results are sent.
 const BATCH: usize = 64;
 /// `GET /api/nearest`: from one place.
 pub(crate) fn nearest(call: &Call<'_>) -> Result<Reply, Problem> {
     one(call, &call.params)
 }
 
-/// `POST /api/nearest`: from one place, or from many in `points`.
+/// `POST /api/nearest`: from one position, or from many in `points`.
 pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
     let Json::Object(mut members) = parse_json(&call.body)? else {
         return Err(invalid("body", "", "it is not a JSON object", "an object with the parameters of GET as members"));
@@ -45,45 +45,51 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
     let Some(points) = points else { return one(call, &params) };
     for (name, given) in [("point", params.get(&spec::POINT)), ("near", params.get(&spec::NEAR))] {
         if let Some(given) = given {
-            return Err(invalid(name, given, "it is given beside points", "one of them"));
+            return Err(invalid(name, given, "it cannot be combined with points", "one of the two"));
         }
     }
     many(call, &params, &points)
 }
 
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
-    let wanted = NearestRequest::read(call, params)?;
+    let request = NearestRequest::read(call, params)?;
     let origin = match params.get(&spec::NEAR) {
-        None => QueryGeometry::point(required_point(&wanted.crs, params, &spec::POINT)?),
+        None => QueryGeometry::point(required_point(&request.crs, params, &spec::POINT)?),
         Some(near) if params.get(&spec::POINT).is_none() => {
-            QueryGeometry::shape(shape(&wanted.crs, "near", near, QueryGeometry::MAX_COORDINATES)?)
+            QueryGeometry::shape(shape(&request.crs, "near", near, QueryGeometry::MAX_COORDINATES)?)
         }
-        Some(near) => return Err(invalid("near", near, "it is given beside point", "one of them")),
+        Some(near) => return Err(invalid("near", near, "it cannot be combined with point", "one of the two")),
     };
     let mut body = Vec::new();
-    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &wanted, &origin, &call.cancel)?;
+    write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &request, &origin, &call.cancel)?;
     call.current.close_object(&mut body);
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
-/// One answer a line (`application/x-ndjson`), or one FeatureCollection whose features carry the number of their
-/// point; sent as they are found.
+/// One reply per line (`application/x-ndjson`), or one FeatureCollection whose features have the number of their point.
+/// Results are streamed as they are computed.
 fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, Problem> {
-    let wanted = NearestRequest::read(call, params)?;
-    let origins = read_points(points, &wanted)?;
-    let each: usize = wanted.parts.iter().map(|part| part.limit.k).sum();
-    if origins.len() * each > MAX_ANSWERS {
-        let (value, accepted) = (format!("{} points", origins.len()), format!("at most {MAX_ANSWERS} in all"));
-        return Err(invalid("points", &value, &format!("with {each} answers each they are too many"), &accepted));
+    let request = NearestRequest::read(call, params)?;
+    let origins = read_points(points, &request)?;
+    let each: usize = request.parts.iter().map(|part| part.limit.k).sum();
+    if origins.len() * each > MAX_FEATURES {
+        let (value, accepted) =
+            (format!("{} points", origins.len()), format!("at most {MAX_FEATURES} features in total"));
+        return Err(invalid(
+            "points",
+            &value,
+            &format!("with {each} features for each point the reply would be too large"),
+            &accepted,
+        ));
     }
     let is_collection = call.format()? == GEOJSON_NAMED;
     let (state, snapshot, members) = (call.state.clone(), call.current.snapshot.clone(), call.current.members());
-    // The stream outlives the request; a caller who is gone ends it at the next piece.
+    // The stream outlives the handler; if the client disconnects, the next write fails and ends it.
     let cancel = CancelToken::new();
     let write = move |out: &mut dyn Write| -> std::io::Result<()> {
         let catalog = &state.catalog;
         if is_collection {
-            // Nothing may follow a comma but a feature, so the other members come first.
+            // The array of features is the last member, so the other members are written first.
             let head = members.to_string();
             let head = head.trim_end_matches('}');
             write!(out, "{head},\"type\":\"FeatureCollection\",\"features\":[")?;
@@ -93,14 +99,14 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
         for batch in numbered.chunks(BATCH) {
             let answer = |(number, origin): &(usize, &QueryGeometry)| {
                 if is_collection {
-                    features(catalog, &snapshot, &wanted, origin, *number, &cancel)
+                    features(catalog, &snapshot, &request, origin, *number, &cancel)
                 } else {
-                    line(catalog, &snapshot, &wanted, origin, &members, &cancel)
+                    line(catalog, &snapshot, &request, origin, &members, &cancel)
                 }
             };
             let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
             let bytes = answers.map_err(|problem| std::io::Error::other(problem.to_string()))?.concat();
-            // The first feature of all has no comma before it.
+            // No comma precedes the first feature of the array.
             let skipped = usize::from(is_collection && is_first && !bytes.is_empty());
             is_first &= bytes.is_empty();
             out.write_all(bytes.get(skipped..).unwrap_or_default())?;
@@ -111,18 +117,18 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
     Ok(call.current.reply(media_type).stream(call.state.downloads.begin(write)?))
 }
 
-/// The features of one of many places, each with the number of its place and a comma before it.
+/// The features for one of many positions, each with the number of its position, preceded by a comma.
 fn features(
     catalog: &Catalog,
     snapshot: &Snapshot,
-    wanted: &NearestRequest,
+    request: &NearestRequest,
     origin: &QueryGeometry,
     number: usize,
     cancel: &CancelToken,
 ) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     let mut first = true;
-    write_features(&mut out, &mut first, (catalog, snapshot, wanted), origin, Some(number), cancel)?;
+    write_features(&mut out, &mut first, (catalog, snapshot, request), origin, Some(number), cancel)?;
     if !first {
         out.insert(0, b',');
     }
@@ -132,24 +138,24 @@ fn features(
 fn line(
     catalog: &Catalog,
     snapshot: &Snapshot,
-    wanted: &NearestRequest,
+    request: &NearestRequest,
     origin: &QueryGeometry,
     members: &Json,
     cancel: &CancelToken,
 ) -> Result<Vec<u8>, Problem> {
     let mut line = Vec::new();
-    write_answer(&mut line, catalog, snapshot, wanted, origin, cancel)?;
+    write_answer(&mut line, catalog, snapshot, request, origin, cancel)?;
     line.push(b',');
     line.extend_from_slice(&members.to_string().as_bytes()[1..]);
     line.push(b'\n');
     Ok(line)
 }
 
-fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeometry>, Problem> {
+fn read_points(points: &Json, request: &NearestRequest) -> Result<Vec<QueryGeometry>, Problem> {
     const ACCEPTED: &str = "1 to 10000 points [LON,LAT]";
     let refused = |value: &Json, detail: &str| invalid("points", &value.to_string(), detail, ACCEPTED);
     let list = points.as_array().filter(|list| (1..=MAX_POINTS).contains(&list.len()));
-    let list = list.ok_or_else(|| invalid("points", "", "it is not a list of that many", ACCEPTED))?;
+    let list = list.ok_or_else(|| invalid("points", "", "it is not an array of 1 to 10000 points", ACCEPTED))?;
     list.iter()
         .map(|point| {
             let pair = match point.as_array().map(Vec::as_slice) {
@@ -157,23 +163,23 @@ fn read_points(points: &Json, wanted: &NearestRequest) -> Result<Vec<QueryGeomet
                 _ => None,
             };
             let (x, y) = pair.ok_or_else(|| refused(point, "it is not a pair of numbers"))?;
-            let at = wanted.crs.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
+            let at = request.crs.position(x, y).map_err(|error| refused(point, &error.to_string()))?;
             Ok(QueryGeometry::point(at))
         })
         .collect()
 }
 
-/// Appends a FeatureCollection that is not yet closed.
+/// Appends a FeatureCollection without its closing brace.
 fn write_answer(
     out: &mut Vec<u8>,
     catalog: &Catalog,
     snapshot: &Snapshot,
-    wanted: &NearestRequest,
+    request: &NearestRequest,
     origin: &QueryGeometry,
     cancel: &CancelToken,
 ) -> Result<(), Problem> {
     out.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
-    let layers = write_features(out, &mut true, (catalog, snapshot, wanted), origin, None, cancel)?;
+    let layers = write_features(out, &mut true, (catalog, snapshot, request), origin, None, cancel)?;
     out.push(b']');
     let mut member = |name: &str, value: &Json| {
         out.push(b',');
@@ -181,11 +187,11 @@ fn write_answer(
         out.push(b':');
         write_json(out, value);
     };
-    if let [part] = wanted.parts.as_slice() {
+    if let [part] = request.parts.as_slice() {
         member("layer", &json!(part.layer));
     }
     if let geo::Geometry::Point(_) = origin.geometry()
-        && let Some(at) = wanted.crs.from_lon_lat(origin.geometry())
+        && let Some(at) = request.crs.from_lon_lat(origin.geometry())
         && let geo::Geometry::Point(at) = &*at
     {
         member("point", &json!([at.x(), at.y()]));
@@ -194,57 +200,57 @@ fn write_answer(
     Ok(())
 }
 
-/// Appends the features of all layers, and tells what is to be said of each layer.
+/// Appends the features of all layers; returns the summary of each layer.
 fn write_features(
     out: &mut Vec<u8>,
     first: &mut bool,
-    (catalog, snapshot, wanted): (&Catalog, &Snapshot, &NearestRequest),
+    (catalog, snapshot, request): (&Catalog, &Snapshot, &NearestRequest),
     origin: &QueryGeometry,
     point_number: Option<usize>,
     cancel: &CancelToken,
 ) -> Result<Vec<Json>, Problem> {
-    let mut summary = Vec::with_capacity(wanted.parts.len());
-    for part in &wanted.parts {
+    let mut summary = Vec::with_capacity(request.parts.len());
+    for part in &request.parts {
         let layer = layer(snapshot, "layer", &part.layer)?;
         let mut page = NearestWriter {
             out: &mut *out,
             first: &mut *first,
             catalog,
             snapshot,
-            wanted,
+            request,
             layer,
             rank: 0,
             point_number,
             cancel,
         };
-        summary.push(if wanted.cover { page.covering_set(part, origin)? } else { page.nearest(part, origin)? });
+        summary.push(if request.cover { page.covering_set(part, origin)? } else { page.nearest(part, origin)? });
     }
     Ok(summary)
 }
 
-/// The answers of one layer on their way out.
+/// Writes the features of one layer.
 struct NearestWriter<'a> {
     out: &'a mut Vec<u8>,
     first: &'a mut bool,
     catalog: &'a Catalog,
     snapshot: &'a Snapshot,
-    wanted: &'a NearestRequest,
+    request: &'a NearestRequest,
     layer: &'a Layer,
     rank: usize,
-    /// Which of many places it answers, from 0.
+    /// Index of the position in a request with many, from 0.
     point_number: Option<usize>,
     cancel: &'a CancelToken,
 }
 
 impl<'a> NearestWriter<'a> {
     fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Result<Json, Problem> {
-        let wanted = self.wanted;
+        let request = self.request;
         let ask = NearestQuery {
             origin,
             limit: part.limit,
             demand: &part.demand,
-            relax: wanted.relax,
-            explain: wanted.explain,
+            relax: request.relax,
+            explain: request.explain,
             cancel: self.cancel,
         };
         let answer = find_nearest(self.snapshot, self.layer, &ask)?;
@@ -265,7 +271,7 @@ impl<'a> NearestWriter<'a> {
             self.feature(&found.near, extra);
         }
         let mut summary = json!({"layer": part.layer, "returned": answer.found.len()});
-        if matches!(wanted.explain, Explain::Always(_)) || answer.found.is_empty() {
+        if matches!(request.explain, Explain::Always(_)) || answer.found.is_empty() {
             let list = answer.excluded.iter().map(|found| {
                 json!({
                     "id": found.near.row.id().as_str(),
@@ -310,14 +316,14 @@ impl<'a> NearestWriter<'a> {
             self.out.push(b',');
         }
         self.rank += 1;
-        let view = self.wanted.caller.view(self.layer.schema());
+        let view = self.request.caller.view(self.layer.schema());
         let row = near.row.visible(&view);
         let mut extra = vec![
             ("rank", json!(self.rank)),
             ("distance_m", json!(millimetres(near.distance_m))),
             ("bearing_deg", bearing(near.bearing_deg)),
         ];
-        if self.wanted.parts.len() > 1 {
+        if self.request.parts.len() > 1 {
             extra.push(("layer", json!(self.layer.schema().id)));
         }
         extra.extend(self.point_number.map(|number| ("point_number", json!(number))));
@@ -325,11 +331,11 @@ impl<'a> NearestWriter<'a> {
         if let Some(code) = self.layer.text(&near.row, "region_code").and_then(|code| code.get(..6)) {
             extra.push(("jurisdiction", json!(code)));
         }
-        if let Some(since) = self.wanted.confirmed_since {
+        if let Some(since) = self.request.confirmed_since {
             let confirmed = row.instant("confirmed_at").is_some_and(|at| at >= since);
             extra.push(("unconfirmed", json!(!confirmed)));
         }
-        let geometry = near.row.shape().and_then(|shape| self.wanted.crs.from_lon_lat(shape.geometry()));
+        let geometry = near.row.shape().and_then(|shape| self.request.crs.from_lon_lat(shape.geometry()));
         write_feature_of(self.out, &view, near.row.id(), geometry.as_deref(), |field| row.value(field), &extra);
     }
 }

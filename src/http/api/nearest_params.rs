@@ -1,4 +1,4 @@
-//! A request for the nearest resources, read from parameters: layers, demand, areas to avoid.
+//! Parameters of a nearest-resource request: layers, demand, areas to avoid.
 
 use time::{Duration, UtcDateTime};
 
@@ -19,7 +19,7 @@ use crate::query::nearest::demand::{Avoid, Demand, Quantity, Status, Within};
 use crate::query::nearest::traversal::SearchLimit;
 use crate::snapshot::{Layer, Snapshot};
 
-/// Parameters of a request for the nearest resources.
+/// Parameters of a nearest-resource request.
 pub(crate) static PARAMS: &[&dyn Param] = &[
     &spec::NEAREST_LAYER,
     &spec::K,
@@ -45,19 +45,19 @@ pub(crate) static PARAMS: &[&dyn Param] = &[
     &spec::NEAR,
 ];
 
-/// Most layers of one request.
+/// Maximum number of layers in one request.
 const MAX_LAYERS: usize = 16;
 const MAX_AREA_COORDINATES: usize = 10_000;
-/// Most excluded features that an explanation lists; the rest is counted.
+/// Maximum number of excluded features listed; the rest are counted.
 const MAX_EXPLAINED: usize = 20;
-/// Most excluded features that are listed without `explain` when no feature is found.
+/// Maximum number of excluded features listed without `explain` if no feature is found.
 const EXPLAINED_WHEN_EMPTY: usize = 10;
 
-/// A request for the nearest resources.
+/// A nearest-resource request.
 pub(crate) struct NearestRequest {
-    /// What is asked of each layer.
+    /// The request for each layer.
     pub(crate) parts: Vec<LayerRequest>,
-    /// Sets that cover the demand together.
+    /// Whether to return the set of features that together covers the demand.
     pub(crate) cover: bool,
     pub(crate) relax: bool,
     /// Which excluded features are listed.
@@ -68,7 +68,7 @@ pub(crate) struct NearestRequest {
     pub(crate) caller: Caller,
 }
 
-/// What is asked of one layer.
+/// The request for one layer.
 pub(crate) struct LayerRequest {
     pub(crate) layer: String,
     pub(crate) limit: SearchLimit,
@@ -77,7 +77,7 @@ pub(crate) struct LayerRequest {
 
 impl NearestRequest {
     /// # Errors
-    /// When a parameter cannot be understood, or concerns none of the layers.
+    /// When a parameter is invalid, or applies to none of the layers.
     pub(crate) fn read(call: &Call<'_>, parameters: &QueryParams) -> Result<Self, Problem> {
         let (caller, state, snapshot) = (call.caller, &call.state, &call.current.snapshot);
         let crs = crs_by_name(parameters)?;
@@ -102,23 +102,23 @@ impl NearestRequest {
             .map(|hours| clock::now().checked_sub(Duration::hours(i64::from(hours))).unwrap_or(UtcDateTime::MIN));
         let (cover, relax) = (parameters.flag(&spec::COVER)?, parameters.flag(&spec::RELAX)?);
         if cover && common.people.is_none() && common.skills.is_empty() && common.items.is_empty() {
-            let accepted = "cover=true beside people=, skills= or items=";
-            return Err(invalid("cover", "true", "nothing is asked for that could be shared", accepted));
+            let accepted = "cover=true with people=, skills= or items=";
+            return Err(invalid("cover", "true", "there is no demand to cover", accepted));
         }
         Ok(Self { parts, cover, relax, explain, confirmed_since, crs, caller })
     }
 }
 
-/// Reads parameters against what the layers have.
+/// Reads parameters and checks them against the fields of the layers.
 struct NearestParamsReader<'a> {
     parameters: &'a QueryParams,
     state: &'a AppState,
     snapshot: &'a Snapshot,
-    /// The layers that are asked.
+    /// The requested layers, each with the number of features to return.
     layers: &'a [(&'a Layer, usize)],
 }
 
-/// The layers of the parameter `layer`, each with its number of answers.
+/// The layers of the parameter `layer`, each with the number of features to return.
 fn layers<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<(&'a Layer, usize)>, Problem> {
     const ACCEPTED: &str = "ids of layers joined by commas, each once, such as shelters or shelters:5,teams:3";
     let text = parameters.get(&spec::NEAREST_LAYER).unwrap_or_default();
@@ -135,7 +135,7 @@ fn layers<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<(&
         };
         let layer = layer(snapshot, "layer", name)?;
         if layers.iter().any(|(own, _)| own.schema().id == name) || layers.len() == MAX_LAYERS {
-            return Err(refused("a layer is given more than once, or there are too many"));
+            return Err(refused("a layer is repeated, or there are too many layers"));
         }
         layers.push((layer, k as usize));
     }
@@ -147,11 +147,11 @@ impl NearestParamsReader<'_> {
         self.layers.iter().map(|(layer, _)| layer.schema())
     }
 
-    /// All that does not depend on the layer.
+    /// The part of the demand that does not depend on the layer.
     fn common(&self, crs: &CrsTransform) -> Result<Demand, Problem> {
         let parameters = self.parameters;
-        self.concerns(&spec::PEOPLE, |schema| schema.roles.capacity.is_some(), "room for people")?;
-        self.concerns(&spec::NIGHT, |schema| schema.roles.capacity.is_some(), "room for people")?;
+        self.concerns(&spec::PEOPLE, |schema| schema.roles.capacity.is_some(), "a capacity for people")?;
+        self.concerns(&spec::NIGHT, |schema| schema.roles.capacity.is_some(), "a capacity for people")?;
         Ok(Demand {
             status: self.status()?,
             people: parameters.count(&spec::PEOPLE)?,
@@ -166,7 +166,7 @@ impl NearestParamsReader<'_> {
         })
     }
 
-    /// A condition that no layer has anything to say to is a mistake.
+    /// Rejects a condition that applies to none of the requested layers.
     fn concerns(&self, param: &dyn Param, has: impl Fn(&LayerSchema) -> bool, what: &str) -> Result<(), Problem> {
         let Some(value) = self.parameters.get(param) else { return Ok(()) };
         if self.schemas().any(&has) {
@@ -174,7 +174,7 @@ impl NearestParamsReader<'_> {
         }
         let layers = self.snapshot.layers().iter().map(|layer| layer.schema()).filter(|schema| has(schema));
         let names: Vec<&str> = layers.map(|schema| schema.id.as_str()).collect();
-        let detail = format!("none of the layers asked has {what}");
+        let detail = format!("none of the requested layers has {what}");
         Err(invalid(param.name(), value, &detail, &format!("with layer={}", names.join(" or "))))
     }
 
@@ -189,8 +189,8 @@ impl NearestParamsReader<'_> {
         }
     }
 
-    /// Codes, or their Chinese or English names, of the list of a field that one of the layers has; `also` are words
-    /// that would be taken too.
+    /// Codes, or their Chinese or English names, of the list of a field that one of the layers has; `also` lists other
+    /// accepted words.
     fn codes(
         &self,
         param: &List,
@@ -223,7 +223,7 @@ impl NearestParamsReader<'_> {
             };
             let code = code(&spec::ITEMS, word.trim(), &known, "")?;
             if items.iter().any(|item| item.code == code) {
-                return Err(invalid("items", part, "an item is given more than once", ACCEPTED));
+                return Err(invalid("items", part, "an item is repeated", ACCEPTED));
             }
             items.push(Quantity { code, count });
         }
@@ -241,7 +241,7 @@ impl NearestParamsReader<'_> {
         Ok(Some(Within::area(area)))
     }
 
-    /// Dangers, `any`, and layers in whose areas something happens.
+    /// Hazards, `any`, and layers with active areas.
     fn avoid(&self) -> Result<Avoid, Problem> {
         let parameters = self.parameters;
         let schemas = || self.snapshot.layers().iter().map(|layer| layer.schema());
@@ -268,35 +268,35 @@ impl NearestParamsReader<'_> {
             && avoid.hazards.is_empty()
             && !avoid.any_hazard
         {
-            let accepted = "beside avoid= and a hazard";
-            return Err(invalid("avoid_level", &level.to_string(), "no hazard is avoided", accepted));
+            let accepted = "avoid_level= together with a hazard in avoid=";
+            return Err(invalid("avoid_level", &level.to_string(), "avoid= names no hazard", accepted));
         }
         Ok(avoid)
     }
 }
 
-/// The code that a word means: itself, or its Chinese or English name; `also` are words that would be taken too.
+/// The code for a word, which is the code itself or its Chinese or English name; `also` lists other accepted words.
 pub(crate) fn code(param: &List, word: &str, known: &[&Code], also: &str) -> Result<String, Problem> {
     if let Some(code) = known.iter().find_map(|code| matching(code, word)) {
         return Ok(code);
     }
-    let names = known.iter().map(|code| spoken(&code.label.en));
+    let names = known.iter().map(|code| parameter_spelling(&code.label.en));
     let accepted: Vec<String> =
         also.split(", ").filter(|word| !word.is_empty()).map(str::to_owned).chain(names).collect();
     Err(invalid(param.name, word, "it is not in the code list", &accepted.join(", ")))
 }
 
-/// The code as stored, if a word is it, or its Chinese or English name.
+/// The code as stored, if the word equals it or its Chinese or English name.
 fn matching(code: &Code, word: &str) -> Option<String> {
     let stored = match &code.code {
         CodeValue::Text(text) => text.clone(),
         CodeValue::Integer(number) => number.to_string(),
     };
-    let named = code.label.zh == word || spoken(&code.label.en) == spoken(word);
+    let named = code.label.zh == word || parameter_spelling(&code.label.en) == parameter_spelling(word);
     (stored == word || named).then_some(stored)
 }
 
-/// A name as it is written in a parameter: `life_jacket`.
-fn spoken(name: &str) -> String {
+/// A name in the spelling of parameters: `life_jacket`.
+fn parameter_spelling(name: &str) -> String {
     name.to_lowercase().replace([' ', '-'], "_")
 }

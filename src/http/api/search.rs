@@ -22,16 +22,16 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     let text = params.get(&spec::SEARCH_Q).unwrap_or_default();
     let words: Vec<String> = text.split_whitespace().map(fold).collect();
     if words.is_empty() || words.len() > MAX_WORDS {
-        return Err(invalid("q", text, "it has no words or too many", &format!("1 to {MAX_WORDS} words")));
+        return Err(invalid("q", text, "it has no words, or too many", &format!("1 to {MAX_WORDS} words")));
     }
     let crs = crs_by_name(params)?;
     let near = point(&crs, params, &spec::POINT)?;
     let snapshot = &call.current.snapshot;
-    let asked = params.list(&spec::LAYER)?;
-    let layers = if asked.is_empty() {
+    let requested = params.list(&spec::LAYER)?;
+    let layers = if requested.is_empty() {
         named_layers(snapshot)
     } else {
-        asked.into_iter().map(|name| layer(snapshot, "layer", name)).collect::<Result<_, _>>()?
+        requested.into_iter().map(|name| layer(snapshot, "layer", name)).collect::<Result<_, _>>()?
     };
     let limit = params.count(&spec::SEARCH_LIMIT)?.map_or(0, |limit| limit as usize);
     let mut body = CollectionWriter::new();

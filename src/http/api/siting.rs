@@ -1,4 +1,4 @@
-//! The siting audit: places with people in dangerous areas, or too close to one.
+//! The siting audit: places with people inside risk zones or close to them.
 
 use serde_json::{Value as Json, json};
 
@@ -20,10 +20,10 @@ use crate::model::catalog::Code;
 use crate::query::siting::{Finding, SitingQuery, audit};
 use crate::snapshot::{Layer, Snapshot};
 
-/// Dangers that a place is audited for when none is named.
+/// Hazards to audit for when the request names none.
 const DEFAULT_HAZARDS: [&str; 3] = ["landslide", "debris_flow", "flood"];
 
-/// `GET /api/audits/siting`: which places with people are in a risk zone, or too close to one.
+/// `GET /api/audits/siting`: places with people inside risk zones, or closer than the margin.
 pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
     let (params, snapshot) = (&call.params, &call.current.snapshot);
     let (format, crs) = (call.format()?, crs_by_name(params)?);
@@ -47,22 +47,22 @@ pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
-/// The layers to audit: those that are named, or all that have places with people.
+/// The layers to audit: the requested ones, or all layers of places with people.
 fn audited<'a>(parameters: &QueryParams, snapshot: &'a Snapshot) -> Result<Vec<&'a Layer>, Problem> {
     let all =
         || snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().roles.exposed_site.is_some());
-    let asked = parameters.list(&spec::LAYER)?;
-    if asked.is_empty() {
+    let requested = parameters.list(&spec::LAYER)?;
+    if requested.is_empty() {
         return Ok(all().collect());
     }
     let named = |name: &str| {
         layer(snapshot, "layer", name)?;
         all().find(|layer| layer.schema().id == name).ok_or_else(|| {
             let accepted: Vec<&str> = all().map(|layer| layer.schema().id.as_str()).collect();
-            invalid("layer", name, "its features are not places with people", &accepted.join(", "))
+            invalid("layer", name, "this layer does not contain places with people", &accepted.join(", "))
         })
     };
-    asked.into_iter().map(named).collect()
+    requested.into_iter().map(named).collect()
 }
 
 fn hazards(parameters: &QueryParams, state: &AppState, snapshot: &Snapshot) -> Result<Vec<String>, Problem> {

@@ -1,4 +1,4 @@
-//! Surroundings (周边分析) of a place, an area or something on file: JSON, a table, or a page to print.
+//! Surroundings (周边分析) of a point, an area or a stored feature: JSON, a table, or a page to print.
 
 use actix_web::http::header;
 use serde_json::{Value as Json, json};
@@ -47,7 +47,8 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
         _ => {
             let mut json = describe(catalog, crs, wanted, &found);
             if call.caller.sees_contacts() {
-                let contact = |(layer, row): &(&Layer, Row<'_>)| whom(&call.caller.contact_view(layer.schema()), row);
+                let contact =
+                    |(layer, row): &(&Layer, Row<'_>)| contacts(&call.caller.contact_view(layer.schema()), row);
                 json["responsible"] = found.responsible.iter().map(contact).collect();
             }
             current.json(json)
@@ -94,17 +95,17 @@ fn describe(catalog: &Catalog, crs: &CrsTransform, wanted: &SurroundingsRequest,
     })
 }
 
-/// The persons responsible for a feature, as far as the view shows them.
-fn whom(view: &View<'_>, row: &Row<'_>) -> Json {
+/// The contacts of a feature that the view shows.
+fn contacts(view: &View<'_>, row: &Row<'_>) -> Json {
     let schema = view.schema();
-    let whom = schema.roles.responsible.as_ref();
+    let role = schema.roles.responsible.as_ref();
     let shown = row.visible(view);
     json!({
         "layer": schema.id,
         "id": row.id().as_str(),
         "name": shown.text("name"),
-        "person": whom.and_then(|whom| shown.text(&whom.person)),
-        "phone": whom.and_then(|whom| shown.text(&whom.phone)),
+        "person": role.and_then(|role| shown.text(&role.person)),
+        "phone": role.and_then(|role| shown.text(&role.phone)),
     })
 }
 
@@ -138,7 +139,7 @@ fn describe_layer_count(catalog: &Catalog, layer_count: &LayerCount<'_>) -> Json
     json
 }
 
-/// One row for each ring, layer, field and code; a layer's own row has no field.
+/// One row for each ring, layer, field and code; the row with the layer's total has no field.
 fn table(catalog: &Catalog, found: &Surroundings<'_>) -> Vec<u8> {
     const HEADER: [&str; 8] = [
         "半径 radius_m",

@@ -1,4 +1,4 @@
-//! The map of the page to print, as SVG: metres around a centre, north up.
+//! The map of the printed page as SVG: metres around a centre, north up.
 
 use std::fmt::Write;
 
@@ -14,15 +14,15 @@ use crate::snapshot::{Layer, Row, Snapshot};
 /// Size of the map, pixels.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 440.0;
-/// Largest number of features of a layer that are drawn.
+/// Maximum number of features drawn for one layer.
 const MAX_DRAWN: usize = 4_000;
-/// Largest number of secondary hazards that are numbered.
+/// Maximum number of secondary hazards that get a number.
 const MAX_NUMBERED: usize = 9;
 /// The code list of risk levels, and the field that holds them.
 pub(crate) const LEVELS: &str = "risk_level";
 const METRES_PER_DEGREE: f64 = 111_195.0;
 
-/// The area with the features around it and the first secondary hazards by number.
+/// Draws the area, the features around it, and numbers for the first secondary hazards.
 pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) -> Markup {
     let (centre, half_width_m, half_height_m) = match area {
         Area::Rings(at, radii) => (*at, radii.last().copied().unwrap_or(1.0), radii.last().copied().unwrap_or(1.0)),
@@ -157,7 +157,7 @@ impl MapSvg {
         }
     }
 
-    /// A bar of a round length, at most a quarter of the map's width.
+    /// A scale bar of a round length, at most a quarter of the map's width.
     fn scale_bar(&self) -> Markup {
         let longest_m = WIDTH / 4.0 / self.pixels_per_m;
         let power = 10_f64.powf(longest_m.log10().floor());
@@ -178,7 +178,7 @@ fn north_arrow() -> Markup {
     }
 }
 
-/// A number of pixels with one decimal.
+/// Pixels with one decimal.
 fn tenths(pixels: f64) -> String {
     format!("{pixels:.1}")
 }

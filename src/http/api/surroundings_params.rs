@@ -1,4 +1,4 @@
-//! A request for surroundings, read from parameters or a body: where to look, and how far.
+//! A surroundings request, read from parameters or a body: the location and the rings.
 
 use serde_json::{Value as Json, json};
 
@@ -13,13 +13,13 @@ use crate::model::{Catalog, FeatureId};
 use crate::query::surroundings::{Area, SurroundingsQuery};
 use crate::snapshot::Snapshot;
 
-/// Most coordinates of an area.
+/// Maximum number of coordinates of an area.
 const MAX_COORDINATES: usize = 20_000;
 /// Parameters that name a feature by its id, each with its layer.
-static ON_FILE: [(&Text, &str); 3] =
+static STORED_FEATURES: [(&Text, &str); 3] =
     [(&spec::INCIDENT, "incidents"), (&spec::WARNING, "warnings"), (&spec::ZONE, "risk_zones")];
 
-/// What is asked, and what people call it.
+/// A surroundings request with the name of its subject.
 pub(crate) struct SurroundingsRequest {
     pub(crate) ask: SurroundingsQuery,
     pub(crate) title: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct SurroundingsRequest {
 pub(crate) fn read(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRequest, Problem> {
     let params = &call.params;
     let on_file: Vec<(&'static str, &str, &str)> =
-        ON_FILE.iter().filter_map(|(param, layer)| Some((param.name, *layer, params.get(*param)?))).collect();
+        STORED_FEATURES.iter().filter_map(|(param, layer)| Some((param.name, *layer, params.get(*param)?))).collect();
     match (params.get(&spec::POINT), on_file.as_slice()) {
         (_, []) => {
             let at = required_point(crs, params, &spec::POINT)?;
@@ -41,7 +41,7 @@ pub(crate) fn read(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRe
         (None, [feature]) => of_feature(params, &call.state.catalog, &call.current.snapshot, *feature),
         (_, [(name, _, id), ..]) => {
             let accepted = "one of point, incident, warning, zone";
-            Err(invalid(name, id, "it is given beside another place", accepted))
+            Err(invalid(name, id, "it cannot be combined with another location", accepted))
         }
     }
 }
@@ -62,25 +62,25 @@ fn ask(area: Area) -> SurroundingsQuery {
     SurroundingsQuery { area, at: clock::now() }
 }
 
-/// Rings that are asked for, or those that a kind of incident has.
+/// The requested rings, or the default rings of a kind of incident.
 fn rings(params: &QueryParams, catalog: &Catalog, kind: Option<&str>) -> Result<Vec<f64>, Problem> {
     let Some(radii) = params.numbers(&spec::RADIUS_M)? else {
         let kinds = &catalog.rings_m;
         if let Some(kind) = params.get(&spec::KIND).filter(|kind| !kinds.contains_key(*kind)) {
             let accepted: Vec<&str> = kinds.keys().map(String::as_str).collect();
-            return Err(invalid("kind", kind, "it has no rings of its own", &accepted.join(", ")));
+            return Err(invalid("kind", kind, "this kind of incident has no rings", &accepted.join(", ")));
         }
         let own = kind.and_then(|kind| kinds.get(kind)).or_else(|| kinds.get("default"));
         return Ok(own.cloned().unwrap_or_else(|| vec![1_000.0]));
     };
     if !radii.is_sorted_by(|a, b| a < b) {
         let given = params.get(&spec::RADIUS_M).unwrap_or_default();
-        return Err(invalid("radius_m", given, "the distances do not ascend", spec::RADIUS_M.accepted));
+        return Err(invalid("radius_m", given, "the distances are not in ascending order", spec::RADIUS_M.accepted));
     }
     Ok(radii)
 }
 
-/// An area on file is looked at as it is; around a point there are the rings of its kind.
+/// A stored area is used as it is; a stored point gets the rings of its kind.
 fn of_feature(
     parameters: &QueryParams,
     catalog: &Catalog,
@@ -90,7 +90,7 @@ fn of_feature(
     let layer = layer(snapshot, "layer", layer_id)?;
     let missing = || Problem::NotFound { what: name, value: id.chars().take(200).collect(), accepted: String::new() };
     let row = FeatureId::new(id).ok().and_then(|id| layer.find(&id)).ok_or_else(missing)?;
-    let shape = row.shape().ok_or_else(|| invalid(name, id, "it has no place on the map", "one that has a place"))?;
+    let shape = row.shape().ok_or_else(|| invalid(name, id, "it has no location", "a feature with a location"))?;
     let area = match shape.as_point() {
         Some(at) => {
             let kind = parameters.get(&spec::KIND).or_else(|| layer.text(&row, "kind"));

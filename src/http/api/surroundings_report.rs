@@ -1,4 +1,4 @@
-//! The surroundings as a page to print: Chinese, A4, with a small map, without scripts.
+//! The surroundings as a printable page: Chinese, A4, with a small map, without scripts.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -11,7 +11,7 @@ use crate::http::reply::html::style_sheet;
 use crate::model::{Catalog, format_date};
 use crate::query::surroundings::{Area, LayerCount, Ring, Surroundings};
 
-/// The page loads nothing and runs nothing.
+/// The page loads no other file and runs no script.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const STYLE: &str = "\
@@ -49,7 +49,7 @@ pub(crate) fn page(
                     p { (title) br; (now()) "　数据版本 " (current.snapshot.version().to_string()) }
                 }
                 @if current.is_stale() {
-                    p.stale { "数据可能已过时：" (current.age_s()) "秒前与数据库一致。" }
+                    p.stale { "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。" }
                 }
                 (chips(found))
                 (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
@@ -58,7 +58,7 @@ pub(crate) fn page(
                 (secondary_hazards(catalog, found))
                 (help(found))
                 footer {
-                    "距离为椭球面测地线距离；未知不按零计。本页由 onemap 于 " (format_date(clock::today())) " 生成。"
+                    "距离为椭球面测地线距离；未知值不计为零。本页由 onemap 于 " (format_date(clock::today())) " 生成。"
                 }
             }
         }
@@ -66,7 +66,7 @@ pub(crate) fn page(
     page.into_string()
 }
 
-/// Colours of the map with what they stand for: the risk levels of the catalog, then kinds of features.
+/// Legend of the map: the risk levels of the catalog, then kinds of features.
 fn legend(catalog: &Catalog) -> Markup {
     const KINDS: [(&str, &str); 3] = [("#1b8a5a", "避灾点"), ("#6a3fb5", "队伍、物资"), ("#5b6673", "村居、场所")];
     html! {
@@ -92,7 +92,7 @@ fn now() -> String {
     now.format(format).unwrap_or_default()
 }
 
-/// The largest ring in four figures.
+/// Four totals of the largest ring.
 fn chips(found: &Surroundings<'_>) -> Markup {
     let Some(ring) = found.rings.last() else { return Markup::default() };
     let within = ring.radius_m.map_or("区域内".to_owned(), |radius| format!("{radius:.0}米内"));
@@ -145,7 +145,7 @@ fn counts(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
     }
 }
 
-/// What a layer's features are made up of, in words.
+/// The composition of a layer's features as text.
 fn parts(catalog: &Catalog, layer_count: &LayerCount<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     if let Some(people) = layer_count.people {
@@ -171,7 +171,7 @@ fn secondary_hazards(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
     html! {
         h2 { "次生危险源（按危险程度）" }
         @if found.secondary_hazards.is_empty() {
-            p { "范围内没有。" }
+            p { "范围内没有次生危险源。" }
         } @else {
             table {
                 tr { th.n { "序" } th { "名称" } th { "类别" } th { "等级" } th.n { "距离（米）" } }

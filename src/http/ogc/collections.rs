@@ -1,4 +1,4 @@
-//! Collections: what they are, where they reach, what can be asked of them.
+//! Collections: description, extent, and the properties for filters and sorting.
 
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
@@ -58,9 +58,9 @@ pub(crate) fn functions(call: &Call<'_>) -> Result<Reply, Problem> {
     if form == HTML {
         return Ok(pages::functions(&call.ogc_base()).reply(current));
     }
-    let function = |(name, says, arguments, returns): &(&str, &str, &[&str], &str)| {
+    let function = |(name, description, arguments, returns): &(&str, &str, &[&str], &str)| {
         let arguments: Vec<Json> = arguments.iter().map(|kind| json!({"type": [kind]})).collect();
-        json!({"name": name, "description": says, "arguments": arguments, "returns": [returns]})
+        json!({"name": name, "description": description, "arguments": arguments, "returns": [returns]})
     };
     Ok(current.json(json!({"functions": FUNCTIONS.iter().map(function).collect::<Vec<_>>()})))
 }
@@ -116,7 +116,7 @@ fn describe(layer: &Layer, caller: Caller, base: &str, form: MediaType) -> Json 
     json
 }
 
-/// The first and the last moment of a layer; no last one when something goes on without end.
+/// The first and last instant of a layer; no last instant if a feature has no end.
 fn time_extent(layer: &Layer, view: &View<'_>) -> Option<(UtcDateTime, Option<UtcDateTime>)> {
     let when = layer.schema().roles.time.as_ref()?;
     let start = layer.schema().position(&when.start)?;

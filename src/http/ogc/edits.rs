@@ -25,7 +25,7 @@ use crate::model::{
 use crate::snapshot::Snapshot;
 
 const MAX_EDITS: usize = 10_000;
-/// How long an answer waits for the snapshot to show what was written.
+/// Maximum time that a reply waits until the snapshot contains the edit.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
 
 /// `POST /ogc/collections/{collectionId}/items`: creates a feature.
@@ -45,7 +45,7 @@ pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
         .body(id.to_string()))
 }
 
-/// `PUT` of a whole feature. Sensitive fields that are not named keep their values; null makes them unknown.
+/// `PUT` of a whole feature. Sensitive fields that are omitted keep their values; null makes them unknown.
 pub(crate) async fn replace(call: Call<'static>) -> Result<Reply, Problem> {
     change(call, to_replace).await
 }
@@ -101,7 +101,7 @@ enum EditOp {
     Delete,
 }
 
-/// `POST /api/edits`: several edits that happen together or not at all.
+/// `POST /api/edits`: several edits in one transaction.
 pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
     let state = &call.state;
     let document = EditBody::read(&call)?;
@@ -231,7 +231,7 @@ fn target<'a>(state: &'a AppState, collection: &str) -> Result<(LayerIndex, &'a 
     Ok((index, index.of(schemas)))
 }
 
-/// The id in the address; one in the body must be the same.
+/// The id in the URL; an id in the body must be equal.
 fn same_id(id: &str, own: Option<&FeatureId>) -> Result<FeatureId, RefusedEdit> {
     let fault = |reason: &str| FeatureError {
         pointer: "/id".to_owned(),
@@ -241,7 +241,7 @@ fn same_id(id: &str, own: Option<&FeatureId>) -> Result<FeatureId, RefusedEdit> 
     };
     let named = FeatureId::new(id).map_err(|error| fault(&error.to_string()))?;
     if own.is_some_and(|own| *own != named) {
-        return Err(fault("it is not the id of the address").into());
+        return Err(fault("it differs from the id in the URL").into());
     }
     Ok(named)
 }
@@ -258,7 +258,7 @@ pub(crate) fn tag(fingerprint: Fingerprint) -> String {
     format!("\"{fingerprint}\"")
 }
 
-/// The state that a feature must have for a request to change it (RFC 9110, sections 13.1.1 and 13.1.2).
+/// The precondition on the state of a feature (RFC 9110, sections 13.1.1 and 13.1.2).
 fn precondition(call: &Call<'_>) -> Precondition {
     let texts = |name| call.headers.get_all(name).filter_map(|value| value.to_str().ok());
     if texts(header::IF_NONE_MATCH).any(|value| value.trim() == "*") {
@@ -267,7 +267,7 @@ fn precondition(call: &Call<'_>) -> Precondition {
     condition(texts(header::IF_MATCH).flat_map(|value| value.split(',')).map(str::trim))
 }
 
-/// Entity tags as a condition: none mean any state; a tag that the server did not make names no state.
+/// Entity tags as a condition: none mean any state; a tag that is not from this server matches no state.
 fn condition<'a>(tags: impl Iterator<Item = &'a str>) -> Precondition {
     let tags: Vec<&str> = tags.collect();
     match tags.as_slice() {
@@ -303,7 +303,7 @@ impl EditBody {
     }
 }
 
-/// Places must be in the county or near it, unless the caller sends `Onemap-Anywhere: true`.
+/// Positions must be in the county or near it, unless the request has `Onemap-Anywhere: true`.
 fn check_places(call: &Call<'_>, edits: &[Edit], is_batch: bool) -> Result<(), Problem> {
     const NAME: &str = "onemap-anywhere";
     match call.headers.get(NAME).map(|value| value.to_str().unwrap_or_default().trim()) {
@@ -321,7 +321,7 @@ fn check_places(call: &Call<'_>, edits: &[Edit], is_batch: bool) -> Result<(), P
             let mut value = Vec::new();
             write_geometry(&mut value, shape.geometry());
             let value = String::from_utf8_lossy(&value).chars().take(200).collect();
-            let accepted = format!("{accepted}, or any place with the header Onemap-Anywhere: true");
+            let accepted = format!("{accepted}, or any position with the header Onemap-Anywhere: true");
             let fault = FeatureError { pointer: "/geometry".to_owned(), value, reason, accepted };
             Problem::InvalidContent { edit: is_batch.then_some(index), fault }
         })?;
@@ -329,7 +329,7 @@ fn check_places(call: &Call<'_>, edits: &[Edit], is_batch: bool) -> Result<(), P
     Ok(())
 }
 
-/// The key under which the request happens once.
+/// The idempotency key of a request.
 fn idempotency_key(call: &Call<'_>, digest: &str) -> Result<Option<IdempotencyKey>, Problem> {
     const NAME: &str = "Idempotency-Key";
     const ACCEPTED: &str = "1 to 255 visible ASCII characters";
@@ -342,7 +342,7 @@ fn idempotency_key(call: &Call<'_>, digest: &str) -> Result<Option<IdempotencyKe
     Ok(Some(IdempotencyKey { key: key.to_owned(), digest }))
 }
 
-/// What was done, and whether the snapshot shows it already.
+/// The outcomes of edits, and whether the snapshot contains them.
 struct EditReply {
     applied: Applied,
     is_shown: bool,
@@ -366,7 +366,7 @@ impl EditReply {
     }
 }
 
-/// Commits, then waits a while for the snapshot.
+/// Commits, then waits for the snapshot for a limited time.
 async fn apply(
     state: &AppState,
     edits: Vec<Edit>,

@@ -33,9 +33,9 @@ use crate::query::filter::write_wkt;
 use crate::query::items::{PageRequest, page};
 use crate::snapshot::{Layer, Row, Snapshot};
 
-/// Features of a page for people, when nothing is said.
+/// Default number of features in an HTML page.
 const HTML_ROWS: u32 = 25;
-/// A file of no more features is made whole, so that parts of it can be asked for.
+/// Maximum number of features of a file that is built in memory, so that ranges of it can be requested.
 const MAX_WHOLE: usize = 100_000;
 
 /// `GET /ogc/collections/{collectionId}/items`.
@@ -103,7 +103,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
     let geometry = row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry()));
     let view = shown_view(&call.params, call.caller.view(layer.schema()))?;
     write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.visible(&view).value(field), &[]);
-    // The feature's own closing brace makes room for the links.
+    // Removes the closing brace of the feature, to append the links.
     body.pop();
     body.extend_from_slice(b",\"links\":");
     let mut links = own_links(&format!("{own}/items/{}", encode(row.id().as_str())), format, call.formats);
@@ -126,7 +126,7 @@ fn write_row(out: &mut Vec<u8>, query: &ItemsQuery<'_>, row: &Row<'_>) {
     );
 }
 
-/// All features that match, or as many as were asked for, in one stream.
+/// All matching features up to `limit`, as one stream.
 fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery<'_>) -> Result<Reply, Problem> {
     let id = &layer.schema().id;
     if format == FLATGEOBUF && !query.crs.crs().is_crs84() {
@@ -174,14 +174,14 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
     Ok(reply.stream(call.state.downloads.begin(move |out| export.write(&snapshot, out))?))
 }
 
-/// A whole file, or the part of it that is asked for.
+/// A whole file, or the requested range of it.
 fn in_parts(call: &Call<'_>, reply: Reply, bytes: Bytes) -> Reply {
-    // Parts of it must fit together, so the tag is strong.
+    // Ranges must be from identical files, so the tag is strong.
     let tag = etag(&bytes).trim_start_matches("W/").to_owned();
     let reply = reply
         .header((header::ETAG, tag.as_str()))
         .header((header::ACCEPT_RANGES, "bytes"))
-        // A compressed part could not be put to another.
+        // Ranges of compressed content could not be combined.
         .header((header::CACHE_CONTROL, "no-cache, no-transform"));
     if call.knows(&tag) {
         return reply.not_modified();
@@ -204,7 +204,7 @@ fn in_parts(call: &Call<'_>, reply: Reply, bytes: Bytes) -> Reply {
     }
 }
 
-/// The features of a download, and how they are written.
+/// The features of a download, and their format.
 struct ItemsExport {
     page_request: PageRequest,
     fields: Vec<String>,
@@ -220,7 +220,7 @@ impl ItemsExport {
         let Some(layer) = snapshot.layer(&self.layer) else { return Ok(()) };
         let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
         let view = self.caller.view(layer.schema()).limited_to(&names);
-        // The request has its reply; a write to a caller who is gone ends the stream.
+        // The reply has started; if the client disconnects, the next write fails and ends the stream.
         let rows = page(layer, &self.page_request, &CancelToken::new()).map_err(std::io::Error::other)?.rows;
         if self.format == FLATGEOBUF {
             return flatgeobuf::write(out, &view, rows.iter().map(|row| row.visible(&view).to_feature())).map(drop);

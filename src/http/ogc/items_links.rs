@@ -15,7 +15,7 @@ pub(crate) struct ItemsAddress {
 }
 
 impl ItemsAddress {
-    /// With the parameters of a query, but from another place.
+    /// The URL with the parameters of a query and another cursor.
     pub(crate) fn of(&self, query: &ItemsQuery<'_>, start: Option<(&str, &str)>) -> String {
         let kept = query.parameters.pairs().filter(|(name, _)| !["f", "after", "before"].contains(name));
         let query: Vec<String> =
@@ -23,7 +23,7 @@ impl ItemsAddress {
         if query.is_empty() { self.own.clone() } else { format!("{}?{}", self.own, query.join("&")) }
     }
 
-    /// The page itself.
+    /// The URL of the page itself.
     pub(crate) fn of_this(&self, query: &ItemsQuery<'_>) -> String {
         let start = [&spec::AFTER, &spec::BEFORE]
             .into_iter()
@@ -31,7 +31,7 @@ impl ItemsAddress {
         self.of(query, start)
     }
 
-    /// The pages before and after.
+    /// The URLs of the previous and the next page.
     pub(crate) fn beside(&self, query: &ItemsQuery<'_>, answer: &Page<'_>) -> (Option<String>, Option<String>) {
         let cursor = |row: &Row<'_>| query.page_request.order.cursor(row).to_string();
         let previous = answer.rows.first().filter(|_| answer.has_previous).map(cursor);
@@ -42,7 +42,7 @@ impl ItemsAddress {
         )
     }
 
-    /// The collection's own.
+    /// The URL of the collection.
     pub(crate) fn collection(&self) -> &str {
         self.own.trim_end_matches("/items")
     }
@@ -58,7 +58,7 @@ pub(crate) fn page_links(
     let mut links = own_links(&address.of_this(query), form, &ITEM_FORMATS);
     links.push(link(address.collection(), "collection", "application/json", "The collection"));
     let (previous, next) = address.beside(query, answer);
-    links.extend(previous.map(|address| link(&address, "prev", GEOJSON.media_type, "The page before")));
+    links.extend(previous.map(|address| link(&address, "prev", GEOJSON.media_type, "The previous page")));
     links.extend(next.map(|address| link(&address, "next", GEOJSON.media_type, "The next page")));
     links
 }

@@ -28,7 +28,7 @@ pub(crate) struct ItemsQuery<'a> {
 
 impl<'a> ItemsQuery<'a> {
     /// # Errors
-    /// When a parameter cannot be understood.
+    /// When a parameter is invalid.
     pub(crate) fn read(call: &Call<'_>, schema: &'a LayerSchema) -> Result<Self, Problem> {
         let parameters = call.params.clone();
         let view = call.caller.view(schema);
@@ -56,7 +56,7 @@ impl<'a> ItemsQuery<'a> {
 /// The view limited to the parameter `properties`; all of it without the parameter.
 ///
 /// # Errors
-/// When a name is none of the view's properties.
+/// When a name is not a property of the view.
 pub(crate) fn shown_view<'a>(parameters: &QueryParams, view: View<'a>) -> Result<View<'a>, Problem> {
     if parameters.get(&spec::PROPERTIES).is_none() {
         return Ok(view);
@@ -69,10 +69,10 @@ pub(crate) fn shown_view<'a>(parameters: &QueryParams, view: View<'a>) -> Result
     Ok(view.clone().limited_to(&names))
 }
 
-/// The filters that parameters of a tile stand for: `filter`, `datetime`, `ids`.
+/// The filters from the parameters of a tile: `filter`, `datetime`, `ids`.
 ///
 /// # Errors
-/// When a parameter cannot be understood, or the layer has no such property.
+/// When a parameter is invalid, or the layer has no such property.
 pub(crate) fn filters_of(parameters: &QueryParams, view: &View<'_>) -> Result<Vec<Filter>, Problem> {
     ItemsParamsReader { parameters, view }.filters()
 }
@@ -87,7 +87,7 @@ impl ItemsParamsReader<'_, '_> {
         bbox(&crs_by_uri(self.parameters, &spec::BBOX_CRS)?, self.parameters)
     }
 
-    /// The filter itself, then those that other parameters stand for.
+    /// The filters from `filter` and from all other parameters.
     fn filters(&self) -> Result<Vec<Filter>, Problem> {
         let mut filters: Vec<Filter> = filter(self.parameters, self.view)?.into_iter().collect();
         if let Some(text) = self.parameters.get(&spec::DATETIME) {
@@ -104,7 +104,7 @@ impl ItemsParamsReader<'_, '_> {
             filters.push(self.checked("id", Filter::ids([id], self.view))?);
         }
         for (_, field) in self.view.fields() {
-            // What has the name of another parameter is that parameter.
+            // A property with the name of another parameter cannot be a parameter.
             if let Some(text) = self.parameters.property(&field.name).filter(|_| !self.parameters.declares(&field.name))
             {
                 filters.push(self.equals(field, text)?);
@@ -123,7 +123,7 @@ impl ItemsParamsReader<'_, '_> {
         let refused = |reason: &str, accepted: &str| invalid(&field.name, text, reason, accepted);
         let value = match field.field_type {
             FieldType::Json => {
-                return Err(refused("a document has no value to compare", "filter= with other properties"));
+                return Err(refused("a JSON document cannot be compared", "filter= with other properties"));
             }
             FieldType::TextList => Value::TextList(vec![text.to_owned()]),
             other => value_from_json(field, &json!(text))
@@ -143,7 +143,7 @@ impl ItemsParamsReader<'_, '_> {
             "" | ".." => Ok(None),
             part => parse_time_span(part)
                 .map(Some)
-                .ok_or_else(|| refused("it is no time with a zone, and no day, of the years 0000 to 9999")),
+                .ok_or_else(|| refused("it is neither a time with a zone nor a day, in the years 0000 to 9999")),
         };
         let (from, to) = match text.split_once('/') {
             Some((from, to)) => (span(from)?, span(to)?),
@@ -151,7 +151,7 @@ impl ItemsParamsReader<'_, '_> {
         };
         let (from, to) = (from.map(|(first, _)| first), to.map(|(_, last)| last));
         if from.is_none() && to.is_none() {
-            return Err(refused("it has no end that is given"));
+            return Err(refused("both ends are open"));
         }
         if from.zip(to).is_some_and(|(from, to)| from > to) {
             return Err(refused("it ends before it begins"));
@@ -177,7 +177,7 @@ impl ItemsParamsReader<'_, '_> {
         let found = self.view.fields().find(|(_, field)| field.name == name);
         found.map(|(at, _)| Some(at)).ok_or_else(|| {
             let names: Vec<&str> = self.view.fields().map(|(_, field)| field.name.as_str()).collect();
-            invalid(parameter, name, "there is no such property", &format!("id, {}", names.join(", ")))
+            invalid(parameter, name, "this property does not exist", &format!("id, {}", names.join(", ")))
         })
     }
 
@@ -187,14 +187,14 @@ impl ItemsParamsReader<'_, '_> {
         }
         let parts = self.parameters.list(&spec::SORTBY)?;
         let key = |part: &&str| {
-            // A plus sign in an address stands for a space.
+            // A plus sign in a URL means a space.
             let (name, descends) = match part.strip_prefix('-') {
                 Some(name) => (name, true),
                 None => (part.trim_start_matches(['+', ' ']), false),
             };
             let field = self.field("sortby", name)?;
             if field.is_some_and(|at| !is_sortable(&self.view.schema().fields[at])) {
-                return Err(invalid("sortby", name, "a list has no order", "a property of the sortables"));
+                return Err(invalid("sortby", name, "a list has no order", "one of the sortables"));
             }
             Ok((field, descends))
         };
@@ -206,13 +206,15 @@ impl ItemsParamsReader<'_, '_> {
             (None, None) => Ok(Start::First),
             (Some(text), None) => self.cursor("after", text, order).map(Start::After),
             (None, Some(text)) => self.cursor("before", text, order).map(Start::Before),
-            (Some(_), Some(before)) => Err(invalid("before", before, "it stands beside after", "one of them")),
+            (Some(_), Some(before)) => {
+                Err(invalid("before", before, "it cannot be combined with after", "one of the two"))
+            }
         }
     }
 
-    /// An id; in an order of its own, a list of the values sorted by and the id.
+    /// An id; with a sort order, a JSON list of the sort values and the id.
     fn cursor(&self, name: &'static str, text: &str, order: &Order) -> Result<Cursor, Problem> {
-        let accepted = "what the links next and prev hold";
+        let accepted = "a cursor from a link next or prev";
         Cursor::parse(text, order, self.view.schema())
             .map_err(|error| invalid(name, text, &error.to_string(), accepted))
     }

@@ -21,13 +21,18 @@ pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let mut links = own_links(&base, form, call.formats);
     links.extend([
-        link(&format!("{base}/openapi.json"), "service-desc", openapi::MEDIA_TYPE, "The API, for programs"),
-        link(&format!("{root}/docs"), "service-doc", "text/html", "The API, for people"),
+        link(&format!("{base}/openapi.json"), "service-desc", openapi::MEDIA_TYPE, "The API description"),
+        link(&format!("{root}/docs"), "service-doc", "text/html", "The API documentation"),
         link(&format!("{base}/conformance"), "conformance", "application/json", "Conformance classes"),
         link(&format!("{base}/collections"), "data", "application/json", "Collections"),
         link(&format!("{base}/functions"), &format!("{REL}functions"), "application/json", "Functions of filters"),
         link(&format!("{base}/tiles"), &format!("{REL}tilesets-vector"), "application/json", "Vector tiles"),
-        link(&format!("{base}/tileMatrixSets"), &format!("{REL}tiling-schemes"), "application/json", "Grids of tiles"),
+        link(
+            &format!("{base}/tileMatrixSets"),
+            &format!("{REL}tiling-schemes"),
+            "application/json",
+            "Tile matrix sets",
+        ),
         link(&format!("{root}/"), "related", "text/html", "The map"),
     ]);
     Ok(current.json(json!({"title": call.state.catalog.county.title.zh, "description": DESCRIPTION, "links": links})))

@@ -1,4 +1,4 @@
-//! What features of a collection look like, as JSON Schema: queryables, sortables, and the schema itself (OGC 23-058r1).
+//! JSON Schemas of the features of a collection: queryables, sortables and the schema (OGC 23-058r1).
 
 use serde_json::{Map, Value as Json, json};
 
@@ -6,14 +6,14 @@ use crate::model::catalog::{Catalog, CodeValue};
 use crate::model::schema::GeometryKind;
 use crate::model::{Field, FieldType, LayerSchema, View};
 
-/// Which of the schemas.
+/// The purpose of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// What is returned and received.
+    /// Returnables and receivables.
     Features,
-    /// What filters may speak of.
+    /// Properties for filters.
     Queryables,
-    /// What may be sorted by.
+    /// Properties for sorting.
     Sortables,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, addre
     schema
 }
 
-/// Whether features can be put in order by a field.
+/// Whether features can be sorted by a field.
 pub(crate) fn is_sortable(field: &Field) -> bool {
     !matches!(field.field_type, FieldType::Json | FieldType::TextList)
 }

@@ -103,7 +103,7 @@ fn property_parameters(catalog: &Catalog, views: &[View<'_>]) -> Vec<Json> {
     let parameter = |name: &str, schema: Json| {
         json!({
             "name": name, "in": "query", "required": false, "style": "form", "explode": false,
-            "description": "Features whose property of this name equals the value; 400 where the collection has none",
+            "description": "Features whose property of this name equals the value; 400 if the collection does not have this property",
             "schema": schema,
         })
     };
@@ -112,7 +112,7 @@ fn property_parameters(catalog: &Catalog, views: &[View<'_>]) -> Vec<Json> {
         for (_, field) in view.fields().filter(|(_, field)| field.field_type != FieldType::Json) {
             if parameters.iter().all(|own| own["name"] != json!(field.name)) {
                 let mut schema = property(catalog, view.schema(), field);
-                // Collections may give the same name other codes and bounds.
+                // Codes and bounds of a property can differ between collections.
                 for member in ["enum", "minimum", "maximum", "readOnly", "x-onemap-labels", "x-ogc-role"] {
                     schema.as_object_mut().map(|schema| schema.remove(member));
                 }
@@ -163,7 +163,7 @@ fn path_parameter(name: &str, collections: &[&str]) -> Json {
     json!({"name": name, "in": "path", "required": true, "description": about, "schema": schema, "example": example})
 }
 
-/// Headers that writers may send.
+/// Headers of edits.
 fn write_headers(endpoint: &Endpoint) -> Vec<Json> {
     let header = |name: &str, about: &str, example: &str| json!({"name": name, "in": "header", "required": false, "description": about, "schema": {"type": "string"}, "example": example});
     let mut headers = vec![header(
@@ -174,12 +174,12 @@ fn write_headers(endpoint: &Endpoint) -> Vec<Json> {
     if matches!(endpoint.method, Verb::Put | Verb::Patch | Verb::Delete) {
         headers.push(header(
             "If-Match",
-            "ETags of the state that is changed; 412 when the feature has another by now",
+            "ETags of the state to change; 412 if the feature has changed since",
             "\"0123456789abcdef\"",
         ));
     }
     if endpoint.body.is_some() {
-        headers.push(header("Onemap-Anywhere", "true accepts a place far outside the county", "false"));
+        headers.push(header("Onemap-Anywhere", "true accepts a position far outside the county", "false"));
     }
     if endpoint.body.is_some() && endpoint.path.starts_with("/ogc") {
         headers.push(header("Content-Crs", "Coordinate reference system of the body", &format!("<{CRS84}>")));
@@ -211,7 +211,7 @@ fn responses(endpoint: &Endpoint) -> Json {
     Json::Object(responses)
 }
 
-/// Statuses of problems, as they follow from what the endpoint takes and where it runs.
+/// Statuses of problems, derived from the row of the endpoint.
 fn problems(endpoint: &Endpoint) -> Vec<u16> {
     let is_write = endpoint.access == Access::Token;
     let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
@@ -246,7 +246,7 @@ fn meaning(status: u16) -> &'static str {
         304 => "Not modified",
         400 => "A parameter or the body is invalid",
         401 => "The token is missing or wrong",
-        403 => "The caller may not do this",
+        403 => "The client is not permitted to do this",
         404 => "Not found",
         406 => "None of the offered media types is acceptable",
         408 => "The body did not arrive in time",
@@ -257,6 +257,6 @@ fn meaning(status: u16) -> &'static str {
         416 => "The range is not satisfiable",
         422 => "The content does not match the layer",
         507 => "The store has no space left",
-        _ => "Not available now; Retry-After says when",
+        _ => "Temporarily unavailable; see Retry-After",
     }
 }

@@ -1,4 +1,4 @@
-//! Shapes of what is sent and answered.
+//! Schemas of bodies and replies.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -20,7 +20,7 @@ pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
         for (_, field) in view.fields() {
             let mut property = property(catalog, layer, field);
             property["nullable"] = json!(true);
-            // What is allowed to be null says so among its values too.
+            // OpenAPI 3.0 requires null in the enum of a nullable property.
             if let Some(values) = property.get_mut("enum").and_then(Json::as_array_mut) {
                 values.push(Json::Null);
             }
@@ -52,7 +52,7 @@ pub(crate) fn example(schema: &str) -> Option<Json> {
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "so that tables of shapes read as what they are")]
+#[expect(clippy::needless_pass_by_value, reason = "so that tables of schemas stay readable")]
 /// An object of properties, all of those named required.
 fn object(required: &[&str], properties: Json) -> Json {
     let mut json = json!({"type": "object", "properties": properties});
@@ -62,7 +62,7 @@ fn object(required: &[&str], properties: Json) -> Json {
     json
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "so that tables of shapes read as what they are")]
+#[expect(clippy::needless_pass_by_value, reason = "so that tables of schemas stay readable")]
 fn list(items: Json) -> Json {
     json!({"type": "array", "items": items})
 }
@@ -71,10 +71,11 @@ fn list(items: Json) -> Json {
 fn answer(required: &[&str], mut properties: Json) -> Json {
     properties["data_version"] = json!({"type": "string", "description": "Version of the snapshot"});
     properties["data_age_s"] = json!({"type": "number", "description": "Seconds since the store confirmed it"});
-    properties["stale"] = json!({"type": "boolean", "description": "Whether the store is out of reach"});
+    properties["stale"] =
+        json!({"type": "boolean", "description": "Whether the store has not confirmed the snapshot recently"});
     properties["unavailable"] = json!({
         "type": "object",
-        "description": "Layers that cannot be read, by id; absent if there are none, but in `/health/ready`",
+        "description": "Layers that cannot be read, by id; absent if all can be read, except in `/health/ready`",
         "additionalProperties": object(&["age_s"], json!({"age_s": whole()})),
     });
     let mut all = required.to_vec();
@@ -212,7 +213,7 @@ fn dispatch() -> Json {
             "layers": list(json!({"type": "object"})),
         })),
         "nearest": answer(&["type", "features", "layers"], nearest()),
-        // Of one point as above; of many without the part that tells of each layer.
+        // For one point as above; for several points without the summary of each layer.
         "nearestOfBody": answer(&["type", "features"], nearest()),
         "nearestAsked": object(&["layer"], json!({
             "layer": {}, "points": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": list(number())},
@@ -230,7 +231,7 @@ fn dispatch() -> Json {
                 "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},
             }))),
         })),
-        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Stored values that cannot be read and rows that are left out, counted by layer", "additionalProperties": whole()}})),
+        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Number of unreadable values and skipped rows, by layer", "additionalProperties": whole()}})),
     })
 }
 
@@ -249,7 +250,7 @@ fn nearest() -> Json {
     })
 }
 
-/// A text that is always the same, such as the type of a feature.
+/// A constant text, such as the type of a feature.
 fn kind(name: &str) -> Json {
     json!({"type": "string", "enum": [name]})
 }

@@ -1,4 +1,4 @@
-//! Who calls and what they may see and do: the token, and views of layers.
+//! Authentication and authorization: the token, callers, and views of layers.
 
 use std::net::IpAddr;
 
@@ -11,18 +11,18 @@ use crate::http::endpoint::Access;
 use crate::http::reply::problem::Problem;
 use crate::model::{FingerprintKey, LayerSchema, View};
 
-/// The secret that writers present. Its `Debug` form does not show it.
+/// The secret required for edits. Its `Debug` output does not contain it.
 #[derive(Clone)]
 pub struct BearerToken(String);
 
 impl BearerToken {
-    /// Takes a secret.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(secret: String) -> Self {
         Self(secret)
     }
 
-    /// The key of entity tags: the same as long as the token is.
+    /// The key of entity tags, derived from the token.
     #[must_use]
     pub fn fingerprint_key(&self) -> FingerprintKey {
         FingerprintKey::new(self.0.as_bytes())
@@ -35,20 +35,20 @@ impl std::fmt::Debug for BearerToken {
     }
 }
 
-/// Who calls.
+/// The identity of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Anybody.
+    /// A client without valid credentials.
     Anonymous,
-    /// Whoever presented the token, on this machine.
+    /// A client on this machine that presented the token.
     TokenHolder,
 }
 
 impl Caller {
-    /// Identifies the caller of an endpoint. The address is that of the connection alone: a header can say anything.
+    /// Identifies the caller of an endpoint. The address is taken from the connection, because headers can be forged.
     ///
     /// # Errors
-    /// When the endpoint takes only the token, or when credentials that it looks at are wrong.
+    /// When the endpoint requires the token, or when the credentials that it checks are wrong.
     pub(crate) fn identify(
         access: Access,
         headers: &HeaderMap,
@@ -63,7 +63,7 @@ impl Caller {
         if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
             return Err(Problem::LoopbackOnly);
         }
-        // Comparing takes as long for a wrong secret as for the right one.
+        // Constant-time comparison.
         if given.is_some_and(|given| bool::from(secret(given.as_bytes()).ct_eq(token.0.as_bytes()))) {
             Ok(Self::TokenHolder)
         } else {
@@ -71,8 +71,8 @@ impl Caller {
         }
     }
 
-    /// What the caller may see of a layer. Only this makes a view in the interface.
-    #[expect(clippy::unused_self, reason = "a view is always that of a caller")]
+    /// The view of a layer for the caller. No other function of `http` creates views.
+    #[expect(clippy::unused_self, reason = "a view belongs to a caller")]
     pub(crate) fn view(self, schema: &LayerSchema) -> View<'_> {
         View::public(schema)
     }

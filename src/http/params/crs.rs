@@ -1,4 +1,4 @@
-//! Parameters and headers that hold coordinates, or name the reference system of coordinates.
+//! Parameters and headers with coordinates or with the reference system of coordinates.
 
 use geo::CoordsIter;
 use geozero::ToGeo;
@@ -64,7 +64,7 @@ pub(crate) fn content_crs_header(crs: &CrsTransform) -> (&'static str, String) {
     (CONTENT_CRS, format!("<{}>", crs.crs().uri().unwrap_or(CRS84)))
 }
 
-/// Converts the coordinates of a GeoJSON geometry to longitude, latitude. What is not a coordinate pair stays as it is.
+/// Converts the coordinates of a GeoJSON geometry to longitude, latitude. Other members are not changed.
 ///
 /// # Errors
 /// When a pair is not a position in the system.
@@ -78,7 +78,7 @@ pub(crate) fn body_to_lon_lat(crs: &CrsTransform, geometry: &mut Json) -> Result
             let pair = (parts.first().and_then(Json::as_f64)).zip(parts.get(1).and_then(Json::as_f64));
             let Some((x, y)) = pair else { return parts.iter_mut().try_for_each(|part| body_to_lon_lat(crs, part)) };
             let value = format!("[{x},{y}]");
-            let accepted = "coordinates of the system that Content-Crs names";
+            let accepted = "coordinates in the system of Content-Crs";
             let at = crs.position(x, y);
             let at = at.map_err(|error| invalid("/geometry", &value, &error.to_string(), accepted))?;
             parts[0] = at.lon().into();
@@ -139,7 +139,7 @@ pub(crate) fn shape(crs: &CrsTransform, name: &str, text: &str, max_coordinates:
     };
     let count = geometry.coords_count();
     if count > max_coordinates {
-        return Err(refused(&format!("it has {count} coordinates, at most {max_coordinates} are taken")));
+        return Err(refused(&format!("it has {count} coordinates, the maximum is {max_coordinates}")));
     }
     let there = crs.to_lon_lat(&geometry).map_err(|error| refused(&error.to_string()))?;
     let shape = Shape::new(there).map_err(|error| refused(&error.to_string()))?;

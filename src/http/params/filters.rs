@@ -10,7 +10,7 @@ use crate::query::filter::{Filter, Language};
 /// latitude, or those of `filter-crs`.
 ///
 /// # Errors
-/// When it is not CQL2, or names what the view has not.
+/// When it is not valid CQL2, or names a property that is not in the view.
 pub(crate) fn filter(params: &QueryParams, view: &View<'_>) -> Result<Option<Filter>, Problem> {
     let crs = crs_by_uri(params, &spec::FILTER_CRS)?;
     let language = match params.choice(&spec::FILTER_LANG)? {

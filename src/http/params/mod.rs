@@ -13,9 +13,9 @@ use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Par
 use crate::http::reply::problem::Problem;
 use crate::snapshot::{Layer, Snapshot};
 
-/// Longest query string that is read, bytes.
+/// Maximum length of a query string, bytes.
 const MAX_QUERY_BYTES: usize = 16_384;
-/// Most characters of a refused value that a problem repeats.
+/// Maximum number of characters of a refused value in a problem.
 const MAX_VALUE: usize = 200;
 
 /// The parameters of a request: each at most once, and each declared by the endpoint.
@@ -58,7 +58,7 @@ impl QueryParams {
                 return Err(unknown(name, value, declared));
             }
             if pairs.iter().take(at).any(|(earlier, _)| earlier == name) {
-                return Err(invalid(name, value, "it is given more than once", "each parameter once"));
+                return Err(invalid(name, value, "it is repeated", "each parameter once"));
             }
         }
         Self { pairs, declared }.checked()
@@ -133,8 +133,8 @@ impl QueryParams {
         self.declared.iter().any(|own| own.name() == name)
     }
 
-    /// The raw value of a declared parameter. What the endpoint does not declare has no value, because a request that
-    /// gives it is refused.
+    /// The raw value of a declared parameter. A parameter that the endpoint does not declare has no value, because a
+    /// request with it is refused.
     pub(crate) fn get(&self, param: &dyn Param) -> Option<&str> {
         self.value(param.name())
     }
@@ -202,7 +202,7 @@ impl QueryParams {
         let Some(text) = self.get(param) else { return Ok(None) };
         let refused = |detail: &str| invalid(param.name, text, detail, param.accepted);
         let numbers: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
-        let numbers = numbers.ok_or_else(|| refused("it is not numbers joined by commas"))?;
+        let numbers = numbers.ok_or_else(|| refused("it is not a list of numbers joined by commas"))?;
         if !(param.min_items..=param.max_items).contains(&numbers.len()) {
             return Err(refused(&format!("it has {} numbers", numbers.len())));
         }
@@ -217,7 +217,7 @@ impl QueryParams {
         Ok(Some(numbers))
     }
 
-    /// What `f` asks for, if it is given.
+    /// The value of `f`.
     pub(crate) fn format(&self) -> Option<&str> {
         self.value("f")
     }
@@ -237,7 +237,7 @@ fn unknown(name: &str, value: &str, declared: &'static [&'static dyn Param]) -> 
 /// A body as JSON.
 ///
 /// # Errors
-/// When it is not.
+/// When it is not valid JSON.
 pub(crate) fn parse_json(bytes: &[u8]) -> Result<Json, Problem> {
     serde_json::from_slice(bytes).map_err(|error| not_json(&error.to_string()))
 }
@@ -246,7 +246,7 @@ fn not_json(detail: &str) -> Problem {
     invalid("body", "", detail, "a JSON document in UTF-8")
 }
 
-/// A refusal of a value.
+/// The problem for an invalid value.
 pub(crate) fn invalid(parameter: &str, value: &str, detail: &str, accepted: &str) -> Problem {
     Problem::InvalidParameter {
         parameter: parameter.to_owned(),
@@ -256,10 +256,10 @@ pub(crate) fn invalid(parameter: &str, value: &str, detail: &str, accepted: &str
     }
 }
 
-/// A layer of the snapshot by the name a request gives.
+/// A layer of the snapshot by its id in the request.
 ///
 /// # Errors
-/// When there is none; the error lists the names that exist.
+/// When it does not exist; the error lists the existing ids.
 pub(crate) fn layer<'a>(snapshot: &'a Snapshot, what: &'static str, name: &str) -> Result<&'a Layer, Problem> {
     snapshot.layer(name).ok_or_else(|| {
         let names: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();

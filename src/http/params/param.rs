@@ -1,4 +1,4 @@
-//! Types of query parameters: how each is bounded, documented and named in refusals.
+//! Types of query parameters: bounds, documentation and error messages of each.
 
 use serde_json::{Value as Json, json};
 
@@ -9,15 +9,15 @@ use crate::geodesy::crs::{CRS84, Crs};
 pub(crate) trait Param: Sync {
     /// Its name in the query string.
     fn name(&self) -> &'static str;
-    /// What it means, for the API description.
+    /// Its description, for the API description.
     fn about(&self) -> &'static str;
-    /// A value that is accepted, as JSON.
+    /// An example value as JSON.
     fn example(&self) -> Json;
     /// Its OpenAPI schema. `formats` are the names that `f` takes at the endpoint.
     fn schema(&self, formats: &[&'static str]) -> Json;
-    /// What is accepted, for refusals.
+    /// The accepted values, for error messages.
     fn accepted(&self) -> String;
-    /// Whether a value is refused before anybody reads it.
+    /// Whether a value is refused before the handler runs.
     fn refuses(&self, _value: &str) -> bool {
         false
     }
@@ -32,7 +32,7 @@ pub(crate) struct Text {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) example: &'static str,
-    /// Most characters.
+    /// Maximum length, characters.
     pub(crate) max: usize,
     pub(crate) required: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) struct List {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) example: &'static [&'static str],
-    /// Most texts.
+    /// Maximum number of texts.
     pub(crate) max: usize,
     pub(crate) required: bool,
 }
@@ -84,7 +84,7 @@ pub(crate) struct Numbers {
     /// Bounds of each number, the lower one excluded.
     pub(crate) above: Option<f64>,
     pub(crate) max: Option<f64>,
-    /// What is accepted, for refusals.
+    /// The accepted values, for error messages.
     pub(crate) accepted: &'static str,
 }
 

@@ -1,11 +1,12 @@
-//! Every query parameter of the interface, declared once: the declaration reads, refuses, defaults and documents.
+//! Every query parameter of the interface, declared once: parsing, bounds, default and documentation come from the
+//! declaration.
 //!
-//! An endpoint lists the parameters that it takes; a handler reads them through the same declarations. So the limit
-//! that refuses a value is the limit that `/openapi.json` prints.
+//! An endpoint lists the parameters that it takes; a handler reads them through the same declarations. So the enforced
+//! limits are those in `/openapi.json`.
 
 use crate::http::params::param::{Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Text};
 
-/// Most characters of a filter, a geometry or a cursor; the query string as a whole has a limit too.
+/// Maximum length of a filter, a geometry or a cursor, characters; the whole query string has a limit too.
 const MAX_TEXT: usize = 16_384;
 
 pub(crate) static F: FormatName = FormatName { about: "Media type of the reply; without it the Accept header decides" };
@@ -97,7 +98,7 @@ pub(crate) static PEOPLE: Count = Count {
 };
 pub(crate) static LEVEL: Count = Count {
     name: "level",
-    about: "Risk zones of this level or worse; 1 is the worst",
+    about: "Only risk zones of this level or worse; 1 is the worst",
     example: 2,
     min: 1,
     max: 4,
@@ -152,10 +153,10 @@ pub(crate) static DEPOT_M: Metres = Metres {
     ..SHELTER_M
 };
 
-pub(crate) static NIGHT: Flag = Flag { name: "night", about: "Count places to sleep" };
+pub(crate) static NIGHT: Flag = Flag { name: "night", about: "Count places for overnight stays" };
 pub(crate) static EXPLAIN: Flag =
     Flag { name: "explain", about: "List nearer features that were excluded, with the reasons" };
-pub(crate) static RELAX: Flag = Flag { name: "relax", about: "Fill up with features that meet part of the demand" };
+pub(crate) static RELAX: Flag = Flag { name: "relax", about: "Append features that meet part of the demand" };
 pub(crate) static COVER: Flag =
     Flag { name: "cover", about: "Reply with the nearest set of features that covers the demand together" };
 pub(crate) static BEYOND: Flag = Flag { name: "beyond", about: "Only places that are not covered" };
@@ -184,13 +185,13 @@ pub(crate) static SEARCH_Q: Text =
     Text { name: "q", about: "Words: part of a name, its pinyin or initials, a code or an id", required: true, ..Q };
 pub(crate) static AFTER: Text = Text {
     name: "after",
-    about: "Cursor of the page that follows, as the link next holds it",
+    about: "Cursor of the next page, from the link next",
     example: "SH-0001",
     max: MAX_TEXT,
     required: false,
 };
 pub(crate) static BEFORE: Text =
-    Text { name: "before", about: "Cursor of the page that precedes, as the link prev holds it", ..AFTER };
+    Text { name: "before", about: "Cursor of the previous page, from the link prev", ..AFTER };
 pub(crate) static NEAR: Text = Text {
     name: "near",
     about: "A point, line or area as WKT or GeoJSON, instead of point",
@@ -234,7 +235,7 @@ pub(crate) static LAST_EVENT_ID: Text = Text {
 };
 pub(crate) static VERSION: Text = Text {
     name: "v",
-    about: "Ignored; makes the address differ for caches in between",
+    about: "Ignored; makes the URL unique, to bypass intermediate caches",
     example: "1",
     max: 200,
     required: false,
@@ -301,7 +302,7 @@ pub(crate) static AVOID: List = List {
 
 pub(crate) static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
 pub(crate) static WALL: Choice =
-    Choice { name: "wall", about: "1 draws the page for a wall of screens", values: &["0", "1"] };
+    Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
 
 /// A parameter in the path of an endpoint.
 pub(crate) struct PathParam {

@@ -1,4 +1,4 @@
-//! Entity tags: what a reply is named by, and whether the caller already has it (RFC 9110, sections 8.8 and 13.1).
+//! Entity tags: the tag of a reply, and conditional requests (RFC 9110, sections 8.8 and 13.1).
 
 use actix_web::http::header::{EntityTag, HeaderMap, IF_NONE_MATCH};
 
@@ -14,22 +14,22 @@ pub(crate) fn etag(bytes: &[u8]) -> String {
 }
 
 impl Call<'_> {
-    /// A tag for what this snapshot answers to this request in some media type: the same until anything changes.
+    /// A tag for this snapshot, this request and a media type; it changes with every change of the snapshot.
     pub(crate) fn snapshot_tag(&self, format: &str) -> String {
-        let asked = format!("{} {} {format}", self.origin(), self.uri);
-        let asked = etag(asked.as_bytes());
-        let asked = asked.trim_matches(['W', '/', '"']);
-        format!("W/\"{}-{}-{asked}\"", self.state.run, self.current.snapshot.version())
+        let request_hash = format!("{} {} {format}", self.origin(), self.uri);
+        let request_hash = etag(request_hash.as_bytes());
+        let request_hash = request_hash.trim_matches(['W', '/', '"']);
+        format!("W/\"{}-{}-{request_hash}\"", self.state.run, self.current.snapshot.version())
     }
 
-    /// Whether the caller already has what a tag names. A reply that may be out of date is never called known, because
-    /// a 304 would hide that.
+    /// Whether the client already has the representation with this tag. A stale reply is never replaced by 304, because
+    /// a 304 would hide that it is stale.
     pub(crate) fn knows(&self, etag: &str) -> bool {
         !self.current.is_stale() && is_known(&self.headers, etag)
     }
 }
 
-/// Adds a tag to a reply, which loses its content if the caller has it already.
+/// Adds a tag to a reply; the reply becomes 304 if the client already has this representation.
 pub(crate) fn tagged(call: &Call<'_>, reply: Reply, etag: &str) -> Reply {
     let reply = reply.header((actix_web::http::header::ETAG, etag));
     if call.knows(etag) { reply.not_modified() } else { reply }

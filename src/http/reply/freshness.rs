@@ -1,4 +1,4 @@
-//! Members and headers of every reply made from the snapshot: its version, its age, and what is out of date.
+//! Members and headers of every reply from the snapshot: version, age, unavailable layers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::snapshot::Snapshot;
 
-/// A snapshot that the store has not confirmed for this long is called stale, milliseconds.
+/// Milliseconds without confirmation by the store after which a snapshot is stale.
 const STALE_AFTER_MS: i64 = 3_000;
 
-/// The snapshot that one reply is made from, and how old it is.
+/// The snapshot of one request, and its age.
 #[derive(Clone)]
 pub(crate) struct RequestSnapshot {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) age_ms: i64,
-    /// Layers that cannot be read now, and the age of the state that is served.
+    /// Layers that are currently unreadable, with the age of their last state.
     unavailable: Vec<(String, Duration)>,
 }
 
 impl RequestSnapshot {
-    /// Loads the snapshot, once for one reply.
+    /// Loads the current snapshot; called once for each request.
     pub(crate) fn now(state: &AppState) -> Self {
         let snapshot = state.snapshots.load();
         let age_ms = i64::try_from(state.snapshots.age().as_millis()).unwrap_or(i64::MAX);
@@ -33,7 +33,7 @@ impl RequestSnapshot {
         Self { snapshot, age_ms, unavailable }
     }
 
-    /// The same for a reply from one layer alone: one that is unavailable is as old as its last state.
+    /// The same for a reply from a single layer: if the layer is unavailable, the age is that of its last state.
     pub(crate) fn of_layer(mut self, id: &str) -> Self {
         self.unavailable.retain(|(layer, _)| layer == id);
         for (_, age) in &self.unavailable {
@@ -51,7 +51,7 @@ impl RequestSnapshot {
         self.age_ms > STALE_AFTER_MS
     }
 
-    /// Seconds since the store last confirmed the snapshot, to a tenth.
+    /// Seconds since the store last confirmed the snapshot, rounded down to tenths.
     #[expect(clippy::cast_precision_loss, reason = "an age in tenths of a second")]
     pub(crate) fn age_s(&self) -> f64 {
         (self.age_ms / 100) as f64 / 10.0
@@ -70,13 +70,13 @@ impl RequestSnapshot {
         members
     }
 
-    /// Closes a JSON object that was written by hand, with version and age as its last members.
+    /// Closes a JSON object under construction, with version and age as its last members.
     pub(crate) fn close_object(&self, body: &mut Vec<u8>) {
         body.push(b',');
         body.extend(self.members().to_string().bytes().skip(1));
     }
 
-    /// A successful reply with the headers that tell version and age.
+    /// A successful reply with the headers for version and age.
     pub(crate) fn reply(&self, content_type: &'static str) -> Reply {
         let mut reply = Reply::new(StatusCode::OK)
             .header((header::CONTENT_TYPE, content_type))

@@ -1,4 +1,4 @@
-//! The FeatureCollection around features that are written one by one.
+//! Writes a FeatureCollection feature by feature.
 
 use serde_json::Value as Json;
 
@@ -34,7 +34,7 @@ impl CollectionWriter {
     }
 }
 
-/// The members of a FeatureCollection behind its features.
+/// The members of a FeatureCollection after its features.
 pub(crate) struct Members(Vec<u8>);
 
 impl Members {
@@ -65,7 +65,8 @@ impl Members {
     }
 }
 
-/// Appends a Feature whose coordinates are in a reference system; the geometry is null where the system does not reach.
+/// Appends a Feature whose coordinates are in a reference system; the geometry is null outside the domain of the
+/// system.
 pub(crate) fn write_feature(out: &mut Vec<u8>, crs: &CrsTransform, id: &str, row: &Row<'_>, properties: &Json) {
     out.extend_from_slice(br#"{"type":"Feature","id":"#);
     write_json(out, &id);

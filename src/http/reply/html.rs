@@ -1,4 +1,4 @@
-//! The frame that all HTML pages share. A page loads files from its own host only.
+//! The layout shared by all HTML pages. A page loads files from its own host only.
 
 use actix_web::http::header;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -71,7 +71,7 @@ impl HtmlPage {
                     main {
                         @if current.is_stale() {
                             p.stale {
-                                "数据可能已过时：" (current.age_s()) " 秒前与数据库一致。 "
+                                "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。 "
                                 "The data may be out of date by " (current.age_s()) " s."
                             }
                         }
@@ -91,13 +91,13 @@ impl HtmlPage {
     }
 }
 
-/// A constant style sheet as an element. Nothing else goes into a page unescaped.
+/// A constant style sheet as an element, the only unescaped content of a page.
 pub(crate) fn style_sheet(css: &'static str) -> Markup {
     html! { style { (PreEscaped(css)) } }
 }
 
-/// The path of an absolute URL; empty if the URL has none. A page that addresses its files by path loads them from the
-/// host that it came from, which is all that its content security policy allows.
+/// The path of an absolute URL; empty if the URL has none. Pages refer to files by path, so that they load from the
+/// page's own host, as the content security policy requires.
 pub(crate) fn path_of(url: &str) -> String {
     let without_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     without_scheme.split_once('/').map_or_else(String::new, |(_, path)| format!("/{path}"))

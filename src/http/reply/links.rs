@@ -20,7 +20,7 @@ pub(crate) fn link(href: &str, rel: &str, media_type: &str, title: &str) -> Json
     json!({"href": href, "rel": rel, "type": media_type, "title": title})
 }
 
-/// Links to a resource itself and to its other media types. The address has its query but no `f`.
+/// Links to a resource itself and to its other media types. The URL has its query but no `f`.
 pub(crate) fn own_links(address: &str, format: MediaType, offered: &[MediaType]) -> Vec<Json> {
     let of = |other: &MediaType| {
         let (href, rel) = if *other == format {
@@ -35,13 +35,13 @@ pub(crate) fn own_links(address: &str, format: MediaType, offered: &[MediaType])
     links
 }
 
-/// An address with the parameter `f` added to its query.
+/// A URL with the parameter `f` added to its query.
 pub(crate) fn with_format(address: &str, name: &str) -> String {
     let joint = if address.contains('?') { '&' } else { '?' };
     format!("{address}{joint}f={name}")
 }
 
-/// Links as a header.
+/// Links as the value of the header Link.
 pub(crate) fn link_header(links: &[Json]) -> String {
     let text = |link: &Json, name: &str| link[name].as_str().unwrap_or_default().to_owned();
     let of = |link: &Json| {

@@ -1,4 +1,4 @@
-//! Media types of replies, and which of them a caller gets: what `f` says, or else what the Accept header prefers.
+//! Media types of replies, and content negotiation: the parameter `f`, otherwise the Accept header.
 
 use actix_web::http::header::{self, HeaderMap, Quality, QualityItem, from_comma_delimited};
 use actix_web::mime::Mime;
@@ -8,13 +8,13 @@ use crate::http::reply::problem::Problem;
 
 /// A media type of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "`type` is a keyword, and media type is the term of the standards")]
+#[expect(clippy::struct_field_names, reason = "`type` is a keyword, and the standards use the term media type")]
 pub(crate) struct MediaType {
     /// Its name in `f`.
     pub(crate) name: &'static str,
     /// Its media type, without parameters.
     pub(crate) media_type: &'static str,
-    /// Its name for people.
+    /// Its title for display.
     pub(crate) title: &'static str,
 }
 
@@ -30,25 +30,25 @@ pub(crate) const FLATGEOBUF: MediaType =
 pub(crate) const SEQUENCE: MediaType =
     MediaType { name: "geojsonseq", media_type: "application/geo+json-seq", title: "GeoJSON text sequence" };
 
-/// Tables for spreadsheets, with their encoding.
+/// CSV with its encoding, for spreadsheets.
 pub(crate) const CSV_UTF8: &str = "text/csv; charset=utf-8";
-/// Pages, with their encoding.
+/// HTML with its encoding.
 pub(crate) const HTML_UTF8: &str = "text/html; charset=utf-8";
 /// Media types of features, in the order in which they are offered.
 pub(crate) const ITEM_FORMATS: [MediaType; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
 
-/// GeoJSON where `f` calls it by its own name.
+/// GeoJSON in endpoints where its value of `f` is `geojson`.
 pub(crate) const GEOJSON_NAMED: MediaType = MediaType { name: "geojson", ..GEOJSON };
 pub(crate) const NDJSON: MediaType =
     MediaType { name: "ndjson", media_type: "application/x-ndjson", title: "Newline-delimited JSON" };
 pub(crate) const MVT: MediaType =
     MediaType { name: "mvt", media_type: crate::tile::MEDIA_TYPE, title: "Mapbox Vector Tile" };
 
-/// The media type to reply in; the first that is offered when the caller has no preference. `named` is what `f` says,
+/// The media type of the reply; the first one offered if the client has no preference. `named` is the value of `f`,
 /// which takes precedence over the Accept header.
 ///
 /// # Errors
-/// When `f` names another, or the header accepts none of them.
+/// When `f` names a media type that is not offered, or the header accepts none of them.
 pub(crate) fn negotiate(headers: &HeaderMap, named: Option<&str>, offered: &[MediaType]) -> Result<MediaType, Problem> {
     if let Some(name) = named {
         let found = offered.iter().find(|form| form.name == name || form.media_type == name);
@@ -61,7 +61,8 @@ pub(crate) fn negotiate(headers: &HeaderMap, named: Option<&str>, offered: &[Med
     if ranges.is_empty() {
         return offered.first().copied().ok_or(Problem::NotAcceptable { given: String::new(), offered: String::new() });
     }
-    // The most specific range decides the quality of a type (RFC 9110, section 12.5.1); the first of equals is chosen.
+    // The most specific range decides the quality of a type (RFC 9110, section 12.5.1); among equals, the first is
+    // chosen.
     let quality = |form: &MediaType| {
         let fitting = ranges.iter().filter(|range| is_of(form.media_type, range.item.essence_str()));
         fitting.max_by_key(|range| specificity(range.item.essence_str())).map_or(Quality::ZERO, |range| range.quality)

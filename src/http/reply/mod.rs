@@ -1,4 +1,4 @@
-//! What replies are made of: status, headers and body, problem details, freshness, media types, ranges, HTML, streams.
+//! Replies: status, headers and body, problem details, freshness, media types, ranges, HTML, streams.
 
 pub(crate) mod etag;
 pub(crate) mod freshness;
@@ -20,12 +20,12 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::Stream;
 
-/// A reply that can be made on any thread.
+/// A reply that can be built on any thread.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     headers: HeaderMap,
     body: ReplyBody,
-    /// Whether the connection ends with the reply.
+    /// Whether the connection is closed after the reply.
     closes: bool,
 }
 
@@ -42,14 +42,14 @@ impl Reply {
         Self { status, headers: HeaderMap::new(), body: ReplyBody::Empty, closes: false }
     }
 
-    /// Sets a header; one that cannot be written is left out.
+    /// Sets a header; an invalid header is omitted.
     #[must_use]
     pub(crate) fn header(mut self, pair: impl TryIntoHeaderPair) -> Self {
         self.set_header(pair);
         self
     }
 
-    /// Sets a header; one that cannot be written is left out.
+    /// Sets a header; an invalid header is omitted.
     pub(crate) fn set_header(&mut self, pair: impl TryIntoHeaderPair) {
         if let Ok((name, value)) = pair.try_into_pair() {
             self.headers.insert(name, value);
@@ -74,7 +74,7 @@ impl Reply {
         self
     }
 
-    /// Says that the Accept header decides the reply, unless it says so already.
+    /// Adds Accept to the header Vary, unless it is present.
     #[must_use]
     pub(crate) fn varying_by_accept(mut self) -> Self {
         if !self.headers.contains_key(header::VARY) {
@@ -83,7 +83,7 @@ impl Reply {
         self
     }
 
-    /// Ends the connection with the reply.
+    /// Closes the connection after the reply.
     #[must_use]
     pub(crate) fn closing(mut self) -> Self {
         self.closes = true;

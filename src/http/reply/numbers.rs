@@ -1,4 +1,4 @@
-//! Numbers as replies write them: distances to the millimetre, bearings to a hundredth of a degree.
+//! Number formats of replies: distances to the millimetre, bearings to a hundredth of a degree.
 
 use serde_json::{Value as Json, json};
 
@@ -13,7 +13,7 @@ pub(crate) fn millimetres(metres: f64) -> f64 {
     (metres * 1_000.0).round() / 1_000.0
 }
 
-/// Degrees clockwise from north, rounded to a hundredth, below 360; null at the place itself.
+/// Degrees clockwise from north, rounded to a hundredth, below 360; null at the position itself.
 pub(crate) fn bearing(degrees: Option<f64>) -> Json {
     degrees.map_or(Json::Null, |degrees| json!((degrees * 100.0).round() % 36_000.0 / 100.0))
 }

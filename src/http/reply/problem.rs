@@ -19,46 +19,46 @@ pub(crate) enum Problem {
     InvalidParameter {
         /// Its name.
         parameter: String,
-        /// What was given.
+        /// The value in the request.
         value: String,
-        /// What is wrong with it.
+        /// The reason for the refusal.
         detail: String,
-        /// What would be accepted.
+        /// The accepted values.
         accepted: String,
     },
     /// A required parameter is missing.
     MissingParameter {
         /// Its name.
         parameter: &'static str,
-        /// What would be accepted.
+        /// The accepted values.
         accepted: String,
     },
     /// The path has no parameter of this name.
     UnknownParameter {
         /// Its name.
         parameter: String,
-        /// What was given.
+        /// The value in the request.
         value: String,
         /// The parameters of the path.
         accepted: Vec<&'static str>,
     },
-    /// What a path names does not exist.
+    /// The resource of the path does not exist.
     NotFound {
         /// The kind of resource.
         what: &'static str,
-        /// Its name as given.
+        /// Its name in the request.
         value: String,
         /// The names that exist; empty if there is no short list.
         accepted: String,
     },
-    /// The caller accepts none of the media types offered.
+    /// The client accepts none of the offered media types.
     NotAcceptable {
         /// The Accept header.
         given: String,
-        /// The media types offered.
+        /// The offered media types.
         offered: String,
     },
-    /// The path has other methods.
+    /// The path does not have this method.
     MethodNotAllowed {
         /// The method of the request.
         method: String,
@@ -67,7 +67,7 @@ pub(crate) enum Problem {
     },
     /// The limit of concurrent requests is reached.
     TooMany {
-        /// Of what.
+        /// The limited resource, in the plural.
         what: &'static str,
         /// The limit.
         limit: usize,
@@ -81,16 +81,16 @@ pub(crate) enum Problem {
     },
     /// The content of an edit does not match the layer.
     InvalidContent {
-        /// Which edit of a batch, from 0.
+        /// Index of the edit in a batch, from 0.
         edit: Option<usize>,
-        /// What is wrong, and where.
+        /// The member at fault, and the reason.
         fault: FeatureError,
     },
     /// The media type of the body is not supported.
     WrongMediaType {
-        /// What was given.
+        /// The value in the request.
         given: String,
-        /// The media types that are supported.
+        /// The supported media types.
         accepted: String,
     },
     /// The body exceeds the maximum length.
@@ -109,11 +109,11 @@ pub(crate) enum Problem {
     LoopbackOnly,
     /// Writes are disabled.
     WritesDisabled,
-    /// An edit is refused; nothing was done.
+    /// An edit is refused; no edit was applied.
     EditRefused {
-        /// Which edit of a batch, from 0.
+        /// Index of the edit in a batch, from 0.
         edit: usize,
-        /// Why.
+        /// The reason.
         reason: EditError,
     },
     /// The idempotency key belongs to another request.
@@ -121,14 +121,14 @@ pub(crate) enum Problem {
         /// The key.
         key: String,
     },
-    /// The layer belongs to another program.
+    /// The layer is maintained by another program.
     ReadOnlyLayer {
         /// The layer.
         layer: String,
     },
-    /// The store is unreachable; nothing was done.
+    /// The store is unreachable; no edit was applied.
     Unavailable,
-    /// The store has no space left; nothing was done.
+    /// The store has no space left; no edit was applied.
     NoSpace,
     /// The connection to the store failed during the commit.
     OutcomeUnknown,
@@ -139,11 +139,11 @@ pub(crate) enum Problem {
     },
 }
 
-/// Seconds until the next attempt on an unreachable store.
+/// Seconds until the client may retry after the store was unreachable.
 const STORE_RETRY_AFTER_S: u32 = 5;
 
 impl From<Cancelled> for Problem {
-    /// Nobody receives it: the caller has a reply already or is gone.
+    /// This problem is never sent: the client has received a timeout or has disconnected.
     fn from(_: Cancelled) -> Self {
         Self::Timeout { limit_s: 0 }
     }
@@ -161,11 +161,11 @@ impl From<store::StoreError> for Problem {
             }
             error => match error.remedy() {
                 Remedy::Wait => {
-                    tracing::warn!(%error, "a write was refused, the store does not answer");
+                    tracing::warn!(%error, "a write was refused: the store is unreachable");
                     Self::Unavailable
                 }
                 Remedy::Space => {
-                    tracing::error!(%error, "a write failed, the disk of the store is full");
+                    tracing::error!(%error, "a write failed: the disk of the store is full");
                     Self::NoSpace
                 }
                 Remedy::Permission => Self::WritesDisabled,
@@ -176,7 +176,7 @@ impl From<store::StoreError> for Problem {
 }
 
 impl Problem {
-    /// A failure of the server itself. The log has the details; the caller gets a reference to them.
+    /// A failure of the server itself. The log has the details; the client gets a reference to them.
     pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
         let incident = format!("{:016x}", RandomState::new().hash_one(error.to_string()));
         tracing::error!(%error, incident, "a request failed");
@@ -211,14 +211,14 @@ impl Problem {
         }
     }
 
-    /// The end of the problem's type, and its title.
+    /// The last part of the problem's type URI, and its title.
     fn kind(&self) -> (&'static str, &'static str) {
         match self {
             Self::InvalidParameter { .. } => ("invalid-parameter", "A parameter has a value that is not accepted"),
             Self::MissingParameter { .. } => ("missing-parameter", "A required parameter is missing"),
             Self::UnknownParameter { .. } => ("unknown-parameter", "A parameter is unknown"),
             Self::NotFound { .. } => ("not-found", "The resource does not exist"),
-            Self::NotAcceptable { .. } => ("not-acceptable", "None of the media types offered is accepted"),
+            Self::NotAcceptable { .. } => ("not-acceptable", "None of the offered media types is acceptable"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not allowed"),
             Self::TooMany { .. } => ("too-many-requests", "Too many concurrent requests"),
             Self::Timeout { .. } => ("timeout", "The reply took too long"),
@@ -226,20 +226,22 @@ impl Problem {
             Self::WrongMediaType { .. } => ("unsupported-media-type", "The media type of the body is not supported"),
             Self::TooLarge { .. } => ("content-too-large", "The body is too long"),
             Self::BodyTimeout { .. } => ("body-timeout", "The body did not arrive in time"),
-            Self::Unauthorized => ("unauthorized", "Writing requires the token"),
-            Self::LoopbackOnly => ("loopback-only", "Writing is allowed from this machine only"),
-            Self::WritesDisabled => ("writes-disabled", "Writing is disabled"),
-            Self::EditRefused { reason: EditError::NotThere, .. } => ("feature-not-found", "There is no such feature"),
+            Self::Unauthorized => ("unauthorized", "Edits require the token"),
+            Self::LoopbackOnly => ("loopback-only", "Edits are accepted from this machine only"),
+            Self::WritesDisabled => ("writes-disabled", "Edits are disabled"),
+            Self::EditRefused { reason: EditError::NotThere, .. } => {
+                ("feature-not-found", "The feature does not exist")
+            }
             Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id exists already"),
             Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature has been changed"),
             Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
                 ("precondition-failed", "The feature does not meet the precondition")
             }
             Self::EditRefused { reason: EditError::OverCapacity(_), .. } => {
-                ("over-capacity", "More people than the place has capacity for")
+                ("over-capacity", "The number of people exceeds the capacity")
             }
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
-            Self::ReadOnlyLayer { .. } => ("read-only-layer", "The layer belongs to another program"),
+            Self::ReadOnlyLayer { .. } => ("read-only-layer", "The layer is read-only"),
             Self::Unavailable => ("unavailable", "The store is unreachable"),
             Self::NoSpace => ("insufficient-storage", "The store has no space left"),
             Self::OutcomeUnknown => ("outcome-unknown", "The outcome of the edit is unknown"),
@@ -287,7 +289,7 @@ impl Problem {
             Self::BodyTimeout { timeout_s } => {
                 json!({"parameter": "body", "accepted": format!("a body within {timeout_s} s")})
             }
-            Self::Unauthorized => json!({"parameter": "Authorization", "accepted": "Bearer and the token"}),
+            Self::Unauthorized => json!({"parameter": "Authorization", "accepted": "Bearer TOKEN"}),
             Self::EditRefused { edit, reason: EditError::Changed(now) } => {
                 json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
             }
@@ -320,18 +322,20 @@ impl fmt::Display for Problem {
                 known => write!(f, "{parameter} is not a parameter of this path; accepted: {}", known.join(", ")),
             },
             Self::NotFound { what, value, accepted } if accepted.is_empty() => {
-                write!(f, "there is no {what} {value:?}")
+                write!(f, "{what} {value:?} does not exist")
             }
-            Self::NotFound { what, value, accepted } => write!(f, "there is no {what} {value:?}; accepted: {accepted}"),
+            Self::NotFound { what, value, accepted } => {
+                write!(f, "{what} {value:?} does not exist; accepted: {accepted}")
+            }
             Self::NotAcceptable { given, offered } => write!(f, "Accept: {given}; offered: {offered}"),
             Self::MethodNotAllowed { method, allowed } => {
-                write!(f, "{method} is not allowed here; accepted: {allowed}")
+                write!(f, "{method} is not allowed for this path; accepted: {allowed}")
             }
             Self::TooMany { what, limit, retry_after_s } => {
                 write!(f, "{limit} {what} are open, the maximum; try again in {retry_after_s} s")
             }
             Self::Timeout { limit_s } => {
-                write!(f, "the reply was not ready within {limit_s} s; try again, or ask for less")
+                write!(f, "the reply was not ready within {limit_s} s; try again, or request less")
             }
             Self::InvalidContent { fault, .. } => {
                 let FeatureError { pointer, value, reason, accepted } = fault;
@@ -342,20 +346,24 @@ impl fmt::Display for Problem {
             }
             Self::TooLarge { limit_bytes } => write!(f, "the maximum is {limit_bytes} bytes"),
             Self::BodyTimeout { timeout_s } => write!(f, "the body did not arrive within {timeout_s} s"),
-            Self::Unauthorized => f.write_str(
-                "give the header Authorization: Bearer TOKEN; the server's log names the file that holds the token",
-            ),
-            Self::LoopbackOnly => f.write_str("writes are accepted from this machine only"),
+            Self::Unauthorized => {
+                f.write_str("send the header Authorization: Bearer TOKEN; the server log names the token file")
+            }
+            Self::LoopbackOnly => f.write_str("edits are accepted only from the machine that runs the server"),
             Self::WritesDisabled => f.write_str("this server, or its role in the store, is read-only"),
-            Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; nothing was done"),
-            Self::KeyReused { key } => write!(f, "{key:?} was the key of a request with another content"),
-            Self::ReadOnlyLayer { layer } => write!(f, "{layer} belongs to another program and is read-only here"),
-            Self::Unavailable => write!(f, "nothing was done; try again in {STORE_RETRY_AFTER_S} s"),
-            Self::NoSpace => f.write_str("nothing was done; the disk of the store is full"),
+            Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; no edit was applied"),
+            Self::KeyReused { key } => write!(f, "{key:?} was already used for a request with different content"),
+            Self::ReadOnlyLayer { layer } => {
+                write!(f, "{layer} is maintained by another program and is read-only here")
+            }
+            Self::Unavailable => write!(f, "no edit was applied; try again in {STORE_RETRY_AFTER_S} s"),
+            Self::NoSpace => f.write_str("no edit was applied; the disk of the store is full"),
             Self::OutcomeUnknown => {
                 f.write_str("the edit may or may not have been committed; repeat it with the same Idempotency-Key")
             }
-            Self::Internal { incident } => write!(f, "nothing was done; the log has details under {incident}"),
+            Self::Internal { incident } => {
+                write!(f, "the request was not completed; the log has details under {incident}")
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers of any length: written by a thread of their own, sent as they are read, a few at a time.
+//! Streamed replies of any length: each is written by its own thread into a bounded queue.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,44 +12,47 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use crate::http::reply::problem::Problem;
 use crate::http::workers::lower_priority;
 
-/// Most downloads at once: each holds a thread.
-const MOST: usize = 16;
-/// Bytes that are sent at once.
+/// Maximum number of concurrent downloads; each uses a thread.
+const MAX_DOWNLOADS: usize = 16;
+/// Size of a piece, bytes.
 const PIECE: usize = 65_536;
-/// Pieces that wait for a slow reader.
-const WAITING: usize = 4;
+/// Capacity of the queue between thread and connection, pieces.
+const QUEUED_PIECES: usize = 4;
 const RETRY_AFTER_S: u32 = 5;
 
-/// The downloads that are under way.
+/// Limits the number of concurrent downloads.
 pub(crate) struct Downloads(Arc<Semaphore>);
 
 impl Default for Downloads {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST)))
+        Self(Arc::new(Semaphore::new(MAX_DOWNLOADS)))
     }
 }
 
 impl Downloads {
-    /// Begins one; what the closure writes is what the reader gets. An error cuts the answer off, so that nobody takes
-    /// a part for the whole.
+    /// Begins a download; the closure writes its content. An error aborts the transfer, so that a client cannot take
+    /// the part for the whole.
     ///
     /// # Errors
-    /// When there are too many.
+    /// When the maximum is reached.
     pub(crate) fn begin<W>(&self, write: W) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<W>, Problem>
     where
         W: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     {
         let permit = self.0.clone().try_acquire_owned();
-        let permit =
-            permit.map_err(|_| Problem::TooMany { what: "downloads", limit: MOST, retry_after_s: RETRY_AFTER_S })?;
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let permit = permit.map_err(|_| Problem::TooMany {
+            what: "downloads",
+            limit: MAX_DOWNLOADS,
+            retry_after_s: RETRY_AFTER_S,
+        })?;
+        let (sender, receiver) = mpsc::channel(QUEUED_PIECES);
         let run = move || {
             lower_priority();
             let mut pieces = Pieces { sender, buffer: Vec::with_capacity(PIECE) };
             if let Err(error) = write(&mut pieces).and_then(|()| pieces.flush())
                 && error.kind() != io::ErrorKind::BrokenPipe
             {
-                tracing::warn!(%error, "a download was cut off");
+                tracing::warn!(%error, "a download was aborted");
                 let _ = pieces.sender.blocking_send(Err(error));
             }
             drop(permit);
@@ -59,7 +62,7 @@ impl Downloads {
     }
 }
 
-/// Event streams: how many there may be, and when they end.
+/// Event streams: their maximum number, and their end at shutdown.
 pub(crate) struct EventStreams {
     limit: usize,
     places: Arc<Semaphore>,
@@ -67,7 +70,7 @@ pub(crate) struct EventStreams {
 }
 
 impl EventStreams {
-    /// When a caller for whom there was no place may try again, seconds.
+    /// Seconds until a client may retry after the maximum was reached.
     const RETRY_AFTER_S: u32 = 10;
 
     /// At most `limit` at once, until `closing` turns true.
@@ -76,10 +79,10 @@ impl EventStreams {
         Self { limit, places: Arc::new(Semaphore::new(limit)), closing }
     }
 
-    /// A place for one stream, as long as it is held.
+    /// A permit for one stream, released when dropped.
     ///
     /// # Errors
-    /// When all are taken.
+    /// When the maximum is reached.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         self.places.clone().try_acquire_owned().map_err(|_| Problem::TooMany {
             what: "event streams",
@@ -88,7 +91,7 @@ impl EventStreams {
         })
     }
 
-    /// Turns true when streams end.
+    /// Turns true when streams must end.
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.clone()
     }

@@ -9,7 +9,7 @@ use crate::http::reply::media::JSON;
 
 /// The members of a document that are lists of documents with links.
 const LISTS: [&str; 2] = ["tilesets", "tileMatrixSets"];
-/// The members that are shown as they are.
+/// The members that are shown without conversion.
 const FACTS: [&str; 5] = ["id", "tileMatrixSetId", "crs", "uri", "wellKnownScaleSet"];
 
 /// The page of one document, whose URL is `address`. `base` is the URL of the OGC API.

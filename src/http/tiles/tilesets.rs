@@ -1,4 +1,4 @@
-//! OGC API Tiles (OGC 20-057): grids, tile sets of the whole map and of one collection, and their tiles.
+//! OGC API Tiles (OGC 20-057): tile matrix sets, tile sets of the whole map and of one collection, and their tiles.
 
 use serde_json::{Value as Json, json};
 
@@ -17,7 +17,7 @@ use crate::model::schema::GeometryKind;
 use crate::snapshot::Layer;
 use crate::tile::{InvalidAddress, MEDIA_TYPE, TileAddress, TileMatrixSet};
 
-/// Cells of a tile's side in a grid's description; vector tiles are finer.
+/// Cells along the side of a tile in the description of a tile matrix set; vector tiles have a finer resolution.
 const CELLS: f64 = 256.0;
 /// Metres per degree on the equator, for scale denominators in degrees.
 const METRES_PER_DEGREE: f64 = 6_378_137.0 * std::f64::consts::PI / 180.0;
@@ -26,7 +26,7 @@ const HALF_WORLD_M: f64 = 20_037_508.342_789_2;
 /// Standardized pixel size for scale denominators, metres.
 const PIXEL_M: f64 = 0.000_28;
 
-/// A grid by its name.
+/// A published tile matrix set.
 struct PublishedTileMatrixSet {
     id: &'static str,
     title: &'static str,
@@ -35,7 +35,7 @@ struct PublishedTileMatrixSet {
     first: u8,
     crs: &'static str,
     axes: [&'static str; 2],
-    /// What the registry calls it, and its scales.
+    /// Its id in the OGC registry, and its well-known scale set.
     registered: Option<(&'static str, &'static str)>,
 }
 
@@ -83,7 +83,7 @@ impl PublishedTileMatrixSet {
         })
     }
 
-    /// Zooms of the grid that are described.
+    /// The zoom levels of the description.
     fn zooms(&self) -> std::ops::RangeInclusive<u8> {
         0..=TileAddress::MAX_ZOOM - self.first
     }
@@ -190,7 +190,7 @@ pub(crate) fn tileset(call: &Call<'_>) -> Result<Reply, Problem> {
     describe(call, &layers_of_map(call)?, &own, &query_of_map(call))
 }
 
-/// A tile of the whole map from memory, if it is there.
+/// A tile of the whole map from the cache; `None` if it is not cached.
 pub(crate) fn kept_map_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
     call.media_type()?;
     let layers = layers_of_map(call)?;
@@ -215,7 +215,7 @@ pub(crate) fn tileset_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
     describe(call, &[layer], &format!("{}/collections/{}/tiles", call.ogc_base(), layer.schema().id), "")
 }
 
-/// A tile of a collection from memory, if it is there.
+/// A tile of a collection from the cache; `None` if it is not cached.
 pub(crate) fn kept_collection_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
     call.media_type()?;
     let layers = [call.collection()?];
@@ -228,14 +228,14 @@ pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(finished_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
 }
 
-/// The collections of the map that are asked for; all without the parameter.
+/// The requested collections; all without the parameter.
 fn layers_of_map<'a>(call: &'a Call<'_>) -> Result<Vec<&'a Layer>, Problem> {
     match call.params.get(&spec::COLLECTIONS) {
-        // A parameter that names no collection is invalid; only a path leads to nothing.
+        // A wrong id in a parameter is an invalid value (400); only a wrong path is 404.
         Some(names) => {
             named_layers(&call.current.snapshot, spec::COLLECTIONS.name, names).map_err(|problem| match problem {
                 Problem::NotFound { value, accepted, .. } => {
-                    invalid(spec::COLLECTIONS.name, &value, "there is no such collection", &accepted)
+                    invalid(spec::COLLECTIONS.name, &value, "this collection does not exist", &accepted)
                 }
                 other => other,
             })
@@ -249,7 +249,7 @@ fn query_of_map(call: &Call<'_>) -> String {
     names.map(|names| format!("?collections={}", encode(names))).unwrap_or_default()
 }
 
-/// The address of a tile inside the limits of its tile set.
+/// A tile address within the limits of its tile set.
 fn address(call: &Call<'_>, layers: &[&Layer]) -> Result<TileAddress, Problem> {
     let set = PublishedTileMatrixSet::named(call.segment("tileMatrixSetId"))?;
     let address = set.address(call.segment("tileMatrix"), call.segment("tileRow"), call.segment("tileCol"))?;
@@ -274,7 +274,7 @@ fn bounds_of(layers: &[&Layer]) -> Envelope {
     layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD)
 }
 
-/// A document in the media type that the caller likes. `address` is its own.
+/// A document in the negotiated media type. `address` is its URL.
 fn answer(call: &Call<'_>, address: &str, document: Json, title: (&str, &str)) -> Result<Reply, Problem> {
     if call.media_type()? == HTML {
         return Ok(pages::document(address, &document, title, &call.ogc_base()).reply(&call.current));
@@ -391,7 +391,7 @@ struct TileLimits {
 }
 
 impl TileLimits {
-    /// Bounds that cross the antimeridian reach over all columns.
+    /// Bounds that cross the antimeridian cover all columns.
     fn of(set: &PublishedTileMatrixSet, bounds: &Envelope, zoom: u8) -> Self {
         let corner = |lon: f64, lat: f64| {
             let at = LonLat::new(lon, lat).map(|at| TileAddress::at(set.grid, at, zoom).column_and_row());

@@ -1,4 +1,4 @@
-//! Vector tiles by column and row, and TileJSON 3.0 that describes them.
+//! Vector tiles by column and row, and their TileJSON 3.0.
 
 use std::sync::Arc;
 
@@ -24,11 +24,11 @@ use crate::snapshot::{Layer, Row, Snapshot};
 use crate::tile::cache::{CachedTile, ContentEncoding, TileRequest};
 use crate::tile::{self, FeatureFilter, InvalidAddress, TileAddress, TileMatrixSet};
 
-/// Zoom beyond which viewers enlarge tiles instead of asking for more.
+/// Maximum zoom; beyond it, viewers enlarge tiles.
 pub(crate) const MAX_ZOOM: u8 = 16;
-/// Counts the features of each layer that were omitted from a tile over its size budget.
+/// Header with the number of features of each layer omitted from a tile over its size budget.
 const OMITTED: &str = "x-onemap-omitted";
-/// Most layers of one tile.
+/// Maximum number of layers in one tile.
 pub(crate) const MAX_LAYERS: usize = 64;
 
 /// `GET /tiles/{layers}`.
@@ -55,7 +55,7 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     })))
 }
 
-/// A tile from memory, if it is there: answered by the web thread.
+/// A tile from the cache, on the web thread; `None` if it is not cached.
 pub(crate) fn kept(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
     let Some(layers) = TileLayers::stored(call, call.segment("layers"))? else { return Ok(None) };
     let layers = layers.refs();
@@ -68,7 +68,8 @@ pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
     let layers = TileLayers::named(call, call.segment("layers"))?;
     let address = xyz_address(call)?;
     if let TileLayers::Derived(layer) = &layers {
-        // It depends on what is far from the tile, so it is not kept by what changes in it.
+        // A derived layer depends on features far from the tile, so the cache, which checks changes within the tile, is
+        // not used.
         let chosen = Chosen::read(call, &[layer])?;
         let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
         let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
@@ -118,19 +119,19 @@ impl<'a> TileLayers<'a> {
 pub(crate) struct Chosen {
     /// The filters in canonical form; empty when all are shown.
     name: String,
-    /// All of them hold for a feature of the layer.
+    /// For each layer, the filters that a feature must match.
     filters: Vec<Vec<Filter>>,
 }
 
 impl Chosen {
     /// # Errors
-    /// When a parameter cannot be understood, or one of the layers has no such property.
+    /// When a parameter is invalid, or one of the layers has no such property.
     pub(crate) fn read(call: &Call<'_>, layers: &[&Layer]) -> Result<Self, Problem> {
         let of = |layer: &&Layer| filters_of(&call.params, &call.caller.view(layer.schema()));
         let filters: Vec<Vec<Filter>> = layers.iter().map(of).collect::<Result<_, _>>()?;
         let names = filters.iter().flatten().map(Filter::canonical);
         let has_any = filters.iter().any(|filters| !filters.is_empty());
-        // One layer may have a time and another none, so the number of filters is a part of the name.
+        // `datetime` applies only to layers with a time, so the number of filters of each layer is part of the name.
         let counts: Vec<String> = filters.iter().map(|filters| filters.len().to_string()).collect();
         let name = if has_any {
             format!("{} {}", counts.join(","), names.collect::<Vec<_>>().join("\n"))
@@ -146,12 +147,12 @@ impl Chosen {
     }
 }
 
-/// A tile, if it is kept and still right.
+/// A cached tile, if it is still valid.
 pub(crate) fn kept_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Option<Reply> {
     with_request(call, layers, address, chosen, |request| call.state.tiles.kept(request)).map(|tile| reply(call, &tile))
 }
 
-/// A tile, kept or made now.
+/// A tile from the cache, or rendered now.
 pub(crate) fn finished_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Reply {
     let tile = with_request(call, layers, address, chosen, |request| call.state.tiles.get(request));
     reply(call, &tile)
@@ -185,12 +186,12 @@ fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
     with_body(reply, tile.bytes().clone())
 }
 
-/// Adds the content, unless the caller has it already.
+/// Adds the content, unless the reply is 304.
 fn with_body(reply: Reply, bytes: Bytes) -> Reply {
     if reply.status == StatusCode::NOT_MODIFIED { reply } else { reply.body(bytes) }
 }
 
-/// The encoding that the caller prefers of those that tiles are kept in.
+/// The content encoding of tiles that the client prefers.
 fn encoding(call: &Call<'_>) -> ContentEncoding {
     let kept = [Encoding::brotli(), Encoding::gzip(), Encoding::identity()];
     let accepted = from_comma_delimited(call.headers.get_all(header::ACCEPT_ENCODING)).map(AcceptEncoding).ok();
@@ -212,7 +213,7 @@ pub(crate) fn named_layers<'a>(
     for name in names.split(',') {
         let next = layer(snapshot, "layer", name)?;
         if layers.iter().any(|layer| layer.schema().id == next.schema().id) || layers.len() == MAX_LAYERS {
-            return Err(invalid(parameter, names, "a layer is given more than once, or there are too many", accepted));
+            return Err(invalid(parameter, names, "a layer is repeated, or there are too many layers", accepted));
         }
         layers.push(next);
     }

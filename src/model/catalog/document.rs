@@ -221,7 +221,7 @@ impl RawCounty {
         let [lon, lat] = self.center;
         let center = LonLat::new(lon, lat).map_err(|error| wrong("center", error.to_string()))?;
         if !bounds.intersects(&center.into()) {
-            return Err(wrong("center", format!("{center} is outside of the county's bounds")));
+            return Err(wrong("center", format!("{center} is outside the county's bounds")));
         }
         if !(0.0..=24.0).contains(&self.zoom) {
             return Err(mistake(at("/county/zoom"), CatalogFault::Zoom(self.zoom)));

@@ -31,13 +31,13 @@ pub enum CatalogFault {
     )]
     Name(String),
     /// A reserved name.
-    #[error("the name {0:?} is used by the program itself")]
+    #[error("the name {0:?} is reserved")]
     Reserved(String),
     /// A duplicate name.
-    #[error("{0:?} is there twice")]
+    #[error("{0:?} is defined twice")]
     Duplicate(String),
     /// No layers.
-    #[error("there must be at least one layer")]
+    #[error("the catalog needs at least one layer")]
     Empty,
     /// A layer without a text field `name`.
     #[error("layer {0} needs a text field name")]
@@ -99,7 +99,7 @@ pub enum CatalogFault {
     /// An invalid colour.
     #[error("{color:?} is not a colour; accepted: #rrggbb, or a name in colors: {accepted}")]
     Color {
-        /// What was given.
+        /// The value in the catalog.
         color: String,
         /// The names of colours.
         accepted: String,
@@ -111,6 +111,6 @@ pub enum CatalogFault {
     #[error("{0}")]
     County(String),
     /// Invalid ring radii.
-    #[error("{0:?} is not a list of growing distances above 0, in metres")]
+    #[error("{0:?} is not an ascending list of distances above 0, in metres")]
     Rings(Vec<f64>),
 }

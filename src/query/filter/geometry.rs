@@ -130,7 +130,7 @@ fn member(tokens: &mut Tokens<'_>) -> Result<Geometry, FilterError> {
         Some(Token::Word(word)) => WktKind::of(word).filter(|kind| *kind != WktKind::Collection),
         _ => None,
     };
-    let kind = kind.ok_or_else(|| tokens.unexpected("a geometry that is no collection"))?;
+    let kind = kind.ok_or_else(|| tokens.unexpected("a geometry other than a collection"))?;
     tokens.skip();
     read(tokens, kind)
 }

@@ -88,7 +88,8 @@ impl Filter {
         self.condition.of(row) == Some(true)
     }
 
-    /// An envelope outside which no feature matches, in degrees; `None` if matches may be anywhere, or there are none.
+    /// An envelope outside which no feature matches, in degrees; `None` if matches are not limited to an area, or if
+    /// nothing matches.
     #[must_use]
     pub fn envelope(&self) -> Option<Envelope> {
         self.condition.envelope()
@@ -138,9 +139,9 @@ pub enum FilterError {
     Syntax {
         /// Position in characters, from 1.
         at: usize,
-        /// What was found.
+        /// The text found.
         found: String,
-        /// What was expected.
+        /// The expected element.
         expected: String,
     },
     /// Not JSON.
@@ -152,17 +153,17 @@ pub enum FilterError {
     /// JSON, but not CQL2.
     #[error("expected {expected}, found {found}")]
     JsonShape {
-        /// What was found.
+        /// The text found.
         found: String,
-        /// What was expected.
+        /// The expected element.
         expected: &'static str,
     },
     /// An invalid literal.
     #[error("{value:?} is not {expected}")]
     Literal {
-        /// What was given.
+        /// The value in the expression.
         value: String,
-        /// What was expected.
+        /// The expected element.
         expected: &'static str,
     },
     /// A coordinate out of range, or a degenerate geometry.
@@ -184,7 +185,7 @@ pub enum FilterError {
         found: usize,
     },
     /// An unknown property, or one that the caller may not see.
-    #[error("there is no property {name:?}; accepted: {accepted}")]
+    #[error("property {name:?} does not exist; accepted: {accepted}")]
     UnknownProperty {
         /// The name.
         name: String,
@@ -192,7 +193,7 @@ pub enum FilterError {
         accepted: String,
     },
     /// An unknown function.
-    #[error("there is no function {name:?}; accepted: {accepted}")]
+    #[error("function {name:?} does not exist; accepted: {accepted}")]
     UnknownFunction {
         /// The name.
         name: String,
@@ -200,7 +201,7 @@ pub enum FilterError {
         accepted: String,
     },
     /// An operand of the wrong type.
-    #[error("{expression} is {found} where {expected} is needed")]
+    #[error("{expression} is {found} where {expected} is required")]
     Type {
         /// The operand.
         expression: String,
@@ -226,7 +227,7 @@ pub enum FilterError {
     TooMuch {
         /// The maximum.
         max: usize,
-        /// Of what.
+        /// The limited elements, in the plural.
         what: &'static str,
     },
 }

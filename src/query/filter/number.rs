@@ -24,7 +24,7 @@ impl Number {
     }
 
     /// The nearest double.
-    #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+    #[expect(clippy::cast_precision_loss, reason = "the nearest double is the intended result")]
     pub(super) fn as_f64(self) -> f64 {
         match self {
             Self::Integer(number) => number as f64,

@@ -34,7 +34,7 @@ fn expr(json: &Json, levels: usize) -> Result<Expr, FilterError> {
         Json::String(text) => Ok(Expr::Text(text.clone())),
         Json::Array(items) => items.iter().map(|item| expr(item, levels)).collect::<Result<_, _>>().map(Expr::List),
         Json::Object(members) => object(json, members, levels),
-        Json::Null => Err(unexpected(json, "an expression; unknown values are asked for with isNull")),
+        Json::Null => Err(unexpected(json, "an expression; use isNull to test for unknown values")),
     }
 }
 

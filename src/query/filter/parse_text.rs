@@ -13,7 +13,7 @@ use super::temporal::{interval_bound, parse_date, parse_timestamp};
 /// Parses a text.
 pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
     expression(text).map_err(|error| match error {
-        // The lexer counts bytes, people count characters.
+        // The lexer counts bytes, but the message counts characters.
         FilterError::Syntax { at, found, expected } => {
             let at = text.char_indices().take_while(|(byte, _)| byte + 1 < at).count() + 1;
             FilterError::Syntax { at, found, expected }

@@ -17,8 +17,8 @@ pub(super) fn to_lon_lat(expr: Expr, crs: &CrsTransform) -> Result<Expr, FilterE
     };
     Ok(match expr {
         Expr::Geometry(geometry) => {
-            let there = crs.to_lon_lat(&geometry);
-            Expr::Geometry(there.map_err(|error| refused("a geometry", &error))?)
+            let converted = crs.to_lon_lat(&geometry);
+            Expr::Geometry(converted.map_err(|error| refused("a geometry", &error))?)
         }
         Expr::Bbox(sides) => match crs.region(sides).map_err(|error| refused("BBOX", &error))? {
             Region::Box(envelope) => Expr::Bbox([envelope.west(), envelope.south(), envelope.east(), envelope.north()]),

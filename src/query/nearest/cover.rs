@@ -39,7 +39,7 @@ impl Amounts {
 pub struct Member<'a> {
     /// The feature and its distance.
     pub near: Near<'a>,
-    /// What it contributes.
+    /// Its contribution.
     pub contributes: Amounts,
 }
 
@@ -65,20 +65,20 @@ pub fn cover<'a>(
     let each = Demand { people: None, skills: Vec::new(), items: Vec::new(), ..query.demand.clone() };
     let eligibility = Eligibility::new(snapshot, layer, &each);
     let needed = needed(&eligibility, query.demand);
-    let mut look = FIRST_CANDIDATES;
+    let mut candidate_count = FIRST_CANDIDATES;
     loop {
-        let limit = SearchLimit { k: look, max_distance_m: query.limit.max_distance_m };
+        let limit = SearchLimit { k: candidate_count, max_distance_m: query.limit.max_distance_m };
         let helps = |row: &Row<'a>| {
             eligibility.verdict(row) == Verdict::Eligible && !contribution(&eligibility, &needed, row).is_nothing()
         };
-        // The upper bound of one feature says nothing about a sum, so no chunk is skipped.
+        // The upper bound of single features does not bound their sum, so no chunk is skipped.
         let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
-        let all_seen = nearest.len() < look || look == MAX_MEMBERS;
+        let all_seen = nearest.len() < candidate_count || candidate_count == MAX_MEMBERS;
         let covering_set = distribute(&eligibility, needed.clone(), nearest);
         if covering_set.uncovered.is_nothing() || all_seen {
             return Ok(covering_set);
         }
-        look = (look * 4).min(MAX_MEMBERS);
+        candidate_count = (candidate_count * 4).min(MAX_MEMBERS);
     }
 }
 
@@ -113,7 +113,7 @@ fn needed(eligibility: &Eligibility<'_>, demand: &Demand) -> Amounts {
     }
 }
 
-/// What a resource has of what is needed.
+/// The part of the needed amounts that a resource has.
 fn contribution(eligibility: &Eligibility<'_>, needed: &Amounts, row: &Row<'_>) -> Amounts {
     let free = eligibility.free_places(row).unwrap_or(0).min(i64::from(needed.people));
     let skills = eligibility.resources().skills(row).unwrap_or_default();

@@ -135,7 +135,7 @@ impl Demand {
 /// Why a resource does not meet the demand, or may not.
 #[derive(Clone, Debug)]
 pub enum Reason<'a> {
-    /// Another status than required.
+    /// Its status differs from the required ones.
     Status(&'a str),
     /// Its status is unknown.
     StatusUnknown,
@@ -216,13 +216,13 @@ impl Reason<'_> {
 /// Whether a resource meets a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It meets the demand.
     Eligible,
     /// Unknown data prevents a decision.
     Unknown,
     /// It meets part of the demand.
     Partial,
-    /// It does not.
+    /// It does not meet the demand.
     Ineligible,
 }
 
@@ -288,7 +288,7 @@ impl<'a> Eligibility<'a> {
             return false;
         }
         let most = self.most(group);
-        let room = if self.demand.by_night { most.capacity_by_night } else { most.capacity };
+        let capacity = if self.demand.by_night { most.capacity_by_night } else { most.capacity };
         let has_skills = || self.demand.skills.iter().all(|skill| most.skills.contains(skill.as_str()));
         let has_items = || {
             let enough =
@@ -296,7 +296,7 @@ impl<'a> Eligibility<'a> {
             self.demand.items.iter().all(enough)
         };
         most.any
-            && self.places().is_none_or(|required| room.is_some_and(|room| room >= i64::from(required)))
+            && self.places().is_none_or(|required| capacity.is_some_and(|capacity| capacity >= i64::from(required)))
             && (!self.resources.has_skills() || has_skills())
             && (!self.resources.has_stock() || has_items())
     }
@@ -313,7 +313,7 @@ impl<'a> Eligibility<'a> {
         self.within.is_none_or(|within| group.envelope().is_some_and(|own| own.intersects(&within)))
     }
 
-    /// Whether a feature can take the job.
+    /// Whether a feature meets the demand.
     #[must_use]
     pub fn verdict(&self, row: &Row<'a>) -> Verdict {
         let (mut doubt, mut short) = (false, false);
@@ -358,11 +358,11 @@ impl<'a> Eligibility<'a> {
             return None;
         }
         let Some(status) = self.resources.status(row) else { return Some(Reason::StatusUnknown) };
-        let wanted = match &self.demand.status {
+        let matches = match &self.demand.status {
             Status::Codes(codes) => codes.iter().any(|code| code == status),
             _ => self.resources.is_ready(row) == Some(true),
         };
-        (!wanted).then_some(Reason::Status(status))
+        (!matches).then_some(Reason::Status(status))
     }
 
     fn of_capacity(&self, row: &Row<'a>) -> Option<Reason<'a>> {
@@ -471,7 +471,7 @@ impl<'a> Eligibility<'a> {
         })
     }
 
-    /// Whether an area is to be avoided. Unknown data does not make it safe.
+    /// Whether an area is to be avoided. An area with unknown data is avoided.
     fn is_avoided(&self, resources: &ResourceFields, area: &Row<'_>) -> bool {
         if !resources.has_zone() {
             return resources.is_active(area, self.demand.at);

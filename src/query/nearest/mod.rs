@@ -173,8 +173,8 @@ pub fn fitting<'a>(
     cancel: &CancelToken,
 ) -> Result<Vec<Near<'a>>, Cancelled> {
     let eligibility = Eligibility::new(snapshot, layer, demand);
-    let fits = |row: &Row<'a>| eligibility.verdict(row) == Verdict::Eligible;
-    nearest_where(layer, origin, limit, cancel, |group| eligibility.may_be_eligible(group), fits)
+    let is_eligible = |row: &Row<'a>| eligibility.verdict(row) == Verdict::Eligible;
+    nearest_where(layer, origin, limit, cancel, |group| eligibility.may_be_eligible(group), is_eligible)
 }
 
 /// Partial matches, best first, then by distance.

@@ -54,7 +54,7 @@ pub struct Surroundings<'a> {
     pub secondary_hazards: Vec<SecondaryHazard<'a>>,
     /// Number of further secondary hazards.
     pub more_secondary_hazards: usize,
-    /// Features with a responsible person, nearest first; shown only to callers who may see contacts.
+    /// Features with a responsible person, nearest first; shown only to clients with access to contacts.
     pub responsible: Vec<(&'a Layer, Row<'a>)>,
     /// The nearest ready resources, per layer.
     pub help: Vec<(&'a Layer, Vec<Near<'a>>)>,
@@ -266,12 +266,12 @@ fn responsible<'a>(hits: &[(&'a Layer, Vec<Hit<'a>>)]) -> Vec<(&'a Layer, Row<'a
     let is_known = |layer: &Layer, row: &Row<'_>, field: &str| {
         layer.schema().position(field).is_some_and(|at| matches!(row.cell(at), ValueRef::Text(_)))
     };
-    let says = |layer: &Layer, row: &Row<'_>| {
-        let whom = layer.schema().roles.responsible.as_ref();
-        whom.is_some_and(|whom| is_known(layer, row, &whom.person) || is_known(layer, row, &whom.phone))
+    let has_contact = |layer: &Layer, row: &Row<'_>| {
+        let role = layer.schema().roles.responsible.as_ref();
+        role.is_some_and(|role| is_known(layer, row, &role.person) || is_known(layer, row, &role.phone))
     };
     let all = hits.iter().flat_map(|(layer, hits)| hits.iter().map(move |(row, _, metres)| (*layer, *row, *metres)));
-    let mut found: Vec<(&Layer, Row<'_>, f64)> = all.filter(|(layer, row, _)| says(layer, row)).collect();
+    let mut found: Vec<(&Layer, Row<'_>, f64)> = all.filter(|(layer, row, _)| has_contact(layer, row)).collect();
     found.sort_by(|a, b| a.2.total_cmp(&b.2).then_with(|| a.1.id().cmp(b.1.id())));
     found.truncate(MAX_RESPONSIBLE);
     found.into_iter().map(|(layer, row, _)| (layer, row)).collect()

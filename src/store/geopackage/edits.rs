@@ -6,11 +6,11 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::rows::{insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerIndex, LayerSchema};
-use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Created when it is first needed; it is private to this program and no content of the package.
+/// Created at first use; private to this program and not registered as content of the package.
 const IDEMPOTENCY_KEYS: &str = "CREATE TABLE IF NOT EXISTS onemap_idempotency_keys (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
     outcomes TEXT NOT NULL, created_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
 
@@ -36,10 +36,10 @@ impl GeoPackage {
         }
         drop_spatial_indexes(&mut transaction, self.schemas()).await.map_err(failed)?;
         let mut stored = Stored::new();
-        for (layer, ids) in wanted(batch) {
+        for (layer, ids) in ids_by_layer(batch) {
             let ids: Vec<&FeatureId> = ids.into_iter().collect();
             for ids in ids.chunks(ROWS_PER_STATEMENT) {
-                self.look_at(&mut transaction, layer, ids, &mut stored).await.map_err(failed)?;
+                self.read_stored(&mut transaction, layer, ids, &mut stored).await.map_err(failed)?;
             }
         }
         let plan = plan(self.schemas(), batch, &stored)?;
@@ -83,7 +83,7 @@ impl GeoPackage {
         }
     }
 
-    async fn look_at(
+    async fn read_stored(
         &self,
         connection: &mut SqliteConnection,
         layer: LayerIndex,
@@ -93,7 +93,7 @@ impl GeoPackage {
         let schema = layer.of(self.schemas());
         let sql = select(schema, &format!("WHERE id IN ({})", vec!["?"; ids.len()].join(",")));
         let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(id.as_str()));
-        // The follower logs what cannot be read.
+        // The follower logs unreadable values.
         let mut warnings = ReadWarnings::new(schema);
         for row in query.fetch_all(connection).await? {
             if let Some(feature) = read_feature(&row, schema, &None, &mut warnings) {
@@ -119,9 +119,9 @@ impl GeoPackage {
     }
 }
 
-/// Removes the spatial indexes of the layers from a file: their triggers call functions that only spatial programs have
-/// and would fail every write by this program and by plain SQLite. A package is valid without them, and a spatial program
-/// can create them again.
+/// Removes the spatial indexes of the layers from a file: their triggers call functions that plain SQLite lacks, so
+/// that every write by this program would fail. A package is valid without them, and a GIS program can create them
+/// again.
 pub(super) async fn drop_spatial_indexes(
     connection: &mut SqliteConnection,
     schemas: &[LayerSchema],
@@ -155,7 +155,10 @@ pub(super) async fn drop_spatial_indexes(
             .bind(table)
             .execute(&mut *connection)
             .await?;
-        tracing::info!(layer = table, "its spatial index was removed from the file, so that every program can write");
+        tracing::info!(
+            layer = table,
+            "its spatial index was removed from the file, because its triggers prevent writes by programs without spatial functions"
+        );
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! The file as it was opened, and whether it is still the one under its name with the content that SQLite knows.
+//! The identity of the open file: whether the path still refers to it, and whether its content was overwritten.
 //!
-//! A file that is moved away or replaced under an open connection lives on without a name, and what is written to it is
-//! lost to everybody else. A file whose content is overwritten in place is read through stale pages. So every reading
-//! and every write checks both first.
+//! If a file is moved or replaced while a connection is open, the connection keeps using the old file, and its writes
+//! are lost. If the content is overwritten in place, SQLite reads stale pages. So every read and every write checks
+//! both first.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -16,12 +16,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use super::{BUSY_TIMEOUT, CONNECTIONS, file_error};
 use crate::store::StoreError;
 
-/// The follower never waits longer than this for a lock: its readings need none.
+/// Maximum wait of the follower for a lock; its reads need none.
 const FOLLOW_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 const FOLLOW_CONNECTIONS: u32 = 2;
-/// An overwritten file is opened again once it has not changed for this long: a copy may be in progress.
+/// An overwritten file is opened again after it has not changed for this long, because a copy may be in progress.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
-/// A checkpoint writes the file after its log, but not for longer than this, seconds.
+/// Maximum time between the last write to the log and the end of its checkpoint, seconds.
 const LONGEST_CHECKPOINT_S: i64 = 60;
 
 /// Connections to one file.
@@ -34,15 +34,15 @@ pub(super) struct OpenFile {
     file: FileIdentity,
     log: Option<FileIdentity>,
     content: Mutex<Content>,
-    /// The index of the write-ahead log. It stays open: closing it would release the locks that SQLite has on it in this
+    /// The index of the write-ahead log. It stays open, because closing it would release the locks of SQLite in this
     /// process (POSIX `fcntl`). For the same reason the file itself is never opened here while it has connections.
     log_index: Mutex<Option<(FileIdentity, File)>>,
 }
 
-/// Device and number of a file.
+/// Device and inode number of a file.
 type FileIdentity = (u64, u64);
 
-/// What is known of the file's content.
+/// The known state of the file's content.
 #[derive(Debug, Default)]
 struct Content {
     last: Option<Observation>,
@@ -50,7 +50,7 @@ struct Content {
     overwritten: Option<(FileState, Instant)>,
 }
 
-/// The state of the file while no checkpoint ran. In WAL mode a checkpoint is the only one that writes the file.
+/// The state of the file while no checkpoint ran. In WAL mode only a checkpoint writes the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Observation {
     file: FileState,
@@ -61,10 +61,10 @@ struct Observation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileState(i64, i64, u64);
 
-/// How far the write-ahead log was copied into the file.
+/// Progress of copying the write-ahead log into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CheckpointState {
-    /// Changes whenever the log starts again.
+    /// Changes whenever the log restarts.
     salts: [u32; 2],
     /// Frames that were copied.
     copied: u32,
@@ -85,7 +85,7 @@ impl OpenFile {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let follow_options = options.clone().busy_timeout(FOLLOW_BUSY_TIMEOUT);
-        // The index of the log must not be created again under the same connections.
+        // Connections stay open, so that SQLite does not delete and recreate the log index.
         let lasting = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
         let pool = lasting()
             .max_connections(CONNECTIONS)
@@ -105,7 +105,7 @@ impl OpenFile {
         })
     }
 
-    /// Remembers the write-ahead log, which is there once something was read or written.
+    /// Opens the index of the write-ahead log, which exists after the first read or write.
     pub(super) fn remember_log(&mut self) {
         self.log = identity(&beside(&self.path, "-wal")).ok();
     }
@@ -113,17 +113,17 @@ impl OpenFile {
     /// The connections for writing, if the file is still the one that was opened.
     ///
     /// # Errors
-    /// [`StoreError::File`] when there is no file, [`StoreError::Replaced`] when it is to be opened again,
+    /// [`StoreError::File`] when the file does not exist, [`StoreError::Replaced`] when it must be opened again,
     /// [`StoreError::Overwritten`] when its content was overwritten.
     pub(super) fn pool(&self) -> Result<SqlitePool, StoreError> {
         self.check()?;
         Ok(self.pool.clone())
     }
 
-    /// The connections for following; as [`pool`](Self::pool).
+    /// The connections for following; like [`pool`](Self::pool).
     ///
     /// # Errors
-    /// As [`pool`](Self::pool).
+    /// Like [`pool`](Self::pool).
     pub(super) fn follow_pool(&self) -> Result<SqlitePool, StoreError> {
         self.check()?;
         Ok(self.follow_pool.clone())
@@ -182,21 +182,21 @@ impl OpenFile {
         })
     }
 
-    /// Whether the file holds everything.
+    /// Whether the write-ahead log is completely copied into the file.
     pub(super) fn is_log_empty(&self) -> bool {
         std::fs::metadata(beside(&self.path, "-wal")).map_or(true, |log| log.len() == 0)
     }
 
-    /// Closes a file that was replaced or overwritten. The write-ahead log of a replaced file stays behind under the name of
-    /// the new file's, and would be applied to it: it is removed, but only if it is the old one's. The log of an
-    /// overwritten file is empty.
+    /// Closes a file that was replaced or overwritten. The write-ahead log of a replaced file has the name that the log
+    /// of the new file needs, and SQLite would apply it to the new file. It is removed, if it belongs to the old file.
+    /// The log of an overwritten file is empty.
     pub(super) async fn abandon(parts: Abandoned, path: &Path) {
         parts.follow_pool.close().await;
         parts.pool.close().await;
         let is_replaced = identity(path).is_ok_and(|file| file != parts.file);
         if is_replaced && parts.log.is_some() && identity(&beside(path, "-wal")).ok() == parts.log {
             for ending in ["-wal", "-shm"] {
-                // What is not there need not be removed.
+                // The file may not exist.
                 let _ = std::fs::remove_file(beside(path, ending));
             }
         }
@@ -207,7 +207,7 @@ impl OpenFile {
         *self.log_index.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What is needed to close the file without holding on to it.
+    /// The connections, to close the file without borrowing it.
     pub(super) fn parts(&self) -> Abandoned {
         Abandoned { pool: self.pool.clone(), follow_pool: self.follow_pool.clone(), file: self.file, log: self.log }
     }
@@ -233,8 +233,7 @@ fn file_state(path: &Path) -> std::io::Result<FileState> {
     std::fs::metadata(path).map(|found| FileState(found.mtime(), found.mtime_nsec(), found.size()))
 }
 
-/// Refuses a file that was written long after its write-ahead log: SQLite would apply the log to a content to which it
-/// does not belong.
+/// Refuses a file that was written long after its write-ahead log: SQLite would apply the log to the wrong content.
 fn check_log(path: &Path) -> Result<(), StoreError> {
     let (Ok(file), Ok(log)) = (std::fs::metadata(path), std::fs::metadata(beside(path, "-wal"))) else {
         return Ok(());
@@ -246,7 +245,7 @@ fn check_log(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A file that SQLite keeps beside its database.
+/// A file that SQLite creates beside its database.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);

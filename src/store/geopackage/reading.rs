@@ -1,4 +1,4 @@
-//! Reads layers and their changes within one transaction. A layer that cannot be read is left out and marked
+//! Reads layers and their changes within one transaction. A layer that cannot be read is omitted and marked
 //! unavailable; all others are read.
 
 use futures_util::TryStreamExt;
@@ -44,7 +44,7 @@ impl GeoPackage {
         let mut connection = pool.acquire().await?;
         let mut transaction = connection.begin().await?;
         let position = log_end(&mut transaction).await?;
-        self.structure.lock().await.look(&mut transaction, &self.schemas).await?;
+        self.structure.lock().await.check(&mut transaction, &self.schemas).await?;
         let mut outcomes = Vec::with_capacity(self.schemas.len());
         for (at, layer) in LayerIndex::each(&self.schemas) {
             let mut warnings = ReadWarnings::new(layer);
@@ -65,10 +65,10 @@ impl GeoPackage {
     }
 
     /// Checks whether tables or triggers changed; if so, missing triggers are created and the layer is read again.
-    async fn look_at_tables(&self, pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    async fn check_tables(&self, pool: &SqlitePool) -> Result<(), sqlx::Error> {
         let mut structure = self.structure.lock().await;
         let mut connection = pool.acquire().await?;
-        for at in structure.look(&mut connection, &self.schemas).await? {
+        for at in structure.check(&mut connection, &self.schemas).await? {
             let layer = at.of(&self.schemas);
             tracing::info!(layer = layer.id, "the table or its triggers changed; the layer is read again");
             at.of(&self.states).outdate();
@@ -84,7 +84,7 @@ impl GeoPackage {
     }
 
     pub(super) async fn read_changes(&self, pool: SqlitePool, position: &LogPosition) -> Result<Changes, sqlx::Error> {
-        self.look_at_tables(&pool).await?;
+        self.check_tables(&pool).await?;
         let mut connection = pool.acquire().await?;
         let mut transaction = connection.begin().await?;
         let end = log_end(&mut transaction).await?;
@@ -132,7 +132,7 @@ impl GeoPackage {
         Ok(Changes::Since { position: end, changes, reloaded })
     }
 
-    /// Reads rows of a layer that the log names.
+    /// Reads the rows of a layer that are in the change log.
     async fn read_touched(
         &self,
         transaction: &mut SqliteConnection,
@@ -178,7 +178,7 @@ async fn entry_at(connection: &mut SqliteConnection, position: i64) -> Result<Op
     sqlx::query_scalar(SQL).bind(position).fetch_optional(connection).await
 }
 
-/// Whether an error is about one table: it or a column is not there (1), or its pages are damaged (11).
+/// Whether an error is about one table: it or a column is missing (1), or its pages are damaged (11).
 fn is_of_layer(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| matches!(code & 0xff, 1 | 11))

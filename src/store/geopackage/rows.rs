@@ -12,7 +12,7 @@ use crate::store::read_warnings::ReadWarnings;
 use crate::store::wkb::{value_from_text, write_shape};
 use crate::store::wkb_geometry;
 
-/// The feature of a row; `None` when the row has no usable id. What does not fit is unknown and is counted.
+/// The feature of a row; `None` when the row has no usable id. Invalid values become unknown and are counted.
 pub(super) fn read_feature(
     row: &SqliteRow,
     layer: &LayerSchema,

@@ -77,8 +77,8 @@ CREATE TABLE gpkg_data_column_constraints (
   CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value)
 );
 
--- Written by triggers, so that an edit by any program counts. Registered as an attribute table, so
--- that desktop programs show it as a plain table and not as a damaged layer.
+-- Written by triggers, so that edits by any program are recorded. Registered as an attribute table, so that desktop
+-- programs show it as a plain table and not as a damaged layer.
 CREATE TABLE onemap_changes (
   position INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
   layer TEXT NOT NULL,

@@ -9,7 +9,7 @@ use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::{LayerIndex, LayerSchema};
 use crate::store::StoreError;
 
-/// Transforms the coordinates of a layer to longitude, latitude; `None` where they are that already.
+/// Transforms the coordinates of a layer to longitude, latitude; `None` if they are WGS 84 already.
 pub(super) type Transform = Option<Arc<CrsTransform>>;
 
 /// The tables at the last check.
@@ -23,7 +23,7 @@ pub(super) struct Structure {
 
 impl Structure {
     /// Checks the tables. Returns the layers whose table or triggers changed since the last check.
-    pub(super) async fn look(
+    pub(super) async fn check(
         &mut self,
         connection: &mut SqliteConnection,
         schemas: &[LayerSchema],
@@ -57,10 +57,10 @@ impl Structure {
     }
 }
 
-/// The transformation of a layer, from the reference system that the file names.
+/// The transformation of a layer, from the reference system declared in the file.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedCrs`] when the system is not known here.
+/// [`StoreError::UnsupportedCrs`] when the system is not supported.
 pub(super) async fn transform(
     connection: &mut SqliteConnection,
     layer: &LayerSchema,

@@ -30,7 +30,7 @@ pub(super) fn create(layer: &LayerSchema, catalog: &Catalog) -> String {
     sql + &triggers(layer)
 }
 
-/// Statements that add the columns that a newer catalog has and the table lacks, and describe them.
+/// Statements that add and describe columns of the catalog that the table lacks.
 pub(super) fn add_columns(layer: &LayerSchema, present: &[String], catalog: &Catalog) -> String {
     let is_present = |field: &Field| present.iter().any(|column| column.eq_ignore_ascii_case(&field.name));
     let missing: Vec<Field> = layer.fields.iter().filter(|field| !is_present(field)).cloned().collect();
@@ -130,7 +130,7 @@ fn literal(text: &str) -> String {
 fn geometry_type(kind: GeometryKind) -> &'static str {
     match kind {
         GeometryKind::Point => "POINT",
-        // A layer holds single and multi-part lines and areas.
+        // A layer contains single-part and multi-part lines and areas.
         GeometryKind::Line | GeometryKind::Polygon | GeometryKind::Any => "GEOMETRY",
     }
 }

@@ -1,4 +1,4 @@
-//! Rows to features. Nothing that a row holds is an error: what does not fit is unknown and is counted.
+//! Rows to features. No stored value causes an error: invalid values become unknown and are counted.
 //!
 //! The bytes are decoded here and not by the driver, whose dates and times overflow outside the years −9999 to 9999.
 
@@ -53,7 +53,7 @@ fn read_value(row: &PgRow, at: usize, id: &str, field: &Field, warnings: &mut Re
     }
 }
 
-/// A value in the binary format of its type; `None` when it is not one that the model has.
+/// A value in the binary format of its type; `None` when the model cannot represent it.
 fn decode(row: &PgRow, at: usize, raw: &PgValueRef<'_>, field_type: FieldType) -> Option<Value> {
     let bytes = raw.as_bytes().ok()?;
     Some(match field_type {
@@ -72,7 +72,7 @@ fn decode(row: &PgRow, at: usize, raw: &PgValueRef<'_>, field_type: FieldType) -
     })
 }
 
-/// Numbers of any length come as text; what a double cannot hold becomes infinite.
+/// Numbers of any length are read as text; those outside the range of a double become infinite.
 fn real(raw: &PgValueRef<'_>, bytes: &[u8]) -> Option<f64> {
     match raw.type_info().name() {
         "TEXT" => std::str::from_utf8(bytes).ok()?.parse().ok(),
@@ -80,7 +80,7 @@ fn real(raw: &PgValueRef<'_>, bytes: &[u8]) -> Option<f64> {
     }
 }
 
-/// Documents of the type json come as text, those of the type jsonb in its own format.
+/// Documents of the type json are read as text, those of the type jsonb in its own format.
 fn document(row: &PgRow, at: usize, raw: &PgValueRef<'_>, bytes: &[u8]) -> Option<serde_json::Value> {
     match raw.type_info().name() {
         "TEXT" => serde_json::from_slice(bytes).ok(),

@@ -8,11 +8,11 @@ use super::reading::read_rows;
 use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
 use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerIndex};
-use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outcomes};
+use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Bounds the time that a writer waits for locks and statements.
+/// Limits the time of a write for locks and statements.
 const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
 
 impl PostGis {
@@ -37,11 +37,11 @@ impl PostGis {
             return Ok(applied);
         }
         let mut stored = Stored::new();
-        for (layer, ids) in wanted(batch) {
+        for (layer, ids) in ids_by_layer(batch) {
             let source = layer.of(self.sources());
             let condition = format!("WHERE {} = ANY($1) ORDER BY 1 FOR UPDATE", source.key);
             let ids: Vec<&str> = ids.into_iter().map(FeatureId::as_str).collect();
-            // The follower logs what cannot be read.
+            // The follower logs unreadable values.
             let mut warnings = ReadWarnings::new(&source.schema);
             let mut take = |feature: Feature| {
                 stored.insert((layer, feature.id.clone()), feature);
@@ -68,7 +68,7 @@ impl PostGis {
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
-    /// The outcome of an earlier batch with the same key; callers with the same key wait for each other.
+    /// The outcome of an earlier batch with the same key; requests with the same key are serialized.
     async fn earlier_outcome(
         &self,
         connection: &mut PgConnection,

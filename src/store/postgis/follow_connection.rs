@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::CONNECT_TIMEOUT;
 use super::sql::query_scalar;
 
-/// Longest wait for the database within a reply.
+/// Maximum wait for the database within a reply.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The lock timeout ends a wait for a lock before the connection is dropped: the server would not notice a dropped
 /// connection while it waits.

@@ -13,7 +13,7 @@ use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
 use crate::store::{StoreError, TableLayer};
 
-/// Ids of layers that the server makes itself.
+/// Ids of layers that the server computes.
 const RESERVED: [&str; 1] = ["coverage"];
 /// Last clustered zoom of a configured table.
 const CLUSTERS_TO_ZOOM: u8 = 11;
@@ -34,14 +34,14 @@ struct TableColumn {
 pub(super) enum DiscoverError {
     /// The table or view is missing or its columns cannot be used; its owner may change that at any time.
     Unusable(String),
-    /// The configuration contradicts itself.
+    /// The configuration is contradictory.
     Config(StoreError),
     /// The connection failed.
     Connection(sqlx::Error),
 }
 
 impl From<sqlx::Error> for DiscoverError {
-    /// What the database refuses for one table, a right for example, concerns that table alone.
+    /// An error of the database for one table, such as a missing privilege, affects only that table.
     fn from(error: sqlx::Error) -> Self {
         if is_of_statement(&error) { Self::Unusable(error.to_string()) } else { Self::Connection(error) }
     }
@@ -50,11 +50,11 @@ impl From<sqlx::Error> for DiscoverError {
 /// The id of a table's layer: the configured one, or the table's name without its schema.
 ///
 /// # Errors
-/// [`StoreError::UnusableTable`] when the server uses the id itself.
+/// [`StoreError::UnusableTable`] when the id is reserved.
 pub(super) fn layer_id(table: &TableLayer) -> Result<String, StoreError> {
     let id = table.id.clone().unwrap_or_else(|| table.table.rsplit('.').next().unwrap_or_default().to_owned());
     if RESERVED.contains(&id.as_str()) {
-        let reason = format!("{id:?} names a layer of the server itself; give another one with id = \"…\"");
+        let reason = format!("{id:?} is reserved for a layer of the server; set another one with id = \"…\"");
         return Err(table.unusable(reason));
     }
     Ok(id)
@@ -81,8 +81,8 @@ fn schema(table: &TableLayer, id: String, geometry: GeometryKind, fields: Vec<Fi
     }
 }
 
-/// Reads the description of a table and derives its layer with this id; `gis` is the quoted schema of PostGIS. The log
-/// names the columns that are left out.
+/// Reads the description of a table and derives its layer with this id; `gis` is the quoted schema of PostGIS. Skipped
+/// columns are logged.
 ///
 /// # Errors
 /// [`DiscoverError`]; the transaction of the connection must be rolled back after it.
@@ -97,25 +97,25 @@ pub(super) async fn discover(
     let present: bool =
         query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&relation).fetch_one(&mut *connection).await?;
     if !present {
-        return Err(unusable("there is no such table or view".to_owned()));
+        return Err(unusable("the table or view does not exist".to_owned()));
     }
     let columns = columns(connection, &relation).await?;
     let key = match &table.key {
         Some(key) => key.clone(),
         None => primary_key(connection, &relation)
             .await?
-            .ok_or_else(|| unusable("it has no primary key of one column; name one with key = \"…\"".to_owned()))?,
+            .ok_or_else(|| unusable("it has no primary key of one column; set key = \"…\"".to_owned()))?,
     };
     for named in
         [Some(&key), table.name.as_ref(), table.geometry.as_ref()].into_iter().flatten().chain(&table.sensitive)
     {
         if !columns.iter().any(|column| column.name == *named) {
-            return Err(unusable(format!("it has no column {named}")));
+            return Err(unusable(format!("column {named} does not exist")));
         }
     }
     if table.sensitive.contains(&key) {
         return Err(DiscoverError::Config(table.unusable(format!(
-            "sensitive = [\"{key}\"] names the key, which leaves the server as the id of each feature; give another \
+            "sensitive = [\"{key}\"] names the key, which is public as the id of each feature; set another \
              key, or another table"
         ))));
     }
@@ -171,23 +171,23 @@ async fn geometry(
     gis: &str,
 ) -> Result<(String, GeometryKind, GeometryExpression), DiscoverError> {
     let unusable = DiscoverError::Unusable;
-    let mut wanted = columns.iter().filter(|column| {
+    let mut candidates = columns.iter().filter(|column| {
         matches!(column.kind.as_str(), "geometry" | "geography")
             && table.geometry.as_ref().is_none_or(|named| *named == column.name)
     });
-    let Some(column) = wanted.next() else {
+    let Some(column) = candidates.next() else {
         return Err(unusable("it has no geometry column".to_owned()));
     };
-    if let Some(other) = wanted.next() {
+    if let Some(other) = candidates.next() {
         return Err(unusable(format!(
-            "it has two geometry columns, {} and {}; name one with geometry = \"…\"",
+            "it has two geometry columns, {} and {}; choose one with geometry = \"…\"",
             column.name, other.name
         )));
     }
     let (kind, srid) = described(connection, table, column, gis).await?;
     let srid = table.srid.unwrap_or(srid);
     if srid == 0 {
-        return Err(unusable(format!("column {} does not say its SRID; give it with srid = …", column.name)));
+        return Err(unusable(format!("column {} does not declare its SRID; set srid = …", column.name)));
     }
     let kind = match kind.to_ascii_uppercase().trim_end_matches(['Z', 'M']) {
         "POINT" => GeometryKind::Point,
@@ -254,16 +254,12 @@ fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str
         expressions.push(expression);
     }
     if !left_out.is_empty() {
-        tracing::warn!(
-            table = table.table,
-            columns = left_out.join(", "),
-            "columns of types without a counterpart are left out"
-        );
+        tracing::warn!(table = table.table, columns = left_out.join(", "), "columns of unsupported types are skipped");
     }
     (fields, expressions)
 }
 
-/// The column that the configuration names is the field `name`; another column of that name gets a number.
+/// The column configured as `name` becomes the field `name`; another column with that name gets a numbered name.
 fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn) -> String {
     match &table.name {
         Some(named) if *named == column.name => "name".to_owned(),
@@ -274,7 +270,7 @@ fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn)
             tracing::warn!(
                 table = table.table,
                 field = name,
-                "column name is another field, since name = \"…\" names another column"
+                "the column called name has a numbered field name, because name = \"…\" selects another column"
             );
             name
         }
@@ -293,7 +289,7 @@ fn read_as(kind: &str, column: &str) -> Option<(FieldType, String)> {
         "text" | "varchar" | "bpchar" | "uuid" | "citext" | "name" => (FieldType::Text, format!("{column}::text")),
         "date" => (FieldType::Date, format!("{column}::date")),
         "timestamptz" => (FieldType::DateTime, format!("{column}::timestamptz")),
-        // Chinese sources use Beijing time when they give no zone.
+        // Times without a zone are Beijing time in Chinese data.
         "timestamp" => (
             FieldType::DateTime,
             format!(

@@ -1,5 +1,5 @@
-//! The layers of a database as they are known so far. A configured table may be missing at start; when it appears, a new
-//! generation of layers takes the place of the one before, with the same ids at the same positions.
+//! The registered layers of a database. A configured table may be missing at start; when it appears, a new generation
+//! of layers replaces the previous one, with the same ids and indices.
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +21,7 @@ impl Generation {
         Self { schemas, sources, next: OnceLock::new() }
     }
 
-    /// The generation that is valid now.
+    /// The current generation.
     pub(super) fn newest(&self) -> &Self {
         let mut generation = self;
         while let Some(next) = generation.next.get() {
@@ -30,14 +30,14 @@ impl Generation {
         generation
     }
 
-    /// Begins a generation that has another source at a position.
+    /// Starts a generation with another source at an index.
     pub(super) fn replace(&self, at: usize, source: Source) {
         let newest = self.newest();
         let mut sources = newest.sources.clone();
         if let Some(place) = sources.get_mut(at) {
             *place = Arc::new(source);
         }
-        // Only the follower replaces sources; if another one did, the table is found again with the next search.
+        // Only the follower replaces sources; if the cell is already set, the next check finds the table again.
         let _ = newest.next.set(Box::new(Self::new(sources)));
     }
 }

@@ -24,7 +24,7 @@ const STEPS: [&str; 5] = [
 ];
 /// Placeholder in a step for the quoted schema of PostGIS.
 const POSTGIS: &str = "{postgis}";
-/// Bounds the time that a start waits for other transactions.
+/// Limits the time that a migration waits for other transactions.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 const FOUNDATION: &str = "\
@@ -92,7 +92,7 @@ pub(super) async fn run(
     Ok(MigrationOutcome::Complete { is_new: applied.is_none(), gis })
 }
 
-/// The schema of PostGIS, which is created if the role may; otherwise the reason why it could not be.
+/// The schema of PostGIS, which is created if the role may do so; otherwise the reason why it could not be created.
 async fn postgis_schema(connection: &mut PgConnection) -> Result<Result<String, String>, sqlx::Error> {
     const SCHEMA: &str = "SELECT nspname::text FROM pg_extension \
         JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'postgis'";

@@ -1,4 +1,4 @@
-//! Reads layers and their changes within one transaction. A layer that cannot be read is left out and marked
+//! Reads layers and their changes within one transaction. A layer that cannot be read is omitted and marked
 //! unavailable; all others are read.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::store::layer_state::ReadOutcome;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Change, LayerContents, LogPosition, Sink};
 
-/// The result of a reading, to be recorded once its transaction has succeeded.
+/// The result of a read, to be recorded after its transaction has succeeded.
 pub(super) struct ReadResult<'s> {
     pub(super) end: LogPosition,
     pub(super) changes: Vec<Change>,
@@ -60,7 +60,7 @@ impl PostGis {
                 continue;
             }
             if source.foreign.is_none() {
-                // Rows are passed on without buffering the layer; a failure after the first row fails the whole reading.
+                // Rows are passed on without buffering the layer; a failure after the first row fails the whole read.
                 let mut warnings = ReadWarnings::new(&source.schema);
                 let mut count = 0_usize;
                 let mut take = |feature| {
@@ -90,7 +90,7 @@ impl PostGis {
         Ok(found)
     }
 
-    /// Reads the changes after a position; `None` when the log does not reach back to it. With `isolated`, a layer that
+    /// Reads the changes after a position; `None` when the log no longer covers it. With `isolated`, a layer that
     /// cannot be read does not stop the others; without it, the transaction is faster.
     pub(super) async fn read_changes<'s>(
         &'s self,
@@ -105,7 +105,7 @@ impl PostGis {
             || answered(entry_at(transaction, position.newest)).await? != position.entry
             || answered(is_cut(transaction, before)).await?
         {
-            // Too old, or another log: the database was replaced or restored from a backup.
+            // The position is too old, or the log is another one: the database was replaced or restored from a backup.
             return Ok(None);
         }
         let touched = answered(touched_since(transaction, before)).await?;
@@ -161,7 +161,7 @@ impl PostGis {
             };
             if let Err(error) = in_savepoint(transaction, read).await? {
                 if source.geometry.tolerate() {
-                    // All rows are read next, with the expression that leaves out a single geometry.
+                    // All rows are read next, with the expression that tolerates unusable geometries.
                     source.state.outdate();
                 } else {
                     found.note(source, ReadOutcome::Failed(error.to_string()));
@@ -181,12 +181,12 @@ impl PostGis {
 /// All rows of a layer.
 struct Whole<'s> {
     features: Vec<Feature>,
-    /// Empty where triggers record changes.
+    /// Empty if triggers record changes.
     fingerprints: Fingerprints,
     warnings: ReadWarnings<'s>,
 }
 
-/// Reads all rows of a layer. The inner error is the layer's alone.
+/// Reads all rows of a layer. The inner error affects only this layer.
 async fn read_whole<'s>(
     transaction: &mut PgConnection,
     source: &'s Source,
@@ -213,8 +213,8 @@ async fn read_whole<'s>(
     }
 }
 
-/// One feature for each id. Of rows that share an id the one with the least fingerprint stays, so that every reading
-/// chooses the same.
+/// One feature for each id. Of rows that share an id, the one with the least fingerprint stays, so that every read
+/// chooses the same row.
 fn distinct(features: Vec<Feature>, warnings: &mut ReadWarnings<'_>) -> (Vec<Feature>, Fingerprints) {
     let mut fingerprints = Fingerprints::with_capacity(features.len());
     for feature in &features {

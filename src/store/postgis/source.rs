@@ -11,7 +11,7 @@ use crate::model::{Feature, FeatureId, LayerSchema};
 use crate::store::TableLayer;
 use crate::store::layer_state::LayerState;
 
-/// A layer and how it is read.
+/// A layer and the SQL that reads it.
 pub(super) struct Source {
     pub(super) schema: LayerSchema,
     /// Quoted name of the table or view.
@@ -30,7 +30,7 @@ pub(super) struct Source {
     watched: Mutex<Watched>,
 }
 
-/// How the geometry of a row is read.
+/// SQL expressions for the geometry of a row.
 pub(super) struct GeometryExpression {
     /// Fails for all rows when one cannot be transformed.
     fast: String,
@@ -43,18 +43,18 @@ pub(super) struct GeometryExpression {
 pub(super) struct ForeignTable {
     /// `schema.table`.
     pub(super) table: String,
-    /// Column that names a row.
+    /// Column that identifies a row.
     pub(super) key: String,
-    /// How often it is read again without triggers.
+    /// Polling interval without triggers.
     pub(super) refresh: Duration,
 }
 
-/// How a change is noticed.
+/// The method of change detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watch {
     /// Triggers write the change log.
     Log,
-    /// The rows are compared with those of the last reading.
+    /// The rows are compared with those of the last read.
     Compare,
 }
 
@@ -65,7 +65,7 @@ struct Watched {
     watch: Watch,
     /// Description of the table, its columns and triggers when the layer was last read.
     structure: Option<String>,
-    /// The rows and the time of the last successful reading; kept where rows are compared.
+    /// The rows and the time of the last successful read; kept where rows are compared.
     seen: Option<(Instant, Fingerprints)>,
 }
 
@@ -134,7 +134,7 @@ impl Source {
         (schema.to_owned(), name.to_owned())
     }
 
-    /// A poisoned lock is used as it is: each part of the state is replaced as a whole.
+    /// Poisoning is ignored, because each part of the state is replaced as a whole.
     fn lock(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,18 +160,18 @@ impl Source {
         watched.watch == Watch::Compare && watched.seen.as_ref().is_none_or(|(last, _)| last.elapsed() >= every)
     }
 
-    /// The rows that changed since the last successful reading, and those that were deleted. Nothing is stored: the
-    /// reading may still fail.
+    /// The rows that changed since the last successful read, and those that were deleted. Nothing is stored, because
+    /// the read may still fail.
     pub(super) fn differences(&self, features: Vec<Feature>, now: &Fingerprints) -> Vec<(FeatureId, Option<Feature>)> {
         let watched = self.lock();
         let nothing = Fingerprints::new();
         let before = watched.seen.as_ref().map_or(&nothing, |(_, before)| before);
-        let gone = before.keys().filter(|id| !now.contains_key(*id)).map(|id| (id.clone(), None));
+        let deleted = before.keys().filter(|id| !now.contains_key(*id)).map(|id| (id.clone(), None));
         let changed = features.into_iter().filter(|feature| before.get(&feature.id) != now.get(&feature.id));
-        changed.map(|feature| (feature.id.clone(), Some(feature))).chain(gone).collect()
+        changed.map(|feature| (feature.id.clone(), Some(feature))).chain(deleted).collect()
     }
 
-    /// Stores the rows of a successful reading.
+    /// Stores the rows of a successful read.
     pub(super) fn remember(&self, now: Fingerprints) {
         self.lock().seen = Some((Instant::now(), now));
     }
@@ -189,7 +189,7 @@ impl GeometryExpression {
         }
     }
 
-    /// From now on a row that cannot be transformed does not fail the others. Returns whether that is new.
+    /// Selects the tolerant expression from now on. Returns false if it was already selected.
     pub(super) fn tolerate(&self) -> bool {
         self.tolerant.is_some() && !self.is_tolerant.swap(true, Ordering::Relaxed)
     }

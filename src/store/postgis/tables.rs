@@ -38,7 +38,7 @@ pub(super) fn create(layer: &LayerSchema, gis: &str) -> String {
     sql
 }
 
-/// Statements that add the columns that a newer catalog has and the table lacks.
+/// Statements that add columns of the catalog that the table lacks.
 pub(super) fn add_columns(layer: &LayerSchema, present: &[&str]) -> String {
     let missing = layer.fields.iter().filter(|field| !present.contains(&field.name.as_str()));
     let table = name(layer);

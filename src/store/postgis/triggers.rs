@@ -1,5 +1,5 @@
-//! How changes of other programs' tables are noticed: by triggers where they see every change and may be created,
-//! by comparing the rows otherwise.
+//! Change detection for tables of other programs: by triggers if they can be created and record every change, otherwise
+//! by comparing rows.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::source::{Source, Watch};
 use super::sql::{query_as, query_scalar};
 use super::tables::{identifier, literal};
 
-/// Bounds the time that creating triggers waits for other transactions on the table.
+/// Limits the time that creating triggers waits for other transactions on the table.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";
 
 /// The events, their bits in `pg_trigger.tgtype`, and their transition tables.
@@ -21,7 +21,7 @@ const EVENTS: [(&str, i16, &str); 4] = [
     ("TRUNCATE", 32, ""),
 ];
 
-/// A table of another program that may be given triggers.
+/// A table of another program on which triggers may be created.
 pub(super) struct Watchable<'a> {
     /// `schema.table` as configured, for messages.
     pub(super) table: &'a str,
@@ -37,7 +37,7 @@ struct Present {
     event: i16,
     /// It belongs to this layer.
     is_own: bool,
-    /// It writes the right key.
+    /// It writes the configured key.
     is_right: bool,
     is_enabled: bool,
 }
@@ -46,9 +46,9 @@ impl Watchable<'_> {
     /// Creates missing triggers; correct ones are not touched.
     ///
     /// # Errors
-    /// When the connection fails. A table on which no triggers can be created is no error: its rows are compared.
+    /// When the connection fails. If triggers cannot be created, the rows are compared instead; this is not an error.
     pub(super) async fn ensure(&self, connection: &mut PgConnection) -> Result<Watch, sqlx::Error> {
-        if let Some(reason) = self.why_not(connection).await? {
+        if let Some(reason) = self.unsuitable_reason(connection).await? {
             tracing::info!(table = self.table, reason, "triggers would miss changes; the rows are compared instead");
             return Ok(Watch::Compare);
         }
@@ -62,7 +62,7 @@ impl Watchable<'_> {
                 attempt.rollback().await?;
                 tracing::warn!(
                     table = self.table, %error,
-                    "no triggers could be created on it, perhaps because the role may only read; the rows are compared instead"
+                    "no triggers could be created on it, perhaps because the role is read-only; the rows are compared instead"
                 );
                 Ok(Watch::Compare)
             }
@@ -70,8 +70,8 @@ impl Watchable<'_> {
         }
     }
 
-    /// The reason why statement triggers would miss changes; `None` when they would not.
-    async fn why_not(&self, connection: &mut PgConnection) -> Result<Option<&'static str>, sqlx::Error> {
+    /// The reason why statement triggers would miss changes; `None` if they would not.
+    async fn unsuitable_reason(&self, connection: &mut PgConnection) -> Result<Option<&'static str>, sqlx::Error> {
         const FACTS: &str = "\
             SELECT relkind = 'r', \
               EXISTS (SELECT FROM pg_inherits WHERE inhparent = pg_class.oid OR inhrelid = pg_class.oid), \
