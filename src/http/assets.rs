@@ -46,7 +46,7 @@ pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
     let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
-    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.origin());
+    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.base_url);
     let style = style.map_err(|error| Problem::internal(&error))?;
     Ok(tagged(call, "application/json", &etag(&style), style))
 }

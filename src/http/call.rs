@@ -1,10 +1,9 @@
 //! One request as handlers see it: who calls, what is asked, and the snapshot that answers it.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
-use actix_web::http::{Method, Uri, header};
+use actix_web::http::{Method, Uri};
 use actix_web::web;
 
 use crate::http::params::auth::Caller;
@@ -31,7 +30,8 @@ pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: Cow<'a, HeaderMap>,
-    pub(crate) peer: Option<IpAddr>,
+    /// The URL of the server as the caller reached it, without a trailing slash.
+    pub(crate) base_url: String,
     /// Values of the path, in the order of the template.
     pub(crate) path: Vec<(String, String)>,
 }
@@ -50,7 +50,7 @@ impl Call<'_> {
             method: self.method,
             uri: self.uri,
             headers: Cow::Owned(self.headers.into_owned()),
-            peer: self.peer,
+            base_url: self.base_url,
             path: self.path,
         }
     }
@@ -96,17 +96,8 @@ impl Call<'_> {
         })
     }
 
-    /// The address of the server as the caller reached it, without a trailing slash.
-    pub(crate) fn origin(&self) -> String {
-        if let Some(url) = &self.state.public_url {
-            return url.trim_end_matches('/').to_owned();
-        }
-        let plain = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
-        format!("http://{}", self.header(header::HOST).filter(plain).unwrap_or("localhost"))
-    }
-
     /// The address of the OGC API.
     pub(crate) fn ogc_base(&self) -> String {
-        format!("{}/ogc", self.origin())
+        format!("{}/ogc", self.base_url)
     }
 }

@@ -227,9 +227,9 @@ async fn read<'a>(
     payload: web::Payload,
 ) -> Result<Call<'a>, Problem> {
     let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
-    let peer = request.peer_addr().map(|peer| peer.ip());
+    let origin = state.reachability.origin(request.headers(), request.peer_addr().map(|peer| peer.ip()));
     // Authorization is checked before the body is read.
-    let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;
+    let caller = Caller::identify(endpoint.access, request.headers(), origin.is_local, state.token.as_ref())?;
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
@@ -258,7 +258,7 @@ async fn read<'a>(
         method: request.method().clone(),
         uri: request.uri().clone(),
         headers: Cow::Borrowed(request.headers()),
-        peer,
+        base_url: origin.base_url,
         path,
     })
 }

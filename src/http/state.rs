@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::http::forwarded::Reachability;
 use crate::http::params::auth::BearerToken;
 use crate::http::reply::etag::etag;
 use crate::http::reply::stream::{Downloads, EventStreams};
@@ -25,8 +26,8 @@ pub struct Service {
     pub fingerprint_key: FingerprintKey,
     /// Layers, code lists and their labels.
     pub catalog: Catalog,
-    /// The address people reach the server by, when it is behind a proxy.
-    pub public_url: Option<String>,
+    /// How people reach the server, when it is behind a proxy.
+    pub reachability: Reachability,
 }
 
 /// How much a server takes.
@@ -47,7 +48,7 @@ pub(crate) struct AppState {
     pub(crate) token: Option<BearerToken>,
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) catalog: Catalog,
-    pub(crate) public_url: Option<String>,
+    pub(crate) reachability: Reachability,
     pub(crate) tiles: TileCache,
     pub(crate) coverage: DerivedLayer,
     pub(crate) downloads: Downloads,
@@ -63,7 +64,7 @@ impl AppState {
     /// # Errors
     /// When the system starts no threads.
     pub(crate) fn new(service: Service, limits: Limits, closing: watch::Receiver<bool>) -> std::io::Result<Self> {
-        let Service { snapshots, store, token, fingerprint_key, catalog, public_url } = service;
+        let Service { snapshots, store, token, fingerprint_key, catalog, reachability } = service;
         let run = format!("{:016x}", snapshots.instance());
         Ok(Self {
             snapshots,
@@ -71,7 +72,7 @@ impl AppState {
             token,
             fingerprint_key,
             catalog,
-            public_url,
+            reachability,
             tiles: TileCache::new(limits.tile_cache_bytes, limits.tile_budget_bytes, etag),
             coverage: DerivedLayer::default(),
             downloads: Downloads::default(),

@@ -3,6 +3,7 @@
 mod edits;
 mod events;
 mod filters;
+mod proxies;
 mod times;
 
 use serde_json::{Value as Json, json};
