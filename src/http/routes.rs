@@ -52,6 +52,7 @@ static ITEMS: &[&dyn Param] = &[
 ];
 static ITEM: &[&dyn Param] = &[&spec::F, &spec::REPLY_CRS, &spec::PROPERTIES];
 static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
+static MAP_TILE: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS, &spec::DATETIME];
 static COLLECTION_TILE: &[&dyn Param] =
     &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
 static TILEJSON: &[&dyn Param] = &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
@@ -430,7 +431,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "map.dataset.vector.getTile",
         summary: "A tile of the whole map",
-        params: MAP_TILES,
+        params: MAP_TILE,
         formats: &[MVT],
         ..tile_endpoint(
             "/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",

@@ -11,7 +11,8 @@ use crate::support::{Folder, Server, encoded, foreign, project};
 #[test]
 fn every_declared_class_is_in_the_readme_with_its_test() {
     let (_folder, server) = Server::of_sample();
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("the README");
+    let readmes = ["README.md", "README.zh-CN.md"];
+    let readmes = readmes.map(|name| (name, std::fs::read_to_string(project().join(name)).expect("a README")));
     let classes = document(&server, "/ogc/conformance")["conformsTo"].clone();
     let declared: BTreeSet<&str> = classes.as_array().expect("classes").iter().filter_map(Json::as_str).collect();
     assert!(declared.len() > 40);
@@ -19,9 +20,11 @@ fn every_declared_class_is_in_the_readme_with_its_test() {
         let end = class.strip_prefix("http://www.opengis.net/spec/").expect("a class of the OGC");
         let (standard, name) = end.split_once("/conf/").expect("a class");
         let (standard, _version) = standard.rsplit_once('/').expect("a version");
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `{standard}` |")));
-        let row = row.unwrap_or_else(|| panic!("{standard} is not in the table of standards"));
-        assert!(row.contains(&format!("`{name}`")), "{class} is not in the table of standards");
+        for (file, readme) in &readmes {
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `{standard}` |")));
+            let row = row.unwrap_or_else(|| panic!("{standard} is not in the table of {file}"));
+            assert!(row.contains(&format!("`{name}`")), "{class} is not in the table of {file}");
+        }
     }
 }
 

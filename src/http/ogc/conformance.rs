@@ -10,7 +10,7 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 62] = [
+const CLASSES: [&str; 63] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
@@ -65,6 +65,7 @@ const CLASSES: [&str; 62] = [
     "ogcapi-tiles-1/1.0/conf/dataset-tilesets",
     "ogcapi-tiles-1/1.0/conf/geodata-tilesets",
     "ogcapi-tiles-1/1.0/conf/collections-selection",
+    "ogcapi-tiles-1/1.0/conf/datetime",
     "ogcapi-tiles-1/1.0/conf/mvt",
     "ogcapi-tiles-1/1.0/conf/oas30",
     "tms/2.0/conf/tilematrixset",
