@@ -37,7 +37,8 @@ const BULK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Headers that a page of another site may send, and those that it may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
-                               If-None-Match, If-Range, Last-Event-ID, Onemap-Anywhere, Range";
+                               If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
+                               Onemap-Anywhere, Range";
 const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
                              Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot";
 

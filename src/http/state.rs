@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use crate::http::forwarded::Reachability;
 use crate::http::params::auth::BearerToken;
 use crate::http::reply::etag::etag;
+use crate::http::reply::modified::AnnouncedDates;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::workers::Workers;
 use crate::model::{Catalog, FingerprintKey};
@@ -52,6 +53,7 @@ pub(crate) struct AppState {
     pub(crate) tiles: TileCache,
     pub(crate) coverage: DerivedLayer,
     pub(crate) downloads: Downloads,
+    pub(crate) announced_dates: AnnouncedDates,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
     /// Names this run of the program: versions of an earlier run are not compared with its own.
@@ -76,6 +78,7 @@ impl AppState {
             tiles: TileCache::new(limits.tile_cache_bytes, limits.tile_budget_bytes, etag),
             coverage: DerivedLayer::default(),
             downloads: Downloads::default(),
+            announced_dates: AnnouncedDates::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,
             run,

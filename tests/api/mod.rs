@@ -3,6 +3,7 @@
 mod edits;
 mod events;
 mod filters;
+mod modified;
 mod proxies;
 mod times;
 

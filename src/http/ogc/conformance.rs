@@ -10,7 +10,7 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 63] = [
+const CLASSES: [&str; 64] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
@@ -51,6 +51,7 @@ const CLASSES: [&str; 63] = [
     "ogcapi-features-4/1.0/conf/update",
     "ogcapi-features-4/1.0/conf/features",
     "ogcapi-features-4/1.0/conf/optimistic-locking-etags",
+    "ogcapi-features-4/1.0/conf/optimistic-locking-timestamps",
     "ogcapi-features-5/1.0/conf/schemas",
     "ogcapi-features-5/1.0/conf/core-roles-features",
     "ogcapi-features-5/1.0/conf/returnables-and-receivables",

@@ -24,6 +24,7 @@ use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::geojson::CollectionWriter;
 use crate::http::reply::links::{encode, link, link_header, own_links, with_format};
 use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, GEOJSON, HTML, MediaType, SEQUENCE};
+use crate::http::reply::modified::modified_at;
 use crate::http::reply::problem::Problem;
 use crate::http::reply::range::{Asked, asked_range};
 use crate::model::{FeatureId, Shape, View, format_instant};
@@ -88,9 +89,16 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(feature_page(&call.state.catalog, &call.caller.view(layer.schema()), layer, &row, &base)
             .reply(&call.current));
     }
-    let etag = tag(call.state.fingerprint_key.fingerprint(&row.to_feature()));
-    let reply = call.current.reply(GEOJSON.media_type).header((header::ETAG, etag.as_str())).header(frame.header());
-    if call.knows(&etag) {
+    let state = call.state.fingerprint_key.fingerprint(&row.to_feature());
+    let etag = tag(state);
+    let mut reply = call.current.reply(GEOJSON.media_type).header((header::ETAG, etag.as_str())).header(frame.header());
+    let modified = modified_at(&call.caller.view(layer.schema()), &row);
+    if let Some(modified) = modified {
+        let feature = (layer.schema(), row.id().as_str());
+        let date = call.state.announced_dates.last_modified(feature, state, modified, call.current.confirmed());
+        reply.set_header((header::LAST_MODIFIED, date));
+    }
+    if call.knows(&etag) || call.knows_since(modified) {
         return Ok(reply.not_modified());
     }
     let own = format!("{base}/collections/{}", layer.schema().id);

@@ -177,6 +177,11 @@ fn write_headers(endpoint: &Endpoint) -> Vec<Json> {
             "ETags of the state that is changed; 412 when the feature has another by now",
             "\"0123456789abcdef\"",
         ));
+        headers.push(header(
+            "If-Unmodified-Since",
+            "Last-Modified of the feature that is changed; 412 when it was modified later. If-Match takes precedence",
+            "Fri, 14 Aug 2026 02:00:00 GMT",
+        ));
     }
     if endpoint.body.is_some() {
         headers.push(header("Onemap-Anywhere", "true accepts a place far outside the county", "false"));
