@@ -8,11 +8,14 @@ use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
 use crate::http::ogc::{collections, conformance, edits, items, landing};
 use crate::http::openapi;
-use crate::http::params::param::Param;
-use crate::http::params::spec;
+use crate::http::params::lists::{
+    COLLECTION_TILE, COVERAGE, EVENTS, FORMAT_ONLY, ITEM, ITEMS, MAP_TILE, MAP_TILES, MEMBERS, SCHEMA_PAGE, SEARCH,
+    SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY, TILEJSON, VIEWER, VIEWER_FILE, XYZ_TILE,
+};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{
-    CSV, CSV_UTF8, GEOJSON, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, MVT, MediaType, NDJSON, SCHEMA,
+    CSV, CSV_UTF8, FEATURE_FORMATS, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, JSON_FG, MVT, MediaType,
+    NDJSON, SCHEMA,
 };
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::{tilesets, xyz};
@@ -30,63 +33,6 @@ const DISPATCH: Option<&str> = Some("Dispatch");
 const EDITING: Option<&str> = Some("Editing");
 const MAP: Option<&str> = Some("Map");
 const OPERATION: Option<&str> = Some("Operation");
-
-static FORMAT_ONLY: &[&dyn Param] = &[&spec::F];
-static ITEMS: &[&dyn Param] = &[
-    &spec::F,
-    &spec::ITEMS_LIMIT,
-    &spec::BBOX,
-    &spec::BBOX_CRS,
-    &spec::DATETIME,
-    &spec::FILTER,
-    &spec::FILTER_LANG,
-    &spec::FILTER_CRS,
-    &spec::SORTBY,
-    &spec::PROPERTIES,
-    &spec::REPLY_CRS,
-    &spec::Q,
-    &spec::AFTER,
-    &spec::BEFORE,
-    &spec::SKIP_GEOMETRY,
-    &spec::IDS,
-];
-static ITEM: &[&dyn Param] = &[&spec::F, &spec::REPLY_CRS, &spec::PROPERTIES];
-static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
-static MAP_TILE: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS, &spec::DATETIME];
-static COLLECTION_TILE: &[&dyn Param] =
-    &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-static TILEJSON: &[&dyn Param] = &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-static XYZ_TILE: &[&dyn Param] =
-    &[&spec::VERSION, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-static SURROUNDINGS: &[&dyn Param] =
-    &[&spec::POINT, &spec::RADIUS_M, &spec::KIND, &spec::INCIDENT, &spec::WARNING, &spec::ZONE, &spec::F, &spec::CRS];
-static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::F, &spec::CRS];
-static MEMBERS: &[&dyn Param] = &[
-    &spec::MEMBERS_LIMIT,
-    &spec::AFTER,
-    &spec::CRS,
-    &spec::FILTER,
-    &spec::FILTER_LANG,
-    &spec::FILTER_CRS,
-    &spec::DATETIME,
-    &spec::IDS,
-];
-static SEARCH: &[&dyn Param] = &[&spec::SEARCH_Q, &spec::LAYER, &spec::POINT, &spec::SEARCH_LIMIT, &spec::CRS];
-static SITING: &[&dyn Param] = &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::F, &spec::CRS];
-static COVERAGE: &[&dyn Param] = &[
-    &spec::COVERAGE_LAYER,
-    &spec::PEOPLE,
-    &spec::SHELTER_M,
-    &spec::TEAM_M,
-    &spec::DEPOT_M,
-    &spec::BEYOND,
-    &spec::F,
-    &spec::CRS,
-];
-/// Read by the page itself.
-static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
-static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
-static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];
 
 /// `GET /openapi.json`: the whole interface.
 fn api_document(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -194,6 +140,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             TABLE,
             ok("application/vnd.flatgeobuf", ""),
             ok("application/geo+json-seq", ""),
+            ok(JSON_FG.media_type, "jsonFgCollection"),
             Success { status: 206, media_type: "application/vnd.flatgeobuf", schema: "" },
             empty(304),
         ],
@@ -214,8 +161,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "getFeature",
         summary: "One feature",
         params: ITEM,
-        formats: &[GEOJSON, HTML],
-        replies: &[ok(GEOJSON_TYPE, "feature"), PAGE, empty(304)],
+        formats: &FEATURE_FORMATS,
+        replies: &[ok(GEOJSON_TYPE, "feature"), PAGE, ok(JSON_FG.media_type, "jsonFgFeature"), empty(304)],
         ..ogc_page("/ogc/collections/{collectionId}/items/{featureId}", items::item)
     },
     Endpoint {
@@ -384,6 +331,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getQueryables",
         summary: "Properties that filters may use",
+        params: SCHEMA_PAGE,
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/queryables", collections::queryables)
@@ -391,6 +339,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getSortables",
         summary: "Properties that features can be sorted by",
+        params: SCHEMA_PAGE,
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/sortables", collections::sortables)
@@ -398,6 +347,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getSchema",
         summary: "Schema of the features",
+        params: SCHEMA_PAGE,
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/schema", collections::features_schema)

@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 mod features;
+mod json_fg;
 mod limits;
 mod pages;
 mod tilesets;

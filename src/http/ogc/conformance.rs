@@ -10,7 +10,7 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 64] = [
+const CLASSES: [&str; 69] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
@@ -57,6 +57,11 @@ const CLASSES: [&str; 64] = [
     "ogcapi-features-5/1.0/conf/returnables-and-receivables",
     "ogcapi-features-5/1.0/conf/queryables",
     "ogcapi-features-5/1.0/conf/sortables",
+    "ogcapi-features-5/1.0/conf/profile-parameter",
+    "json-fg-1/1.0/conf/core",
+    "json-fg-1/1.0/conf/types-schemas",
+    "json-fg-1/1.0/conf/profiles",
+    "json-fg-1/1.0/conf/api",
     "ogcapi-features-6/1.0/conf/properties",
     "ogcapi-features-8/1.0/conf/sorting",
     "ogcapi-features-8/1.0/conf/features-sorting",

@@ -133,6 +133,10 @@ fn pages() -> Json {
 
 fn features() -> Json {
     let links = list(reference("link"));
+    let time = json!({"type": "object", "nullable": true, "properties": {
+        "date": {"type": "string", "format": "date"}, "timestamp": {"type": "string", "format": "date-time"},
+        "interval": {"type": "array", "items": text(), "minItems": 2, "maxItems": 2},
+    }});
     json!({
         "geometry": {
             "type": "object",
@@ -152,6 +156,21 @@ fn features() -> Json {
             "numberMatched": whole(), "numberReturned": whole(),
             "timeStamp": {"type": "string", "format": "date-time"}, "links": links,
         })),
+        "jsonFgFeature": {"allOf": [
+            reference("feature"),
+            object(&["conformsTo", "featureType", "time", "place"], json!({
+                "conformsTo": list(text()), "featureType": text(), "featureSchema": text(), "coordRefSys": text(),
+                "time": time, "place": reference("geometry"),
+            })),
+        ]},
+        "jsonFgCollection": {"allOf": [
+            reference("featureCollection"),
+            object(&["conformsTo", "featureType"], json!({
+                "conformsTo": list(text()), "featureType": text(), "featureSchema": text(), "coordRefSys": text(),
+                "geometryDimension": whole(),
+                "features": list(object(&["time", "place"], json!({"time": time, "place": reference("geometry")}))),
+            })),
+        ]},
         "newFeature": object(&[], json!({
             "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
             "properties": {"type": "object", "nullable": true},

@@ -1,5 +1,7 @@
 //! The FeatureCollection around features that are written one by one.
 
+use serde_json::Value as Json;
+
 use crate::exchange::geojson::{write_json, write_value};
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::model::ValueRef;
@@ -12,7 +14,20 @@ pub(crate) struct CollectionWriter {
 
 impl CollectionWriter {
     pub(crate) fn new() -> Self {
-        Self { out: br#"{"type":"FeatureCollection","features":["#.to_vec(), is_empty: true }
+        Self::with_members(&[])
+    }
+
+    /// One with members before its features.
+    pub(crate) fn with_members(members: &[(&str, Json)]) -> Self {
+        let mut out = br#"{"type":"FeatureCollection","#.to_vec();
+        for (name, value) in members {
+            write_json(&mut out, name);
+            out.push(b':');
+            write_json(&mut out, value);
+            out.push(b',');
+        }
+        out.extend_from_slice(br#""features":["#);
+        Self { out, is_empty: true }
     }
 
     /// Writes one feature through a function that appends a JSON object.

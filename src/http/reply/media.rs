@@ -26,6 +26,9 @@ pub(crate) const HTML: MediaType = MediaType { name: "html", media_type: "text/h
 pub(crate) const CSV: MediaType = MediaType { name: "csv", media_type: "text/csv", title: "CSV" };
 pub(crate) const FLATGEOBUF: MediaType =
     MediaType { name: "fgb", media_type: "application/vnd.flatgeobuf", title: "FlatGeobuf" };
+/// The media type of drafts of JSON-FG, by which it can be negotiated; the standard itself has GeoJSON's and a profile.
+pub(crate) const JSON_FG: MediaType =
+    MediaType { name: "jsonfg", media_type: "application/vnd.ogc.fg+json", title: "JSON-FG" };
 /// RFC 8142.
 pub(crate) const SEQUENCE: MediaType =
     MediaType { name: "geojsonseq", media_type: "application/geo+json-seq", title: "GeoJSON text sequence" };
@@ -35,7 +38,9 @@ pub(crate) const CSV_UTF8: &str = "text/csv; charset=utf-8";
 /// Pages, with their encoding.
 pub(crate) const HTML_UTF8: &str = "text/html; charset=utf-8";
 /// Media types of features, in the order in which they are offered.
-pub(crate) const ITEM_FORMATS: [MediaType; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
+pub(crate) const ITEM_FORMATS: [MediaType; 6] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE, JSON_FG];
+/// Media types of one feature.
+pub(crate) const FEATURE_FORMATS: [MediaType; 3] = [GEOJSON, HTML, JSON_FG];
 
 /// GeoJSON where `f` calls it by its own name.
 pub(crate) const GEOJSON_NAMED: MediaType = MediaType { name: "geojson", ..GEOJSON };
