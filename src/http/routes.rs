@@ -353,6 +353,13 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         ..ogc_page("/ogc/collections/{collectionId}/schema", collections::features_schema)
     },
     Endpoint {
+        id: "getCodelist",
+        summary: "A code list",
+        formats: &[JSON],
+        replies: &[ok(JSON_TYPE, "codelist")],
+        ..ogc_page("/ogc/codelists/{codelistId}", collections::codelist)
+    },
+    Endpoint {
         id: "getTileMatrixSets",
         summary: "Tile matrix sets",
         replies: &[ok(JSON_TYPE, "tileMatrixSets"), PAGE],

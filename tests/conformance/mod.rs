@@ -1,6 +1,7 @@
 //! OGC API conformance, by requirement and with other clients.
 
 pub(crate) mod clients;
+mod codelists;
 mod features;
 mod json_fg;
 mod limits;

@@ -10,7 +10,7 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 69] = [
+const CLASSES: [&str; 70] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
@@ -58,6 +58,7 @@ const CLASSES: [&str; 69] = [
     "ogcapi-features-5/1.0/conf/queryables",
     "ogcapi-features-5/1.0/conf/sortables",
     "ogcapi-features-5/1.0/conf/profile-parameter",
+    "ogcapi-features-5/1.0/conf/profile-codelists",
     "json-fg-1/1.0/conf/core",
     "json-fg-1/1.0/conf/types-schemas",
     "json-fg-1/1.0/conf/profiles",

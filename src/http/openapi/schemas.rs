@@ -156,6 +156,12 @@ fn features() -> Json {
             "numberMatched": whole(), "numberReturned": whole(),
             "timeStamp": {"type": "string", "format": "date-time"}, "links": links,
         })),
+        "codelist": answer(&["id", "codes", "links"], json!({
+            "id": text(), "links": links,
+            "codes": list(object(&["code", "zh", "en"], json!({
+                "code": {}, "zh": text(), "en": text(), "color": text(), "unit": text(),
+            }))),
+        })),
         "jsonFgFeature": {"allOf": [
             reference("feature"),
             object(&["conformsTo", "featureType", "time", "place"], json!({
