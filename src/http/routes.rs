@@ -6,7 +6,7 @@ use crate::http::api::{
 use crate::http::assets;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
-use crate::http::ogc::{collections, conformance, edits, items, landing};
+use crate::http::ogc::{collections, conformance, edits, items, landing, styles};
 use crate::http::openapi;
 use crate::http::params::lists::{
     COLLECTION_TILE, COVERAGE, EVENTS, FORMAT_ONLY, ITEM, ITEMS, MAP_TILE, MAP_TILES, MEMBERS, SCHEMA_PAGE, SEARCH,
@@ -14,8 +14,8 @@ use crate::http::params::lists::{
 };
 use crate::http::reply::Reply;
 use crate::http::reply::media::{
-    CSV, CSV_UTF8, FEATURE_FORMATS, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, JSON_FG, MVT, MediaType,
-    NDJSON, SCHEMA,
+    CSV, CSV_UTF8, FEATURE_FORMATS, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, JSON_FG, MAPBOX_STYLE, MVT,
+    MediaType, NDJSON, SCHEMA,
 };
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::{tilesets, xyz};
@@ -358,6 +358,19 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         formats: &[JSON],
         replies: &[ok(JSON_TYPE, "codelist")],
         ..ogc_page("/ogc/codelists/{codelistId}", collections::codelist)
+    },
+    Endpoint {
+        id: "getStyles",
+        summary: "Map styles",
+        replies: &[ok(JSON_TYPE, "styles"), PAGE],
+        ..tiles_page("/ogc/styles", styles::styles)
+    },
+    Endpoint {
+        id: "getOgcStyle",
+        summary: "A map style",
+        formats: &[MAPBOX_STYLE],
+        replies: &[ok(MAPBOX_STYLE.media_type, "anything"), empty(304)],
+        ..tiles_page("/ogc/styles/{styleId}", styles::style)
     },
     Endpoint {
         id: "getTileMatrixSets",

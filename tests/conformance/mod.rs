@@ -6,6 +6,7 @@ mod features;
 mod json_fg;
 mod limits;
 mod pages;
+mod styles;
 mod tilesets;
 
 use serde_json::Value as Json;

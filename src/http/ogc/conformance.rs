@@ -10,7 +10,7 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 70] = [
+const CLASSES: [&str; 72] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
@@ -75,6 +75,8 @@ const CLASSES: [&str; 70] = [
     "ogcapi-tiles-1/1.0/conf/datetime",
     "ogcapi-tiles-1/1.0/conf/mvt",
     "ogcapi-tiles-1/1.0/conf/oas30",
+    "ogcapi-styles-1/1.0/conf/core",
+    "ogcapi-styles-1/1.0/conf/mapbox-styles",
     "tms/2.0/conf/tilematrixset",
     "tms/2.0/conf/json-tilematrixset",
     "tms/2.0/conf/tilematrixsetlimits",

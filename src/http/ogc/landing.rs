@@ -28,6 +28,7 @@ pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
         link(&format!("{base}/functions"), &format!("{REL}functions"), "application/json", "Functions of filters"),
         link(&format!("{base}/tiles"), &format!("{REL}tilesets-vector"), "application/json", "Vector tiles"),
         link(&format!("{base}/tileMatrixSets"), &format!("{REL}tiling-schemes"), "application/json", "Grids of tiles"),
+        link(&format!("{base}/styles"), &format!("{REL}styles"), "application/json", "Map styles"),
         link(&format!("{root}/"), "related", "text/html", "The map"),
     ]);
     Ok(current.json(json!({"title": call.state.catalog.county.title.zh, "description": DESCRIPTION, "links": links})))

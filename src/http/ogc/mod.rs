@@ -11,3 +11,4 @@ pub(crate) mod json_fg;
 pub(crate) mod landing;
 pub(crate) mod pages;
 pub(crate) mod schemas;
+pub(crate) mod styles;

@@ -198,6 +198,10 @@ fn features() -> Json {
 fn tiles() -> Json {
     let links = list(reference("link"));
     json!({
+        "styles": answer(&["styles", "default", "links"], json!({
+            "styles": list(object(&["id", "links"], json!({"id": text(), "title": text(), "links": links}))),
+            "default": text(), "links": links,
+        })),
         "tileMatrixSets": answer(&["tileMatrixSets"], json!({"tileMatrixSets": list(object(&["id", "links"], json!({
             "id": text(), "title": text(), "uri": text(), "crs": text(), "links": links,
         })))})),

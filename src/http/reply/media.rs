@@ -46,6 +46,8 @@ pub(crate) const FEATURE_FORMATS: [MediaType; 3] = [GEOJSON, HTML, JSON_FG];
 pub(crate) const GEOJSON_NAMED: MediaType = MediaType { name: "geojson", ..GEOJSON };
 pub(crate) const NDJSON: MediaType =
     MediaType { name: "ndjson", media_type: "application/x-ndjson", title: "Newline-delimited JSON" };
+pub(crate) const MAPBOX_STYLE: MediaType =
+    MediaType { name: "mapbox", media_type: "application/vnd.mapbox.style+json", title: "MapLibre style" };
 pub(crate) const MVT: MediaType =
     MediaType { name: "mvt", media_type: crate::tile::MEDIA_TYPE, title: "Mapbox Vector Tile" };
 
