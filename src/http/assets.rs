@@ -51,7 +51,7 @@ pub(crate) fn style_as(call: &Call<'_>, media_type: &'static str) -> Result<Repl
     let missing = || Problem::NotFound { what: "style", value: name.to_owned(), accepted: style_names().join(", ") };
     let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
     let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
-    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.base_url);
+    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.base_url());
     let style = style.map_err(|error| Problem::internal(&error))?;
     Ok(tagged(call, media_type, &etag(&style), style))
 }

@@ -1,6 +1,7 @@
 //! One request as handlers see it: who calls, what is asked, and the snapshot that answers it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri};
@@ -30,8 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: Cow<'a, HeaderMap>,
-    /// The URL of the server as the caller reached it, without a trailing slash.
-    pub(crate) base_url: String,
+    /// The other end of the connection: the caller, or a proxy.
+    pub(crate) peer: Option<IpAddr>,
     /// Values of the path, in the order of the template.
     pub(crate) path: Vec<(String, String)>,
 }
@@ -50,7 +51,7 @@ impl Call<'_> {
             method: self.method,
             uri: self.uri,
             headers: Cow::Owned(self.headers.into_owned()),
-            base_url: self.base_url,
+            peer: self.peer,
             path: self.path,
         }
     }
@@ -96,8 +97,13 @@ impl Call<'_> {
         })
     }
 
+    /// The URL of the server as the caller reached it, without a trailing slash.
+    pub(crate) fn base_url(&self) -> String {
+        self.state.reachability.base_url(&self.headers, self.peer)
+    }
+
     /// The address of the OGC API.
     pub(crate) fn ogc_base(&self) -> String {
-        format!("{}/ogc", self.base_url)
+        format!("{}/ogc", self.base_url())
     }
 }

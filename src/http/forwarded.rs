@@ -12,6 +12,7 @@ const MAX_HOPS: usize = 32;
 const MAX_PREFIX: usize = 256;
 
 const X_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -29,70 +30,66 @@ pub struct Reachability {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// What is known of the caller's side of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RequestOrigin {
-    /// The URL of the server as the caller reached it, without a trailing slash.
-    pub(crate) base_url: String,
-    /// Whether the caller is on this machine.
-    pub(crate) is_local: bool,
-}
-
 impl Reachability {
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// The only place that decides the base of absolute links and who counts as local. Headers of a peer that is not
-    /// trusted are not read; a malformed one of a trusted peer counts as absent.
-    pub(crate) fn origin(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> RequestOrigin {
-        let peer = peer.map(|peer| peer.to_canonical());
-        let is_proxied =
-            peer.is_some_and(|peer| self.trusts(peer)) && MARKS.iter().any(|mark| headers.contains_key(mark));
-        let is_loopback = peer.is_some_and(|peer| peer.is_loopback());
-        let own = headers.get(header::HOST).and_then(|value| Host::read(value.to_str().ok()?));
-        let host = own.unwrap_or_else(|| Host { name: "localhost".to_owned(), port: None });
-        let (said, is_local) = if is_proxied {
-            let (said, names_only_loopback) = self.said(headers);
-            (said, is_loopback && names_only_loopback)
-        } else {
-            (Said::default(), is_loopback)
-        };
-        let base_url = match &self.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => said.base_url(host),
-        };
-        RequestOrigin { base_url, is_local }
+    /// Whether what proxies say of a request is believed: it came from one that is trusted.
+    fn believes(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.trusts(peer)) && MARKS.iter().any(|mark| headers.contains_key(mark))
     }
 
-    /// What the proxies say, and whether they name at least one client and only clients on this machine: a list may be
-    /// forged up to the part that trusted proxies appended, so every entry must be local.
-    fn said(&self, headers: &HeaderMap) -> (Said, bool) {
-        let standard = Hop::all(headers);
-        let clients = elements(headers, &X_FOR).iter().map(|element| Client::read(element)).collect::<Option<Vec<_>>>();
-        let named = standard.iter().flatten().filter_map(|hop| hop.client).chain(clients.iter().flatten().copied());
-        let named: Vec<Client> = named.collect();
-        let is_readable = standard.is_some() && clients.is_some();
-        let is_local = is_readable && !named.is_empty() && named.iter().all(|client| client.is_loopback());
+    /// The URL of the server as the caller reached it, without a trailing slash; nothing else decides the base of
+    /// absolute links. Headers of a peer that is not trusted are not read; a malformed one of a trusted peer counts as
+    /// absent.
+    pub(crate) fn base_url(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> String {
+        if let Some(url) = &self.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let own = headers.get(header::HOST).and_then(|value| Host::read(value.to_str().ok()?));
+        let host = own.unwrap_or_else(|| Host { name: "localhost".to_owned(), port: None });
+        let said = if self.believes(headers, peer) { self.said(headers) } else { Said::default() };
+        said.base_url(host)
+    }
 
-        let hops = standard.unwrap_or_default();
+    /// Whether the caller is on this machine. A request that a trusted proxy passed on is local only if its headers name
+    /// at least one client and only clients on this machine: the first entries of a list may be forged, and a proxy may
+    /// pass on headers that it does not know, so every entry must be local.
+    pub(crate) fn is_local(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
+        if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
+            return false;
+        }
+        if !self.believes(headers, peer) {
+            return true;
+        }
+        let (Some(hops), Some(clients), Some(real)) =
+            (Hop::all(headers), clients(headers, &X_FOR), clients(headers, &X_REAL_IP))
+        else {
+            return false;
+        };
+        let mut named = hops.iter().filter_map(|hop| hop.client).chain(clients).chain(real).peekable();
+        named.peek().is_some() && named.all(Client::is_loopback)
+    }
+
+    fn said(&self, headers: &HeaderMap) -> Said {
+        let hops = Hop::all(headers).unwrap_or_default();
         let near = hops.get(self.outermost(hops.iter().map(|hop| hop.client))..).unwrap_or_default();
         let scheme = near.iter().find_map(|hop| hop.scheme);
         let host = near.iter().find_map(|hop| hop.host.clone());
-        let clients = clients.unwrap_or_default();
+        let clients = clients(headers, &X_FOR).unwrap_or_default();
         let count = clients.len() - self.outermost(clients.iter().copied().map(Some));
         let value = |name: &HeaderName| {
-            let values = elements(headers, name);
+            let values = elements(headers, name)?;
             // Each proxy appends to the lists; one that replaces a list leaves a single value.
             values.get(values.len().saturating_sub(count.max(1))).cloned()
         };
-        let said = Said {
+        Said {
             scheme: agreed(scheme, value(&X_PROTO).and_then(|text| scheme_of(&text))),
             host: agreed(host, value(&X_HOST).and_then(|text| Host::read(&text))),
             port: value(&X_PORT).and_then(|text| port_of(&text)),
             prefix: value(&X_PREFIX).and_then(|text| prefix_of(&text)),
-        };
-        (said, is_local)
+        }
     }
 
     /// The position of the entry that the outermost trusted proxy wrote, in the order of the header: the last ones are
@@ -224,12 +221,17 @@ fn prefix_of(text: &str) -> Option<String> {
     (is_path && path.len() <= MAX_PREFIX && path.bytes().all(is_plain)).then(|| path.to_owned())
 }
 
-/// The elements of a header that is a list, over all its lines; none when a line is not text.
-fn elements(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
-    let lines = headers.get_all(name).map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>();
-    let elements = lines.unwrap_or_default().into_iter().flat_map(|line| line.split(','));
-    let elements: Vec<String> = elements.map(|element| element.trim().to_owned()).collect();
-    if elements.len() > MAX_HOPS { Vec::new() } else { elements }
+/// The elements of a header that is a list, over all its lines; `None` when a line is not text or there are too many.
+fn elements(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
+    let lines = headers.get_all(name).map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>()?;
+    let elements = lines.into_iter().flat_map(|line| line.split(','));
+    let elements: Vec<String> = elements.take(MAX_HOPS + 1).map(|element| element.trim().to_owned()).collect();
+    (elements.len() <= MAX_HOPS).then_some(elements)
+}
+
+/// The clients that a header lists; `None` when it is malformed.
+fn clients(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<Client>> {
+    elements(headers, name)?.iter().map(|element| Client::read(element)).collect()
 }
 
 /// What one proxy says in `Forwarded`.

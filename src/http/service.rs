@@ -228,9 +228,10 @@ async fn read<'a>(
     payload: web::Payload,
 ) -> Result<Call<'a>, Problem> {
     let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
-    let origin = state.reachability.origin(request.headers(), request.peer_addr().map(|peer| peer.ip()));
+    let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
-    let caller = Caller::identify(endpoint.access, request.headers(), origin.is_local, state.token.as_ref())?;
+    let is_local = || state.reachability.is_local(request.headers(), peer);
+    let caller = Caller::identify(endpoint.access, request.headers(), is_local, state.token.as_ref())?;
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
@@ -259,7 +260,7 @@ async fn read<'a>(
         method: request.method().clone(),
         uri: request.uri().clone(),
         headers: Cow::Borrowed(request.headers()),
-        base_url: origin.base_url,
+        peer,
         path,
     })
 }

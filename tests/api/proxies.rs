@@ -211,9 +211,11 @@ fn a_remote_caller_does_not_pass_as_local_through_a_trusted_proxy() {
         &[("Forwarded", "for=\"[::1]:4711\";host=maps.example")],
         &[("X-Forwarded-For", "127.0.0.1")],
         &[("X-Forwarded-For", "::ffff:127.0.0.1, 127.0.0.1:4711")],
+        &[("X-Real-IP", "127.0.0.1")],
     ] {
         assert_eq!(status(local).0, 204, "{local:?}");
     }
+    let many = format!("{}203.0.113.7", "127.0.0.1, ".repeat(40));
     for remote in [
         &[("Forwarded", "for=203.0.113.7")][..],
         &[("Forwarded", "for=\"[2001:db8::1]:4711\"")],
@@ -229,7 +231,10 @@ fn a_remote_caller_does_not_pass_as_local_through_a_trusted_proxy() {
         &[("X-Forwarded-For", "localhost")],
         &[("X-Forwarded-For", "")],
         &[("X-Forwarded-Proto", "https")],
-        &[("X-Real-IP", "127.0.0.1")],
+        &[("X-Real-IP", "203.0.113.7")],
+        // A proxy that knows one of the headers passes on the others as the caller wrote them.
+        &[("X-Real-IP", "203.0.113.7"), ("X-Forwarded-For", "127.0.0.1")],
+        &[("Forwarded", "for=127.0.0.1"), ("X-Forwarded-For", many.as_str())],
         &[("Via", "1.1 gate")],
     ] {
         assert_eq!(status(remote), (403, Some("loopback-only".to_owned())), "{remote:?}");

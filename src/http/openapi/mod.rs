@@ -45,7 +45,7 @@ pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, titl
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "MIT OR Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
-        "servers": [{"url": format!("{}{root}", call.base_url)}],
+        "servers": [{"url": format!("{}{root}", call.base_url())}],
         "tags": tags.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "paths": paths,
         "components": {

@@ -18,7 +18,7 @@ pub(crate) fn etag(bytes: &[u8]) -> String {
 impl Call<'_> {
     /// A tag for what this snapshot answers to this request in some media type: the same until anything changes.
     pub(crate) fn snapshot_tag(&self, format: &str) -> String {
-        let asked = format!("{} {} {format}", self.base_url, self.uri);
+        let asked = format!("{} {} {format}", self.base_url(), self.uri);
         let asked = etag(asked.as_bytes());
         let asked = asked.trim_matches(['W', '/', '"']);
         format!("W/\"{}-{}-{asked}\"", self.state.run, self.current.snapshot.version())
