@@ -1,9 +1,11 @@
 //! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +23,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// Whether `catalog` names a file.
     pub has_own_catalog: bool,
+    /// Networks of proxies whose headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Why a configuration file cannot be used.
@@ -51,6 +55,8 @@ pub enum ConfigError {
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     catalog: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    trusted_proxies: Vec<Spanned<String>>,
     #[serde(default)]
     layer: Vec<RawTable>,
     #[serde(default)]
@@ -94,7 +100,7 @@ impl Config {
     /// Only if the built-in catalog is invalid.
     pub fn built_in() -> Result<Self, ConfigError> {
         let catalog = Catalog::built_in().map_err(ConfigError::BuiltIn)?;
-        Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false })
+        Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false, trusted_proxies: Vec::new() })
     }
 
     /// Reads a configuration file and the catalog that it names.
@@ -143,8 +149,24 @@ impl Config {
             }
             catalog.rings_m.insert(kind.into_inner(), rings.into_inner());
         }
-        Ok(Self { layers, catalog, has_own_catalog })
+        let network = |text: Spanned<String>| {
+            parse_network(text.get_ref())
+                .map_err(|reason| mistake((text.span().start, format!("trusted_proxies: {reason}"))))
+        };
+        let trusted_proxies = raw.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
+        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies })
     }
+}
+
+/// Reads an IP address, or a network in CIDR notation.
+///
+/// # Errors
+/// When the text is neither; the message names it and what is accepted.
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+        format!("{text:?} is no IP address and no network; accepted: an address such as 127.0.0.1 or ::1, or a network such as 10.1.0.0/16")
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {

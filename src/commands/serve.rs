@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -15,7 +16,8 @@ use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
 use crate::clock;
-use crate::http::{self, Limits, Service};
+use crate::config::parse_network;
+use crate::http::{self, Limits, Reachability, Service};
 use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
 
 /// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
@@ -35,6 +37,16 @@ pub(super) struct ServeOptions {
     /// Public URL of the server behind a proxy, with the path prefix if there is one.
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
     public_url: Option<String>,
+
+    /// Proxy whose Forwarded and X-Forwarded-* headers are believed; may be given several times.
+    #[arg(
+        long,
+        value_name = "ADDR|CIDR",
+        env = "ONEMAP_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_parser = parse_network
+    )]
+    trusted_proxy: Vec<IpNet>,
 
     /// Create a new store without the sample county.
     #[arg(long)]
@@ -110,8 +122,9 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
-    let state =
-        Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, public_url: options.public_url };
+    let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
+    let reachability = Reachability { public_url: options.public_url, trusted_proxies };
+    let state = Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, reachability };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads

@@ -70,6 +70,13 @@ pub fn read_submission(
     let reader = Reader::new(catalog, schema, Spelling::Exact);
     let id = members.get("id").filter(|id| !id.is_null()).map(read_id).transpose()?;
     let geometry = members.get("geometry").map(|geometry| read_geometry(&reader, geometry)).transpose()?;
+    // JSON-FG in another reference system has its geometry in `place`; it must not count as no geometry.
+    if let Some(place) =
+        members.get("place").filter(|place| !place.is_null() && geometry.as_ref().is_none_or(Option::is_none))
+    {
+        let accepted = "the geometry in geometry, in longitude, latitude or in the system of Content-Crs";
+        return Err(FeatureError::at("/place", place, "it is not read, and geometry is null", accepted));
+    }
     let empty = Map::new();
     let properties = match members.get("properties") {
         None | Some(Json::Null) => &empty,

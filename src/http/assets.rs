@@ -39,16 +39,28 @@ pub(crate) fn viewer_file(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /styles/{styleId}.json`: a style, filled with values from the catalog.
 pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
+    style_as(call, "application/json")
+}
+
+/// The style that the path names, as a media type.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn style_as(call: &Call<'_>, media_type: &'static str) -> Result<Reply, Problem> {
     let name = call.segment("styleId");
-    let missing = || {
-        let names: Vec<String> = Styles::iter().map(|file| file.trim_end_matches(".json").to_owned()).collect();
-        Problem::NotFound { what: "style", value: name.to_owned(), accepted: names.join(", ") }
-    };
+    let missing = || Problem::NotFound { what: "style", value: name.to_owned(), accepted: style_names().join(", ") };
     let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
     let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
-    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.origin());
+    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.base_url());
     let style = style.map_err(|error| Problem::internal(&error))?;
-    Ok(tagged(call, "application/json", &etag(&style), style))
+    Ok(tagged(call, media_type, &etag(&style), style))
+}
+
+/// Names of the styles, in alphabetical order.
+pub(crate) fn style_names() -> Vec<String> {
+    let mut names: Vec<String> = Styles::iter().map(|file| file.trim_end_matches(".json").to_owned()).collect();
+    names.sort();
+    names
 }
 
 fn embedded(call: &Call<'_>, name: &str) -> Result<Reply, Problem> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
-use actix_web::http::{Method, Uri, header};
+use actix_web::http::{Method, Uri};
 use actix_web::web;
 
 use crate::http::params::auth::Caller;
@@ -31,6 +31,7 @@ pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: Cow<'a, HeaderMap>,
+    /// The other end of the connection: the caller, or a proxy.
     pub(crate) peer: Option<IpAddr>,
     /// Path parameters in the order of the template: name and value.
     pub(crate) path: Vec<(String, String)>,
@@ -97,16 +98,12 @@ impl Call<'_> {
     }
 
     /// The base URL of the server as the client sees it, without a trailing slash.
-    pub(crate) fn origin(&self) -> String {
-        if let Some(url) = &self.state.public_url {
-            return url.trim_end_matches('/').to_owned();
-        }
-        let plain = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
-        format!("http://{}", self.header(header::HOST).filter(plain).unwrap_or("localhost"))
+    pub(crate) fn base_url(&self) -> String {
+        self.state.reachability.base_url(&self.headers, self.peer)
     }
 
     /// The base URL of the OGC API.
     pub(crate) fn ogc_base(&self) -> String {
-        format!("{}/ogc", self.origin())
+        format!("{}/ogc", self.base_url())
     }
 }

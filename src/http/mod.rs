@@ -5,6 +5,7 @@ mod assets;
 mod call;
 mod default_style;
 mod endpoint;
+mod forwarded;
 mod map_style;
 mod ogc;
 mod openapi;
@@ -16,6 +17,7 @@ mod state;
 mod tiles;
 mod workers;
 
+pub use forwarded::Reachability;
 pub use params::auth::BearerToken;
 pub use service::serve;
 pub use state::{Limits, Service};

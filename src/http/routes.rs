@@ -6,13 +6,16 @@ use crate::http::api::{
 use crate::http::assets;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
-use crate::http::ogc::{collections, conformance, edits, items, landing};
+use crate::http::ogc::{collections, conformance, edits, items, landing, styles};
 use crate::http::openapi;
-use crate::http::params::param::Param;
-use crate::http::params::spec;
+use crate::http::params::lists::{
+    COLLECTION_TILE, COVERAGE, EVENTS, FORMAT_ONLY, ITEM, ITEMS, MAP_TILE, MAP_TILES, MEMBERS, SCHEMA_PAGE, SEARCH,
+    SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY, TILEJSON, VIEWER, VIEWER_FILE, XYZ_TILE,
+};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{
-    CSV, CSV_UTF8, GEOJSON, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, MVT, MediaType, NDJSON, SCHEMA,
+    CSV, CSV_UTF8, FEATURE_FORMATS, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, JSON_FG, MAPBOX_STYLE, MVT,
+    MediaType, NDJSON, SCHEMA,
 };
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::{tilesets, xyz};
@@ -30,62 +33,6 @@ const DISPATCH: Option<&str> = Some("Dispatch");
 const EDITING: Option<&str> = Some("Editing");
 const MAP: Option<&str> = Some("Map");
 const OPERATION: Option<&str> = Some("Operation");
-
-static FORMAT_ONLY: &[&dyn Param] = &[&spec::F];
-static ITEMS: &[&dyn Param] = &[
-    &spec::F,
-    &spec::ITEMS_LIMIT,
-    &spec::BBOX,
-    &spec::BBOX_CRS,
-    &spec::DATETIME,
-    &spec::FILTER,
-    &spec::FILTER_LANG,
-    &spec::FILTER_CRS,
-    &spec::SORTBY,
-    &spec::PROPERTIES,
-    &spec::REPLY_CRS,
-    &spec::Q,
-    &spec::AFTER,
-    &spec::BEFORE,
-    &spec::SKIP_GEOMETRY,
-    &spec::IDS,
-];
-static ITEM: &[&dyn Param] = &[&spec::F, &spec::REPLY_CRS, &spec::PROPERTIES];
-static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
-static COLLECTION_TILE: &[&dyn Param] =
-    &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-static TILEJSON: &[&dyn Param] = &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-static XYZ_TILE: &[&dyn Param] =
-    &[&spec::VERSION, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-static SURROUNDINGS: &[&dyn Param] =
-    &[&spec::POINT, &spec::RADIUS_M, &spec::KIND, &spec::INCIDENT, &spec::WARNING, &spec::ZONE, &spec::F, &spec::CRS];
-static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::F, &spec::CRS];
-static MEMBERS: &[&dyn Param] = &[
-    &spec::MEMBERS_LIMIT,
-    &spec::AFTER,
-    &spec::CRS,
-    &spec::FILTER,
-    &spec::FILTER_LANG,
-    &spec::FILTER_CRS,
-    &spec::DATETIME,
-    &spec::IDS,
-];
-static SEARCH: &[&dyn Param] = &[&spec::SEARCH_Q, &spec::LAYER, &spec::POINT, &spec::SEARCH_LIMIT, &spec::CRS];
-static SITING: &[&dyn Param] = &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::F, &spec::CRS];
-static COVERAGE: &[&dyn Param] = &[
-    &spec::COVERAGE_LAYER,
-    &spec::PEOPLE,
-    &spec::SHELTER_M,
-    &spec::TEAM_M,
-    &spec::DEPOT_M,
-    &spec::BEYOND,
-    &spec::F,
-    &spec::CRS,
-];
-/// Read by the viewer, not by the server.
-static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
-static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
-static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];
 
 /// `GET /openapi.json`: the whole API.
 fn api_document(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -193,6 +140,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             TABLE,
             ok("application/vnd.flatgeobuf", ""),
             ok("application/geo+json-seq", ""),
+            ok(JSON_FG.media_type, "jsonFgCollection"),
             Success { status: 206, media_type: "application/vnd.flatgeobuf", schema: "" },
             empty(304),
         ],
@@ -213,8 +161,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "getFeature",
         summary: "One feature",
         params: ITEM,
-        formats: &[GEOJSON, HTML],
-        replies: &[ok(GEOJSON_TYPE, "feature"), PAGE, empty(304)],
+        formats: &FEATURE_FORMATS,
+        replies: &[ok(GEOJSON_TYPE, "feature"), PAGE, ok(JSON_FG.media_type, "jsonFgFeature"), empty(304)],
         ..ogc_page("/ogc/collections/{collectionId}/items/{featureId}", items::item)
     },
     Endpoint {
@@ -383,6 +331,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getQueryables",
         summary: "Properties for use in filters",
+        params: SCHEMA_PAGE,
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/queryables", collections::queryables)
@@ -390,6 +339,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getSortables",
         summary: "Properties for sorting",
+        params: SCHEMA_PAGE,
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/sortables", collections::sortables)
@@ -397,9 +347,30 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getSchema",
         summary: "JSON Schema of the features",
+        params: SCHEMA_PAGE,
         formats: &[SCHEMA, HTML],
         replies: SCHEMA_REPLIES,
         ..ogc_page("/ogc/collections/{collectionId}/schema", collections::features_schema)
+    },
+    Endpoint {
+        id: "getCodelist",
+        summary: "A code list",
+        formats: &[JSON],
+        replies: &[ok(JSON_TYPE, "codelist")],
+        ..ogc_page("/ogc/codelists/{codelistId}", collections::codelist)
+    },
+    Endpoint {
+        id: "getStyles",
+        summary: "Map styles",
+        replies: &[ok(JSON_TYPE, "styles"), PAGE],
+        ..tiles_page("/ogc/styles", styles::styles)
+    },
+    Endpoint {
+        id: "getOgcStyle",
+        summary: "A map style",
+        formats: &[MAPBOX_STYLE],
+        replies: &[ok(MAPBOX_STYLE.media_type, "anything"), empty(304)],
+        ..tiles_page("/ogc/styles/{styleId}", styles::style)
     },
     Endpoint {
         id: "getTileMatrixSets",
@@ -430,7 +401,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "map.dataset.vector.getTile",
         summary: "A tile of the whole map",
-        params: MAP_TILES,
+        params: MAP_TILE,
         formats: &[MVT],
         ..tile_endpoint(
             "/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",

@@ -37,7 +37,8 @@ const BULK_LIMIT: Duration = Duration::from_secs(30);
 
 /// CORS: headers that pages of other origins may send, and those that they may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
-                               If-None-Match, If-Range, Last-Event-ID, Onemap-Anywhere, Range";
+                               If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
+                               Onemap-Anywhere, Range";
 const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
                              Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot";
 
@@ -229,7 +230,8 @@ async fn read<'a>(
     let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
-    let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;
+    let is_local = || state.reachability.is_local(request.headers(), peer);
+    let caller = Caller::identify(endpoint.access, request.headers(), is_local, state.token.as_ref())?;
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::http::forwarded::Reachability;
 use crate::http::params::auth::BearerToken;
 use crate::http::reply::etag::etag;
+use crate::http::reply::modified::AnnouncedDates;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::workers::Workers;
 use crate::model::{Catalog, FingerprintKey};
@@ -25,8 +27,8 @@ pub struct Service {
     pub fingerprint_key: FingerprintKey,
     /// Layers, code lists and their labels.
     pub catalog: Catalog,
-    /// The public base URL, if the server is behind a proxy.
-    pub public_url: Option<String>,
+    /// The public base URL and the trusted proxies.
+    pub reachability: Reachability,
 }
 
 /// Limits of a server.
@@ -47,10 +49,11 @@ pub(crate) struct AppState {
     pub(crate) token: Option<BearerToken>,
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) catalog: Catalog,
-    pub(crate) public_url: Option<String>,
+    pub(crate) reachability: Reachability,
     pub(crate) tiles: TileCache,
     pub(crate) coverage: DerivedLayer,
     pub(crate) downloads: Downloads,
+    pub(crate) announced_dates: AnnouncedDates,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
     /// Random id of this run of the program, because versions of different runs are not comparable.
@@ -63,7 +66,7 @@ impl AppState {
     /// # Errors
     /// When no thread can be started.
     pub(crate) fn new(service: Service, limits: Limits, closing: watch::Receiver<bool>) -> std::io::Result<Self> {
-        let Service { snapshots, store, token, fingerprint_key, catalog, public_url } = service;
+        let Service { snapshots, store, token, fingerprint_key, catalog, reachability } = service;
         let run = format!("{:016x}", snapshots.instance());
         Ok(Self {
             snapshots,
@@ -71,10 +74,11 @@ impl AppState {
             token,
             fingerprint_key,
             catalog,
-            public_url,
+            reachability,
             tiles: TileCache::new(limits.tile_cache_bytes, limits.tile_budget_bytes, etag),
             coverage: DerivedLayer::default(),
             downloads: Downloads::default(),
+            announced_dates: AnnouncedDates::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,
             run,

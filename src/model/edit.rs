@@ -1,9 +1,13 @@
 //! Edits: requests and their outcomes. The rules are the same in every backend.
 
-use time::UtcDateTime;
+use time::{Duration, UtcDateTime};
 
+use super::instant::format_instant;
 use super::schema::OverCapacity;
 use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerIndex, LayerSchema, Shape, Value};
+
+/// The field with the time of the last change.
+const UPDATED_AT: &str = "updated_at";
 
 /// An edit of one feature.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,18 +54,37 @@ pub enum Precondition {
     Absent,
     /// The feature exists in one of these states. An empty list matches no feature.
     OneOf(Vec<Fingerprint>),
+    /// The feature was not modified after a time, or is in the state that was read at that time. Holds if the feature
+    /// does not exist or its time is unknown (RFC 9110, section 13.1.4).
+    UnmodifiedSince {
+        /// The time.
+        since: UtcDateTime,
+        /// The state.
+        state: Option<Fingerprint>,
+    },
 }
 
 impl Precondition {
     /// # Errors
     /// When the stored feature does not meet the condition.
-    fn check(&self, stored: Option<&Feature>, fingerprint_key: &FingerprintKey) -> Result<(), EditError> {
+    fn check(
+        &self,
+        schema: &LayerSchema,
+        stored: Option<&Feature>,
+        fingerprint_key: &FingerprintKey,
+    ) -> Result<(), EditError> {
         match (self, stored) {
-            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent, None) => Ok(()),
+            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent | Self::UnmodifiedSince { .. }, None) => Ok(()),
             (Self::OneOf(states), Some(stored)) => {
                 let found = fingerprint_key.fingerprint(stored);
                 if states.contains(&found) { Ok(()) } else { Err(EditError::Changed(found)) }
             }
+            (Self::UnmodifiedSince { since, state }, Some(stored)) => match updated_at(schema, stored) {
+                Some(modified) if modified > *since && *state != Some(fingerprint_key.fingerprint(stored)) => {
+                    Err(EditError::Modified(modified))
+                }
+                _ => Ok(()),
+            },
             (Self::Exists | Self::OneOf(_), None) => Err(EditError::Absent),
             (Self::Absent, Some(_)) => Err(EditError::Exists),
         }
@@ -86,13 +109,32 @@ pub enum EditError {
     /// The feature is in a state that the precondition does not list.
     #[error("the feature has been changed; its current state is {0}")]
     Changed(Fingerprint),
+    /// The feature was modified after the time that the precondition names.
+    #[error("the feature was modified at {}", format_instant(*.0))]
+    Modified(UtcDateTime),
     /// The number of people, present or promised, exceeds the capacity.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),
 }
 
+/// When a feature was last modified.
+#[must_use]
+pub fn updated_at(schema: &LayerSchema, feature: &Feature) -> Option<UtcDateTime> {
+    match schema.position(UPDATED_AT).map(|at| &feature.values[at]) {
+        Some(Value::DateTime(instant)) => Some(*instant),
+        _ => None,
+    }
+}
+
+/// The time of a change at `now`: later than that of the state before, so that no two states have the same time. A time
+/// far in the future, which another program stored, is not continued.
+fn time_of_change(before: Option<UtcDateTime>, now: UtcDateTime) -> UtcDateTime {
+    let next = before.and_then(|before| before.checked_add(Duration::MILLISECOND));
+    next.filter(|next| *next > now && *next - now < Duration::SECOND).unwrap_or(now)
+}
+
 /// Applies an edit to the stored feature and returns the new state (`None`: deleted). Increments `version` and sets
-/// `updated_at` to `now`.
+/// `updated_at` to `now`, or to the next millisecond after its value.
 ///
 /// # Errors
 /// See [`EditError`].
@@ -103,7 +145,7 @@ pub fn resolve(
     fingerprint_key: &FingerprintKey,
     now: UtcDateTime,
 ) -> Result<Option<Feature>, EditError> {
-    edit.condition.check(stored, fingerprint_key)?;
+    edit.condition.check(schema, stored, fingerprint_key)?;
     let (mut feature, values) = match (&edit.action, stored) {
         (Action::Create { .. }, Some(_)) => return Err(EditError::Duplicate),
         (Action::Create { geometry, values }, None) => {
@@ -132,8 +174,8 @@ pub fn resolve(
         let version = if let Some(Value::Integer(version)) = before { version.saturating_add(1) } else { 1 };
         feature.values[at] = Value::Integer(version);
     }
-    if let Some(at) = schema.position("updated_at") {
-        feature.values[at] = Value::DateTime(now);
+    if let Some(at) = schema.position(UPDATED_AT) {
+        feature.values[at] = Value::DateTime(time_of_change(stored.and_then(|stored| updated_at(schema, stored)), now));
     }
     Ok(Some(feature))
 }
@@ -171,6 +213,8 @@ pub struct EditOutcome {
     pub fingerprint: Option<Fingerprint>,
     /// Its new `version`, if the layer has that field.
     pub version: Option<i64>,
+    /// Its new `updated_at`, if the layer has that field; unknown for a repetition.
+    pub updated_at: Option<UtcDateTime>,
 }
 
 /// The result of a batch.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::StoreError;
-use crate::model::edit::resolve;
+use crate::model::edit::{resolve, updated_at};
 use crate::model::{Batch, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value};
 
 /// Features by layer and id.
@@ -48,7 +48,8 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
             _ => None,
         });
         let fingerprint = after.as_ref().map(|feature| batch.fingerprint_key.fingerprint(feature));
-        plan.outcomes.push(EditOutcome { layer: edit.layer, id: edit.id.clone(), fingerprint, version });
+        let updated_at = after.as_ref().and_then(|feature| updated_at(schema, feature));
+        plan.outcomes.push(EditOutcome { layer: edit.layer, id: edit.id.clone(), fingerprint, version, updated_at });
         now.insert(key, after);
     }
     for ((layer, id), after) in now {
@@ -82,6 +83,7 @@ pub(super) fn read_outcomes(schemas: &[LayerSchema], text: &str) -> Vec<EditOutc
             id: FeatureId::new(&id).ok()?,
             fingerprint: fingerprint.as_deref().and_then(Fingerprint::parse),
             version,
+            updated_at: None,
         })
     };
     rows.into_iter().filter_map(outcome).collect()

@@ -7,9 +7,9 @@ use crate::support::proxy::Proxy;
 use crate::support::{Folder, Reply, Server};
 
 /// A server and its token.
-struct Writer {
+pub(super) struct Writer {
     folder: Folder,
-    server: Server,
+    pub(super) server: Server,
     authorization: String,
 }
 
@@ -30,26 +30,26 @@ impl Writer {
         Self { folder, server, authorization: format!("Bearer {}", token.trim()) }
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Reply {
+    pub(super) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Reply {
         let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         let own = [("Authorization", self.authorization.as_str()), ("Content-Type", kind)];
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.server.send(method, path, &[&own[..], headers].concat(), &body)
     }
 
-    fn etag(&self, path: &str) -> String {
+    pub(super) fn etag(&self, path: &str) -> String {
         self.server.get(path).header("etag").to_owned()
     }
 }
 
-const ITEMS: &str = "/ogc/collections/shelters/items";
+pub(super) const ITEMS: &str = "/ogc/collections/shelters/items";
 
-fn shelter(id: &str, capacity: i64) -> Json {
+pub(super) fn shelter(id: &str, capacity: i64) -> Json {
     json!({"type": "Feature", "id": id, "geometry": {"type": "Point", "coordinates": [118.7012, 26.3345]},
         "properties": {"name": "新避灾点", "status": "open", "capacity": capacity, "phone": "13800001234"}})
 }
 
-fn both(check: impl Fn(&Writer)) {
+pub(super) fn both(check: impl Fn(&Writer)) {
     check(&Writer::of_sample());
     check(&Writer::over_postgis());
 }

@@ -3,6 +3,8 @@
 mod edits;
 mod events;
 mod filters;
+mod modified;
+mod proxies;
 mod times;
 
 use serde_json::{Value as Json, json};

@@ -1,5 +1,6 @@
 """Tests a server of the sample county with OWSLib and a newer GDAL (pyogrio) as clients: clients.py URL"""
 import sys
+from urllib.request import urlopen
 
 import pyogrio
 from owslib.ogcapi.features import Features
@@ -32,6 +33,12 @@ expected = service.collection_items("shelters", bbox=list(box), limit=1)["number
 assert len(inside) == expected > 0, (len(inside), expected)
 expected = service.collection_items("shelters", filter="capacity >= 300", limit=1)["numberMatched"]
 assert len(filtered) == expected > 0, (len(filtered), expected)
+
+# GDAL finds the reference system and the times of JSON-FG.
+with urlopen(f"{url}/collections/warnings/items?f=jsonfg&crs=http://www.opengis.net/def/crs/EPSG/0/4549") as reply:
+    warnings = pyogrio.read_info(reply.read())
+assert (warnings["driver"], warnings["crs"]) == ("JSONFG", "EPSG:4549"), warnings
+assert {"time_start", "time_end"} <= set(warnings["fields"]) and warnings["features"] > 0, warnings
 
 # The same features in tiles, through the links of OGC API Tiles.
 tiles = f"OGCAPI:{url}/collections/shelters"

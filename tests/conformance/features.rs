@@ -44,7 +44,7 @@ fn every_link_has_the_target_and_type_it_declares() {
         }
         let document = reply.json();
         let mut links: Vec<&Json> = document["links"].as_array().into_iter().flatten().collect();
-        for list in ["collections", "tilesets", "tileMatrixSets"] {
+        for list in ["collections", "tilesets", "tileMatrixSets", "styles"] {
             let members = document[list].as_array().into_iter().flatten().take(2);
             links.extend(members.filter_map(|member| member["links"].as_array()).flatten());
         }

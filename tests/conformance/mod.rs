@@ -1,9 +1,12 @@
 //! OGC API conformance, by requirement and with other clients.
 
 pub(crate) mod clients;
+mod codelists;
 mod features;
+mod json_fg;
 mod limits;
 mod pages;
+mod styles;
 mod tilesets;
 
 use serde_json::Value as Json;

@@ -114,3 +114,39 @@ fn every_tile_matrix_set_shows_the_same_features() {
         assert_eq!(printed.trim().parse().ok(), expected, "{grid}");
     }
 }
+
+#[test]
+fn datetime_selects_features_in_tiles_of_the_map_and_of_collections() {
+    let (_folder, server) = Server::of_sample();
+    let classes = document(&server, "/ogc/conformance")["conformsTo"].to_string();
+    assert!(classes.contains("ogcapi-tiles-1/1.0/conf/datetime"), "{classes}");
+    let set = document(&server, "/ogc/tiles/WebMercatorQuad");
+    let limit = &set["tileMatrixSetLimits"][8];
+    let tile =
+        format!("WebMercatorQuad/{}/{}/{}", text(&limit["tileMatrix"]), limit["minTileRow"], limit["minTileCol"]);
+    let bytes = |path: &str| {
+        let reply = server.get(path);
+        assert!(reply.status == 200 || reply.status == 204, "{path}: {}", reply.status);
+        reply.body
+    };
+    for base in ["/ogc/tiles/", "/ogc/collections/incidents/tiles/"] {
+        let all = if base == "/ogc/tiles/" { "?collections=incidents,villages&" } else { "?" };
+        let of = |datetime: &str| bytes(&format!("{base}{tile}{all}datetime={datetime}"));
+        let whole = bytes(&format!("{base}{tile}{all}"));
+        let (before, from, until) = (of("1990-01-01T00:00:00Z"), of("1990-01-01T00:00:00Z/.."), of("../1990-01-01"));
+        assert!(before.len() < whole.len(), "{base}: incidents of 1990 are {} bytes", before.len());
+        assert_eq!((&from, &until), (&whole, &before), "{base}");
+        assert_eq!(of("/1990-01-01T00:00:00Z"), before, "{base}");
+        for refused in ["yesterday", "../..", "2026-08-14T10:00:00", "2026-08-15T00:00:00Z/2026-08-14T00:00:00Z", ""] {
+            let reply = server.get(&format!("{base}{tile}{all}datetime={refused}"));
+            assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("datetime")), "{base} {refused}");
+        }
+    }
+    // A layer without a time is not filtered.
+    let villages = |query: &str| bytes(&format!("/ogc/tiles/{tile}?collections=villages{query}"));
+    assert_eq!(villages("&datetime=1990-01-01"), villages(""));
+}
+
+fn text(value: &Json) -> &str {
+    value.as_str().expect("a text")
+}

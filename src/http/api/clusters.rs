@@ -55,7 +55,7 @@ pub(crate) fn members(call: &Call<'_>) -> Result<Reply, Problem> {
         let kept = params.pairs().filter(|(name, _)| *name != spec::AFTER.name);
         let query = kept.chain([(spec::AFTER.name, last.id().as_str())]);
         let query: Vec<String> = query.map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        let href = format!("{}{}?{}", call.origin(), call.uri.path(), query.join("&"));
+        let href = format!("{}{}?{}", call.base_url(), call.uri.path(), query.join("&"));
         members = members.member("links", &[link(&href, "next", GEOJSON.media_type, "The next page")]);
     }
     Ok(call.current.reply(GEOJSON.media_type).body(members.close(&call.current)))

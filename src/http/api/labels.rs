@@ -1,5 +1,7 @@
 //! Labels of codes, in Chinese and English.
 
+use serde_json::{Value as Json, json};
+
 use crate::model::Catalog;
 use crate::model::catalog::{Code, CodeValue};
 use crate::model::schema::Label;
@@ -31,4 +33,20 @@ pub(crate) fn label(catalog: &Catalog, list: Option<&String>, code: &str) -> Lab
     };
     let found = list.and_then(|list| catalog.codes.get(list)).and_then(|codes| codes.iter().find(is_it));
     found.map_or_else(|| Label { zh: code.to_owned(), en: code.to_owned() }, |found| found.label.clone())
+}
+
+/// A code with its title, and with its colour and unit where it has them.
+pub(crate) fn code_json(code: &Code) -> Json {
+    let mut json = json!({"zh": code.label.zh, "en": code.label.en});
+    json["code"] = match &code.code {
+        CodeValue::Integer(number) => json!(number),
+        CodeValue::Text(text) => json!(text),
+    };
+    if let Some(color) = &code.color {
+        json["color"] = json!(color);
+    }
+    if let Some(unit) = &code.unit {
+        json["unit"] = json!(unit);
+    }
+    json
 }

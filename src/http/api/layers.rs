@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use crate::http::api::labels::code_json;
 use crate::http::call::Call;
 use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
-use crate::model::catalog::{Code, CodeValue};
 use crate::model::schema::Label;
 use crate::snapshot::Layer;
 
@@ -17,8 +17,13 @@ use crate::snapshot::Layer;
 pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
     let layers = call.current.snapshot.layers();
     let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));
-    let codes: BTreeMap<&str, Vec<Json>> =
-        call.state.catalog.codes.iter().map(|(name, list)| (name.as_str(), list.iter().map(code).collect())).collect();
+    let codes: BTreeMap<&str, Vec<Json>> = call
+        .state
+        .catalog
+        .codes
+        .iter()
+        .map(|(name, list)| (name.as_str(), list.iter().map(code_json).collect()))
+        .collect();
     let county = &call.state.catalog.county;
     Ok(call.current.json(json!({
         "county": {
@@ -72,19 +77,4 @@ fn describe(caller: Caller, layer: &Layer) -> Json {
 
 fn label(label: &Label) -> Json {
     json!({"zh": label.zh, "en": label.en})
-}
-
-fn code(code: &Code) -> Json {
-    let mut json = json!({"zh": code.label.zh, "en": code.label.en});
-    json["code"] = match &code.code {
-        CodeValue::Integer(number) => json!(number),
-        CodeValue::Text(text) => json!(text),
-    };
-    if let Some(color) = &code.color {
-        json["color"] = json!(color);
-    }
-    if let Some(unit) = &code.unit {
-        json["unit"] = json!(unit);
-    }
-    json
 }

@@ -1,15 +1,17 @@
 //! Collections: description, extent, and the properties for filters and sorting.
 
+use actix_web::http::header;
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
 
 use crate::geodesy::crs::{CRS84, Crs};
+use crate::http::api::labels::code_json;
 use crate::http::call::Call;
 use crate::http::ogc::pages;
-use crate::http::ogc::schemas::{Purpose, schema};
+use crate::http::ogc::schemas::{CodelistProfile, Purpose, codelist_url, schema};
 use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
-use crate::http::reply::links::{REL, link, own_links};
+use crate::http::reply::links::{REL, link, link_header, own_links, profile_link};
 use crate::http::reply::media::{GEOJSON, HTML, ITEM_FORMATS, JSON, MediaType, SCHEMA};
 use crate::http::reply::problem::Problem;
 use crate::model::{ValueRef, View, format_instant};
@@ -65,13 +67,29 @@ pub(crate) fn functions(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(current.json(json!({"functions": FUNCTIONS.iter().map(function).collect::<Vec<_>>()})))
 }
 
+/// `GET /ogc/codelists/{codelistId}`: a code list of the catalog, to which schemas refer.
+pub(crate) fn codelist(call: &Call<'_>) -> Result<Reply, Problem> {
+    call.format()?;
+    let (name, lists) = (call.segment("codelistId"), &call.state.catalog.codes);
+    let missing = || {
+        let names: Vec<&str> = lists.keys().map(String::as_str).collect();
+        Problem::NotFound { what: "codelist", value: name.to_owned(), accepted: names.join(", ") }
+    };
+    let codes: Vec<Json> = lists.get(name).ok_or_else(missing)?.iter().map(code_json).collect();
+    let links = [link(&codelist_url(&call.ogc_base(), name), "self", JSON.media_type, "This code list")];
+    Ok(call.current.json(json!({"id": name, "codes": codes, "links": links})))
+}
+
 fn schema_page(call: &Call<'_>, purpose: Purpose) -> Result<Reply, Problem> {
     let (form, current, base) = (call.media_type()?, &call.current, call.ogc_base());
     let layer = call.collection()?;
-    let address = format!("{base}/collections/{}/{}", layer.schema().id, purpose.path());
-    let schema = schema(&call.state.catalog, &call.caller.view(layer.schema()), purpose, &address);
+    let asked = CodelistProfile::read(call)?;
+    // The page has the codes alone.
+    let profile = if form == HTML { CodelistProfile::Reference } else { asked };
+    let schema = schema(&call.state.catalog, &call.caller.view(layer.schema()), purpose, profile, &base);
     if form != HTML {
-        return Ok(current.reply(SCHEMA.media_type).body(schema.to_string()));
+        let links = link_header(&[profile_link(profile.id())]);
+        return Ok(current.reply(SCHEMA.media_type).header((header::LINK, links)).body(schema.to_string()));
     }
     Ok(pages::schema(layer, purpose, &schema, &base).reply(current))
 }

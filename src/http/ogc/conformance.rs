@@ -10,7 +10,7 @@ use crate::http::reply::media::HTML;
 use crate::http::reply::problem::Problem;
 
 /// Conformance classes, by their ends after `http://www.opengis.net/spec/`.
-const CLASSES: [&str; 62] = [
+const CLASSES: [&str; 72] = [
     "ogcapi-common-1/1.0/conf/core",
     "ogcapi-common-1/1.0/conf/landing-page",
     "ogcapi-common-1/1.0/conf/json",
@@ -51,11 +51,18 @@ const CLASSES: [&str; 62] = [
     "ogcapi-features-4/1.0/conf/update",
     "ogcapi-features-4/1.0/conf/features",
     "ogcapi-features-4/1.0/conf/optimistic-locking-etags",
+    "ogcapi-features-4/1.0/conf/optimistic-locking-timestamps",
     "ogcapi-features-5/1.0/conf/schemas",
     "ogcapi-features-5/1.0/conf/core-roles-features",
     "ogcapi-features-5/1.0/conf/returnables-and-receivables",
     "ogcapi-features-5/1.0/conf/queryables",
     "ogcapi-features-5/1.0/conf/sortables",
+    "ogcapi-features-5/1.0/conf/profile-parameter",
+    "ogcapi-features-5/1.0/conf/profile-codelists",
+    "json-fg-1/1.0/conf/core",
+    "json-fg-1/1.0/conf/types-schemas",
+    "json-fg-1/1.0/conf/profiles",
+    "json-fg-1/1.0/conf/api",
     "ogcapi-features-6/1.0/conf/properties",
     "ogcapi-features-8/1.0/conf/sorting",
     "ogcapi-features-8/1.0/conf/features-sorting",
@@ -65,8 +72,11 @@ const CLASSES: [&str; 62] = [
     "ogcapi-tiles-1/1.0/conf/dataset-tilesets",
     "ogcapi-tiles-1/1.0/conf/geodata-tilesets",
     "ogcapi-tiles-1/1.0/conf/collections-selection",
+    "ogcapi-tiles-1/1.0/conf/datetime",
     "ogcapi-tiles-1/1.0/conf/mvt",
     "ogcapi-tiles-1/1.0/conf/oas30",
+    "ogcapi-styles-1/1.0/conf/core",
+    "ogcapi-styles-1/1.0/conf/mapbox-styles",
     "tms/2.0/conf/tilematrixset",
     "tms/2.0/conf/json-tilematrixset",
     "tms/2.0/conf/tilematrixsetlimits",

@@ -16,6 +16,7 @@ use crate::http::params::crs::{body_to_lon_lat, content_crs};
 use crate::http::params::{invalid, layer, parse_json};
 use crate::http::reply::Reply;
 use crate::http::reply::links::encode;
+use crate::http::reply::modified::date_of;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::{
@@ -39,7 +40,7 @@ pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
     let own = format!("/collections/{}/items/{}", call.segment("collectionId"), encode(outcome.id.as_str()));
     let id = json!({"id": outcome.id.as_str()});
     Ok(applied
-        .reply(StatusCode::CREATED)
+        .reply(state, StatusCode::CREATED)
         .header((header::LOCATION, format!("{}{own}", call.ogc_base())))
         .header((header::CONTENT_TYPE, "application/json"))
         .body(id.to_string()))
@@ -61,19 +62,20 @@ type EditParser = fn(&AppState, &str, &str, &Json, Precondition) -> Result<Edit,
 async fn change(call: Call<'static>, parse: EditParser) -> Result<Reply, Problem> {
     let (collection, id) = (call.segment("collectionId"), call.segment("featureId"));
     let document = EditBody::read(&call)?;
-    let condition = precondition(&call);
+    let condition = precondition(&call)?;
     let edit = parse(&call.state, collection, id, &document.json, condition).map_err(|wrong| wrong.of(None))?;
     check_places(&call, std::slice::from_ref(&edit), false)?;
     let key = idempotency_key(&call, &document.digest)?;
-    Ok(apply(&call.state, vec![edit], key).await?.reply(StatusCode::NO_CONTENT))
+    Ok(apply(&call.state, vec![edit], key).await?.reply(&call.state, StatusCode::NO_CONTENT))
 }
 
 /// `DELETE` of a feature.
 pub(crate) async fn delete(call: Call<'static>) -> Result<Reply, Problem> {
     let (collection, id) = (call.segment("collectionId"), call.segment("featureId"));
-    let condition = precondition(&call);
+    let condition = precondition(&call)?;
     let edit = to_delete(&call.state, collection, id, condition).map_err(|wrong| wrong.of(None))?;
-    Ok(apply(&call.state, vec![edit], idempotency_key(&call, "")?).await?.reply(StatusCode::NO_CONTENT))
+    let key = idempotency_key(&call, "")?;
+    Ok(apply(&call.state, vec![edit], key).await?.reply(&call.state, StatusCode::NO_CONTENT))
 }
 
 #[derive(Deserialize)]
@@ -122,7 +124,7 @@ pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
         json!({"collection": collection, "id": outcome.id.as_str(), "etag": outcome.fingerprint.map(tag)})
     };
     let outcomes: Vec<Json> = applied.applied.outcomes.iter().map(outcome).collect();
-    let reply = applied.reply(StatusCode::OK).header((header::CONTENT_TYPE, "application/json"));
+    let reply = applied.reply(state, StatusCode::OK).header((header::CONTENT_TYPE, "application/json"));
     Ok(reply.body(json!({"edits": outcomes}).to_string()))
 }
 
@@ -258,13 +260,24 @@ pub(crate) fn tag(fingerprint: Fingerprint) -> String {
     format!("\"{fingerprint}\"")
 }
 
-/// The precondition on the state of a feature (RFC 9110, sections 13.1.1 and 13.1.2).
-fn precondition(call: &Call<'_>) -> Precondition {
+/// The precondition on the state of a feature (RFC 9110, sections 13.1 and 13.2.2): a date counts only without entity
+/// tags.
+///
+/// # Errors
+/// When the collection does not exist.
+fn precondition(call: &Call<'_>) -> Result<Precondition, Problem> {
     let texts = |name| call.headers.get_all(name).filter_map(|value| value.to_str().ok());
     if texts(header::IF_NONE_MATCH).any(|value| value.trim() == "*") {
-        return Precondition::Absent;
+        return Ok(Precondition::Absent);
     }
-    condition(texts(header::IF_MATCH).flat_map(|value| value.split(',')).map(str::trim))
+    if let Some(since) = date_of(&call.headers, header::IF_UNMODIFIED_SINCE)
+        && !call.headers.contains_key(header::IF_MATCH)
+    {
+        let (_, schema) = target(&call.state, call.segment("collectionId"))?;
+        let state = call.state.announced_dates.state((schema, call.segment("featureId")), since);
+        return Ok(Precondition::UnmodifiedSince { since, state });
+    }
+    Ok(condition(texts(header::IF_MATCH).flat_map(|value| value.split(',')).map(str::trim)))
 }
 
 /// Entity tags as a condition: none mean any state; a tag that is not from this server matches no state.
@@ -349,12 +362,17 @@ struct EditReply {
 }
 
 impl EditReply {
-    fn reply(&self, status: StatusCode) -> Reply {
+    fn reply(&self, state: &AppState, status: StatusCode) -> Reply {
         let mut reply = Reply::new(status);
         if let [only] = self.applied.outcomes.as_slice()
             && let Some(fingerprint) = only.fingerprint
         {
             reply.set_header((header::ETAG, tag(fingerprint)));
+            if let (Some(modified), Some(schema)) = (only.updated_at, state.store.schemas().get(only.layer.0)) {
+                let feature = (schema, only.id.as_str());
+                let date = state.announced_dates.last_modified(feature, fingerprint, modified, modified);
+                reply.set_header((header::LAST_MODIFIED, date));
+            }
         }
         if self.applied.is_repeated {
             reply.set_header(("idempotency-replayed", "true"));

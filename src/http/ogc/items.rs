@@ -17,14 +17,16 @@ use crate::http::ogc::edits::tag;
 use crate::http::ogc::items_html::{feature_page, items_page};
 use crate::http::ogc::items_links::{ItemsAddress, page_links};
 use crate::http::ogc::items_params::{ItemsQuery, shown_view};
+use crate::http::ogc::json_fg::{FeatureProfile, JsonFg};
 use crate::http::params::auth::Caller;
 use crate::http::params::crs::{content_crs_header, crs_by_uri};
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::geojson::CollectionWriter;
-use crate::http::reply::links::{encode, link, link_header, own_links, with_format};
-use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, GEOJSON, HTML, MediaType, SEQUENCE};
+use crate::http::reply::links::{encode, link, link_header, own_links, profile_link, with_format};
+use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, HTML, MediaType, SEQUENCE};
+use crate::http::reply::modified::modified_at;
 use crate::http::reply::problem::Problem;
 use crate::http::reply::range::{RequestedRange, requested_range};
 use crate::model::{FeatureId, Shape, View, format_instant};
@@ -44,12 +46,14 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
     let mut query = ItemsQuery::read(call, layer.schema())?;
     let format = call.media_type()?;
     if [CSV, FLATGEOBUF, SEQUENCE].contains(&format) {
+        FeatureProfile::read(call, format)?;
         return download(call, layer, format, query);
     }
     let tag = call.snapshot_tag(format.name);
     if format == HTML && !query.has_limit() {
         query.page_request.limit = HTML_ROWS as usize;
     }
+    let profile = FeatureProfile::read(call, format)?;
     let address = ItemsAddress { own: format!("{}/collections/{}/items", call.ogc_base(), layer.schema().id) };
     if format == HTML {
         let page = page(layer, &query.page_request, &call.cancel)?;
@@ -57,17 +61,23 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let reply = call
         .current
-        .reply(GEOJSON.media_type)
+        .reply(format.media_type)
         .header(content_crs_header(&query.crs))
         .header((header::ETAG, tag.as_str()));
     if call.knows(&tag) {
         return Ok(reply.not_modified());
     }
     let page = page(layer, &query.page_request, &call.cancel)?;
-    let links = page_links(&query, &page, &address, format);
-    let mut body = CollectionWriter::new();
+    let mut links = page_links(&query, &page, &address, format);
+    links.push(profile_link(profile.id()));
+    let json_fg = JsonFg::of(call, layer, profile);
+    let members = json_fg.as_ref().map(|own| own.collection_members(&query.crs)).unwrap_or_default();
+    let mut body = CollectionWriter::with_members(&members);
     for row in &page.rows {
-        body.feature(|out| write_row(out, &query, row));
+        body.feature(|out| match &json_fg {
+            Some(own) => own.write(out, &query.view, row, &query.crs, query.with_geometry),
+            None => write_row(out, &query, row),
+        });
     }
     let body = body
         .end_features()
@@ -82,6 +92,7 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
 /// `GET /ogc/collections/{collectionId}/items/{featureId}`.
 pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
     let format = call.media_type()?;
+    let profile = FeatureProfile::read(call, format)?;
     let crs = crs_by_uri(&call.params, &spec::REPLY_CRS)?;
     let layer = call.collection()?;
     let id = call.segment("featureId");
@@ -92,25 +103,37 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(feature_page(&call.state.catalog, &call.caller.view(layer.schema()), layer, &row, &base)
             .reply(&call.current));
     }
-    let etag = tag(row.fingerprint(&call.state.fingerprint_key));
-    let reply =
-        call.current.reply(GEOJSON.media_type).header((header::ETAG, etag.as_str())).header(content_crs_header(&crs));
-    if call.knows(&etag) {
+    let state = row.fingerprint(&call.state.fingerprint_key);
+    let etag = tag(state);
+    let mut reply =
+        call.current.reply(format.media_type).header((header::ETAG, etag.as_str())).header(content_crs_header(&crs));
+    let modified = modified_at(&call.caller.view(layer.schema()), &row);
+    if let Some(modified) = modified {
+        let feature = (layer.schema(), row.id().as_str());
+        let date = call.state.announced_dates.last_modified(feature, state, modified, call.current.confirmed());
+        reply.set_header((header::LAST_MODIFIED, date));
+    }
+    if call.knows(&etag) || call.knows_since(modified) {
         return Ok(reply.not_modified());
     }
     let own = format!("{base}/collections/{}", layer.schema().id);
     let mut body = Vec::new();
-    let geometry = row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry()));
     let view = shown_view(&call.params, call.caller.view(layer.schema()))?;
-    write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.visible(&view).value(field), &[]);
+    if let Some(json_fg) = JsonFg::of(call, layer, profile) {
+        json_fg.write_root(&mut body, &view, &row, &crs);
+    } else {
+        let geometry = row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry()));
+        write_feature_of(&mut body, &view, row.id(), geometry.as_deref(), |field| row.visible(&view).value(field), &[]);
+    }
     // Removes the closing brace of the feature, to append the links.
     body.pop();
     body.extend_from_slice(b",\"links\":");
     let mut links = own_links(&format!("{own}/items/{}", encode(row.id().as_str())), format, call.formats);
     links.push(link(&own, "collection", "application/json", "The collection"));
+    links.push(profile_link(profile.id()));
     write_json(&mut body, &links);
     call.current.close_object(&mut body);
-    Ok(reply.body(body))
+    Ok(reply.header((header::LINK, link_header(&links))).body(body))
 }
 
 fn write_row(out: &mut Vec<u8>, query: &ItemsQuery<'_>, row: &Row<'_>) {

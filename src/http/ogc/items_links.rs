@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::http::ogc::items_params::ItemsQuery;
 use crate::http::params::spec;
-use crate::http::reply::links::{encode, link, own_links};
+use crate::http::reply::links::{encode, link, own_links, with_format};
 use crate::http::reply::media::{GEOJSON, ITEM_FORMATS, MediaType};
 use crate::query::items::Page;
 use crate::snapshot::Row;
@@ -58,7 +58,11 @@ pub(crate) fn page_links(
     let mut links = own_links(&address.of_this(query), form, &ITEM_FORMATS);
     links.push(link(address.collection(), "collection", "application/json", "The collection"));
     let (previous, next) = address.beside(query, answer);
-    links.extend(previous.map(|address| link(&address, "prev", GEOJSON.media_type, "The previous page")));
-    links.extend(next.map(|address| link(&address, "next", GEOJSON.media_type, "The next page")));
+    let page = |address: String, rel: &str, title: &str| {
+        let address = if form == GEOJSON { address } else { with_format(&address, form.name) };
+        link(&address, rel, form.media_type, title)
+    };
+    links.extend(previous.map(|address| page(address, "prev", "The previous page")));
+    links.extend(next.map(|address| page(address, "next", "The next page")));
     links
 }

@@ -15,7 +15,7 @@ const DESCRIPTION: &str = "onemap: hazard sources, shelters, rescue teams and st
 /// `GET /ogc`.
 pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
     let (form, current) = (call.media_type()?, &call.current);
-    let (base, root) = (call.ogc_base(), call.origin());
+    let (base, root) = (call.ogc_base(), call.base_url());
     if form == HTML {
         return Ok(pages::landing(&call.state.catalog.county.title.zh, &base).reply(current));
     }
@@ -33,6 +33,7 @@ pub(crate) fn landing_page(call: &Call<'_>) -> Result<Reply, Problem> {
             "application/json",
             "Tile matrix sets",
         ),
+        link(&format!("{base}/styles"), &format!("{REL}styles"), "application/json", "Map styles"),
         link(&format!("{root}/"), "related", "text/html", "The map"),
     ]);
     Ok(current.json(json!({"title": call.state.catalog.county.title.zh, "description": DESCRIPTION, "links": links})))

@@ -26,6 +26,7 @@ pub(crate) fn landing(title: &str, base: &str) -> HtmlPage {
             a href={ (base) "/collections" } { "图层 Collections" } " · "
             a href={ (base) "/tiles" } { "矢量瓦片 Vector tiles" } " · "
             a href={ (base) "/tileMatrixSets" } { "瓦片矩阵集 Tile matrix sets" } " · "
+            a href={ (base) "/styles" } { "地图样式 Map styles" } " · "
             a href={ (base) "/conformance" } { "符合的标准 Conformance" } " · "
             a href={ (root) "/docs" } { "接口文档 API" } " · "
             a href={ (root) "/" } { "地图 Map" }

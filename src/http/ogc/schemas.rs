@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::http::call::Call;
+use crate::http::params::spec;
+use crate::http::reply::links::encode;
+use crate::http::reply::problem::Problem;
 use crate::model::catalog::{Catalog, CodeValue};
 use crate::model::schema::GeometryKind;
 use crate::model::{Field, FieldType, LayerSchema, View};
@@ -28,12 +32,47 @@ impl Purpose {
     }
 }
 
+/// How the codes of properties are given (OGC 23-058r2, section 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodelistProfile {
+    /// As values, with the URI of the code list.
+    Reference,
+    /// As schemas with titles.
+    Inline,
+}
+
+impl CodelistProfile {
+    /// The first profile that is asked for; the reference without one.
+    ///
+    /// # Errors
+    /// When a profile is not known.
+    pub(crate) fn read(call: &Call<'_>) -> Result<Self, Problem> {
+        let asked = call.params.profiles(&spec::SCHEMA_PROFILE)?;
+        Ok(if asked.first() == Some(&Self::Inline.id()) { Self::Inline } else { Self::Reference })
+    }
+
+    /// Its id in the register of the OGC.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Reference => "codelist-ref",
+            Self::Inline => "codelist-inline",
+        }
+    }
+}
+
 /// Fields that the server sets at each write.
 const SET_BY_THE_SERVER: [&str; 2] = ["version", "updated_at"];
 
-/// The schema of a collection at an address.
-pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, address: &str) -> Json {
+/// The schema of a collection. `base` is the URL of the OGC API.
+pub(crate) fn schema(
+    catalog: &Catalog,
+    view: &View<'_>,
+    purpose: Purpose,
+    profile: CodelistProfile,
+    base: &str,
+) -> Json {
     let layer = view.schema();
+    let address = format!("{base}/collections/{}/{}", layer.id, purpose.path());
     let mut properties = Map::new();
     let mut id = json!({"type": "string", "title": "编号 Id", "minLength": 1});
     id["x-ogc-role"] = json!("id");
@@ -45,7 +84,8 @@ pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, addre
     }
     for (_, field) in view.fields() {
         if purpose != Purpose::Sortables || is_sortable(field) {
-            properties.insert(field.name.clone(), property(catalog, layer, field));
+            let property = with_codelist(property(catalog, layer, field), field, profile, base);
+            properties.insert(field.name.clone(), property);
         }
     }
     for (at, property) in properties.values_mut().enumerate() {
@@ -63,6 +103,37 @@ pub(crate) fn schema(catalog: &Catalog, view: &View<'_>, purpose: Purpose, addre
         schema["required"] = json!(["id"]);
     }
     schema
+}
+
+/// A property with its codes as a profile gives them.
+fn with_codelist(mut property: Json, field: &Field, profile: CodelistProfile, base: &str) -> Json {
+    let is_list = field.field_type == FieldType::TextList;
+    let target = if is_list { &mut property["items"] } else { &mut property };
+    if let (Some(list), Some(members)) = (&field.codes, target.as_object_mut())
+        && members.contains_key("enum")
+    {
+        members.insert("x-ogc-codelistUri".to_owned(), json!(codelist_url(base, list)));
+        if profile == CodelistProfile::Inline {
+            let (values, labels) = (members.remove("enum"), members.remove("x-onemap-labels"));
+            let all = |list: Option<Json>| list.and_then(|list| list.as_array().cloned()).unwrap_or_default();
+            let code = |(value, label): (Json, Json)| {
+                let title = format!(
+                    "{} {}",
+                    label["zh"].as_str().unwrap_or_default(),
+                    label["en"].as_str().unwrap_or_default()
+                );
+                json!({"const": value, "title": title.trim()})
+            };
+            let codes: Vec<Json> = all(values).into_iter().zip(all(labels)).map(code).collect();
+            members.insert("oneOf".to_owned(), json!(codes));
+        }
+    }
+    property
+}
+
+/// The URL of a code list.
+pub(crate) fn codelist_url(base: &str, list: &str) -> String {
+    format!("{base}/codelists/{}", encode(list))
 }
 
 /// Whether features can be sorted by a field.

@@ -45,7 +45,7 @@ pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, titl
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "MIT OR Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
-        "servers": [{"url": format!("{}{root}", call.origin())}],
+        "servers": [{"url": format!("{}{root}", call.base_url())}],
         "tags": tags.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
@@ -176,6 +176,11 @@ fn write_headers(endpoint: &Endpoint) -> Vec<Json> {
             "If-Match",
             "ETags of the state to change; 412 if the feature has changed since",
             "\"0123456789abcdef\"",
+        ));
+        headers.push(header(
+            "If-Unmodified-Since",
+            "Last-Modified of the feature that is changed; 412 when it was modified later. If-Match takes precedence",
+            "Fri, 14 Aug 2026 02:00:00 GMT",
         ));
     }
     if endpoint.body.is_some() {

@@ -134,6 +134,10 @@ fn pages() -> Json {
 
 fn features() -> Json {
     let links = list(reference("link"));
+    let time = json!({"type": "object", "nullable": true, "properties": {
+        "date": {"type": "string", "format": "date"}, "timestamp": {"type": "string", "format": "date-time"},
+        "interval": {"type": "array", "items": text(), "minItems": 2, "maxItems": 2},
+    }});
     json!({
         "geometry": {
             "type": "object",
@@ -153,6 +157,27 @@ fn features() -> Json {
             "numberMatched": whole(), "numberReturned": whole(),
             "timeStamp": {"type": "string", "format": "date-time"}, "links": links,
         })),
+        "codelist": answer(&["id", "codes", "links"], json!({
+            "id": text(), "links": links,
+            "codes": list(object(&["code", "zh", "en"], json!({
+                "code": {}, "zh": text(), "en": text(), "color": text(), "unit": text(),
+            }))),
+        })),
+        "jsonFgFeature": {"allOf": [
+            reference("feature"),
+            object(&["conformsTo", "featureType", "time", "place"], json!({
+                "conformsTo": list(text()), "featureType": text(), "featureSchema": text(), "coordRefSys": text(),
+                "time": time, "place": reference("geometry"),
+            })),
+        ]},
+        "jsonFgCollection": {"allOf": [
+            reference("featureCollection"),
+            object(&["conformsTo", "featureType"], json!({
+                "conformsTo": list(text()), "featureType": text(), "featureSchema": text(), "coordRefSys": text(),
+                "geometryDimension": whole(),
+                "features": list(object(&["time", "place"], json!({"time": time, "place": reference("geometry")}))),
+            })),
+        ]},
         "newFeature": object(&[], json!({
             "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
             "properties": {"type": "object", "nullable": true},
@@ -174,6 +199,10 @@ fn features() -> Json {
 fn tiles() -> Json {
     let links = list(reference("link"));
     json!({
+        "styles": answer(&["styles", "default", "links"], json!({
+            "styles": list(object(&["id", "links"], json!({"id": text(), "title": text(), "links": links}))),
+            "default": text(), "links": links,
+        })),
         "tileMatrixSets": answer(&["tileMatrixSets"], json!({"tileMatrixSets": list(object(&["id", "links"], json!({
             "id": text(), "title": text(), "uri": text(), "crs": text(), "links": links,
         })))})),

@@ -1,7 +1,5 @@
 //! Authentication and authorization: the token, callers, and views of layers.
 
-use std::net::IpAddr;
-
 use actix_web::http::header::{self, HeaderMap};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -45,14 +43,14 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// Identifies the caller of an endpoint. The address is taken from the connection, because headers can be forged.
+    /// Identifies the caller of an endpoint. `is_local` is true for a caller on this machine.
     ///
     /// # Errors
     /// When the endpoint requires the token, or when the credentials that it checks are wrong.
     pub(crate) fn identify(
         access: Access,
         headers: &HeaderMap,
-        peer: Option<IpAddr>,
+        is_local: impl FnOnce() -> bool,
         token: Option<&BearerToken>,
     ) -> Result<Self, Problem> {
         let given = headers.get(header::AUTHORIZATION);
@@ -60,7 +58,7 @@ impl Caller {
             return Ok(Self::Anonymous);
         }
         let Some(token) = token else { return Err(Problem::WritesDisabled) };
-        if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
+        if !is_local() {
             return Err(Problem::LoopbackOnly);
         }
         // Constant-time comparison.

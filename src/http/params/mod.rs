@@ -3,18 +3,21 @@
 pub(crate) mod auth;
 pub(crate) mod crs;
 pub(crate) mod filters;
+pub(crate) mod lists;
 pub(crate) mod param;
 pub(crate) mod spec;
 
 use actix_web::web;
 use serde_json::{Map, Value as Json};
 
-use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Param};
+use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Param, Profiles};
 use crate::http::reply::problem::Problem;
 use crate::snapshot::{Layer, Snapshot};
 
 /// Maximum length of a query string, bytes.
 const MAX_QUERY_BYTES: usize = 16_384;
+/// URIs of profiles in the register of the OGC.
+pub(crate) const PROFILE: &str = "http://www.opengis.net/def/profile/OGC/0/";
 /// Maximum number of characters of a refused value in a problem.
 const MAX_VALUE: usize = 200;
 
@@ -171,6 +174,23 @@ impl QueryParams {
             return Err(invalid(param.name, text, &format!("it has {} values", parts.len()), &param.accepted()));
         }
         Ok(parts)
+    }
+
+    /// The profiles that are asked for, in order: each by its id, its URI or its safe CURIE (OGC 23-058r2,
+    /// section 13).
+    pub(crate) fn profiles(&self, param: &Profiles) -> Result<Vec<&'static str>, Problem> {
+        let Some(text) = self.get(param) else { return Ok(Vec::new()) };
+        let profile = |part: &str| {
+            let part = part.trim();
+            let id = part.strip_prefix(PROFILE).or_else(|| part.strip_prefix(&PROFILE.replacen("http", "https", 1)));
+            let curie = part.strip_prefix("[ogc-profile:").and_then(|rest| rest.strip_suffix(']'));
+            let id = id.or(curie).unwrap_or(part);
+            param.ids.iter().copied().find(|own| *own == id)
+        };
+        let parts = text.split(',').map(|part| {
+            profile(part).ok_or_else(|| invalid(param.name, part, "this profile is not offered", &param.accepted()))
+        });
+        parts.collect()
     }
 
     /// A whole number within its bounds; its default without the parameter.

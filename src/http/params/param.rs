@@ -95,6 +95,14 @@ pub(crate) struct Choice {
     pub(crate) values: &'static [&'static str],
 }
 
+/// Profiles of the reply, joined by commas; without the parameter the endpoint chooses.
+pub(crate) struct Profiles {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Ids in the profile register of the OGC.
+    pub(crate) ids: &'static [&'static str],
+}
+
 /// A coordinate reference system by its short name.
 pub(crate) struct CrsName {
     pub(crate) name: &'static str,
@@ -154,6 +162,27 @@ impl Param for List {
     }
     fn required(&self) -> bool {
         self.required
+    }
+}
+
+impl Param for Profiles {
+    fn accepted(&self) -> String {
+        format!("{}; each by its id, its URI or its safe CURIE, joined by commas", self.ids.join(", "))
+    }
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn about(&self) -> &'static str {
+        self.about
+    }
+    fn example(&self) -> Json {
+        json!(self.ids.get(..1))
+    }
+    fn schema(&self, _: &[&'static str]) -> Json {
+        let ids = self.ids.join("|");
+        let pattern =
+            format!("^(https?://www\\.opengis\\.net/def/profile/OGC/0/({ids})|\\[ogc-profile:({ids})\\]|{ids})$");
+        json!({"type": "array", "items": {"type": "string", "pattern": pattern}, "minItems": 1})
     }
 }
 

@@ -4,12 +4,25 @@
 //! An endpoint lists the parameters that it takes; a handler reads them through the same declarations. So the enforced
 //! limits are those in `/openapi.json`.
 
-use crate::http::params::param::{Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Text};
+use crate::http::params::param::{
+    Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Profiles, Text,
+};
 
 /// Maximum length of a filter, a geometry or a cursor, characters; the whole query string has a limit too.
 const MAX_TEXT: usize = 16_384;
 
 pub(crate) static F: FormatName = FormatName { about: "Media type of the reply; without it the Accept header decides" };
+
+pub(crate) static FEATURE_PROFILE: Profiles = Profiles {
+    name: "profile",
+    about: "Profile of GeoJSON: rfc7946 (the default); jsonfg adds time, place and type; jsonfg-plus keeps a geometry in WGS 84 beside a place in another system. Other media types have no profiles",
+    ids: &["rfc7946", "jsonfg", "jsonfg-plus"],
+};
+pub(crate) static SCHEMA_PROFILE: Profiles = Profiles {
+    name: "profile",
+    about: "How codes are given: codelist-ref (the default) lists them with the URI of the code list; codelist-inline has a title for each",
+    ids: &["codelist-ref", "codelist-inline"],
+};
 
 pub(crate) static CRS: CrsName =
     CrsName { name: "crs", about: "Coordinate reference system of coordinates in the request and in the reply" };
@@ -341,5 +354,6 @@ pub(crate) static PATH: &[PathParam] = &[
     PathParam { name: "y", about: "Row, counted from the north", kind: PathKind::Index(434) },
     PathParam { name: "layer", about: "Id of a layer", kind: PathKind::Collection },
     PathParam { name: "clusterId", about: "Id of a cluster in a tile", kind: PathKind::Text("49503041488464") },
+    PathParam { name: "codelistId", about: "Name of a code list", kind: PathKind::Text("risk_level") },
     PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },
 ];

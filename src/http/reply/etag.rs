@@ -1,9 +1,11 @@
 //! Entity tags: the tag of a reply, and conditional requests (RFC 9110, sections 8.8 and 13.1).
 
-use actix_web::http::header::{EntityTag, HeaderMap, IF_NONE_MATCH};
+use actix_web::http::header::{EntityTag, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use time::UtcDateTime;
 
 use crate::http::call::Call;
 use crate::http::reply::Reply;
+use crate::http::reply::modified::date_of;
 
 /// A tag for bytes that are sent in several encodings: weak, FNV-1a over 64 bits.
 pub(crate) fn etag(bytes: &[u8]) -> String {
@@ -16,7 +18,7 @@ pub(crate) fn etag(bytes: &[u8]) -> String {
 impl Call<'_> {
     /// A tag for this snapshot, this request and a media type; it changes with every change of the snapshot.
     pub(crate) fn snapshot_tag(&self, format: &str) -> String {
-        let request_hash = format!("{} {} {format}", self.origin(), self.uri);
+        let request_hash = format!("{} {} {format}", self.base_url(), self.uri);
         let request_hash = etag(request_hash.as_bytes());
         let request_hash = request_hash.trim_matches(['W', '/', '"']);
         format!("W/\"{}-{}-{request_hash}\"", self.state.run, self.current.snapshot.version())
@@ -26,6 +28,13 @@ impl Call<'_> {
     /// a 304 would hide that it is stale.
     pub(crate) fn knows(&self, etag: &str) -> bool {
         !self.current.is_stale() && is_known(&self.headers, etag)
+    }
+
+    /// Whether the caller already has what was last modified at a time, by `If-Modified-Since`; entity tags take
+    /// precedence (RFC 9110, section 13.1.3).
+    pub(crate) fn knows_since(&self, modified: Option<UtcDateTime>) -> bool {
+        let since = date_of(&self.headers, IF_MODIFIED_SINCE).filter(|_| !self.headers.contains_key(IF_NONE_MATCH));
+        !self.current.is_stale() && since.zip(modified).is_some_and(|(since, modified)| modified <= since)
     }
 }
 

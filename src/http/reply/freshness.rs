@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use serde_json::{Map, Value as Json, json};
+use time::UtcDateTime;
 
+use crate::clock;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::snapshot::Snapshot;
@@ -18,6 +20,8 @@ const STALE_AFTER_MS: i64 = 3_000;
 pub(crate) struct RequestSnapshot {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) age_ms: i64,
+    /// When it was loaded for this reply.
+    loaded: UtcDateTime,
     /// Layers that are currently unreadable, with the age of their last state.
     unavailable: Vec<(String, Duration)>,
 }
@@ -25,12 +29,12 @@ pub(crate) struct RequestSnapshot {
 impl RequestSnapshot {
     /// Loads the current snapshot; called once for each request.
     pub(crate) fn now(state: &AppState) -> Self {
-        let snapshot = state.snapshots.load();
+        let (loaded, snapshot) = (clock::now(), state.snapshots.load());
         let age_ms = i64::try_from(state.snapshots.age().as_millis()).unwrap_or(i64::MAX);
         let layers = state.store.schemas().iter().zip(state.store.layer_statuses());
         let unavailable =
             layers.filter_map(|(schema, status)| Some((schema.id.clone(), status.unavailable_for?))).collect();
-        Self { snapshot, age_ms, unavailable }
+        Self { snapshot, age_ms, loaded, unavailable }
     }
 
     /// The same for a reply from a single layer: if the layer is unavailable, the age is that of its last state.
@@ -45,6 +49,11 @@ impl RequestSnapshot {
     /// The unavailable layers as JSON, by id.
     pub(crate) fn unavailable(&self) -> Map<String, Json> {
         self.unavailable.iter().map(|(layer, age)| (layer.clone(), json!({"age_s": age.as_secs()}))).collect()
+    }
+
+    /// When the snapshot last equalled the store.
+    pub(crate) fn confirmed(&self) -> UtcDateTime {
+        self.loaded.checked_sub(time::Duration::milliseconds(self.age_ms)).unwrap_or(UtcDateTime::UNIX_EPOCH)
     }
 
     pub(crate) fn is_stale(&self) -> bool {

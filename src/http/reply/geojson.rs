@@ -16,7 +16,20 @@ pub(crate) struct CollectionWriter {
 
 impl CollectionWriter {
     pub(crate) fn new() -> Self {
-        Self { out: br#"{"type":"FeatureCollection","features":["#.to_vec(), is_empty: true }
+        Self::with_members(&[])
+    }
+
+    /// One with members before its features.
+    pub(crate) fn with_members(members: &[(&str, Json)]) -> Self {
+        let mut out = br#"{"type":"FeatureCollection","#.to_vec();
+        for (name, value) in members {
+            write_json(&mut out, name);
+            out.push(b':');
+            write_json(&mut out, value);
+            out.push(b',');
+        }
+        out.extend_from_slice(br#""features":["#);
+        Self { out, is_empty: true }
     }
 
     /// Writes one feature through a function that appends a JSON object.

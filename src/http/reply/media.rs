@@ -26,6 +26,9 @@ pub(crate) const HTML: MediaType = MediaType { name: "html", media_type: "text/h
 pub(crate) const CSV: MediaType = MediaType { name: "csv", media_type: "text/csv", title: "CSV" };
 pub(crate) const FLATGEOBUF: MediaType =
     MediaType { name: "fgb", media_type: "application/vnd.flatgeobuf", title: "FlatGeobuf" };
+/// The media type of drafts of JSON-FG, by which it can be negotiated; the standard itself has GeoJSON's and a profile.
+pub(crate) const JSON_FG: MediaType =
+    MediaType { name: "jsonfg", media_type: "application/vnd.ogc.fg+json", title: "JSON-FG" };
 /// RFC 8142.
 pub(crate) const SEQUENCE: MediaType =
     MediaType { name: "geojsonseq", media_type: "application/geo+json-seq", title: "GeoJSON text sequence" };
@@ -35,12 +38,16 @@ pub(crate) const CSV_UTF8: &str = "text/csv; charset=utf-8";
 /// HTML with its encoding.
 pub(crate) const HTML_UTF8: &str = "text/html; charset=utf-8";
 /// Media types of features, in the order in which they are offered.
-pub(crate) const ITEM_FORMATS: [MediaType; 5] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE];
+pub(crate) const ITEM_FORMATS: [MediaType; 6] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE, JSON_FG];
+/// Media types of one feature.
+pub(crate) const FEATURE_FORMATS: [MediaType; 3] = [GEOJSON, HTML, JSON_FG];
 
 /// GeoJSON in endpoints where its value of `f` is `geojson`.
 pub(crate) const GEOJSON_NAMED: MediaType = MediaType { name: "geojson", ..GEOJSON };
 pub(crate) const NDJSON: MediaType =
     MediaType { name: "ndjson", media_type: "application/x-ndjson", title: "Newline-delimited JSON" };
+pub(crate) const MAPBOX_STYLE: MediaType =
+    MediaType { name: "mapbox", media_type: "application/vnd.mapbox.style+json", title: "MapLibre style" };
 pub(crate) const MVT: MediaType =
     MediaType { name: "mvt", media_type: crate::tile::MEDIA_TYPE, title: "Mapbox Vector Tile" };
 

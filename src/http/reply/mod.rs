@@ -6,6 +6,7 @@ pub(crate) mod geojson;
 pub(crate) mod html;
 pub(crate) mod links;
 pub(crate) mod media;
+pub(crate) mod modified;
 pub(crate) mod numbers;
 pub(crate) mod problem;
 pub(crate) mod range;

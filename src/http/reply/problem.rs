@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::exchange::feature_json::FeatureError;
 use crate::http::reply::Reply;
+use crate::http::reply::modified::date_not_before;
 use crate::model::EditError;
 use crate::query::cancel::Cancelled;
 use crate::store::{self, Remedy};
@@ -204,9 +205,10 @@ impl Problem {
             Self::LoopbackOnly | Self::WritesDisabled | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
-            Self::EditRefused { reason: EditError::Changed(_) | EditError::Absent | EditError::Exists, .. } => {
-                StatusCode::PRECONDITION_FAILED
-            }
+            Self::EditRefused {
+                reason: EditError::Changed(_) | EditError::Modified(_) | EditError::Absent | EditError::Exists,
+                ..
+            } => StatusCode::PRECONDITION_FAILED,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -233,7 +235,9 @@ impl Problem {
                 ("feature-not-found", "The feature does not exist")
             }
             Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id exists already"),
-            Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature has been changed"),
+            Self::EditRefused { reason: EditError::Changed(_) | EditError::Modified(_), .. } => {
+                ("changed", "The feature has been changed")
+            }
             Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
                 ("precondition-failed", "The feature does not meet the precondition")
             }
@@ -292,6 +296,9 @@ impl Problem {
             Self::Unauthorized => json!({"parameter": "Authorization", "accepted": "Bearer TOKEN"}),
             Self::EditRefused { edit, reason: EditError::Changed(now) } => {
                 json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
+            }
+            Self::EditRefused { edit, reason: EditError::Modified(modified) } => {
+                json!({"edit": edit, "parameter": "If-Unmodified-Since", "accepted": date_not_before(*modified)})
             }
             Self::EditRefused { edit, reason: EditError::OverCapacity(over) } => {
                 json!({"edit": edit, "value": over.people, "accepted": format!("up to {}", over.capacity)})

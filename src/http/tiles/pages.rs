@@ -1,4 +1,4 @@
-//! HTML pages of tile matrix sets and tile sets, from their JSON documents.
+//! HTML pages of tile matrix sets, tile sets and map styles, from their JSON documents.
 
 use maud::{Markup, html};
 use serde_json::Value as Json;
@@ -8,7 +8,7 @@ use crate::http::reply::html::HtmlPage;
 use crate::http::reply::media::JSON;
 
 /// The members of a document that are lists of documents with links.
-const LISTS: [&str; 2] = ["tilesets", "tileMatrixSets"];
+const LISTS: [&str; 3] = ["tilesets", "tileMatrixSets", "styles"];
 /// The members that are shown without conversion.
 const FACTS: [&str; 5] = ["id", "tileMatrixSetId", "crs", "uri", "wellKnownScaleSet"];
 

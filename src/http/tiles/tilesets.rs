@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::geodesy::crs::CRS84;
 use crate::geodesy::{Envelope, LonLat};
 use crate::http::call::Call;
-use crate::http::ogc::schemas::{Purpose, schema};
+use crate::http::ogc::schemas::{CodelistProfile, Purpose, schema};
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::links::{REL, encode, link, own_links};
@@ -336,7 +336,6 @@ fn describe(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Resul
     let last = MAX_ZOOM.saturating_sub(u8::from(set.grid == TileMatrixSet::WorldCrs84Quad));
     let of_layer = |layer: &&Layer| {
         let own = layer.schema();
-        let address = format!("{base}/collections/{}/schema", own.id);
         let first = own.min_zoom.saturating_sub(u8::from(set.grid == TileMatrixSet::WorldCrs84Quad));
         let mut json = json!({
             "id": own.id,
@@ -345,7 +344,9 @@ fn describe(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Resul
             "dataType": "vector",
             "minTileMatrix": (first + set.first).to_string(),
             "maxTileMatrix": (last + set.first).to_string(),
-            "propertiesSchema": schema(&call.state.catalog, &call.caller.view(own), Purpose::Features, &address),
+            "propertiesSchema": schema(
+                &call.state.catalog, &call.caller.view(own), Purpose::Features, CodelistProfile::Reference, &base,
+            ),
         });
         let dimension = match own.geometry {
             GeometryKind::Point => Some(0),

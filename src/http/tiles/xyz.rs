@@ -47,7 +47,7 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
         "name": path,
         "description": format!("A tile over its size budget omits the least important features; {OMITTED} counts them by layer"),
         "scheme": "xyz",
-        "tiles": [format!("{}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}", call.origin())],
+        "tiles": [format!("{}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}", call.base_url())],
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),

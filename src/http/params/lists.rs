@@ -1,0 +1,66 @@
+//! The query parameters that each endpoint takes.
+
+use crate::http::params::param::Param;
+use crate::http::params::spec;
+
+pub(crate) static FORMAT_ONLY: &[&dyn Param] = &[&spec::F];
+pub(crate) static ITEMS: &[&dyn Param] = &[
+    &spec::F,
+    &spec::FEATURE_PROFILE,
+    &spec::ITEMS_LIMIT,
+    &spec::BBOX,
+    &spec::BBOX_CRS,
+    &spec::DATETIME,
+    &spec::FILTER,
+    &spec::FILTER_LANG,
+    &spec::FILTER_CRS,
+    &spec::SORTBY,
+    &spec::PROPERTIES,
+    &spec::REPLY_CRS,
+    &spec::Q,
+    &spec::AFTER,
+    &spec::BEFORE,
+    &spec::SKIP_GEOMETRY,
+    &spec::IDS,
+];
+pub(crate) static ITEM: &[&dyn Param] = &[&spec::F, &spec::FEATURE_PROFILE, &spec::REPLY_CRS, &spec::PROPERTIES];
+pub(crate) static SCHEMA_PAGE: &[&dyn Param] = &[&spec::F, &spec::SCHEMA_PROFILE];
+pub(crate) static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
+pub(crate) static MAP_TILE: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS, &spec::DATETIME];
+pub(crate) static COLLECTION_TILE: &[&dyn Param] =
+    &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+pub(crate) static TILEJSON: &[&dyn Param] =
+    &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+pub(crate) static XYZ_TILE: &[&dyn Param] =
+    &[&spec::VERSION, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+pub(crate) static SURROUNDINGS: &[&dyn Param] =
+    &[&spec::POINT, &spec::RADIUS_M, &spec::KIND, &spec::INCIDENT, &spec::WARNING, &spec::ZONE, &spec::F, &spec::CRS];
+pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::F, &spec::CRS];
+pub(crate) static MEMBERS: &[&dyn Param] = &[
+    &spec::MEMBERS_LIMIT,
+    &spec::AFTER,
+    &spec::CRS,
+    &spec::FILTER,
+    &spec::FILTER_LANG,
+    &spec::FILTER_CRS,
+    &spec::DATETIME,
+    &spec::IDS,
+];
+pub(crate) static SEARCH: &[&dyn Param] =
+    &[&spec::SEARCH_Q, &spec::LAYER, &spec::POINT, &spec::SEARCH_LIMIT, &spec::CRS];
+pub(crate) static SITING: &[&dyn Param] =
+    &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::F, &spec::CRS];
+pub(crate) static COVERAGE: &[&dyn Param] = &[
+    &spec::COVERAGE_LAYER,
+    &spec::PEOPLE,
+    &spec::SHELTER_M,
+    &spec::TEAM_M,
+    &spec::DEPOT_M,
+    &spec::BEYOND,
+    &spec::F,
+    &spec::CRS,
+];
+/// Read by the page itself.
+pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
+pub(crate) static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
+pub(crate) static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];
