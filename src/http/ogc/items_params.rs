@@ -104,6 +104,9 @@ impl ItemsParamsReader<'_, '_> {
         if let Some(text) = self.parameters.get(&spec::DATETIME) {
             filters.extend(self.datetime(text)?);
         }
+        if let Some(text) = self.parameters.get(&spec::SUBSET) {
+            filters.extend(self.subset(text)?);
+        }
         if let Some(text) = self.parameters.get(&spec::Q) {
             filters.push(self.search(text)?);
         }
@@ -163,17 +166,44 @@ impl ItemsParamsReader<'_, '_> {
     fn datetime(&self, text: &str) -> Result<Option<Filter>, Problem> {
         const ACCEPTED: &str = "an instant with a zone such as 2026-08-14T10:00:00+08:00, a day such as 2026-08-14 \
                                 (in Beijing), an interval FROM/TO of them, or one with an open end: ../TO, FROM/..";
-        let refused = |detail: &str| invalid("datetime", text, detail, ACCEPTED);
-        let span = |part: &str| match part {
-            "" | ".." => Ok(None),
-            part => parse_time_span(part)
-                .map(Some)
-                .ok_or_else(|| refused("it is no time with a zone, and no day, of the years 0000 to 9999")),
+        let refused = |detail: &str| invalid(spec::DATETIME.name, text, detail, ACCEPTED);
+        let end = |part| if matches!(part, "" | "..") { None } else { Some(part) };
+        let (from, to) = text.split_once('/').unwrap_or((text, text));
+        self.time(spec::DATETIME.name, end(from), end(to), &refused)
+    }
+
+    /// The same by an axis: `datetime("INSTANT")` or `datetime("FROM":"TO")`, where an end may be `*` (OGC 20-057,
+    /// /req/datetime/axis).
+    fn subset(&self, text: &str) -> Result<Option<Filter>, Problem> {
+        const ACCEPTED: &str = "datetime(\"INSTANT\"), or datetime(\"FROM\":\"TO\") where an end may be *, with instants \
+                                as in datetime=";
+        let refused = |detail: &str| invalid(spec::SUBSET.name, text, detail, ACCEPTED);
+        let range = text.trim().strip_prefix("datetime(").and_then(|rest| rest.strip_suffix(')'));
+        let range = range.ok_or_else(|| refused("it is not a range of the axis datetime"))?;
+        // Times have colons too, but no quotation marks.
+        let (from, to) = match range.split('"').collect::<Vec<_>>()[..] {
+            ["", point, ""] => (Some(point), Some(point)),
+            ["", from, ":", to, ""] => (Some(from), Some(to)),
+            ["", from, ":*"] => (Some(from), None),
+            ["*:", to, ""] => (None, Some(to)),
+            _ => return Err(refused("it is not a range of quoted times")),
         };
-        let (from, to) = match text.split_once('/') {
-            Some((from, to)) => (span(from)?, span(to)?),
-            None => (span(text)?, span(text)?),
+        self.time(spec::SUBSET.name, from, to, &refused)
+    }
+
+    /// Features whose time shares an instant with the one between two times; `None` is an open end.
+    fn time(
+        &self,
+        parameter: &'static str,
+        from: Option<&str>,
+        to: Option<&str>,
+        refused: &dyn Fn(&str) -> Problem,
+    ) -> Result<Option<Filter>, Problem> {
+        let span = |part: Option<&str>| {
+            let unreadable = || refused("it is no time with a zone, and no day, of the years 0000 to 9999");
+            part.map(|part| parse_time_span(part).ok_or_else(unreadable)).transpose()
         };
+        let (from, to) = (span(from)?, span(to)?);
         let (from, to) = (from.map(|(first, _)| first), to.map(|(_, last)| last));
         if from.is_none() && to.is_none() {
             return Err(refused("it has no end that is given"));
@@ -191,7 +221,7 @@ impl ItemsParamsReader<'_, '_> {
         let mut parts: Vec<Json> = to.map(|to| unknown_or("<=", &when.start, to)).into_iter().collect();
         parts.extend(from.map(|from| unknown_or(">=", when.end.as_ref().unwrap_or(&when.start), from)));
         parts.push(json!(true));
-        self.composed("datetime", &json!({"op": "and", "args": parts})).map(Some)
+        self.composed(parameter, &json!({"op": "and", "args": parts})).map(Some)
     }
 
     /// Features of which the id or a text has these words in it, in any case and with any accents.
