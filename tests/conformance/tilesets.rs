@@ -137,6 +137,21 @@ fn datetime_selects_features_in_tiles_of_the_map_and_of_collections() {
         assert!(before.len() < whole.len(), "{base}: incidents of 1990 are {} bytes", before.len());
         assert_eq!((&from, &until), (&whole, &before), "{base}");
         assert_eq!(of("/1990-01-01T00:00:00Z"), before, "{base}");
+        let axis = |range: &str| bytes(&format!("{base}{tile}{all}subset={}", encoded(&format!("datetime({range})"))));
+        for (range, expected) in [
+            ("\"1990-01-01T00:00:00Z\"", &before),
+            ("\"1990-01-01T00:00:00Z\":*", &whole),
+            ("*:\"1990-01-01\"", &before),
+            ("\"1989-01-01\":\"1990-01-01T00:00:00Z\"", &before),
+        ] {
+            assert_eq!(&axis(range), expected, "{base} {range}");
+        }
+        for refused in
+            ["time(\"1990-01-01\")", "datetime(1990-01-01)", "datetime(*:*)", "datetime(\"x\")", "datetime(\""]
+        {
+            let reply = server.get(&format!("{base}{tile}{all}subset={}", encoded(refused)));
+            assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("subset")), "{base} {refused}");
+        }
         for refused in ["yesterday", "../..", "2026-08-14T10:00:00", "2026-08-15T00:00:00Z/2026-08-14T00:00:00Z", ""] {
             let reply = server.get(&format!("{base}{tile}{all}datetime={refused}"));
             assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("datetime")), "{base} {refused}");

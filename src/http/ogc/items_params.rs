@@ -93,6 +93,9 @@ impl ItemsParamsReader<'_, '_> {
         if let Some(text) = self.parameters.get(&spec::DATETIME) {
             filters.extend(self.datetime(text)?);
         }
+        if let Some(text) = self.parameters.get(&spec::SUBSET) {
+            filters.extend(self.subset(text)?);
+        }
         if let Some(text) = self.parameters.get(&spec::Q) {
             filters.push(self.search(text)?);
         }
@@ -138,17 +141,44 @@ impl ItemsParamsReader<'_, '_> {
     fn datetime(&self, text: &str) -> Result<Option<Filter>, Problem> {
         const ACCEPTED: &str = "an instant with a zone such as 2026-08-14T10:00:00+08:00, a day such as 2026-08-14 \
                                 (in Beijing), an interval FROM/TO of them, or one with an open end: ../TO, FROM/..";
-        let refused = |detail: &str| invalid("datetime", text, detail, ACCEPTED);
-        let span = |part: &str| match part {
-            "" | ".." => Ok(None),
-            part => parse_time_span(part)
-                .map(Some)
-                .ok_or_else(|| refused("it is neither a time with a zone nor a day, in the years 0000 to 9999")),
+        let refused = |detail: &str| invalid(spec::DATETIME.name, text, detail, ACCEPTED);
+        let end = |part| if matches!(part, "" | "..") { None } else { Some(part) };
+        let (from, to) = text.split_once('/').unwrap_or((text, text));
+        self.time(spec::DATETIME.name, end(from), end(to), &refused)
+    }
+
+    /// The same by an axis: `datetime("INSTANT")` or `datetime("FROM":"TO")`, where an end may be `*` (OGC 20-057,
+    /// /req/datetime/axis).
+    fn subset(&self, text: &str) -> Result<Option<Filter>, Problem> {
+        const ACCEPTED: &str = "datetime(\"INSTANT\"), or datetime(\"FROM\":\"TO\") where an end may be *, with instants \
+                                as in datetime=";
+        let refused = |detail: &str| invalid(spec::SUBSET.name, text, detail, ACCEPTED);
+        let range = text.trim().strip_prefix("datetime(").and_then(|rest| rest.strip_suffix(')'));
+        let range = range.ok_or_else(|| refused("it is not a range of the axis datetime"))?;
+        // Times have colons too, but no quotation marks.
+        let (from, to) = match range.split('"').collect::<Vec<_>>()[..] {
+            ["", point, ""] => (Some(point), Some(point)),
+            ["", from, ":", to, ""] => (Some(from), Some(to)),
+            ["", from, ":*"] => (Some(from), None),
+            ["*:", to, ""] => (None, Some(to)),
+            _ => return Err(refused("it is not a range of quoted times")),
         };
-        let (from, to) = match text.split_once('/') {
-            Some((from, to)) => (span(from)?, span(to)?),
-            None => (span(text)?, span(text)?),
+        self.time(spec::SUBSET.name, from, to, &refused)
+    }
+
+    /// Features whose time shares an instant with an interval; `None` is an open end.
+    fn time(
+        &self,
+        parameter: &'static str,
+        from: Option<&str>,
+        to: Option<&str>,
+        refused: &dyn Fn(&str) -> Problem,
+    ) -> Result<Option<Filter>, Problem> {
+        let span = |part: Option<&str>| {
+            let unreadable = || refused("it is neither a time with a zone nor a day, in the years 0000 to 9999");
+            part.map(|part| parse_time_span(part).ok_or_else(unreadable)).transpose()
         };
+        let (from, to) = (span(from)?, span(to)?);
         let (from, to) = (from.map(|(first, _)| first), to.map(|(_, last)| last));
         if from.is_none() && to.is_none() {
             return Err(refused("both ends are open"));
@@ -157,7 +187,7 @@ impl ItemsParamsReader<'_, '_> {
             return Err(refused("it ends before it begins"));
         }
         let Some(when) = &self.view.schema().roles.time else { return Ok(None) };
-        self.checked(spec::DATETIME.name, Filter::during(when, from, to, self.view)).map(Some)
+        self.checked(parameter, Filter::during(when, from, to, self.view)).map(Some)
     }
 
     /// Features whose id or a text contains these words.

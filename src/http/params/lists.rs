@@ -26,9 +26,9 @@ pub(crate) static ITEMS: &[&dyn Param] = &[
 pub(crate) static ITEM: &[&dyn Param] = &[&spec::F, &spec::FEATURE_PROFILE, &spec::REPLY_CRS, &spec::PROPERTIES];
 pub(crate) static SCHEMA_PAGE: &[&dyn Param] = &[&spec::F, &spec::SCHEMA_PROFILE];
 pub(crate) static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
-pub(crate) static MAP_TILE: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS, &spec::DATETIME];
+pub(crate) static MAP_TILE: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS, &spec::DATETIME, &spec::SUBSET];
 pub(crate) static COLLECTION_TILE: &[&dyn Param] =
-    &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+    &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::SUBSET, &spec::IDS];
 pub(crate) static TILEJSON: &[&dyn Param] =
     &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
 pub(crate) static XYZ_TILE: &[&dyn Param] =

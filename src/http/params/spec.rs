@@ -187,6 +187,13 @@ pub(crate) static DATETIME: Text = Text {
     max: 100,
     required: false,
 };
+pub(crate) static SUBSET: Text = Text {
+    name: "subset",
+    about: "The same as datetime: datetime(\"INSTANT\") or datetime(\"START\":\"END\"), where an end may be *",
+    example: "datetime(\"2026-08-01T00:00:00Z\":*)",
+    max: 200,
+    required: false,
+};
 pub(crate) static Q: Text = Text {
     name: "q",
     about: "Text that the id or any text property contains, ignoring case and accents",
