@@ -13,7 +13,7 @@ use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
-use crate::query::cancel::CancelToken;
+use crate::query::cancel::{CancelToken, Cancelled};
 use crate::snapshot::Layer;
 
 /// A request, parsed according to its endpoint.
@@ -95,6 +95,18 @@ impl Call<'_> {
             let names: Vec<&str> = offered.iter().map(|form| form.name).collect();
             invalid("f", requested, "this media type is not offered", &names.join(", "))
         })
+    }
+
+    /// Moves an expensive request from the web thread to the endpoint's thread: a budgeted attempt ends here.
+    ///
+    /// # Errors
+    /// While the request is on the web thread.
+    pub(crate) fn leave_web_thread(&self) -> Result<(), Problem> {
+        if self.cancel.has_budget() {
+            self.cancel.cancel();
+            return Err(Cancelled.into());
+        }
+        Ok(())
     }
 
     /// The base URL of the server as the client sees it, without a trailing slash.

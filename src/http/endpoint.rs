@@ -82,6 +82,9 @@ type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, Problem>>>>;
 pub(crate) enum Handler {
     /// Runs on the endpoint's thread.
     Sync(fn(&Call<'_>) -> Result<Reply, Problem>),
+    /// Runs on the web thread within a small budget; if that is not enough, starts again on the endpoint's thread. For
+    /// handlers without side effects that check the token of the call.
+    Budgeted(fn(&Call<'_>) -> Result<Reply, Problem>),
     /// Looks up a finished reply on the web thread; without one, `make` runs on the endpoint's thread.
     Cached { lookup: fn(&Call<'_>) -> Result<Option<Reply>, Problem>, make: fn(&Call<'_>) -> Result<Reply, Problem> },
     /// Waits for the store or for events.

@@ -96,6 +96,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         tag: DISPATCH,
         summary: "The nearest resources that meet a demand",
         thread: Thread::Interactive,
+        handler: Handler::Budgeted(nearest::nearest),
         params: nearest_params::PARAMS,
         replies: &[ok(GEOJSON_TYPE, "nearest")],
         ..Endpoint::get("/api/nearest", nearest::nearest)
@@ -131,6 +132,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         tag: OGC,
         summary: "Features in pages; CSV, FlatGeobuf and GeoJSON sequences contain all matching features. Each property of the collection is also a parameter.",
         thread: Thread::Bulk,
+        handler: Handler::Budgeted(items::items),
         params: ITEMS,
         property_params: true,
         formats: &ITEM_FORMATS,

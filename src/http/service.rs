@@ -31,6 +31,8 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time limit for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Features and groups of features that a request may visit on the web thread: about a millisecond.
+const WEB_BUDGET: usize = 2_000;
 /// Time limits of interactive and of bulk requests, including their time in the queue.
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
@@ -188,6 +190,15 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
             None => on_thread(endpoint.thread, *make, call).await,
         },
         Handler::Sync(handler) => on_thread(endpoint.thread, *handler, call).await,
+        Handler::Budgeted(handler) => {
+            let call = Call { cancel: CancelToken::with_budget(WEB_BUDGET), ..call };
+            match handler(&call) {
+                Err(_) if call.cancel.is_cancelled() => {
+                    on_thread(endpoint.thread, *handler, Call { cancel: CancelToken::new(), ..call }).await
+                }
+                reply => reply,
+            }
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! Cancellation of requests at their time limit or after their client disconnected: long loops check a token.
 //!
-//! Query functions read no clock; the caller cancels the token on timeout or disconnect.
+//! Query functions read no clock; the caller cancels the token on timeout or disconnect. A token with a budget cancels
+//! itself after so many checks, so that a caller can try a request at a known cost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A flag shared by its clones; once cancelled it stays cancelled.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken {
+    cancelled: Arc<AtomicBool>,
+    /// Checks that are left; `None` without a budget.
+    budget: Option<Arc<AtomicUsize>>,
+}
 
 /// The computation was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,22 +26,54 @@ impl CancelToken {
         Self::default()
     }
 
+    /// A token that cancels itself after so many checks. Computations with it stay on the calling thread.
+    #[must_use]
+    pub fn with_budget(checks: usize) -> Self {
+        Self { budget: Some(Arc::new(AtomicUsize::new(checks))), ..Self::default() }
+    }
+
+    /// Whether it has a budget.
+    #[must_use]
+    pub fn has_budget(&self) -> bool {
+        self.budget.is_some()
+    }
+
     /// Cancels the computations that check this token or a clone of it.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Whether it is cancelled; costs one relaxed load.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Call this once per feature in a long loop.
+    /// Call this once per feature, or group of features, in a long loop.
     ///
     /// # Errors
-    /// When it was cancelled.
+    /// When it was cancelled, or the budget is used up.
     pub fn check(&self) -> Result<(), Cancelled> {
+        if let Some(budget) = &self.budget {
+            // One computation uses a budget, on one thread, so no check is lost between load and store.
+            match budget.load(Ordering::Relaxed).checked_sub(1) {
+                Some(left) => budget.store(left, Ordering::Relaxed),
+                None => self.cancel(),
+            }
+        }
         if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_ends_and_does_not_come_back() {
+        let token = CancelToken::with_budget(2);
+        assert_eq!([token.check(), token.check(), token.check()], [Ok(()), Ok(()), Err(Cancelled)]);
+        assert!(token.is_cancelled() && token.clone().check().is_err());
+        assert!((0..10_000).all(|_| CancelToken::new().check().is_ok()));
     }
 }

@@ -4,6 +4,7 @@
 //! features.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -12,7 +13,10 @@ use super::cursor::Cursor;
 use super::filter::Filter;
 use crate::geodesy::region::Region;
 use crate::model::{Value, ValueRef};
-use crate::snapshot::{Layer, Row};
+use crate::snapshot::{Chunk, Layer, Row};
+
+/// A layer of up to so many features is searched on the calling thread if the token has a budget.
+const SEQUENTIAL_ROWS: usize = 1_000;
 
 /// A query for a page of features.
 #[derive(Clone, Debug)]
@@ -121,6 +125,11 @@ pub fn page<'a>(layer: &'a Layer, request: &PageRequest, cancel: &CancelToken) -
     if request.region.is_none() && request.filters.is_empty() && request.order.keys.is_empty() {
         return Ok(page_by_id(layer, request));
     }
+    if cancel.has_budget() && layer.len() > SEQUENTIAL_ROWS {
+        // All features have to be tested, which is work for several threads.
+        cancel.cancel();
+        return Err(Cancelled);
+    }
     let mut rows = matching(layer, request.region.as_ref(), &request.filters, cancel)?;
     cancel.check()?;
     let matched = rows.len();
@@ -181,19 +190,19 @@ fn matching<'a>(
             && filters.iter().all(|filter| filter.matches(row))
     };
     let around = region.and_then(Region::envelope).or_else(|| filters.iter().find_map(Filter::envelope));
-    layer
-        .chunks()
-        .par_iter()
-        .flat_map_iter(|chunk| {
-            let rows: Box<dyn Iterator<Item = Row<'a>>> = match &around {
-                Some(around) if region.is_some() => Box::new(chunk.rows_in(around).chain(chunk.rows_without_place())),
-                Some(around) => Box::new(chunk.rows_in(around)),
-                None => Box::new(chunk.rows_after(None)),
-            };
-            rows.filter_map(|row| match cancel.check() {
-                Ok(()) => holds(&row).then_some(Ok(row)),
-                Err(cancelled) => Some(Err(cancelled)),
-            })
+    let of_chunk = |chunk: &'a Arc<Chunk>| {
+        let rows: Box<dyn Iterator<Item = Row<'a>>> = match &around {
+            Some(around) if region.is_some() => Box::new(chunk.rows_in(around).chain(chunk.rows_without_place())),
+            Some(around) => Box::new(chunk.rows_in(around)),
+            None => Box::new(chunk.rows_after(None)),
+        };
+        rows.filter_map(|row| match cancel.check() {
+            Ok(()) => holds(&row).then_some(Ok(row)),
+            Err(cancelled) => Some(Err(cancelled)),
         })
-        .collect()
+    };
+    if cancel.has_budget() {
+        return layer.chunks().iter().flat_map(of_chunk).collect();
+    }
+    layer.chunks().par_iter().flat_map_iter(of_chunk).collect()
 }

@@ -157,3 +157,39 @@ fn only_cursors_of_the_same_sort_order_are_accepted() {
     }
     assert!(Cursor::parse("[null,\"f1\"]", &order, &schema).is_ok());
 }
+
+#[test]
+fn a_search_within_a_budget_is_complete_or_ends_with_an_error() {
+    use onemap::geodesy::LonLat;
+    use onemap::query::cancel::{CancelToken, Cancelled};
+    use onemap::query::nearest::demand::Demand;
+    use onemap::query::nearest::traversal::SearchLimit;
+    use onemap::query::nearest::{Explain, NearestQuery, nearest};
+    use onemap::query::query_geometry::QueryGeometry;
+    use onemap::snapshot::Snapshot;
+
+    let point = |number: usize| {
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let lon = 118.0 + number as f64 / 1_000.0;
+        feature(number, Some(onemap::model::Shape::from(LonLat::new(lon, 26.0).expect("a position"))), Vec::new())
+    };
+    let layer = Layer::build(schema("points", Vec::new(), onemap::model::Roles::default()), (0..900).map(point).collect());
+    let snapshot = Snapshot::new(0, vec![layer]);
+    let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
+    let demand = Demand::anything(time::UtcDateTime::UNIX_EPOCH);
+    let ids = |cancel: &CancelToken| {
+        let limit = SearchLimit { k: 100, max_distance_m: None };
+        let (demand, origin, explain) = (&demand, &origin, Explain::Never);
+        let query = NearestQuery { origin, limit, demand, relax: false, explain, cancel };
+        let found = nearest(&snapshot, &snapshot.layers()[0], &query)?.found;
+        Ok::<_, Cancelled>(found.iter().map(|found| found.near.row.id().to_string()).collect::<Vec<_>>())
+    };
+    let expected = ids(&CancelToken::new());
+    assert_eq!(expected.as_ref().map(Vec::len), Ok(100));
+    for budget in 0..400 {
+        let found = ids(&CancelToken::with_budget(budget));
+        assert!(found == expected || found == Err(Cancelled), "{budget}: {found:?}");
+        assert!(budget != 0 || found.is_err());
+        assert!(budget != 399 || found.is_ok());
+    }
+}

@@ -260,7 +260,7 @@ fn invalid_surroundings_are_refused() {
     refuses("/api/surroundings?point=26.2,118.8", 400, "point", "did you mean 118.8,26.2?");
     refuses("/api/surroundings?point=118.8,26.2&radius_m=-5", 400, "radius_m", "out of range");
     refuses("/api/surroundings?point=118.8,26.2&radius_m=NaN", 400, "radius_m", "out of range");
-    refuses("/api/surroundings?point=118.8,26.2&radius_m=500,100", 400, "radius_m", "do not ascend");
+    refuses("/api/surroundings?point=118.8,26.2&radius_m=500,100", 400, "radius_m", "not in ascending order");
     refuses("/api/surroundings?point=118.8,26.2&radius_m=1e308", 400, "radius_m", "out of range");
     refuses("/api/surroundings?incident=none", 404, "incident", "none");
     refuses("/api/surroundings?point=118.8,26.2&zone=RZ-0001", 400, "zone", "another place");

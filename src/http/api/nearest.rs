@@ -10,6 +10,7 @@ use crate::http::api::exclusion::reason;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMS};
 use crate::http::call::Call;
 use crate::http::params::crs::{required_point, shape};
+use crate::http::params::param::Param;
 use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{GEOJSON, GEOJSON_NAMED, NDJSON};
@@ -52,6 +53,11 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 }
 
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
+    // Each feature that these compare can cost as much as thousands of others.
+    let expensive: [&dyn Param; 5] = [&spec::NEAR, &spec::WITHIN, &spec::FILTER, &spec::EXPLAIN, &spec::COVER];
+    if expensive.into_iter().any(|param| params.get(param).is_some()) {
+        call.leave_web_thread()?;
+    }
     let request = NearestRequest::read(call, params)?;
     let origin = match params.get(&spec::NEAR) {
         None => QueryGeometry::point(required_point(&request.crs, params, &spec::POINT)?),

@@ -43,10 +43,15 @@ const MAX_WHOLE: usize = 100_000;
 /// `GET /ogc/collections/{collectionId}/items`.
 pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
     let layer = call.collection()?;
+    // The cost of an expression has a bound, but a high one.
+    if call.params.get(&spec::FILTER).is_some() {
+        call.leave_web_thread()?;
+    }
     let mut query = ItemsQuery::read(call, layer.schema())?;
     let format = call.media_type()?;
     if [CSV, FLATGEOBUF, SEQUENCE].contains(&format) {
         FeatureProfile::read(call, format)?;
+        call.leave_web_thread()?;
         return download(call, layer, format, query);
     }
     let tag = call.snapshot_tag(format.name);
@@ -74,6 +79,7 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
     let members = json_fg.as_ref().map(|own| own.collection_members(&query.crs)).unwrap_or_default();
     let mut body = CollectionWriter::with_members(&members);
     for row in &page.rows {
+        call.cancel.check()?;
         body.feature(|out| match &json_fg {
             Some(own) => own.write(out, &query.view, row, &query.crs, query.with_geometry),
             None => write_row(out, &query, row),

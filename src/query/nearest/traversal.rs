@@ -50,6 +50,8 @@ pub fn nearest_where<'a>(
     accepts: impl Fn(&Row<'a>) -> bool,
 ) -> Result<Vec<Near<'a>>, Cancelled> {
     let mut best = Best { origin, limit, found: BTreeMap::new(), seen: HashSet::new() };
+    // A cancelled search opens no further group, so it ends soon.
+    let may_hold = |group: Group<'_>| cancel.check().is_ok() && may_hold(group);
     for Step { row, bound_m } in BestFirst::new(layer, origin.centre(), may_hold) {
         if best.is_settled(bound_m - origin.reach_m()) {
             break;
@@ -58,6 +60,9 @@ pub fn nearest_where<'a>(
         if accepts(&row) {
             best.offer(row);
         }
+    }
+    if cancel.is_cancelled() {
+        return Err(Cancelled);
     }
     Ok(best.found.into_values().collect())
 }
