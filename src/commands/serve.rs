@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::listen::{ListenAddress, bind};
+use super::public_url::PublicUrl;
 use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
@@ -34,7 +35,7 @@ pub(super) struct ServeOptions {
 
     /// Public URL of the server behind a proxy, with the path prefix if there is one.
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
-    public_url: Option<String>,
+    public_url: Option<PublicUrl>,
 
     /// Create a new store without the sample county.
     #[arg(long)]
@@ -109,8 +110,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
-    let state =
-        Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, public_url: options.public_url };
+    let public_url = options.public_url.map(|PublicUrl(url)| url);
+    let state = Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, public_url };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads

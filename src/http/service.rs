@@ -66,7 +66,8 @@ pub fn serve(
             )
             .configure(routes)
     });
-    let server = server.on_connect(end_when_unread);
+    // A caller who hangs up sends the same as one who only ends its sending side. Its work is to be cancelled.
+    let server = server.on_connect(end_when_unread).h1_allow_half_closed(false);
     Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
 }
 
@@ -227,6 +228,11 @@ async fn read<'a>(
     payload: web::Payload,
 ) -> Result<Call<'a>, Problem> {
     let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
+    // Bytes that are no text would become replacement characters, and name another feature.
+    let path = request.uri().path();
+    if path.contains('%') && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
+        return Err(invalid("path", path, "it is not UTF-8", "percent-encoded UTF-8"));
+    }
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
     let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;

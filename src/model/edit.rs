@@ -50,6 +50,8 @@ pub enum Precondition {
     Absent,
     /// The feature exists in one of these states. An empty list matches no feature.
     OneOf(Vec<Fingerprint>),
+    /// The feature is in none of these states.
+    NoneOf(Vec<Fingerprint>),
 }
 
 impl Precondition {
@@ -57,10 +59,17 @@ impl Precondition {
     /// When the stored feature does not meet the condition.
     fn check(&self, stored: Option<&Feature>, fingerprint_key: &FingerprintKey) -> Result<(), EditError> {
         match (self, stored) {
-            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent, None) => Ok(()),
+            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent | Self::NoneOf(_), None) => Ok(()),
             (Self::OneOf(states), Some(stored)) => {
                 let found = fingerprint_key.fingerprint(stored);
                 if states.contains(&found) { Ok(()) } else { Err(EditError::Changed(found)) }
+            }
+            (Self::NoneOf(states), Some(stored)) => {
+                if states.contains(&fingerprint_key.fingerprint(stored)) {
+                    Err(EditError::Unchanged)
+                } else {
+                    Ok(())
+                }
             }
             (Self::Exists | Self::OneOf(_), None) => Err(EditError::Absent),
             (Self::Absent, Some(_)) => Err(EditError::Exists),
@@ -86,6 +95,9 @@ pub enum EditError {
     /// The feature is in another state than the precondition names.
     #[error("the feature has been changed; its current state is {0}")]
     Changed(Fingerprint),
+    /// The feature is in a state that the precondition excludes.
+    #[error("the feature is in a state that If-None-Match excludes")]
+    Unchanged,
     /// More people than the capacity, present or promised.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),

@@ -131,6 +131,13 @@ fn the_second_of_two_conflicting_edits_is_refused() {
         assert_eq!((refused.status, refused.json()["parameter"].clone()), (412, json!("If-Match")));
         assert_eq!(refused.json()["accepted"], writer.etag(&own));
         assert_eq!(writer.send("DELETE", &own, &[("If-Match", "\"of another server\"")], &Json::Null).status, 412);
+        let current = format!("\"{}\", {}", "0".repeat(32), writer.etag(&own));
+        let refused = writer.send("DELETE", &own, &[("If-None-Match", &current)], &Json::Null);
+        assert_eq!(
+            (refused.status, refused.json()["type"].as_str()),
+            (412, Some("urn:problem-type:onemap:precondition-failed"))
+        );
+        assert_eq!(writer.send("PUT", &own, &[("If-None-Match", &seen)], &shelter("SH-0001", 9)).status, 204);
         assert_eq!(writer.send("DELETE", &own, &[("If-Match", "*")], &Json::Null).status, 204);
     });
 }

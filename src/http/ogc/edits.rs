@@ -260,10 +260,12 @@ pub(crate) fn tag(fingerprint: Fingerprint) -> String {
 /// The state that a feature must have for a request to change it (RFC 9110, sections 13.1.1 and 13.1.2).
 fn precondition(call: &Call<'_>) -> Precondition {
     let texts = |name| call.headers.get_all(name).filter_map(|value| value.to_str().ok());
-    if texts(header::IF_NONE_MATCH).any(|value| value.trim() == "*") {
-        return Precondition::Absent;
+    let tags = |name| texts(name).flat_map(|value| value.split(',')).map(str::trim);
+    match (condition(tags(header::IF_NONE_MATCH)), condition(tags(header::IF_MATCH))) {
+        (Precondition::Exists, _) => Precondition::Absent,
+        (Precondition::OneOf(states), Precondition::None) => Precondition::NoneOf(states),
+        (_, given) => given,
     }
-    condition(texts(header::IF_MATCH).flat_map(|value| value.split(',')).map(str::trim))
 }
 
 /// Entity tags as a condition: none mean any state; a tag that the server did not make names no state.

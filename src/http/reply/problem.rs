@@ -204,9 +204,10 @@ impl Problem {
             Self::LoopbackOnly | Self::WritesDisabled | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
-            Self::EditRefused { reason: EditError::Changed(_) | EditError::Absent | EditError::Exists, .. } => {
-                StatusCode::PRECONDITION_FAILED
-            }
+            Self::EditRefused {
+                reason: EditError::Changed(_) | EditError::Absent | EditError::Exists | EditError::Unchanged,
+                ..
+            } => StatusCode::PRECONDITION_FAILED,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -232,7 +233,7 @@ impl Problem {
             Self::EditRefused { reason: EditError::NotThere, .. } => ("feature-not-found", "There is no such feature"),
             Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id exists already"),
             Self::EditRefused { reason: EditError::Changed(_), .. } => ("changed", "The feature has been changed"),
-            Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
+            Self::EditRefused { reason: EditError::Absent | EditError::Exists | EditError::Unchanged, .. } => {
                 ("precondition-failed", "The feature does not meet the precondition")
             }
             Self::EditRefused { reason: EditError::OverCapacity(_), .. } => {
@@ -350,7 +351,7 @@ impl fmt::Display for Problem {
             Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; nothing was done"),
             Self::KeyReused { key } => write!(f, "{key:?} was the key of a request with another content"),
             Self::ReadOnlyLayer { layer } => write!(f, "{layer} belongs to another program and is read-only here"),
-            Self::Unavailable => write!(f, "nothing was done; try again in {STORE_RETRY_AFTER_S} s"),
+            Self::Unavailable => write!(f, "this request did nothing; try again in {STORE_RETRY_AFTER_S} s"),
             Self::NoSpace => f.write_str("nothing was done; the disk of the store is full"),
             Self::OutcomeUnknown => {
                 f.write_str("the edit may or may not have been committed; repeat it with the same Idempotency-Key")
