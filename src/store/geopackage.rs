@@ -24,7 +24,7 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify};
 
 use self::file_identity::OpenFile;
-use self::rows::{first_present, insert};
+use self::rows::{all_columns, first_present, insert};
 use self::structure::{Structure, Transform};
 use super::layer_state::LayerState;
 use super::log_retention::Trimming;
@@ -264,7 +264,7 @@ impl GeoPackage {
             {
                 return Err(StoreError::Duplicate { layer: layer.id.clone(), id });
             }
-            insert(&mut transaction, layer, &batch).await.map_err(|error| self.database(error))?;
+            insert(&mut transaction, layer, &batch, all_columns(layer)).await.map_err(|error| self.database(error))?;
             count += batch.len();
         }
         let bounds =

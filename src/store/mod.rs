@@ -323,13 +323,18 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// The database refused a statement or the connection failed.
-    #[error("{location}: {source}")]
+    #[error("{location}: {}", reason(source))]
     Database {
         /// The store, without secrets.
         location: String,
         /// The error of the database library.
         source: sqlx::Error,
     },
+}
+
+/// The message of the database alone, or what the driver says.
+pub(crate) fn reason(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |refusal| refusal.message().to_owned())
 }
 
 /// Describes a failure to connect.

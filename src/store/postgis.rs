@@ -42,6 +42,8 @@ const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// COPY sends its rows in buffers of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
+/// For what every server can make again: its commit must not wait for a standby that is gone.
+const WITHOUT_STANDBY: &str = "SET LOCAL synchronous_commit = local";
 /// How often tables and their triggers are checked for changes.
 const LOOK_AT_TABLES_EVERY: Duration = Duration::from_secs(1);
 /// How often configured tables that were missing or not usable at start are looked for.
@@ -210,6 +212,7 @@ impl PostGis {
             ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
         let trimmed = async {
             let mut transaction = answered(self.pool.begin()).await?;
+            answered(sqlx::raw_sql(WITHOUT_STANDBY).execute(&mut *transaction)).await?;
             answered(query(SQL).execute(&mut *transaction)).await?;
             answered(transaction.commit()).await
         };
@@ -229,13 +232,16 @@ impl PostGis {
         let (table, columns) = (tables::name(layer), tables::columns(layer));
         let stored = match on_conflict {
             OnConflict::Refuse => copy_in(&mut transaction, &table, &columns, features).await,
-            OnConflict::Replace => merge_in(&mut transaction, &table, &columns, features).await,
+            OnConflict::Replace => {
+                let written: Vec<String> = columns.split(", ").skip(1).map(str::to_owned).collect();
+                merge_in(&mut transaction, &table, &columns, &written, features).await
+            }
         };
         let count = stored.map_err(|error| match clashing_id(&error) {
             Some(id) => StoreError::Duplicate { layer: layer.id.clone(), id },
             None => self.database(error),
         })?;
-        transaction.commit().await.map_err(|error| StoreError::of_commit(&self.location, error))?;
+        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(&self.location, error))?;
         Ok(count)
     }
 }
@@ -312,7 +318,8 @@ impl Store for PostGis {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.follow_connection.close().await;
-            self.pool.close().await;
+            // A commit that waits for a standby would hold it up.
+            let _ = tokio::time::timeout(CONNECT_TIMEOUT, self.pool.close()).await;
         })
     }
 }
@@ -416,19 +423,19 @@ fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
     FeatureId::new(after.rsplit_once(')')?.0).ok()
 }
 
-/// Inserts rows or replaces those with the same id, through a temporary table.
+/// Inserts rows, or writes these columns of the rows with the same id, through a temporary table.
 async fn merge_in(
     connection: &mut PgConnection,
     table: &str,
     columns: &str,
+    written: &[String],
     features: &mut (dyn Iterator<Item = Feature> + Send),
 ) -> Result<usize, sqlx::Error> {
     let incoming =
         format!("CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA");
     query(AssertSqlSafe(incoming)).execute(&mut *connection).await?;
     let count = copy_in(connection, "pg_temp.incoming", columns, features).await?;
-    let update: Vec<String> =
-        columns.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
+    let update: Vec<String> = written.iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let merge = format!(
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM pg_temp.incoming ON CONFLICT (id) DO UPDATE SET {}",
         update.join(", ")

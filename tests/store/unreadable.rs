@@ -162,6 +162,63 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
 }
 
 #[test]
+fn an_edit_of_one_field_keeps_the_stored_values_of_the_others() {
+    let edit = |folder: &Folder, server: &Server, token: &str, path: &str, body: &str| {
+        let token = std::fs::read_to_string(folder.file(token)).expect("a token");
+        let bearer = format!("Bearer {}", token.trim());
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/merge-patch+json")];
+        let reply = server.send("PATCH", path, &headers, body);
+        assert_eq!(reply.status, 204, "{}", String::from_utf8_lossy(&reply.body));
+    };
+    let folder = Folder::new();
+    let url = fresh_database();
+    let server = Server::start(&folder, &["--store", &url]);
+    psql(
+        &url,
+        "UPDATE onemap.warnings SET expires_at = 'infinity', started_at = '2026-08-14T00:00:00.123456Z' WHERE id = 'WN-01';
+         UPDATE onemap.teams SET skills = ARRAY['medical', NULL] WHERE id = 'TM-01'",
+    );
+    await_that("both are reported", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
+    edit(&folder, &server, "onemap.token", "/ogc/collections/warnings/items/WN-01", r#"{"properties":{"name":"new"}}"#);
+    edit(&folder, &server, "onemap.token", "/ogc/collections/teams/items/TM-01", r#"{"properties":{"name":"new"}}"#);
+    let stored = psql(
+        &url,
+        "SELECT name, expires_at, extract(microseconds FROM started_at) FROM onemap.warnings WHERE id = 'WN-01';
+         SELECT name, skills FROM onemap.teams WHERE id = 'TM-01'",
+    );
+    assert_eq!(stored.trim(), "new|infinity|123456\nnew|{medical,NULL}");
+    // A field that the edit names is written, also where its stored value could not be read.
+    edit(
+        &folder,
+        &server,
+        "onemap.token",
+        "/ogc/collections/warnings/items/WN-01",
+        r#"{"properties":{"expires_at":null}}"#,
+    );
+    assert_eq!(psql(&url, "SELECT expires_at IS NULL FROM onemap.warnings WHERE id = 'WN-01'").trim(), "t");
+
+    let (folder, server) = Server::of_sample();
+    sqlite(
+        &folder,
+        "c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT), geom = ? WHERE id = 'SH-0001'\", \
+         ('避灾点'.encode('gbk'), b'GP'))",
+    );
+    await_that("both are reported", || warnings(&server, "shelters") == 2);
+    edit(
+        &folder,
+        &server,
+        "onemap.gpkg.token",
+        "/ogc/collections/shelters/items/SH-0001",
+        r#"{"properties":{"capacity":77}}"#,
+    );
+    sqlite(
+        &folder,
+        "row = c.execute(\"SELECT hex(name), hex(geom), capacity FROM shelters WHERE id = 'SH-0001'\").fetchone()\n\
+         assert row == ('避灾点'.encode('gbk').hex().upper(), '4750', 77), row",
+    );
+}
+
+#[test]
 fn a_geopackage_in_another_reference_system_is_transformed_and_only_read() {
     let (folder, server) = Server::of_sample();
     let before = server.get("/ogc/collections/hazards/items?limit=1000").json();

@@ -10,7 +10,7 @@ use super::{GeoPackage, select, tables};
 use crate::model::{Feature, FeatureId};
 use crate::store::layer_state::{LayerState, ReadOutcome};
 use crate::store::read_warnings::ReadWarnings;
-use crate::store::{Change, Changes, LayerContents, LogPosition, Sink};
+use crate::store::{Change, Changes, LayerContents, LogPosition, Sink, reason};
 
 /// Rows that were inserted without an id have none until the trigger assigns one.
 const ALL_ROWS: &str = "WHERE id IS NOT NULL ORDER BY fid";
@@ -55,7 +55,7 @@ impl GeoPackage {
             };
             outcomes.push(match self.read_rows(&mut transaction, at, ALL_ROWS, None, &mut warnings, &mut take).await {
                 Ok(()) => (at, ReadOutcome::All(warnings)),
-                Err(error) if is_of_layer(&error) && count == 0 => (at, ReadOutcome::Failed(error.to_string())),
+                Err(error) if is_of_layer(&error) && count == 0 => (at, ReadOutcome::Failed(reason(&error))),
                 Err(error) => return Err(error),
             });
         }
@@ -113,7 +113,7 @@ impl GeoPackage {
                         outcomes.push((at, ReadOutcome::All(warnings)));
                         reloaded.push(LayerContents { layer: at, features });
                     }
-                    Err(error) if is_of_layer(&error) => outcomes.push((at, ReadOutcome::Failed(error.to_string()))),
+                    Err(error) if is_of_layer(&error) => outcomes.push((at, ReadOutcome::Failed(reason(&error)))),
                     Err(error) => return Err(error),
                 }
                 continue;
@@ -146,7 +146,7 @@ impl GeoPackage {
             let mut take = |feature| now = Some(feature);
             match self.read_rows(transaction, at, "WHERE id = ?", Some(id), &mut warnings, &mut take).await {
                 Ok(()) => found.push(Change { layer: at, id: id.clone(), now }),
-                Err(error) if is_of_layer(&error) => return Ok(ReadOutcome::Failed(error.to_string())),
+                Err(error) if is_of_layer(&error) => return Ok(ReadOutcome::Failed(reason(&error))),
                 Err(error) => return Err(error),
             }
         }

@@ -1,9 +1,11 @@
 //! Edits in one transaction: rows are locked, read and written together.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::follow_connection::answered;
+use super::follow_connection::{answered, within};
 use super::reading::read_rows;
 use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
@@ -12,8 +14,15 @@ use crate::store::edits::{Plan, Stored, plan, read_outcomes, wanted, write_outco
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Bounds the time that a writer waits for locks and statements.
+/// Bounds the time that a writer waits for locks and statements. It does not bound COMMIT, which waits for a standby for
+/// as long as the standby is gone.
 const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
+/// How long a writer waits for COMMIT.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Why the outcome of a request is unknown whose key another request holds.
+const UNFINISHED: &str = "an earlier request with the same key has not ended";
+/// SQLSTATE of a lock that was waited for in vain.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl PostGis {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
@@ -64,7 +73,8 @@ impl PostGis {
             let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
-        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))?;
+        let commit = within(COMMIT_TIMEOUT, transaction.commit());
+        commit.await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
@@ -73,7 +83,15 @@ impl PostGis {
         let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
         let lock = query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
-        answered(lock.execute(&mut *connection)).await.map_err(failed)?;
+        answered(lock.execute(&mut *connection)).await.map_err(|error| {
+            let is_held =
+                error.as_database_error().is_some_and(|refusal| refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE));
+            if is_held {
+                StoreError::of_commit(self.location(), sqlx::Error::Io(std::io::Error::other(UNFINISHED)))
+            } else {
+                failed(error)
+            }
+        })?;
         let forget = query("DELETE FROM onemap.done WHERE done_at < now() - interval '24 hours'");
         answered(forget.execute(&mut *connection)).await.map_err(failed)?;
         let found = query_as("SELECT digest, outcomes FROM onemap.done WHERE key = $1").bind(&idempotency_key.key);
@@ -95,9 +113,10 @@ impl PostGis {
             let (table, columns) = names(layer);
             answered(copy_in(connection, &table, &columns, &mut features.iter().cloned())).await?;
         }
-        for (&layer, features) in &plan.changed {
-            let (table, columns) = names(layer);
-            answered(merge_in(connection, &table, &columns, &mut features.iter().cloned())).await?;
+        for ((layer, written), features) in &plan.changed {
+            let (table, columns) = names(*layer);
+            let written: Vec<String> = written.columns(&self.schemas()[*layer]).map(tables::identifier).collect();
+            answered(merge_in(connection, &table, &columns, &written, &mut features.iter().cloned())).await?;
             answered(sqlx::raw_sql("DROP TABLE pg_temp.incoming").execute(&mut *connection)).await?;
         }
         for (&layer, ids) in &plan.gone {

@@ -11,7 +11,7 @@ use super::triggers::Watchable;
 use crate::model::cluster::ClusterConfig;
 use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
-use crate::store::{StoreError, TableLayer};
+use crate::store::{StoreError, TableLayer, reason};
 
 /// Ids of layers that the server makes itself.
 const RESERVED: [&str; 1] = ["coverage"];
@@ -43,7 +43,7 @@ pub(super) enum DiscoverError {
 impl From<sqlx::Error> for DiscoverError {
     /// What the database refuses for one table, a right for example, concerns that table alone.
     fn from(error: sqlx::Error) -> Self {
-        if is_of_statement(&error) { Self::Unusable(error.to_string()) } else { Self::Connection(error) }
+        if is_of_statement(&error) { Self::Unusable(reason(&error)) } else { Self::Connection(error) }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{PostGis, triggers};
 use crate::model::{Feature, FeatureId};
 use crate::store::layer_state::ReadOutcome;
 use crate::store::read_warnings::ReadWarnings;
-use crate::store::{Change, LayerContents, LogPosition, Sink};
+use crate::store::{Change, LayerContents, LogPosition, Sink, reason};
 
 /// The result of a reading, to be recorded once its transaction has succeeded.
 pub(super) struct ReadResult<'s> {
@@ -73,7 +73,7 @@ impl PostGis {
                 match read.await? {
                     Ok(()) => found.note(source, ReadOutcome::All(warnings)),
                     Err(error) if count > 0 => return Err(error),
-                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                    Err(error) => found.note(source, ReadOutcome::Failed(reason(&error))),
                 }
                 continue;
             }
@@ -84,7 +84,7 @@ impl PostGis {
                     }
                     found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                 }
-                Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                Err(error) => found.note(source, ReadOutcome::Failed(reason(&error))),
             }
         }
         Ok(found)
@@ -120,7 +120,7 @@ impl PostGis {
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                         found.reloaded.push(LayerContents { layer: at, features });
                     }
-                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                    Err(error) => found.note(source, ReadOutcome::Failed(reason(&error))),
                 }
             } else if source.state.is_unavailable() {
                 // Its changes are found when all of its rows are read.
@@ -131,7 +131,7 @@ impl PostGis {
                         found.changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                     }
-                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                    Err(error) => found.note(source, ReadOutcome::Failed(reason(&error))),
                 }
             } else if let Some(ids) = touched.filter(|ids| is_logged && !ids.is_empty()) {
                 self.read_touched(transaction, at, &ids, isolated, &mut found).await?;
@@ -164,7 +164,7 @@ impl PostGis {
                     // All rows are read next, with the expression that leaves out a single geometry.
                     source.state.outdate();
                 } else {
-                    found.note(source, ReadOutcome::Failed(error.to_string()));
+                    found.note(source, ReadOutcome::Failed(reason(&error)));
                 }
                 return Ok(());
             }
