@@ -70,7 +70,7 @@ pub(crate) enum Access {
 pub(crate) enum Thread {
     /// On the thread that serves the connection: answers within microseconds.
     Web,
-    /// On the pool for requests that somebody waits for.
+    /// On the pool for requests that somebody waits for; a long request goes to the other pool.
     Interactive,
     /// On the pool for long requests, which gives way to the others.
     Bulk,

@@ -35,6 +35,10 @@ const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
+/// A request with more bytes of query and body than this names a large geometry or filter. It runs among the bulk
+/// requests.
+const LONG_REQUEST_BYTES: usize = 2_000;
+
 /// Headers that a page of another site may send, and those that it may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-None-Match, If-Range, Last-Event-ID, Onemap-Anywhere, Range";
@@ -185,10 +189,16 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
         Handler::Async(handler) => handler(call.into_owned()).await,
         Handler::Cached { lookup, make } => match lookup(&call)? {
             Some(reply) => Ok(reply),
-            None => on_thread(endpoint.thread, *make, call).await,
+            None => on_thread(thread_of(endpoint, &call), *make, call).await,
         },
-        Handler::Sync(handler) => on_thread(endpoint.thread, *handler, call).await,
+        Handler::Sync(handler) => on_thread(thread_of(endpoint, &call), *handler, call).await,
     }
+}
+
+/// Where a request runs: on the thread of its endpoint, unless it is too long for one that people wait for.
+fn thread_of(endpoint: &Endpoint, call: &Call<'_>) -> Thread {
+    let bytes = call.uri.query().map_or(0, str::len) + call.body.len();
+    if endpoint.thread == Thread::Interactive && bytes > LONG_REQUEST_BYTES { Thread::Bulk } else { endpoint.thread }
 }
 
 /// Runs a handler on the thread of its endpoint. Work on a pool is cancelled when its time is up, and when the caller
@@ -236,8 +246,10 @@ async fn read<'a>(
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
     let caller = Caller::identify(endpoint.access, request.headers(), peer, state.token.as_ref())?;
+    // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
+    let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
     let path: Vec<(String, String)> =
-        request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        request.match_info().iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
     let current = RequestSnapshot::now(&state);
     let current = if let Some((_, id)) = own_layer { current.of_layer(id) } else { current };

@@ -3,6 +3,7 @@
 mod edits;
 mod events;
 mod filters;
+mod load;
 mod times;
 
 use serde_json::{Value as Json, json};
@@ -85,26 +86,6 @@ fn no_input_stops_the_server() {
     let reply = server.get("/ogc/collections/hazards/items/%B1%DC");
     assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("path")));
     assert_eq!(server.get("/health/live").status, 200);
-}
-
-#[test]
-fn a_caller_who_hangs_up_ends_the_work_for_it() {
-    use std::io::{Read, Write};
-    let (_folder, server) = Server::of_sample();
-    let corners: Vec<String> =
-        (0..790).map(|at| format!("{}+{}", 118.5 + f64::from(at) * 7e-4, 26.0 + f64::from(at % 7) * 0.07)).collect();
-    let near = corners.join(",");
-    let path =
-        format!("/api/nearest?layer=hazards:1000,villages:1000,shelters:1000&status=any&near=LINESTRING({near})");
-    let address = server.url.trim_start_matches("http://");
-    let mut connection = std::net::TcpStream::connect(address).expect("a connection");
-    connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).expect("sent");
-    connection.shutdown(std::net::Shutdown::Write).expect("hung up");
-    let mut reply = Vec::new();
-    // Closed by the server, in order or not.
-    let _ = connection.read_to_end(&mut reply);
-    assert_eq!(String::from_utf8_lossy(&reply), "", "work for nobody was finished");
-    assert_eq!(server.get(&path).status, 200);
 }
 
 #[test]
