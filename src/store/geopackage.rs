@@ -209,7 +209,7 @@ impl GeoPackage {
     }
 
     fn database(&self, source: sqlx::Error) -> StoreError {
-        StoreError::Database { location: self.location.clone(), source }
+        StoreError::Database { location: self.location.clone(), error: source }
     }
 
     fn transform(&self, layer: usize) -> Transform {

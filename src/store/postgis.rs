@@ -89,7 +89,7 @@ impl PostGis {
             Ok(MigrationOutcome::NoPostGis(reason)) => return Err(StoreError::NoPostGis { location, reason }),
             Ok(MigrationOutcome::Newer(steps)) => return Err(StoreError::NewerStore { location, steps }),
             Err(source) if is_forbidden(&source) => return Err(StoreError::ReadOnly { location, source }),
-            Err(source) => return Err(StoreError::Database { location, source }),
+            Err(error) => return Err(StoreError::Database { location, error }),
         };
         let mut sources: Vec<Source> = schemas.into_iter().map(|schema| Source::own(schema, &gis)).collect();
         add_foreign(&mut connection, &location, &mut sources, foreign, &gis).await?;
@@ -142,7 +142,7 @@ impl PostGis {
             sqlx::Error::Io(source) if source.kind() == std::io::ErrorKind::ConnectionRefused => {
                 StoreError::Unreachable { address: self.address.clone(), location, source }
             }
-            source => StoreError::Database { location, source },
+            error => StoreError::Database { location, error },
         }
     }
 
@@ -325,7 +325,7 @@ impl Store for PostGis {
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    let unreadable = |source| StoreError::Database { location: "the address of the database".to_owned(), source };
+    let unreadable = |error| StoreError::Database { location: "the address of the database".to_owned(), error };
     url.parse().map_err(unreadable)
 }
 
@@ -349,7 +349,7 @@ fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) 
     let location = location.to_owned();
     match source {
         sqlx::Error::Io(source) => StoreError::Unreachable { address: address(options), location, source },
-        source => StoreError::Database { location, source },
+        error => StoreError::Database { location, error },
     }
 }
 
@@ -361,7 +361,7 @@ async fn add_foreign(
     tables: &[TableLayer],
     gis: &str,
 ) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Database { location: location.to_owned(), source };
+    let failed = |error| StoreError::Database { location: location.to_owned(), error };
     for table in tables {
         let id = foreign::layer_id(table)?;
         if sources.iter().any(|other| other.schema.id == id) {

@@ -162,6 +162,47 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
 }
 
 #[test]
+fn a_view_that_takes_too_long_stops_nothing_else() {
+    let url = fresh_database();
+    psql(
+        &url,
+        "CREATE TABLE public.a1 (gid serial PRIMARY KEY, geom geometry(Point, 4326)); INSERT INTO public.a1 (gid) VALUES (1);
+         CREATE VIEW public.slow AS SELECT gid, pg_sleep(60)::text AS slept, geom FROM public.a1",
+    );
+    let folder = Folder::new();
+    folder.write("onemap.toml", "[[layer]]\ntable = \"public.slow\"\nkey = \"gid\"\nrefresh_s = 1\n");
+    let server = Server::start(&folder, &["--store", &url]);
+    assert!(health(&server)["unavailable"]["slow"]["age_s"].is_u64(), "{}", health(&server));
+    psql(&url, "UPDATE onemap.shelters SET name = 'new' WHERE id = 'SH-0001'");
+    await_that("others go on", || properties(&server, "shelters", "SH-0001")["name"] == "new");
+    assert_eq!(server.get("/health/ready").status, 200);
+}
+
+#[test]
+fn a_database_that_holds_any_bytes_is_read_as_far_as_possible() {
+    let url = fresh_database() + "_bytes";
+    let (server, name) = url.rsplit_once('/').expect("a database");
+    psql(
+        &format!("{server}/postgres"),
+        &format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"),
+    );
+    psql(&url, "CREATE EXTENSION postgis");
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &url, "--no-copy"]);
+    psql(
+        &url,
+        "UPDATE onemap.shelters SET name = convert_from('\\xb1dcd4d6', 'SQL_ASCII') WHERE id = 'SH-0001';
+         UPDATE onemap.shelters SET name = '避灾点' WHERE id = 'SH-0002'",
+    );
+    await_that("it is reported", || warnings(&server, "shelters") == 1);
+    assert_eq!(properties(&server, "shelters", "SH-0001")["name"], Json::Null);
+    assert_eq!(properties(&server, "shelters", "SH-0002")["name"], "避灾点");
+    drop(server);
+    let server = Server::start(&folder, &["--store", &url, "--no-copy"]);
+    assert_eq!(warnings(&server, "shelters"), 1);
+}
+
+#[test]
 fn an_edit_of_one_field_keeps_the_stored_values_of_the_others() {
     let edit = |folder: &Folder, server: &Server, token: &str, path: &str, body: &str| {
         let token = std::fs::read_to_string(folder.file(token)).expect("a token");

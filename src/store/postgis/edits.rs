@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::follow_connection::{answered, within};
+use super::follow_connection::{ANY_BYTES, answered, within};
 use super::reading::read_rows;
 use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
@@ -42,6 +42,7 @@ impl PostGis {
         let failed = |error: sqlx::Error| self.database(error);
         let mut transaction = answered(connection.begin()).await.map_err(failed)?;
         answered(sqlx::raw_sql(BOUNDS).execute(&mut *transaction)).await.map_err(failed)?;
+        answered(sqlx::raw_sql(ANY_BYTES).execute(&mut *transaction)).await.map_err(failed)?;
         if let Some(applied) = self.done_before(&mut transaction, batch).await? {
             return Ok(applied);
         }

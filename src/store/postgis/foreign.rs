@@ -15,6 +15,8 @@ use crate::store::{StoreError, TableLayer, reason};
 
 /// Ids of layers that the server makes itself.
 const RESERVED: [&str; 1] = ["coverage"];
+/// Fields that every layer has beside its columns: as parameters, in filters and in tables of replies.
+const OWN_FIELDS: [&str; 2] = ["id", "geometry"];
 /// Last clustered zoom of a configured table.
 const CLUSTERS_TO_ZOOM: u8 = 11;
 /// Importance of a configured table: below the rescue layers, above the base map.
@@ -263,18 +265,20 @@ fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str
     (fields, expressions)
 }
 
-/// The column that the configuration names is the field `name`; another column of that name gets a number.
+/// The column that the configuration names is the field `name`. Another column of that name, and one with the name of an
+/// own field, gets a number.
 fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn) -> String {
     match &table.name {
         Some(named) if *named == column.name => "name".to_owned(),
-        Some(_) if column.name == "name" => {
-            let numbered = (2..).map(|number| format!("name_{number}"));
+        named if OWN_FIELDS.contains(&column.name.as_str()) || (named.is_some() && column.name == "name") => {
+            let numbered = (2..).map(|number| format!("{}_{number}", column.name));
             let is_free = |name: &String| columns.iter().all(|column| column.name != *name);
             let name = numbered.into_iter().find(is_free).unwrap_or_default();
             tracing::warn!(
                 table = table.table,
+                column = column.name,
                 field = name,
-                "column name is another field, since name = \"…\" names another column"
+                "the column is a field of another name, since every feature has one of its own name"
             );
             name
         }
