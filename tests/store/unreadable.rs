@@ -126,6 +126,7 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
          put('DEEP', h + (b'\\x01' + struct.pack('<II', 7, 1)) * 8000 + b'\\x01' + struct.pack('<I', 1) + d(1, 2))\n\
          put('SHORT', h + b'\\x01' + struct.pack('<II', 2, 4000000000))\n\
          put('BYTES', b'GP')\n\
+         c.execute(\"INSERT INTO shelters (id, name) VALUES (X'B1DC', 'x'), (CAST(X'D4D6' AS TEXT), 'y')\")\n\
          c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT) WHERE id = 'SH-0001'\", ('避灾点'.encode('gbk'),))",
     );
     await_that("what cannot be read is reported", || {

@@ -97,11 +97,11 @@ impl GeoPackage {
         {
             return Ok(Changes::Lost);
         }
-        let touched: Vec<(String, String)> =
-            sqlx::query_as("SELECT DISTINCT layer, id FROM onemap_changes WHERE position > ? ORDER BY layer, id")
-                .bind(position.newest)
-                .fetch_all(&mut *transaction)
-                .await?;
+        // Another program may store any bytes as an id. Its row is left out, and the others are read.
+        const TOUCHED: &str =
+            "SELECT DISTINCT layer, CAST(id AS BLOB) FROM onemap_changes WHERE position > ? ORDER BY 1, 2";
+        let touched: Vec<(String, Vec<u8>)> =
+            sqlx::query_as(TOUCHED).bind(position.newest).fetch_all(&mut *transaction).await?;
         let mut changes = Vec::with_capacity(touched.len());
         let (mut reloaded, mut outcomes) = (Vec::new(), Vec::new());
         for (at, (layer, state)) in self.schemas.iter().zip(&self.states).enumerate() {
@@ -122,7 +122,8 @@ impl GeoPackage {
                 continue;
             }
             let ids = touched.iter().filter(|(name, _)| *name == layer.id);
-            let ids: Vec<FeatureId> = ids.filter_map(|(_, id)| FeatureId::new(id).ok()).collect();
+            let usable = |id: &[u8]| std::str::from_utf8(id).ok().and_then(|id| FeatureId::new(id).ok());
+            let ids: Vec<FeatureId> = ids.filter_map(|(_, id)| usable(id)).collect();
             outcomes.push((at, self.read_touched(&mut transaction, at, ids, &mut changes).await?));
         }
         transaction.commit().await?;
@@ -173,7 +174,7 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
 
 /// The content of the log at a position: another entry with the same number means that a backup was restored.
 async fn entry_at(connection: &mut SqliteConnection, position: i64) -> Result<Option<String>, sqlx::Error> {
-    const SQL: &str = "SELECT changed_at || '/' || layer || '/' || id FROM onemap_changes WHERE position = ?";
+    const SQL: &str = "SELECT changed_at || '/' || layer || '/' || hex(id) FROM onemap_changes WHERE position = ?";
     sqlx::query_scalar(SQL).bind(position).fetch_optional(connection).await
 }
 
