@@ -269,6 +269,12 @@ pub enum StoreError {
         /// The error of the database on creating it.
         reason: String,
     },
+    /// The encoding of the database lacks characters of the layers.
+    #[error("{location}: its encoding lacks characters that onemap writes; create the database with ENCODING 'UTF8'")]
+    Encoding {
+        /// The store, without secrets.
+        location: String,
+    },
     /// The connection to the database cannot be established.
     #[error("{location}: {} at {address}", describe(source))]
     Unreachable {

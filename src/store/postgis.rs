@@ -88,6 +88,7 @@ impl PostGis {
             Ok(MigrationOutcome::Complete { is_new, gis }) => (is_new, gis),
             Ok(MigrationOutcome::NoPostGis(reason)) => return Err(StoreError::NoPostGis { location, reason }),
             Ok(MigrationOutcome::Newer(steps)) => return Err(StoreError::NewerStore { location, steps }),
+            Err(error) if has_code(&error, UNTRANSLATABLE) => return Err(StoreError::Encoding { location }),
             Err(source) if is_forbidden(&source) => return Err(StoreError::ReadOnly { location, source }),
             Err(error) => return Err(StoreError::Database { location, error }),
         };
@@ -338,10 +339,16 @@ fn address(options: &PgConnectOptions) -> String {
     format!("{}:{}", options.get_host(), options.get_port())
 }
 
+/// SQLSTATE of a character that the encoding of the database lacks.
+const UNTRANSLATABLE: &str = "22P05";
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().is_some_and(|refusal| refusal.code().as_deref() == Some(code))
+}
+
 /// SQLSTATE 42501, insufficient privilege, and 25006, a database that takes no writes.
 fn is_forbidden(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
+    has_code(error, "42501") || has_code(error, "25006")
 }
 
 /// The error for a database that cannot be reached, with its address.

@@ -15,6 +15,9 @@ use crate::store::{Change, Changes, LayerContents, LogPosition, Sink, reason};
 /// Rows that were inserted without an id have none until the trigger assigns one.
 const ALL_ROWS: &str = "WHERE id IS NOT NULL ORDER BY fid";
 
+/// What changed after a position. Another program may store any bytes as an id: its row is left out, the others are read.
+const TOUCHED: &str = "SELECT DISTINCT layer, CAST(id AS BLOB) FROM onemap_changes WHERE position > ? ORDER BY 1, 2";
+
 impl GeoPackage {
     /// Reads rows of a layer that meet a condition, which may name an id as `?`.
     async fn read_rows(
@@ -97,9 +100,6 @@ impl GeoPackage {
         {
             return Ok(Changes::Lost);
         }
-        // Another program may store any bytes as an id. Its row is left out, and the others are read.
-        const TOUCHED: &str =
-            "SELECT DISTINCT layer, CAST(id AS BLOB) FROM onemap_changes WHERE position > ? ORDER BY 1, 2";
         let touched: Vec<(String, Vec<u8>)> =
             sqlx::query_as(TOUCHED).bind(position.newest).fetch_all(&mut *transaction).await?;
         let mut changes = Vec::with_capacity(touched.len());

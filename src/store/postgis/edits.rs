@@ -85,9 +85,7 @@ impl PostGis {
         let failed = |error: sqlx::Error| self.database(error);
         let lock = query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
         answered(lock.execute(&mut *connection)).await.map_err(|error| {
-            let is_held =
-                error.as_database_error().is_some_and(|refusal| refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE));
-            if is_held {
+            if super::has_code(&error, LOCK_NOT_AVAILABLE) {
                 StoreError::of_commit(self.location(), sqlx::Error::Io(std::io::Error::other(UNFINISHED)))
             } else {
                 failed(error)

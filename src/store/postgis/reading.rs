@@ -234,7 +234,7 @@ fn failure(error: &sqlx::Error) -> ReadOutcome<'static> {
 
 /// SQLSTATE 57014, a statement that took too long.
 fn is_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014"))
+    super::has_code(error, "57014")
 }
 
 /// One feature for each id. Of rows that share an id the one with the least fingerprint stays, so that every reading
