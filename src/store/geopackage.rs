@@ -426,7 +426,10 @@ fn missing_base_schema(present: &BTreeSet<String>) -> String {
     sql
 }
 
+/// Columns are named with their table: SQLite takes the quoted name of a missing column for a text.
 fn select(layer: &LayerSchema, condition: &str) -> String {
-    let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
-    format!("SELECT geom, id, {} FROM {} {condition}", columns.join(", "), tables::identifier(&layer.id))
+    let table = tables::identifier(&layer.id);
+    let columns: Vec<String> =
+        layer.fields.iter().map(|field| format!("{table}.{}", tables::identifier(&field.name))).collect();
+    format!("SELECT geom, id, {} FROM {table} {condition}", columns.join(", "))
 }

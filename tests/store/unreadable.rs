@@ -160,6 +160,20 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
     sqlite(&folder, "c.execute(\"DELETE FROM hazards\")");
     let count = || server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"].clone();
     await_that("its changes are seen again", || count() == 0);
+
+    // A dropped column: SQLite would take its quoted name for a text.
+    let villages = || server.get("/ogc/collections/villages/items?limit=5").json()["features"].clone();
+    let before = villages();
+    assert!(before[0]["properties"]["name"].is_string(), "{before}");
+    sqlite(&folder, "c.execute('ALTER TABLE villages DROP COLUMN name')");
+    await_that("the layer is unavailable", || health(&server)["unavailable"]["villages"]["age_s"].is_u64());
+    assert_eq!(villages(), before);
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let bearer = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/geo+json")];
+    let village = r#"{"id":"V","type":"Feature","geometry":null,"properties":{}}"#;
+    let reply = server.send("POST", "/ogc/collections/villages/items", &headers, village);
+    assert_eq!((reply.status, reply.json()["type"].as_str()), (503, Some("urn:problem-type:onemap:unavailable")));
 }
 
 #[test]

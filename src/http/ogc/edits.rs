@@ -373,6 +373,12 @@ async fn apply(
     edits: Vec<Edit>,
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<EditReply, Problem> {
+    // A write to a table that cannot be read would fail.
+    let statuses = state.store.layer_statuses();
+    let is_unavailable = |edit: &Edit| statuses.get(edit.layer).is_some_and(|status| status.unavailable_for.is_some());
+    if edits.iter().any(is_unavailable) {
+        return Err(Problem::Unavailable);
+    }
     let mut versions = state.snapshots.versions();
     let batch = Batch {
         edits,
