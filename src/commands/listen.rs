@@ -4,8 +4,6 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::str::FromStr;
 
-use anyhow::Context;
-
 /// A host and a port; the host is resolved when the server binds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListenAddress {
@@ -42,8 +40,11 @@ impl fmt::Display for ListenAddress {
 
 /// Binds to the first usable address of the host.
 pub(super) fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((address.host.as_str(), address.port)).with_context(|| {
-        format!("cannot listen on {address}; set a free address with --listen, such as 127.0.0.1:{}", address.port ^ 1)
+    TcpListener::bind((address.host.as_str(), address.port)).map_err(|error| {
+        let other = address.port ^ 1;
+        anyhow::anyhow!(
+            "cannot listen on {address}: {error}; --listen names another address, such as 127.0.0.1:{other}"
+        )
     })
 }
 

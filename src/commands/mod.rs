@@ -5,6 +5,7 @@ mod import;
 mod layers;
 mod listen;
 mod progress;
+mod public_url;
 mod sample;
 mod serve;
 mod startup;

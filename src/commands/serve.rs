@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::listen::{ListenAddress, bind};
+use super::public_url::PublicUrl;
 use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
@@ -36,7 +37,7 @@ pub(super) struct ServeOptions {
 
     /// Public URL of the server behind a proxy, with the path prefix if there is one.
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
-    public_url: Option<String>,
+    public_url: Option<PublicUrl>,
 
     /// Proxy whose Forwarded and X-Forwarded-* headers are believed; may be given several times.
     #[arg(
@@ -123,7 +124,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
-    let reachability = Reachability { public_url: options.public_url, trusted_proxies };
+    let public_url = options.public_url.map(|PublicUrl(url)| url);
+    let reachability = Reachability { public_url, trusted_proxies };
     let state = Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, reachability };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();

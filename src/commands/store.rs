@@ -18,7 +18,7 @@ use crate::store::{GeoPackage, PostGis, Store};
 /// The store and the configuration.
 #[derive(Args)]
 pub(super) struct StoreOptions {
-    /// GeoPackage file (created if missing), or postgres://USER:PASSWORD@HOST/DATABASE with PostGIS.
+    /// GeoPackage file, which serve and import create if missing, or postgres://USER:PASSWORD@HOST/DATABASE with PostGIS.
     #[arg(long, value_name = "FILE|URL", default_value = "onemap.gpkg", env = "ONEMAP_STORE", hide_env_values = true)]
     store: Location,
 

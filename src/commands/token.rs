@@ -21,6 +21,12 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Reads the token, or creates it if the file is missing. The token is never logged.
 pub(super) fn load(path: &Path) -> anyhow::Result<BearerToken> {
+    // Opening a pipe would wait for a writer.
+    anyhow::ensure!(
+        std::fs::metadata(path).map_or(true, |found| found.is_file()),
+        "{} is no regular file; --token-file names one, or a new file",
+        path.display()
+    );
     let secret = match File::open(path) {
         Ok(file) => {
             let secret = read(file, path)?;

@@ -132,7 +132,8 @@ pub fn write_feature(out: &mut Vec<u8>, view: &View<'_>, feature: &Feature, extr
     write_feature_of(out, view, &feature.id, geometry, |field| feature.values[field].as_value_ref(), extra);
 }
 
-/// Appends a Feature with a separate geometry and a function that returns values by field.
+/// Appends a Feature with a separate geometry and a function that returns values by field. The properties `extra` take the
+/// place of fields with their names.
 pub fn write_feature_of<'a>(
     out: &mut Vec<u8>,
     view: &View<'_>,
@@ -157,7 +158,7 @@ pub fn write_feature_of<'a>(
         write_json(out, &name);
         out.push(b':');
     };
-    for (at, field) in view.fields() {
+    for (at, field) in view.fields().filter(|(_, field)| extra.iter().all(|(own, _)| *own != field.name)) {
         name(out, &field.name);
         write_value(out, value(at));
     }

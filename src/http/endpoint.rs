@@ -70,7 +70,7 @@ pub(crate) enum Access {
 pub(crate) enum Thread {
     /// The thread that serves the connection, for handlers that take microseconds.
     Web,
-    /// The pool for interactive requests.
+    /// The pool for interactive requests; a long request goes to the other pool.
     Interactive,
     /// The pool for long requests, at lower priority.
     Bulk,

@@ -37,6 +37,9 @@ const WEB_BUDGET: usize = 2_000;
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
+/// A request with more bytes of query and body than this has a large geometry or filter. It runs in the bulk pool.
+const LONG_REQUEST_BYTES: usize = 2_000;
+
 /// CORS: headers that pages of other origins may send, and those that they may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
@@ -69,7 +72,8 @@ pub fn serve(
             )
             .configure(routes)
     });
-    let server = server.on_connect(end_when_unread);
+    // A caller who hangs up sends the same as one who only ends its sending side. Its work is to be cancelled.
+    let server = server.on_connect(end_when_unread).h1_allow_half_closed(false);
     Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
 }
 
@@ -187,19 +191,26 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
         Handler::Async(handler) => handler(call.into_owned()).await,
         Handler::Cached { lookup, make } => match lookup(&call)? {
             Some(reply) => Ok(reply),
-            None => on_thread(endpoint.thread, *make, call).await,
+            None => on_thread(thread_of(endpoint, &call), *make, call).await,
         },
-        Handler::Sync(handler) => on_thread(endpoint.thread, *handler, call).await,
+        Handler::Sync(handler) => on_thread(thread_of(endpoint, &call), *handler, call).await,
         Handler::Budgeted(handler) => {
             let call = Call { cancel: CancelToken::with_budget(WEB_BUDGET), ..call };
             match handler(&call) {
                 Err(_) if call.cancel.is_cancelled() => {
-                    on_thread(endpoint.thread, *handler, Call { cancel: CancelToken::new(), ..call }).await
+                    let call = Call { cancel: CancelToken::new(), ..call };
+                    on_thread(thread_of(endpoint, &call), *handler, call).await
                 }
                 reply => reply,
             }
         }
     }
+}
+
+/// The thread of a request: that of its endpoint, but long requests leave the interactive pool.
+fn thread_of(endpoint: &Endpoint, call: &Call<'_>) -> Thread {
+    let bytes = call.uri.query().map_or(0, str::len) + call.body.len();
+    if endpoint.thread == Thread::Interactive && bytes > LONG_REQUEST_BYTES { Thread::Bulk } else { endpoint.thread }
 }
 
 /// Runs a handler on the thread of its endpoint. Work on a pool is cancelled at its time limit, and when the client
@@ -239,12 +250,19 @@ async fn read<'a>(
     payload: web::Payload,
 ) -> Result<Call<'a>, Problem> {
     let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
+    // Bytes that are no text would become replacement characters, and name another feature.
+    let path = request.uri().path();
+    if path.contains('%') && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
+        return Err(invalid("path", path, "it is not UTF-8", "percent-encoded UTF-8"));
+    }
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
     let caller = Caller::identify(endpoint.access, request.headers(), is_local, state.token.as_ref())?;
+    // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
+    let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
     let path: Vec<(String, String)> =
-        request.match_info().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        request.match_info().iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
     let current = RequestSnapshot::now(&state);
     let current = if let Some((_, id)) = own_layer { current.of_layer(id) } else { current };

@@ -62,6 +62,8 @@ pub enum Precondition {
         /// The state.
         state: Option<Fingerprint>,
     },
+    /// The feature is in none of these states.
+    NoneOf(Vec<Fingerprint>),
 }
 
 impl Precondition {
@@ -74,7 +76,9 @@ impl Precondition {
         fingerprint_key: &FingerprintKey,
     ) -> Result<(), EditError> {
         match (self, stored) {
-            (Self::None, _) | (Self::Exists, Some(_)) | (Self::Absent | Self::UnmodifiedSince { .. }, None) => Ok(()),
+            (Self::None, _)
+            | (Self::Exists, Some(_))
+            | (Self::Absent | Self::NoneOf(_) | Self::UnmodifiedSince { .. }, None) => Ok(()),
             (Self::OneOf(states), Some(stored)) => {
                 let found = fingerprint_key.fingerprint(stored);
                 if states.contains(&found) { Ok(()) } else { Err(EditError::Changed(found)) }
@@ -85,6 +89,13 @@ impl Precondition {
                 }
                 _ => Ok(()),
             },
+            (Self::NoneOf(states), Some(stored)) => {
+                if states.contains(&fingerprint_key.fingerprint(stored)) {
+                    Err(EditError::Unchanged)
+                } else {
+                    Ok(())
+                }
+            }
             (Self::Exists | Self::OneOf(_), None) => Err(EditError::Absent),
             (Self::Absent, Some(_)) => Err(EditError::Exists),
         }
@@ -112,6 +123,9 @@ pub enum EditError {
     /// The feature was modified after the time that the precondition names.
     #[error("the feature was modified at {}", format_instant(*.0))]
     Modified(UtcDateTime),
+    /// The feature is in a state that the precondition excludes.
+    #[error("the feature is in a state that If-None-Match excludes")]
+    Unchanged,
     /// The number of people, present or promised, exceeds the capacity.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::StoreError;
 use crate::model::edit::{resolve, updated_at};
-use crate::model::{Batch, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value};
+use crate::model::{Action, Batch, Edit, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value};
+
+/// The geometry column of every table of ours.
+pub(super) const GEOMETRY_COLUMN: &str = "geom";
 
 /// Features by layer and id.
 pub(super) type Stored = HashMap<(LayerIndex, FeatureId), Feature>;
@@ -14,11 +17,39 @@ pub(super) type Stored = HashMap<(LayerIndex, FeatureId), Feature>;
 pub(super) struct Plan {
     /// Rows to insert.
     pub(super) new: BTreeMap<LayerIndex, Vec<Feature>>,
-    /// Rows to update.
-    pub(super) changed: BTreeMap<LayerIndex, Vec<Feature>>,
+    /// Rows to update, by layer and by the parts that are written.
+    pub(super) changed: BTreeMap<(LayerIndex, Written), Vec<Feature>>,
     /// Rows to delete.
     pub(super) gone: BTreeMap<LayerIndex, Vec<FeatureId>>,
     pub(super) outcomes: Vec<EditOutcome>,
+}
+
+/// The parts of a row that an update writes. The other parts keep what is stored, even where it cannot be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Written {
+    geometry: bool,
+    /// Indices in the schema.
+    fields: BTreeSet<usize>,
+}
+
+impl Written {
+    /// Adds the parts that an edit writes.
+    fn add(&mut self, schema: &LayerSchema, edit: &Edit) {
+        let Action::Change { geometry, values } = &edit.action else {
+            // A feature that replaces a deleted one keeps nothing of it.
+            *self = Self { geometry: true, fields: (0..schema.fields.len()).collect() };
+            return;
+        };
+        self.geometry |= geometry.is_some();
+        self.fields.extend(values.iter().map(|(at, _)| *at));
+        self.fields.extend(["version", "updated_at"].iter().filter_map(|name| schema.position(name)));
+    }
+
+    /// The names of its columns.
+    pub(super) fn columns<'a>(&'a self, schema: &'a LayerSchema) -> impl Iterator<Item = &'a str> {
+        let fields = self.fields.iter().map(|at| schema.fields[*at].name.as_str());
+        self.geometry.then_some(GEOMETRY_COLUMN).into_iter().chain(fields)
+    }
 }
 
 /// The ids in a batch, by layer, in order: every writer locks rows in this order.
@@ -35,12 +66,13 @@ pub(super) fn ids_by_layer(batch: &Batch) -> BTreeMap<LayerIndex, BTreeSet<&Feat
 /// # Errors
 /// [`StoreError::Edit`] for the first edit that is refused.
 pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> Result<Plan, StoreError> {
-    let mut now: BTreeMap<(LayerIndex, &FeatureId), Option<Feature>> = BTreeMap::new();
+    let mut now: BTreeMap<(LayerIndex, &FeatureId), (Option<Feature>, Written)> = BTreeMap::new();
     let mut plan = Plan::default();
     for (index, edit) in batch.edits.iter().enumerate() {
         let schema = edit.layer.of(schemas);
         let key = (edit.layer, &edit.id);
-        let before = now.get(&key).map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), Option::as_ref);
+        let earlier = now.get(&key);
+        let before = earlier.map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), |(before, _)| before.as_ref());
         let after = resolve(schema, edit, before, &batch.fingerprint_key, batch.now)
             .map_err(|reason| StoreError::Edit { index, reason })?;
         let version = schema.position("version").and_then(|at| match after.as_ref()?.values[at] {
@@ -50,12 +82,16 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
         let fingerprint = after.as_ref().map(|feature| batch.fingerprint_key.fingerprint(feature));
         let updated_at = after.as_ref().and_then(|feature| updated_at(schema, feature));
         plan.outcomes.push(EditOutcome { layer: edit.layer, id: edit.id.clone(), fingerprint, version, updated_at });
-        now.insert(key, after);
+        let mut written = earlier.map(|(_, written)| written.clone()).unwrap_or_default();
+        written.add(schema, edit);
+        now.insert(key, (after, written));
     }
-    for ((layer, id), after) in now {
+    for ((layer, id), (after, written)) in now {
         let is_stored = stored.contains_key(&(layer, id.clone()));
         match after {
-            Some(feature) if is_stored => plan.changed.entry(layer).or_default().push(feature),
+            // A change of nothing, in a layer without a version.
+            Some(_) if is_stored && written == Written::default() => {}
+            Some(feature) if is_stored => plan.changed.entry((layer, written)).or_default().push(feature),
             Some(feature) => plan.new.entry(layer).or_default().push(feature),
             None if is_stored => plan.gone.entry(layer).or_default().push(id.clone()),
             None => {}

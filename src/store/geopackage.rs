@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify};
 
 use self::file_identity::OpenFile;
-use self::rows::{first_present, insert};
+use self::rows::{all_columns, first_present, insert};
 use self::structure::{Structure, Transform};
 use super::layer_state::LayerState;
 use super::log_retention::Trimming;
@@ -214,7 +214,7 @@ impl GeoPackage {
     }
 
     fn database(&self, source: sqlx::Error) -> StoreError {
-        StoreError::Database { location: self.location.clone(), source }
+        StoreError::Database { location: self.location.clone(), error: source }
     }
 
     fn transform(&self, layer: LayerIndex) -> Transform {
@@ -269,7 +269,7 @@ impl GeoPackage {
             {
                 return Err(StoreError::Duplicate { layer: layer.id.clone(), id });
             }
-            insert(&mut transaction, layer, &batch).await.map_err(|error| self.database(error))?;
+            insert(&mut transaction, layer, &batch, all_columns(layer)).await.map_err(|error| self.database(error))?;
             count += batch.len();
         }
         let bounds =
@@ -431,7 +431,10 @@ fn missing_base_schema(present: &BTreeSet<String>) -> String {
     sql
 }
 
+/// Columns are named with their table: SQLite takes the quoted name of a missing column for a text.
 fn select(layer: &LayerSchema, condition: &str) -> String {
-    let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
-    format!("SELECT geom, id, {} FROM {} {condition}", columns.join(", "), tables::identifier(&layer.id))
+    let table = tables::identifier(&layer.id);
+    let columns: Vec<String> =
+        layer.fields.iter().map(|field| format!("{table}.{}", tables::identifier(&field.name))).collect();
+    format!("SELECT geom, id, {} FROM {table} {condition}", columns.join(", "))
 }

@@ -9,6 +9,7 @@ use crate::model::FeatureId;
 /// Pause before an unavailable layer is read again; doubled after each failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
+const RETRY_AFTER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The current state of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum ReadOutcome<'a> {
     Rows(Vec<FeatureId>, ReadWarnings<'a>),
     /// It cannot be read.
     Failed(String),
+    /// It could not be read in time. Reading it delays all other layers, so it is rarely tried again.
+    TimedOut(String),
 }
 
 /// The state of one layer, shared between the follower and the health report.
@@ -95,7 +98,8 @@ impl LayerState {
         match outcome {
             ReadOutcome::All(warnings) => self.read_all(layer, warnings),
             ReadOutcome::Rows(ids, warnings) => self.lock().warnings.update(&ids, warnings),
-            ReadOutcome::Failed(reason) => self.fail(layer, reason),
+            ReadOutcome::Failed(reason) => self.fail(layer, reason, Duration::ZERO),
+            ReadOutcome::TimedOut(reason) => self.fail(layer, reason, RETRY_AFTER_TIMEOUT),
         }
     }
 
@@ -118,7 +122,7 @@ impl LayerState {
     }
 
     /// The layer could not be read: its last state is served.
-    fn fail(&self, layer: &str, reason: String) {
+    fn fail(&self, layer: &str, reason: String, least_pause: Duration) {
         let mut state = self.lock();
         let now = Instant::now();
         let since = state.confirmed.unwrap_or(now);
@@ -126,6 +130,7 @@ impl LayerState {
             Some(before) => (before.since, (before.pause * 2).min(LONGEST_RETRY), before.reason == reason),
             None => (since, FIRST_RETRY, false),
         };
+        let pause = pause.max(least_pause);
         if !known {
             tracing::warn!(
                 layer,

@@ -180,7 +180,7 @@ pub enum StoreError {
         reason: &'static str,
     },
     /// The file or its folder cannot be opened or created.
-    #[error("{path}: {source}; the store needs a writable folder")]
+    #[error("{path}: {source}; --store names a file in a writable folder")]
     File {
         /// The file.
         path: String,
@@ -267,6 +267,12 @@ pub enum StoreError {
         /// The error of the database on creating it.
         reason: String,
     },
+    /// The encoding of the database lacks characters of the layers.
+    #[error("{location}: its encoding lacks characters that onemap writes; create the database with ENCODING 'UTF8'")]
+    Encoding {
+        /// The store, without secrets.
+        location: String,
+    },
     /// The connection to the database cannot be established.
     #[error("{location}: {} at {address}", describe(source))]
     Unreachable {
@@ -321,13 +327,18 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// The database refused a statement or the connection failed.
-    #[error("{location}: {source}")]
+    #[error("{location}: {}", reason(error))]
     Database {
         /// The store, without secrets.
         location: String,
-        /// The error of the database library.
-        source: sqlx::Error,
+        /// The error of the database library, not as a source: its text repeats the message.
+        error: sqlx::Error,
     },
+}
+
+/// The message of the database alone, or what the driver says.
+pub(crate) fn reason(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |refusal| refusal.message().to_owned())
 }
 
 /// Describes a failure to connect.
@@ -335,6 +346,8 @@ fn describe(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         std::io::ErrorKind::TimedOut => "no answer".to_owned(),
+        // The standard library has no kind for it.
+        _ if error.to_string().starts_with("failed to lookup address") => "the host name is unknown".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -363,7 +376,7 @@ impl StoreError {
             // SQLITE_IOERR: the frame that commits may be in the write-ahead log.
             _ => code.parse::<i32>().is_ok_and(|code| code & 0xff != 10),
         });
-        if is_refused { Self::Database { location, source } } else { Self::OutcomeUnknown { location, source } }
+        if is_refused { Self::Database { location, error: source } } else { Self::OutcomeUnknown { location, source } }
     }
 
     /// The remedy.
@@ -377,7 +390,7 @@ impl StoreError {
             | Self::OtherLog { .. }
             | Self::File { .. }
             | Self::OutcomeUnknown { .. } => return Remedy::Wait,
-            Self::Database { source, .. } => source,
+            Self::Database { error, .. } => error,
             _ => return Remedy::Repair,
         };
         let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();

@@ -42,6 +42,8 @@ const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// COPY sends its rows in buffers of about this many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
+/// For rows that every server can create again: their commit must not wait for an absent standby.
+const WITHOUT_STANDBY: &str = "SET LOCAL synchronous_commit = local";
 /// Interval at which tables and their triggers are checked for changes.
 const CHECK_TABLES_EVERY: Duration = Duration::from_secs(1);
 /// Interval at which configured tables that were missing or unusable at start are checked.
@@ -86,8 +88,9 @@ impl PostGis {
             Ok(MigrationOutcome::Complete { is_new, gis }) => (is_new, gis),
             Ok(MigrationOutcome::NoPostGis(reason)) => return Err(StoreError::NoPostGis { location, reason }),
             Ok(MigrationOutcome::Newer(steps)) => return Err(StoreError::NewerStore { location, steps }),
+            Err(error) if has_code(&error, UNTRANSLATABLE) => return Err(StoreError::Encoding { location }),
             Err(source) if is_forbidden(&source) => return Err(StoreError::ReadOnly { location, source }),
-            Err(source) => return Err(StoreError::Database { location, source }),
+            Err(error) => return Err(StoreError::Database { location, error }),
         };
         let mut sources: Vec<Source> = schemas.into_iter().map(|schema| Source::own(schema, &gis)).collect();
         add_foreign(&mut connection, &location, &mut sources, foreign, &gis).await?;
@@ -140,7 +143,7 @@ impl PostGis {
             sqlx::Error::Io(source) if source.kind() == std::io::ErrorKind::ConnectionRefused => {
                 StoreError::Unreachable { address: self.address.clone(), location, source }
             }
-            source => StoreError::Database { location, source },
+            error => StoreError::Database { location, error },
         }
     }
 
@@ -210,6 +213,7 @@ impl PostGis {
             ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
         let trimmed = async {
             let mut transaction = answered(self.pool.begin()).await?;
+            answered(sqlx::raw_sql(WITHOUT_STANDBY).execute(&mut *transaction)).await?;
             answered(query(SQL).execute(&mut *transaction)).await?;
             answered(transaction.commit()).await
         };
@@ -229,13 +233,16 @@ impl PostGis {
         let (table, columns) = (tables::name(layer), tables::columns(layer));
         let stored = match on_conflict {
             OnConflict::Refuse => copy_in(&mut transaction, &table, &columns, features).await,
-            OnConflict::Replace => merge_in(&mut transaction, &table, &columns, features).await,
+            OnConflict::Replace => {
+                let written: Vec<String> = columns.split(", ").skip(1).map(str::to_owned).collect();
+                merge_in(&mut transaction, &table, &columns, &written, features).await
+            }
         };
         let count = stored.map_err(|error| match clashing_id(&error) {
             Some(id) => StoreError::Duplicate { layer: layer.id.clone(), id },
             None => self.database(error),
         })?;
-        transaction.commit().await.map_err(|error| StoreError::of_commit(&self.location, error))?;
+        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(&self.location, error))?;
         Ok(count)
     }
 }
@@ -312,13 +319,14 @@ impl Store for PostGis {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.follow_connection.close().await;
-            self.pool.close().await;
+            // A commit that waits for a standby would hold it up.
+            let _ = tokio::time::timeout(CONNECT_TIMEOUT, self.pool.close()).await;
         })
     }
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    let unreadable = |source| StoreError::Database { location: "the address of the database".to_owned(), source };
+    let unreadable = |error| StoreError::Database { location: "the address of the database".to_owned(), error };
     url.parse().map_err(unreadable)
 }
 
@@ -331,10 +339,16 @@ fn address(options: &PgConnectOptions) -> String {
     format!("{}:{}", options.get_host(), options.get_port())
 }
 
+/// SQLSTATE of a character that the encoding of the database lacks.
+const UNTRANSLATABLE: &str = "22P05";
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    error.as_database_error().is_some_and(|refusal| refusal.code().as_deref() == Some(code))
+}
+
 /// SQLSTATE 42501, insufficient privilege, and 25006, a read-only database.
 fn is_forbidden(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(&*code, "42501" | "25006"))
+    has_code(error, "42501") || has_code(error, "25006")
 }
 
 /// The error for a database that cannot be reached, with its address.
@@ -342,7 +356,7 @@ fn unreachable(options: &PgConnectOptions, location: &str, source: sqlx::Error) 
     let location = location.to_owned();
     match source {
         sqlx::Error::Io(source) => StoreError::Unreachable { address: address(options), location, source },
-        source => StoreError::Database { location, source },
+        error => StoreError::Database { location, error },
     }
 }
 
@@ -354,7 +368,7 @@ async fn add_foreign(
     tables: &[TableLayer],
     gis: &str,
 ) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Database { location: location.to_owned(), source };
+    let failed = |error| StoreError::Database { location: location.to_owned(), error };
     for table in tables {
         let id = foreign::layer_id(table)?;
         if sources.iter().any(|other| other.schema.id == id) {
@@ -416,19 +430,19 @@ fn clashing_id(error: &sqlx::Error) -> Option<FeatureId> {
     FeatureId::new(after.rsplit_once(')')?.0).ok()
 }
 
-/// Inserts rows or replaces those with the same id, through a temporary table.
+/// Inserts rows, or writes these columns of the rows with the same id, through a temporary table.
 async fn merge_in(
     connection: &mut PgConnection,
     table: &str,
     columns: &str,
+    written: &[String],
     features: &mut (dyn Iterator<Item = Feature> + Send),
 ) -> Result<usize, sqlx::Error> {
     let incoming =
         format!("CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA");
     query(AssertSqlSafe(incoming)).execute(&mut *connection).await?;
     let count = copy_in(connection, "pg_temp.incoming", columns, features).await?;
-    let update: Vec<String> =
-        columns.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
+    let update: Vec<String> = written.iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let merge = format!(
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM pg_temp.incoming ON CONFLICT (id) DO UPDATE SET {}",
         update.join(", ")

@@ -113,6 +113,21 @@ fn a_stock_list_has_the_same_tag_before_and_after_the_store() {
 }
 
 #[test]
+fn every_character_of_an_id_can_be_in_an_address() {
+    both(|writer| {
+        for id in ["a/b", "50%", "%41", "a+b c", "避灾点?#1"] {
+            let made = writer.send("POST", ITEMS, &[], &shelter(id, 1));
+            assert_eq!(made.status, 201, "{id}: {}", made.json());
+            let own = made.header("location").trim_start_matches(&writer.server.url).to_owned();
+            assert_eq!(writer.server.get(&own).json()["id"], id, "{own}");
+            let edit = json!({"properties": {"capacity": 2}});
+            assert_eq!(writer.send("PATCH", &own, &[], &edit).status, 204, "{own}");
+            assert_eq!(writer.send("DELETE", &own, &[], &Json::Null).status, 204, "{own}");
+        }
+    });
+}
+
+#[test]
 fn the_second_of_two_conflicting_edits_is_refused() {
     both(|writer| {
         let own = format!("{ITEMS}/SH-0001");
@@ -131,6 +146,13 @@ fn the_second_of_two_conflicting_edits_is_refused() {
         assert_eq!((refused.status, refused.json()["parameter"].clone()), (412, json!("If-Match")));
         assert_eq!(refused.json()["accepted"], writer.etag(&own));
         assert_eq!(writer.send("DELETE", &own, &[("If-Match", "\"of another server\"")], &Json::Null).status, 412);
+        let current = format!("\"{}\", {}", "0".repeat(32), writer.etag(&own));
+        let refused = writer.send("DELETE", &own, &[("If-None-Match", &current)], &Json::Null);
+        assert_eq!(
+            (refused.status, refused.json()["type"].as_str()),
+            (412, Some("urn:problem-type:onemap:precondition-failed"))
+        );
+        assert_eq!(writer.send("PUT", &own, &[("If-None-Match", &seen)], &shelter("SH-0001", 9)).status, 204);
         assert_eq!(writer.send("DELETE", &own, &[("If-Match", "*")], &Json::Null).status, 204);
     });
 }

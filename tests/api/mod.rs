@@ -3,6 +3,7 @@
 mod edits;
 mod events;
 mod filters;
+mod load;
 mod modified;
 mod proxies;
 mod times;
@@ -73,6 +74,7 @@ fn no_input_stops_the_server() {
         "/api/nearest?point=%ff%fe&layer=shelters".to_owned(),
         "/api/nearest?point=,&layer=%00".to_owned(),
         "/ogc/collections/hazards/items/%00".to_owned(),
+        "/ogc/collections/hazards/items/%B1%DC".to_owned(),
         "/ogc/collections/hazards/items?bbox=180,-90,-180,90".to_owned(),
         "/tiles/,/0/0/0".to_owned(),
         "/tiles/hazards/4294967296/0/0".to_owned(),
@@ -82,6 +84,9 @@ fn no_input_stops_the_server() {
         let status = server.get(&path).status;
         assert!(status == 200 || (400..500).contains(&status), "{path}: {status}");
     }
+    // GBK, which would name the feature of replacement characters.
+    let reply = server.get("/ogc/collections/hazards/items/%B1%DC");
+    assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("path")));
     assert_eq!(server.get("/health/live").status, 200);
 }
 

@@ -411,4 +411,8 @@ fn a_token_file_readable_by_others_is_made_private_and_a_writable_one_is_refused
             "{printed}"
         );
     }
+    crate::support::foreign("mkfifo", &[&folder.file("pipe").display().to_string()]);
+    let output = run(&folder, &["serve", "--listen", "127.0.0.1:0", "--token-file", "pipe"]);
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && printed.contains("no regular file"), "{printed}");
 }

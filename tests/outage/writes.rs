@@ -6,13 +6,17 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value as Json, json};
 
 use super::{OutageFixture, is_ready};
-use crate::support::database::psql;
-use crate::support::{Reply, Server, await_that};
+use crate::support::database::{Postgres, psql};
+use crate::support::{Folder, Reply, Server, await_that};
 
 const ITEMS: &str = "/ogc/collections/shelters/items";
 
 fn create(scene: &OutageFixture, server: &Server, id: &str) -> Reply {
-    let token = std::fs::read_to_string(scene.folder.file("onemap.token")).expect("a token");
+    create_in(&scene.folder, server, id)
+}
+
+fn create_in(folder: &Folder, server: &Server, id: &str) -> Reply {
+    let token = std::fs::read_to_string(folder.file("onemap.token")).expect("a token");
     let authorization = format!("Bearer {}", token.trim());
     let headers = [("Authorization", &*authorization), ("Content-Type", "application/json"), ("Idempotency-Key", id)];
     let shelter = json!({"type": "Feature", "id": id, "properties": {},
@@ -43,6 +47,62 @@ fn a_connection_that_is_lost_in_the_commit_leaves_the_outcome_unknown() {
     let repeated = create(&scene, &server, "X-1");
     assert_eq!(repeated.status, 201, "{}", repeated.json());
     assert_eq!(psql(&scene.database, "SELECT version FROM onemap.shelters WHERE id = 'X-1'").trim(), "1");
+}
+
+#[test]
+fn a_commit_that_waits_for_a_standby_has_an_unknown_outcome_and_happens_once() {
+    // The setting is one of the whole database server.
+    let postgres = Postgres::of_its_own();
+    let database = postgres.fresh_database();
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &database]);
+    let require_standby = |name: &str| {
+        psql(&database, &format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
+        psql(&database, "SELECT pg_reload_conf()");
+        await_that("the setting", || psql(&database, "SHOW synchronous_standby_names").trim() == name);
+    };
+    let waiting = || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        psql(&database, sql).trim().parse::<usize>().expect("a number")
+    };
+    let is_unknown = |reply: &Reply| (reply.status, slug(reply)) == (503, json!("outcome-unknown"));
+    let count = |id: &str| psql(&database, &format!("SELECT count(*) FROM onemap.shelters WHERE id = '{id}'"));
+    let is_replayed = |reply: &Reply| (reply.status, reply.header("idempotency-replayed")) == (201, "true");
+    require_standby("absent");
+
+    // A commit whose connection the database ends.
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| create_in(&folder, &server, "X-1"));
+        await_that("the commit", || waiting() == 1);
+        psql(&database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+        let reply = writer.join().expect("a writer");
+        assert!(is_unknown(&reply), "{}", reply.json());
+    });
+    assert_eq!(count("X-1").trim(), "1", "it was committed");
+    assert!(is_replayed(&create_in(&folder, &server, "X-1")));
+
+    // A commit that is not answered, and its repetition meanwhile.
+    for _ in 0..2 {
+        let reply = create_in(&folder, &server, "X-2");
+        assert!(is_unknown(&reply), "{}", reply.json());
+    }
+    // More writers than the server has connections: they do not pile up in the database.
+    std::thread::scope(|scope| {
+        let (folder, server) = (&folder, &server);
+        let writers: Vec<_> =
+            (0..8).map(|n| scope.spawn(move || create_in(folder, server, &format!("Y-{n}")))).collect();
+        for writer in writers {
+            let reply = writer.join().expect("a writer");
+            assert_eq!(reply.status, 503, "{}", reply.json());
+        }
+    });
+    assert_eq!(waiting(), 1, "the commit goes on");
+    assert!(is_ready(&server), "the map goes on");
+
+    require_standby("");
+    await_that("the commit", || count("X-2").trim() == "1");
+    assert!(is_replayed(&create_in(&folder, &server, "X-2")));
+    assert_eq!(create_in(&folder, &server, "Z-1").status, 201);
 }
 
 #[test]

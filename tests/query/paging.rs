@@ -173,7 +173,8 @@ fn a_search_within_a_budget_is_complete_or_ends_with_an_error() {
         let lon = 118.0 + number as f64 / 1_000.0;
         feature(number, Some(onemap::model::Shape::from(LonLat::new(lon, 26.0).expect("a position"))), Vec::new())
     };
-    let layer = Layer::build(schema("points", Vec::new(), onemap::model::Roles::default()), (0..900).map(point).collect());
+    let layer =
+        Layer::build(schema("points", Vec::new(), onemap::model::Roles::default()), (0..900).map(point).collect());
     let snapshot = Snapshot::new(0, vec![layer]);
     let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
     let demand = Demand::anything(time::UtcDateTime::UNIX_EPOCH);

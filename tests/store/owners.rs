@@ -220,17 +220,26 @@ fn postgis_domains_and_names_are_found_in_any_schema() {
         "DROP EXTENSION postgis; CREATE SCHEMA extensions; CREATE EXTENSION postgis SCHEMA extensions;
          CREATE DOMAIN public.phone AS text; CREATE DOMAIN public.place AS extensions.geometry(Point, 4549);
          CREATE DOMAIN public.inner_place AS public.place;
-         CREATE TABLE public.d1 (gid serial PRIMARY KEY, name text, res_name text, tel public.phone, geom public.inner_place);
-         INSERT INTO public.d1 (name, res_name, tel, geom)
-         VALUES ('NAME', 'RES', '110', extensions.ST_Transform('SRID=4326;POINT(118.8 26.2)'::extensions.geometry, 4549))",
+         CREATE TABLE public.d1 (gid serial PRIMARY KEY, name text, res_name text, id text, rank int, tel public.phone,
+           geom public.inner_place);
+         INSERT INTO public.d1 (name, res_name, id, tel, geom)
+         VALUES ('NAME', 'RES', 'ID', '110', extensions.ST_Transform('SRID=4326;POINT(118.8 26.2)'::extensions.geometry, 4549))",
     );
     let folder = Folder::new();
     folder.write("onemap.toml", "[[layer]]\ntable = \"public.d1\"\nname = \"res_name\"\n");
     let server = Server::start(&folder, &["--store", &url]);
     let feature = server.get("/ogc/collections/d1/items/1").json();
-    assert_eq!(feature["properties"], json!({"name": "RES", "name_2": "NAME", "tel": "110"}));
+    assert_eq!(
+        feature["properties"],
+        json!({"name": "RES", "name_2": "NAME", "id_2": "ID", "rank": null, "tel": "110"})
+    );
     assert!((feature["geometry"]["coordinates"][0].as_f64().expect("a longitude") - 118.8).abs() < 1e-8, "{feature}");
     assert_eq!(server.get("/ogc/collections/d1/items?name=RES").json()["numberMatched"], 1);
+    assert_eq!(server.get("/ogc/collections/d1/items?id=1").json()["numberMatched"], 1);
+    assert_eq!(server.get("/ogc/collections/d1/items?id_2=ID").json()["numberMatched"], 1);
+    let nearest = server.get("/api/nearest?point=118.8,26.2&layer=d1&status=any");
+    assert_eq!(nearest.json()["features"][0]["properties"]["rank"], 1);
+    assert_eq!(String::from_utf8_lossy(&nearest.body).matches("\"rank\":").count(), 1);
     psql(&url, "UPDATE public.d1 SET res_name = 'followed'");
     await_that("the change", || name(&server, "d1", "1") == "followed");
     psql(&url, "UPDATE onemap.shelters SET name = 'followed' WHERE id = 'SH-0001'");

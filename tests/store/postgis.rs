@@ -170,6 +170,15 @@ fn a_database_without_postgis_or_an_unreachable_one_is_reported() {
     assert_eq!(output.status.code(), Some(1));
     assert!(message.contains("postgres://127.0.0.1:1/none") && !message.contains("secret"), "{message}");
     assert!(message.contains("connection refused at 127.0.0.1:1"), "{message}");
+    let (server, name) = url.rsplit_once('/').expect("a database");
+    psql(
+        &format!("{server}/postgres"),
+        &format!("CREATE DATABASE {name}_gb ENCODING 'EUC_CN' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"),
+    );
+    let gb = format!("{url}_gb");
+    let output = crate::support::run(&folder, &["serve", "--listen", "127.0.0.1:0", "--store", &gb]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && message.contains("ENCODING 'UTF8'"), "{message}");
 }
 
 #[test]

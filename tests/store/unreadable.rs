@@ -126,6 +126,7 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
          put('DEEP', h + (b'\\x01' + struct.pack('<II', 7, 1)) * 8000 + b'\\x01' + struct.pack('<I', 1) + d(1, 2))\n\
          put('SHORT', h + b'\\x01' + struct.pack('<II', 2, 4000000000))\n\
          put('BYTES', b'GP')\n\
+         c.execute(\"INSERT INTO shelters (id, name) VALUES (X'B1DC', 'x'), (CAST(X'D4D6' AS TEXT), 'y')\")\n\
          c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT) WHERE id = 'SH-0001'\", ('避灾点'.encode('gbk'),))",
     );
     await_that("unreadable values are reported", || {
@@ -159,6 +160,118 @@ fn a_geopackage_with_corrupt_values_is_read_as_far_as_possible() {
     sqlite(&folder, "c.execute(\"DELETE FROM hazards\")");
     let count = || server.get("/ogc/collections/hazards/items?limit=1").json()["numberMatched"].clone();
     await_that("its changes are followed again", || count() == 0);
+
+    // A dropped column: SQLite would take its quoted name for a text.
+    let villages = || server.get("/ogc/collections/villages/items?limit=5").json()["features"].clone();
+    let before = villages();
+    assert!(before[0]["properties"]["name"].is_string(), "{before}");
+    sqlite(&folder, "c.execute('ALTER TABLE villages DROP COLUMN name')");
+    await_that("the layer is unavailable", || health(&server)["unavailable"]["villages"]["age_s"].is_u64());
+    assert_eq!(villages(), before);
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let bearer = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/geo+json")];
+    let village = r#"{"id":"V","type":"Feature","geometry":null,"properties":{}}"#;
+    let reply = server.send("POST", "/ogc/collections/villages/items", &headers, village);
+    assert_eq!((reply.status, reply.json()["type"].as_str()), (503, Some("urn:problem-type:onemap:unavailable")));
+}
+
+#[test]
+fn a_view_that_takes_too_long_stops_nothing_else() {
+    let url = fresh_database();
+    psql(
+        &url,
+        "CREATE TABLE public.a1 (gid serial PRIMARY KEY, geom geometry(Point, 4326)); INSERT INTO public.a1 (gid) VALUES (1);
+         CREATE VIEW public.slow AS SELECT gid, pg_sleep(60)::text AS slept, geom FROM public.a1",
+    );
+    let folder = Folder::new();
+    folder.write("onemap.toml", "[[layer]]\ntable = \"public.slow\"\nkey = \"gid\"\nrefresh_s = 1\n");
+    let server = Server::start(&folder, &["--store", &url]);
+    assert!(health(&server)["unavailable"]["slow"]["age_s"].is_u64(), "{}", health(&server));
+    psql(&url, "UPDATE onemap.shelters SET name = 'new' WHERE id = 'SH-0001'");
+    await_that("others go on", || properties(&server, "shelters", "SH-0001")["name"] == "new");
+    assert_eq!(server.get("/health/ready").status, 200);
+}
+
+#[test]
+fn a_database_that_holds_any_bytes_is_read_as_far_as_possible() {
+    let url = fresh_database() + "_bytes";
+    let (server, name) = url.rsplit_once('/').expect("a database");
+    psql(
+        &format!("{server}/postgres"),
+        &format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"),
+    );
+    psql(&url, "CREATE EXTENSION postgis");
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &url, "--no-cache"]);
+    psql(
+        &url,
+        "UPDATE onemap.shelters SET name = convert_from('\\xb1dcd4d6', 'SQL_ASCII') WHERE id = 'SH-0001';
+         UPDATE onemap.shelters SET name = '避灾点' WHERE id = 'SH-0002'",
+    );
+    await_that("it is reported", || warnings(&server, "shelters") == 1);
+    assert_eq!(properties(&server, "shelters", "SH-0001")["name"], Json::Null);
+    assert_eq!(properties(&server, "shelters", "SH-0002")["name"], "避灾点");
+    drop(server);
+    let server = Server::start(&folder, &["--store", &url, "--no-cache"]);
+    assert_eq!(warnings(&server, "shelters"), 1);
+}
+
+#[test]
+fn an_edit_of_one_field_keeps_the_stored_values_of_the_others() {
+    let edit = |folder: &Folder, server: &Server, token: &str, path: &str, body: &str| {
+        let token = std::fs::read_to_string(folder.file(token)).expect("a token");
+        let bearer = format!("Bearer {}", token.trim());
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/merge-patch+json")];
+        let reply = server.send("PATCH", path, &headers, body);
+        assert_eq!(reply.status, 204, "{}", String::from_utf8_lossy(&reply.body));
+    };
+    let folder = Folder::new();
+    let url = fresh_database();
+    let server = Server::start(&folder, &["--store", &url]);
+    psql(
+        &url,
+        "UPDATE onemap.warnings SET expires_at = 'infinity', started_at = '2026-08-14T00:00:00.123456Z' WHERE id = 'WN-01';
+         UPDATE onemap.teams SET skills = ARRAY['medical', NULL] WHERE id = 'TM-01'",
+    );
+    await_that("both are reported", || warnings(&server, "warnings") == 1 && warnings(&server, "teams") == 1);
+    edit(&folder, &server, "onemap.token", "/ogc/collections/warnings/items/WN-01", r#"{"properties":{"name":"new"}}"#);
+    edit(&folder, &server, "onemap.token", "/ogc/collections/teams/items/TM-01", r#"{"properties":{"name":"new"}}"#);
+    let stored = psql(
+        &url,
+        "SELECT name, expires_at, extract(microseconds FROM started_at) FROM onemap.warnings WHERE id = 'WN-01';
+         SELECT name, skills FROM onemap.teams WHERE id = 'TM-01'",
+    );
+    assert_eq!(stored.trim(), "new|infinity|123456\nnew|{medical,NULL}");
+    // A field that the edit names is written, also where its stored value could not be read.
+    edit(
+        &folder,
+        &server,
+        "onemap.token",
+        "/ogc/collections/warnings/items/WN-01",
+        r#"{"properties":{"expires_at":null}}"#,
+    );
+    assert_eq!(psql(&url, "SELECT expires_at IS NULL FROM onemap.warnings WHERE id = 'WN-01'").trim(), "t");
+
+    let (folder, server) = Server::of_sample();
+    sqlite(
+        &folder,
+        "c.execute(\"UPDATE shelters SET name = CAST(? AS TEXT), geom = ? WHERE id = 'SH-0001'\", \
+         ('避灾点'.encode('gbk'), b'GP'))",
+    );
+    await_that("both are reported", || warnings(&server, "shelters") == 2);
+    edit(
+        &folder,
+        &server,
+        "onemap.gpkg.token",
+        "/ogc/collections/shelters/items/SH-0001",
+        r#"{"properties":{"capacity":77}}"#,
+    );
+    sqlite(
+        &folder,
+        "row = c.execute(\"SELECT hex(name), hex(geom), capacity FROM shelters WHERE id = 'SH-0001'\").fetchone()\n\
+         assert row == ('避灾点'.encode('gbk').hex().upper(), '4750', 77), row",
+    );
 }
 
 #[test]

@@ -267,17 +267,18 @@ pub(crate) fn tag(fingerprint: Fingerprint) -> String {
 /// When the collection does not exist.
 fn precondition(call: &Call<'_>) -> Result<Precondition, Problem> {
     let texts = |name| call.headers.get_all(name).filter_map(|value| value.to_str().ok());
-    if texts(header::IF_NONE_MATCH).any(|value| value.trim() == "*") {
-        return Ok(Precondition::Absent);
-    }
-    if let Some(since) = date_of(&call.headers, header::IF_UNMODIFIED_SINCE)
-        && !call.headers.contains_key(header::IF_MATCH)
-    {
-        let (_, schema) = target(&call.state, call.segment("collectionId"))?;
-        let state = call.state.announced_dates.state((schema, call.segment("featureId")), since);
-        return Ok(Precondition::UnmodifiedSince { since, state });
-    }
-    Ok(condition(texts(header::IF_MATCH).flat_map(|value| value.split(',')).map(str::trim)))
+    let tags = |name| texts(name).flat_map(|value| value.split(',')).map(str::trim);
+    let date = date_of(&call.headers, header::IF_UNMODIFIED_SINCE);
+    Ok(match (condition(tags(header::IF_NONE_MATCH)), condition(tags(header::IF_MATCH)), date) {
+        (Precondition::Exists, ..) => Precondition::Absent,
+        (Precondition::OneOf(states), Precondition::None, _) => Precondition::NoneOf(states),
+        (_, Precondition::None, Some(since)) => {
+            let (_, schema) = target(&call.state, call.segment("collectionId"))?;
+            let state = call.state.announced_dates.state((schema, call.segment("featureId")), since);
+            Precondition::UnmodifiedSince { since, state }
+        }
+        (_, given, _) => given,
+    })
 }
 
 /// Entity tags as a condition: none mean any state; a tag that is not from this server matches no state.
@@ -390,6 +391,13 @@ async fn apply(
     edits: Vec<Edit>,
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<EditReply, Problem> {
+    // A write to a table that cannot be read would fail.
+    let statuses = state.store.layer_statuses();
+    let is_unavailable =
+        |edit: &Edit| statuses.get(edit.layer.0).is_some_and(|status| status.unavailable_for.is_some());
+    if edits.iter().any(is_unavailable) {
+        return Err(Problem::Unavailable);
+    }
     let mut versions = state.snapshots.versions();
     let batch = Batch {
         edits,

@@ -206,7 +206,12 @@ impl Problem {
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
             Self::EditRefused {
-                reason: EditError::Changed(_) | EditError::Modified(_) | EditError::Absent | EditError::Exists,
+                reason:
+                    EditError::Changed(_)
+                    | EditError::Modified(_)
+                    | EditError::Absent
+                    | EditError::Exists
+                    | EditError::Unchanged,
                 ..
             } => StatusCode::PRECONDITION_FAILED,
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -238,7 +243,7 @@ impl Problem {
             Self::EditRefused { reason: EditError::Changed(_) | EditError::Modified(_), .. } => {
                 ("changed", "The feature has been changed")
             }
-            Self::EditRefused { reason: EditError::Absent | EditError::Exists, .. } => {
+            Self::EditRefused { reason: EditError::Absent | EditError::Exists | EditError::Unchanged, .. } => {
                 ("precondition-failed", "The feature does not meet the precondition")
             }
             Self::EditRefused { reason: EditError::OverCapacity(_), .. } => {

@@ -129,12 +129,12 @@ pub fn surroundings<'a>(
         Area::Rings(_, radii) => radii.iter().copied().map(Some).collect(),
         Area::Inside(_) => vec![None],
     };
-    let rings = radii.into_iter().enumerate().map(|(at, radius_m)| Ring {
-        radius_m,
-        layers: hits.iter().filter_map(|(layer, hits)| layer_count(layer, hits, at, &search)).collect(),
-    });
-    let rings = rings.collect();
-    cancel.check()?;
+    let ring = |(at, radius_m): (usize, Option<f64>)| {
+        let counts = hits.iter().map(|(layer, hits)| layer_count(layer, hits, at, &search, cancel));
+        let layers = counts.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(Ring { radius_m, layers })
+    };
+    let rings = radii.into_iter().enumerate().map(ring).collect::<Result<_, _>>()?;
     let mut secondary_hazards: Vec<SecondaryHazard<'a>> = hits
         .iter()
         .flat_map(|(layer, hits)| hits.iter().filter_map(|(row, _, metres)| hazard(layer, *row, *metres)))
@@ -213,11 +213,18 @@ fn hits<'a>(
     }
 }
 
-fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, search: &Search<'_>) -> Option<LayerCount<'a>> {
+/// Counts of one layer in a ring; `None` without any feature there.
+fn layer_count<'a>(
+    layer: &'a Layer,
+    hits: &[Hit<'a>],
+    ring: usize,
+    search: &Search<'_>,
+    cancel: &CancelToken,
+) -> Result<Option<LayerCount<'a>>, Cancelled> {
     let inside = || hits.iter().filter(|(_, own, _)| *own <= ring).map(|(row, ..)| row);
     let count = inside().count();
     if count == 0 {
-        return None;
+        return Ok(None);
     }
     let roles = &layer.schema().roles;
     let by = roles.count_by.iter().map(|field| {
@@ -234,9 +241,11 @@ fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, search: &Sea
             None => People { unknown_places: sum.unknown_places + 1, ..sum },
         })
     });
-    let length_m = (layer.schema().geometry == GeometryKind::Line).then(|| {
-        let mut lengths: BTreeMap<Option<String>, f64> = BTreeMap::new();
+    let mut length_m = None;
+    if layer.schema().geometry == GeometryKind::Line {
+        let lengths: &mut BTreeMap<Option<String>, f64> = length_m.insert(BTreeMap::new());
         for row in inside() {
+            cancel.check()?;
             let kind = roles.count_by.first().and_then(|field| code(layer, row, field));
             let metres = row.shape().map_or(0.0, |shape| match search {
                 Search::Rings { at, radii, .. } => length_within_m(shape.geometry(), *at, radii[ring]),
@@ -244,9 +253,8 @@ fn layer_count<'a>(layer: &'a Layer, hits: &[Hit<'a>], ring: usize, search: &Sea
             });
             *lengths.entry(kind).or_default() += metres;
         }
-        lengths
-    });
-    Some(LayerCount { layer, count, by, people, length_m })
+    }
+    Ok(Some(LayerCount { layer, count, by, people, length_m }))
 }
 
 /// A code as text; numbers are ranks.

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::rows::{insert, read_feature};
+use super::rows::{all_columns, insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerIndex, LayerSchema};
 use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
@@ -104,9 +104,16 @@ impl GeoPackage {
     }
 
     async fn write(&self, connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
-        for (&layer, features) in plan.new.iter().chain(&plan.changed) {
+        for (&layer, features) in &plan.new {
+            let schema = layer.of(self.schemas());
             for features in features.chunks(ROWS_PER_STATEMENT) {
-                insert(connection, layer.of(self.schemas()), features).await?;
+                insert(connection, schema, features, all_columns(schema)).await?;
+            }
+        }
+        for ((layer, written), features) in &plan.changed {
+            let schema = layer.of(self.schemas());
+            for features in features.chunks(ROWS_PER_STATEMENT) {
+                insert(connection, schema, features, written.columns(schema)).await?;
             }
         }
         for (&layer, ids) in &plan.gone {

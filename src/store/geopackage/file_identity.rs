@@ -91,7 +91,7 @@ impl OpenFile {
             .max_connections(CONNECTIONS)
             .connect_with(options)
             .await
-            .map_err(|source| StoreError::Database { location: path.display().to_string(), source })?;
+            .map_err(|error| StoreError::Database { location: path.display().to_string(), error })?;
         let follow_pool = lasting().max_connections(FOLLOW_CONNECTIONS).connect_lazy_with(follow_options);
         let file = identity(path).map_err(file_error(path))?;
         Ok(Self {

@@ -10,10 +10,13 @@ use super::{GeoPackage, select, tables};
 use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::layer_state::{LayerState, ReadOutcome};
 use crate::store::read_warnings::ReadWarnings;
-use crate::store::{Change, Changes, LayerContents, LogPosition, Sink};
+use crate::store::{Change, Changes, LayerContents, LogPosition, Sink, reason};
 
 /// Rows that were inserted without an id have none until the trigger assigns one.
 const ALL_ROWS: &str = "WHERE id IS NOT NULL ORDER BY fid";
+
+/// What changed after a position. Another program may store any bytes as an id: its row is left out, the others are read.
+const TOUCHED: &str = "SELECT DISTINCT layer, CAST(id AS BLOB) FROM onemap_changes WHERE position > ? ORDER BY 1, 2";
 
 impl GeoPackage {
     /// Reads rows of a layer that meet a condition, which may name an id as `?`.
@@ -55,7 +58,7 @@ impl GeoPackage {
             };
             outcomes.push(match self.read_rows(&mut transaction, at, ALL_ROWS, None, &mut warnings, &mut take).await {
                 Ok(()) => (at, ReadOutcome::All(warnings)),
-                Err(error) if is_of_layer(&error) && count == 0 => (at, ReadOutcome::Failed(error.to_string())),
+                Err(error) if is_of_layer(&error) && count == 0 => (at, ReadOutcome::Failed(reason(&error))),
                 Err(error) => return Err(error),
             });
         }
@@ -97,11 +100,8 @@ impl GeoPackage {
         {
             return Ok(Changes::Lost);
         }
-        let touched: Vec<(String, String)> =
-            sqlx::query_as("SELECT DISTINCT layer, id FROM onemap_changes WHERE position > ? ORDER BY layer, id")
-                .bind(position.newest)
-                .fetch_all(&mut *transaction)
-                .await?;
+        let touched: Vec<(String, Vec<u8>)> =
+            sqlx::query_as(TOUCHED).bind(position.newest).fetch_all(&mut *transaction).await?;
         let mut changes = Vec::with_capacity(touched.len());
         let (mut reloaded, mut outcomes) = (Vec::new(), Vec::new());
         for (at, layer) in LayerIndex::each(&self.schemas) {
@@ -114,7 +114,7 @@ impl GeoPackage {
                         outcomes.push((at, ReadOutcome::All(warnings)));
                         reloaded.push(LayerContents { layer: at, features });
                     }
-                    Err(error) if is_of_layer(&error) => outcomes.push((at, ReadOutcome::Failed(error.to_string()))),
+                    Err(error) if is_of_layer(&error) => outcomes.push((at, ReadOutcome::Failed(reason(&error)))),
                     Err(error) => return Err(error),
                 }
                 continue;
@@ -123,7 +123,8 @@ impl GeoPackage {
                 continue;
             }
             let ids = touched.iter().filter(|(name, _)| *name == layer.id);
-            let ids: Vec<FeatureId> = ids.filter_map(|(_, id)| FeatureId::new(id).ok()).collect();
+            let usable = |id: &[u8]| std::str::from_utf8(id).ok().and_then(|id| FeatureId::new(id).ok());
+            let ids: Vec<FeatureId> = ids.filter_map(|(_, id)| usable(id)).collect();
             outcomes.push((at, self.read_touched(&mut transaction, at, ids, &mut changes).await?));
         }
         transaction.commit().await?;
@@ -147,7 +148,7 @@ impl GeoPackage {
             let mut take = |feature| now = Some(feature);
             match self.read_rows(transaction, at, "WHERE id = ?", Some(id), &mut warnings, &mut take).await {
                 Ok(()) => found.push(Change { layer: at, id: id.clone(), now }),
-                Err(error) if is_of_layer(&error) => return Ok(ReadOutcome::Failed(error.to_string())),
+                Err(error) if is_of_layer(&error) => return Ok(ReadOutcome::Failed(reason(&error))),
                 Err(error) => return Err(error),
             }
         }
@@ -174,7 +175,7 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
 
 /// The content of the log at a position: another entry with the same number means that a backup was restored.
 async fn entry_at(connection: &mut SqliteConnection, position: i64) -> Result<Option<String>, sqlx::Error> {
-    const SQL: &str = "SELECT changed_at || '/' || layer || '/' || id FROM onemap_changes WHERE position = ?";
+    const SQL: &str = "SELECT changed_at || '/' || layer || '/' || hex(id) FROM onemap_changes WHERE position = ?";
     sqlx::query_scalar(SQL).bind(position).fetch_optional(connection).await
 }
 

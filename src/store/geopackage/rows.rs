@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Row, TypeInfo, ValueRef};
 use super::structure::Transform;
 use super::tables;
 use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value, format_date, format_instant};
+use crate::store::edits::GEOMETRY_COLUMN;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::wkb::{value_from_text, write_shape};
 use crate::store::wkb_geometry;
@@ -103,16 +104,24 @@ pub(super) async fn first_present(
     Ok(id.and_then(|id| FeatureId::new(&id).ok()))
 }
 
+/// Every column but the id.
+pub(super) fn all_columns(layer: &LayerSchema) -> impl Iterator<Item = &str> {
+    std::iter::once(GEOMETRY_COLUMN).chain(layer.fields.iter().map(|field| field.name.as_str()))
+}
+
+/// Inserts rows, or writes these columns of the rows with the same id.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     layer: &LayerSchema,
     batch: &[Feature],
+    written: impl Iterator<Item = &str>,
 ) -> Result<(), sqlx::Error> {
     let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
     let row = format!("({})", vec!["?"; columns.len() + 2].join(","));
-    let updates: Vec<String> = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    let update = |column: String| format!("{column} = excluded.{column}");
+    let updates: Vec<String> = written.map(tables::identifier).map(update).collect();
     let sql = format!(
-        "INSERT INTO {} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET geom = excluded.geom, {}",
+        "INSERT INTO {} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET {}",
         tables::identifier(&layer.id),
         columns.join(", "),
         vec![row; batch.len()].join(","),

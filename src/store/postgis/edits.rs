@@ -1,9 +1,11 @@
 //! Edits in one transaction: rows are locked, read and written together.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::follow_connection::answered;
+use super::follow_connection::{ANY_BYTES, answered, within};
 use super::reading::read_rows;
 use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
@@ -12,8 +14,15 @@ use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
-/// Limits the time of a write for locks and statements.
+/// Limits the time of a write for locks and statements, but not of COMMIT, which waits for a standby as long as the
+/// standby is absent.
 const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '20s'";
+/// How long a writer waits for COMMIT.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Why the outcome of a request is unknown whose key another request holds.
+const UNFINISHED: &str = "an earlier request with the same key has not ended";
+/// SQLSTATE of a lock that was waited for in vain.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl PostGis {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
@@ -33,6 +42,7 @@ impl PostGis {
         let failed = |error: sqlx::Error| self.database(error);
         let mut transaction = answered(connection.begin()).await.map_err(failed)?;
         answered(sqlx::raw_sql(BOUNDS).execute(&mut *transaction)).await.map_err(failed)?;
+        answered(sqlx::raw_sql(ANY_BYTES).execute(&mut *transaction)).await.map_err(failed)?;
         if let Some(applied) = self.earlier_outcome(&mut transaction, batch).await? {
             return Ok(applied);
         }
@@ -64,7 +74,8 @@ impl PostGis {
             let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
-        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))?;
+        let commit = within(COMMIT_TIMEOUT, transaction.commit());
+        commit.await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
     }
 
@@ -77,7 +88,13 @@ impl PostGis {
         let Some(idempotency_key) = &batch.idempotency_key else { return Ok(None) };
         let failed = |error: sqlx::Error| self.database(error);
         let lock = query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&idempotency_key.key);
-        answered(lock.execute(&mut *connection)).await.map_err(failed)?;
+        answered(lock.execute(&mut *connection)).await.map_err(|error| {
+            if super::has_code(&error, LOCK_NOT_AVAILABLE) {
+                StoreError::of_commit(self.location(), sqlx::Error::Io(std::io::Error::other(UNFINISHED)))
+            } else {
+                failed(error)
+            }
+        })?;
         let forget = query("DELETE FROM onemap.idempotency_keys WHERE created_at < now() - interval '24 hours'");
         answered(forget.execute(&mut *connection)).await.map_err(failed)?;
         let found =
@@ -103,9 +120,10 @@ impl PostGis {
             let (table, columns) = names(layer);
             answered(copy_in(connection, &table, &columns, &mut features.iter().cloned())).await?;
         }
-        for (&layer, features) in &plan.changed {
-            let (table, columns) = names(layer);
-            answered(merge_in(connection, &table, &columns, &mut features.iter().cloned())).await?;
+        for ((layer, written), features) in &plan.changed {
+            let (table, columns) = names(*layer);
+            let written: Vec<String> = written.columns(layer.of(self.schemas())).map(tables::identifier).collect();
+            answered(merge_in(connection, &table, &columns, &written, &mut features.iter().cloned())).await?;
             answered(sqlx::raw_sql("DROP TABLE pg_temp.incoming").execute(&mut *connection)).await?;
         }
         for (&layer, ids) in &plan.gone {

@@ -21,6 +21,10 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The lock timeout ends a wait for a lock before the connection is dropped: the server would not notice a dropped
 /// connection while it waits.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '1s'";
+/// A database of the encoding SQL_ASCII holds any bytes. With the same encoding they are sent as they are, and a text that
+/// is not UTF-8 is one unreadable value; with another one the whole statement would fail.
+pub(super) const ANY_BYTES: &str = "SELECT set_config('client_encoding', \
+    CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)";
 /// The channel of the change log's notifications.
 const CHANNEL: &str = "onemap_changes";
 /// Pause before listening is tried again.
@@ -49,6 +53,7 @@ impl FollowConnection {
             None => within(CONNECT_TIMEOUT, self.options.connect()).await?,
         };
         answered(sqlx::raw_sql(BEGIN).execute(&mut connection)).await?;
+        answered(sqlx::raw_sql(ANY_BYTES).execute(&mut connection)).await?;
         let value = read(&mut connection).await?;
         answered(sqlx::raw_sql("COMMIT").execute(&mut connection)).await?;
         *place = Some(connection);

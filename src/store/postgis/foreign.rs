@@ -11,10 +11,12 @@ use super::triggers::Watchable;
 use crate::model::cluster::ClusterConfig;
 use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
-use crate::store::{StoreError, TableLayer};
+use crate::store::{StoreError, TableLayer, reason};
 
 /// Ids of layers that the server computes.
 const RESERVED: [&str; 1] = ["coverage"];
+/// Fields that every layer has beside its columns: as parameters, in filters and in tables of replies.
+const OWN_FIELDS: [&str; 2] = ["id", "geometry"];
 /// Last clustered zoom of a configured table.
 const CLUSTERS_TO_ZOOM: u8 = 11;
 /// Importance of a configured table: below the rescue layers, above the base map.
@@ -43,7 +45,7 @@ pub(super) enum DiscoverError {
 impl From<sqlx::Error> for DiscoverError {
     /// An error of the database for one table, such as a missing privilege, affects only that table.
     fn from(error: sqlx::Error) -> Self {
-        if is_of_statement(&error) { Self::Unusable(error.to_string()) } else { Self::Connection(error) }
+        if is_of_statement(&error) { Self::Unusable(reason(&error)) } else { Self::Connection(error) }
     }
 }
 
@@ -259,18 +261,20 @@ fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str
     (fields, expressions)
 }
 
-/// The column configured as `name` becomes the field `name`; another column with that name gets a numbered name.
+/// The column configured as `name` becomes the field `name`. Another column with that name, or with the name of an own
+/// field, gets a numbered name.
 fn field_name(table: &TableLayer, columns: &[TableColumn], column: &TableColumn) -> String {
     match &table.name {
         Some(named) if *named == column.name => "name".to_owned(),
-        Some(_) if column.name == "name" => {
-            let numbered = (2..).map(|number| format!("name_{number}"));
+        named if OWN_FIELDS.contains(&column.name.as_str()) || (named.is_some() && column.name == "name") => {
+            let numbered = (2..).map(|number| format!("{}_{number}", column.name));
             let is_free = |name: &String| columns.iter().all(|column| column.name != *name);
             let name = numbered.into_iter().find(is_free).unwrap_or_default();
             tracing::warn!(
                 table = table.table,
+                column = column.name,
                 field = name,
-                "the column called name has a numbered field name, because name = \"…\" selects another column"
+                "the column has a numbered field name, because its name is taken"
             );
             name
         }

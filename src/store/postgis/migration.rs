@@ -8,6 +8,7 @@ use std::fmt::Write;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::WITHOUT_STANDBY;
 use super::sql::{query, query_as, query_scalar};
 use super::tables::{self, identifier};
 use crate::model::LayerSchema;
@@ -56,6 +57,7 @@ pub(super) async fn run(
 ) -> Result<MigrationOutcome, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut *transaction).await?;
+    sqlx::raw_sql(WITHOUT_STANDBY).execute(&mut *transaction).await?;
     query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     let gis = match postgis_schema(&mut transaction).await? {
         Ok(schema) => identifier(&schema),

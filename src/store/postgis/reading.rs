@@ -15,7 +15,12 @@ use super::{PostGis, triggers};
 use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::layer_state::ReadOutcome;
 use crate::store::read_warnings::ReadWarnings;
-use crate::store::{Change, LayerContents, LogPosition, Sink};
+use crate::store::{Change, LayerContents, LogPosition, Sink, reason};
+
+/// How long the rows of a table or view that is compared may be read, seconds: less than the wait for a lost connection.
+const READING_S: u32 = 25;
+const BOUND_READING: &str = "SET LOCAL statement_timeout = '25s'";
+const UNBOUND_READING: &str = "SET LOCAL statement_timeout TO DEFAULT";
 
 /// The result of a read, to be recorded after its transaction has succeeded.
 pub(super) struct ReadResult<'s> {
@@ -73,7 +78,7 @@ impl PostGis {
                 match read.await? {
                     Ok(()) => found.note(source, ReadOutcome::All(warnings)),
                     Err(error) if count > 0 => return Err(error),
-                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                    Err(error) => found.note(source, ReadOutcome::Failed(reason(&error))),
                 }
                 continue;
             }
@@ -84,7 +89,7 @@ impl PostGis {
                     }
                     found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                 }
-                Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                Err(error) => found.note(source, failure(&error)),
             }
         }
         Ok(found)
@@ -120,7 +125,7 @@ impl PostGis {
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                         found.reloaded.push(LayerContents { layer: at, features });
                     }
-                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                    Err(error) => found.note(source, failure(&error)),
                 }
             } else if source.state.is_unavailable() {
                 // Its changes are found when all of its rows are read.
@@ -131,7 +136,7 @@ impl PostGis {
                         found.changes.extend(differences.map(|(id, now)| Change { layer: at, id, now }));
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
                     }
-                    Err(error) => found.note(source, ReadOutcome::Failed(error.to_string())),
+                    Err(error) => found.note(source, failure(&error)),
                 }
             } else if let Some(ids) = touched.filter(|ids| is_logged && !ids.is_empty()) {
                 self.read_touched(transaction, at, &ids, isolated, &mut found).await?;
@@ -164,7 +169,7 @@ impl PostGis {
                     // All rows are read next, with the expression that tolerates unusable geometries.
                     source.state.outdate();
                 } else {
-                    found.note(source, ReadOutcome::Failed(error.to_string()));
+                    found.note(source, ReadOutcome::Failed(reason(&error)));
                 }
                 return Ok(());
             }
@@ -196,7 +201,12 @@ async fn read_whole<'s>(
         let mut features = Vec::new();
         let mut take = |feature| features.push(feature);
         let read = async |transaction: &mut PgConnection| {
-            read_rows(transaction, source, "", &[], &mut warnings, &mut take).await
+            if source.watch() == Watch::Log {
+                return read_rows(transaction, source, "", &[], &mut warnings, &mut take).await;
+            }
+            answered(sqlx::raw_sql(BOUND_READING).execute(&mut *transaction)).await?;
+            read_rows(transaction, source, "", &[], &mut warnings, &mut take).await?;
+            answered(sqlx::raw_sql(UNBOUND_READING).execute(transaction)).await.map(drop)
         };
         match in_savepoint(transaction, read).await? {
             Ok(()) if source.watch() == Watch::Log => {
@@ -207,10 +217,24 @@ async fn read_whole<'s>(
                 return Ok(Ok(Whole { features, fingerprints, warnings }));
             }
             // A single row may be the reason: read again with the expression that tolerates it.
-            Err(_) if source.geometry.tolerate() => {}
+            Err(error) if !is_timeout(&error) && source.geometry.tolerate() => {}
             Err(error) => return Ok(Err(error)),
         }
     }
+}
+
+/// The outcome of a failed read of a layer.
+fn failure(error: &sqlx::Error) -> ReadOutcome<'static> {
+    if is_timeout(error) {
+        ReadOutcome::TimedOut(format!("its rows could not be read within {READING_S} s"))
+    } else {
+        ReadOutcome::Failed(reason(error))
+    }
+}
+
+/// SQLSTATE 57014: the statement timed out.
+fn is_timeout(error: &sqlx::Error) -> bool {
+    super::has_code(error, "57014")
 }
 
 /// One feature for each id. Of rows that share an id, the one with the least fingerprint stays, so that every read

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::WITHOUT_STANDBY;
 use super::source::{Source, Watch};
 use super::sql::{query_as, query_scalar};
 use super::tables::{identifier, literal};
@@ -134,6 +135,7 @@ impl Watchable<'_> {
         }
         if !statements.is_empty() {
             sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut *connection).await?;
+            sqlx::raw_sql(WITHOUT_STANDBY).execute(&mut *connection).await?;
             sqlx::raw_sql(AssertSqlSafe(statements.join(";\n"))).execute(connection).await?;
         }
         Ok(Watch::Log)
