@@ -1,7 +1,7 @@
 //! The table of all endpoints: path, method, access, thread, parameters, bodies and replies.
 
 use crate::http::api::{
-    clusters, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
+    allocations, clusters, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
 };
 use crate::http::assets;
 use crate::http::call::Call;
@@ -112,6 +112,18 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         body: Some(Body { media_types: &[JSON_TYPE, GEOJSON_TYPE], schema: "nearestAsked", max_bytes: 1_000_000 }),
         replies: &[ok(GEOJSON_TYPE, "nearestOfBody"), ok(NDJSON.media_type, "")],
         ..Endpoint::get("/api/nearest", nearest::nearest_of_body)
+    },
+    Endpoint {
+        method: Verb::Post,
+        id: "allocate",
+        tag: DISPATCH,
+        summary: "Resources for several demands at once: as much as possible served, nothing given twice, least total distance",
+        thread: Thread::Bulk,
+        params: FORMAT_ONLY,
+        formats: &[GEOJSON_NAMED, CSV],
+        body: Some(Body { media_types: &[JSON_TYPE], schema: "allocationRequest", max_bytes: 1_000_000 }),
+        replies: &[ok(GEOJSON_TYPE, "allocation"), TABLE],
+        ..Endpoint::get("/api/allocations", allocations::allocations)
     },
     Endpoint {
         id: "getLive",

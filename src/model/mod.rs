@@ -10,7 +10,7 @@ pub mod schema;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::geodesy::{LonLat, PositionError};
+use crate::geodesy::{Envelope, LonLat, PositionError};
 
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
@@ -301,6 +301,16 @@ impl Shape {
             geo::Geometry::Point(point) => LonLat::new(point.x(), point.y()).ok(),
             _ => None,
         }
+    }
+
+    /// A position that stands for the shape on a map: the point itself, or the centre of the envelope.
+    #[must_use]
+    pub fn anchor(&self) -> Option<LonLat> {
+        self.as_point().or_else(|| {
+            let around = Envelope::around(self.geometry())?;
+            let centre = |low: f64, high: f64| f64::midpoint(low, high);
+            LonLat::new(centre(around.west(), around.east()), centre(around.south(), around.north())).ok()
+        })
     }
 
     /// The geometry kind of a layer that holds it; a multipoint needs a layer of any kind.

@@ -99,7 +99,8 @@ fn is_site(layer: &Layer, row: &Row<'_>) -> bool {
 }
 
 /// The number of people of a place, by the roles of its layer.
-pub(super) fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
+#[must_use]
+pub fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
     let roles = &layer.schema().roles;
     layer.integer(row, roles.people.as_ref().or_else(|| roles.exposed_site.as_ref()?.people.as_ref())?)
 }

@@ -1,5 +1,6 @@
 //! Every path: its replies and how it refuses invalid requests.
 
+mod allocations;
 mod edits;
 mod events;
 mod filters;

@@ -1,5 +1,7 @@
 //! The JSON API for dispatchers, viewers and other services: `/api` and `/health`.
 
+pub(crate) mod allocations;
+pub(crate) mod allocations_params;
 pub(crate) mod change_events;
 pub(crate) mod clusters;
 pub(crate) mod coverage;

@@ -247,6 +247,18 @@ fn dispatch() -> Json {
         "nearestAsked": object(&["layer"], json!({
             "layer": {}, "points": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": list(number())},
         })),
+        "allocationRequest": object(&["layer", "demands"], json!({
+            "layer": text(), "item": text(), "together": {"type": "boolean"}, "max_distance_m": number(), "night": {"type": "boolean"},
+            "demands": {"type": "array", "minItems": 1, "maxItems": 2_000, "items": object(&[], json!({
+                "id": text(), "amount": whole(), "point": list(number()), "place": feature_name(), "each_of": text(),
+                "inside": feature_name(),
+            }))},
+        })),
+        "allocation": answer(&["type", "features", "demands", "totals", "nearest_first"], json!({
+            "type": kind("FeatureCollection"), "layer": text(), "features": list(json!({"type": "object"})),
+            "demands": list(json!({"type": "object"})), "totals": {"type": "object"}, "nearest_first": {"type": "object"},
+            "saved_unit_km": {"type": "number", "nullable": true}, "gap": number(), "relief": {"type": "object", "nullable": true},
+        })),
         "surroundings": answer(&["place", "rings", "secondary_hazards", "help"], json!({
             "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),
             "more_secondary_hazards": {}, "help": list(json!({"type": "object"})), "responsible": {},
@@ -262,6 +274,11 @@ fn dispatch() -> Json {
         })),
         "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Number of unreadable values and skipped rows, by layer", "additionalProperties": whole()}})),
     })
+}
+
+/// The layer and the id of a feature.
+fn feature_name() -> Json {
+    object(&["layer", "id"], json!({"layer": text(), "id": text()}))
 }
 
 /// Members of a reply with the nearest features.
