@@ -22,6 +22,8 @@ pub(crate) struct Endpoint {
     pub(crate) summary: &'static str,
     pub(crate) access: Access,
     pub(crate) thread: Thread,
+    /// Whether a request is too long for the pool for requests that somebody waits for.
+    pub(crate) is_long: fn(&Call<'_>) -> bool,
     pub(crate) handler: Handler,
     pub(crate) params: &'static [&'static dyn Param],
     /// Whether each property of the collection is a parameter too.
@@ -70,13 +72,21 @@ pub(crate) enum Access {
 pub(crate) enum Thread {
     /// On the thread that serves the connection: answers within microseconds.
     Web,
-    /// On the pool for requests that somebody waits for; a long request goes to the other pool.
+    /// On the pool for requests that somebody waits for; a long one goes to the other pool.
     Interactive,
     /// On the pool for long requests, which gives way to the others.
     Bulk,
 }
 
 type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, Problem>>>>;
+
+/// A request with more bytes of query and body than this names a large geometry or filter.
+const LONG_REQUEST_BYTES: usize = 2_000;
+
+/// Whether a request is long, of an endpoint that does nothing special.
+pub(crate) fn has_many_bytes(call: &Call<'_>) -> bool {
+    call.uri.query().map_or(0, str::len) + call.body.len() > LONG_REQUEST_BYTES
+}
 
 /// The function of an endpoint.
 pub(crate) enum Handler {
@@ -129,6 +139,7 @@ impl Endpoint {
             summary: "",
             access: Access::Public,
             thread: Thread::Web,
+            is_long: has_many_bytes,
             handler: Handler::Sync(handler),
             params: &[],
             property_params: false,

@@ -156,6 +156,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         method: Verb::Post,
         id: "postNearest",
+        is_long: nearest::is_long,
         tag: DISPATCH,
         summary: "The same from a document; for up to 10,000 points, one reply a line",
         thread: Thread::Interactive,

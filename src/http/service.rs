@@ -35,10 +35,6 @@ const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
-/// A request with more bytes of query and body than this names a large geometry or filter. It runs among the bulk
-/// requests.
-const LONG_REQUEST_BYTES: usize = 2_000;
-
 /// Headers that a page of another site may send, and those that it may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-None-Match, If-Range, Last-Event-ID, Onemap-Anywhere, Range";
@@ -197,8 +193,7 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
 
 /// Where a request runs: on the thread of its endpoint, unless it is too long for one that people wait for.
 fn thread_of(endpoint: &Endpoint, call: &Call<'_>) -> Thread {
-    let bytes = call.uri.query().map_or(0, str::len) + call.body.len();
-    if endpoint.thread == Thread::Interactive && bytes > LONG_REQUEST_BYTES { Thread::Bulk } else { endpoint.thread }
+    if endpoint.thread == Thread::Interactive && (endpoint.is_long)(call) { Thread::Bulk } else { endpoint.thread }
 }
 
 /// Runs a handler on the thread of its endpoint. Work on a pool is cancelled when its time is up, and when the caller

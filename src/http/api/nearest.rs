@@ -9,6 +9,7 @@ use crate::exchange::geojson::{write_feature_of, write_json};
 use crate::http::api::exclusion::reason;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMS};
 use crate::http::call::Call;
+use crate::http::endpoint::has_many_bytes;
 use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{GEOJSON, GEOJSON_NAMED, NDJSON};
@@ -35,6 +36,12 @@ const EXCLUDED_WHEN_EMPTY: usize = 10;
 /// `GET /api/nearest`: from one place.
 pub(crate) fn nearest(call: &Call<'_>) -> Result<Reply, Problem> {
     one(call, &call.params)
+}
+
+/// Whether a body is long. One with `points` is answered by a stream, which works on threads of its own.
+pub(crate) fn is_long(call: &Call<'_>) -> bool {
+    const POINTS: &[u8] = b"\"points\"";
+    has_many_bytes(call) && !call.body.windows(POINTS.len()).any(|window| window == POINTS)
 }
 
 /// `POST /api/nearest`: from one place, or from many in `points`.
