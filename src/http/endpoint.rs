@@ -22,6 +22,8 @@ pub(crate) struct Endpoint {
     pub(crate) summary: &'static str,
     pub(crate) access: Access,
     pub(crate) thread: Thread,
+    /// Whether a request is too long for the pool for requests that somebody waits for.
+    pub(crate) is_long: fn(&Call<'_>) -> bool,
     pub(crate) handler: Handler,
     pub(crate) params: &'static [&'static dyn Param],
     /// Whether each property of the collection is a parameter too.
@@ -78,6 +80,14 @@ pub(crate) enum Thread {
 
 type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, Problem>>>>;
 
+/// A request with more bytes of query and body than this has a large geometry or filter.
+const LONG_REQUEST_BYTES: usize = 2_000;
+
+/// Whether a request is long: the default of [`Endpoint::is_long`].
+pub(crate) fn has_many_bytes(call: &Call<'_>) -> bool {
+    call.uri.query().map_or(0, str::len) + call.body.len() > LONG_REQUEST_BYTES
+}
+
 /// The handler of an endpoint.
 pub(crate) enum Handler {
     /// Runs on the endpoint's thread.
@@ -132,6 +142,7 @@ impl Endpoint {
             summary: "",
             access: Access::Public,
             thread: Thread::Web,
+            is_long: has_many_bytes,
             handler: Handler::Sync(handler),
             params: &[],
             property_params: false,

@@ -104,6 +104,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         method: Verb::Post,
         id: "postNearest",
+        is_long: nearest::is_long,
         tag: DISPATCH,
         summary: "The nearest resources for parameters in a JSON body; with up to 10,000 points, one reply per line",
         thread: Thread::Interactive,

@@ -37,9 +37,6 @@ const WEB_BUDGET: usize = 2_000;
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
-/// A request with more bytes of query and body than this has a large geometry or filter. It runs in the bulk pool.
-const LONG_REQUEST_BYTES: usize = 2_000;
-
 /// CORS: headers that pages of other origins may send, and those that they may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
@@ -209,8 +206,7 @@ async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::P
 
 /// The thread of a request: that of its endpoint, but long requests leave the interactive pool.
 fn thread_of(endpoint: &Endpoint, call: &Call<'_>) -> Thread {
-    let bytes = call.uri.query().map_or(0, str::len) + call.body.len();
-    if endpoint.thread == Thread::Interactive && bytes > LONG_REQUEST_BYTES { Thread::Bulk } else { endpoint.thread }
+    if endpoint.thread == Thread::Interactive && (endpoint.is_long)(call) { Thread::Bulk } else { endpoint.thread }
 }
 
 /// Runs a handler on the thread of its endpoint. Work on a pool is cancelled at its time limit, and when the client

@@ -67,6 +67,18 @@ fn wrong_input_is_refused_with_the_accepted_values() {
 }
 
 #[test]
+fn an_unknown_layer_is_a_described_refusal() {
+    let (_folder, server) = Server::of_sample();
+    let body = r#"{"point": [118.8, 26.2], "layer": "nosuch"}"#;
+    let reply = server.send("POST", "/api/nearest", &[("Content-Type", "application/json")], body);
+    assert_eq!((reply.status, &reply.json()["parameter"]), (404, &json!("layer")));
+    let described = server.get("/openapi.json").json();
+    for method in ["get", "post"] {
+        assert!(described["paths"]["/api/nearest"][method]["responses"]["404"].is_object(), "{method}");
+    }
+}
+
+#[test]
 fn no_input_stops_the_server() {
     let (_folder, server) = Server::of_sample();
     let long = "9".repeat(20_000);

@@ -206,11 +206,11 @@ fn a_database_that_holds_any_bytes_is_read_as_far_as_possible() {
     let server = Server::start(&folder, &["--store", &url, "--no-cache"]);
     psql(
         &url,
-        "UPDATE onemap.shelters SET name = convert_from('\\xb1dcd4d6', 'SQL_ASCII') WHERE id = 'SH-0001';
-         UPDATE onemap.shelters SET name = '避灾点' WHERE id = 'SH-0002'",
+        "UPDATE onemap.shelters SET name = '避灾点' WHERE id = 'SH-0002';
+         UPDATE onemap.shelters SET name = convert_from('\\xb1dcd4d6', 'SQL_ASCII') WHERE id = 'SH-0001'",
     );
-    await_that("it is reported", || warnings(&server, "shelters") == 1);
-    assert_eq!(properties(&server, "shelters", "SH-0001")["name"], Json::Null);
+    await_that("the text is unknown", || properties(&server, "shelters", "SH-0001")["name"].is_null());
+    assert_eq!(warnings(&server, "shelters"), 1);
     assert_eq!(properties(&server, "shelters", "SH-0002")["name"], "避灾点");
     drop(server);
     let server = Server::start(&folder, &["--store", &url, "--no-cache"]);

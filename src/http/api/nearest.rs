@@ -9,6 +9,7 @@ use crate::exchange::geojson::{write_feature_of, write_json};
 use crate::http::api::exclusion::reason;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMS};
 use crate::http::call::Call;
+use crate::http::endpoint::has_many_bytes;
 use crate::http::params::crs::{required_point, shape};
 use crate::http::params::param::Param;
 use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
@@ -34,6 +35,12 @@ const BATCH: usize = 64;
 /// `GET /api/nearest`: from one place.
 pub(crate) fn nearest(call: &Call<'_>) -> Result<Reply, Problem> {
     one(call, &call.params)
+}
+
+/// Whether a body is long. A body with `points` is not: its reply is a stream, computed on separate threads.
+pub(crate) fn is_long(call: &Call<'_>) -> bool {
+    const POINTS: &[u8] = b"\"points\"";
+    has_many_bytes(call) && !call.body.windows(POINTS.len()).any(|window| window == POINTS)
 }
 
 /// `POST /api/nearest`: from one position, or from many in `points`.
