@@ -47,9 +47,9 @@ fn places_are_given_once_and_the_plan_is_no_longer_than_nearest_first() {
     assert_eq!(plan["gap"], 0.0);
     let km = |of: &str| plan[of]["unit_km"].as_f64().expect("a number");
     assert!(km("totals") <= km("nearest_first"), "{plan}");
-    let served: i64 =
+    let total_served: i64 =
         plan["demands"].as_array().expect("demands").iter().filter_map(|own| own["served"].as_i64()).sum();
-    assert_eq!(served, 1_500);
+    assert_eq!(total_served, 1_500);
 
     let table = server.send(
         "POST",
