@@ -203,3 +203,46 @@ fn a_hundred_thousand_rows_in_one_transaction_arrive_together() {
     await_that("copied rows", || server.get("/ogc/collections/villages/items/z2").status == 200);
     assert_eq!(server.get("/ogc/collections/villages/items/z1").status, 200);
 }
+
+/// After a crash, PostgreSQL gives numbers of transactions again whose records were never written to disk. A reader that
+/// saw such a number as rolled back would take the later transaction for one that it has seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_used_again_after_a_crash_hides_no_change() {
+    let postgres = crate::support::database::Postgres::of_its_own();
+    let url = postgres.fresh_database();
+    // Nothing but commits writes records to disk.
+    psql(&url, "ALTER SYSTEM SET wal_writer_delay = '10s'");
+    psql(&url, "ALTER SYSTEM SET autovacuum = off");
+    psql(&url, "SELECT pg_reload_conf()");
+    let schemas = onemap::model::Catalog::built_in().expect("a catalog").layers;
+    let store = onemap::store::PostGis::open(&url, schemas, &[]).await.expect("a store");
+    let backend = Backend::over(std::sync::Arc::new(store));
+    psql(&url, "INSERT INTO onemap.villages (id, name) VALUES ('V1', 'one'), ('V2', 'two')");
+    let mut reused = false;
+    for round in 0..20 {
+        let update = |id: &str| format!("UPDATE onemap.villages SET name = 'round {round}' WHERE id = '{id}'");
+        let number = "SELECT pg_current_xact_id()";
+        let text = psql(&url, &format!("BEGIN; {}; {number}; ROLLBACK", update("V1")));
+        let rolled_back = text.lines().find(|line| line.parse::<u64>().is_ok()).expect("a number").to_owned();
+        let position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
+        postgres.kill();
+        postgres.start_again();
+        let text = psql(&url, &format!("BEGIN; {}; {number}; COMMIT", update("V2")));
+        reused |= text.lines().any(|line| line == rolled_back);
+        let changes = crate::support::until("the store", || {
+            let changes = tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(backend.store.changes_since(&position))
+            });
+            changes.ok()
+        });
+        let is_seen = match changes {
+            Changes::Lost => true,
+            Changes::Since { changes, .. } => changes.iter().any(|change| change.id.as_str() == "V2"),
+        };
+        assert!(is_seen, "round {round}, transaction {rolled_back}");
+        if reused {
+            return;
+        }
+    }
+    panic!("no number was used again, so nothing was tested");
+}

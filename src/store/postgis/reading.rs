@@ -306,14 +306,16 @@ pub(super) async fn read_rows(
     Ok(())
 }
 
-/// The end of the log. Transaction numbers are unique within one history of one database: after a failover or the restore
-/// of a backup, the same numbers denote other transactions.
+/// The end of the log. Transaction numbers are unique within one history of one database: after a failover, the restore of
+/// a backup or a crash, the same numbers denote other transactions. A crash resets the statistics of the server: a
+/// transaction that was rolled back before it leaves no trace on disk, so its number is given again.
 async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
     const SQL: &str = "\
         SELECT coalesce(max(position), 0), pg_current_snapshot()::text, concat_ws('/', \
           (SELECT system_identifier FROM pg_control_system()), \
           (SELECT oid FROM pg_database WHERE datname = current_database()), \
-          CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END) \
+          CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
+          (SELECT extract(epoch FROM stats_reset) FROM pg_stat_bgwriter)) \
         FROM onemap.changes";
     let (newest, seen, history) = query_as(SQL).fetch_one(&mut *connection).await?;
     let entry = entry_at(connection, newest).await?;
