@@ -75,7 +75,7 @@ fn invalid_rows_are_reported_and_nothing_is_stored_without_skip_bad() {
         "-1 is outside 0..=",
         "not a whole number",
         "same id",
-        "holds point features",
+        "contains point features",
         "row=7",
     ] {
         assert!(log.contains(words), "{words:?} is missing: {log}");

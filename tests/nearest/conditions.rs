@@ -239,6 +239,38 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
 }
 
 #[test]
+fn a_covering_set_may_have_fewest_members_or_a_limit() {
+    let (_folder, server) = Server::of_sample();
+    let ask = |more: &str| server.get(&format!("/api/nearest?point=118.86,26.22&layer=shelters&people=3000{more}"));
+    let summary = |more: &str| {
+        let reply = ask(&format!("&cover=true{more}"));
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        reply.json()["layers"][0].clone()
+    };
+    let count = |summary: &Json| summary["returned"].as_u64().expect("a number");
+    let (nearest, fewest) = (summary(""), summary("&prefer=fewest"));
+    assert!(count(&fewest) < count(&nearest), "{fewest} {nearest}");
+    for set in [&nearest, &fewest, &summary("&prefer=balanced")] {
+        assert_eq!((set["covered"].clone(), set["gap"].clone()), (json!(true), json!(0.0)), "{set}");
+    }
+    let most = count(&fewest);
+    let limited = summary(&format!("&max_sites={most}"));
+    assert_eq!((count(&limited), limited["covered"].clone()), (most, json!(true)));
+    let partial = summary("&max_sites=1");
+    assert_eq!((count(&partial), partial["covered"].clone()), (1, json!(false)));
+    assert!(partial["uncovered"]["people"].as_u64().is_some_and(|people| people < 3000), "{partial}");
+    for (more, parameter) in [
+        ("&prefer=fewest", "prefer"),
+        ("&max_sites=3", "max_sites"),
+        ("&cover=true&max_sites=0", "max_sites"),
+        ("&cover=true&prefer=best", "prefer"),
+    ] {
+        let reply = ask(more);
+        assert_eq!((reply.status, reply.json()["parameter"].clone()), (400, json!(parameter)), "{more}");
+    }
+}
+
+#[test]
 fn a_covering_set_is_the_nearest_and_has_no_redundant_member() {
     let (_folder, server) = Server::of_sample();
     for from in [(118.86, 26.22), (118.62, 26.05), (118.95, 26.4)] {

@@ -263,7 +263,7 @@ fn invalid_surroundings_are_refused() {
     refuses("/api/surroundings?point=118.8,26.2&radius_m=500,100", 400, "radius_m", "not in ascending order");
     refuses("/api/surroundings?point=118.8,26.2&radius_m=1e308", 400, "radius_m", "out of range");
     refuses("/api/surroundings?incident=none", 404, "incident", "none");
-    refuses("/api/surroundings?point=118.8,26.2&zone=RZ-0001", 400, "zone", "another place");
+    refuses("/api/surroundings?point=118.8,26.2&zone=RZ-0001", 400, "zone", "another location");
     refuses("/api/surroundings?point=118.8,26.2&kind=war", 400, "kind", "no rings");
     refuses("/api/surroundings?point=118.8,26.2&f=pdf", 400, "f", "not offered");
     let post = |body: &str| server.send("POST", "/api/surroundings", &JSON, body);

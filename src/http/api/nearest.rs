@@ -20,6 +20,7 @@ use crate::http::reply::problem::Problem;
 use crate::model::Catalog;
 use crate::query::cancel::CancelToken;
 use crate::query::nearest::cover::{Amounts, cover};
+use crate::query::nearest::covering_program::CoverOptions;
 use crate::query::nearest::demand::{Reason, Verdict};
 use crate::query::nearest::traversal::Near;
 use crate::query::nearest::{Explain, NearestQuery, nearest as find_nearest};
@@ -236,7 +237,10 @@ fn write_features(
             point_number,
             cancel,
         };
-        summary.push(if request.cover { page.covering_set(part, origin)? } else { page.nearest(part, origin)? });
+        summary.push(match request.cover {
+            Some(options) => page.covering_set(part, origin, options)?,
+            None => page.nearest(part, origin)?,
+        });
     }
     Ok(summary)
 }
@@ -299,7 +303,12 @@ impl<'a> NearestWriter<'a> {
         Ok(summary)
     }
 
-    fn covering_set(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Result<Json, Problem> {
+    fn covering_set(
+        &mut self,
+        part: &'a LayerRequest,
+        origin: &'a QueryGeometry,
+        options: CoverOptions,
+    ) -> Result<Json, Problem> {
         let ask = NearestQuery {
             origin,
             limit: part.limit,
@@ -308,7 +317,7 @@ impl<'a> NearestWriter<'a> {
             explain: Explain::Never,
             cancel: self.cancel,
         };
-        let covering_set = cover(self.snapshot, self.layer, &ask)?;
+        let covering_set = cover(self.snapshot, self.layer, &ask, options)?;
         for member in &covering_set.members {
             self.feature(&member.near, vec![("contributes", amounts(&member.contributes))]);
         }
@@ -317,6 +326,7 @@ impl<'a> NearestWriter<'a> {
             "returned": covering_set.members.len(),
             "covered": covering_set.uncovered.is_nothing(),
             "uncovered": amounts(&covering_set.uncovered),
+            "gap": covering_set.gap,
         }))
     }
 

@@ -15,6 +15,7 @@ use crate::http::state::AppState;
 use crate::model::LayerSchema;
 use crate::model::catalog::{Code, CodeValue};
 use crate::query::nearest::Explain;
+use crate::query::nearest::covering_program::{CoverOptions, Prefer};
 use crate::query::nearest::demand::{Avoid, Demand, Quantity, Status, Within};
 use crate::query::nearest::traversal::SearchLimit;
 use crate::snapshot::{Layer, Snapshot};
@@ -39,6 +40,8 @@ pub(crate) static PARAMS: &[&dyn Param] = &[
     &spec::EXPLAIN,
     &spec::RELAX,
     &spec::COVER,
+    &spec::PREFER,
+    &spec::MAX_SITES,
     &spec::STALE_AFTER_H,
     &spec::CRS,
     &spec::POINT,
@@ -57,8 +60,8 @@ const EXPLAINED_WHEN_EMPTY: usize = 10;
 pub(crate) struct NearestRequest {
     /// The request for each layer.
     pub(crate) parts: Vec<LayerRequest>,
-    /// Whether to return the set of features that together covers the demand.
-    pub(crate) cover: bool,
+    /// The set of features that together covers the demand, if it is requested.
+    pub(crate) cover: Option<CoverOptions>,
     pub(crate) relax: bool,
     /// Which excluded features are listed.
     pub(crate) explain: Explain,
@@ -100,12 +103,31 @@ impl NearestRequest {
         let confirmed_since = parameters
             .count(&spec::STALE_AFTER_H)?
             .map(|hours| clock::now().checked_sub(Duration::hours(i64::from(hours))).unwrap_or(UtcDateTime::MIN));
-        let (cover, relax) = (parameters.flag(&spec::COVER)?, parameters.flag(&spec::RELAX)?);
-        if cover && common.people.is_none() && common.skills.is_empty() && common.items.is_empty() {
+        let (cover, relax) = (cover_options(parameters)?, parameters.flag(&spec::RELAX)?);
+        if cover.is_some() && common.people.is_none() && common.skills.is_empty() && common.items.is_empty() {
             let accepted = "cover=true with people=, skills= or items=";
             return Err(invalid("cover", "true", "there is no demand to cover", accepted));
         }
         Ok(Self { parts, cover, relax, explain, confirmed_since, crs, caller })
+    }
+}
+
+fn cover_options(parameters: &QueryParams) -> Result<Option<CoverOptions>, Problem> {
+    let prefer = match parameters.choice(&spec::PREFER)? {
+        "fewest" => Prefer::Fewest,
+        "balanced" => Prefer::Balanced,
+        _ => Prefer::Nearest,
+    };
+    let max_members = parameters.count(&spec::MAX_SITES)?.map(|most| most as usize);
+    if parameters.flag(&spec::COVER)? {
+        return Ok(Some(CoverOptions { prefer, max_members }));
+    }
+    let options: [&dyn Param; 2] = [&spec::PREFER, &spec::MAX_SITES];
+    match options.into_iter().find_map(|param| Some((param.name(), parameters.get(param)?))) {
+        Some((name, value)) => {
+            Err(invalid(name, value, "it chooses a covering set", &format!("{name}= with cover=true")))
+        }
+        None => Ok(None),
     }
 }
 

@@ -172,6 +172,20 @@ pub(crate) static EXPLAIN: Flag =
 pub(crate) static RELAX: Flag = Flag { name: "relax", about: "Append features that meet part of the demand" };
 pub(crate) static COVER: Flag =
     Flag { name: "cover", about: "Reply with the nearest set of features that covers the demand together" };
+pub(crate) static PREFER: Choice = Choice {
+    name: "prefer",
+    about: "With cover: nearest makes the farthest member as near as possible, fewest minimizes the number of members, balanced minimizes their total distance",
+    values: &["nearest", "fewest", "balanced"],
+};
+pub(crate) static MAX_SITES: Count = Count {
+    name: "max_sites",
+    about: "With cover: maximum number of members; if they cannot cover the demand, those that cover most of it",
+    example: 3,
+    min: 1,
+    max: 100,
+    default: None,
+    capped: false,
+};
 pub(crate) static BEYOND: Flag = Flag { name: "beyond", about: "Only places that are not covered" };
 pub(crate) static SKIP_GEOMETRY: Flag = Flag { name: "skipGeometry", about: "Leave geometries out of the reply" };
 

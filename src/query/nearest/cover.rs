@@ -1,10 +1,11 @@
-//! Covering sets: the nearest set of resources that together meet a demand.
+//! Covering sets: the best set of resources that together meet a demand.
 //!
-//! Resources are added by distance until the demand is covered, so the farthest member is as near as in any covering
-//! set. Then members that the others can replace are removed, farthest first, so that no member is redundant. The rest
-//! contribute what is still needed, nearest first.
+//! By default, resources are added by distance until the demand is covered, so the farthest member is as near as in any
+//! covering set. Then members that the others can replace are removed, farthest first, so that no member is redundant.
+//! Other sets come from an integer program. The members contribute what is still needed, nearest first.
 
 use super::NearestQuery;
+use super::covering_program::{Candidate, CoverOptions, CoveringProgram};
 use super::demand::{Demand, Eligibility, Quantity, Verdict};
 use super::traversal::{Near, SearchLimit, nearest_where};
 use crate::query::cancel::Cancelled;
@@ -48,11 +49,13 @@ pub struct Member<'a> {
 pub struct CoveringSet<'a> {
     /// Its members, by distance.
     pub members: Vec<Member<'a>>,
-    /// The amounts that no resource covers.
+    /// The amounts that no member covers.
     pub uncovered: Amounts,
+    /// 0 if the set is proven to be the best; otherwise a bound of its relative distance to the best.
+    pub gap: f64,
 }
 
-/// The nearest covering set; `k` does not limit it.
+/// The best covering set; `k` does not limit it.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -60,12 +63,15 @@ pub fn cover<'a>(
     snapshot: &'a Snapshot,
     layer: &'a Layer,
     query: &NearestQuery<'_>,
+    options: CoverOptions,
 ) -> Result<CoveringSet<'a>, Cancelled> {
     // Amounts are shared, so a member may have less than the whole demand.
     let each = Demand { people: None, skills: Vec::new(), items: Vec::new(), ..query.demand.clone() };
     let eligibility = Eligibility::new(snapshot, layer, &each);
     let needed = needed(&eligibility, query.demand);
-    let mut candidate_count = FIRST_CANDIDATES;
+    let is_plain = options == CoverOptions::default();
+    // The best set of another kind may have members beyond the nearest ones.
+    let mut candidate_count = if is_plain { FIRST_CANDIDATES } else { MAX_MEMBERS };
     loop {
         let limit = SearchLimit { k: candidate_count, max_distance_m: query.limit.max_distance_m };
         let helps = |row: &Row<'a>| {
@@ -74,12 +80,56 @@ pub fn cover<'a>(
         // The upper bound of single features does not bound their sum, so no chunk is skipped.
         let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
         let all_seen = nearest.len() < candidate_count || candidate_count == MAX_MEMBERS;
+        if !is_plain {
+            return Ok(best(&eligibility, needed, nearest, options));
+        }
         let covering_set = distribute(&eligibility, needed.clone(), nearest);
         if covering_set.uncovered.is_nothing() || all_seen {
             return Ok(covering_set);
         }
         candidate_count = (candidate_count * 4).min(MAX_MEMBERS);
     }
+}
+
+/// The best set by an integer program; the nearest one if the solver fails.
+fn best<'a>(
+    eligibility: &Eligibility<'_>,
+    needed: Amounts,
+    nearest: Vec<Near<'a>>,
+    options: CoverOptions,
+) -> CoveringSet<'a> {
+    let requirements = requirements(&needed);
+    let candidate = |near: &Near<'a>| {
+        let has = contribution(eligibility, &needed, &near.row);
+        Candidate { distance_km: near.distance_m / 1_000.0, gives: parts(&needed, &has) }
+    };
+    let candidates: Vec<Candidate> = nearest.iter().map(candidate).collect();
+    let simple = distribute(eligibility, needed.clone(), nearest.clone());
+    let is_simple = |near: &Near<'a>| simple.members.iter().any(|own| own.near.row.id() == near.row.id());
+    let start: Vec<usize> = nearest.iter().enumerate().filter(|(_, near)| is_simple(near)).map(|(at, _)| at).collect();
+    let program = CoveringProgram { needed: &requirements, candidates: &candidates, max_members: options.max_members };
+    match program.choose(options.prefer, &start) {
+        Some(chosen) => {
+            let members = chosen.members.into_iter().map(|at| nearest[at].clone()).collect();
+            CoveringSet { gap: chosen.gap, ..distribute(eligibility, needed, members) }
+        }
+        None => CoveringSet { gap: 1.0, ..simple },
+    }
+}
+
+/// The amounts as numbers: people, each skill, each item.
+fn requirements(needed: &Amounts) -> Vec<f64> {
+    let people = (needed.people > 0).then(|| f64::from(needed.people));
+    let items = needed.items.iter().map(|item| item.count);
+    people.into_iter().chain(needed.skills.iter().map(|_| 1.0)).chain(items).collect()
+}
+
+/// The contribution of a resource, in the order of [`requirements`].
+fn parts(needed: &Amounts, has: &Amounts) -> Vec<f64> {
+    let people = (needed.people > 0).then(|| f64::from(has.people));
+    let skills = needed.skills.iter().map(|skill| f64::from(u8::from(has.skills.contains(skill))));
+    let count = |item: &Quantity| has.items.iter().find(|own| own.code == item.code).map_or(0.0, |own| own.count);
+    people.into_iter().chain(skills).chain(needed.items.iter().map(count)).collect()
 }
 
 /// The fraction of a demand that a resource covers, 0 to 1: the mean over its parts.
@@ -151,7 +201,7 @@ fn distribute<'a>(eligibility: &Eligibility<'_>, needed: Amounts, nearest: Vec<N
         left = minus(left, &contributes);
         members.push(Member { near, contributes });
     }
-    CoveringSet { members, uncovered: left }
+    CoveringSet { members, uncovered: left, gap: 0.0 }
 }
 
 /// The part of some amounts that the remaining demand can use.

@@ -1,6 +1,7 @@
 //! Nearest resources that meet a demand, and nearer features that are excluded, with reasons.
 
 pub mod cover;
+pub mod covering_program;
 pub mod demand;
 pub mod traversal;
 
