@@ -72,9 +72,9 @@ pub(super) async fn open(
     let age_s = (clock::now_ms() - confirmed_ms) / 1000;
     tracing::error!(error = %failure, age_s, "the store cannot be opened; the snapshot was loaded from the disk cache");
     let schemas = snapshot.layers().iter().map(|layer| layer.schema().clone()).collect();
-    let awaited = DeferredStore::new(location, schemas, store.opener(catalog)?);
+    let deferred = DeferredStore::new(location, schemas, store.opener(catalog)?);
     let saved = Some((snapshot.version(), confirmed_ms));
-    Ok(StartedMap { store: Arc::new(awaited), snapshot, confirmed_ms, position: None, cache: Some(cache), saved })
+    Ok(StartedMap { store: Arc::new(deferred), snapshot, confirmed_ms, position: None, cache: Some(cache), saved })
 }
 
 async fn load(store: &StoreOptions, catalog: &Catalog, fill: Fill) -> anyhow::Result<StartedMap> {

@@ -213,7 +213,7 @@ fn is_valid_for(tile: &CachedTile, request: TileRequest<'_>) -> bool {
 
 /// Whether nothing visible in a tile changed between two versions.
 fn is_unchanged(request: TileRequest<'_>, from: Version, to: Version) -> bool {
-    let Some(swaps) = request.head.changes(from, to) else { return false };
+    let Some(diffs) = request.head.changes(from, to) else { return false };
     let boxes: Vec<_> = visible_envelope(request.address).split().collect();
     let zoom = request.address.mercator_zoom();
     let shown = |layer: LayerIndex| {
@@ -228,7 +228,7 @@ fn is_unchanged(request: TileRequest<'_>, from: Version, to: Version) -> bool {
             (schema.tessellation && zoom < FULL_DETAIL_ZOOM) || boxes.iter().any(|own| edits.touches(own))
         })
     };
-    swaps.iter().all(|swap| swap.layers().is_some_and(|layers| !layers.iter().any(touches)))
+    diffs.iter().all(|diff| diff.layers().is_some_and(|layers| !layers.iter().any(touches)))
 }
 
 fn pack(plain: &[u8], encoding: ContentEncoding) -> std::io::Result<Vec<u8>> {

@@ -37,12 +37,12 @@ struct LayerChanges {
 }
 
 impl EventFilter {
-    /// One JSON object for each layer with changes that pass the filter; `None` if one of the swaps does not record its
+    /// One JSON object for each layer with changes that pass the filter; `None` if one of the diffs does not record its
     /// changes.
-    pub(crate) fn layer_changes(&self, snapshot: &Snapshot, swaps: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
+    pub(crate) fn layer_changes(&self, snapshot: &Snapshot, diffs: &[Arc<SnapshotDiff>]) -> Option<Vec<Json>> {
         let mut by_layer: BTreeMap<LayerIndex, LayerChanges> = BTreeMap::new();
-        for swap in swaps {
-            for edits in swap.layers()? {
+        for diff in diffs {
+            for edits in diff.layers()? {
                 if self.layers.as_ref().is_none_or(|wanted| wanted.contains(&edits.layer())) {
                     self.gather(edits, &mut by_layer);
                 }

@@ -163,12 +163,12 @@ impl EventStream {
     /// Events for the changes between the position and the snapshot.
     fn changes(&mut self, current: &RequestSnapshot) -> String {
         let now = current.snapshot.version();
-        let swaps = self.position.and_then(|position| self.state.snapshots.changes(position, now));
-        let Some(news) = swaps.and_then(|swaps| self.filter.layer_changes(&current.snapshot, &swaps)) else {
+        let diffs = self.position.and_then(|position| self.state.snapshots.changes(position, now));
+        let Some(changes) = diffs.and_then(|diffs| self.filter.layer_changes(&current.snapshot, &diffs)) else {
             self.pending_id = false;
             return self.event_id(now) + &event("reset", &current.members());
         };
-        let Some((last, others)) = news.split_last() else {
+        let Some((last, others)) = changes.split_last() else {
             self.pending_id = true;
             return String::new();
         };
