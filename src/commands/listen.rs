@@ -48,6 +48,18 @@ pub(super) fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Refuses an address that other machines reach, unless the operator has agreed: anybody could read pipelines, reservoirs
+/// and shelters that are not public.
+pub(super) fn require_consent(address: SocketAddr, is_agreed: bool) -> anyhow::Result<()> {
+    if is_agreed || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    anyhow::bail!(
+        "{address} can be reached from other machines, and reading needs no login; listen on 127.0.0.1 behind a proxy that \
+         controls access, or agree with --insecure-public"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::listen::{ListenAddress, bind};
+use super::listen::{ListenAddress, bind, require_consent};
 use super::public_url::PublicUrl;
 use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
@@ -27,13 +27,19 @@ use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
 Examples:
   onemap serve                                 serve the sample county on http://127.0.0.1:8080
   onemap serve --empty --store county.gpkg     create an empty store for your own county
-  onemap serve --listen 0.0.0.0:80             listen on all network interfaces
+  onemap serve --listen 0.0.0.0:80 --insecure-public
+                                               let the whole network read the map without login
 
 The server shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: it completes running requests first.")]
 pub(super) struct ServeOptions {
     /// Address or host name, and port; port 0 selects a free port.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
     listen: ListenAddress,
+
+    /// Accept connections from other machines although reading needs no login. Required for an address beyond this
+    /// machine.
+    #[arg(long, env = "ONEMAP_INSECURE_PUBLIC")]
+    insecure_public: bool,
 
     /// Public URL of the server behind a proxy, with the path prefix if there is one.
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
@@ -90,6 +96,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Bind first: a second server must not touch the store.
     let listener = bind(&options.listen)?;
     let address = listener.local_addr()?;
+    require_consent(address, options.insecure_public)?;
     raise_file_limit();
     let config = options.store.config()?;
     let catalog = config.catalog;

@@ -7,6 +7,7 @@ mod default_style;
 mod endpoint;
 mod forwarded;
 mod map_style;
+mod metrics;
 mod ogc;
 mod openapi;
 mod params;

@@ -141,6 +141,13 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         ..Endpoint::get("/health/ready", health::ready)
     },
     Endpoint {
+        id: "getMetrics",
+        tag: OPERATION,
+        summary: "Metrics in the text format of Prometheus",
+        replies: &[ok("text/plain", "")],
+        ..Endpoint::get("/metrics", health::metrics)
+    },
+    Endpoint {
         id: "getFeatures",
         tag: OGC,
         summary: "Features in pages; CSV, FlatGeobuf and GeoJSON sequences contain all matching features. Each property of the collection is also a parameter.",

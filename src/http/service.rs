@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Extensions, Server, ServiceRequest, ServiceResponse};
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::http::call::Call;
 use crate::http::endpoint::{Endpoint, Handler, Thread, Verb};
+use crate::http::metrics::Metrics;
 use crate::http::params::auth::Caller;
 use crate::http::params::{QueryParams, invalid, layer};
 use crate::http::reply::Reply;
@@ -54,7 +55,8 @@ pub fn serve(
     closing: watch::Receiver<bool>,
     listener: TcpListener,
 ) -> std::io::Result<Server> {
-    let state = web::Data::new(AppState::new(service, limits, closing)?);
+    let metrics = Metrics::new(ENDPOINTS).map_err(std::io::Error::other)?;
+    let state = web::Data::new(AppState::new(service, limits, closing, metrics)?);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
@@ -177,7 +179,11 @@ fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
 }
 
 async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web::Payload) -> HttpResponse<BoxBody> {
+    let started = Instant::now();
     let reply = run(endpoint, &request, payload).await.unwrap_or_else(Reply::from);
+    if let Some(state) = request.app_data::<web::Data<AppState>>() {
+        state.metrics.observe(endpoint, reply.status.as_u16(), started.elapsed());
+    }
     // With several media types the reply depends on the Accept header, also if none is acceptable.
     if endpoint.formats.len() > 1 { reply.varying_by_accept().into() } else { reply.into() }
 }

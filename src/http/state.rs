@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::http::forwarded::Reachability;
+use crate::http::metrics::Metrics;
 use crate::http::params::auth::BearerToken;
 use crate::http::reply::etag::etag;
 use crate::http::reply::modified::AnnouncedDates;
@@ -56,6 +57,7 @@ pub(crate) struct AppState {
     pub(crate) announced_dates: AnnouncedDates,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
+    pub(crate) metrics: Metrics,
     /// Random id of this run of the program, because versions of different runs are not comparable.
     pub(crate) run: String,
 }
@@ -65,7 +67,12 @@ impl AppState {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub(crate) fn new(service: Service, limits: Limits, closing: watch::Receiver<bool>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        service: Service,
+        limits: Limits,
+        closing: watch::Receiver<bool>,
+        metrics: Metrics,
+    ) -> std::io::Result<Self> {
         let Service { snapshots, store, token, fingerprint_key, catalog, reachability } = service;
         let run = format!("{:016x}", snapshots.instance());
         Ok(Self {
@@ -81,6 +88,7 @@ impl AppState {
             announced_dates: AnnouncedDates::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,
+            metrics,
             run,
         })
     }

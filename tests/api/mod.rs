@@ -217,3 +217,32 @@ fn compressed_replies_have_the_same_content() {
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert!(packed.body.len() * 3 < plain.body.len(), "{} against {}", packed.body.len(), plain.body.len());
 }
+
+#[test]
+fn metrics_count_requests_and_tell_the_state_of_the_data() {
+    let (folder, server) = Server::of_sample();
+    for _ in 0..3 {
+        server.get("/api/nearest?point=118.86,26.22&layer=shelters");
+    }
+    server.get("/api/nearest?point=nowhere&layer=shelters");
+    let metrics = || String::from_utf8(server.get("/metrics").body).expect("text");
+    let text = metrics();
+    for line in [
+        "onemap_requests_total{endpoint=\"getNearest\",status=\"2xx\"} 3",
+        "onemap_requests_total{endpoint=\"getNearest\",status=\"4xx\"} 1",
+        "onemap_request_duration_seconds_count{endpoint=\"getNearest\"} 4",
+        "onemap_data_stale 0",
+        "onemap_layer_unavailable{layer=\"shelters\"} 0",
+        "onemap_layer_read_warnings{layer=\"shelters\"} 0",
+    ] {
+        assert!(text.lines().any(|own| own == line), "{line} is missing:\n{text}");
+    }
+    let shelters = server.get("/ogc/collections/shelters/items?limit=1").json()["numberMatched"].clone();
+    assert!(text.contains(&format!("onemap_features{{layer=\"shelters\"}} {shelters}\n")), "{text}");
+    assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    assert!(server.get("/metrics").header("content-type").starts_with("text/plain; version=0.0.4"));
+    crate::support::listener::edit(&folder.file("onemap.gpkg"), "ALTER TABLE shelters RENAME TO away");
+    crate::support::await_that("the layer is unavailable", || {
+        metrics().contains("onemap_layer_unavailable{layer=\"shelters\"} 1")
+    });
+}

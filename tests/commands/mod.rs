@@ -416,3 +416,18 @@ fn a_token_file_readable_by_others_is_made_private_and_a_writable_one_is_refused
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && printed.contains("no regular file"), "{printed}");
 }
+
+#[test]
+fn other_machines_are_let_in_only_with_consent() {
+    let folder = Folder::new();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let output = run(&folder, &["serve", "--listen", address]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("--insecure-public") && message.contains("no login"), "{message}");
+        assert!(!folder.file("onemap.gpkg").exists(), "nothing is created");
+    }
+    let (server, _) = Server::start_with_log(&folder, &["--listen", "0.0.0.0:0", "--insecure-public"]);
+    assert_eq!(server.get("/health/live").status, 200);
+    assert_eq!(server.stop(), Some(0));
+}

@@ -7,11 +7,21 @@ use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 
+/// The media type of the text format of Prometheus.
+pub(crate) const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// `GET /health/live`: 200 while the process handles requests.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
     let body = json!({"status": "live"}).to_string();
     Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, "application/json")).body(body))
+}
+
+/// `GET /metrics`: the metrics in the text format of Prometheus.
+pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, Problem> {
+    let text = call.state.metrics.text(&call.current, &*call.state.store);
+    let text = text.map_err(|error| Problem::internal(&error))?;
+    Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, METRICS_TYPE)).body(text))
 }
 
 /// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with the age of the snapshot. All other

@@ -1,0 +1,111 @@
+//! Metrics in the text format of Prometheus: requests by endpoint, the age of the data, layers, the process.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::http::endpoint::Endpoint;
+use crate::http::reply::freshness::RequestSnapshot;
+use crate::store::Store;
+
+/// Upper bounds of the duration histogram, seconds: from cached tiles to audits of a country.
+const BUCKETS_S: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
+/// Classes of status codes, by their first digit from 1.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The metrics of a server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// By endpoint name, so that counting a request locks nothing.
+    endpoints: HashMap<&'static str, EndpointMetrics>,
+    data_age: Gauge,
+    stale: Gauge,
+    features: GaugeVec,
+    unavailable: GaugeVec,
+    read_warnings: GaugeVec,
+}
+
+struct EndpointMetrics {
+    duration: Histogram,
+    requests: [IntCounter; 5],
+}
+
+impl Metrics {
+    /// Registers the metrics of all endpoints.
+    ///
+    /// # Errors
+    /// When two metrics have one name.
+    pub(crate) fn new(endpoints: &'static [Endpoint]) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(
+            Opts::new("onemap_requests_total", "Requests by endpoint and class of the status"),
+            &["endpoint", "status"],
+        )?;
+        let durations = HistogramVec::new(
+            HistogramOpts::new("onemap_request_duration_seconds", "Time from the request to the head of its reply")
+                .buckets(BUCKETS_S.to_vec()),
+            &["endpoint"],
+        )?;
+        let gauge = |name: &str, help: &str| Gauge::new(name, help);
+        let by_layer = |name: &str, help: &str| GaugeVec::new(Opts::new(name, help), &["layer"]);
+        let data_age = gauge("onemap_data_age_seconds", "Time since the snapshot last equalled the store")?;
+        let stale = gauge("onemap_data_stale", "1 if the snapshot does not follow the store")?;
+        let features = by_layer("onemap_features", "Features in the snapshot")?;
+        let unavailable = by_layer("onemap_layer_unavailable", "1 if the layer cannot be read")?;
+        let read_warnings = by_layer("onemap_layer_read_warnings", "Unreadable values and skipped rows")?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(data_age.clone()))?;
+        registry.register(Box::new(stale.clone()))?;
+        for of_layer in [&features, &unavailable, &read_warnings] {
+            registry.register(Box::new(of_layer.clone()))?;
+        }
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let metrics = |endpoint: &'static Endpoint| {
+            let duration = durations.with_label_values(&[name_of(endpoint)]);
+            let requests = CLASSES.map(|class| requests.with_label_values(&[name_of(endpoint), class]));
+            (name_of(endpoint), EndpointMetrics { duration, requests })
+        };
+        let endpoints = endpoints.iter().map(metrics).collect();
+        Ok(Self { registry, endpoints, data_age, stale, features, unavailable, read_warnings })
+    }
+
+    /// Counts a request.
+    pub(crate) fn observe(&self, endpoint: &Endpoint, status: u16, duration: Duration) {
+        let Some(own) = self.endpoints.get(name_of(endpoint)) else { return };
+        own.duration.observe(duration.as_secs_f64());
+        if let Some(requests) = own.requests.get(usize::from(status / 100).saturating_sub(1)) {
+            requests.inc();
+        }
+    }
+
+    /// The metrics as text.
+    ///
+    /// # Errors
+    /// When they cannot be encoded.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub(crate) fn text(&self, current: &RequestSnapshot, store: &dyn Store) -> prometheus::Result<Vec<u8>> {
+        self.data_age.set(current.age_s());
+        self.stale.set(f64::from(u8::from(current.is_stale())));
+        for layer in current.snapshot.layers() {
+            self.features.with_label_values(&[&layer.schema().id]).set(layer.len() as f64);
+        }
+        for (schema, status) in store.schemas().iter().zip(store.layer_statuses()) {
+            let is_unavailable = f64::from(u8::from(status.unavailable_for.is_some()));
+            self.unavailable.with_label_values(&[&schema.id]).set(is_unavailable);
+            self.read_warnings.with_label_values(&[&schema.id]).set(status.read_warnings as f64);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// The id of an endpoint, or the path of one that the API description leaves out.
+fn name_of(endpoint: &Endpoint) -> &'static str {
+    if endpoint.id.is_empty() { endpoint.path } else { endpoint.id }
+}
