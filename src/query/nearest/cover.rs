@@ -81,7 +81,7 @@ pub fn cover<'a>(
         let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
         let all_seen = nearest.len() < candidate_count || candidate_count == MAX_MEMBERS;
         if !is_plain {
-            return Ok(best(&eligibility, needed, nearest, options));
+            return Ok(best(&eligibility, needed, &nearest, options));
         }
         let covering_set = distribute(&eligibility, needed.clone(), nearest);
         if covering_set.uncovered.is_nothing() || all_seen {
@@ -95,7 +95,7 @@ pub fn cover<'a>(
 fn best<'a>(
     eligibility: &Eligibility<'_>,
     needed: Amounts,
-    nearest: Vec<Near<'a>>,
+    nearest: &[Near<'a>],
     options: CoverOptions,
 ) -> CoveringSet<'a> {
     let requirements = requirements(&needed);
@@ -104,13 +104,13 @@ fn best<'a>(
         Candidate { distance_km: near.distance_m / 1_000.0, gives: parts(&needed, &has) }
     };
     let candidates: Vec<Candidate> = nearest.iter().map(candidate).collect();
-    let simple = distribute(eligibility, needed.clone(), nearest.clone());
+    let simple = distribute(eligibility, needed.clone(), nearest.to_vec());
     let is_simple = |near: &Near<'a>| simple.members.iter().any(|own| own.near.row.id() == near.row.id());
     let start: Vec<usize> = nearest.iter().enumerate().filter(|(_, near)| is_simple(near)).map(|(at, _)| at).collect();
     let program = CoveringProgram { needed: &requirements, candidates: &candidates, max_members: options.max_members };
     match program.choose(options.prefer, &start) {
         Some(chosen) => {
-            let members = chosen.members.into_iter().map(|at| nearest[at].clone()).collect();
+            let members = chosen.members.into_iter().map(|at| nearest[at]).collect();
             CoveringSet { gap: chosen.gap, ..distribute(eligibility, needed, members) }
         }
         None => CoveringSet { gap: 1.0, ..simple },
