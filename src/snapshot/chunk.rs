@@ -16,7 +16,7 @@ pub struct Chunk {
     ids: Arc<[FeatureId]>,
     columns: Vec<Arc<Column>>,
     spatial_index: Arc<SpatialIndex>,
-    /// Computed when first requested.
+    /// Computed with the layer; when first requested for layers that supply nothing.
     resources: OnceLock<Arc<ChunkResources>>,
     /// Aggregated zoom by zoom when first requested.
     pyramid: Arc<Pyramid>,

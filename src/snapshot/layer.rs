@@ -58,12 +58,14 @@ impl Layer {
         let resources = Arc::new(ResourceFields::of(&schema));
         let aggregator = ClusterAggregator::of(&schema, &resources).map(Arc::new);
         let outlines = outlines(&chunks);
+        summarize(&chunks, &resources);
         Self { schema: Arc::new(schema), chunks, outlines, ids, resources, aggregator, border_zooms: Arc::default() }
     }
 
     /// The layer with other chunks.
     fn with_chunks(&self, chunks: Vec<Arc<Chunk>>, ids: IdIndex) -> Self {
         let outlines = outlines(&chunks);
+        summarize(&chunks, &self.resources);
         Self {
             schema: self.schema.clone(),
             chunks,
@@ -280,6 +282,13 @@ impl Layer {
         let growth =
             |chunk: &Chunk| chunk.envelope().map_or(f64::INFINITY, |own| area(&own.union(&around)) - area(own));
         (0..self.chunks.len()).min_by(|&a, &b| growth(&self.chunks[a]).total_cmp(&growth(&self.chunks[b])))
+    }
+}
+
+/// Summarizes the resources of new chunks now, so that no query has to.
+fn summarize(chunks: &[Arc<Chunk>], resources: &ResourceFields) {
+    if resources.has_supply() {
+        chunks.par_iter().for_each(|chunk| _ = chunk.resources(resources));
     }
 }
 

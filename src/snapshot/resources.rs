@@ -115,6 +115,12 @@ impl ResourceFields {
         self.capacity.is_some()
     }
 
+    /// Whether features of the layer supply something.
+    #[must_use]
+    pub fn has_supply(&self) -> bool {
+        self.has_status() || self.has_capacity() || self.has_skills() || self.has_stock()
+    }
+
     /// Whether the layer has a suitability role.
     #[must_use]
     pub fn has_suitability(&self) -> bool {
