@@ -8,7 +8,8 @@ use geozero::geojson::GeoJson;
 use serde_json::{Value as Json, json};
 
 use super::vincenty;
-use crate::support::{Server, encoded};
+use crate::support::listener::edit;
+use crate::support::{Server, await_that, encoded};
 
 /// The two geodesic series agree to this, metres.
 const AGREEMENT_M: f64 = 1e-3;
@@ -235,6 +236,49 @@ fn check_facts(world: &World, feature: &Json, reasons: &[Json]) {
         };
         assert!(holds, "{reason} of {feature}");
         assert!(["zh", "en"].iter().all(|language| reason[language].as_str().is_some_and(|text| !text.is_empty())));
+    }
+}
+
+#[test]
+fn warnings_of_another_time_are_avoided_at_that_time() {
+    let (folder, server) = Server::of_sample();
+    edit(
+        &folder.file("onemap.gpkg"),
+        "UPDATE warnings SET started_at = '2040-01-01T00:00:00Z', expires_at = '2040-01-02T00:00:00Z', status = 'active'",
+    );
+    let nearest = |at: &str| {
+        let path = "/api/nearest?point=118.86,26.22&layer=shelters&k=349&status=any&avoid=warnings&explain=true";
+        let reply = server.get(&format!("{path}{at}"));
+        assert_eq!(reply.status, 200, "{}", reply.json());
+        reply.json()["layers"][0]["returned"].as_u64().expect("a number")
+    };
+    await_that("the warnings are in the future", || nearest("") == 349);
+    let during = nearest("&at=2040-01-01T20:00:00%2B08:00");
+    assert!(during < 349, "some shelters are in an area that is warned of: {during}");
+    assert_eq!(nearest("&at=2040-01-02T08:00:00+08:00"), 349, "they have expired");
+    assert_eq!(nearest("&at=2039-12-31T23:59:59Z"), 349, "they have not begun");
+    let around = |at: &str| {
+        let found = server.get(&format!("/api/surroundings?point=118.86,26.22&radius_m=50000{at}")).json();
+        let layers = found["rings"][0]["layers"].as_array().expect("layers").clone();
+        layers.iter().find(|own| own["layer"] == "warnings").map_or(0, |own| own["count"].as_u64().expect("a number"))
+    };
+    assert_eq!(around(""), 0);
+    assert!(around("&at=2040-01-01T12:00:00Z") > 0);
+    for at in [
+        "tomorrow",
+        "2040-01-01",
+        "2040-01-01T12:00:00",
+        "2026%E5%B9%B48%E6%9C%8814%E6%97%A5",
+        "9999-12-31T23:59:59-23:59",
+    ] {
+        for path in [
+            "/api/nearest?point=118.86,26.22&layer=shelters",
+            "/api/surroundings?point=118.86,26.22",
+            "/api/audits/siting?level=1",
+        ] {
+            let reply = server.get(&format!("{path}&at={at}"));
+            assert_eq!((reply.status, reply.json()["parameter"].clone()), (400, json!("at")), "{path} {at}");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ static CONDITIONS: &[&dyn Param] = &[
     &spec::MAX_DISTANCE_M,
     &spec::STATUS,
     &spec::NIGHT,
+    &spec::AT,
     &spec::HAZARD,
     &spec::SKILLS,
     &spec::WITHIN,

@@ -7,7 +7,7 @@ use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::call::Call;
 use crate::http::params::auth::Caller;
 use crate::http::params::crs::{crs_by_name, shape};
-use crate::http::params::filters::filter;
+use crate::http::params::filters::{filter, instant};
 use crate::http::params::param::{List, Param};
 use crate::http::params::{QueryParams, invalid, layer, spec};
 use crate::http::reply::problem::Problem;
@@ -39,6 +39,7 @@ pub(crate) static PARAMS: &[&dyn Param] = &[
     &spec::AVOID_LEVEL,
     &spec::EXPLAIN,
     &spec::RELAX,
+    &spec::AT,
     &spec::COVER,
     &spec::PREFER,
     &spec::MAX_SITES,
@@ -184,7 +185,7 @@ impl NearestParamsReader<'_> {
             within: self.within(crs)?,
             avoid: self.avoid()?,
             filter: None,
-            at: clock::now(),
+            at: instant(parameters)?,
         })
     }
 

@@ -2,12 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::clock;
 use crate::exchange::csv::write_table;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::api::nearest_params::code;
 use crate::http::call::Call;
 use crate::http::params::crs::crs_by_name;
+use crate::http::params::filters::instant;
 use crate::http::params::{QueryParams, invalid, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::geojson::{CollectionWriter, write_feature};
@@ -32,7 +32,7 @@ pub(crate) fn siting(call: &Call<'_>) -> Result<Reply, Problem> {
         hazards: hazards(params, &call.state, snapshot)?,
         level: params.count(&spec::LEVEL)?.map(i64::from),
         margin_m: params.count(&spec::MARGIN_M)?.map_or(0.0, f64::from),
-        at: clock::now(),
+        at: instant(params)?,
     };
     let findings = audit(snapshot, &layers, &query, &call.cancel)?;
     if format == CSV {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::clock;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::call::Call;
 use crate::http::params::crs::{required_point, shape};
+use crate::http::params::filters::instant;
 use crate::http::params::param::Text;
 use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
 use crate::http::reply::problem::Problem;
@@ -36,7 +36,7 @@ pub(crate) fn read(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRe
             let at = required_point(crs, params, &spec::POINT)?;
             let radii = rings(params, &call.state.catalog, params.get(&spec::KIND))?;
             let place = json!({"point": crs.pair(at).ok()});
-            Ok(SurroundingsRequest { ask: ask(Area::Rings(at, radii)), title: None, place })
+            Ok(SurroundingsRequest { ask: ask(params, Area::Rings(at, radii))?, title: None, place })
         }
         (None, [feature]) => of_feature(params, &call.state.catalog, &call.current.snapshot, *feature),
         (_, [(name, _, id), ..]) => {
@@ -55,11 +55,15 @@ pub(crate) fn read_body(call: &Call<'_>, crs: &CrsTransform) -> Result<Surroundi
         let detail = "it is not an area";
         return Err(invalid("body", &geometry["type"].to_string(), detail, "a GeoJSON Polygon or MultiPolygon"));
     }
-    Ok(SurroundingsRequest { ask: ask(Area::Inside(Box::new(shape))), title: None, place: json!({"area": true}) })
+    Ok(SurroundingsRequest {
+        ask: ask(&call.params, Area::Inside(Box::new(shape)))?,
+        title: None,
+        place: json!({"area": true}),
+    })
 }
 
-fn ask(area: Area) -> SurroundingsQuery {
-    SurroundingsQuery { area, at: clock::now() }
+fn ask(params: &QueryParams, area: Area) -> Result<SurroundingsQuery, Problem> {
+    Ok(SurroundingsQuery { area, at: instant(params)? })
 }
 
 /// The requested rings, or the default rings of a kind of incident.
@@ -100,5 +104,5 @@ fn of_feature(
     };
     let title = layer.text(&row, "name").map(str::to_owned);
     let place = json!({"layer": layer_id, "id": id, "name": title});
-    Ok(SurroundingsRequest { ask: ask(area), title, place })
+    Ok(SurroundingsRequest { ask: ask(parameters, area)?, title, place })
 }

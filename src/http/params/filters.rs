@@ -1,10 +1,25 @@
-//! Parameters that choose features: `filter`, `datetime`, `ids`, `q` and properties by their names.
+//! Parameters that several queries share: the condition `filter` and the instant `at`.
 
+use time::UtcDateTime;
+
+use crate::clock;
 use crate::http::params::crs::crs_by_uri;
 use crate::http::params::{QueryParams, invalid, spec};
 use crate::http::reply::problem::Problem;
-use crate::model::View;
+use crate::model::{View, parse_zoned_instant};
 use crate::query::filter::{Filter, Language};
+
+/// The instant of the parameter `at`; now without it.
+///
+/// # Errors
+/// When it is not an instant with a zone.
+pub(crate) fn instant(params: &QueryParams) -> Result<UtcDateTime, Problem> {
+    let Some(text) = params.get(&spec::AT) else { return Ok(clock::now()) };
+    let accepted = "an instant with a zone, such as 2026-08-14T20:00:00+08:00";
+    parse_zoned_instant(text).ok_or_else(|| {
+        invalid(spec::AT.name, text, "it is not an instant with a zone in the years 0000 to 9999", accepted)
+    })
+}
 
 /// The filter of the parameter `filter` on the properties that the caller may see; coordinates are longitude,
 /// latitude, or those of `filter-crs`.

@@ -33,9 +33,18 @@ pub(crate) static TILEJSON: &[&dyn Param] =
     &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
 pub(crate) static XYZ_TILE: &[&dyn Param] =
     &[&spec::VERSION, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-pub(crate) static SURROUNDINGS: &[&dyn Param] =
-    &[&spec::POINT, &spec::RADIUS_M, &spec::KIND, &spec::INCIDENT, &spec::WARNING, &spec::ZONE, &spec::F, &spec::CRS];
-pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::F, &spec::CRS];
+pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
+    &spec::POINT,
+    &spec::RADIUS_M,
+    &spec::KIND,
+    &spec::INCIDENT,
+    &spec::WARNING,
+    &spec::ZONE,
+    &spec::AT,
+    &spec::F,
+    &spec::CRS,
+];
+pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::AT, &spec::F, &spec::CRS];
 pub(crate) static MEMBERS: &[&dyn Param] = &[
     &spec::MEMBERS_LIMIT,
     &spec::AFTER,
@@ -49,7 +58,7 @@ pub(crate) static MEMBERS: &[&dyn Param] = &[
 pub(crate) static SEARCH: &[&dyn Param] =
     &[&spec::SEARCH_Q, &spec::LAYER, &spec::POINT, &spec::SEARCH_LIMIT, &spec::CRS];
 pub(crate) static SITING: &[&dyn Param] =
-    &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::F, &spec::CRS];
+    &[&spec::LAYER, &spec::HAZARD, &spec::LEVEL, &spec::MARGIN_M, &spec::AT, &spec::F, &spec::CRS];
 pub(crate) static COVERAGE: &[&dyn Param] = &[
     &spec::COVERAGE_LAYER,
     &spec::PEOPLE,

@@ -194,6 +194,13 @@ pub(crate) static FILTER_LANG: Choice =
 
 pub(crate) static FILTER: Text =
     Text { name: "filter", about: "CQL2 expression", example: "name LIKE '%小学%'", max: MAX_TEXT, required: false };
+pub(crate) static AT: Text = Text {
+    name: "at",
+    about: "Instant with a zone at which warnings and incidents are active, and stock and agreements are valid; now without it",
+    example: "2026-08-14T20:00:00+08:00",
+    max: 100,
+    required: false,
+};
 pub(crate) static DATETIME: Text = Text {
     name: "datetime",
     about: "An instant with a zone, a day, or an interval START/END whose ends may be ..",
