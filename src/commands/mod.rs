@@ -30,7 +30,7 @@ const WRONG_USAGE: u8 = 2;
 
 /// Default log filter without `RUST_LOG`: our messages, and warnings of libraries. actix_http (aborted requests) and
 /// sqlx (whole statements) are silenced.
-const DEFAULT_LOG: &str = "warn,onemap=info,actix_http=off,sqlx=error";
+const DEFAULT_LOG: &str = "warn,onemap=info,access=info,actix_http=off,sqlx=error";
 
 /// Map server for a county emergency bureau (应急管理一张图): vector tiles, OGC API, nearest resources.
 #[derive(Parser)]

@@ -79,6 +79,10 @@ pub(super) struct ServeOptions {
     #[arg(long)]
     no_write: bool,
 
+    /// Log each request: id, client, method, path, status and milliseconds, but no query string.
+    #[arg(long, env = "ONEMAP_ACCESS_LOG")]
+    access_log: bool,
+
     #[command(flatten)]
     store: StoreOptions,
 
@@ -133,7 +137,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
     let public_url = options.public_url.map(|PublicUrl(url)| url);
     let reachability = Reachability { public_url, trusted_proxies };
-    let state = Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, reachability };
+    let access_log = options.access_log;
+    let state = Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, reachability, access_log };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads

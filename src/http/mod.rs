@@ -12,6 +12,7 @@ mod ogc;
 mod openapi;
 mod params;
 mod reply;
+mod request_log;
 mod routes;
 mod service;
 mod state;

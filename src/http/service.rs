@@ -21,6 +21,7 @@ use crate::http::params::{QueryParams, invalid, layer};
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
+use crate::http::request_log::log_request;
 use crate::http::routes::ENDPOINTS;
 use crate::http::state::{AppState, Limits, Service};
 use crate::query::cancel::CancelToken;
@@ -38,12 +39,15 @@ const WEB_BUDGET: usize = 2_000;
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
+/// What pages of the server may use of a device: its location, for the map.
+const PERMISSIONS: &str = "geolocation=(self), camera=(), microphone=(), payment=(), usb=()";
 /// CORS: headers that pages of other origins may send, and those that they may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
                                Onemap-Anywhere, Range";
 const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
-                             Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot";
+                             Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot, \
+                             X-Request-Id";
 
 /// Serves on a listener until its handle is stopped. Event streams end once `closing` turns true.
 ///
@@ -62,10 +66,13 @@ pub fn serve(
             .app_data(state.clone())
             .wrap(Compress::default())
             .wrap(from_fn(finish_head))
+            .wrap(from_fn(log_request))
             .wrap(NormalizePath::trim())
             .wrap(
                 DefaultHeaders::new()
                     .add(("X-Content-Type-Options", "nosniff"))
+                    .add(("Referrer-Policy", "same-origin"))
+                    .add(("Permissions-Policy", PERMISSIONS))
                     .add(("Access-Control-Allow-Origin", "*"))
                     .add(("Access-Control-Expose-Headers", REPLY_HEADERS)),
             )

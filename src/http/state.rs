@@ -30,6 +30,8 @@ pub struct Service {
     pub catalog: Catalog,
     /// The public base URL and the trusted proxies.
     pub reachability: Reachability,
+    /// Whether each request is logged.
+    pub access_log: bool,
 }
 
 /// Limits of a server.
@@ -51,6 +53,7 @@ pub(crate) struct AppState {
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) catalog: Catalog,
     pub(crate) reachability: Reachability,
+    pub(crate) access_log: bool,
     pub(crate) tiles: TileCache,
     pub(crate) coverage: DerivedLayer,
     pub(crate) downloads: Downloads,
@@ -73,7 +76,7 @@ impl AppState {
         closing: watch::Receiver<bool>,
         metrics: Metrics,
     ) -> std::io::Result<Self> {
-        let Service { snapshots, store, token, fingerprint_key, catalog, reachability } = service;
+        let Service { snapshots, store, token, fingerprint_key, catalog, reachability, access_log } = service;
         let run = format!("{:016x}", snapshots.instance());
         Ok(Self {
             snapshots,
@@ -82,6 +85,7 @@ impl AppState {
             fingerprint_key,
             catalog,
             reachability,
+            access_log,
             tiles: TileCache::new(limits.tile_cache_bytes, limits.tile_budget_bytes, etag),
             coverage: DerivedLayer::default(),
             downloads: Downloads::default(),

@@ -246,3 +246,35 @@ fn metrics_count_requests_and_tell_the_state_of_the_data() {
         metrics().contains("onemap_layer_unavailable{layer=\"shelters\"} 1")
     });
 }
+
+#[test]
+fn requests_have_an_id_and_are_logged_without_the_place_that_they_ask_for() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--access-log"]);
+    let path = "/api/nearest?point=118.8612,26.2234&layer=shelters";
+    let generated = server.get(path);
+    assert_eq!(generated.header("x-request-id").len(), 16);
+    assert_ne!(generated.header("x-request-id"), server.get(path).header("x-request-id"));
+    let given = server.get_with(path, ("X-Request-Id", "gateway-7f.3"));
+    assert_eq!(given.header("x-request-id"), "gateway-7f.3");
+    let long = "x".repeat(200);
+    for odd in ["a b", "<script>", long.as_str()] {
+        assert_eq!(server.get_with(path, ("X-Request-Id", odd)).header("x-request-id").len(), 16, "{odd}");
+    }
+    assert_eq!(server.get("/nothing").header("x-request-id").len(), 16);
+    let line = crate::support::until("the log", || {
+        let log = server.log();
+        log.lines().find(|line| line.contains("gateway-7f.3")).map(str::to_owned)
+    });
+    let fields = serde_json::from_str::<Json>(&line).expect("JSON")["fields"].clone();
+    assert_eq!((fields["method"].clone(), fields["path"].clone()), (json!("GET"), json!("/api/nearest")), "{line}");
+    assert_eq!((fields["status"].clone(), fields["client"].clone()), (json!(200), json!("127.0.0.1")), "{line}");
+    assert!(fields["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{line}");
+    assert!(!server.log().contains("118.8612"), "{}", server.log());
+    for name in ["referrer-policy", "permissions-policy", "x-content-type-options"] {
+        assert!(!given.header(name).is_empty(), "{name}");
+    }
+    let (_quiet_folder, quiet) = Server::of_sample();
+    assert_eq!(quiet.get(path).status, 200);
+    assert!(!quiet.log().contains("/api/nearest"), "{}", quiet.log());
+}

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
 use serde_json::Value as Json;
@@ -70,6 +71,8 @@ pub(crate) fn run_well(folder: &Folder, arguments: &[&str]) -> String {
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
+    /// The log since the server listens.
+    later: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -115,8 +118,14 @@ impl Server {
             }
         };
         // The log must be read on, or the pipe fills and blocks the server.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        (Self { child, url }, log_text)
+        let later = Arc::new(Mutex::new(String::new()));
+        let lines = later.clone();
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                lines.lock().expect("one reader").push_str(&(line + "\n"));
+            }
+        });
+        (Self { child, url, later }, log_text)
     }
 
     /// A server with the sample county.
@@ -144,6 +153,11 @@ impl Server {
         let agent: ureq::Agent =
             ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
         Reply::read(agent.run(request).expect("the server answers"))
+    }
+
+    /// The log since the server listens.
+    pub(crate) fn log(&self) -> String {
+        self.later.lock().expect("one reader").clone()
     }
 
     pub(crate) fn process_id(&self) -> u32 {

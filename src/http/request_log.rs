@@ -1,0 +1,53 @@
+//! Request ids and the access log.
+//!
+//! Log lines have no query string, so that the position from which somebody asks is not kept.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+
+use crate::http::state::AppState;
+
+/// The header with the id of a request: taken from the client or a proxy, or generated, and sent with the response.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Maximum length of an id that is taken from a request.
+const MAX_ID_CHARS: usize = 128;
+
+/// Adds the request id to the response, and logs the request if the access log is on.
+pub(crate) async fn log_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let id = given_id(&request).unwrap_or_else(new_id);
+    let is_logged = request.app_data::<web::Data<AppState>>().is_some_and(|state| state.access_log);
+    let line = is_logged.then(|| {
+        let client = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
+        (client, request.method().to_string(), request.path().to_owned())
+    });
+    let mut response = next.call(request).await?;
+    if let Some((client, method, path)) = line {
+        let (status, ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
+        tracing::info!(target: "access", request_id = id, client, method, path, status, ms, "request");
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+/// The id that the request has, if it is a plain word.
+fn given_id(request: &ServiceRequest) -> Option<String> {
+    let given = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte);
+    ((1..=MAX_ID_CHARS).contains(&given.len()) && given.bytes().all(is_plain)).then(|| given.to_owned())
+}
+
+/// A random id. Without random numbers, requests share an id; they are served all the same.
+fn new_id() -> String {
+    format!("{:016x}", getrandom::u64().unwrap_or_default())
+}
