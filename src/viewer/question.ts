@@ -5,6 +5,8 @@ import type { Geometry } from "geojson";
 export type Place =
   | { kind: "point"; lon: number; lat: number }
   | { kind: "feature"; layer: string; id: string; name: string; geometry?: Geometry };
+export const PREFERENCES = ["nearest", "fewest", "balanced"] as const;
+export type Prefer = (typeof PREFERENCES)[number];
 export type Amount = { code: string; quantity: number };
 export type Question = {
   place: Place;
@@ -19,17 +21,20 @@ export type Question = {
   /** A division code; empty for anywhere. */
   within: string;
   cover: boolean;
+  /** Which covering set is the best. */
+  prefer: Prefer;
 };
 
 /** The layers that can be queried, in the order of the form. */
 export const ASKED_LAYERS = ["shelters", "teams", "depots"] as const;
 export const COUNTS = [3, 5, 10, 20] as const;
 /** The parameters of the query in the URL hash: those of /api/nearest, and "of" for a feature. */
-const NAMES = ["point", "of", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover"];
+const NAMES = ["point", "of", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover", "prefer"];
 
 export function emptyQuestion(place: Place): Question {
   return {
     place, layers: [...ASKED_LAYERS], k: COUNTS[0], people: undefined, night: isNight(), hazard: [], avoid: [], skills: [], items: [], within: "", cover: false,
+    prefer: PREFERENCES[0],
   };
 }
 
@@ -74,6 +79,7 @@ export function parametersOf(question: Question): URLSearchParams {
   set("avoid", question.avoid.join(","));
   set("within", question.within);
   set("cover", "true", isPlan(question));
+  set("prefer", question.prefer, isPlan(question) && question.prefer !== PREFERENCES[0]);
   set("explain", "true", conditionsOf(question) > 0 && !isPlan(question));
   return parameters;
 }
@@ -97,6 +103,7 @@ export function keepInAddress(question: Question | undefined): void {
     set("items", question.items.map(({ code, quantity }) => `${code}:${quantity}`).join(","));
     set("within", question.within);
     set("cover", question.cover ? "true" : "");
+    set("prefer", question.cover && question.prefer !== PREFERENCES[0] ? question.prefer : "");
   }
   const hash = [...others, ...own].join("&");
   history.replaceState(history.state, "", hash === "" ? location.pathname + location.search : `#${hash}`);
@@ -128,6 +135,7 @@ export function questionInAddress(hash = location.hash): Question | undefined {
     }),
     within: given.get("within") ?? "",
     cover: given.get("cover") === "true",
+    prefer: PREFERENCES.find((own) => own === given.get("prefer")) ?? empty.prefer,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Catalog, Code, Layer } from "./api";
 import { element } from "./element";
 import { number } from "./format";
 import { language, pick, say } from "./language";
-import { ASKED_LAYERS, COUNTS, demandOf, layersAsked, type Question } from "./question";
+import { ASKED_LAYERS, COUNTS, PREFERENCES, demandOf, layersAsked, type Question } from "./question";
 import type { Word } from "./words";
 
 /** Areas that can be avoided in addition to the zones of single hazards. */
@@ -82,7 +82,14 @@ export class QuestionForm {
     const possible = question.layers.some((layer) => demandOf(question, layer));
     const plan = chip("cover", "true", say("coverPlan"), question.cover && possible, (on) => change({ cover: on }));
     plan.querySelector("input")!.disabled = !possible;
-    return element("div", { class: "plan-choice" }, plan, element("p", { class: "quiet" }, say(possible ? "coverHint" : "coverNeeds")));
+    if (!question.cover || !possible) {
+      return element("div", { class: "plan-choice" }, plan, element("p", { class: "quiet" }, say(possible ? "coverHint" : "coverNeeds")));
+    }
+    const words = { nearest: "preferNearest", fewest: "preferFewest", balanced: "preferBalanced" } as const;
+    const prefer = element("select", { "data-field": "prefer", "aria-label": say("prefer") },
+      ...PREFERENCES.map((own) => element("option", { value: own, selected: own === question.prefer }, say(words[own]))));
+    prefer.addEventListener("change", () => change({ prefer: PREFERENCES.find((own) => own === prefer.value) ?? PREFERENCES[0] }));
+    return element("div", { class: "plan-choice" }, plan, prefer);
   }
 
   /** A collapsed multiple choice of codes; the summary lists the selected ones. */

@@ -124,6 +124,12 @@ try {
     const given = await page.locator('#nearest [data-layer="shelters"] .fact.gives').allTextContents();
     const people = given.map((text) => Number(text.replaceAll(",", "").match(/承担 (\d+) 人/)[1]));
     assert.equal(people.reduce((sum, one) => sum + one, 0), 900);
+    const before = given.length;
+    await answered(() => page.locator("[data-field=prefer]").selectOption("fewest"));
+    assert.equal(new URL(requests.at(-1).url()).searchParams.get("prefer"), "fewest");
+    assert.ok(new URL(page.url()).hash.includes("prefer=fewest"), page.url());
+    const fewest = await page.locator('#nearest [data-layer="shelters"] .fact.gives').count();
+    assert.ok(fewest < before, `${fewest} of ${before}`);
     await page.locator("#nearest .tools button").first().click();
     await page.waitForFunction(() => window.onemap.map.queryRenderedFeatures({ layers: ["answers-line"] }).length > 0);
     await page.locator(".ask-form > summary").click();
