@@ -110,7 +110,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         thread: Thread::Interactive,
         params: FORMAT_ONLY,
         formats: &[NDJSON, GEOJSON_NAMED],
-        body: Some(Body { media_types: &[JSON_TYPE, GEOJSON_TYPE], schema: "nearestAsked", max_bytes: 1_000_000 }),
+        body: Some(Body { media_types: &[JSON_TYPE, GEOJSON_TYPE], schema: "nearestRequest", max_bytes: 1_000_000 }),
         replies: &[ok(GEOJSON_TYPE, "nearestOfBody"), ok(NDJSON.media_type, "")],
         ..Endpoint::get("/api/nearest", nearest::nearest_of_body)
     },

@@ -225,7 +225,7 @@ impl GeoPackage {
     fn check_writable(&self, layer: LayerIndex) -> Result<(), StoreError> {
         match self.transform(layer) {
             None => Ok(()),
-            Some(_) => Err(StoreError::NotOurs { layer: layer.of(&self.schemas).id.clone() }),
+            Some(_) => Err(StoreError::ReadOnlyLayer { layer: layer.of(&self.schemas).id.clone() }),
         }
     }
 

@@ -314,7 +314,7 @@ pub enum StoreError {
     },
     /// The layer is maintained by another program and is read-only.
     #[error("layer {layer} is maintained by another program and is read-only here")]
-    NotOurs {
+    ReadOnlyLayer {
         /// The layer.
         layer: String,
     },

@@ -306,7 +306,7 @@ impl Store for PostGis {
         Box::pin(async move {
             let schema = layer.of(self.schemas());
             if !self.is_own(layer) {
-                return Err(StoreError::NotOurs { layer: schema.id.clone() });
+                return Err(StoreError::ReadOnlyLayer { layer: schema.id.clone() });
             }
             self.copy_all(schema, features, on_conflict).await
         })

@@ -221,7 +221,7 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
     let is_write = endpoint.access == Access::Token;
     let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
     // The parameters of GET as members of the body.
-    let names_layer = names_layer || endpoint.body.is_some_and(|body| body.schema == "nearestAsked");
+    let names_layer = names_layer || endpoint.body.is_some_and(|body| body.schema == "nearestRequest");
     let is_partial = endpoint.replies.iter().any(|reply| reply.status == 206);
     let is_stream = endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream");
     let negotiates = endpoint.formats.len() > 1 || endpoint.params.iter().any(|param| param.name() == "f");

@@ -45,7 +45,7 @@ pub(crate) fn example(schema: &str) -> Option<Json> {
     Some(match schema {
         "newFeature" => feature,
         "edits" => json!({"edits": [{"op": "create", "collection": "shelters", "feature": feature}]}),
-        "nearestAsked" => {
+        "nearestRequest" => {
             json!({"layer": "shelters", "k": 3, "people": 50, "points": [[118.86, 26.22], [118.7, 26.3]]})
         }
         _ => return None,
@@ -244,7 +244,7 @@ fn dispatch() -> Json {
         "nearest": answer(&["type", "features", "layers"], nearest()),
         // For one point as above; for several points without the summary of each layer.
         "nearestOfBody": answer(&["type", "features"], nearest()),
-        "nearestAsked": object(&["layer"], json!({
+        "nearestRequest": object(&["layer"], json!({
             "layer": {}, "points": {"type": "array", "minItems": 1, "maxItems": 10_000, "items": list(number())},
         })),
         "allocationRequest": object(&["layer", "demands"], json!({

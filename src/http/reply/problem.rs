@@ -155,7 +155,7 @@ impl From<store::StoreError> for Problem {
         match error {
             store::StoreError::Edit { index, reason } => Self::EditRefused { edit: index, reason },
             store::StoreError::KeyReused { key } => Self::KeyReused { key },
-            store::StoreError::NotOurs { layer } => Self::ReadOnlyLayer { layer },
+            store::StoreError::ReadOnlyLayer { layer } => Self::ReadOnlyLayer { layer },
             store::StoreError::OutcomeUnknown { .. } => {
                 tracing::warn!(%error, "the outcome of a write is unknown");
                 Self::OutcomeUnknown

@@ -27,7 +27,7 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 impl PostGis {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
         if let Some(foreign) = batch.edits.iter().find(|edit| !self.is_own(edit.layer)) {
-            return Err(StoreError::NotOurs { layer: foreign.layer.of(self.schemas()).id.clone() });
+            return Err(StoreError::ReadOnlyLayer { layer: foreign.layer.of(self.schemas()).id.clone() });
         }
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let outcome = self.apply_on(&mut connection, batch).await;
