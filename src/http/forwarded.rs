@@ -37,7 +37,7 @@ impl Reachability {
 
     /// Whether what proxies say of a request is believed: it came from one that is trusted.
     fn believes(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|peer| self.trusts(peer)) && MARKS.iter().any(|mark| headers.contains_key(mark))
+        peer.is_some_and(|peer| self.trusts(peer)) && is_forwarded(headers)
     }
 
     /// The URL of the server as the caller reached it, without a trailing slash; nothing else decides the base of
@@ -55,13 +55,17 @@ impl Reachability {
 
     /// Whether the caller is on this machine. A request that a trusted proxy passed on is local only if its headers name
     /// at least one client and only clients on this machine: the first entries of a list may be forged, and a proxy may
-    /// pass on headers that it does not know, so every entry must be local.
+    /// pass on headers that it does not know, so every entry must be local. A request that another proxy passed on is
+    /// never local, because its headers are not believed.
     pub(crate) fn is_local(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
         if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
             return false;
         }
-        if !self.believes(headers, peer) {
+        if !is_forwarded(headers) {
             return true;
+        }
+        if !self.believes(headers, peer) {
+            return false;
         }
         let (Some(hops), Some(clients), Some(real)) =
             (Hop::all(headers), clients(headers, &X_FOR), clients(headers, &X_REAL_IP))
@@ -100,6 +104,11 @@ impl Reachability {
             |client: &Option<Client>| matches!(client, Some(Client::Address(address)) if self.trusts(*address));
         last - clients.rev().take_while(is_proxy).count().min(last)
     }
+}
+
+/// Whether a request has a header by which proxies pass requests on.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    MARKS.iter().any(|mark| headers.contains_key(mark))
 }
 
 /// What proxies say of the URL.

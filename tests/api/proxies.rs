@@ -242,6 +242,27 @@ fn a_remote_caller_does_not_pass_as_local_through_a_trusted_proxy() {
 }
 
 #[test]
+fn a_caller_behind_a_proxy_that_is_not_named_does_not_pass_as_local() {
+    let (folder, server) = Server::of_sample();
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let authorization = format!("Bearer {}", token.trim());
+    let status = |headers: Headers<'_>| {
+        let own = [("Authorization", authorization.as_str()), ("Content-Type", "application/merge-patch+json")];
+        let path = "/ogc/collections/shelters/items/SH-0001";
+        server.send("PATCH", path, &[&own[..], headers].concat(), r#"{"properties": {}}"#).status
+    };
+    assert_eq!(status(&[]), 204);
+    for header in [
+        ("X-Forwarded-For", "203.0.113.7"),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("Forwarded", "for=203.0.113.7"),
+        ("Via", "1.1 gate"),
+    ] {
+        assert_eq!(status(&[header]), 403, "{header:?}");
+    }
+}
+
+#[test]
 fn a_value_that_is_no_network_is_refused_at_start() {
     let folder = Folder::new();
     folder.write("onemap.toml", "trusted_proxies = [\n  \"10.0.0.0/40\"]");
