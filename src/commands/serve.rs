@@ -31,6 +31,7 @@ Examples:
                                                let the whole network read the map without login
 
 The server shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: it completes running requests first.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct ServeOptions {
     /// Address or host name, and port; port 0 selects a free port.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]

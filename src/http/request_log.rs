@@ -2,6 +2,8 @@
 //!
 //! Log lines have no query string, so that the position from which somebody asks is not kept.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -47,7 +49,9 @@ fn given_id(request: &ServiceRequest) -> Option<String> {
     ((1..=MAX_ID_CHARS).contains(&given.len()) && given.bytes().all(is_plain)).then(|| given.to_owned())
 }
 
-/// A random id. Without random numbers, requests share an id; they are served all the same.
+/// A new id: the requests of this process since a random start. Without random numbers, ids of several processes may be
+/// equal.
 fn new_id() -> String {
-    format!("{:016x}", getrandom::u64().unwrap_or_default())
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(getrandom::u64().unwrap_or_default()));
+    format!("{:016x}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

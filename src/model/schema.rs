@@ -435,36 +435,38 @@ impl LayerSchema {
 #[derive(Clone, Debug)]
 pub struct View<'a> {
     schema: &'a LayerSchema,
-    visible: Vec<usize>,
+    /// For each field, whether it is visible.
+    visible: Vec<bool>,
 }
 
 impl<'a> View<'a> {
     /// The public view.
     #[must_use]
     pub fn public(schema: &'a LayerSchema) -> Self {
-        let visible = (0..schema.fields.len()).filter(|&at| !schema.fields[at].sensitive).collect();
-        Self { schema, visible }
+        Self { schema, visible: schema.fields.iter().map(|field| !field.sensitive).collect() }
     }
 
     /// The view of all fields, for the owner of the store.
     #[must_use]
     pub fn complete(schema: &'a LayerSchema) -> Self {
-        Self { schema, visible: (0..schema.fields.len()).collect() }
+        Self { schema, visible: vec![true; schema.fields.len()] }
     }
 
     /// The view, reduced to the named fields.
     #[must_use]
     pub fn limited_to(mut self, names: &[&str]) -> Self {
-        self.visible.retain(|&at| names.contains(&self.schema.fields[at].name.as_str()));
+        for (visible, field) in self.visible.iter_mut().zip(&self.schema.fields) {
+            *visible &= names.contains(&field.name.as_str());
+        }
         self
     }
 
     /// The view, extended by the named fields.
     #[must_use]
     pub fn with(mut self, names: &[&str]) -> Self {
-        self.visible.extend(names.iter().filter_map(|name| self.schema.position(name)));
-        self.visible.sort_unstable();
-        self.visible.dedup();
+        for (visible, field) in self.visible.iter_mut().zip(&self.schema.fields) {
+            *visible |= names.contains(&field.name.as_str());
+        }
         self
     }
 
@@ -477,11 +479,11 @@ impl<'a> View<'a> {
     /// Whether it shows a field, by index in [`LayerSchema::fields`].
     #[must_use]
     pub fn shows(&self, field: usize) -> bool {
-        self.visible.binary_search(&field).is_ok()
+        self.visible.get(field) == Some(&true)
     }
 
     /// Visible fields with their index in [`LayerSchema::fields`].
     pub fn fields(&self) -> impl Iterator<Item = (usize, &'a Field)> + '_ {
-        self.visible.iter().map(|&at| (at, &self.schema.fields[at]))
+        self.schema.fields.iter().enumerate().filter(|(at, _)| self.visible[*at])
     }
 }

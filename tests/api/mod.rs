@@ -257,8 +257,8 @@ fn requests_have_an_id_and_are_logged_without_the_place_that_they_ask_for() {
     assert_ne!(generated.header("x-request-id"), server.get(path).header("x-request-id"));
     let given = server.get_with(path, ("X-Request-Id", "gateway-7f.3"));
     assert_eq!(given.header("x-request-id"), "gateway-7f.3");
-    let long = "x".repeat(200);
-    for odd in ["a b", "<script>", long.as_str()] {
+    let too_long = "x".repeat(200);
+    for odd in ["a b", "<script>", too_long.as_str()] {
         assert_eq!(server.get_with(path, ("X-Request-Id", odd)).header("x-request-id").len(), 16, "{odd}");
     }
     assert_eq!(server.get("/nothing").header("x-request-id").len(), 16);

@@ -228,7 +228,7 @@ fn relief(
     let Some(best) = transport.shadow_prices(plan).into_iter().next() else { return Ok(None) };
     let mut larger = transport.clone();
     larger.capacities[best.site] = larger.capacities[best.site].saturating_add(RELIEF_UNITS);
-    Ok(Some((best.site, Totals::of(&larger.solve(query.cancel)?))))
+    Ok(Some((best.site, Totals::of(&larger.solve_like(plan, query.cancel)?))))
 }
 
 /// Costs are kilometres, so that the solver computes with numbers of similar size.

@@ -5,7 +5,7 @@
 //! graph of its solution then shows which other arcs could improve it, until none can, so that the plan is optimal over
 //! all arcs.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolutionStatus, SolveOptions, Variable};
@@ -13,7 +13,9 @@ use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, Solution
 use crate::query::cancel::{CancelToken, Cancelled};
 
 /// Arcs of each demand in the first program.
-const FIRST_ARCS: usize = 40;
+const FIRST_ARCS: usize = 20;
+/// Arcs of each demand that enter a further program: those that could improve the plan most.
+const FURTHER_ARCS: usize = 10;
 /// An arc improves a plan if it saves more than this per unit; costs are compared in units of the caller.
 const TOLERANCE: f64 = 1e-6;
 /// Time for plans that keep demands together; the best plan found so far is used after it.
@@ -114,30 +116,48 @@ impl Transport {
     /// # Errors
     /// When it is cancelled.
     pub fn solve(&self, cancel: &CancelToken) -> Result<TransportPlan, Cancelled> {
+        self.solve_like(&TransportPlan::default(), cancel)
+    }
+
+    /// The same, faster if the plan resembles a known one.
+    ///
+    /// # Errors
+    /// When it is cancelled.
+    pub fn solve_like(&self, known: &TransportPlan, cancel: &CancelToken) -> Result<TransportPlan, Cancelled> {
         if self.together {
             return Ok(self.solve_together());
         }
-        let by_demand = self.arcs_by_demand();
-        let (mut used, mut rest): (Vec<TransportArc>, Vec<TransportArc>) = (Vec::new(), Vec::new());
-        for arcs in by_demand {
-            let (first, others) = arcs.split_at(arcs.len().min(FIRST_ARCS));
-            used.extend(first);
-            rest.extend(others);
+        let likely: HashSet<(usize, usize)> = known.flows.iter().map(|flow| (flow.arc.demand, flow.arc.site)).collect();
+        // What is not served cheaply by the nearest sites goes where serving one after the other would send it.
+        let greedy = self.greedy();
+        let greedy: HashSet<(usize, usize)> =
+            greedy.flows.iter().map(|flow| (flow.arc.demand, flow.arc.site)).collect();
+        let mut used: Vec<TransportArc> = Vec::new();
+        let mut rest: Vec<Vec<TransportArc>> = Vec::with_capacity(self.demands.len());
+        for arcs in self.arcs_by_demand() {
+            let mut others = Vec::new();
+            for (rank, arc) in arcs.into_iter().enumerate() {
+                let pair = (arc.demand, arc.site);
+                let is_first = rank < FIRST_ARCS || likely.contains(&pair) || greedy.contains(&pair);
+                if is_first { used.push(arc) } else { others.push(arc) }
+            }
+            rest.push(others);
         }
         loop {
             cancel.check()?;
             let plan = self.solve_split(&used);
             let potentials = Residual::of(self, &used, &plan).potentials();
-            let improves = |arc: &TransportArc| {
-                let site = potentials[self.demands.len() + arc.site];
-                potentials[arc.demand] + arc.cost < site - TOLERANCE
-            };
-            let (more, others): (Vec<TransportArc>, Vec<TransportArc>) = rest.into_iter().partition(improves);
-            if more.is_empty() {
+            let reduced =
+                |arc: &TransportArc| potentials[arc.demand] + arc.cost - potentials[self.demands.len() + arc.site];
+            let before = used.len();
+            for arcs in &mut rest {
+                arcs.sort_by(|a, b| reduced(a).total_cmp(&reduced(b)));
+                let improving = arcs.iter().take(FURTHER_ARCS).filter(|arc| reduced(arc) < -TOLERANCE).count();
+                used.extend(arcs.drain(..improving));
+            }
+            if used.len() == before {
                 return Ok(plan);
             }
-            used.extend(more);
-            rest = others;
         }
     }
 
