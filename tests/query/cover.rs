@@ -78,6 +78,17 @@ fn resources(all: &[Stocked]) -> Layer {
     Layer::build(schema("resources", fields, roles), features.collect())
 }
 
+fn demand(people: Option<u32>, skills: &[bool], counts: &[u32]) -> Demand {
+    let needed = SKILLS.iter().zip(skills).filter(|(_, is_needed)| **is_needed);
+    let counted = ARTICLES.iter().zip(counts).filter(|(_, count)| **count > 0);
+    Demand {
+        people,
+        skills: needed.map(|(skill, _)| (*skill).to_owned()).collect(),
+        items: counted.map(|(code, count)| Quantity { code: (*code).to_owned(), count: f64::from(*count) }).collect(),
+        ..Demand::anything(UtcDateTime::UNIX_EPOCH)
+    }
+}
+
 /// Whether resources cover a whole demand.
 fn covers(all: &[&Stocked], demand: &Demand) -> bool {
     let people: i64 = all.iter().map(|own| own.0).sum();
@@ -122,17 +133,7 @@ proptest! {
         most in 1..5_usize,
     ) {
         let snapshot = Snapshot::new(0, vec![resources(&all)]);
-        let demand = Demand {
-            people,
-            skills: SKILLS.iter().zip(&skills).filter(|(_, asked)| **asked).map(|(skill, _)| (*skill).to_owned()).collect(),
-            items: ARTICLES
-                .iter()
-                .zip(&counts)
-                .filter(|(_, count)| **count > 0)
-                .map(|(code, count)| Quantity { code: (*code).to_owned(), count: f64::from(*count) })
-                .collect(),
-            ..Demand::anything(UtcDateTime::UNIX_EPOCH)
-        };
+        let demand = demand(people, &skills, &counts);
         prop_assume!(demand.people.is_some() || !demand.skills.is_empty() || !demand.items.is_empty());
         let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
         let cancel = CancelToken::new();
@@ -193,17 +194,7 @@ proptest! {
     ) {
         let layer = resources(&all);
         let snapshot = Snapshot::new(0, vec![layer]);
-        let demand = Demand {
-            people,
-            skills: SKILLS.iter().zip(&skills).filter(|(_, asked)| **asked).map(|(skill, _)| (*skill).to_owned()).collect(),
-            items: ARTICLES
-                .iter()
-                .zip(&counts)
-                .filter(|(_, count)| **count > 0)
-                .map(|(code, count)| Quantity { code: (*code).to_owned(), count: f64::from(*count) })
-                .collect(),
-            ..Demand::anything(UtcDateTime::UNIX_EPOCH)
-        };
+        let demand = demand(people, &skills, &counts);
         prop_assume!(demand.people.is_some() || !demand.skills.is_empty() || !demand.items.is_empty());
         let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
         let cancel = CancelToken::new();
