@@ -102,11 +102,16 @@ impl Postgres {
         url
     }
 
-    /// Ends the server with SIGKILL.
+    /// Ends the server with SIGKILL. Its processes hold the data directory until they notice.
     pub(crate) fn kill(&self) {
         let own = self.own.as_ref().expect("a server of its own");
         let lock = std::fs::read_to_string(own.folder.join("data/postmaster.pid")).expect("it runs");
-        super::foreign("kill", &["-KILL", lock.lines().next().expect("a process")]);
+        let process = lock.lines().next().expect("a process");
+        let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).expect("children");
+        super::foreign("kill", &["-KILL", process]);
+        for child in children.split_whitespace() {
+            super::await_that("the end of a database process", || !std::path::Path::new("/proc").join(child).exists());
+        }
     }
 
     /// Starts the server again after it was killed.

@@ -213,6 +213,8 @@ fn responses(endpoint: &Endpoint) -> Json {
         let problem = json!({"application/problem+json": {"schema": reference("problem")}});
         responses.insert(status.to_string(), json!({"description": meaning(status), "content": problem}));
     }
+    // The HTTP parser refuses these before an endpoint sees them.
+    responses.insert("431".to_owned(), json!({"description": "The URL or the headers are too long (64 kB in all)"}));
     Json::Object(responses)
 }
 
@@ -221,7 +223,8 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
     let is_write = endpoint.access == Access::Token;
     let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
     // The parameters of GET as members of the body.
-    let names_layer = names_layer || endpoint.body.is_some_and(|body| body.schema == "nearestRequest");
+    let names_layer =
+        names_layer || endpoint.body.is_some_and(|body| ["nearestRequest", "allocationRequest"].contains(&body.schema));
     let is_partial = endpoint.replies.iter().any(|reply| reply.status == 206);
     let is_stream = endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream");
     let negotiates = endpoint.formats.len() > 1 || endpoint.params.iter().any(|param| param.name() == "f");
