@@ -135,6 +135,11 @@ try {
     await idleAfter(() => page.locator('#nearest [data-layer="shelters"] li button').first().click());
     const id = await page.locator('#nearest [data-layer="shelters"] li button').first().getAttribute("data-id");
     const item = await (await fetch(`${origin}/ogc/collections/shelters/items/${encodeURIComponent(id)}`)).json();
+    // The tiles of the new view may arrive after the map has been idle once.
+    await page.waitForFunction(({ id, place }) => {
+      const { x, y } = window.onemap.map.project(place);
+      return window.onemap.map.queryRenderedFeatures([x, y]).some((feature) => feature.properties.id === id);
+    }, { id, place: item.geometry.coordinates });
     const at = await page.evaluate((place) => window.onemap.map.project(place), item.geometry.coordinates);
     const frame = await page.locator("#map").boundingBox();
     await page.mouse.click(frame.x + at.x, frame.y + at.y);
