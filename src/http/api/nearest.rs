@@ -31,6 +31,8 @@ use crate::snapshot::{Layer, Snapshot};
 const MAX_POINTS: usize = 10_000;
 /// Maximum number of features in one reply, over all positions.
 const MAX_FEATURES: usize = 500_000;
+/// Size of a typical reply from one position, so that it is rarely moved while it grows.
+const TYPICAL_BYTES: usize = 8_192;
 /// Number of positions computed in parallel before their results are sent.
 const BATCH: usize = 64;
 /// `GET /api/nearest`: from one place.
@@ -74,7 +76,7 @@ fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
         }
         Some(near) => return Err(invalid("near", near, "it cannot be combined with point", "one of the two")),
     };
-    let mut body = Vec::new();
+    let mut body = Vec::with_capacity(TYPICAL_BYTES);
     write_answer(&mut body, &call.state.catalog, &call.current.snapshot, &request, &origin, &call.cancel)?;
     call.current.close_object(&mut body);
     Ok(call.current.reply(GEOJSON.media_type).body(body))

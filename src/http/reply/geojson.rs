@@ -8,6 +8,9 @@ use crate::http::reply::freshness::RequestSnapshot;
 use crate::model::ValueRef;
 use crate::snapshot::Row;
 
+/// Size with which a collection starts, so that a page of features is rarely moved while it grows.
+const INITIAL_BYTES: usize = 16_384;
+
 /// A FeatureCollection under construction: features first, then other members, then version and age.
 pub(crate) struct CollectionWriter {
     out: Vec<u8>,
@@ -21,7 +24,8 @@ impl CollectionWriter {
 
     /// One with members before its features.
     pub(crate) fn with_members(members: &[(&str, Json)]) -> Self {
-        let mut out = br#"{"type":"FeatureCollection","#.to_vec();
+        let mut out = Vec::with_capacity(INITIAL_BYTES);
+        out.extend_from_slice(br#"{"type":"FeatureCollection","#);
         for (name, value) in members {
             write_json(&mut out, name);
             out.push(b':');
