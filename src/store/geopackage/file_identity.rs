@@ -85,14 +85,15 @@ impl OpenFile {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let follow_options = options.clone().busy_timeout(FOLLOW_BUSY_TIMEOUT);
+        let at = |error| StoreError::Database { location: path.display().to_string(), error };
         // Connections stay open, so that SQLite does not delete and recreate the log index.
         let lasting = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
-        let pool = lasting()
-            .max_connections(CONNECTIONS)
-            .connect_with(options)
-            .await
-            .map_err(|error| StoreError::Database { location: path.display().to_string(), error })?;
-        let follow_pool = lasting().max_connections(FOLLOW_CONNECTIONS).connect_lazy_with(follow_options);
+        let pool = lasting().max_connections(CONNECTIONS).connect_with(options).await.map_err(at)?;
+        // Following is abandoned at shutdown. A connection that is just being opened then belongs to no pool: it may
+        // close at the same time as the last one, and neither copies the write-ahead log into the file. So all are
+        // opened here.
+        let follow_pool = lasting().min_connections(FOLLOW_CONNECTIONS).max_connections(FOLLOW_CONNECTIONS);
+        let follow_pool = follow_pool.connect_with(follow_options).await.map_err(at)?;
         let file = identity(path).map_err(file_error(path))?;
         Ok(Self {
             path: path.to_owned(),
