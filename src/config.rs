@@ -9,9 +9,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::Catalog;
+use crate::model::access::Anonymous;
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
+use crate::model::{Catalog, LayerAccess};
 use crate::store::TableLayer;
 
 /// The checked configuration.
@@ -25,6 +26,8 @@ pub struct Config {
     pub has_own_catalog: bool,
     /// Networks of proxies whose headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What callers without credentials may do; `None` for the default.
+    pub anonymous: Option<Anonymous>,
 }
 
 /// Why a configuration file cannot be used.
@@ -58,9 +61,17 @@ struct RawConfig {
     #[serde(default)]
     trusted_proxies: Vec<Spanned<String>>,
     #[serde(default)]
+    access: RawAccess,
+    #[serde(default)]
     layer: Vec<RawTable>,
     #[serde(default)]
     rings_m: BTreeMap<Spanned<String>, Spanned<Vec<f64>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAccess {
+    anonymous: Option<Anonymous>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +90,7 @@ struct RawTable {
     #[serde(default)]
     tile: Vec<String>,
     refresh_s: Option<Spanned<u64>>,
+    access: Option<LayerAccess>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +112,7 @@ impl Config {
     /// Only if the built-in catalog is invalid.
     pub fn built_in() -> Result<Self, ConfigError> {
         let catalog = Catalog::built_in().map_err(ConfigError::BuiltIn)?;
-        Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false, trusted_proxies: Vec::new() })
+        Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false, trusted_proxies: Vec::new(), anonymous: None })
     }
 
     /// Reads a configuration file and the catalog that it names.
@@ -119,11 +131,19 @@ impl Config {
             let (line, _) = position(&text, layer.table.span().start);
             format!("{} line {line}", path.display())
         };
-        let layers = raw.layer.into_iter().map(|layer| {
+        let mut access = BTreeMap::new();
+        let mut layers: Vec<TableLayer> = Vec::new();
+        for mut layer in raw.layer {
+            if let Some(rules) = layer.access.take() {
+                let start = layer.table.span().start;
+                let id = layer.id.as_ref().map(|id| id.get_ref().clone());
+                let id = id.ok_or_else(|| mistake((start, "access rules need the id of the layer".to_owned())))?;
+                access.insert(id, rules);
+            }
             let place = place(&layer);
-            layer.checked(place).map_err(mistake)
-        });
-        let layers = layers.collect::<Result<_, _>>()?;
+            let layer = layer.checked(place).map_err(mistake)?;
+            layers.push(layer);
+        }
         let has_own_catalog = raw.catalog.is_some();
         let mut catalog = match raw.catalog {
             Some(named) => {
@@ -136,6 +156,7 @@ impl Config {
             }
             None => Catalog::built_in().map_err(ConfigError::BuiltIn)?,
         };
+        catalog.access.extend(access);
         let kinds = catalog.incident_kinds();
         for (kind, rings) in raw.rings_m {
             if !kinds.contains(kind.get_ref()) {
@@ -154,7 +175,7 @@ impl Config {
                 .map_err(|reason| mistake((text.span().start, format!("trusted_proxies: {reason}"))))
         };
         let trusted_proxies = raw.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
-        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies })
+        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous: raw.access.anonymous })
     }
 }
 

@@ -43,9 +43,10 @@
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
-//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile | actix_web, maud, prometheus |
+//! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot | – |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access | actix_web, maud, prometheus |
 //! | [`config`] | the configuration file | model, store | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!
@@ -56,6 +57,7 @@
 //! - No cargo features: there is one build, and options are set at run time.
 //! - No sentinel values: unknown is a separate value everywhere, from the store to the viewer.
 
+pub mod access;
 pub mod clock;
 pub mod commands;
 pub mod config;

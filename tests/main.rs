@@ -8,6 +8,7 @@
 
 mod support; // shared: server, database, other programs
 
+mod access; // accounts, and what each role sees and writes
 mod api; // every path: replies and refusals
 mod architecture; // rules of the code base
 mod audits; // siting and coverage audits, compared with PostGIS

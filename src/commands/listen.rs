@@ -55,8 +55,8 @@ pub(super) fn require_consent(address: SocketAddr, is_agreed: bool) -> anyhow::R
         return Ok(());
     }
     anyhow::bail!(
-        "{address} can be reached from other machines, and reading needs no login; listen on 127.0.0.1 behind a proxy that \
-         controls access, or agree with --insecure-public"
+        "{address} can be reached from other machines, and reading needs no login; make accounts with onemap token add, \
+         set anonymous = \"public\" under [access] in onemap.toml, or agree with --insecure-public"
     )
 }
 

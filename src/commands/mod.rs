@@ -1,5 +1,6 @@
 //! The command line: parses arguments, runs a command, sets up the log and reports errors.
 
+mod accounts;
 mod export;
 mod import;
 mod layers;
@@ -64,6 +65,9 @@ enum Command {
     Import(import::ImportOptions),
     /// Write a layer to a file, including sensitive fields.
     Export(export::ExportOptions),
+    /// Add, list and revoke accounts of people and programs.
+    #[command(subcommand)]
+    Token(accounts::TokenCommand),
     /// List layers, or the fields and codes of one layer.
     Layers(layers::Options),
 }
@@ -93,6 +97,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
             Command::Serve(options) => serve::serve(options).await,
             Command::Import(options) => import::import(options).await,
             Command::Export(options) => export::export(options).await,
+            Command::Token(command) => accounts::run(&command),
             Command::Layers(options) => layers::list(&options, is_json),
         }
     })

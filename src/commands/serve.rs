@@ -11,15 +11,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::accounts::AccountOptions;
 use super::listen::{ListenAddress, bind, require_consent};
 use super::public_url::PublicUrl;
 use super::startup::{self, CacheOptions};
 use super::store::{Fill, StoreOptions};
 use super::token;
+use crate::access::{self, Accounts};
 use crate::clock;
 use crate::config::parse_network;
-use crate::http::{self, Limits, Reachability, Service};
-use crate::snapshot::{SnapshotHandle, disk_cache_writer, follower};
+use crate::http::{self, AccessControl, Limits, Reachability, Service};
+use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
 
 /// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
 #[derive(Args)]
@@ -88,12 +90,15 @@ pub(super) struct ServeOptions {
     store: StoreOptions,
 
     #[command(flatten)]
+    accounts: AccountOptions,
+
+    #[command(flatten)]
     copies: CacheOptions,
 }
 
 impl ServeOptions {
     fn token_file(&self) -> PathBuf {
-        self.token_file.clone().unwrap_or_else(|| self.store.token_file())
+        self.token_file.clone().unwrap_or_else(|| self.store.file_beside(".token"))
     }
 }
 
@@ -101,21 +106,17 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Bind first: a second server must not touch the store.
     let listener = bind(&options.listen)?;
     let address = listener.local_addr()?;
-    require_consent(address, options.insecure_public)?;
     raise_file_limit();
     let config = options.store.config()?;
+    let accounts = Accounts::open(options.accounts.file(&options.store))?;
+    let access = AccessControl { token: None, accounts, anonymous: config.anonymous };
+    require_consent(address, options.insecure_public || !access.lets_everybody_in())?;
     let catalog = config.catalog;
     let started = Instant::now();
     // The sample belongs to the built-in county.
     let fill = if options.empty || config.has_own_catalog { Fill::Nothing } else { Fill::Sample };
     let opened = startup::open(&options.store, &options.copies, &catalog, fill).await?;
-    let features: usize = opened.snapshot.layers().iter().map(|layer| layer.len()).sum();
-    tracing::info!(
-        features,
-        layers = opened.snapshot.layers().len(),
-        seconds = clock::rounded_s(started.elapsed()),
-        "snapshot loaded"
-    );
+    log_loaded(&opened.snapshot, started.elapsed());
 
     let store = opened.store;
     let age = age_of(opened.confirmed_ms, clock::now_ms());
@@ -133,13 +134,23 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         tile_budget_bytes: options.tile_budget_kb as usize * 1_000,
     };
     let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
+    let restrictions = access::restrictions(&catalog)?;
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
-    let public_url = options.public_url.map(|PublicUrl(url)| url);
-    let reachability = Reachability { public_url, trusted_proxies };
+    let reachability = Reachability { public_url: options.public_url.map(|PublicUrl(url)| url), trusted_proxies };
     let access_log = options.access_log;
-    let state = Service { snapshots, store: store.clone(), token, fingerprint_key, catalog, reachability, access_log };
+    let access = AccessControl { token, ..access };
+    let state = Service {
+        snapshots,
+        store: Arc::clone(&store),
+        access,
+        restrictions,
+        fingerprint_key,
+        catalog,
+        reachability,
+        access_log,
+    };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads
@@ -168,6 +179,12 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+fn log_loaded(snapshot: &Snapshot, duration: Duration) {
+    let features: usize = snapshot.layers().iter().map(|layer| layer.len()).sum();
+    let layers = snapshot.layers().len();
+    tracing::info!(features, layers, seconds = clock::rounded_s(duration), "snapshot loaded");
 }
 
 /// Age of a snapshot confirmed at a time, both in milliseconds since 1970. If that time is in the future, the clock was

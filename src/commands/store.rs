@@ -113,15 +113,15 @@ impl StoreOptions {
         })
     }
 
-    /// Default token file: beside the GeoPackage, or in the working directory.
-    pub(super) fn token_file(&self) -> PathBuf {
+    /// A file with an ending, such as `.token`: beside the GeoPackage, or in the working directory.
+    pub(super) fn file_beside(&self, ending: &str) -> PathBuf {
         match &self.store {
             Location::File(path) => {
                 let mut name = path.as_os_str().to_owned();
-                name.push(".token");
+                name.push(ending);
                 name.into()
             }
-            Location::Database(_) | Location::Unsupported(_) => "onemap.token".into(),
+            Location::Database(_) | Location::Unsupported(_) => format!("onemap{ending}").into(),
         }
     }
 

@@ -39,7 +39,7 @@ struct Winding {
 
 /// The kind of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+enum PathRole {
     /// A point or a line.
     Open,
     Exterior,
@@ -54,7 +54,7 @@ pub struct EdgeIndex {
     /// From the leaves to the root; empty for a geometry without coordinates.
     levels: Vec<Vec<EdgeGroup>>,
     /// By path number. Holes follow the exterior ring that contains them.
-    roles: Vec<Role>,
+    roles: Vec<PathRole>,
     /// By path number: the number of the area that the ring belongs to.
     areas: Vec<usize>,
     /// A coordinate of each point, line and exterior ring.
@@ -142,7 +142,7 @@ impl EdgeIndex {
         let mut windings: Vec<Winding> = Vec::new();
         let on_ray = |own: &Envelope| own.south <= at.y && at.y <= own.north && own.east >= at.x;
         let _ = self.visit(on_ray, |edge| {
-            let turn = if self.roles[edge.path as usize] == Role::Open { Some(0) } else { winding(&edge.line, at) };
+            let turn = if self.roles[edge.path as usize] == PathRole::Open { Some(0) } else { winding(&edge.line, at) };
             if turn != Some(0) {
                 if windings.last().is_none_or(|last| last.path != edge.path) {
                     windings.push(Winding { path: edge.path, turns: 0, on_edge: false });
@@ -163,7 +163,7 @@ impl EdgeIndex {
         let mut areas: Vec<(usize, bool)> = Vec::new();
         for own in windings.iter().filter(|own| own.turns != 0 || own.on_edge) {
             let area = self.areas[own.path as usize];
-            if self.roles[own.path as usize] == Role::Exterior {
+            if self.roles[own.path as usize] == PathRole::Exterior {
                 areas.push((area, !own.on_edge));
             } else if let Some(last) = areas.last_mut().filter(|last| last.0 == area) {
                 last.1 = false;
@@ -290,7 +290,7 @@ impl EdgeIndex {
 #[derive(Default)]
 struct Paths {
     edges: Vec<Edge>,
-    roles: Vec<Role>,
+    roles: Vec<PathRole>,
     areas: Vec<usize>,
     starts: Vec<Coord>,
     area_count: usize,
@@ -308,24 +308,24 @@ impl Paths {
                 let mut paths: Vec<Vec<Coord>> = Vec::new();
                 each_path(open, &mut |path| paths.push(path.to_vec()));
                 for path in &paths {
-                    self.add_path(path, Role::Open);
+                    self.add_path(path, PathRole::Open);
                 }
             }
         }
     }
 
     fn add_polygon(&mut self, polygon: &Polygon) {
-        self.add_path(&polygon.exterior().0, Role::Exterior);
-        polygon.interiors().iter().for_each(|hole| self.add_path(&hole.0, Role::Hole));
+        self.add_path(&polygon.exterior().0, PathRole::Exterior);
+        polygon.interiors().iter().for_each(|hole| self.add_path(&hole.0, PathRole::Hole));
         self.area_count += 1;
     }
 
-    fn add_path(&mut self, path: &[Coord], role: Role) {
+    fn add_path(&mut self, path: &[Coord], role: PathRole) {
         #[expect(clippy::cast_possible_truncation, reason = "a geometry has at most a million coordinates")]
         let number = self.roles.len() as u32;
         self.roles.push(role);
         self.areas.push(self.area_count);
-        if role != Role::Hole {
+        if role != PathRole::Hole {
             self.starts.extend(path.first());
         }
         self.edges.extend(lines(path).map(|line| Edge { line, path: number }));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri};
@@ -12,7 +13,7 @@ use crate::http::params::{QueryParams, invalid};
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
-use crate::http::state::AppState;
+use crate::http::state::{AppState, Audience};
 use crate::query::cancel::{CancelToken, Cancelled};
 use crate::snapshot::Layer;
 
@@ -21,6 +22,8 @@ pub(crate) struct Call<'a> {
     /// Media types that the endpoint offers; the first is the default.
     pub(crate) formats: &'static [MediaType],
     pub(crate) state: web::Data<AppState>,
+    /// What the caller sees.
+    pub(crate) audience: Arc<Audience>,
     /// The snapshot for this request, loaded once.
     pub(crate) current: RequestSnapshot,
     pub(crate) caller: Caller,
@@ -43,6 +46,7 @@ impl Call<'_> {
         Call {
             formats: self.formats,
             state: self.state,
+            audience: self.audience,
             current: self.current,
             caller: self.caller,
             params: self.params,

@@ -59,12 +59,14 @@ impl Verb {
 /// Access control of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// No login. Wrong credentials are ignored.
-    Public,
-    /// No login. Credentials, if sent, must be valid; they give access to sensitive fields.
-    PublicOrToken,
-    /// Requires the token, and a connection from this machine.
-    Token,
+    /// No login. Credentials are ignored.
+    Open,
+    /// Credentials decide what is visible; wrong ones are refused.
+    Read,
+    /// For those who watch the server: a viewer, or anybody as long as there are no accounts.
+    Operate,
+    /// Requires an account that may write, or the token and a connection from this machine.
+    Write,
 }
 
 /// The thread on which a handler runs.
@@ -140,7 +142,7 @@ impl Endpoint {
             id: "",
             tag: None,
             summary: "",
-            access: Access::Public,
+            access: Access::Read,
             thread: Thread::Web,
             is_long: has_many_bytes,
             handler: Handler::Sync(handler),
@@ -152,8 +154,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether the server offers it; edits are offered only if the server has a token.
-    pub(crate) fn is_offered(&self, has_token: bool) -> bool {
-        self.access != Access::Token || has_token
+    /// Whether the server offers it.
+    pub(crate) fn is_offered(&self, offers_edits: bool) -> bool {
+        self.access != Access::Write || offers_edits
     }
 }

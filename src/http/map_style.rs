@@ -20,30 +20,31 @@ const NEUTRAL: &str = "#7d8794";
 pub(crate) fn fill<'a>(
     template: &[u8],
     catalog: &Catalog,
-    layers: impl Iterator<Item = &'a LayerSchema>,
+    layers: impl Iterator<Item = &'a LayerSchema> + Clone,
     base: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut style: Json = serde_json::from_slice(template)?;
-    fill_value(&mut style, catalog, base);
+    let own = layers.clone().map(|layer| layer.id.as_str()).filter(|id| catalog.layer(id).is_some());
+    let own: Vec<&str> = own.collect();
+    fill_value(&mut style, catalog, &own, base);
     if let Some(drawn) = style["layers"].as_array_mut() {
-        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| catalog.layer(id).is_some()));
+        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| own.contains(&id)));
     }
     default_style::add_missing(&mut style, catalog, layers);
     serde_json::to_vec(&style)
 }
 
-fn fill_value(value: &mut Json, catalog: &Catalog, base: &str) {
+fn fill_value(value: &mut Json, catalog: &Catalog, layers: &[&str], base: &str) {
     match value {
         Json::String(text) => {
             if let Some(fact) = placeholder_value(text, catalog) {
                 *value = fact;
             } else if text.contains("{base}") {
-                let layers: Vec<&str> = catalog.layers.iter().map(|layer| layer.id.as_str()).collect();
                 *text = text.replace("{base}", base).replace("{layers}", &layers.join(","));
             }
         }
-        Json::Array(items) => items.iter_mut().for_each(|item| fill_value(item, catalog, base)),
-        Json::Object(members) => members.values_mut().for_each(|member| fill_value(member, catalog, base)),
+        Json::Array(items) => items.iter_mut().for_each(|item| fill_value(item, catalog, layers, base)),
+        Json::Object(members) => members.values_mut().for_each(|member| fill_value(member, catalog, layers, base)),
         _ => {}
     }
 }

@@ -20,6 +20,6 @@ mod tiles;
 mod workers;
 
 pub use forwarded::Reachability;
-pub use params::auth::BearerToken;
+pub use params::auth::{AccessControl, BearerToken};
 pub use service::serve;
 pub use state::{Limits, Service};

@@ -1,7 +1,8 @@
 //! The table of all endpoints: path, method, access, thread, parameters, bodies and replies.
 
 use crate::http::api::{
-    allocations, clusters, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
+    allocations, clusters, coverage, events, health, layers, nearest, nearest_params, search, session, siting,
+    surroundings,
 };
 use crate::http::assets;
 use crate::http::call::Call;
@@ -77,7 +78,7 @@ const fn tiles_page(path: &'static str, handler: Make) -> Endpoint {
 
 /// An edit, which requires the token.
 const fn write(method: Verb, path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { method, tag: EDITING, access: Access::Token, handler, ..Endpoint::get(path, health::live) }
+    Endpoint { method, tag: EDITING, access: Access::Write, handler, ..Endpoint::get(path, health::live) }
 }
 
 const FEATURE_BODY: Option<Body> =
@@ -131,6 +132,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         tag: OPERATION,
         summary: "Whether the process handles requests",
         replies: &[ok(JSON_TYPE, "anything")],
+        access: Access::Open,
         ..Endpoint::get("/health/live", health::live)
     },
     Endpoint {
@@ -138,6 +140,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         tag: OPERATION,
         summary: "Whether the snapshot follows the store",
         replies: &[ok(JSON_TYPE, "health"), Success { status: 503, media_type: JSON_TYPE, schema: "health" }],
+        access: Access::Open,
         ..Endpoint::get("/health/ready", health::ready)
     },
     Endpoint {
@@ -145,6 +148,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         tag: OPERATION,
         summary: "Metrics in the text format of Prometheus",
         replies: &[ok("text/plain", "")],
+        access: Access::Operate,
         ..Endpoint::get("/metrics", health::metrics)
     },
     Endpoint {
@@ -230,7 +234,6 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "getSurroundings",
         tag: DISPATCH,
         summary: "Surroundings of a point or a feature",
-        access: Access::PublicOrToken,
         thread: Thread::Bulk,
         params: SURROUNDINGS,
         formats: &[JSON, HTML, CSV],
@@ -242,13 +245,19 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "postSurroundings",
         tag: DISPATCH,
         summary: "Contents of an area",
-        access: Access::PublicOrToken,
         thread: Thread::Bulk,
         params: SURROUNDINGS_OF_BODY,
         formats: &[JSON, HTML, CSV],
         body: Some(Body { media_types: &[GEOJSON_TYPE, JSON_TYPE], schema: "anything", max_bytes: 2_000_000 }),
         replies: &[ok(JSON_TYPE, "surroundings"), PAGE, TABLE],
         ..Endpoint::get("/api/surroundings", surroundings::surroundings_of_body)
+    },
+    Endpoint {
+        id: "getSession",
+        tag: OPERATION,
+        summary: "Who the caller is, and what it may do",
+        replies: &[ok(JSON_TYPE, "session")],
+        ..Endpoint::get("/api/session", session::session)
     },
     Endpoint {
         id: "search",
@@ -472,7 +481,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/ogc/openapi.json", ogc_api_document)
     },
-    Endpoint { params: VIEWER, ..Endpoint::get("/", assets::viewer) },
-    Endpoint::get("/docs", assets::docs),
-    Endpoint { params: VIEWER_FILE, ..Endpoint::get("/viewer/{file:.*}", assets::viewer_file) },
+    Endpoint { params: VIEWER, access: Access::Open, ..Endpoint::get("/", assets::viewer) },
+    Endpoint { access: Access::Open, ..Endpoint::get("/docs", assets::docs) },
+    Endpoint { params: VIEWER_FILE, access: Access::Open, ..Endpoint::get("/viewer/{file:.*}", assets::viewer_file) },
 ];

@@ -13,10 +13,10 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::http::call::Call;
-use crate::http::endpoint::{Endpoint, Handler, Thread, Verb};
+use crate::http::endpoint::{Access, Endpoint, Handler, Thread, Verb};
 use crate::http::metrics::Metrics;
-use crate::http::params::auth::Caller;
 use crate::http::params::{QueryParams, invalid, layer};
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
@@ -154,7 +154,7 @@ fn not_found(request: &HttpRequest) -> Problem {
 fn allowed(state: &AppState, path: &str) -> String {
     let mut methods: Vec<String> = Vec::new();
     for endpoint in
-        ENDPOINTS.iter().filter(|endpoint| endpoint.path == path && endpoint.is_offered(state.token.is_some()))
+        ENDPOINTS.iter().filter(|endpoint| endpoint.path == path && endpoint.is_offered(state.access.offers_edits()))
     {
         methods.push(endpoint.method.method().to_string());
         if endpoint.method == Verb::Get {
@@ -168,11 +168,15 @@ fn allowed(state: &AppState, path: &str) -> String {
 /// `OPTIONS`: the methods of the path; an error for other methods.
 fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
     let Some(state) = request.app_data::<web::Data<AppState>>() else { return Problem::Unavailable.into() };
+    // A preflight request has no credentials and must not fail for what its caller may see.
     let names_collection = request.match_info().get("collectionId");
-    if let Some(Err(missing)) =
-        names_collection.map(|name| layer(&state.snapshots.load(), "collection", name).map(drop))
-    {
-        return missing.into();
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if let Some(name) = names_collection.filter(|_| !is_preflight) {
+        let visible = state.audience(state.access.anonymous().role());
+        if let Err(missing) = visible.and_then(|visible| layer(&visible.snapshots.load(), "collection", name).map(drop))
+        {
+            return missing.into();
+        }
     }
     let allowed = allowed(state, path);
     if request.method() != Method::OPTIONS {
@@ -192,7 +196,10 @@ async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web:
         state.metrics.observe(endpoint, reply.status.as_u16(), started.elapsed());
     }
     // With several media types the reply depends on the Accept header, also if none is acceptable.
-    if endpoint.formats.len() > 1 { reply.varying_by_accept().into() } else { reply.into() }
+    let reply = if endpoint.formats.len() > 1 { reply.varying_by("Accept") } else { reply };
+    // Shared caches keep what the public sees apart from what an account sees.
+    let reply = if endpoint.access == Access::Open { reply } else { reply.varying_by("Authorization") };
+    reply.into()
 }
 
 async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::Payload) -> Result<Reply, Problem> {
@@ -267,13 +274,14 @@ async fn read<'a>(
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
-    let caller = Caller::identify(endpoint.access, request.headers(), is_local, state.token.as_ref())?;
+    let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now())?;
+    let audience = state.audience(caller.role())?.clone();
     // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
     let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
-    let current = RequestSnapshot::now(&state);
+    let current = RequestSnapshot::now(&audience, &*state.store);
     let current = if let Some((_, id)) = own_layer { current.of_layer(id) } else { current };
     let params = {
         let collection = own_layer.filter(|_| endpoint.property_params);
@@ -290,6 +298,7 @@ async fn read<'a>(
     Ok(Call {
         formats: endpoint.formats,
         state,
+        audience,
         current,
         caller,
         params,

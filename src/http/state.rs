@@ -6,13 +6,14 @@ use tokio::sync::watch;
 
 use crate::http::forwarded::Reachability;
 use crate::http::metrics::Metrics;
-use crate::http::params::auth::BearerToken;
+use crate::http::params::auth::AccessControl;
 use crate::http::reply::etag::etag;
 use crate::http::reply::modified::AnnouncedDates;
+use crate::http::reply::problem::Problem;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::workers::Workers;
-use crate::model::{Catalog, FingerprintKey};
-use crate::snapshot::{DerivedLayer, SnapshotHandle};
+use crate::model::{Catalog, FingerprintKey, Role};
+use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
 use crate::store::Store;
 use crate::tile::cache::TileCache;
 
@@ -22,8 +23,10 @@ pub struct Service {
     pub snapshots: Arc<SnapshotHandle>,
     /// The store, for edits.
     pub store: Arc<dyn Store>,
-    /// The token required for edits; `None` disables edits.
-    pub token: Option<BearerToken>,
+    /// How callers are identified.
+    pub access: AccessControl,
+    /// What is hidden from each role.
+    pub restrictions: Vec<(Vec<Role>, Restriction)>,
     /// Key of the feature fingerprints, which are their entity tags.
     pub fingerprint_key: FingerprintKey,
     /// Layers, code lists and their labels.
@@ -49,20 +52,39 @@ pub struct Limits {
 pub(crate) struct AppState {
     pub(crate) snapshots: Arc<SnapshotHandle>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) token: Option<BearerToken>,
+    pub(crate) access: AccessControl,
+    audiences: Vec<(Vec<Role>, Arc<Audience>)>,
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) catalog: Catalog,
     pub(crate) reachability: Reachability,
     pub(crate) access_log: bool,
-    pub(crate) tiles: TileCache,
-    pub(crate) coverage: DerivedLayer,
     pub(crate) downloads: Downloads,
-    pub(crate) announced_dates: AnnouncedDates,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
     pub(crate) metrics: Metrics,
-    /// Random id of this run of the program, because versions of different runs are not comparable.
+}
+
+/// What callers with some roles see, and what is kept of it.
+pub(crate) struct Audience {
+    pub(crate) snapshots: Arc<SnapshotHandle>,
+    pub(crate) tiles: TileCache,
+    pub(crate) coverage: DerivedLayer,
+    pub(crate) announced_dates: AnnouncedDates,
+    /// Random id of this run of the program and of what these callers see, because versions of others are not
+    /// comparable.
     pub(crate) run: String,
+}
+
+impl Audience {
+    fn new(snapshots: Arc<SnapshotHandle>, tile_cache_bytes: u64, tile_budget_bytes: usize) -> Self {
+        Self {
+            run: format!("{:016x}", snapshots.instance()),
+            snapshots,
+            tiles: TileCache::new(tile_cache_bytes, tile_budget_bytes, etag),
+            coverage: DerivedLayer::default(),
+            announced_dates: AnnouncedDates::default(),
+        }
+    }
 }
 
 impl AppState {
@@ -76,24 +98,35 @@ impl AppState {
         closing: watch::Receiver<bool>,
         metrics: Metrics,
     ) -> std::io::Result<Self> {
-        let Service { snapshots, store, token, fingerprint_key, catalog, reachability, access_log } = service;
-        let run = format!("{:016x}", snapshots.instance());
+        let Service { snapshots, store, access, restrictions, fingerprint_key, catalog, reachability, access_log } =
+            service;
+        let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
+        let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
+            let own = if restriction.0.is_empty() { snapshots.clone() } else { snapshots.restricted(restriction) };
+            (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)))
+        };
         Ok(Self {
+            audiences: restrictions.into_iter().map(audience).collect(),
             snapshots,
             store,
-            token,
+            access,
             fingerprint_key,
             catalog,
             reachability,
             access_log,
-            tiles: TileCache::new(limits.tile_cache_bytes, limits.tile_budget_bytes, etag),
-            coverage: DerivedLayer::default(),
             downloads: Downloads::default(),
-            announced_dates: AnnouncedDates::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,
             metrics,
-            run,
         })
+    }
+
+    /// What a role sees.
+    ///
+    /// # Errors
+    /// When the server has no restriction for the role.
+    pub(crate) fn audience(&self, role: Role) -> Result<&Arc<Audience>, Problem> {
+        let found = self.audiences.iter().find(|(roles, _)| roles.contains(&role));
+        found.map(|(_, audience)| audience).ok_or(Problem::Unavailable)
     }
 }

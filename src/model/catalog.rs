@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::LayerAccess;
 use super::schema::{Label, LayerSchema};
 use crate::geodesy::{Envelope, LonLat};
 
@@ -83,6 +84,8 @@ pub struct Catalog {
     pub synonyms: BTreeMap<String, Vec<String>>,
     /// Default ring radii around an incident, metres, ascending, by kind of incident; `default` for any other kind.
     pub rings_m: BTreeMap<String, Vec<f64>>,
+    /// Access rules by layer id; a layer without rules is public, and editors write it.
+    pub access: BTreeMap<String, LayerAccess>,
 }
 
 impl Catalog {

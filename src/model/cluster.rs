@@ -64,6 +64,15 @@ impl ClusterConfig {
     pub const MAX_SUMS: usize = 4;
     /// Maximum zoom of clusters.
     pub const MAX_ZOOM: u8 = 14;
+
+    /// The names of the fields that are aggregated.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        let sums = self.sums.iter().filter_map(|sum| match &sum.of {
+            SumSource::Field(name) => Some(name.as_str()),
+            SumSource::FreePlaces => None,
+        });
+        self.severity.iter().map(|severity| severity.field.as_str()).chain(sums)
+    }
 }
 
 impl SeverityCode {

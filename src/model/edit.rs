@@ -20,6 +20,21 @@ pub struct Edit {
     pub action: Action,
     /// The precondition.
     pub condition: Precondition,
+    /// Prefixes of division codes: the division of the feature, before and after, begins with one of them. Empty for any
+    /// feature.
+    pub regions: Vec<String>,
+}
+
+/// The field with the code of the division that a feature belongs to.
+const REGION_CODE: &str = "region_code";
+
+impl Edit {
+    /// Whether it may concern a feature in this state.
+    fn reaches(&self, schema: &LayerSchema, feature: &Feature) -> bool {
+        let division = schema.position(REGION_CODE).and_then(|at| feature.values.get(at));
+        self.regions.is_empty()
+            || matches!(division, Some(Value::Text(code)) if self.regions.iter().any(|own| code.starts_with(own.as_str())))
+    }
 }
 
 /// The action of an edit.
@@ -126,6 +141,9 @@ pub enum EditError {
     /// The feature is in a state that the precondition excludes.
     #[error("the feature is in a state that If-None-Match excludes")]
     Unchanged,
+    /// The feature does not belong, or would no longer belong, to a division that the account may write.
+    #[error("region_code is not that of a division that the account may write")]
+    OutOfRegion,
     /// The number of people, present or promised, exceeds the capacity.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),
@@ -159,6 +177,10 @@ pub fn resolve(
     fingerprint_key: &FingerprintKey,
     now: UtcDateTime,
 ) -> Result<Option<Feature>, EditError> {
+    // Before the precondition, whose outcome tells the state of the feature.
+    if stored.is_some_and(|stored| !edit.reaches(schema, stored)) {
+        return Err(EditError::OutOfRegion);
+    }
     edit.condition.check(schema, stored, fingerprint_key)?;
     let (mut feature, values) = match (&edit.action, stored) {
         (Action::Create { .. }, Some(_)) => return Err(EditError::Duplicate),
@@ -178,6 +200,9 @@ pub fn resolve(
     };
     for (at, value) in values {
         feature.values[*at] = value.clone();
+    }
+    if !edit.reaches(schema, &feature) {
+        return Err(EditError::OutOfRegion);
     }
     // A stored feature may already exceed its capacity; other fields can still be changed.
     if values.iter().any(|(at, _)| schema.capacity_fields().any(|field| field == *at)) {

@@ -1,10 +1,13 @@
 //! Features, values, schemas, the catalog and edits: the types that all other modules share.
 
+pub mod access;
 pub mod catalog;
 pub mod cluster;
+pub mod division;
 pub mod edit;
 mod fingerprint;
 mod instant;
+pub mod mask;
 pub mod schema;
 
 use std::fmt;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 
 use crate::geodesy::{Envelope, LonLat, PositionError};
 
+pub use access::{LayerAccess, Role};
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
 pub use fingerprint::{Fingerprint, FingerprintKey};

@@ -60,6 +60,11 @@ impl LayerDiff {
         Self { layer, count, bounds: union(changes.iter().flat_map(FeatureChange::boxes)), changes }
     }
 
+    /// The same changes for a snapshot in which the layer has another index.
+    pub(super) fn at(&self, layer: LayerIndex) -> Self {
+        Self { layer, ..self.clone() }
+    }
+
     /// Index of the layer in [`super::Snapshot::layers`].
     #[must_use]
     pub fn layer(&self) -> LayerIndex {

@@ -77,6 +77,11 @@ impl Layer {
         }
     }
 
+    /// The same features with another schema, which differs only in which fields are sensitive.
+    pub(super) fn with_schema(&self, schema: Arc<LayerSchema>) -> Self {
+        Self { schema, ..self.clone() }
+    }
+
     /// Its schema.
     #[must_use]
     pub fn schema(&self) -> &LayerSchema {

@@ -16,13 +16,14 @@ mod id_index;
 mod layer;
 mod pyramid;
 mod resources;
+mod restriction;
 mod spatial_index;
 pub mod vertex_zooms;
 mod visible_row;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -36,6 +37,7 @@ pub use history::{FeatureChange, LayerDiff, SnapshotDiff};
 pub use layer::Layer;
 pub use pyramid::{CellAddress, ClusterStats, RowFilter, TileContent, TileWindow};
 pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, SupplySummary};
+pub use restriction::{LayerRestriction, Restriction, RowRule, RowTest};
 pub use visible_row::VisibleRow;
 
 /// The version of the data: the position in the change log of the store.
@@ -84,13 +86,21 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct SnapshotHandle {
     current: ArcSwap<Snapshot>,
-    /// When the snapshot last equalled the store, milliseconds since 1970.
-    confirmed_ms: AtomicI64,
-    /// The same on the monotonic clock.
-    confirmed: RwLock<Confirmed>,
+    confirmation: Arc<Confirmation>,
     history: RwLock<history::History>,
     newest: watch::Sender<Version>,
     instance: u64,
+    /// What other callers see of this snapshot; replaced together with it.
+    restricted: Mutex<Vec<(Restriction, Arc<SnapshotHandle>)>>,
+}
+
+/// When a snapshot last equalled the store.
+#[derive(Debug)]
+struct Confirmation {
+    /// Milliseconds since 1970.
+    wall_ms: AtomicI64,
+    /// The same on the monotonic clock.
+    monotonic: RwLock<Confirmed>,
 }
 
 /// A time at which the age of the snapshot was known.
@@ -110,14 +120,30 @@ impl SnapshotHandle {
     /// Creates a handle with a snapshot that equalled the store at a time (milliseconds since 1970), `age` ago.
     #[must_use]
     pub fn aged(snapshot: Snapshot, confirmed_ms: i64, age: Duration) -> Self {
+        let monotonic = RwLock::new(Confirmed { at: Instant::now(), age });
+        Self::confirmed_by(snapshot, Arc::new(Confirmation { wall_ms: AtomicI64::new(confirmed_ms), monotonic }))
+    }
+
+    fn confirmed_by(snapshot: Snapshot, confirmation: Arc<Confirmation>) -> Self {
         Self {
             newest: watch::Sender::new(snapshot.version),
             current: ArcSwap::from_pointee(snapshot),
-            confirmed_ms: AtomicI64::new(confirmed_ms),
-            confirmed: RwLock::new(Confirmed { at: Instant::now(), age }),
+            confirmation,
             history: RwLock::default(),
             instance: RandomState::new().hash_one(()),
+            restricted: Mutex::default(),
         }
+    }
+
+    /// A handle of what a restriction leaves of this snapshot, always equally new. Its versions are those of this
+    /// snapshot; its instance is another, because the same version has other content.
+    #[must_use]
+    pub fn restricted(&self, restriction: Restriction) -> Arc<Self> {
+        let mut all = self.restricted.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = restriction.apply(&self.load());
+        let handle = Arc::new(Self::confirmed_by(snapshot, self.confirmation.clone()));
+        all.push((restriction, handle.clone()));
+        handle
     }
 
     /// Identifies the process: a version identifies content only within one process, because changes found by comparing
@@ -136,7 +162,7 @@ impl SnapshotHandle {
     /// When the snapshot last equalled the store, milliseconds since 1970.
     #[must_use]
     pub fn confirmed_ms(&self) -> i64 {
-        self.confirmed_ms.load(Ordering::Acquire)
+        self.confirmation.wall_ms.load(Ordering::Acquire)
     }
 
     /// The version as a channel that signals each replacement.
@@ -155,6 +181,12 @@ impl SnapshotHandle {
     fn replace(&self, snapshot: Snapshot, changes: Option<Vec<LayerDiff>>) {
         let before = self.load();
         let version = snapshot.version;
+        // Locked to the end, so that a new restriction begins with the snapshot before or after.
+        let restricted = self.restricted.lock().unwrap_or_else(PoisonError::into_inner);
+        for (restriction, handle) in &*restricted {
+            let (own, changes) = restriction.follow(&before, &handle.load(), &snapshot, changes.as_deref());
+            handle.replace(own, changes);
+        }
         {
             // Both under the lock of the history, so that a reader of a change finds it in the snapshot.
             let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
@@ -167,13 +199,14 @@ impl SnapshotHandle {
     /// Time since the snapshot last equalled the store; independent of changes of the system clock.
     #[must_use]
     pub fn age(&self) -> Duration {
-        let confirmed = *self.confirmed.read().unwrap_or_else(PoisonError::into_inner);
+        let confirmed = *self.confirmation.monotonic.read().unwrap_or_else(PoisonError::into_inner);
         confirmed.at.elapsed() + confirmed.age
     }
 
     /// Records that the snapshot equalled the store at this time, on both clocks.
     fn confirm(&self, now_ms: i64, now: Instant) {
-        self.confirmed_ms.store(now_ms, Ordering::Release);
-        *self.confirmed.write().unwrap_or_else(PoisonError::into_inner) = Confirmed { at: now, age: Duration::ZERO };
+        let Confirmation { wall_ms, monotonic } = &*self.confirmation;
+        wall_ms.store(now_ms, Ordering::Release);
+        *monotonic.write().unwrap_or_else(PoisonError::into_inner) = Confirmed { at: now, age: Duration::ZERO };
     }
 }

@@ -29,11 +29,21 @@ impl Listener {
         Self::resume(server, query, None)
     }
 
+    /// The stream of an account.
+    pub(crate) fn open_as(server: &Server, query: &str, secret: &str) -> Self {
+        let request = ureq::get(&format!("{}/api/events{query}", server.url));
+        Self::read(request.header("Authorization", &format!("Bearer {secret}")))
+    }
+
     pub(crate) fn resume(server: &Server, query: &str, last_event_id: Option<&str>) -> Self {
         let mut request = ureq::get(&format!("{}/api/events{query}", server.url));
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }
+        Self::read(request)
+    }
+
+    fn read(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Self {
         let response = request.config().timeout_global(Some(PATIENCE)).build().call().expect("a stream");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");

@@ -32,7 +32,7 @@ pub(crate) const LAYER_ID: &str = "coverage";
 /// The coverage with the default limits, as a layer of tiles.
 pub(crate) fn coverage_layer(call: &Call<'_>) -> Result<Arc<Layer>, Problem> {
     let snapshot = &call.current.snapshot;
-    call.state.coverage.get_or_build(snapshot.version(), clock::today(), || {
+    call.audience.coverage.get_or_build(snapshot.version(), clock::today(), || {
         let places = layer(snapshot, "layer", "villages")?;
         let limit_m = |limit: &Metres| limit.default.unwrap_or(limit.max);
         let needs =

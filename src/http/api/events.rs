@@ -4,6 +4,7 @@
 //! position from the snapshot history. A slow client therefore uses no memory, and a client that falls behind the
 //! history receives `reset` and must load everything again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode, header};
@@ -22,7 +23,7 @@ use crate::http::params::{QueryParams, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
-use crate::http::state::AppState;
+use crate::http::state::{AppState, Audience};
 use crate::model::LayerIndex;
 use crate::snapshot::{Snapshot, Version};
 
@@ -36,8 +37,8 @@ const RETRY_MS: u32 = 2_000;
 /// `GET /api/events`: streams changes from now on, or those after `Last-Event-ID`.
 #[expect(clippy::unused_async, reason = "asynchronous handlers have one type")]
 pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
-    let (state, current) = (call.state.clone(), call.current.clone());
-    let versions = state.snapshots.versions();
+    let (state, audience, current) = (call.state.clone(), call.audience.clone(), call.current.clone());
+    let versions = audience.snapshots.versions();
     let filter = filter(&call.params, &current.snapshot)?;
     let reply = Reply::new(StatusCode::OK)
         .header((header::CONTENT_TYPE, "text/event-stream"))
@@ -53,7 +54,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let place = streams.place()?;
     let header = call.header("last-event-id");
     let last = header.or(call.params.get(&spec::LAST_EVENT_ID)).filter(|id| !id.is_empty());
-    let position = last.map_or(Some(current.snapshot.version()), |id| version_of(&state.run, id));
+    let position = last.map_or(Some(current.snapshot.version()), |id| version_of(&audience.run, id));
     let stream = EventStream {
         closing: streams.closing(),
         position,
@@ -62,6 +63,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
         is_new: true,
         pending_id: false,
         state,
+        audience,
         filter,
         versions,
         _place: place,
@@ -99,6 +101,7 @@ fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Prob
 /// One open event stream.
 struct EventStream {
     state: web::Data<AppState>,
+    audience: Arc<Audience>,
     filter: EventFilter,
     versions: watch::Receiver<Version>,
     closing: watch::Receiver<bool>,
@@ -134,7 +137,7 @@ impl EventStream {
 
     /// All events that are due now; empty if there are none.
     fn due_events(&mut self) -> String {
-        let current = RequestSnapshot::now(&self.state);
+        let current = RequestSnapshot::now(&self.audience, &*self.state.store);
         let now = current.snapshot.version();
         let mut text = String::new();
         if std::mem::take(&mut self.is_new) {
@@ -163,7 +166,7 @@ impl EventStream {
     /// Events for the changes between the position and the snapshot.
     fn changes(&mut self, current: &RequestSnapshot) -> String {
         let now = current.snapshot.version();
-        let diffs = self.position.and_then(|position| self.state.snapshots.changes(position, now));
+        let diffs = self.position.and_then(|position| self.audience.snapshots.changes(position, now));
         let Some(changes) = diffs.and_then(|diffs| self.filter.layer_changes(&current.snapshot, &diffs)) else {
             self.pending_id = false;
             return self.event_id(now) + &event("reset", &current.members());
@@ -179,7 +182,7 @@ impl EventStream {
     }
 
     fn event_id(&self, version: Version) -> String {
-        format!("id: {}-{version}\n", self.state.run)
+        format!("id: {}-{version}\n", self.audience.run)
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
     let status = if current.is_stale() { "stale" } else { "ready" };
     let features: usize = current.snapshot.layers().iter().map(|layer| layer.len()).sum();
     let layers = store.schemas().iter().zip(store.layer_statuses()).filter(|(_, layer)| layer.read_warnings > 0);
+    let layers = layers.filter(|(schema, _)| current.snapshot.layer(&schema.id).is_some());
     let read_warnings: Map<String, Json> =
         layers.map(|(schema, layer)| (schema.id.clone(), layer.read_warnings.into())).collect();
     let reply = current.json(json!({

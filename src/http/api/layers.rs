@@ -36,11 +36,11 @@ pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
         },
         "bounds": bounds.map(|bounds| bounds.to_array()),
         "codes": codes,
-        "layers": layers.iter().map(|layer| describe(call.caller, layer)).collect::<Vec<_>>(),
+        "layers": layers.iter().map(|layer| describe(&call.caller, layer)).collect::<Vec<_>>(),
     })))
 }
 
-fn describe(caller: Caller, layer: &Layer) -> Json {
+fn describe(caller: &Caller, layer: &Layer) -> Json {
     let schema = layer.schema();
     let view = caller.view(schema);
     let fields: Vec<Json> = view

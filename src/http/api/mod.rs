@@ -13,6 +13,7 @@ pub(crate) mod layers;
 pub(crate) mod nearest;
 pub(crate) mod nearest_params;
 pub(crate) mod search;
+pub(crate) mod session;
 pub(crate) mod siting;
 pub(crate) mod surroundings;
 mod surroundings_map;

@@ -83,7 +83,7 @@ impl NearestRequest {
     /// # Errors
     /// When a parameter is invalid, or applies to none of the layers.
     pub(crate) fn read(call: &Call<'_>, parameters: &QueryParams) -> Result<Self, Problem> {
-        let (caller, state, snapshot) = (call.caller, &call.state, &call.current.snapshot);
+        let (caller, state, snapshot) = (call.caller.clone(), &call.state, &call.current.snapshot);
         let crs = crs_by_name(parameters)?;
         let layers = layers(parameters, snapshot)?;
         let reading = NearestParamsReader { parameters, state, snapshot, layers: &layers };

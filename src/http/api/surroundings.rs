@@ -14,6 +14,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, HTML, HTML_UTF8};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
+use crate::model::mask::{mask_name, mask_phone};
 use crate::model::schema::Label;
 use crate::model::{Catalog, View};
 use crate::query::surroundings::{LayerCount, Surroundings, surroundings as look_around};
@@ -95,7 +96,7 @@ fn describe(catalog: &Catalog, crs: &CrsTransform, wanted: &SurroundingsRequest,
     })
 }
 
-/// The contacts of a feature that the view shows.
+/// The contacts of a feature that the view shows, masked.
 fn contacts(view: &View<'_>, row: &Row<'_>) -> Json {
     let schema = view.schema();
     let role = schema.roles.responsible.as_ref();
@@ -104,8 +105,8 @@ fn contacts(view: &View<'_>, row: &Row<'_>) -> Json {
         "layer": schema.id,
         "id": row.id().as_str(),
         "name": shown.text("name"),
-        "person": role.and_then(|role| shown.text(&role.person)),
-        "phone": role.and_then(|role| shown.text(&role.phone)),
+        "person": role.and_then(|role| shown.text(&role.person)).map(mask_name),
+        "phone": role.and_then(|role| shown.text(&role.phone)).map(mask_phone),
     })
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn collections(call: &Call<'_>) -> Result<Reply, Problem> {
     if form == HTML {
         return Ok(pages::collections(layers, &base).reply(current));
     }
-    let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, call.caller, &base, JSON)).collect();
+    let collections: Vec<Json> = layers.iter().map(|layer| describe(layer, &call.caller, &base, JSON)).collect();
     let links = own_links(&format!("{base}/collections"), form, call.formats);
     Ok(current.json(json!({"links": links, "crs": Crs::uris().collect::<Vec<_>>(), "collections": collections})))
 }
@@ -36,7 +36,7 @@ pub(crate) fn collection(call: &Call<'_>) -> Result<Reply, Problem> {
     if form == HTML {
         return Ok(pages::collection(layer, &base).reply(&call.current));
     }
-    Ok(call.current.json(describe(layer, call.caller, &base, form)))
+    Ok(call.current.json(describe(layer, &call.caller, &base, form)))
 }
 
 /// `GET /ogc/collections/{collectionId}/queryables`.
@@ -94,7 +94,7 @@ fn schema_page(call: &Call<'_>, purpose: Purpose) -> Result<Reply, Problem> {
     Ok(pages::schema(layer, purpose, &schema, &base).reply(current))
 }
 
-fn describe(layer: &Layer, caller: Caller, base: &str, form: MediaType) -> Json {
+fn describe(layer: &Layer, caller: &Caller, base: &str, form: MediaType) -> Json {
     let schema = layer.schema();
     let own = format!("{base}/collections/{}", schema.id);
     let mut links = own_links(&own, form, &[JSON, HTML]);

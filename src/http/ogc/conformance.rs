@@ -89,7 +89,7 @@ const CLASSES: [&str; 72] = [
 pub(crate) fn conformance(call: &Call<'_>) -> Result<Reply, Problem> {
     let form = call.media_type()?;
     // Without a token, writing is disabled.
-    let is_offered = |class: &&str| call.state.token.is_some() || !class.starts_with("ogcapi-features-4/");
+    let is_offered = |class: &&str| call.state.access.offers_edits() || !class.starts_with("ogcapi-features-4/");
     let classes = CLASSES.iter().copied().filter(is_offered);
     let classes: Vec<String> = classes.map(|end| format!("http://www.opengis.net/spec/{end}")).collect();
     let base = call.ogc_base();

@@ -12,16 +12,17 @@ use crate::exchange::feature_json::{FeatureDocument, FeatureError, read_submissi
 use crate::exchange::geojson::write_geometry;
 use crate::exchange::reader::{Defect, check_place};
 use crate::http::call::Call;
+use crate::http::ogc::edit_target::Target;
 use crate::http::params::crs::{body_to_lon_lat, content_crs};
-use crate::http::params::{invalid, layer, parse_json};
+use crate::http::params::{invalid, parse_json};
 use crate::http::reply::Reply;
 use crate::http::reply::links::encode;
 use crate::http::reply::modified::date_of;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::{
-    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerIndex,
-    LayerSchema, Precondition, Value,
+    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema,
+    Precondition, Value,
 };
 use crate::snapshot::Snapshot;
 
@@ -31,16 +32,15 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(2);
 
 /// `POST /ogc/collections/{collectionId}/items`: creates a feature.
 pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
-    let state = &call.state;
     let document = EditBody::read(&call)?;
-    let edit = to_create(state, call.segment("collectionId"), None, &document.json).map_err(|wrong| wrong.of(None))?;
+    let edit = to_create(&call, call.segment("collectionId"), None, &document.json).map_err(|wrong| wrong.of(None))?;
     check_places(&call, std::slice::from_ref(&edit), false)?;
-    let applied = apply(state, vec![edit], idempotency_key(&call, &document.digest)?).await?;
+    let applied = apply(&call, vec![edit], idempotency_key(&call, &document.digest)?).await?;
     let Some(outcome) = applied.applied.outcomes.first() else { return Err(Problem::Unavailable) };
     let own = format!("/collections/{}/items/{}", call.segment("collectionId"), encode(outcome.id.as_str()));
     let id = json!({"id": outcome.id.as_str()});
     Ok(applied
-        .reply(state, StatusCode::CREATED)
+        .reply(&call, StatusCode::CREATED)
         .header((header::LOCATION, format!("{}{own}", call.ogc_base())))
         .header((header::CONTENT_TYPE, "application/json"))
         .body(id.to_string()))
@@ -57,25 +57,25 @@ pub(crate) async fn patch(call: Call<'static>) -> Result<Reply, Problem> {
 }
 
 /// Makes an edit of a collection's feature from a body and the state that it must have.
-type EditParser = fn(&AppState, &str, &str, &Json, Precondition) -> Result<Edit, RefusedEdit>;
+type EditParser = fn(&Call<'_>, &str, &str, &Json, Precondition) -> Result<Edit, RefusedEdit>;
 
 async fn change(call: Call<'static>, parse: EditParser) -> Result<Reply, Problem> {
     let (collection, id) = (call.segment("collectionId"), call.segment("featureId"));
     let document = EditBody::read(&call)?;
     let condition = precondition(&call)?;
-    let edit = parse(&call.state, collection, id, &document.json, condition).map_err(|wrong| wrong.of(None))?;
+    let edit = parse(&call, collection, id, &document.json, condition).map_err(|wrong| wrong.of(None))?;
     check_places(&call, std::slice::from_ref(&edit), false)?;
     let key = idempotency_key(&call, &document.digest)?;
-    Ok(apply(&call.state, vec![edit], key).await?.reply(&call.state, StatusCode::NO_CONTENT))
+    Ok(apply(&call, vec![edit], key).await?.reply(&call, StatusCode::NO_CONTENT))
 }
 
 /// `DELETE` of a feature.
 pub(crate) async fn delete(call: Call<'static>) -> Result<Reply, Problem> {
     let (collection, id) = (call.segment("collectionId"), call.segment("featureId"));
     let condition = precondition(&call)?;
-    let edit = to_delete(&call.state, collection, id, condition).map_err(|wrong| wrong.of(None))?;
+    let edit = to_delete(&call, collection, id, condition).map_err(|wrong| wrong.of(None))?;
     let key = idempotency_key(&call, "")?;
-    Ok(apply(&call.state, vec![edit], key).await?.reply(&call.state, StatusCode::NO_CONTENT))
+    Ok(apply(&call, vec![edit], key).await?.reply(&call, StatusCode::NO_CONTENT))
 }
 
 #[derive(Deserialize)]
@@ -115,20 +115,20 @@ pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
         let accepted = format!("1 to {MAX_EDITS} edits");
         return Err(invalid("/edits", &raw.edits.len().to_string(), "their number is out of range", &accepted));
     }
-    let read = |(index, edit): (usize, RawEdit)| read_edit(state, edit).map_err(|wrong| wrong.of(Some(index)));
+    let read = |(index, edit): (usize, RawEdit)| read_edit(&call, edit).map_err(|wrong| wrong.of(Some(index)));
     let edits = raw.edits.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     check_places(&call, &edits, true)?;
-    let applied = apply(state, edits, idempotency_key(&call, &document.digest)?).await?;
+    let applied = apply(&call, edits, idempotency_key(&call, &document.digest)?).await?;
     let outcome = |outcome: &EditOutcome| {
         let collection = state.store.schemas().get(outcome.layer.0).map(|schema| &schema.id);
         json!({"collection": collection, "id": outcome.id.as_str(), "etag": outcome.fingerprint.map(tag)})
     };
     let outcomes: Vec<Json> = applied.applied.outcomes.iter().map(outcome).collect();
-    let reply = applied.reply(state, StatusCode::OK).header((header::CONTENT_TYPE, "application/json"));
+    let reply = applied.reply(&call, StatusCode::OK).header((header::CONTENT_TYPE, "application/json"));
     Ok(reply.body(json!({"edits": outcomes}).to_string()))
 }
 
-fn read_edit(state: &AppState, raw: RawEdit) -> Result<Edit, RefusedEdit> {
+fn read_edit(call: &Call<'_>, raw: RawEdit) -> Result<Edit, RefusedEdit> {
     let missing = |name: &str| {
         let (reason, accepted) = ("it is missing".to_owned(), format!("an edit with {name}"));
         RefusedEdit::Content(FeatureError { pointer: format!("/{name}"), value: "null".to_owned(), reason, accepted })
@@ -136,15 +136,15 @@ fn read_edit(state: &AppState, raw: RawEdit) -> Result<Edit, RefusedEdit> {
     let RawEdit { op, collection, id, feature, if_match } = raw;
     let condition = condition(if_match.iter().flat_map(|tags| tags.split(',')).map(str::trim));
     if op == EditOp::Create {
-        return to_create(state, &collection, id.as_deref(), &feature.ok_or_else(|| missing("feature"))?);
+        return to_create(call, &collection, id.as_deref(), &feature.ok_or_else(|| missing("feature"))?);
     }
     let id = id.ok_or_else(|| missing("id"))?;
     if op == EditOp::Delete {
-        return to_delete(state, &collection, &id, condition);
+        return to_delete(call, &collection, &id, condition);
     }
     let feature = feature.ok_or_else(|| missing("feature"))?;
     let read: EditParser = if op == EditOp::Replace { to_replace } else { to_patch };
-    read(state, &collection, &id, &feature, condition)
+    read(call, &collection, &id, &feature, condition)
 }
 
 /// What is wrong with one edit.
@@ -177,60 +177,59 @@ impl From<Problem> for RefusedEdit {
     }
 }
 
-fn to_create(state: &AppState, collection: &str, id: Option<&str>, feature: &Json) -> Result<Edit, RefusedEdit> {
-    let (at, schema) = target(state, collection)?;
-    let FeatureDocument { id: own, geometry, values } = read_submission(&state.catalog, schema, feature)?;
+fn to_create(call: &Call<'_>, collection: &str, id: Option<&str>, feature: &Json) -> Result<Edit, RefusedEdit> {
+    let target = Target::of(call, collection)?;
+    let FeatureDocument { id: own, geometry, values } = read_values(call, &target, feature)?;
     let id = match (id, own) {
         (Some(id), own) => same_id(id, own.as_ref())?,
         (None, Some(own)) => own,
         (None, None) => new_id()?,
     };
     let action = Action::Create { geometry: geometry.flatten(), values };
-    Ok(Edit { layer: at, id, action, condition: Precondition::None })
+    Ok(target.edit(id, action, Precondition::None))
 }
 
 fn to_replace(
-    state: &AppState,
+    call: &Call<'_>,
     collection: &str,
     id: &str,
     feature: &Json,
     condition: Precondition,
 ) -> Result<Edit, RefusedEdit> {
-    let (at, schema) = target(state, collection)?;
-    let FeatureDocument { id: own, geometry, mut values } = read_submission(&state.catalog, schema, feature)?;
+    let target = Target::of(call, collection)?;
+    let FeatureDocument { id: own, geometry, mut values } = read_values(call, &target, feature)?;
     let named = |field: usize, values: &[(usize, Value)]| values.iter().any(|(at, _)| *at == field);
-    for (at, field) in schema.fields.iter().enumerate() {
+    for (at, field) in target.visible.fields.iter().enumerate() {
         if !field.sensitive && !named(at, &values) {
             values.push((at, Value::Unknown));
         }
     }
     let action = Action::Change { geometry: Some(geometry.flatten()), values };
-    Ok(Edit { layer: at, id: same_id(id, own.as_ref())?, action, condition })
+    Ok(target.edit(same_id(id, own.as_ref())?, action, condition))
 }
 
 fn to_patch(
-    state: &AppState,
+    call: &Call<'_>,
     collection: &str,
     id: &str,
     feature: &Json,
     condition: Precondition,
 ) -> Result<Edit, RefusedEdit> {
-    let (at, schema) = target(state, collection)?;
-    let FeatureDocument { id: own, geometry, values } = read_submission(&state.catalog, schema, feature)?;
-    Ok(Edit { layer: at, id: same_id(id, own.as_ref())?, action: Action::Change { geometry, values }, condition })
+    let target = Target::of(call, collection)?;
+    let FeatureDocument { id: own, geometry, values } = read_values(call, &target, feature)?;
+    Ok(target.edit(same_id(id, own.as_ref())?, Action::Change { geometry, values }, condition))
 }
 
-fn to_delete(state: &AppState, collection: &str, id: &str, condition: Precondition) -> Result<Edit, RefusedEdit> {
-    let (at, _) = target(state, collection)?;
-    Ok(Edit { layer: at, id: same_id(id, None)?, action: Action::Delete, condition })
+fn to_delete(call: &Call<'_>, collection: &str, id: &str, condition: Precondition) -> Result<Edit, RefusedEdit> {
+    let target = Target::of(call, collection)?;
+    Ok(target.edit(same_id(id, None)?, Action::Delete, condition))
 }
 
-/// The layer that is written to.
-fn target<'a>(state: &'a AppState, collection: &str) -> Result<(LayerIndex, &'a LayerSchema), Problem> {
-    layer(&state.snapshots.load(), "collection", collection)?;
-    let schemas = state.store.schemas();
-    let index = LayerIndex::find(schemas, collection).ok_or(Problem::Unavailable)?;
-    Ok((index, index.of(schemas)))
+/// Reads a submitted feature; the caller must see the fields that it writes.
+fn read_values(call: &Call<'_>, target: &Target<'_>, feature: &Json) -> Result<FeatureDocument, RefusedEdit> {
+    let document = read_submission(&call.state.catalog, target.schema, feature)?;
+    document.values.iter().try_for_each(|(field, _)| target.check_field(*field))?;
+    Ok(document)
 }
 
 /// The id in the URL; an id in the body must be equal.
@@ -273,8 +272,8 @@ fn precondition(call: &Call<'_>) -> Result<Precondition, Problem> {
         (Precondition::Exists, ..) => Precondition::Absent,
         (Precondition::OneOf(states), Precondition::None, _) => Precondition::NoneOf(states),
         (_, Precondition::None, Some(since)) => {
-            let (_, schema) = target(&call.state, call.segment("collectionId"))?;
-            let state = call.state.announced_dates.state((schema, call.segment("featureId")), since);
+            let Target { schema, .. } = Target::of(call, call.segment("collectionId"))?;
+            let state = call.audience.announced_dates.state((schema, call.segment("featureId")), since);
             Precondition::UnmodifiedSince { since, state }
         }
         (_, given, _) => given,
@@ -363,15 +362,15 @@ struct EditReply {
 }
 
 impl EditReply {
-    fn reply(&self, state: &AppState, status: StatusCode) -> Reply {
+    fn reply(&self, call: &Call<'_>, status: StatusCode) -> Reply {
         let mut reply = Reply::new(status);
         if let [only] = self.applied.outcomes.as_slice()
             && let Some(fingerprint) = only.fingerprint
         {
             reply.set_header((header::ETAG, tag(fingerprint)));
-            if let (Some(modified), Some(schema)) = (only.updated_at, state.store.schemas().get(only.layer.0)) {
+            if let (Some(modified), Some(schema)) = (only.updated_at, call.state.store.schemas().get(only.layer.0)) {
                 let feature = (schema, only.id.as_str());
-                let date = state.announced_dates.last_modified(feature, fingerprint, modified, modified);
+                let date = call.audience.announced_dates.last_modified(feature, fingerprint, modified, modified);
                 reply.set_header((header::LAST_MODIFIED, date));
             }
         }
@@ -385,18 +384,29 @@ impl EditReply {
     }
 }
 
+/// Whether an edit concerns a feature that exists, but not for the caller.
+fn is_hidden(call: &Call<'_>, edit: &Edit) -> bool {
+    let Some(schema) = call.state.store.schemas().get(edit.layer.0) else { return false };
+    let has = |snapshot: &Snapshot| snapshot.layer(&schema.id).is_some_and(|layer| layer.find(&edit.id).is_some());
+    !matches!(edit.action, Action::Create { .. }) && !has(&call.current.snapshot) && has(&call.state.snapshots.load())
+}
+
 /// Commits, then waits for the snapshot for a limited time.
 async fn apply(
-    state: &AppState,
+    call: &Call<'_>,
     edits: Vec<Edit>,
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<EditReply, Problem> {
+    let state = &call.state;
     // A write to a table that cannot be read would fail.
     let statuses = state.store.layer_statuses();
     let is_unavailable =
         |edit: &Edit| statuses.get(edit.layer.0).is_some_and(|status| status.unavailable_for.is_some());
     if edits.iter().any(is_unavailable) {
         return Err(Problem::Unavailable);
+    }
+    if let Some(index) = edits.iter().position(|edit| is_hidden(call, edit)) {
+        return Err(Problem::EditRefused { edit: index, reason: EditError::NotThere });
     }
     let mut versions = state.snapshots.versions();
     let batch = Batch {

@@ -116,7 +116,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
     let modified = modified_at(&call.caller.view(layer.schema()), &row);
     if let Some(modified) = modified {
         let feature = (layer.schema(), row.id().as_str());
-        let date = call.state.announced_dates.last_modified(feature, state, modified, call.current.confirmed());
+        let date = call.audience.announced_dates.last_modified(feature, state, modified, call.current.confirmed());
         reply.set_header((header::LAST_MODIFIED, date));
     }
     if call.knows(&etag) || call.knows_since(modified) {
@@ -180,7 +180,7 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
         crs: query.crs,
         with_geometry: query.with_geometry,
         layer: id.clone(),
-        caller: call.caller,
+        caller: call.caller.clone(),
         format,
     };
     let ending = if format == SEQUENCE { "geojsons" } else { format.name };

@@ -2,6 +2,7 @@
 
 pub(crate) mod collections;
 pub(crate) mod conformance;
+pub(crate) mod edit_target;
 pub(crate) mod edits;
 pub(crate) mod items;
 pub(crate) mod items_html;

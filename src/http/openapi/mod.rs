@@ -28,7 +28,7 @@ pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, titl
     let properties = property_parameters(&call.state.catalog, &views);
     let mut paths = Map::new();
     let mut tags: Vec<&str> = Vec::new();
-    for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_offered(call.state.token.is_some())) {
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_offered(call.state.access.offers_edits())) {
         let Some((tag, path)) = endpoint.tag.zip(endpoint.path.strip_prefix(root)) else { continue };
         if !tags.contains(&tag) {
             tags.push(tag);
@@ -73,7 +73,7 @@ fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str], properties: &[
         "summary": endpoint.summary,
         "responses": responses(endpoint),
     });
-    if endpoint.access == Access::Token {
+    if endpoint.access == Access::Write {
         parameters.extend(write_headers(endpoint));
         json["security"] = json!([{"token": []}]);
     }
@@ -220,7 +220,7 @@ fn responses(endpoint: &Endpoint) -> Json {
 
 /// Statuses of problems, derived from the row of the endpoint.
 fn problems(endpoint: &Endpoint) -> Vec<u16> {
-    let is_write = endpoint.access == Access::Token;
+    let is_write = endpoint.access == Access::Write;
     let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
     // The parameters of GET as members of the body.
     let names_layer =
@@ -230,8 +230,8 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
     let negotiates = endpoint.formats.len() > 1 || endpoint.params.iter().any(|param| param.name() == "f");
     let all = [
         (400, endpoint.path != "/health/live" && endpoint.path != "/health/ready"),
-        (401, endpoint.access != Access::Public),
-        (403, endpoint.access != Access::Public),
+        (401, endpoint.access != Access::Open),
+        (403, endpoint.access != Access::Open),
         (404, path_names(endpoint).next().is_some() || names_layer || is_write),
         (406, negotiates),
         (408, endpoint.body.is_some()),

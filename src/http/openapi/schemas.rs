@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::http::ogc::schemas::property;
-use crate::model::View;
 use crate::model::catalog::Catalog;
+use crate::model::{Role, View};
 
 /// All schemas, by name.
 pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
@@ -258,6 +258,12 @@ fn dispatch() -> Json {
             "type": kind("FeatureCollection"), "layer": text(), "features": list(json!({"type": "object"})),
             "demands": list(json!({"type": "object"})), "totals": {"type": "object"}, "nearest_first": {"type": "object"},
             "saved_unit_km": {"type": "number", "nullable": true}, "gap": number(), "relief": {"type": "object", "nullable": true},
+        })),
+        "session": answer(&["signed_in", "role", "name", "expires_at", "writable_layers", "regions"], json!({
+            "signed_in": {"type": "boolean"}, "role": {"type": "string", "enum": Role::ALL.map(Role::name)},
+            "name": {"type": "string", "nullable": true},
+            "expires_at": {"type": "string", "format": "date-time", "nullable": true},
+            "writable_layers": list(text()), "regions": {"type": "array", "items": text(), "nullable": true},
         })),
         "surroundings": answer(&["place", "rings", "secondary_hazards", "help"], json!({
             "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),

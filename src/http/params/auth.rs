@@ -1,13 +1,18 @@
 //! Authentication and authorization: the token, callers, and views of layers.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{self, HeaderMap};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
+use time::UtcDateTime;
 
+use crate::access::{Account, Accounts};
 use crate::http::endpoint::Access;
 use crate::http::reply::problem::Problem;
-use crate::model::{FingerprintKey, LayerSchema, View};
+use crate::model::access::Anonymous;
+use crate::model::{FingerprintKey, LayerSchema, Role, View};
 
 /// The secret required for edits. Its `Debug` output does not contain it.
 #[derive(Clone)]
@@ -33,55 +38,133 @@ impl std::fmt::Debug for BearerToken {
     }
 }
 
-/// The identity of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// A client without valid credentials.
-    Anonymous,
-    /// A client on this machine that presented the token.
-    TokenHolder,
+/// How callers are identified.
+#[derive(Debug)]
+pub struct AccessControl {
+    /// The token of the machine that runs the server; `None` disables edits.
+    pub token: Option<BearerToken>,
+    /// Accounts of people and programs.
+    pub accounts: Accounts,
+    /// What callers without credentials may do; `None`: viewer as long as there are no accounts, then public.
+    pub anonymous: Option<Anonymous>,
 }
 
-impl Caller {
+/// The identity of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    role: Role,
+    /// `None` for a caller without credentials, and for the holder of the machine's token.
+    account: Option<Arc<Account>>,
+    is_signed_in: bool,
+}
+
+impl AccessControl {
+    /// Whether edits are possible at all.
+    pub(crate) fn offers_edits(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether callers without credentials see all layers.
+    #[must_use]
+    pub fn lets_everybody_in(&self) -> bool {
+        self.anonymous().role == Role::Viewer
+    }
+
+    /// A caller without credentials.
+    pub(crate) fn anonymous(&self) -> Caller {
+        let role = match self.anonymous {
+            Some(Anonymous::Viewer) => Role::Viewer,
+            None if self.accounts.is_empty() => Role::Viewer,
+            Some(Anonymous::Public | Anonymous::None) | None => Role::Public,
+        };
+        Caller { role, account: None, is_signed_in: false }
+    }
+
     /// Identifies the caller of an endpoint. `is_local` is true for a caller on this machine.
     ///
     /// # Errors
-    /// When the endpoint requires the token, or when the credentials that it checks are wrong.
+    /// When the endpoint requires credentials or a role that the caller does not have, or when the credentials are
+    /// wrong.
     pub(crate) fn identify(
+        &self,
         access: Access,
         headers: &HeaderMap,
         is_local: impl FnOnce() -> bool,
-        token: Option<&BearerToken>,
-    ) -> Result<Self, Problem> {
-        let given = headers.get(header::AUTHORIZATION);
-        if access == Access::Public || (access == Access::PublicOrToken && given.is_none()) {
-            return Ok(Self::Anonymous);
+        now: UtcDateTime,
+    ) -> Result<Caller, Problem> {
+        if access == Access::Open {
+            return Ok(self.anonymous());
         }
-        let Some(token) = token else { return Err(Problem::WritesDisabled) };
-        if !is_local() {
-            return Err(Problem::LoopbackOnly);
+        if access == Access::Write && !self.offers_edits() {
+            return Err(Problem::WritesDisabled);
         }
-        // Constant-time comparison.
-        if given.is_some_and(|given| bool::from(secret(given.as_bytes()).ct_eq(token.0.as_bytes()))) {
-            Ok(Self::TokenHolder)
+        let caller = match headers.get(header::AUTHORIZATION) {
+            None if self.anonymous == Some(Anonymous::None) => return Err(Problem::Unauthorized),
+            None => self.anonymous(),
+            Some(given) => self.caller_of(&secret(given.as_bytes()), is_local, now)?,
+        };
+        let lowest = match access {
+            Access::Open | Access::Read => Role::Public,
+            Access::Operate => Role::Viewer,
+            Access::Write => Role::Editor,
+        };
+        if caller.role >= lowest && (access != Access::Write || caller.is_signed_in) {
+            Ok(caller)
+        } else if caller.is_signed_in {
+            Err(Problem::RoleTooLow { role: caller.role, accepted: lowest })
         } else {
             Err(Problem::Unauthorized)
         }
     }
 
-    /// The view of a layer for the caller. No other function of `http` creates views.
+    fn caller_of(&self, secret: &[u8], is_local: impl FnOnce() -> bool, now: UtcDateTime) -> Result<Caller, Problem> {
+        // Constant-time comparison.
+        if self.token.as_ref().is_some_and(|token| bool::from(secret.ct_eq(token.0.as_bytes()))) {
+            return if is_local() {
+                Ok(Caller { role: Role::Admin, account: None, is_signed_in: true })
+            } else {
+                Err(Problem::LoopbackOnly)
+            };
+        }
+        let account = str::from_utf8(secret).ok().and_then(|secret| self.accounts.find(secret));
+        let account = account.ok_or(Problem::Unauthorized)?;
+        match account.expires_at {
+            Some(expired_at) if account.is_expired(now) => Err(Problem::Expired { expired_at }),
+            _ => Ok(Caller { role: account.role, account: Some(account), is_signed_in: true }),
+        }
+    }
+}
+
+impl Caller {
+    /// The role of the caller.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether it presented credentials.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.is_signed_in
+    }
+
+    /// The account; `None` for the holder of the machine's token and for a caller without credentials.
+    pub(crate) fn account(&self) -> Option<&Account> {
+        self.account.as_deref()
+    }
+
+    /// The view of a layer for the caller: fields that its role may not see are sensitive in the schema of its snapshot.
+    /// No other function of `http` creates views.
     #[expect(clippy::unused_self, reason = "a view belongs to a caller")]
-    pub(crate) fn view(self, schema: &LayerSchema) -> View<'_> {
+    pub(crate) fn view<'a>(&self, schema: &'a LayerSchema) -> View<'a> {
         View::public(schema)
     }
 
-    /// Whether names and phones of responsible persons are shown.
-    pub(crate) fn sees_contacts(self) -> bool {
-        self == Self::TokenHolder
+    /// Whether names and phones of responsible persons are shown, masked.
+    pub(crate) fn sees_contacts(&self) -> bool {
+        self.is_signed_in && self.role >= Role::Viewer
     }
 
     /// The view with names and phones of responsible persons, if the caller may see them.
-    pub(crate) fn contact_view(self, schema: &LayerSchema) -> View<'_> {
+    pub(crate) fn contact_view<'a>(&self, schema: &'a LayerSchema) -> View<'a> {
         match &schema.roles.responsible {
             Some(role) if self.sees_contacts() => self.view(schema).with(&[&role.person, &role.phone]),
             _ => self.view(schema),

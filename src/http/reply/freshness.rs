@@ -9,8 +9,9 @@ use time::UtcDateTime;
 
 use crate::clock;
 use crate::http::reply::Reply;
-use crate::http::state::AppState;
+use crate::http::state::Audience;
 use crate::snapshot::Snapshot;
+use crate::store::Store;
 
 /// Milliseconds without confirmation by the store after which a snapshot is stale.
 const STALE_AFTER_MS: i64 = 3_000;
@@ -28,12 +29,12 @@ pub(crate) struct RequestSnapshot {
 
 impl RequestSnapshot {
     /// Loads the current snapshot; called once for each request.
-    pub(crate) fn now(state: &AppState) -> Self {
-        let (loaded, snapshot) = (clock::now(), state.snapshots.load());
-        let age_ms = i64::try_from(state.snapshots.age().as_millis()).unwrap_or(i64::MAX);
-        let layers = state.store.schemas().iter().zip(state.store.layer_statuses());
-        let unavailable =
-            layers.filter_map(|(schema, status)| Some((schema.id.clone(), status.unavailable_for?))).collect();
+    pub(crate) fn now(audience: &Audience, store: &dyn Store) -> Self {
+        let (loaded, snapshot) = (clock::now(), audience.snapshots.load());
+        let age_ms = i64::try_from(audience.snapshots.age().as_millis()).unwrap_or(i64::MAX);
+        let layers = store.schemas().iter().zip(store.layer_statuses());
+        let unavailable = layers.filter_map(|(schema, status)| Some((schema.id.clone(), status.unavailable_for?)));
+        let unavailable = unavailable.filter(|(id, _)| snapshot.layer(id).is_some()).collect();
         Self { snapshot, age_ms, loaded, unavailable }
     }
 

@@ -75,12 +75,15 @@ impl Reply {
         self
     }
 
-    /// Adds Accept to the header Vary, unless it is present.
+    /// Adds a request header to the header Vary, unless it is present.
     #[must_use]
-    pub(crate) fn varying_by_accept(mut self) -> Self {
-        if !self.headers.contains_key(header::VARY) {
-            self.set_header((header::VARY, "Accept"));
+    pub(crate) fn varying_by(mut self, name: &'static str) -> Self {
+        let own = self.headers.get(header::VARY).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if own.split(',').any(|own| own.trim().eq_ignore_ascii_case(name)) {
+            return self;
         }
+        let all = if own.is_empty() { name.to_owned() } else { format!("{own}, {name}") };
+        self.set_header((header::VARY, all));
         self
     }
 

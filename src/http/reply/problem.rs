@@ -5,11 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use actix_web::http::{StatusCode, header};
 use serde_json::json;
+use time::UtcDateTime;
 
 use crate::exchange::feature_json::FeatureError;
 use crate::http::reply::Reply;
 use crate::http::reply::modified::date_not_before;
-use crate::model::EditError;
+use crate::model::{EditError, Role, format_instant};
 use crate::query::cancel::Cancelled;
 use crate::store::{self, Remedy};
 
@@ -106,7 +107,28 @@ pub(crate) enum Problem {
     },
     /// A write without the token.
     Unauthorized,
-    /// A write from another machine.
+    /// The account no longer works.
+    Expired {
+        /// Since then.
+        expired_at: UtcDateTime,
+    },
+    /// The role of the caller does not suffice.
+    RoleTooLow {
+        /// Its role.
+        role: Role,
+        /// The lowest role that suffices.
+        accepted: Role,
+    },
+    /// The account may not write this layer, or not in this division.
+    OutOfScope {
+        /// Which rule: `collection` or `region_code`.
+        parameter: &'static str,
+        /// The layer or division.
+        value: String,
+        /// What the account may write.
+        accepted: String,
+    },
+    /// The machine's token from another machine.
     LoopbackOnly,
     /// Writes are disabled.
     WritesDisabled,
@@ -201,8 +223,13 @@ impl Problem {
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::LoopbackOnly | Self::WritesDisabled | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::Expired { .. } => StatusCode::UNAUTHORIZED,
+            Self::EditRefused { reason: EditError::OutOfRegion, .. }
+            | Self::RoleTooLow { .. }
+            | Self::OutOfScope { .. }
+            | Self::LoopbackOnly
+            | Self::WritesDisabled
+            | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
             Self::EditRefused {
@@ -233,8 +260,13 @@ impl Problem {
             Self::WrongMediaType { .. } => ("unsupported-media-type", "The media type of the body is not supported"),
             Self::TooLarge { .. } => ("content-too-large", "The body is too long"),
             Self::BodyTimeout { .. } => ("body-timeout", "The body did not arrive in time"),
-            Self::Unauthorized => ("unauthorized", "Edits require the token"),
-            Self::LoopbackOnly => ("loopback-only", "Edits are accepted from this machine only"),
+            Self::Unauthorized => ("unauthorized", "Valid credentials are required"),
+            Self::Expired { .. } => ("expired", "The account has expired"),
+            Self::RoleTooLow { .. } => ("role-too-low", "The role does not permit this"),
+            Self::OutOfScope { .. } | Self::EditRefused { reason: EditError::OutOfRegion, .. } => {
+                ("out-of-scope", "The account may not write this")
+            }
+            Self::LoopbackOnly => ("loopback-only", "The token is accepted from this machine only"),
             Self::WritesDisabled => ("writes-disabled", "Edits are disabled"),
             Self::EditRefused { reason: EditError::NotThere, .. } => {
                 ("feature-not-found", "The feature does not exist")
@@ -266,7 +298,15 @@ impl Problem {
             "status": self.status().as_u16(),
             "detail": self.to_string(),
         });
-        let facts = match self {
+        if let (Some(body), serde_json::Value::Object(facts)) = (body.as_object_mut(), self.facts()) {
+            body.extend(facts);
+        }
+        body
+    }
+
+    /// The members that tell what was wrong and what would be accepted.
+    fn facts(&self) -> serde_json::Value {
+        match self {
             Self::InvalidParameter { parameter, value, accepted, .. } => {
                 json!({"parameter": parameter, "value": value, "accepted": accepted})
             }
@@ -298,7 +338,18 @@ impl Problem {
             Self::BodyTimeout { timeout_s } => {
                 json!({"parameter": "body", "accepted": format!("a body within {timeout_s} s")})
             }
-            Self::Unauthorized => json!({"parameter": "Authorization", "accepted": "Bearer TOKEN"}),
+            Self::Unauthorized => {
+                json!({"parameter": "Authorization", "accepted": "Bearer SECRET, or Basic NAME:SECRET"})
+            }
+            Self::Expired { expired_at } => {
+                json!({"parameter": "Authorization", "value": format_instant(*expired_at), "accepted": "an account that has not expired"})
+            }
+            Self::RoleTooLow { role, accepted } => {
+                json!({"parameter": "Authorization", "value": role.name(), "accepted": accepted.name()})
+            }
+            Self::OutOfScope { parameter, value, accepted } => {
+                json!({"parameter": parameter, "value": value, "accepted": accepted})
+            }
             Self::EditRefused { edit, reason: EditError::Changed(now) } => {
                 json!({"edit": edit, "parameter": "If-Match", "accepted": format!("\"{now}\"")})
             }
@@ -314,11 +365,7 @@ impl Problem {
             Self::Internal { incident } => json!({"incident": incident}),
             Self::OutcomeUnknown => json!({"parameter": "Idempotency-Key"}),
             Self::LoopbackOnly | Self::WritesDisabled | Self::Unavailable | Self::NoSpace => json!({}),
-        };
-        if let (Some(body), serde_json::Value::Object(facts)) = (body.as_object_mut(), facts) {
-            body.extend(facts);
         }
-        body
     }
 }
 
@@ -358,10 +405,18 @@ impl fmt::Display for Problem {
             }
             Self::TooLarge { limit_bytes } => write!(f, "the maximum is {limit_bytes} bytes"),
             Self::BodyTimeout { timeout_s } => write!(f, "the body did not arrive within {timeout_s} s"),
-            Self::Unauthorized => {
-                f.write_str("send the header Authorization: Bearer TOKEN; the server log names the token file")
+            Self::Unauthorized => f.write_str(
+                "send the header Authorization: Bearer SECRET with the secret of an account (onemap token add), or, on the \
+                 machine that runs the server, with the token in the file that its log names",
+            ),
+            Self::Expired { expired_at } => write!(f, "the account expired at {}", format_instant(*expired_at)),
+            Self::RoleTooLow { role, accepted } => {
+                write!(f, "the role {} does not permit this; {} does", role.name(), accepted.name())
             }
-            Self::LoopbackOnly => f.write_str("edits are accepted only from the machine that runs the server"),
+            Self::OutOfScope { parameter, value, accepted } => {
+                write!(f, "the account may not write {parameter} {value:?}; it may write {accepted}")
+            }
+            Self::LoopbackOnly => f.write_str("this token is accepted only from the machine that runs the server"),
             Self::WritesDisabled => f.write_str("this server, or its role in the store, is read-only"),
             Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; no edit was applied"),
             Self::KeyReused { key } => write!(f, "{key:?} was already used for a request with different content"),
@@ -388,7 +443,7 @@ impl From<Problem> for Reply {
             Problem::Unavailable | Problem::OutcomeUnknown | Problem::NoSpace | Problem::Timeout { .. } => {
                 reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S));
             }
-            Problem::Unauthorized => reply.set_header((
+            Problem::Unauthorized | Problem::Expired { .. } => reply.set_header((
                 header::WWW_AUTHENTICATE,
                 "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"",
             )),

@@ -51,7 +51,7 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),
-        "vector_layers": layers.iter().map(|layer| describe(call.caller, layer)).collect::<Vec<_>>(),
+        "vector_layers": layers.iter().map(|layer| describe(&call.caller, layer)).collect::<Vec<_>>(),
     })))
 }
 
@@ -149,12 +149,13 @@ impl Chosen {
 
 /// A cached tile, if it is still valid.
 pub(crate) fn kept_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Option<Reply> {
-    with_request(call, layers, address, chosen, |request| call.state.tiles.kept(request)).map(|tile| reply(call, &tile))
+    with_request(call, layers, address, chosen, |request| call.audience.tiles.kept(request))
+        .map(|tile| reply(call, &tile))
 }
 
 /// A tile from the cache, or rendered now.
 pub(crate) fn finished_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Reply {
-    let tile = with_request(call, layers, address, chosen, |request| call.state.tiles.get(request));
+    let tile = with_request(call, layers, address, chosen, |request| call.audience.tiles.get(request));
     reply(call, &tile)
 }
 
@@ -167,7 +168,7 @@ fn with_request<T>(
 ) -> T {
     let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
     let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-    let (head, snapshot) = (&*call.state.snapshots, &*call.current.snapshot);
+    let (head, snapshot) = (&*call.audience.snapshots, &*call.current.snapshot);
     run(TileRequest { head, snapshot, layers, address, encoding: encoding(call), filter })
 }
 
@@ -238,7 +239,7 @@ fn xyz_address(call: &Call<'_>) -> Result<TileAddress, Problem> {
     })
 }
 
-fn describe(caller: Caller, layer: &Layer) -> Json {
+fn describe(caller: &Caller, layer: &Layer) -> Json {
     let schema = layer.schema();
     let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
     if let Some(clusters) = &schema.clusters {

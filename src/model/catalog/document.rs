@@ -10,13 +10,15 @@ use super::fault::MAX_NAME_BYTES;
 use super::mistake::{Checked, DocumentLocation, at, located, mistake};
 use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County};
 use crate::geodesy::{Envelope, LonLat};
+use crate::model::LayerAccess;
 use crate::model::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, Roles};
 
 const BUILT_IN: &str = include_str!("../../../data/catalog.json");
 const CATEGORIES: &str = include_str!("../../../data/categories.csv");
 
 /// Reserved layer names: internal tables of both backends and derived layers.
-const RESERVED_LAYERS: [&str; 6] = ["changes", "coverage", "done", "idempotency_keys", "migrations", "trimmed"];
+const RESERVED_LAYERS: [&str; 7] =
+    ["audit", "changes", "coverage", "done", "idempotency_keys", "migrations", "trimmed"];
 /// Reserved field names.
 const RESERVED_FIELDS: [&str; 4] = ["fid", "geom", "geometry", "id"];
 
@@ -165,6 +167,7 @@ struct RawLayer {
     fields: Vec<RawField>,
     #[serde(default)]
     roles: Roles,
+    access: Option<LayerAccess>,
 }
 
 /// Default importance: between the rescue layers and the base map.
@@ -191,18 +194,28 @@ impl RawCatalog {
         }
         let common = self.common_fields.unwrap_or_default();
         let mut layers: Vec<LayerSchema> = Vec::new();
-        for (index, layer) in self.layers.unwrap_or_default().into_iter().enumerate() {
+        let mut access = BTreeMap::new();
+        for (index, mut layer) in self.layers.unwrap_or_default().into_iter().enumerate() {
             let pointer = format!("/layers/{index}");
             check_name(&layer.id, &RESERVED_LAYERS, &format!("{pointer}/id"))?;
             if layers.iter().any(|other| other.id == layer.id) {
                 return Err(mistake(at(format!("{pointer}/id")), CatalogFault::Duplicate(layer.id)));
             }
-            layers.push(layer.checked(&common, &codes, &pointer)?);
+            let rules = layer.access.take();
+            let layer = layer.checked(&common, &codes, &pointer)?;
+            if let Some(rules) = rules {
+                if let Some(field) = rules.unsuitable_field(&layer) {
+                    let fault = CatalogFault::CannotHide { layer: layer.id.clone(), field: field.to_owned() };
+                    return Err(mistake(at(format!("{pointer}/access/fields/{field}")), fault));
+                }
+                access.insert(layer.id.clone(), rules);
+            }
+            layers.push(layer);
         }
         if layers.is_empty() {
             return Err(mistake(at("/layers"), CatalogFault::Empty));
         }
-        Ok(Catalog { county, layers, codes, synonyms: self.synonyms.unwrap_or_default(), rings_m })
+        Ok(Catalog { county, layers, codes, synonyms: self.synonyms.unwrap_or_default(), rings_m, access })
     }
 }
 
@@ -411,7 +424,7 @@ fn listed(names: impl Iterator<Item = impl AsRef<str>>) -> String {
 }
 
 pub(super) fn write(catalog: &Catalog) -> Json {
-    let Catalog { county, layers, codes, synonyms, rings_m } = catalog;
+    let Catalog { county, layers, codes, synonyms, rings_m, access } = catalog;
     let county = RawCounty {
         zh: county.name.zh.clone(),
         en: county.name.en.clone(),
@@ -431,7 +444,7 @@ pub(super) fn write(catalog: &Catalog) -> Json {
     };
     let codes: BTreeMap<&String, Vec<RawCode>> =
         codes.iter().map(|(name, list)| (name, list.iter().map(code).collect())).collect();
-    let layers: Vec<Json> = layers.iter().map(write_layer).collect();
+    let layers: Vec<Json> = layers.iter().map(|layer| write_layer(layer, access.get(&layer.id))).collect();
     json!({
         "county": county,
         "synonyms": synonyms,
@@ -442,8 +455,9 @@ pub(super) fn write(catalog: &Catalog) -> Json {
     })
 }
 
-fn write_layer(layer: &LayerSchema) -> Json {
+fn write_layer(layer: &LayerSchema, access: Option<&LayerAccess>) -> Json {
     json!({
+        "access": access,
         "id": layer.id,
         "group": layer.group,
         "zh": layer.title.zh,

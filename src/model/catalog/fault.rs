@@ -88,6 +88,16 @@ pub enum CatalogFault {
         /// Its codes.
         accepted: String,
     },
+    /// An access rule hides a field that replies depend on.
+    #[error(
+        "access rules of layer {layer} cannot hide {field:?}: it does not exist, or a role or the clusters read it"
+    )]
+    CannotHide {
+        /// Layer id.
+        layer: String,
+        /// Field name.
+        field: String,
+    },
     /// The minimum exceeds the maximum.
     #[error("min {min} is above max {max}")]
     Range {

@@ -7,6 +7,7 @@ use time::{Date, UtcDateTime};
 
 use crate::geodesy::Envelope;
 use crate::geodesy::edge_index::EdgeIndex;
+use crate::model::division::division_prefix;
 use crate::model::{Shape, ValueRef, beijing_day};
 use crate::query::filter::Filter;
 use crate::query::query_geometry::QueryGeometry;
@@ -38,17 +39,7 @@ impl Within {
     /// A division by its code: 12 digits, or the first 2, 4, 6 or 9.
     #[must_use]
     pub fn division(code: &str) -> Option<Self> {
-        let digits = code.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits || ![2, 4, 6, 9, 12].contains(&code.len()) {
-            return None;
-        }
-        let mut prefix = code;
-        for (length, parent) in [(12, 9), (9, 6), (6, 4), (4, 2)] {
-            if prefix.len() == length && prefix[parent..].bytes().all(|byte| byte == b'0') {
-                prefix = &prefix[..parent];
-            }
-        }
-        Some(Self::Division(prefix.to_owned()))
+        division_prefix(code).map(|prefix| Self::Division(prefix.to_owned()))
     }
 
     /// An area with an edge index, built once.

@@ -1,0 +1,75 @@
+//! What a caller may write: the layer, and the divisions within it.
+
+use crate::http::call::Call;
+use crate::http::params::layer;
+use crate::http::reply::problem::Problem;
+use crate::model::division::division_prefix;
+use crate::model::{Action, Edit, FeatureId, LayerAccess, LayerIndex, LayerSchema, Precondition, Role};
+
+/// The layer of an edit.
+pub(crate) struct Target<'a> {
+    pub(crate) index: LayerIndex,
+    /// The schema in the store.
+    pub(crate) schema: &'a LayerSchema,
+    /// The schema in which fields that the caller does not see are sensitive.
+    pub(crate) visible: &'a LayerSchema,
+    /// Prefixes of the codes of the divisions to which the caller is limited; empty without a limit.
+    pub(crate) regions: Vec<String>,
+}
+
+impl<'a> Target<'a> {
+    /// The layer that an edit names.
+    ///
+    /// # Errors
+    /// When the caller does not see the layer, or may not write it.
+    pub(crate) fn of(call: &'a Call<'_>, collection: &str) -> Result<Self, Problem> {
+        let visible = layer(&call.current.snapshot, "collection", collection)?.schema();
+        let schemas = call.state.store.schemas();
+        let index = LayerIndex::find(schemas, &visible.id).ok_or(Problem::Unavailable)?;
+        check_layer(call, &visible.id)?;
+        let regions = call.caller.account().into_iter().flat_map(|account| &account.regions);
+        let regions = regions.filter_map(|region| division_prefix(region)).map(str::to_owned).collect();
+        Ok(Self { index, schema: index.of(schemas), visible, regions })
+    }
+}
+
+/// Checks that the role writes the layer, and that the account is not limited to others.
+fn check_layer(call: &Call<'_>, id: &str) -> Result<(), Problem> {
+    let role = call.caller.role();
+    let default = LayerAccess::default();
+    let writers = |id: &str| &call.state.catalog.access.get(id).unwrap_or(&default).write;
+    if role != Role::Admin && !writers(id).contains(&role) {
+        let lowest = writers(id).iter().copied().find(|accepted| *accepted > role).unwrap_or(Role::Admin);
+        return Err(Problem::RoleTooLow { role, accepted: lowest });
+    }
+    match call.caller.account().map(|account| &account.layers) {
+        Some(layers) if !layers.is_empty() && !layers.contains(id) => {
+            let accepted = layers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(Problem::OutOfScope { parameter: "collection", value: id.to_owned(), accepted })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Target<'_> {
+    /// An edit of one of its features.
+    pub(crate) fn edit(self, id: FeatureId, action: Action, condition: Precondition) -> Edit {
+        Edit { layer: self.index, id, action, condition, regions: self.regions }
+    }
+
+    /// Checks that the caller sees a field that it writes.
+    ///
+    /// # Errors
+    /// When its role does not.
+    pub(crate) fn check_field(&self, field: usize) -> Result<(), Problem> {
+        let (Some(own), Some(visible)) = (self.schema.fields.get(field), self.visible.fields.get(field)) else {
+            return Err(Problem::Unavailable);
+        };
+        if visible.sensitive && !own.sensitive {
+            let fields = self.visible.fields.iter().filter(|field| !field.sensitive);
+            let accepted = fields.map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Problem::OutOfScope { parameter: "property", value: own.name.clone(), accepted });
+        }
+        Ok(())
+    }
+}
