@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::UtcDateTime;
 
-use crate::model::division::division_prefix;
 use crate::model::{Role, format_instant, parse_zoned_instant};
 
 /// Begins every secret, so that programs that search for leaked secrets find them.
@@ -60,13 +59,6 @@ impl Account {
     #[must_use]
     pub fn is_expired(&self, now: UtcDateTime) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
-    }
-
-    /// Whether it may write features of a division; `None` is an unknown division.
-    #[must_use]
-    pub fn reaches(&self, division: Option<&str>) -> bool {
-        let mut prefixes = self.regions.iter().filter_map(|region| division_prefix(region));
-        self.regions.is_empty() || division.is_some_and(|code| prefixes.any(|prefix| code.starts_with(prefix)))
     }
 }
 

@@ -13,7 +13,8 @@ use super::store::StoreOptions;
 use crate::access::{Account, AccountsFile, NewAccount};
 use crate::clock;
 use crate::model::division::division_prefix;
-use crate::model::{Role, format_instant};
+use crate::model::{AuditEntry, Origin, Role, format_instant};
+use crate::store::AuditSpool;
 
 /// Longest life of an account, days.
 const MAX_DAYS: u32 = 3_660;
@@ -105,6 +106,7 @@ pub(super) fn run(command: &TokenCommand) -> anyhow::Result<ExitCode> {
         TokenCommand::List(options) => list(options)?,
         TokenCommand::Revoke(options) => {
             let revoked = options.accounts.file(&options.store).revoke(&options.account)?;
+            record(&options.store, "token-revoke", &revoked)?;
             writeln!(std::io::stdout(), "revoked {} ({}, {})", revoked.name, revoked.id, revoked.role.name())?;
         }
     }
@@ -134,12 +136,33 @@ fn add(options: &AddOptions) -> anyhow::Result<()> {
     };
     let file = options.accounts.file(&options.store);
     let (account, secret) = file.add(new, now)?;
+    record(&options.store, "token-add", &account)?;
     eprintln!("account {} ({}, {}) added to {}", account.name, account.id, account.role.name(), file.path().display());
     eprintln!(
         "send its secret as Authorization: Bearer SECRET, or as the password of HTTP Basic; it is not shown again:"
     );
     writeln!(std::io::stdout(), "{secret}")?;
     Ok(())
+}
+
+/// Records a change of the accounts in the audit log; a server, or the next audit command, moves it into the store.
+fn record(store: &StoreOptions, action: &str, account: &Account) -> anyhow::Result<()> {
+    let origin = Origin {
+        entry: format!("{:016x}", getrandom::u64().context("the system returns no random numbers")?),
+        actor: format!("command line, user {}", rustix::process::getuid().as_raw()),
+        account: None,
+        role: Role::Admin,
+        address: None,
+        request_id: None,
+    };
+    let of_account = [("name", Some(account.name.clone())), ("role", Some(account.role.name().to_owned()))];
+    let entry = AuditEntry {
+        id: Some(account.id.clone()),
+        changes: of_account.map(|(name, value)| (name.to_owned(), [None, value])).into(),
+        ..origin.entry(0, action, clock::now())
+    };
+    let spool = AuditSpool::new(store.audit_spool_file());
+    spool.append(&entry).with_context(|| format!("cannot write {}", spool.path().display()))
 }
 
 fn list(options: &ListOptions) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, runs a command, sets up the log and reports errors.
 
 mod accounts;
+mod audit;
 mod export;
 mod import;
 mod layers;
@@ -68,6 +69,9 @@ enum Command {
     /// Add, list and revoke accounts of people and programs.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
+    /// Verify or export the audit log: who did what, when and from where.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// List layers, or the fields and codes of one layer.
     Layers(layers::Options),
 }
@@ -97,6 +101,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
             Command::Serve(options) => serve::serve(options).await,
             Command::Import(options) => import::import(options).await,
             Command::Export(options) => export::export(options).await,
+            Command::Audit(command) => audit::run(&command).await,
             Command::Token(command) => accounts::run(&command),
             Command::Layers(options) => layers::list(&options, is_json),
         }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::accounts::AccountOptions;
 use super::listen::{ListenAddress, bind, require_consent};
@@ -22,6 +23,7 @@ use crate::clock;
 use crate::config::parse_network;
 use crate::http::{self, AccessControl, Limits, Reachability, Service};
 use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
+use crate::store::{AuditSpool, audit_spool};
 
 /// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
 #[derive(Args)]
@@ -74,6 +76,11 @@ pub(super) struct ServeOptions {
     #[arg(long, value_name = "KB", default_value_t = 500, env = "ONEMAP_TILE_BUDGET_KB")]
     tile_budget_kb: u32,
 
+    /// Requests per second of one account, or of one address without an account; four seconds of them may come at once.
+    /// 0 sets no limit. Callers on this machine are not limited.
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 500, env = "ONEMAP_RATE_LIMIT")]
+    rate_limit: u32,
+
     /// File with the bearer token for edits, created at first start [default: beside the store].
     #[arg(long, value_name = "FILE", env = "ONEMAP_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -97,6 +104,15 @@ pub(super) struct ServeOptions {
 }
 
 impl ServeOptions {
+    fn limits(&self) -> Limits {
+        Limits {
+            event_streams: self.max_event_streams,
+            tile_cache_bytes: u64::from(self.tile_cache_mb) * 1_000_000,
+            requests_per_s: self.rate_limit,
+            tile_budget_bytes: self.tile_budget_kb as usize * 1_000,
+        }
+    }
+
     fn token_file(&self) -> PathBuf {
         self.token_file.clone().unwrap_or_else(|| self.store.file_beside(".token"))
     }
@@ -121,35 +137,33 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let store = opened.store;
     let age = age_of(opened.confirmed_ms, clock::now_ms());
     let snapshots = Arc::new(SnapshotHandle::aged(opened.snapshot, opened.confirmed_ms, age));
+    let audit = AuditSpool::new(options.store.audit_spool_file());
     let (stop, stopped) = watch::channel(false);
-    let following = follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone());
-    let follower = tokio::spawn(following);
-    let disk_cache_writer = opened
-        .cache
-        .map(|cache| tokio::spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped)));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone()));
+    tasks.spawn(audit_spool::keep_draining(audit.clone(), store.clone(), stopped.clone()));
+    if let Some(cache) = opened.cache {
+        tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped));
+    }
     let (close_streams, closing) = watch::channel(false);
-    let limits = Limits {
-        event_streams: options.max_event_streams,
-        tile_cache_bytes: u64::from(options.tile_cache_mb) * 1_000_000,
-        tile_budget_bytes: options.tile_budget_kb as usize * 1_000,
-    };
-    let token = if options.no_write { None } else { Some(token::load(&options.token_file())?) };
+    let limits = options.limits();
+    let token = (!options.no_write).then(|| token::load(&options.token_file())).transpose()?;
     let restrictions = access::restrictions(&catalog)?;
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
     let reachability = Reachability { public_url: options.public_url.map(|PublicUrl(url)| url), trusted_proxies };
-    let access_log = options.access_log;
     let access = AccessControl { token, ..access };
     let state = Service {
         snapshots,
         store: Arc::clone(&store),
         access,
+        audit,
         restrictions,
         fingerprint_key,
         catalog,
         reachability,
-        access_log,
+        access_log: options.access_log,
     };
     let server = http::serve(state, limits, closing, listener)?;
     let handle = server.handle();
@@ -173,9 +187,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     handle.stop(true).await;
     server.await??;
     stop.send_replace(true);
-    follower.await?;
-    if let Some(disk_cache_writer) = disk_cache_writer {
-        disk_cache_writer.await?;
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)

@@ -125,6 +125,11 @@ impl StoreOptions {
         }
     }
 
+    /// The file of audit entries that wait for the store.
+    pub(super) fn audit_spool_file(&self) -> PathBuf {
+        self.file_beside(".audit-pending")
+    }
+
     /// A function that opens the store and does not fill it.
     pub(super) fn opener(&self, catalog: &Catalog) -> anyhow::Result<Opener> {
         let (catalog, tables) = (catalog.clone(), self.config()?.layers);

@@ -14,6 +14,7 @@ use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
 use crate::http::state::{AppState, Audience};
+use crate::model::Origin;
 use crate::query::cancel::{CancelToken, Cancelled};
 use crate::snapshot::Layer;
 
@@ -36,6 +37,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: Cow<'a, HeaderMap>,
     /// The other end of the connection: the caller, or a proxy.
     pub(crate) peer: Option<IpAddr>,
+    /// The id of the request.
+    pub(crate) request_id: Option<String>,
     /// Path parameters in the order of the template: name and value.
     pub(crate) path: Vec<(String, String)>,
 }
@@ -56,6 +59,7 @@ impl Call<'_> {
             uri: self.uri,
             headers: Cow::Owned(self.headers.into_owned()),
             peer: self.peer,
+            request_id: self.request_id,
             path: self.path,
         }
     }
@@ -111,6 +115,23 @@ impl Call<'_> {
             return Err(Cancelled.into());
         }
         Ok(())
+    }
+
+    /// Who makes the request, for the audit log.
+    ///
+    /// # Errors
+    /// When the system returns no random numbers.
+    pub(crate) fn origin(&self) -> Result<Origin, Problem> {
+        let entry = getrandom::u64().map_err(|error| Problem::internal(&error))?;
+        let account = self.caller.account();
+        Ok(Origin {
+            entry: format!("{entry:016x}"),
+            actor: account.map_or_else(|| "machine token".to_owned(), |account| account.name.clone()),
+            account: account.map(|account| account.id.clone()),
+            role: self.caller.role(),
+            address: self.state.reachability.client(&self.headers, self.peer).map(|address| address.to_string()),
+            request_id: self.request_id.clone(),
+        })
     }
 
     /// The base URL of the server as the client sees it, without a trailing slash.

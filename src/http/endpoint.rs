@@ -67,6 +67,10 @@ pub(crate) enum Access {
     Operate,
     /// Requires an account that may write, or the token and a connection from this machine.
     Write,
+    /// Requires an account that may read contacts: an editor, a dispatcher or an administrator.
+    Reveal,
+    /// Requires an administrator.
+    Admin,
 }
 
 /// The thread on which a handler runs.

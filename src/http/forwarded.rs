@@ -76,6 +76,21 @@ impl Reachability {
         named.peek().is_some() && named.all(Client::is_loopback)
     }
 
+    /// The address of the caller: that of the connection, or the one that the outermost trusted proxy names.
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+        let peer = peer?.to_canonical();
+        if !self.believes(headers, Some(peer)) {
+            return Some(peer);
+        }
+        let hops: Vec<Option<Client>> = Hop::all(headers).unwrap_or_default().iter().map(|hop| hop.client).collect();
+        let listed = clients(headers, &X_FOR).unwrap_or_default().into_iter().map(Some).collect();
+        let named = if hops.is_empty() { listed } else { hops };
+        match named.get(self.outermost(named.iter().copied())) {
+            Some(Some(Client::Address(address))) => Some(address.to_canonical()),
+            _ => Some(peer),
+        }
+    }
+
     fn said(&self, headers: &HeaderMap) -> Said {
         let hops = Hop::all(headers).unwrap_or_default();
         let near = hops.get(self.outermost(hops.iter().map(|hop| hop.client))..).unwrap_or_default();

@@ -10,7 +10,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, HttpMessage, web};
 
 use crate::http::state::AppState;
 
@@ -19,6 +19,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum length of an id that is taken from a request.
 const MAX_ID_CHARS: usize = 128;
 
+/// The id of a request, as an extension of it.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Adds the request id to the response, and logs the request if the access log is on.
 pub(crate) async fn log_request(
     request: ServiceRequest,
@@ -26,6 +30,7 @@ pub(crate) async fn log_request(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let id = given_id(&request).unwrap_or_else(new_id);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let is_logged = request.app_data::<web::Data<AppState>>().is_some_and(|state| state.access_log);
     let line = is_logged.then(|| {
         let client = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();

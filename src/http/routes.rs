@@ -1,17 +1,21 @@
 //! The table of all endpoints: path, method, access, thread, parameters, bodies and replies.
 
 use crate::http::api::{
-    allocations, clusters, coverage, events, health, layers, nearest, nearest_params, search, session, siting,
+    allocations, audit, clusters, coverage, events, health, layers, nearest, nearest_params, search, session, siting,
     surroundings,
 };
 use crate::http::assets;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
+use crate::http::endpoint_kinds::{
+    DISPATCH, FEATURE_BODY, GEOJSON_TYPE, JSON_TYPE, MAP, OGC, OPERATION, TILES, ogc_page, tile_endpoint, tiles_page,
+    write,
+};
 use crate::http::ogc::{collections, conformance, edits, items, landing, styles};
 use crate::http::openapi;
 use crate::http::params::lists::{
-    COLLECTION_TILE, COVERAGE, EVENTS, FORMAT_ONLY, ITEM, ITEMS, MAP_TILE, MAP_TILES, MEMBERS, SCHEMA_PAGE, SEARCH,
-    SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY, TILEJSON, VIEWER, VIEWER_FILE, XYZ_TILE,
+    AUDIT, COLLECTION_TILE, COVERAGE, EVENTS, FORMAT_ONLY, ITEM, ITEMS, MAP_TILE, MAP_TILES, MEMBERS, SCHEMA_PAGE,
+    SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY, TILEJSON, VIEWER, VIEWER_FILE, XYZ_TILE,
 };
 use crate::http::reply::Reply;
 use crate::http::reply::media::{
@@ -20,20 +24,8 @@ use crate::http::reply::media::{
 };
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::{tilesets, xyz};
-use crate::tile::MEDIA_TYPE as MVT_TYPE;
-
-const JSON_TYPE: &str = "application/json";
-const GEOJSON_TYPE: &str = "application/geo+json";
-const JSON_HTML: &[MediaType] = &[JSON, HTML];
 
 const OPENAPI: MediaType = MediaType { name: "json", media_type: openapi::MEDIA_TYPE, title: "OpenAPI 3.0" };
-
-const OGC: Option<&str> = Some("OGC API");
-const TILES: Option<&str> = Some("Tiles");
-const DISPATCH: Option<&str> = Some("Dispatch");
-const EDITING: Option<&str> = Some("Editing");
-const MAP: Option<&str> = Some("Map");
-const OPERATION: Option<&str> = Some("Operation");
 
 /// `GET /openapi.json`: the whole API.
 fn api_document(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -49,40 +41,7 @@ fn ogc_api_document(call: &Call<'_>) -> Result<Reply, Problem> {
 
 const PAGE: Success = ok(HTML_UTF8, "");
 const TABLE: Success = ok(CSV_UTF8, "");
-const TILE: &[Success] = &[ok(MVT_TYPE, ""), empty(204), empty(304)];
 const SCHEMA_REPLIES: &[Success] = &[ok(SCHEMA.media_type, "jsonSchema"), PAGE];
-
-/// A tile: cached tiles on the web thread, others rendered on the pool.
-const fn tile_endpoint(path: &'static str, lookup: Lookup, make: Make) -> Endpoint {
-    Endpoint {
-        tag: TILES,
-        thread: Thread::Interactive,
-        handler: Handler::Cached { lookup, make },
-        replies: TILE,
-        ..Endpoint::get(path, make)
-    }
-}
-
-type Make = fn(&Call<'_>) -> Result<Reply, Problem>;
-type Lookup = fn(&Call<'_>) -> Result<Option<Reply>, Problem>;
-
-/// A page of the OGC API in JSON and HTML.
-const fn ogc_page(path: &'static str, handler: Make) -> Endpoint {
-    Endpoint { tag: OGC, params: FORMAT_ONLY, formats: JSON_HTML, ..Endpoint::get(path, handler) }
-}
-
-/// A document of OGC API Tiles.
-const fn tiles_page(path: &'static str, handler: Make) -> Endpoint {
-    Endpoint { tag: TILES, params: FORMAT_ONLY, formats: &[JSON, HTML], ..Endpoint::get(path, handler) }
-}
-
-/// An edit, which requires the token.
-const fn write(method: Verb, path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { method, tag: EDITING, access: Access::Write, handler, ..Endpoint::get(path, health::live) }
-}
-
-const FEATURE_BODY: Option<Body> =
-    Some(Body { media_types: &[GEOJSON_TYPE, JSON_TYPE], schema: "newFeature", max_bytes: 4_000_000 });
 
 /// All endpoints. The most frequent paths come first, because routes are tried in this order.
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
@@ -258,6 +217,27 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         summary: "Who the caller is, and what it may do",
         replies: &[ok(JSON_TYPE, "session")],
         ..Endpoint::get("/api/session", session::session)
+    },
+    Endpoint {
+        id: "getAudit",
+        tag: OPERATION,
+        summary: "The audit log: who did what, when and from where",
+        access: Access::Admin,
+        params: AUDIT,
+        handler: Handler::Async(|call| Box::pin(audit::entries(call))),
+        replies: &[ok(JSON_TYPE, "audit")],
+        ..Endpoint::get("/api/audit", health::live)
+    },
+    Endpoint {
+        method: Verb::Post,
+        id: "reveal",
+        tag: OPERATION,
+        summary: "Names and phones of one feature, unmasked; the reason is recorded",
+        access: Access::Reveal,
+        thread: Thread::Interactive,
+        body: Some(Body { media_types: &[JSON_TYPE], schema: "revealRequest", max_bytes: 10_000 }),
+        replies: &[ok(JSON_TYPE, "revealed")],
+        ..Endpoint::get("/api/reveal", audit::reveal)
     },
     Endpoint {
         id: "search",

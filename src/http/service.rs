@@ -2,26 +2,29 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Extensions, Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode, Version, header};
 use actix_web::middleware::{Compress, DefaultHeaders, Next, NormalizePath, from_fn};
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Endpoint, Handler, Thread, Verb};
 use crate::http::metrics::Metrics;
+use crate::http::params::auth::Caller;
 use crate::http::params::{QueryParams, invalid, layer};
+use crate::http::rate_limits::LimitedCaller;
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
-use crate::http::request_log::log_request;
+use crate::http::request_log::{RequestId, log_request};
 use crate::http::routes::ENDPOINTS;
 use crate::http::state::{AppState, Limits, Service};
 use crate::query::cancel::CancelToken;
@@ -274,7 +277,8 @@ async fn read<'a>(
     let peer = request.peer_addr().map(|peer| peer.ip());
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
-    let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now())?;
+    let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now());
+    let caller = limited(&state, endpoint, request.headers(), peer, caller)?;
     let audience = state.audience(caller.role())?.clone();
     // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
     let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
@@ -308,8 +312,36 @@ async fn read<'a>(
         uri: request.uri().clone(),
         headers: Cow::Borrowed(request.headers()),
         peer,
+        request_id: request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()),
         path,
     })
+}
+
+/// Counts the request of a caller, or its wrong credentials.
+///
+/// # Errors
+/// The error of the identification, or that there were too many.
+fn limited(
+    state: &AppState,
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    caller: Result<Caller, Problem>,
+) -> Result<Caller, Problem> {
+    // Health checks are never limited.
+    let Some(address) = state.reachability.client(headers, peer).filter(|_| endpoint.access != Access::Open) else {
+        return caller;
+    };
+    if state.reachability.is_local(headers, peer) {
+        return caller;
+    }
+    if matches!(caller, Err(Problem::Unauthorized)) && headers.contains_key(header::AUTHORIZATION) {
+        state.rate_limits.count_failure(address)?;
+    }
+    let caller = caller?;
+    let account = caller.account().map(|account| LimitedCaller::Account(account.id.clone()));
+    state.rate_limits.admit(account.unwrap_or(LimitedCaller::Address(address)))?;
+    Ok(caller)
 }
 
 async fn read_body(

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use crate::http::forwarded::Reachability;
 use crate::http::metrics::Metrics;
 use crate::http::params::auth::AccessControl;
+use crate::http::rate_limits::RateLimits;
 use crate::http::reply::etag::etag;
 use crate::http::reply::modified::AnnouncedDates;
 use crate::http::reply::problem::Problem;
@@ -14,7 +15,7 @@ use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::workers::Workers;
 use crate::model::{Catalog, FingerprintKey, Role};
 use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
-use crate::store::Store;
+use crate::store::{AuditSpool, Store};
 use crate::tile::cache::TileCache;
 
 /// The parts of a server.
@@ -25,6 +26,8 @@ pub struct Service {
     pub store: Arc<dyn Store>,
     /// How callers are identified.
     pub access: AccessControl,
+    /// Audit entries that wait for the store.
+    pub audit: AuditSpool,
     /// What is hidden from each role.
     pub restrictions: Vec<(Vec<Role>, Restriction)>,
     /// Key of the feature fingerprints, which are their entity tags.
@@ -44,6 +47,8 @@ pub struct Limits {
     pub event_streams: usize,
     /// Maximum size of the tile cache, bytes; 0 disables it.
     pub tile_cache_bytes: u64,
+    /// Requests per second of one caller; 0 sets no limit.
+    pub requests_per_s: u32,
     /// Maximum size of a tile before compression, bytes.
     pub tile_budget_bytes: usize,
 }
@@ -53,6 +58,7 @@ pub(crate) struct AppState {
     pub(crate) snapshots: Arc<SnapshotHandle>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) access: AccessControl,
+    pub(crate) audit: AuditSpool,
     audiences: Vec<(Vec<Role>, Arc<Audience>)>,
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) catalog: Catalog,
@@ -62,6 +68,7 @@ pub(crate) struct AppState {
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
     pub(crate) metrics: Metrics,
+    pub(crate) rate_limits: RateLimits,
 }
 
 /// What callers with some roles see, and what is kept of it.
@@ -98,8 +105,17 @@ impl AppState {
         closing: watch::Receiver<bool>,
         metrics: Metrics,
     ) -> std::io::Result<Self> {
-        let Service { snapshots, store, access, restrictions, fingerprint_key, catalog, reachability, access_log } =
-            service;
+        let Service {
+            snapshots,
+            store,
+            access,
+            audit,
+            restrictions,
+            fingerprint_key,
+            catalog,
+            reachability,
+            access_log,
+        } = service;
         let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
         let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
             let own = if restriction.0.is_empty() { snapshots.clone() } else { snapshots.restricted(restriction) };
@@ -110,6 +126,7 @@ impl AppState {
             snapshots,
             store,
             access,
+            audit,
             fingerprint_key,
             catalog,
             reachability,
@@ -118,6 +135,7 @@ impl AppState {
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,
             metrics,
+            rate_limits: RateLimits::new(limits.requests_per_s),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use time::{Duration, UtcDateTime};
 
+use super::audit::Origin;
 use super::instant::format_instant;
 use super::schema::OverCapacity;
 use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerIndex, LayerSchema, Shape, Value};
@@ -230,6 +231,8 @@ pub struct Batch {
     pub fingerprint_key: FingerprintKey,
     /// Ensures that a repeated batch is applied once.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// Who makes the edits, for the audit log; without it they are not recorded.
+    pub origin: Option<Origin>,
 }
 
 /// A key that identifies repetitions of a batch.

@@ -1,6 +1,7 @@
 //! Features, values, schemas, the catalog and edits: the types that all other modules share.
 
 pub mod access;
+pub mod audit;
 pub mod catalog;
 pub mod cluster;
 pub mod division;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crate::geodesy::{Envelope, LonLat, PositionError};
 
 pub use access::{LayerAccess, Role};
+pub use audit::{AuditEntry, Origin};
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
 pub use fingerprint::{Fingerprint, FingerprintKey};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, Batch, Feature, LayerIndex, LayerSchema};
+use super::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
+use crate::model::{Applied, AuditEntry, Batch, Feature, LayerIndex, LayerSchema};
 
 /// Opens the store.
 pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
@@ -70,6 +70,14 @@ impl Store for DeferredStore {
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(async move { self.store()?.apply(batch).await })
+    }
+
+    fn record<'a>(&'a self, entries: &'a [AuditEntry]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.store()?.record(entries).await })
+    }
+
+    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        Box::pin(async move { self.store()?.audit_rows(after, limit).await })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::StoreError;
 use crate::model::edit::{resolve, updated_at};
-use crate::model::{Action, Batch, Edit, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value};
+use crate::model::{
+    Action, AuditEntry, Batch, Edit, EditOutcome, Feature, FeatureId, Fingerprint, LayerIndex, LayerSchema, Value,
+};
 
 /// The geometry column of every table of ours.
 pub(super) const GEOMETRY_COLUMN: &str = "geom";
@@ -22,6 +24,8 @@ pub(super) struct Plan {
     /// Rows to delete.
     pub(super) gone: BTreeMap<LayerIndex, Vec<FeatureId>>,
     pub(super) outcomes: Vec<EditOutcome>,
+    /// Entries of the audit log.
+    pub(super) audit: Vec<AuditEntry>,
 }
 
 /// The parts of a row that an update writes. The other parts keep what is stored, even where it cannot be read.
@@ -75,6 +79,11 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
         let before = earlier.map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), |(before, _)| before.as_ref());
         let after = resolve(schema, edit, before, &batch.fingerprint_key, batch.now)
             .map_err(|reason| StoreError::Edit { index, reason })?;
+        let recorded = batch.origin.as_ref().map(|origin| {
+            let states = [before, after.as_ref()];
+            origin.entry_of_edit(index, batch.now, schema, edit, states)
+        });
+        plan.audit.extend(recorded);
         let version = schema.position("version").and_then(|at| match after.as_ref()?.values[at] {
             Value::Integer(version) => Some(version),
             _ => None,

@@ -4,6 +4,7 @@
 //! lacks, and the snapshot has its own indexes. So any SQLite program can edit the file, and triggers record its
 //! changes in the change log.
 
+mod audit;
 mod edits;
 mod file_identity;
 mod reading;
@@ -29,8 +30,8 @@ use self::rows::{all_columns, first_present, insert};
 use self::structure::{Structure, Transform};
 use super::layer_state::LayerState;
 use super::log_retention::Trimming;
-use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, Batch, Catalog, Feature, LayerIndex, LayerSchema};
+use super::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
+use crate::model::{Applied, AuditEntry, Batch, Catalog, Feature, LayerIndex, LayerSchema};
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// Maximum wait of a writer for another writer.
@@ -335,6 +336,14 @@ impl Store for GeoPackage {
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.apply_batch(batch))
+    }
+
+    fn record<'a>(&'a self, entries: &'a [AuditEntry]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.record_audit(entries))
+    }
+
+    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        Box::pin(self.read_audit(after, limit))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

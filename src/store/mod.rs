@@ -1,5 +1,7 @@
 //! The store: one contract, and the backends that implement it.
 
+pub mod audit;
+pub mod audit_spool;
 pub mod deferred;
 mod edits;
 mod ewkb;
@@ -16,8 +18,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::schema::Label;
-use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerIndex, LayerSchema};
+use crate::model::{Applied, AuditEntry, Batch, EditError, Feature, FeatureId, LayerIndex, LayerSchema};
 
+pub use audit::{AuditHead, AuditRow};
+pub use audit_spool::AuditSpool;
 pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
 pub use layer_state::LayerStatus;
@@ -164,6 +168,12 @@ pub trait Store: Send + Sync {
     /// Applies a batch of edits atomically. The edits are committed when it returns.
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>>;
 
+    /// Appends entries to the audit log; entries that it has already are skipped.
+    fn record<'a>(&'a self, entries: &'a [AuditEntry]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Entries of the audit log after a number, ascending, at most `limit`.
+    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>>;
+
     /// Closes every connection.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
@@ -182,6 +192,14 @@ pub enum StoreError {
     /// The file or its folder cannot be opened or created.
     #[error("{path}: {source}; --store names a file in a writable folder")]
     File {
+        /// The file.
+        path: String,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// The file of audit entries that wait for the store cannot be read or written.
+    #[error("{path}: {source}")]
+    AuditSpool {
         /// The file.
         path: String,
         /// The error of the operating system.

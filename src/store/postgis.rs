@@ -5,6 +5,7 @@
 //! the rows of a slow transaction. The log stores the transaction of each entry, and a read selects the entries that
 //! are visible in its own snapshot and were not visible in the previous one.
 
+mod audit;
 mod copy;
 mod decode;
 mod edits;
@@ -35,8 +36,8 @@ use self::sql::query;
 use self::triggers::Watchable;
 use super::layer_state::ReadOutcome;
 use super::log_retention::Trimming;
-use super::{Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
-use crate::model::{Applied, Batch, Feature, FeatureId, LayerIndex, LayerSchema};
+use super::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
+use crate::model::{Applied, AuditEntry, Batch, Feature, FeatureId, LayerIndex, LayerSchema};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -314,6 +315,14 @@ impl Store for PostGis {
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.apply_batch(batch))
+    }
+
+    fn record<'a>(&'a self, entries: &'a [AuditEntry]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.record_audit(entries))
+    }
+
+    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        Box::pin(self.read_audit(after, limit))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

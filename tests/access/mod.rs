@@ -1,6 +1,8 @@
 //! Accounts: what each role sees, what each account writes, how secrets are refused.
 
 mod accounts;
+mod audit;
+mod rates;
 mod visibility;
 mod writes;
 

@@ -214,7 +214,7 @@ fn keys_of_an_earlier_version_are_still_recognised() {
             "ALTER TABLE onemap.idempotency_keys RENAME TO done; ALTER TABLE onemap.done RENAME created_at TO done_at; \
              ALTER INDEX onemap.idempotency_keys_pkey RENAME TO done_pkey; \
              ALTER INDEX onemap.idempotency_keys_created_at RENAME TO done_at; \
-             DELETE FROM onemap.migrations WHERE step = 5",
+             DROP TABLE onemap.audit; DELETE FROM onemap.migrations WHERE step >= 5",
         );
     });
 }
@@ -373,10 +373,7 @@ fn an_acknowledged_edit_survives_a_killed_server() {
 #[test]
 fn edits_are_refused_while_the_database_is_unreachable() {
     let database = fresh_database();
-    let (before, after) = database.split_once('@').expect("a user");
-    let (host, name) = after.split_once('/').expect("a database");
-    let line = Proxy::to(host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port"));
-    let store = format!("{before}@{}/{name}", line.address);
+    let (line, store) = Proxy::before(&database);
     let folder = Folder::new();
     let server = Server::start(&folder, &["--store", &store]);
     let writer = Writer::new(folder, server, "onemap.token");

@@ -21,11 +21,7 @@ struct OutageFixture {
 impl OutageFixture {
     fn new() -> Self {
         let database = fresh_database();
-        let (before, after) = database.split_once('@').expect("a user");
-        let (host, name) = after.split_once('/').expect("a database");
-        let port = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-        let line = Proxy::to(port);
-        let store = format!("{before}@{}/{name}", line.address);
+        let (line, store) = Proxy::before(&database);
         Self { folder: Folder::new(), database, store, line }
     }
 

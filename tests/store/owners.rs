@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use onemap::model::{Applied, Batch, Catalog, Feature, LayerIndex, LayerSchema};
+use onemap::model::{Applied, AuditEntry, Batch, Catalog, Feature, LayerIndex, LayerSchema};
 use onemap::snapshot::{SnapshotHandle, follower};
-use onemap::store::{Changes, LayerStatus, LogPosition, OnConflict, PostGis, Sink, Store, StoreError};
+use onemap::store::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, PostGis, Sink, Store, StoreError};
 use serde_json::{Value as Json, json};
 
 use crate::support::database::{fresh_database, psql};
@@ -312,6 +312,14 @@ impl Store for Panicking {
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
         self.store.apply(batch)
+    }
+
+    fn record<'a>(&'a self, entries: &'a [AuditEntry]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.record(entries)
+    }
+
+    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        self.store.audit_rows(after, limit)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -29,6 +29,15 @@ struct Line {
 }
 
 impl Proxy {
+    /// A proxy before a database, and the URL of the database through it.
+    pub(crate) fn before(database: &str) -> (Self, String) {
+        let (before, after) = database.split_once('@').expect("a user");
+        let (host, name) = after.split_once('/').expect("a database");
+        let proxy = Self::to(host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port"));
+        let url = format!("{before}@{}/{name}", proxy.address);
+        (proxy, url)
+    }
+
     /// A proxy to a local port.
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -2,6 +2,7 @@
 
 pub(crate) mod allocations;
 pub(crate) mod allocations_params;
+pub(crate) mod audit;
 pub(crate) mod change_events;
 pub(crate) mod clusters;
 pub(crate) mod coverage;

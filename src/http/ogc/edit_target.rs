@@ -57,6 +57,19 @@ impl Target<'_> {
         Edit { layer: self.index, id, action, condition, regions: self.regions }
     }
 
+    /// Checks that a feature of a division may be edited; `None` is an unknown division.
+    ///
+    /// # Errors
+    /// When the caller is limited to other divisions.
+    pub(crate) fn check_division(&self, division: Option<&str>) -> Result<(), Problem> {
+        let is_own = division.is_some_and(|code| self.regions.iter().any(|own| code.starts_with(own.as_str())));
+        if self.regions.is_empty() || is_own {
+            return Ok(());
+        }
+        let value = division.unwrap_or_default().to_owned();
+        Err(Problem::OutOfScope { parameter: "region_code", value, accepted: self.regions.join(", ") })
+    }
+
     /// Checks that the caller sees a field that it writes.
     ///
     /// # Errors

@@ -414,6 +414,7 @@ async fn apply(
         now: clock::now_to_the_millisecond(),
         fingerprint_key: state.fingerprint_key.clone(),
         idempotency_key,
+        origin: Some(call.origin()?),
     };
     let applied = state.store.apply(&batch).await?;
     if applied.outcomes.is_empty() {

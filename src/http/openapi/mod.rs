@@ -75,6 +75,8 @@ fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str], properties: &[
     });
     if endpoint.access == Access::Write {
         parameters.extend(write_headers(endpoint));
+    }
+    if matches!(endpoint.access, Access::Write | Access::Reveal | Access::Admin) {
         json["security"] = json!([{"token": []}]);
     }
     if endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream") {
@@ -223,8 +225,10 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
     let is_write = endpoint.access == Access::Write;
     let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
     // The parameters of GET as members of the body.
-    let names_layer =
-        names_layer || endpoint.body.is_some_and(|body| ["nearestRequest", "allocationRequest"].contains(&body.schema));
+    let names_layer = names_layer
+        || endpoint
+            .body
+            .is_some_and(|body| ["nearestRequest", "allocationRequest", "revealRequest"].contains(&body.schema));
     let is_partial = endpoint.replies.iter().any(|reply| reply.status == 206);
     let is_stream = endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream");
     let negotiates = endpoint.formats.len() > 1 || endpoint.params.iter().any(|param| param.name() == "f");
@@ -241,6 +245,7 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
         (415, endpoint.body.is_some()),
         (416, is_partial),
         (422, is_write),
+        (429, endpoint.access != Access::Open),
         (503, is_write || is_stream || endpoint.thread != Thread::Web),
         (507, is_write),
     ];
@@ -257,6 +262,7 @@ fn meaning(status: u16) -> &'static str {
         400 => "A parameter or the body is invalid",
         401 => "The token is missing or wrong",
         403 => "The client is not permitted to do this",
+        429 => "The caller makes requests too often",
         404 => "Not found",
         406 => "None of the offered media types is acceptable",
         408 => "The body did not arrive in time",

@@ -259,6 +259,21 @@ fn dispatch() -> Json {
             "demands": list(json!({"type": "object"})), "totals": {"type": "object"}, "nearest_first": {"type": "object"},
             "saved_unit_km": {"type": "number", "nullable": true}, "gap": number(), "relief": {"type": "object", "nullable": true},
         })),
+        "audit": answer(&["entries"], json!({"entries": list(object(&["number", "hash", "entry"], json!({
+            "number": whole(), "hash": text(),
+            "entry": object(&["entry", "at", "action", "actor", "role"], json!({
+                "entry": text(), "at": {"type": "string", "format": "date-time"}, "action": text(), "actor": text(),
+                "account": text(), "role": text(), "address": text(), "request_id": text(), "layer": text(),
+                "id": text(), "reason": text(),
+                "changes": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string", "nullable": true}}},
+            })),
+        })))})),
+        "revealRequest": object(&["collection", "id", "reason"], json!({
+            "collection": text(), "id": text(), "reason": {"type": "string", "minLength": 1, "maxLength": 500},
+        })),
+        "revealed": answer(&["collection", "id", "values"], json!({
+            "collection": text(), "id": text(), "values": {"type": "object"},
+        })),
         "session": answer(&["signed_in", "role", "name", "expires_at", "writable_layers", "regions"], json!({
             "signed_in": {"type": "boolean"}, "role": {"type": "string", "enum": Role::ALL.map(Role::name)},
             "name": {"type": "string", "nullable": true},

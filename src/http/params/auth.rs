@@ -106,9 +106,10 @@ impl AccessControl {
         let lowest = match access {
             Access::Open | Access::Read => Role::Public,
             Access::Operate => Role::Viewer,
-            Access::Write => Role::Editor,
+            Access::Write | Access::Reveal => Role::Editor,
+            Access::Admin => Role::Admin,
         };
-        if caller.role >= lowest && (access != Access::Write || caller.is_signed_in) {
+        if caller.role >= lowest && (lowest <= Role::Viewer || caller.is_signed_in) {
             Ok(caller)
         } else if caller.is_signed_in {
             Err(Problem::RoleTooLow { role: caller.role, accepted: lowest })
@@ -161,6 +162,11 @@ impl Caller {
     /// Whether names and phones of responsible persons are shown, masked.
     pub(crate) fn sees_contacts(&self) -> bool {
         self.is_signed_in && self.role >= Role::Viewer
+    }
+
+    /// The view with sensitive fields that are revealed for one feature.
+    pub(crate) fn revealed<'a>(&self, schema: &'a LayerSchema, fields: &[&str]) -> View<'a> {
+        self.view(schema).with(fields)
     }
 
     /// The view with names and phones of responsible persons, if the caller may see them.

@@ -69,6 +69,7 @@ pub(crate) static COVERAGE: &[&dyn Param] = &[
     &spec::F,
     &spec::CRS,
 ];
+pub(crate) static AUDIT: &[&dyn Param] = &[&spec::AUDIT_AFTER, &spec::AUDIT_LIMIT];
 /// Read by the page itself.
 pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
 pub(crate) static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];

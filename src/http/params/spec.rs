@@ -91,6 +91,24 @@ pub(crate) static SEARCH_LIMIT: Count = Count {
     default: Some(10),
     capped: false,
 };
+pub(crate) static AUDIT_LIMIT: Count = Count {
+    name: "limit",
+    about: "Entries in the reply",
+    example: 100,
+    min: 1,
+    max: 1_000,
+    default: Some(100),
+    capped: false,
+};
+pub(crate) static AUDIT_AFTER: Count = Count {
+    name: "after",
+    about: "Entries with a greater number",
+    example: 0,
+    min: 0,
+    max: 2_000_000_000,
+    default: Some(0),
+    capped: false,
+};
 pub(crate) static K: Count = Count {
     name: "k",
     about: "Features in the reply for each layer",

@@ -76,6 +76,15 @@ pub(crate) enum Problem {
         /// Seconds until the next attempt.
         retry_after_s: u32,
     },
+    /// The caller makes requests too often.
+    RateLimited {
+        /// What is counted, with its unit.
+        what: &'static str,
+        /// The limit.
+        limit: u32,
+        /// Seconds until the next attempt.
+        retry_after_s: u32,
+    },
     /// The reply was not ready in time; its computation was cancelled.
     Timeout {
         /// Time limit, seconds.
@@ -216,6 +225,7 @@ impl Problem {
             Self::TooMany { .. } | Self::Timeout { .. } | Self::Unavailable | Self::OutcomeUnknown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             Self::InvalidContent { .. }
             | Self::KeyReused { .. }
@@ -255,6 +265,7 @@ impl Problem {
             Self::NotAcceptable { .. } => ("not-acceptable", "None of the offered media types is acceptable"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not allowed"),
             Self::TooMany { .. } => ("too-many-requests", "Too many concurrent requests"),
+            Self::RateLimited { .. } => ("rate-limited", "The caller makes requests too often"),
             Self::Timeout { .. } => ("timeout", "The reply took too long"),
             Self::InvalidContent { .. } => ("invalid-content", "The content does not match the layer"),
             Self::WrongMediaType { .. } => ("unsupported-media-type", "The media type of the body is not supported"),
@@ -322,6 +333,7 @@ impl Problem {
             }
             Self::MethodNotAllowed { method, allowed } => json!({"value": method, "accepted": allowed}),
             Self::TooMany { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
+            Self::RateLimited { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
             Self::Timeout { limit_s } => json!({"accepted": format!("replies within {limit_s} s")}),
             Self::InvalidContent { edit, fault } => {
                 let FeatureError { pointer, value, accepted, .. } = fault;
@@ -390,6 +402,9 @@ impl fmt::Display for Problem {
             Self::MethodNotAllowed { method, allowed } => {
                 write!(f, "{method} is not allowed for this path; accepted: {allowed}")
             }
+            Self::RateLimited { what, limit, retry_after_s } => {
+                write!(f, "more than {limit} {what}; try again in {retry_after_s} s")
+            }
             Self::TooMany { what, limit, retry_after_s } => {
                 write!(f, "{limit} {what} are open, the maximum; try again in {retry_after_s} s")
             }
@@ -447,7 +462,9 @@ impl From<Problem> for Reply {
                 header::WWW_AUTHENTICATE,
                 "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"",
             )),
-            Problem::TooMany { retry_after_s, .. } => reply.set_header((header::RETRY_AFTER, *retry_after_s)),
+            Problem::TooMany { retry_after_s, .. } | Problem::RateLimited { retry_after_s, .. } => {
+                reply.set_header((header::RETRY_AFTER, *retry_after_s));
+            }
             _ => {}
         }
         reply.body(problem.body().to_string())

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::audit;
 use super::rows::{all_columns, insert, read_feature};
 use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
 use crate::model::{Applied, Batch, FeatureId, LayerIndex, LayerSchema};
@@ -44,6 +45,7 @@ impl GeoPackage {
         }
         let plan = plan(self.schemas(), batch, &stored)?;
         self.write(&mut transaction, &plan).await.map_err(failed)?;
+        audit::append(&mut transaction, &plan.audit).await.map_err(failed)?;
         if let Some(idempotency_key) = &batch.idempotency_key {
             let sql = "INSERT INTO onemap_idempotency_keys (key, digest, outcomes) VALUES (?, ?, ?)";
             let outcomes = write_outcomes(self.schemas(), &plan.outcomes);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::audit;
 use super::follow_connection::{ANY_BYTES, answered, within};
 use super::reading::read_rows;
 use super::sql::{query, query_as};
@@ -74,6 +75,7 @@ impl PostGis {
             let insert = query(sql).bind(&idempotency_key.key).bind(&idempotency_key.digest).bind(outcomes);
             answered(insert.execute(&mut *transaction)).await.map_err(failed)?;
         }
+        audit::append(&mut transaction, &plan.audit).await.map_err(failed)?;
         let commit = within(COMMIT_TIMEOUT, transaction.commit());
         commit.await.map_err(|error| StoreError::of_commit(self.location(), error))?;
         Ok(Applied { outcomes: plan.outcomes, is_repeated: false })
