@@ -44,7 +44,7 @@
 //! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot | – |
-//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access | actix_web, maud, prometheus, governor |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access | actix_web, maud, prometheus, governor, rustls |
 //! | [`config`] | the configuration file | model, store | toml |
 //! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!

@@ -1,5 +1,6 @@
 //! `onemap serve`: opens the store, loads the snapshot, and serves HTTP until a signal arrives.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use super::token;
 use crate::access::{self, Accounts};
 use crate::clock;
 use crate::config::parse_network;
-use crate::http::{self, AccessControl, Limits, Reachability, Service};
+use crate::http::{self, AccessControl, Limits, Reachability, Service, Tls, TlsFiles};
 use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
 use crate::store::{AuditSpool, audit_spool};
 
@@ -37,9 +38,23 @@ Examples:
 The server shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: it completes running requests first.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct ServeOptions {
-    /// Address or host name, and port; port 0 selects a free port.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "ONEMAP_LISTEN")]
-    listen: ListenAddress,
+    /// Address or host name, and port; port 0 selects a free port. May be given several times.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:8080",
+        env = "ONEMAP_LISTEN",
+        value_delimiter = ','
+    )]
+    listen: Vec<ListenAddress>,
+
+    /// Certificate in PEM, followed by those of its issuers: serve HTTPS with HTTP/2. A changed file is used at once.
+    #[arg(long, value_name = "FILE", env = "ONEMAP_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate in PEM.
+    #[arg(long, value_name = "FILE", env = "ONEMAP_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 
     /// Accept connections from other machines although reading needs no login. Required for an address beyond this
     /// machine.
@@ -104,6 +119,12 @@ pub(super) struct ServeOptions {
 }
 
 impl ServeOptions {
+    fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+        let files = files.map(|(certificate, key)| TlsFiles { certificate, key });
+        Ok(files.map(Tls::open).transpose()?)
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             event_streams: self.max_event_streams,
@@ -120,13 +141,15 @@ impl ServeOptions {
 
 pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Bind first: a second server must not touch the store.
-    let listener = bind(&options.listen)?;
-    let address = listener.local_addr()?;
+    let listeners: Vec<TcpListener> = options.listen.iter().map(bind).collect::<anyhow::Result<_>>()?;
+    let addresses: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?;
+    let tls = options.tls()?;
     raise_file_limit();
     let config = options.store.config()?;
     let accounts = Accounts::open(options.accounts.file(&options.store))?;
     let access = AccessControl { token: None, accounts, anonymous: config.anonymous };
-    require_consent(address, options.insecure_public || !access.lets_everybody_in())?;
+    let is_agreed = options.insecure_public || !access.lets_everybody_in();
+    addresses.iter().try_for_each(|address| require_consent(*address, is_agreed))?;
     let catalog = config.catalog;
     let started = Instant::now();
     // The sample belongs to the built-in county.
@@ -152,7 +175,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
-    let reachability = Reachability { public_url: options.public_url.map(|PublicUrl(url)| url), trusted_proxies };
+    let public_url = options.public_url.map(|PublicUrl(url)| url);
+    let reachability = Reachability { public_url, trusted_proxies, has_tls: tls.is_some() };
     let access = AccessControl { token, ..access };
     let state = Service {
         snapshots,
@@ -165,20 +189,19 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         reachability,
         access_log: options.access_log,
     };
-    let server = http::serve(state, limits, closing, listener)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads
     // it.
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
+    let stopped_by_signal = stop_signal()?;
     let mut server = tokio::spawn(server);
-    tracing::info!(url = %format!("http://{address}/"), "listening");
+    for address in addresses {
+        tracing::info!(url = %format!("{scheme}://{address}/"), "listening");
+    }
 
     tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-        _ = hung_up.recv() => {}
+        () = stopped_by_signal => {}
         ended = &mut server => anyhow::bail!("the HTTP server stopped unexpectedly: {ended:?}"),
     }
     tracing::info!("shutting down");
@@ -192,6 +215,20 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends with the first signal that stops the server; signals are noticed from now on.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    })
 }
 
 fn log_loaded(snapshot: &Snapshot, duration: Duration) {

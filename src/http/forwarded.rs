@@ -28,6 +28,8 @@ pub struct Reachability {
     pub public_url: Option<String>,
     /// Networks of the proxies.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections to the server itself use TLS.
+    pub has_tls: bool,
 }
 
 impl Reachability {
@@ -50,7 +52,7 @@ impl Reachability {
         let own = headers.get(header::HOST).and_then(|value| Host::read(value.to_str().ok()?));
         let host = own.unwrap_or_else(|| Host { name: "localhost".to_owned(), port: None });
         let said = if self.believes(headers, peer) { self.said(headers) } else { Said::default() };
-        said.base_url(host)
+        said.base_url(host, if self.has_tls { "https" } else { "http" })
     }
 
     /// Whether the caller is on this machine. A request that a trusted proxy passed on is local only if its headers name
@@ -136,9 +138,9 @@ struct Said {
 }
 
 impl Said {
-    /// The URL; `own` is the host of the request.
-    fn base_url(self, own: Host) -> String {
-        let scheme = self.scheme.unwrap_or("http");
+    /// The URL; `own` is the host of the request, `scheme` that of the connection.
+    fn base_url(self, own: Host, scheme: &'static str) -> String {
+        let scheme = self.scheme.unwrap_or(scheme);
         // A port that the public host names itself is the public port.
         let host = match (self.host, self.port) {
             (Some(host), _) if host.port.is_some() => host,

@@ -19,9 +19,11 @@ mod routes;
 mod service;
 mod state;
 mod tiles;
+mod tls;
 mod workers;
 
 pub use forwarded::Reachability;
 pub use params::auth::{AccessControl, BearerToken};
 pub use service::serve;
 pub use state::{Limits, Service};
+pub use tls::{Tls, TlsError, TlsFiles};

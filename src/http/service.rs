@@ -1,16 +1,14 @@
 //! The HTTP service: routes from the endpoint table, conversion of requests to calls and of replies to responses.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::net::{IpAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Extensions, Server, ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderMap;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version, header};
-use actix_web::middleware::{Compress, DefaultHeaders, Next, NormalizePath, from_fn};
-use actix_web::rt::net::TcpStream;
+use actix_web::middleware::{Compress, Condition, DefaultHeaders, Next, NormalizePath, from_fn};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
 
@@ -27,6 +25,7 @@ use crate::http::reply::problem::Problem;
 use crate::http::request_log::{RequestId, log_request};
 use crate::http::routes::ENDPOINTS;
 use crate::http::state::{AppState, Limits, Service};
+use crate::http::tls::Tls;
 use crate::query::cancel::CancelToken;
 
 /// Seconds that running requests may take after shutdown has begun.
@@ -44,6 +43,8 @@ const BULK_LIMIT: Duration = Duration::from_secs(30);
 
 /// What pages of the server may use of a device: its location, for the map.
 const PERMISSIONS: &str = "geolocation=(self), camera=(), microphone=(), payment=(), usb=()";
+/// Browsers that reached the server over TLS do so for a year.
+const STRICT_TRANSPORT: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
 /// CORS: headers that pages of other origins may send, and those that they may read.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
@@ -52,16 +53,19 @@ const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Ran
                              Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot, \
                              X-Request-Id";
 
-/// Serves on a listener until its handle is stopped. Event streams end once `closing` turns true.
+/// Serves on listeners until its handle is stopped, over TLS if it is configured. Event streams end once `closing` turns
+/// true.
 ///
 /// # Errors
-/// When the listener cannot be used, or no thread can be started.
+/// When a listener cannot be used, or no thread can be started.
 pub fn serve(
     service: Service,
     limits: Limits,
     closing: watch::Receiver<bool>,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
+    tls: Option<&Tls>,
 ) -> std::io::Result<Server> {
+    let has_tls = tls.is_some();
     let metrics = Metrics::new(ENDPOINTS).map_err(std::io::Error::other)?;
     let state = web::Data::new(AppState::new(service, limits, closing, metrics)?);
     let server = HttpServer::new(move || {
@@ -79,21 +83,27 @@ pub fn serve(
                     .add(("Access-Control-Allow-Origin", "*"))
                     .add(("Access-Control-Expose-Headers", REPLY_HEADERS)),
             )
+            .wrap(Condition::new(has_tls, DefaultHeaders::new().add(STRICT_TRANSPORT)))
             .configure(routes)
     });
     // A caller who hangs up sends the same as one who only ends its sending side. Its work is to be cancelled.
-    let server = server.on_connect(end_when_unread).h1_allow_half_closed(false);
-    Ok(server.listen(listener)?.shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals().run())
+    let mut server = server.h1_allow_half_closed(false).shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals();
+    for listener in listeners {
+        end_when_unread(&listener);
+        server = match tls {
+            Some(Tls(tls)) => server.listen_rustls_0_23(listener, tls.clone())?,
+            None => server.listen(listener)?,
+        };
+    }
+    Ok(server.run())
 }
 
 /// Lets the kernel close a connection whose client stops reading (`TCP_USER_TIMEOUT`), because a response that waits to
-/// write has no timeout.
-fn end_when_unread(connection: &dyn Any, _: &mut Extensions) {
+/// write has no timeout. Connections inherit the option from their listener.
+fn end_when_unread(listener: &TcpListener) {
     #[cfg(target_os = "linux")]
-    if let Some(socket) = connection.downcast_ref::<TcpStream>()
-        && let Err(error) = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNREAD_TIMEOUT))
-    {
-        tracing::debug!(%error, "cannot set the time limit of a connection");
+    if let Err(error) = socket2::SockRef::from(listener).set_tcp_user_timeout(Some(UNREAD_TIMEOUT)) {
+        tracing::debug!(%error, "cannot set the time limit of connections");
     }
 }
 
@@ -275,6 +285,7 @@ async fn read<'a>(
         return Err(invalid("path", path, "it is not UTF-8", "percent-encoded UTF-8"));
     }
     let peer = request.peer_addr().map(|peer| peer.ip());
+    let headers = headers_with_host(request);
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
     let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now());
@@ -310,11 +321,24 @@ async fn read<'a>(
         cancel: CancelToken::new(),
         method: request.method().clone(),
         uri: request.uri().clone(),
-        headers: Cow::Borrowed(request.headers()),
+        headers,
         peer,
         request_id: request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()),
         path,
     })
+}
+
+/// The headers of a request. In HTTP/2 the host is part of the address; it is added as the header that HTTP/1.1 has.
+fn headers_with_host(request: &HttpRequest) -> Cow<'_, HeaderMap> {
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    match authority {
+        Some(Ok(host)) if request.version() == Version::HTTP_2 && !request.headers().contains_key(header::HOST) => {
+            let mut headers = request.headers().clone();
+            headers.insert(header::HOST, host);
+            Cow::Owned(headers)
+        }
+        _ => Cow::Borrowed(request.headers()),
+    }
 }
 
 /// Counts the request of a caller, or its wrong credentials.

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod rates;
+mod tls;
 mod visibility;
 mod writes;
 
