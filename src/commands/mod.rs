@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod export;
 mod import;
 mod layers;
@@ -66,6 +67,10 @@ enum Command {
     Import(import::ImportOptions),
     /// Write a layer to a file, including sensitive fields.
     Export(export::ExportOptions),
+    /// Copy the store to a new file while servers use it.
+    Backup(backup::BackupOptions),
+    /// Put a copy in the place of the store.
+    Restore(backup::RestoreOptions),
     /// Add, list and revoke accounts of people and programs.
     #[command(subcommand)]
     Token(accounts::TokenCommand),
@@ -101,6 +106,8 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
             Command::Serve(options) => serve::serve(options).await,
             Command::Import(options) => import::import(options).await,
             Command::Export(options) => export::export(options).await,
+            Command::Backup(options) => backup::backup(options).await,
+            Command::Restore(options) => backup::restore(options).await,
             Command::Audit(command) => audit::run(&command).await,
             Command::Token(command) => accounts::run(&command),
             Command::Layers(options) => layers::list(&options, is_json),

@@ -99,6 +99,14 @@ impl StoreOptions {
         Ok(store)
     }
 
+    /// The file; `None` for a database.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.store {
+            Location::File(path) => Some(path),
+            Location::Database(_) | Location::Unsupported(_) => None,
+        }
+    }
+
     /// Opens an existing store.
     pub(super) async fn open_existing(&self, catalog: &Catalog) -> anyhow::Result<Arc<dyn Store>> {
         Ok(self.opener(catalog)?().await?)

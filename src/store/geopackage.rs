@@ -5,6 +5,7 @@
 //! changes in the change log.
 
 mod audit;
+pub mod backup;
 mod edits;
 mod file_identity;
 mod reading;

@@ -197,6 +197,20 @@ pub enum StoreError {
         /// The error of the operating system.
         source: std::io::Error,
     },
+    /// A file that would be overwritten.
+    #[error("{path} exists already; name a new file")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// A damaged file.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What SQLite found.
+        reason: String,
+    },
     /// The file of audit entries that wait for the store cannot be read or written.
     #[error("{path}: {source}")]
     AuditSpool {

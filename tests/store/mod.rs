@@ -1,5 +1,6 @@
 //! Stores: the contract of both backends, and behaviour of each backend.
 
+mod backup;
 mod contract;
 mod foreign;
 mod geopackage;

@@ -247,7 +247,7 @@ fn check_log(path: &Path) -> Result<(), StoreError> {
 }
 
 /// A file that SQLite creates beside its database.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
