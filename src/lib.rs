@@ -39,7 +39,7 @@
 //! | [`model`] | features, schemas, the catalog | geodesy | – |
 //! | [`clock`] | the time | – | – |
 //! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model | sqlx, postgis |
-//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng |
+//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, strsim, rust_xlsxwriter |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |

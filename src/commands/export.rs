@@ -11,16 +11,18 @@ use clap::Args;
 use super::import::layer_of;
 use super::progress;
 use super::store::StoreOptions;
-use crate::exchange::{Format, flatgeobuf, geojson};
-use crate::model::{Feature, LayerIndex, LayerSchema, View};
+use crate::exchange::{Format, flatgeobuf, geojson, point_table};
+use crate::model::{Catalog, Feature, GeometryKind, LayerIndex, LayerSchema, View};
 
 /// Write a layer to a file, including sensitive fields.
 #[derive(Args)]
 #[command(after_help = "\
-The file name ending determines the format: .geojson, .json or .fgb. Coordinates are WGS 84 longitude, latitude.
+The file name ending determines the format: .geojson, .json, one feature per line (.geojsonl, .ndjson), .fgb, and for
+points .csv (field names and codes) and .xlsx (titles and labels). Coordinates are WGS 84 longitude, latitude.
 
 Examples:
   onemap export --layer hazards -o hazards.fgb
+  onemap export --layer shelters -o 避灾点.xlsx
   onemap export --layer shelters -o shelters.geojson --store county.gpkg")]
 pub(super) struct ExportOptions {
     /// Layer to export.
@@ -39,6 +41,11 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let catalog = options.store.config()?.catalog;
     let schema = layer_of(&catalog, &options.layer)?;
     let format = Format::of(&options.output)?;
+    anyhow::ensure!(
+        !format.is_of_points() || schema.geometry == GeometryKind::Point,
+        "layer {} has other geometries than points; a table cannot hold them, choose .geojson or .fgb",
+        schema.id
+    );
     let store = options.store.open_existing(&catalog).await?;
     let index = LayerIndex::find(store.schemas(), &schema.id).context("the store does not contain the layer")?;
     let mut features: Vec<Feature> = Vec::new();
@@ -52,7 +59,7 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     store.close().await;
     features.sort_by(|a, b| a.id.cmp(&b.id));
     let count = features.len();
-    let without_place = write(&options.output, format, schema, features)
+    let without_place = write(&options.output, format, &catalog, schema, features)
         .with_context(|| format!("cannot write {}", options.output.display()))?;
     if without_place > 0 {
         tracing::warn!(
@@ -64,7 +71,13 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(path: &Path, format: Format, schema: &LayerSchema, features: Vec<Feature>) -> std::io::Result<usize> {
+fn write(
+    path: &Path,
+    format: Format,
+    catalog: &Catalog,
+    schema: &LayerSchema,
+    features: Vec<Feature>,
+) -> std::io::Result<usize> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
@@ -74,6 +87,9 @@ fn write(path: &Path, format: Format, schema: &LayerSchema, features: Vec<Featur
     let view = View::complete(schema);
     let without_place = match format {
         Format::GeoJson => geojson::write_collection(&mut out, &view, features).map(|()| 0),
+        Format::GeoJsonLines => geojson::write_lines(&mut out, &view, features).map(|()| 0),
+        Format::Csv => point_table::write_csv(&mut out, &view, features).map(|()| 0),
+        Format::Xlsx => point_table::write_xlsx(&mut out, catalog, &view, features).map(|()| 0),
         Format::FlatGeobuf => flatgeobuf::write(&mut out, &view, features),
     }?;
     bar.finish_and_clear();

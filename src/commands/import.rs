@@ -12,7 +12,7 @@ use crate::clock;
 use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::import::{Importer, Report, RowIssue, Rules};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
-use crate::exchange::{self, Opened, RecordSource};
+use crate::exchange::{self, Opened, RecordSource, TableHints};
 use crate::geodesy::crs::{ACCEPTED_CRS, Crs};
 use crate::model::{Catalog, Feature, LayerIndex, LayerSchema};
 use crate::store::OnConflict;
@@ -26,7 +26,9 @@ const MAX_LOGGED_ISSUES: usize = 50;
 #[derive(Args)]
 #[command(after_help = "\
 Formats by file name ending: GeoJSON (.geojson, .json), one GeoJSON feature per line (.geojsonl, .ndjson),
-FlatGeobuf (.fgb), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any common delimiter.
+FlatGeobuf (.fgb), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any common delimiter, and
+workbooks (.xlsx, .xlsb, .xls, .ods). A title above the header and headers of two rows are recognised. Cells may have
+full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and seconds.
 
 Columns are matched by field id, title and common synonyms; the matches are logged. `onemap layers LAYER` lists the
 fields. --column matches other columns; lon and lat name the coordinate columns of a table.
@@ -53,6 +55,10 @@ pub(super) struct ImportOptions {
     /// Column of the file and the field it fills; repeatable. FIELD=COLUMN is accepted too.
     #[arg(long, value_name = "COLUMN=FIELD", value_parser = column)]
     column: Vec<(String, String)>,
+
+    /// Sheet of a workbook [default: the one with the most matching columns].
+    #[arg(long)]
+    sheet: Option<String>,
 
     /// Value of the field `source` if the file has none [default: the file name].
     #[arg(long)]
@@ -89,10 +95,15 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     let catalog = options.store.config()?.catalog;
     let schema = layer_of(&catalog, &options.layer)?;
     let given = fields_of_columns(schema, &options.column)?;
-    let source = match exchange::open(&options.file)? {
+    let known_columns = |names: &[String]| {
+        let places = ["lon", "lat"].iter().filter(|name| column_of(&catalog, name, names).is_some());
+        match_columns(&catalog, schema, names, &[]).len() + places.count()
+    };
+    let hints = TableHints { sheet: options.sheet.as_deref(), known_columns: &known_columns };
+    let source = match exchange::open(&options.file, &hints)? {
         Opened::Features(source) => source,
         Opened::Table(table) => {
-            tracing::info!(encoding = table.encoding, delimiter = %table.delimiter.escape_default(), "table format detected");
+            tracing::info!(format = %table.origin, "table recognised");
             let places = place_columns(&catalog, table.columns(), &given)?;
             tracing::info!(lon = places.lon, lat = places.lat, "coordinate columns matched");
             table.into_source(&places)

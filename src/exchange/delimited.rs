@@ -1,10 +1,12 @@
 //! Reads delimited text (CSV, TSV) of other programs; encoding and delimiter are detected.
 
+use std::fmt;
 use std::path::Path;
 
 use encoding_rs::Encoding;
 use serde_json::{Map, Value as Json};
 
+use super::spelling::degrees;
 use super::{ExchangeError, Record, RecordSource, Unreadable};
 
 const FORMAT: &str = "a table of delimited text";
@@ -20,14 +22,46 @@ pub struct PlaceColumns {
     pub lat: String,
 }
 
+/// The cells of a row.
+pub type Cells = csv::StringRecord;
+
+/// Rows of a table, each with its line or the reason why it cannot be read.
+pub type TableRows = Vec<Result<(usize, Cells), (usize, String)>>;
+
 /// A table in memory with known columns.
 pub struct Table {
     columns: Vec<String>,
-    records: Vec<Result<(usize, csv::StringRecord), (usize, String)>>,
-    /// The detected encoding.
-    pub encoding: &'static str,
-    /// The detected delimiter.
-    pub delimiter: char,
+    records: TableRows,
+    /// What was recognised.
+    pub origin: TableOrigin,
+}
+
+/// What was recognised of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableOrigin {
+    /// Delimited text.
+    Text {
+        /// Its encoding.
+        encoding: &'static str,
+        /// Its delimiter.
+        delimiter: char,
+    },
+    /// A sheet of a workbook.
+    Sheet {
+        /// Its name.
+        name: String,
+        /// The last row of its header, from 1.
+        header_row: usize,
+    },
+}
+
+impl fmt::Display for TableOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { encoding, delimiter } => write!(f, "{encoding}, delimiter {delimiter:?}"),
+            Self::Sheet { name, header_row } => write!(f, "sheet {name}, header in row {header_row}"),
+        }
+    }
 }
 
 impl Table {
@@ -58,21 +92,28 @@ impl Table {
             .from_reader(text.as_bytes());
         let columns: Vec<String> =
             reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
-        if columns.iter().filter(|name| !name.is_empty()).count() < 2 {
-            return Err("its first line does not name at least two columns".to_owned());
-        }
-        if let Some(twice) =
-            columns.iter().enumerate().find(|(at, name)| !name.is_empty() && columns[..*at].contains(name))
-        {
-            return Err(format!("the column {:?} occurs twice", twice.1));
-        }
         let records = reader.into_records().map(|record| match record {
             Ok(record) => Ok((line_of(record.position()), record)),
             Err(error) => Err((line_of(error.position()), error.to_string())),
         });
         let records = records.filter(|record| !record.as_ref().is_ok_and(|(_, cells)| cells.iter().all(str::is_empty)));
-        let records = records.collect();
-        Ok(Self { columns, records, encoding: encoding.name(), delimiter: char::from(delimiter) })
+        let origin = TableOrigin::Text { encoding: encoding.name(), delimiter: char::from(delimiter) };
+        Self::new(columns, records.collect(), origin)
+    }
+
+    /// A table of rows.
+    ///
+    /// # Errors
+    /// When there are fewer than two columns, or two of the same name.
+    pub(super) fn new(columns: Vec<String>, records: TableRows, origin: TableOrigin) -> Result<Self, String> {
+        if columns.iter().filter(|name| !name.is_empty()).count() < 2 {
+            return Err("its first line does not name at least two columns".to_owned());
+        }
+        let mut named = columns.iter().enumerate().filter(|(_, name)| !name.is_empty());
+        match named.find(|(at, name)| columns[..*at].contains(name)) {
+            Some((_, twice)) => Err(format!("the column {twice:?} occurs twice")),
+            None => Ok(Self { columns, records, origin }),
+        }
     }
 
     /// The columns, in order.
@@ -136,18 +177,15 @@ fn read_row(columns: &[String], cells: &csv::StringRecord, places: &PlaceColumns
     Ok((geometry, properties))
 }
 
-/// Reads a coordinate; accepts full-width digits and a degree sign; blank is unknown.
+/// Reads a coordinate; blank is unknown.
 fn coordinate(column: &str, cell: &str) -> Result<Option<f64>, String> {
-    let half_width = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        other => other,
-    };
-    let text: String = cell.chars().map(half_width).filter(|c| !c.is_whitespace() && *c != '°').collect();
-    if text.is_empty() {
+    if cell.trim().is_empty() {
         return Ok(None);
     }
     let shown: String = cell.chars().take(40).collect();
-    text.parse().map(Some).map_err(|_| format!("{column}: {shown:?} is not a number of degrees or metres"))
+    let unreadable =
+        || format!("{column}: {shown:?} is not a number of degrees or metres, nor degrees, minutes and seconds");
+    degrees(cell).map(Some).ok_or_else(unreadable)
 }
 
 fn encoding_of(bytes: &[u8]) -> &'static Encoding {
@@ -202,7 +240,8 @@ mod tests {
             (semicolons, "UTF-8", ';', "名称"),
         ] {
             let table = Table::read(&bytes).expect("a table");
-            assert_eq!((table.encoding, table.delimiter, table.columns[0].as_str()), (encoding, delimiter, first));
+            assert_eq!(table.origin, TableOrigin::Text { encoding, delimiter });
+            assert_eq!(table.columns[0], first);
             assert_eq!(table.columns.len(), 4);
             assert_eq!(table.records.len(), 1);
         }

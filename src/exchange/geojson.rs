@@ -187,6 +187,24 @@ pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     }
 }
 
+/// Writes one Feature per line (RFC 8142 without record separators).
+///
+/// # Errors
+/// When writing fails.
+pub fn write_lines(
+    out: &mut impl Write,
+    view: &View<'_>,
+    mut features: impl Iterator<Item = Feature>,
+) -> std::io::Result<()> {
+    let mut buffer = Vec::new();
+    features.try_for_each(|feature| {
+        buffer.clear();
+        write_feature(&mut buffer, view, &feature, &[]);
+        buffer.push(b'\n');
+        out.write_all(&buffer)
+    })
+}
+
 /// Writes a FeatureCollection with one feature per line.
 ///
 /// # Errors

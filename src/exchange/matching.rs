@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::spelling::half_width;
 use crate::model::{Catalog, LayerSchema};
 
 /// A field, or `id`, and the column that fills it.
@@ -62,11 +63,7 @@ fn synonyms(catalog: &Catalog, name: &str) -> Vec<String> {
 
 /// Normalizes a name: case, blanks, underscores, full-width forms, and a unit in brackets at the end.
 fn simplified(name: &str) -> String {
-    let half_width = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        other => other,
-    };
-    let name: String = name.chars().map(half_width).collect();
+    let name = half_width(name);
     let name = name.trim_start_matches('\u{feff}');
     let name = match name.rfind('(') {
         Some(at) if at > 0 && name.trim_end().ends_with(')') => name.get(..at).unwrap_or(name),

@@ -10,8 +10,11 @@ pub mod flatgeobuf;
 pub mod geojson;
 pub mod import;
 pub mod matching;
+pub mod point_table;
 pub mod reader;
+pub mod spelling;
 mod values;
+pub mod workbook;
 
 use std::path::Path;
 
@@ -56,12 +59,12 @@ pub enum ExchangeError {
         source: std::io::Error,
     },
     /// The file name has no known ending.
-    #[error("{path}: unknown file name ending; accepted: .geojson, .json, .geojsonl, .ndjson, .fgb{}", if *.is_read { ", .csv, .tsv, .txt" } else { "" })]
+    #[error("{path}: unknown file name ending; accepted: {accepted}")]
     UnknownFormat {
         /// The file.
         path: String,
-        /// Whether the file was opened for reading; more formats can be read than written.
-        is_read: bool,
+        /// The endings that are read or written.
+        accepted: &'static str,
     },
     /// The content is not of the expected format.
     #[error("{path} is not {format}: {reason}")]
@@ -86,26 +89,45 @@ impl ExchangeError {
     }
 }
 
-/// A file format.
+/// Endings of files that are read.
+const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods";
+/// Endings of files that are written.
+const WRITTEN: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .xlsx";
+
+/// A format that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A FeatureCollection, an array of Features, one Feature, or one Feature per line (RFC 7946, RFC 8142).
+    /// A FeatureCollection (RFC 7946).
     GeoJson,
+    /// One Feature per line.
+    GeoJsonLines,
     /// FlatGeobuf 3.
     FlatGeobuf,
+    /// CSV with positions in two columns.
+    Csv,
+    /// An Excel workbook with positions in two columns.
+    Xlsx,
 }
 
 impl Format {
+    /// Whether it holds points only.
+    #[must_use]
+    pub fn is_of_points(self) -> bool {
+        matches!(self, Self::Csv | Self::Xlsx)
+    }
+
     /// The format by the ending of the file name.
     ///
     /// # Errors
     /// When the ending is unknown.
     pub fn of(path: &Path) -> Result<Self, ExchangeError> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match ending.as_str() {
-            "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => Ok(Self::GeoJson),
+        match ending(path).as_str() {
+            "geojson" | "json" => Ok(Self::GeoJson),
+            "geojsonl" | "ndjson" | "geojsons" => Ok(Self::GeoJsonLines),
             "fgb" => Ok(Self::FlatGeobuf),
-            _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), is_read: false }),
+            "csv" => Ok(Self::Csv),
+            "xlsx" => Ok(Self::Xlsx),
+            _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: WRITTEN }),
         }
     }
 }
@@ -128,20 +150,29 @@ pub enum Opened {
     Table(delimited::Table),
 }
 
+/// What is known of a table before it is opened.
+pub struct TableHints<'a> {
+    /// The sheet of a workbook.
+    pub sheet: Option<&'a str>,
+    /// How many of some names are those of columns.
+    pub known_columns: &'a dyn Fn(&[String]) -> usize,
+}
+
 /// Opens a file of a known format.
 ///
 /// # Errors
 /// When it cannot be opened or its content does not match its ending.
-pub fn open(path: &Path) -> Result<Opened, ExchangeError> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    if ["csv", "tsv", "txt"].contains(&ending.as_str()) {
-        return delimited::Table::open(path).map(Opened::Table);
+pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError> {
+    match ending(path).as_str() {
+        "csv" | "tsv" | "txt" => delimited::Table::open(path).map(Opened::Table),
+        "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => workbook::open(path, hints).map(Opened::Table),
+        "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => geojson::open(path).map(Opened::Features),
+        "fgb" => flatgeobuf::open(path).map(Opened::Features),
+        _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: READ }),
     }
-    let format = Format::of(path)
-        .map_err(|_| ExchangeError::UnknownFormat { path: path.display().to_string(), is_read: true })?;
-    match format {
-        Format::GeoJson => geojson::open(path),
-        Format::FlatGeobuf => flatgeobuf::open(path),
-    }
-    .map(Opened::Features)
+}
+
+/// Lower-case ending of a file name.
+fn ending(path: &Path) -> String {
+    path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase()
 }

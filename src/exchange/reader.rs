@@ -7,13 +7,17 @@ use std::borrow::Cow;
 
 use geo::CoordsIter;
 use serde_json::Value as Json;
+use time::Time;
 
-use super::value_from_json;
+use super::{spelling, value_from_json};
 use crate::geodesy::distance::nearest_place;
 use crate::geodesy::validity::check_validity;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::catalog::{Code, CodeValue, County};
-use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value};
+use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value, format_date, parse_date, parse_instant};
+
+/// Likeness, from 0 to 1, from which a label is suggested for a text that is no code.
+const LEAST_LIKENESS: f64 = 0.6;
 
 /// The encoding of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +69,8 @@ impl<'a> Reader<'a> {
             Spelling::Exact if !is_of_type(field.field_type, json) => {
                 return Err(defect(format!("it is not of type {}", field.field_type.name())));
             }
-            Spelling::Table if field.field_type == FieldType::Integer => rank_of_label(codes.unwrap_or_default(), json),
-            Spelling::Exact | Spelling::Table => Cow::Borrowed(json),
+            Spelling::Exact => Cow::Borrowed(json),
+            Spelling::Table => as_typed(field, codes.unwrap_or_default(), json).map_err(defect)?,
         };
         let mut value = value_from_json(field, &json).map_err(defect)?;
         let Some(codes) = codes else { return Ok(value) };
@@ -78,7 +82,10 @@ impl<'a> Reader<'a> {
             }
         }
         match unknown_code(codes, &value) {
-            Some(unknown) => Err(defect(format!("{unknown} is not in the code list"))),
+            Some(unknown) => {
+                let like = similar_label(codes, &unknown).map(|label| format!("; did you mean {label}?"));
+                Err(defect(format!("{unknown} is not in the code list{}", like.unwrap_or_default())))
+            }
             None => Ok(value),
         }
     }
@@ -146,12 +153,52 @@ fn code_of_label<'a>(codes: &'a [Code], text: &str) -> Option<&'a CodeValue> {
     codes.iter().find(is_label).map(|code| &code.code)
 }
 
-/// Replaces a label by its rank; other values are unchanged.
-fn rank_of_label<'a>(codes: &[Code], json: &'a Json) -> Cow<'a, Json> {
-    match json.as_str().and_then(|text| code_of_label(codes, text)) {
-        Some(CodeValue::Integer(rank)) => Cow::Owned(Json::from(*rank)),
-        _ => Cow::Borrowed(json),
-    }
+/// A cell in the form that its field is read from.
+///
+/// # Errors
+/// When it is a number with a unit that does not fit.
+fn as_typed<'a>(field: &Field, codes: &[Code], json: &'a Json) -> Result<Cow<'a, Json>, String> {
+    let Some(text) = json.as_str().filter(|text| !text.trim().is_empty()) else { return Ok(Cow::Borrowed(json)) };
+    Ok(match field.field_type {
+        FieldType::Integer => match code_of_label(codes, text) {
+            Some(CodeValue::Integer(rank)) => Cow::Owned(Json::from(*rank)),
+            _ if text.trim().parse::<i64>().is_ok() => Cow::Borrowed(json),
+            _ => Cow::Owned(Json::from(spelling::number(text, field.unit.as_deref())?)),
+        },
+        FieldType::Real => Cow::Owned(Json::from(spelling::number(text, field.unit.as_deref())?)),
+        FieldType::Date => match spelling::day_and_time(text) {
+            Some((day, _)) if parse_date(text).is_none() => Cow::Owned(Json::from(format_date(day))),
+            _ => Cow::Borrowed(json),
+        },
+        FieldType::DateTime => match spelling::day_and_time(text) {
+            // Without a zone it is the time of the county, as everywhere.
+            Some((day, time)) if parse_instant(text).is_none() => {
+                let (hour, minute, second) = time.unwrap_or(Time::MIDNIGHT).as_hms();
+                let text = format!("{}T{hour:02}:{minute:02}:{second:02}+08:00", format_date(day));
+                Cow::Owned(Json::from(text))
+            }
+            _ => Cow::Borrowed(json),
+        },
+        FieldType::Boolean => match spelling::half_width(text).to_lowercase().as_str() {
+            "√" | "✓" | "有" | "y" | "对" => Cow::Owned(Json::from(true)),
+            "×" | "✗" | "无" | "n" | "没有" => Cow::Owned(Json::from(false)),
+            other => Cow::Owned(Json::from(other)),
+        },
+        FieldType::TextList if !text.trim_start().starts_with('[') => {
+            let items = text.split([',', '，', '、', ';', '；', '/']).map(str::trim).filter(|item| !item.is_empty());
+            Cow::Owned(items.collect())
+        }
+        FieldType::Text if field.codes.is_some() => Cow::Owned(Json::from(spelling::half_width(text))),
+        FieldType::Text | FieldType::TextList | FieldType::Json => Cow::Borrowed(json),
+    })
+}
+
+/// The label that is most like a text, if one is.
+fn similar_label<'a>(codes: &'a [Code], text: &str) -> Option<&'a str> {
+    let labels = codes.iter().flat_map(|code| [code.label.zh.as_str(), code.label.en.as_str()]);
+    let rated = labels.map(|label| (strsim::normalized_damerau_levenshtein(label, text), label));
+    let best = rated.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(likeness, _)| *likeness >= LEAST_LIKENESS).map(|(_, label)| label)
 }
 
 fn replace_label(codes: &[Code], text: &mut String) {

@@ -1,6 +1,7 @@
 //! The command line: import, export, messages and exit codes.
 
 mod tables;
+mod workbooks;
 
 use serde_json::{Value as Json, json};
 
@@ -73,7 +74,7 @@ fn invalid_rows_are_reported_and_nothing_is_stored_without_skip_bad() {
         "row=2",
         "line=3",
         "-1 is outside 0..=",
-        "not a whole number",
+        "is not a number",
         "same id",
         "contains point features",
         "row=7",

@@ -63,7 +63,7 @@ fn columns_can_be_named_and_a_table_without_coordinates_is_refused() {
     folder.write("in.csv", "name,capacity,lon,lat\na,1,000,118.8,26.2\nb,many,118.8,26.2\nc,3,118.8,\nd,4,east,26\n");
     let (code, log) = import(&folder, &["in.csv", "--layer", "shelters"]);
     assert!(code == Some(3) && log.contains("refused=4"), "{log}");
-    for words in ["line=2", "5 cells", "line=3", "not a whole number", "line=4", "lat is blank", "line=5", "\"east\""] {
+    for words in ["line=2", "5 cells", "line=3", "is not a number", "line=4", "lat is blank", "line=5", "\"east\""] {
         assert!(log.replace("\\\"", "\"").contains(words), "{words}: {log}");
     }
 }
