@@ -8,7 +8,7 @@ const ABOUT: [&str; 7] = ["大约", "约", "近", "≈", "~", "左右", "余"];
 
 /// What a unit measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quantity {
+enum Dimension {
     Length,
     Area,
     Volume,
@@ -19,22 +19,22 @@ enum Quantity {
 }
 
 /// Symbols of units, what they measure, and their size in the base unit.
-const UNITS: [(&[&str], Quantity, f64); 15] = [
-    (&["m", "米"], Quantity::Length, 1.0),
-    (&["km", "公里", "千米"], Quantity::Length, 1_000.0),
-    (&["cm", "厘米"], Quantity::Length, 0.01),
-    (&["mm", "毫米"], Quantity::Length, 0.001),
-    (&["m²", "m2", "㎡", "平方米", "平米"], Quantity::Area, 1.0),
-    (&["km²", "km2", "平方公里", "平方千米"], Quantity::Area, 1_000_000.0),
-    (&["ha", "公顷"], Quantity::Area, 10_000.0),
-    (&["亩"], Quantity::Area, 2_000.0 / 3.0),
-    (&["m³", "m3", "立方米", "方"], Quantity::Volume, 1.0),
-    (&["km³", "km3"], Quantity::Volume, 1e9),
-    (&["persons", "人", "名", "口"], Quantity::People, 1.0),
-    (&["years", "年"], Quantity::Years, 1.0),
-    (&["deg", "°", "度"], Quantity::Angle, 1.0),
-    (&["户", "个", "处", "座", "间", "栋"], Quantity::Count, 1.0),
-    (&["顶", "床", "张", "件", "套", "台", "辆", "艘", "箱"], Quantity::Count, 1.0),
+const UNITS: [(&[&str], Dimension, f64); 15] = [
+    (&["m", "米"], Dimension::Length, 1.0),
+    (&["km", "公里", "千米"], Dimension::Length, 1_000.0),
+    (&["cm", "厘米"], Dimension::Length, 0.01),
+    (&["mm", "毫米"], Dimension::Length, 0.001),
+    (&["m²", "m2", "㎡", "平方米", "平米"], Dimension::Area, 1.0),
+    (&["km²", "km2", "平方公里", "平方千米"], Dimension::Area, 1_000_000.0),
+    (&["ha", "公顷"], Dimension::Area, 10_000.0),
+    (&["亩"], Dimension::Area, 2_000.0 / 3.0),
+    (&["m³", "m3", "立方米", "方"], Dimension::Volume, 1.0),
+    (&["km³", "km3"], Dimension::Volume, 1e9),
+    (&["persons", "人", "名", "口"], Dimension::People, 1.0),
+    (&["years", "年"], Dimension::Years, 1.0),
+    (&["deg", "°", "度"], Dimension::Angle, 1.0),
+    (&["户", "个", "处", "座", "间", "栋"], Dimension::Count, 1.0),
+    (&["顶", "床", "张", "件", "套", "台", "辆", "艘", "箱"], Dimension::Count, 1.0),
 ];
 
 /// The text with full-width letters, digits and blanks as half-width ones, trimmed.
@@ -80,7 +80,7 @@ pub fn number(text: &str, unit: Option<&str>) -> Result<f64, String> {
         |symbol: &str| UNITS.iter().find(|(symbols, ..)| symbols.iter().any(|own| own.eq_ignore_ascii_case(symbol)));
     let (_, quantity, size) = find(symbol).ok_or_else(|| format!("{symbol:?} is not a known unit"))?;
     match unit.map(find) {
-        None if *quantity == Quantity::Count => Ok(number),
+        None if *quantity == Dimension::Count => Ok(number),
         Some(Some((_, wanted, own_size))) if wanted == quantity => Ok(exact(number * size / own_size)),
         _ => Err(format!("the unit {symbol:?} does not fit; the field is in {}", unit.unwrap_or("no unit"))),
     }
