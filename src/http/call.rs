@@ -122,13 +122,21 @@ impl Call<'_> {
     /// # Errors
     /// When the system returns no random numbers.
     pub(crate) fn origin(&self) -> Result<Origin, Problem> {
+        self.origin_of(&self.caller)
+    }
+
+    /// The same for a caller who signs in by this request.
+    ///
+    /// # Errors
+    /// When the system returns no random numbers.
+    pub(crate) fn origin_of(&self, caller: &Caller) -> Result<Origin, Problem> {
         let entry = getrandom::u64().map_err(|error| Problem::internal(&error))?;
-        let account = self.caller.account();
+        let account = caller.account();
         Ok(Origin {
             entry: format!("{entry:016x}"),
             actor: account.map_or_else(|| "machine token".to_owned(), |account| account.name.clone()),
             account: account.map(|account| account.id.clone()),
-            role: self.caller.role(),
+            role: caller.role(),
             address: self.state.reachability.client(&self.headers, self.peer).map(|address| address.to_string()),
             request_id: self.request_id.clone(),
         })

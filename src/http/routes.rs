@@ -219,6 +219,26 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         ..Endpoint::get("/api/session", session::session)
     },
     Endpoint {
+        method: Verb::Post,
+        id: "signIn",
+        tag: OPERATION,
+        summary: "Sign a browser in: a cookie with the secret of an account",
+        access: Access::Open,
+        thread: Thread::Interactive,
+        body: Some(Body { media_types: &[JSON_TYPE], schema: "signIn", max_bytes: 10_000 }),
+        replies: &[ok(JSON_TYPE, "signedIn")],
+        ..Endpoint::get("/api/session", session::sign_in)
+    },
+    Endpoint {
+        method: Verb::Delete,
+        id: "signOut",
+        tag: OPERATION,
+        summary: "Sign a browser out",
+        access: Access::Open,
+        replies: &[empty(204)],
+        ..Endpoint::get("/api/session", session::sign_out)
+    },
+    Endpoint {
         id: "getAudit",
         tag: OPERATION,
         summary: "The audit log: who did what, when and from where",

@@ -211,7 +211,8 @@ async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web:
     // With several media types the reply depends on the Accept header, also if none is acceptable.
     let reply = if endpoint.formats.len() > 1 { reply.varying_by("Accept") } else { reply };
     // Shared caches keep what the public sees apart from what an account sees.
-    let reply = if endpoint.access == Access::Open { reply } else { reply.varying_by("Authorization") };
+    let reply =
+        if endpoint.access == Access::Open { reply } else { reply.varying_by("Authorization").varying_by("Cookie") };
     reply.into()
 }
 
@@ -359,7 +360,8 @@ fn limited(
     if state.reachability.is_local(headers, peer) {
         return caller;
     }
-    if matches!(caller, Err(Problem::Unauthorized)) && headers.contains_key(header::AUTHORIZATION) {
+    let has_credentials = headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
+    if matches!(caller, Err(Problem::Unauthorized)) && has_credentials {
         state.rate_limits.count_failure(address)?;
     }
     let caller = caller?;

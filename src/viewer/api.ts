@@ -18,6 +18,8 @@ export type Layer = {
   group: "event" | "rescue" | "risk" | "monitor" | "base";
   geometry: "point" | "line" | "polygon" | "any";
   count: number;
+  /** Fields that are in no reply, and which /api/reveal gives. */
+  contacts: { name: string; title: Bilingual }[];
   bounds: [number, number, number, number] | null;
   minzoom: number;
   /** Clustering of features at low zooms. */
@@ -61,6 +63,32 @@ export type LayerSummary = {
 export type Answer = Freshness & { features: (Feature<Point, Properties> & { id: string })[]; layers: LayerSummary[] };
 
 const TIMEOUT_MS = 15_000;
+const SESSION = "api/session";
+
+export type Role = "public" | "viewer" | "editor" | "dispatcher" | "admin";
+/** Who uses this browser, and what the server permits. */
+export type Session = Freshness & {
+  signed_in: boolean; role: Role; name: string | null; expires_at: string | null; writable_layers: string[]; regions: string[] | null;
+};
+
+export function session(): Promise<Session> {
+  return ask(SESSION);
+}
+
+/** Signs this browser in by a cookie that scripts cannot read. */
+export async function signIn(secret: string): Promise<void> {
+  await request(SESSION, undefined, { method: "POST", body: JSON.stringify({ secret }) });
+}
+
+export async function signOut(): Promise<void> {
+  await request(SESSION, undefined, { method: "DELETE" });
+}
+
+/** Names and phones of one feature; the server records who asked, and why. */
+export async function reveal(collection: string, id: string, why: string): Promise<Record<string, unknown>> {
+  const reply = await ask<{ values: Record<string, unknown> }>("api/reveal", undefined, JSON.stringify({ collection, id, reason: why }));
+  return reply.values;
+}
 
 /** The server refused the request or did not respond. */
 export class ServerError extends Error {
@@ -113,7 +141,25 @@ export function audit(name: AuditName): Promise<FeatureCollection<Geometry, Prop
 }
 
 export function item(layer: string, id: string, signal: AbortSignal): Promise<Item> {
-  return ask(`ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`, signal);
+  return ask(itemPath(layer, id), signal);
+}
+
+/** A feature and the tag of its state. */
+export async function itemToEdit(layer: string, id: string, signal: AbortSignal): Promise<{ item: Item; tag: string }> {
+  const response = await request(itemPath(layer, id), signal);
+  return { item: (await response.json()) as Item, tag: response.headers.get("etag") ?? "" };
+}
+
+/** Changes some values of a feature that is still in the state of a tag; returns the tag of its new state. */
+export async function edit(layer: string, id: string, properties: Properties, tag: string): Promise<string> {
+  const body = JSON.stringify({ properties });
+  const response = await request(itemPath(layer, id), undefined,
+    { method: "PATCH", body, type: "application/merge-patch+json", headers: { "if-match": tag } });
+  return response.headers.get("etag") ?? "";
+}
+
+function itemPath(layer: string, id: string): string {
+  return `ogc/collections/${encodeURIComponent(layer)}/items/${encodeURIComponent(id)}`;
 }
 
 /** A page of the members of a cluster in order of id, with the counts and sums of all members. */
@@ -132,23 +178,40 @@ export function style(): Promise<StyleSpecification> {
   return ask("styles/onemap.json");
 }
 
+type Sent = { method: "POST" | "PATCH" | "DELETE"; body?: string; type?: string; headers?: Record<string, string> };
+
+/** Called when the server no longer accepts the sign-in of this browser. */
+let refused = (): void => undefined;
+export function onRefused(act: () => void): void {
+  refused = act;
+}
+
 async function ask<Reply>(path: string, signal?: AbortSignal, body?: string): Promise<Reply> {
+  const response = await request(path, signal, body === undefined ? undefined : { method: "POST", body });
+  return (await response.json()) as Reply;
+}
+
+/** The reply of the server; a failure is a ServerError. */
+async function request(path: string, signal?: AbortSignal, sent?: Sent): Promise<Response> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
     response = await fetch(path, {
-      ...(body === undefined ? {} : { method: "POST", body }),
+      ...(sent ? { method: sent.method } : {}),
+      ...(sent?.body === undefined ? {} : { body: sent.body }),
       headers: {
         accept: "application/geo+json, application/json, application/problem+json",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(sent?.body === undefined ? {} : { "content-type": sent.type ?? "application/json" }),
+        ...sent?.headers,
       },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    if (response.ok) return (await response.json()) as Reply;
   } catch (cause) {
     if (signal?.aborted) throw cause;
     throw new ServerError(0, say(timeout.aborted ? "noAnswer" : "noConnection"));
   }
+  if (response.ok) return response;
+  if (response.status === 401 && path !== SESSION) refused();
   throw new ServerError(response.status, await reason(response));
 }
 

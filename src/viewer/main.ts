@@ -18,6 +18,7 @@ import { Card, type Found } from "./popup";
 import { pointAt, type Place } from "./question";
 import type { Township } from "./question_form";
 import { Search } from "./search";
+import { SessionPanel } from "./session";
 import { startSheet } from "./sheet";
 import { Situation, SITUATION_LAYERS, type SituationLayer } from "./situation";
 import { SituationPanel } from "./situation_panel";
@@ -38,6 +39,7 @@ startLanguage(part<HTMLButtonElement>("language"));
 startWall();
 startDrawer();
 startSheet();
+const session = new SessionPanel(part<HTMLButtonElement>("session"));
 void start();
 
 async function start(): Promise<void> {
@@ -66,6 +68,7 @@ async function start(): Promise<void> {
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
     const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
+    card.mayEdit = (layer) => session.writes(layer);
     card.onAsk = (found) => {
       card.close();
       void nearest.ask(placeOf(found));

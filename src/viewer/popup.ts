@@ -1,12 +1,15 @@
 // The card of one feature: opened by a click, with all its public fields.
 import { Popup, type LngLat, type Map } from "maplibre-gl";
-import { item, ServerError, type Catalog, type Field, type Layer, type Properties } from "./api";
+import { item, reveal, ServerError, type Catalog, type Field, type Layer, type Properties } from "./api";
+import { EditForm } from "./edit";
 import { element } from "./element";
 import { fieldValue, time } from "./format";
 import { onLanguage, pick, say } from "./language";
 
 export type Found = { layer: string; id: string; name: string };
 
+/** Space between the card and the edge of the map. */
+const MARGIN_PX = 10;
 /** Fields shown in the footer or heading instead of the rows. */
 const APART = new Set(["name", "region_code", "source", "confirmed_at", "updated_at", "version"]);
 
@@ -15,6 +18,13 @@ export class Card {
   #found: Found[] = [];
   #at = 0;
   #request = new AbortController();
+
+  /** Whether features of a layer may be edited. */
+  mayEdit: (layer: string) => boolean = () => false;
+  /** While a form is open, changes from elsewhere do not replace it. */
+  #isEditing = false;
+  /** How the last edit of a feature is undone; shown until another card is opened. */
+  #undo: { id: string; act: () => Promise<void> } | undefined;
 
   /** Queries the nearest resources to the feature of the card. */
   onAsk: ((found: Found) => void) | undefined;
@@ -31,6 +41,7 @@ export class Card {
   open(found: Found[], place: LngLat): void {
     this.#found = found;
     this.#at = 0;
+    this.#undo = undefined;
     if (found.length === 0) return this.close();
     this.#popup.setLngLat(place);
     this.#draw();
@@ -40,7 +51,7 @@ export class Card {
   /** Reloads the card after a change of its feature. */
   changed(layerId: string, ids: readonly string[] | undefined): void {
     const shown = this.#found[this.#at];
-    if (shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
+    if (!this.#isEditing && shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
   }
 
   close(): void {
@@ -50,6 +61,7 @@ export class Card {
   }
 
   #draw(): void {
+    this.#isEditing = false;
     const found = this.#found[this.#at];
     const layer = this.catalog.layers.find((one) => one.id === found?.layer);
     if (!found || !layer) return;
@@ -61,7 +73,10 @@ export class Card {
         element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),
         ...this.#leaf(), this.#button("×", "close", () => this.close())),
       body,
-      ...(this.onAsk ? [this.#askButton(found)] : [])));
+      ...(this.mayEdit(layer.id) ? [this.#editButton(body, layer, found)] : []),
+      ...(layer.contacts.length > 0 ? [this.#contacts(layer, found)] : []),
+      ...(this.onAsk ? [this.#askButton(found)] : []),
+      ...(this.#undo?.id === found.id ? [this.#undoNote(this.#undo.act)] : [])));
     void this.#fill(body, layer, found, this.#request.signal);
   }
 
@@ -75,6 +90,7 @@ export class Card {
       body.replaceChildren(element("p", { class: "failed" }, say("askFailed"), why));
     }
     body.setAttribute("aria-busy", "false");
+    this.#keepInView();
   }
 
   #rows(layer: Layer, properties: Properties): HTMLElement[] {
@@ -128,6 +144,76 @@ export class Card {
     const ask = element("button", { type: "button", class: "wide ask" }, say("askHere"));
     ask.addEventListener("click", () => this.onAsk?.(found));
     return element("p", { class: "actions" }, ask);
+  }
+
+  /** Replaces the values by a form, and offers to undo what was saved. */
+  #editButton(body: HTMLElement, layer: Layer, found: Found): HTMLElement {
+    const open = element("button", { type: "button", class: "wide start-edit" }, say("edit"));
+    const actions = element("p", { class: "actions" }, open);
+    const form = new EditForm(layer, found.id, this.catalog.codes, (undo) => {
+      this.#undo = undo && { id: found.id, act: undo };
+      this.#draw();
+    });
+    open.addEventListener("click", () => {
+      this.#isEditing = true;
+      actions.hidden = true;
+      const shown = form.open(this.#request.signal);
+      shown.then(() => {
+        body.replaceChildren(form.element);
+        this.#keepInView();
+      }, (error: unknown) => {
+        if (!(error instanceof ServerError)) return;
+        body.replaceChildren(element("p", { class: "failed" }, error.message));
+      });
+    });
+    return actions;
+  }
+
+  #undoNote(undo: () => Promise<void>): HTMLElement {
+    const back = element("button", { type: "button" }, say("undo"));
+    const note = element("p", { class: "saved", role: "status" }, say("saved"), back);
+    back.addEventListener("click", () => {
+      this.#undo = undefined;
+      undo().then(() => this.#draw(), (error: unknown) => note.replaceChildren(error instanceof Error ? error.message : String(error)));
+    });
+    return note;
+  }
+
+  /** Moves the map until the whole card is visible, because its content grows after it is placed. */
+  #keepInView(): void {
+    if (this.map.isMoving()) {
+      this.map.once("moveend", () => this.#keepInView());
+      return;
+    }
+    const card = this.#popup.getElement()?.getBoundingClientRect();
+    if (!card) return;
+    const room = this.map.getContainer().getBoundingClientRect();
+    const beyond = (low: number, high: number, from: number, to: number) => (high > to ? high - to + MARGIN_PX : low < from ? low - from - MARGIN_PX : 0);
+    const [x, y] = [beyond(card.left, card.right, room.left, room.right), beyond(card.top, card.bottom, room.top, room.bottom)];
+    if (x !== 0 || y !== 0) this.map.panBy([x, y], { duration: 200 });
+  }
+
+  /** Shows names and phones after a reason was given. */
+  #contacts(layer: Layer, found: Found): HTMLElement {
+    const box = element("div", { class: "contacts" });
+    const open = element("button", { type: "button", class: "wide" }, say("showContacts"));
+    open.addEventListener("click", () => {
+      const reason = element("input", { name: "reason", required: true, maxlength: 500 });
+      const note = element("p", { class: "failed", role: "alert" });
+      const form = element("form", {}, element("label", {}, say("whyContacts"), reason),
+        element("p", { class: "actions" }, element("button", { type: "submit", class: "primary" }, say("confirm"))), note);
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        reveal(layer.id, found.id, reason.value).then(
+          (values) => box.replaceChildren(element("dl", {}, ...layer.contacts.flatMap(({ name, title }) =>
+            [element("dt", {}, pick(title)), element("dd", {}, String(values[name] ?? say("notRecorded")))]))),
+          (error: unknown) => (note.textContent = error instanceof Error ? error.message : String(error)));
+      });
+      box.replaceChildren(form);
+      reason.focus();
+    });
+    box.append(open);
+    return box;
   }
 
   #button(sign: string, word: "close" | "previous" | "next", action: () => void): HTMLButtonElement {

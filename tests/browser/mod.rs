@@ -60,6 +60,20 @@ fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
 }
 
 #[test]
+fn an_officer_signs_in_reads_contacts_and_edits() {
+    let folder = Folder::new();
+    let secret = |name: &str, role: &str| {
+        let output = crate::support::run(&folder, &["token", "add", name, "--role", role]);
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    let (secret, other) = (secret("指挥中心", "dispatcher"), secret("管理员", "admin"));
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/session.mjs", &[&server.url, &snapshots, &secret, &other]);
+    assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
 fn an_unreadable_layer_is_named_on_the_map() {
     let (folder, server) = Server::of_sample();
     let rename = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=10)\n\

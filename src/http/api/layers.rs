@@ -9,6 +9,7 @@ use crate::http::call::Call;
 use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
+use crate::model::LayerSchema;
 use crate::model::schema::Label;
 use crate::snapshot::Layer;
 
@@ -25,6 +26,7 @@ pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
         .map(|(name, list)| (name.as_str(), list.iter().map(code_json).collect()))
         .collect();
     let county = &call.state.catalog.county;
+    let stored = |layer: &Layer| call.state.store.schemas().iter().find(|own| own.id == layer.schema().id);
     Ok(call.current.json(json!({
         "county": {
             "name": label(&county.name),
@@ -36,12 +38,18 @@ pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
         },
         "bounds": bounds.map(|bounds| bounds.to_array()),
         "codes": codes,
-        "layers": layers.iter().map(|layer| describe(&call.caller, layer)).collect::<Vec<_>>(),
+        "layers": layers.iter().map(|layer| describe(&call.caller, layer, stored(layer))).collect::<Vec<_>>(),
     })))
 }
 
-fn describe(caller: &Caller, layer: &Layer) -> Json {
+/// `own` is the schema in the store; in that of the layer, fields that are hidden from the role are sensitive too.
+fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
     let schema = layer.schema();
+    let contacts = own.filter(|_| caller.may_reveal()).into_iter().flat_map(|own| &own.fields);
+    let contacts: Vec<Json> = contacts
+        .filter(|field| field.sensitive)
+        .map(|field| json!({"name": field.name, "title": label(&field.title)}))
+        .collect();
     let view = caller.view(schema);
     let fields: Vec<Json> = view
         .fields()
@@ -72,6 +80,7 @@ fn describe(caller: &Caller, layer: &Layer) -> Json {
             "sums": clusters.sums.iter().map(|sum| json!({"name": sum.name, "title": label(&sum.title)})).collect::<Vec<_>>(),
         })),
         "fields": fields,
+        "contacts": contacts,
     })
 }
 

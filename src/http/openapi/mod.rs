@@ -229,13 +229,14 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
         || endpoint
             .body
             .is_some_and(|body| ["nearestRequest", "allocationRequest", "revealRequest"].contains(&body.schema));
+    let has_credentials = endpoint.access != Access::Open || endpoint.body.is_some_and(|body| body.schema == "signIn");
     let is_partial = endpoint.replies.iter().any(|reply| reply.status == 206);
     let is_stream = endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream");
     let negotiates = endpoint.formats.len() > 1 || endpoint.params.iter().any(|param| param.name() == "f");
     let all = [
         (400, endpoint.path != "/health/live" && endpoint.path != "/health/ready"),
-        (401, endpoint.access != Access::Open),
-        (403, endpoint.access != Access::Open),
+        (401, has_credentials),
+        (403, has_credentials),
         (404, path_names(endpoint).next().is_some() || names_layer || is_write),
         (406, negotiates),
         (408, endpoint.body.is_some()),
@@ -245,7 +246,7 @@ fn problems(endpoint: &Endpoint) -> Vec<u16> {
         (415, endpoint.body.is_some()),
         (416, is_partial),
         (422, is_write),
-        (429, endpoint.access != Access::Open),
+        (429, has_credentials),
         (503, is_write || is_stream || endpoint.thread != Thread::Web),
         (507, is_write),
     ];

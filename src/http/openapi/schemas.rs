@@ -274,6 +274,8 @@ fn dispatch() -> Json {
         "revealed": answer(&["collection", "id", "values"], json!({
             "collection": text(), "id": text(), "values": {"type": "object"},
         })),
+        "signIn": object(&["secret"], json!({"secret": text()})),
+        "signedIn": object(&["signed_in", "role"], json!({"signed_in": {"type": "boolean"}, "role": text()})),
         "session": answer(&["signed_in", "role", "name", "expires_at", "writable_layers", "regions"], json!({
             "signed_in": {"type": "boolean"}, "role": {"type": "string", "enum": Role::ALL.map(Role::name)},
             "name": {"type": "string", "nullable": true},

@@ -10,6 +10,7 @@ use time::UtcDateTime;
 
 use crate::access::{Account, Accounts};
 use crate::http::endpoint::Access;
+use crate::http::params::cookie;
 use crate::http::reply::problem::Problem;
 use crate::model::access::Anonymous;
 use crate::model::{FingerprintKey, LayerSchema, Role, View};
@@ -98,10 +99,12 @@ impl AccessControl {
         if access == Access::Write && !self.offers_edits() {
             return Err(Problem::WritesDisabled);
         }
-        let caller = match headers.get(header::AUTHORIZATION) {
+        let given = headers.get(header::AUTHORIZATION).map(|given| secret(given.as_bytes()));
+        let given = given.or_else(|| cookie::secret_of(headers).map(String::into_bytes));
+        let caller = match given {
             None if self.anonymous == Some(Anonymous::None) => return Err(Problem::Unauthorized),
             None => self.anonymous(),
-            Some(given) => self.caller_of(&secret(given.as_bytes()), is_local, now)?,
+            Some(secret) => self.caller_of(&secret, is_local, now)?,
         };
         let lowest = match access {
             Access::Open | Access::Read => Role::Public,
@@ -118,7 +121,16 @@ impl AccessControl {
         }
     }
 
-    fn caller_of(&self, secret: &[u8], is_local: impl FnOnce() -> bool, now: UtcDateTime) -> Result<Caller, Problem> {
+    /// The caller with a secret.
+    ///
+    /// # Errors
+    /// When no account has it, or the account has expired, or the token is used from another machine.
+    pub(crate) fn caller_of(
+        &self,
+        secret: &[u8],
+        is_local: impl FnOnce() -> bool,
+        now: UtcDateTime,
+    ) -> Result<Caller, Problem> {
         // Constant-time comparison.
         if self.token.as_ref().is_some_and(|token| bool::from(secret.ct_eq(token.0.as_bytes()))) {
             return if is_local() {
@@ -157,6 +169,11 @@ impl Caller {
     #[expect(clippy::unused_self, reason = "a view belongs to a caller")]
     pub(crate) fn view<'a>(&self, schema: &'a LayerSchema) -> View<'a> {
         View::public(schema)
+    }
+
+    /// Whether it may read the contacts of a feature.
+    pub(crate) fn may_reveal(&self) -> bool {
+        self.is_signed_in && self.role >= Role::Editor
     }
 
     /// Whether names and phones of responsible persons are shown, masked.

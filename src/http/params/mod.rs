@@ -1,6 +1,7 @@
 //! Query parameters as domain types, read through their declarations; bodies; layers by name.
 
 pub(crate) mod auth;
+pub(crate) mod cookie;
 pub(crate) mod crs;
 pub(crate) mod filters;
 pub(crate) mod lists;

@@ -1,0 +1,100 @@
+// Signing in and out: who uses this browser, and what the server permits.
+import * as api from "./api";
+import { element } from "./element";
+import { time } from "./format";
+import { onLanguage, say } from "./language";
+import type { Word } from "./words";
+
+const ROLES: Record<api.Role, Word> = {
+  public: "rolePublic", viewer: "roleViewer", editor: "roleEditor", dispatcher: "roleDispatcher", admin: "roleAdmin",
+};
+
+export class SessionPanel {
+  #session: api.Session | undefined;
+  readonly #dialog = element("dialog", { id: "sign-in", "aria-labelledby": "sign-in-title" });
+
+  /** @param button opens the dialog and shows who is signed in */
+  constructor(private readonly button: HTMLButtonElement) {
+    document.body.append(this.#dialog);
+    button.addEventListener("click", () => this.open());
+    api.onRefused(() => this.open("signInAgain"));
+    onLanguage(() => this.#draw());
+    void this.#load();
+  }
+
+  /** Whether this browser may write a layer. */
+  writes(layer: string): boolean {
+    return this.#session?.writable_layers.includes(layer) ?? false;
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.#session = await api.session();
+    } catch {
+      // Without an answer the page is that of the public; the dialog tells what is wrong.
+    }
+    this.#draw();
+  }
+
+  #draw(): void {
+    const { signed_in: isSignedIn, name, role } = this.#session ?? { signed_in: false, name: null, role: "public" as const };
+    this.button.hidden = false;
+    this.button.textContent = isSignedIn ? (name ?? say(ROLES[role])) : say("signIn");
+    this.button.title = isSignedIn ? say(ROLES[role]) : say("signIn");
+    if (this.#dialog.open) this.#fill();
+  }
+
+  /** @param why a message above the form */
+  open(why?: Word): void {
+    this.#fill(why);
+    if (!this.#dialog.open) this.#dialog.showModal();
+  }
+
+  #fill(why?: Word): void {
+    const title = element("h2", { id: "sign-in-title" }, say(this.#session?.signed_in && !why ? "account" : "signIn"));
+    const note = element("p", { class: "failed", role: "alert" }, why ? say(why) : "");
+    const close = element("button", { type: "button" }, say("close"));
+    close.addEventListener("click", () => this.#dialog.close());
+    const content = this.#session?.signed_in && !why ? this.#account(this.#session, note, close) : this.#form(note, close);
+    this.#dialog.replaceChildren(title, content);
+  }
+
+  #account(session: api.Session, note: HTMLElement, close: HTMLElement): HTMLElement {
+    const fact = (word: Word, text: string) => [element("dt", {}, say(word)), element("dd", {}, text)];
+    const out = element("button", { type: "button", class: "primary" }, say("signOut"));
+    out.addEventListener("click", () => void this.#change(note, api.signOut));
+    return element("div", {},
+      element("dl", {},
+        ...(session.name ? fact("accountName", session.name) : []),
+        ...fact("role", say(ROLES[session.role])),
+        ...(session.regions?.length ? fact("regions", session.regions.join(say("listComma"))) : []),
+        ...(session.expires_at ? fact("expiresAt", time(session.expires_at)) : [])),
+      note,
+      element("p", { class: "actions" }, out, close));
+  }
+
+  #form(note: HTMLElement, close: HTMLElement): HTMLElement {
+    const secret = element("input", { type: "password", name: "secret", required: true, autocomplete: "current-password", autofocus: true });
+    const form = element("form", {},
+      element("label", {}, say("secret"), secret),
+      element("p", { class: "quiet" }, say("secretHint")),
+      note,
+      element("p", { class: "actions" }, element("button", { type: "submit", class: "primary" }, say("signIn")), close));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#change(note, () => api.signIn(secret.value.trim()));
+    });
+    return form;
+  }
+
+  /** What the role sees may differ everywhere, so the page is loaded again; the address keeps what was asked. */
+  async #change(note: HTMLElement, change: () => Promise<void>): Promise<void> {
+    note.textContent = "";
+    try {
+      await change();
+      location.reload();
+    } catch (error) {
+      note.textContent = error instanceof api.ServerError && error.status === 401 ? say("wrongSecret") : String(error instanceof Error ? error.message : error);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// Signing in, contacts for a reason, editing with conflict and undo: session.mjs BASE_URL OUT_DIR SECRET OTHER_SECRET;
+// exit code 1 at the first failure.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./chromium.mjs";
+
+const [base, out, secret, other] = process.argv.slice(2);
+if (!other) {
+  console.error("usage: node tests/browser/session.mjs BASE_URL OUT_DIR SECRET OTHER_SECRET");
+  process.exit(2);
+}
+const origin = new URL(base).origin;
+mkdirSync(out, { recursive: true });
+
+const PATIENCE_MS = 90_000;
+const SHELTER = "SH-0001";
+const complaints = [];
+let name = "start";
+
+const browser = await openBrowser({ width: 1366, height: 768 });
+const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+page.setDefaultTimeout(PATIENCE_MS);
+page.on("console", (message) => {
+  // Chromium reports a refused request as an error; refusals are part of this test.
+  if (message.type() === "error" && !/status of (401|412)/.test(message.text())) complaints.push(message.text());
+});
+page.on("pageerror", (error) => complaints.push(error.message));
+
+try {
+  await send("PATCH", { contact: "张三丰", phone: "13812341234", status: "open", occupancy: 5, name: "改名前的避灾点" });
+  await open();
+
+  await check("the public sees no pipelines, and a wrong secret is refused with a reason", async () => {
+    assert.equal(await page.locator("#session").textContent(), "登录");
+    assert.ok(!(await layers()).includes("pipelines"));
+    await page.locator("#session").click();
+    await page.locator('#sign-in input[name="secret"]').fill("onemap_wrong");
+    await page.locator('#sign-in button[type="submit"]').click();
+    await page.waitForFunction(() => document.querySelector("#sign-in .failed")?.textContent.includes("密钥错误"));
+    await page.screenshot({ path: join(out, "sign-in-zh.png") });
+  });
+
+  await check("who signs in sees what the role permits, and scripts cannot read the secret", async () => {
+    await page.locator('#sign-in input[name="secret"]').fill(secret);
+    await page.locator('#sign-in button[type="submit"]').click();
+    await page.waitForFunction(() => document.getElementById("session").textContent === "指挥中心");
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    assert.ok((await layers()).includes("pipelines"));
+    assert.equal(await page.evaluate(() => document.cookie), "");
+    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.ok(!kept.includes(secret));
+  });
+
+  await check("contacts are shown after a reason was given", async () => {
+    await openCard();
+    assert.ok(!(await page.locator(".card").textContent()).includes("13812341234"));
+    await page.locator(".card .contacts > button").click();
+    await page.locator('.card .contacts input[name="reason"]').fill("转移群众");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector(".card .contacts dl")?.textContent.includes("13812341234"));
+    assert.match(await page.locator(".card .contacts").textContent(), /张三丰/);
+    await page.screenshot({ path: join(out, "contacts-zh.png") });
+  });
+
+  await check("an edit is saved and can be undone", async () => {
+    await edit();
+    await page.locator('.card .edit label:has-text("状态") select').selectOption("full");
+    await page.screenshot({ path: join(out, "edit-zh.png") });
+    await save();
+    await page.waitForSelector(".card .saved button");
+    assert.equal((await stored()).status, "full");
+    await page.locator(".card .saved button").click();
+    await page.waitForFunction(() => !document.querySelector(".card .saved button"));
+    assert.deepEqual([(await stored()).status, (await stored()).phone], ["open", undefined]);
+  });
+
+  await check("a change of somebody else is shown by its field, and what was typed is kept", async () => {
+    await edit();
+    await page.locator('.card .edit label:has-text("状态") select').selectOption("full");
+    await send("PATCH", { status: "closed", occupancy: 9 });
+    await save();
+    await page.waitForFunction(() => document.querySelector(".card .edit .end .failed")?.textContent.includes("他人刚刚修改"));
+    const note = page.locator('.card .edit label:has-text("状态") .failed');
+    assert.match(await note.textContent(), /他人已改为：.*已关闭/);
+    assert.equal(await page.locator('.card .edit label:has-text("状态") select').inputValue(), "full");
+    await page.screenshot({ path: join(out, "conflict-zh.png") });
+    await save();
+    await page.waitForSelector(".card .saved button");
+    assert.deepEqual([(await stored()).status, (await stored()).occupancy], ["full", 9]);
+  });
+
+  await check("an account that is revoked has to sign in again", async () => {
+    await page.context().addCookies([{ name: "onemap_session", value: "onemap_gone", url: origin, httpOnly: true, sameSite: "Strict" }]);
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector("#sign-in[open] .failed")?.textContent.includes("登录已失效"));
+    await page.locator('#sign-in input[name="secret"]').fill(secret);
+    await page.locator('#sign-in button[type="submit"]').click();
+    await page.waitForFunction(() => document.getElementById("session").textContent === "指挥中心");
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    await page.locator("#session").click();
+    await page.locator("#sign-in .primary").click();
+    await page.waitForFunction(() => document.getElementById("session").textContent === "登录");
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    assert.ok(!(await layers()).includes("pipelines"));
+  });
+  assert.deepEqual(complaints, []);
+} catch (error) {
+  await page.screenshot({ path: join(out, "session-failed.png") }).catch(() => undefined);
+  console.error(`FAILED: ${name}\n${error.stack}\n${complaints.join("\n")}`);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+async function check(promise, body) {
+  name = promise;
+  await body();
+  console.log(`ok: ${promise}`);
+}
+
+async function open() {
+  await page.goto(`${origin}/`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+}
+
+function layers() {
+  return page.evaluate(() => window.onemap.map.getStyle().layers.map((layer) => layer["source-layer"]));
+}
+
+async function openCard() {
+  await page.locator("#search input").fill("改名前的避灾点");
+  await page.locator(`#search li[data-id="${SHELTER}"]`).click();
+  await page.waitForSelector(`.card article[data-feature="${SHELTER}"] .body[aria-busy="false"]`);
+}
+
+async function edit() {
+  await page.locator(".card .start-edit").click();
+  await page.waitForSelector(".card .edit select");
+}
+
+function save() {
+  return page.locator('.card .edit button[type="submit"]').click();
+}
+
+async function stored() {
+  const reply = await fetch(`${origin}/ogc/collections/shelters/items/${SHELTER}`, { headers: { authorization: `Bearer ${other}` } });
+  return (await reply.json()).properties;
+}
+
+async function send(method, properties) {
+  const reply = await fetch(`${origin}/ogc/collections/shelters/items/${SHELTER}`, {
+    method, body: JSON.stringify({ properties }),
+    headers: { authorization: `Bearer ${other}`, "content-type": "application/merge-patch+json" },
+  });
+  assert.equal(reply.status, 204, await reply.text());
+}
