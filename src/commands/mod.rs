@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod backup;
+mod check;
 mod export;
 mod import;
 mod layers;
@@ -67,6 +68,8 @@ enum Command {
     Import(import::ImportOptions),
     /// Write a layer to a file, including sensitive fields.
     Export(export::ExportOptions),
+    /// Check the configuration and the store.
+    Check(check::CheckOptions),
     /// Copy the store to a new file while servers use it.
     Backup(backup::BackupOptions),
     /// Put a copy in the place of the store.
@@ -106,6 +109,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
             Command::Serve(options) => serve::serve(options).await,
             Command::Import(options) => import::import(options).await,
             Command::Export(options) => export::export(options).await,
+            Command::Check(options) => check::check(options).await,
             Command::Backup(options) => backup::backup(options).await,
             Command::Restore(options) => backup::restore(options).await,
             Command::Audit(command) => audit::run(&command).await,

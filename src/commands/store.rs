@@ -163,14 +163,15 @@ impl StoreOptions {
         }
     }
 
+    /// The configuration file; `None` without one.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        const DEFAULT: &str = "onemap.toml";
+        self.config.as_deref().or_else(|| Path::new(DEFAULT).is_file().then_some(Path::new(DEFAULT)))
+    }
+
     /// Reads the configuration file; the defaults without one.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
-        const DEFAULT: &str = "onemap.toml";
-        match &self.config {
-            Some(path) => Ok(Config::read(path)?),
-            None if Path::new(DEFAULT).is_file() => Ok(Config::read(Path::new(DEFAULT))?),
-            None => Ok(Config::built_in()?),
-        }
+        Ok(self.config_file().map_or_else(Config::built_in, Config::read)?)
     }
 }
 

@@ -133,6 +133,19 @@ fn is_of_type(field_type: FieldType, value: &Json) -> bool {
         }
 }
 
+/// Checks a stored value: its type, range and codes.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_value(catalog: &Catalog, field: &Field, value: &Value) -> Result<(), String> {
+    field.check(value).map_err(|error| error.to_string())?;
+    let codes = field.codes.as_ref().and_then(|list| catalog.codes.get(list));
+    match codes.and_then(|codes| unknown_code(codes, value)) {
+        Some(unknown) => Err(format!("{unknown} is not in the code list")),
+        None => Ok(()),
+    }
+}
+
 /// The first code of a value that is not in the list.
 fn unknown_code(codes: &[Code], value: &Value) -> Option<String> {
     let known = |wanted: &CodeValue| codes.iter().any(|code| code.code == *wanted);

@@ -1,0 +1,71 @@
+//! `onemap check`: a sound store, each kind of problem, and a configuration with a mistake.
+
+use crate::support::listener::edit;
+use crate::support::{Folder, Server, run};
+
+fn check(folder: &Folder) -> (Option<i32>, String) {
+    let output = run(folder, &["check"]);
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), printed)
+}
+
+#[test]
+fn a_sound_store_passes_and_each_kind_of_problem_is_told() {
+    let folder = Folder::new();
+    drop(Server::start(&folder, &[]));
+    let (code, printed) = check(&folder);
+    assert_eq!(code, Some(0), "{printed}");
+    for line in [
+        "configuration\tnone",
+        "accounts\t0",
+        "callers without credentials\tviewer (no accounts)",
+        "hazards\t1850 features",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    for (change, wanted) in [
+        (
+            "update shelters set status = 'opne' where id = 'SH-0001'",
+            "values that are not accepted: SH-0001: status opne is not in the code list",
+        ),
+        (
+            "update shelters set capacity = 5, occupancy = 9 where id = 'SH-0002'",
+            "with more people than places: SH-0002",
+        ),
+        (
+            "update shelters set region_code = '990000000001' where id = 'SH-0003'",
+            "in divisions that do not exist: SH-0003: 990000000001",
+        ),
+        ("update shelters set geom = (select geom from shelters where id = 'SH-0004') where id = 'none'", ""),
+        ("update shelters set occupancy = 'many' where id = 'SH-0005'", "1 unreadable values or rows"),
+    ] {
+        edit(&folder.file("onemap.gpkg"), change);
+        let (code, printed) = check(&folder);
+        assert!(code == Some(1) && printed.contains(wanted), "{change}: {printed}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_with_its_line() {
+    let folder = Folder::new();
+    drop(Server::start(&folder, &[]));
+    for (text, reason) in
+        [("[access]\nanonymos = \"public\"\n", "line 2"), ("trusted_proxies = [\"10.0.0.0/99\"]\n", "line 1")]
+    {
+        folder.write("onemap.toml", text);
+        let (code, printed) = check(&folder);
+        assert!(code == Some(1) && printed.contains(reason), "{printed}");
+    }
+    let catalog = std::fs::read_to_string(crate::support::project().join("data/catalog.json")).expect("the catalog");
+    folder.write("onemap.toml", "catalog = \"catalog.json\"\n");
+    for (from, to, reason) in [
+        ("status <> 'reported'", "statu <> 'reported'", "access rule of layer incidents for role public"),
+        (r#"{"fields": {"capacity_m3""#, r#"{"fields": {"kind""#, "cannot hide"),
+        (r#""access": {"read": "viewer"}"#, r#""access": {"read": "chief"}"#, "unknown variant"),
+    ] {
+        assert!(catalog.contains(from));
+        folder.write("catalog.json", catalog.replacen(from, to, 1));
+        let (code, printed) = check(&folder);
+        assert!(code == Some(1) && printed.contains(reason), "{reason}: {printed}");
+    }
+}
