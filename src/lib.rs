@@ -38,15 +38,16 @@
 //! | [`geodesy`] | positions, reference systems, distances on the ellipsoid | – | proj4rs |
 //! | [`model`] | features, schemas, the catalog | geodesy | – |
 //! | [`clock`] | the time | – | – |
-//! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model | sqlx, postgis |
+//! | [`private_file`] | files that only their owner may read | – | – |
+//! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model, private_file | sqlx, postgis |
 //! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, strsim, rust_xlsxwriter |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
-//! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot | – |
+//! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
 //! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access | actix_web, maud, prometheus, governor, rustls |
 //! | [`config`] | the configuration file | model, store | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, store, exchange, snapshot, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, snapshot, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!
@@ -65,6 +66,7 @@ pub mod exchange;
 pub mod geodesy;
 pub mod http;
 pub mod model;
+pub mod private_file;
 pub mod query;
 pub mod snapshot;
 pub mod store;

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use time::UtcDateTime;
 
 use crate::model::{Role, format_instant, parse_zoned_instant};
+use crate::private_file;
 
 /// Begins every secret, so that programs that search for leaked secrets find them.
 const SECRET_PREFIX: &str = "onemap_";
@@ -24,7 +25,6 @@ const SECRET_PREFIX: &str = "onemap_";
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 const MAX_NAME_CHARS: usize = 100;
 const MAX_ACCOUNTS: usize = 10_000;
-const OWNER_ONLY: u32 = 0o600;
 /// Permission bits of others and of the group.
 const OTHERS: u32 = 0o077;
 
@@ -217,7 +217,7 @@ impl AccountsFile {
     /// Excludes other writers while the returned file is open.
     fn lock(&self) -> Result<File, AccountError> {
         let path = self.beside(".lock");
-        let file = File::options().create(true).truncate(false).write(true).mode(OWNER_ONLY).open(&path);
+        let file = private_file::open(&path, File::options().create(true).truncate(false).write(true));
         let locked = file.and_then(|file| file.lock().map(|()| file));
         locked.map_err(|error| AccountError::File { path, error })
     }
@@ -226,12 +226,7 @@ impl AccountsFile {
     fn write(&self, accounts: Vec<Account>) -> Result<(), AccountError> {
         let draft = self.beside(".draft");
         let content = serde_json::to_string_pretty(&Document { accounts }).unwrap_or_default();
-        let written = File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(OWNER_ONLY)
-            .open(&draft)
+        let written = private_file::open(&draft, File::options().create(true).truncate(true).write(true))
             .and_then(|mut file| file.write_all(content.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&draft, &self.0));
         written.map_err(|error| AccountError::File { path: self.0.clone(), error })

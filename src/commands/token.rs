@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
 
 use crate::http::BearerToken;
 use crate::model::FingerprintKey;
+use crate::private_file;
 
 /// Minimum length of a token.
 const SHORTEST: usize = 32;
@@ -84,7 +85,7 @@ fn make(path: &Path) -> anyhow::Result<String> {
         write!(secret, "{:016x}", getrandom::u64().context("the system returns no random numbers")?)?;
     }
     let cannot = || format!("cannot write the token to {}; name another file with --token-file", path.display());
-    let mut file = File::options().write(true).create_new(true).mode(OWNER_ONLY).open(path).with_context(cannot)?;
+    let mut file = private_file::open(path, File::options().write(true).create_new(true)).with_context(cannot)?;
     writeln!(file, "{secret}").and_then(|()| file.sync_all()).with_context(cannot)?;
     tracing::info!(file = %path.display(), "token for edits created in this file");
     Ok(secret)

@@ -4,7 +4,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +12,12 @@ use tokio::sync::watch;
 
 use super::{Store, StoreError};
 use crate::model::AuditEntry;
+use crate::private_file;
 
 /// Interval at which entries are moved into the store.
 const EVERY: Duration = Duration::from_secs(1);
 /// Entries per transaction.
 const BATCH: usize = 500;
-const OWNER_ONLY: u32 = 0o600;
 
 /// The file of entries that wait for the store.
 #[derive(Clone, Debug)]
@@ -45,7 +44,7 @@ impl AuditSpool {
         let _lock = self.lock()?;
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        let mut file = File::options().create(true).append(true).mode(OWNER_ONLY).open(&self.0)?;
+        let mut file = private_file::open(&self.0, File::options().create(true).append(true))?;
         file.write_all(&line).and_then(|()| file.sync_all())
     }
 
@@ -84,7 +83,7 @@ impl AuditSpool {
     /// Excludes other processes while the returned file is open.
     fn lock(&self) -> io::Result<File> {
         let path = self.beside(".lock");
-        let file = File::options().create(true).truncate(false).write(true).mode(OWNER_ONLY).open(path)?;
+        let file = private_file::open(&path, File::options().create(true).truncate(false).write(true))?;
         file.lock()?;
         Ok(file)
     }

@@ -123,3 +123,19 @@ fn other_machines_are_let_in_once_there_are_accounts_or_the_public_sees_less() {
     let printed = String::from_utf8_lossy(&run(&folder, &["serve"]).stderr).into_owned();
     assert!(printed.contains("line 2") && printed.contains("viewer"), "{printed}");
 }
+
+/// As under systemd: the folder belongs to the user of the service, and root adds an account. Only root can try it.
+#[test]
+fn an_account_that_root_adds_is_readable_by_the_user_of_the_service() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("the owner of the folder");
+    account(&folder, "甲", &["--role", "viewer"]);
+    for entry in std::fs::read_dir(folder.path()).expect("a folder").flatten() {
+        assert_eq!(entry.metadata().expect("a file").uid(), NOBODY, "{}", entry.path().display());
+    }
+}

@@ -1,0 +1,24 @@
+//! Files that only their owner may read.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::Path;
+
+const OWNER_ONLY: u32 = 0o600;
+
+/// Opens a file; if it is created, only its owner may read it. A file that root creates in the folder of a service
+/// belongs to the user of the service, who otherwise could not read it.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let is_new = !path.exists();
+    let file = options.mode(OWNER_ONLY).open(path)?;
+    if is_new && rustix::process::geteuid().is_root() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let owner = std::fs::metadata(folder)?;
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(file)
+}
