@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const OWNER_ONLY: u32 = 0o600;
 
@@ -21,4 +21,22 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(file)
+}
+
+/// Excludes other processes that lock the same file while the returned file is open; the lock is a file beside it.
+///
+/// # Errors
+/// When the lock cannot be created.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let file = open(&beside(path, ".lock"), File::options().create(true).truncate(false).write(true))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The name of a file with an ending added.
+#[must_use]
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }

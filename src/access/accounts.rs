@@ -208,23 +208,14 @@ impl AccountsFile {
         Ok(revoked)
     }
 
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.0.as_os_str().to_owned();
-        name.push(ending);
-        name.into()
-    }
-
     /// Excludes other writers while the returned file is open.
     fn lock(&self) -> Result<File, AccountError> {
-        let path = self.beside(".lock");
-        let file = private_file::open(&path, File::options().create(true).truncate(false).write(true));
-        let locked = file.and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|error| AccountError::File { path, error })
+        private_file::lock(&self.0).map_err(|error| AccountError::File { path: self.0.clone(), error })
     }
 
     /// Replaces the file atomically.
     fn write(&self, accounts: Vec<Account>) -> Result<(), AccountError> {
-        let draft = self.beside(".draft");
+        let draft = private_file::beside(&self.0, ".draft");
         let content = serde_json::to_string_pretty(&Document { accounts }).unwrap_or_default();
         let written = private_file::open(&draft, File::options().create(true).truncate(true).write(true))
             .and_then(|mut file| file.write_all(content.as_bytes()).and_then(|()| file.sync_all()))

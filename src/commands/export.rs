@@ -13,6 +13,7 @@ use super::progress;
 use super::store::StoreOptions;
 use crate::exchange::{Format, flatgeobuf, geojson, point_table};
 use crate::model::{Catalog, Feature, GeometryKind, LayerIndex, LayerSchema, View};
+use crate::private_file::beside;
 
 /// Write a layer to a file, including sensitive fields.
 #[derive(Args)]
@@ -78,9 +79,7 @@ fn write(
     schema: &LayerSchema,
     features: Vec<Feature>,
 ) -> std::io::Result<usize> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
+    let unfinished = beside(path, ".unfinished");
     let mut out = BufWriter::new(File::create(&unfinished)?);
     let bar = progress::bar(features.len() as u64, "features written");
     let features = bar.wrap_iter(features.into_iter());

@@ -1,20 +1,25 @@
 //! `onemap import`: reads a file into a layer and reports every refused row.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::json;
 
 use super::store::{Fill, StoreOptions};
 use super::{ROWS_REFUSED, progress};
 use crate::clock;
+use crate::exchange::csv::write_table;
 use crate::exchange::delimited::PlaceColumns;
-use crate::exchange::import::{Importer, Report, RowIssue, Rules};
+use crate::exchange::import::{Importer, Report, RowIssue, Rules, Twin, twins};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::{self, Opened, RecordSource, TableHints};
 use crate::geodesy::crs::{ACCEPTED_CRS, Crs};
 use crate::model::{Catalog, Feature, LayerIndex, LayerSchema};
+use crate::private_file;
 use crate::store::OnConflict;
 
 /// Number of rows that are searched for column names.
@@ -37,7 +42,8 @@ Examples:
   onemap import shelters.geojson --layer shelters
   onemap import survey.geojson --layer hazards --crs EPSG:4549
   onemap import sites.geojsonl --layer shelters --column 共通ID=id --column 施設・場所名=name
-  onemap import amap.geojson --layer key_places --crs gcj02 --dry-run")]
+  onemap import amap.geojson --layer key_places --crs gcj02 --dry-run
+  onemap import 避灾点.xlsx --layer shelters --skip-bad --report 退回.csv")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ImportOptions {
     /// File to import.
@@ -71,6 +77,10 @@ pub(super) struct ImportOptions {
     /// Import valid rows and skip invalid ones.
     #[arg(long)]
     skip_bad: bool,
+
+    /// Write the refused rows to a file, CSV or JSON by its ending: row, line, column, value, reason.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 
     /// Accept features far outside the county.
     #[arg(long)]
@@ -112,8 +122,12 @@ pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     let (columns, source) = columns(&catalog, schema, given, source);
     let rules = rules(&options, columns, &source)?;
     tracing::info!(file = %options.file.display(), layer = schema.id, crs = %rules.crs, "importing");
-    let (features, report) = read(source, Importer::new(&catalog, schema, rules)?);
+    let (features, mut report) = read(source, Importer::new(&catalog, schema, rules)?);
+    report.twins = twins(schema, &features);
     log_report(&report, schema);
+    if let Some(file) = &options.report {
+        write_report(file, &report).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     check_matched(&report, schema)?;
 
     if !report.refused.is_empty() && !options.skip_bad {
@@ -249,6 +263,32 @@ fn read(source: RecordSource, mut importer: Importer<'_>) -> (Vec<Feature>, Repo
     (features, importer.into_report())
 }
 
+/// Writes the refused rows to a file.
+fn write_report(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let is_json = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("json") => true,
+        Some("csv") => false,
+        _ => anyhow::bail!("--report names a file that ends in .csv or .json"),
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let bytes = if is_json {
+        let row = |issue: &RowIssue| {
+            let RowIssue { row, line, field, value, reason } = issue;
+            json!({"row": row, "line": line, "column": field, "value": value, "reason": reason})
+        };
+        let refused: Vec<_> = report.refused.iter().map(row).collect();
+        serde_json::to_vec_pretty(&json!({"read": report.read, "taken": report.taken, "refused": refused}))?
+    } else {
+        let row = |issue: &RowIssue| {
+            let line = issue.line.map(|line| line.to_string()).unwrap_or_default();
+            vec![issue.row.to_string(), line, text(&issue.field), text(&issue.value), issue.reason.clone()]
+        };
+        write_table(&["row", "line", "column", "value", "reason"], report.refused.iter().map(row))
+    };
+    let mut file = private_file::open(path, File::options().create(true).truncate(true).write(true))?;
+    Ok(file.write_all(&bytes)?)
+}
+
 fn log_report(report: &Report, schema: &LayerSchema) {
     for RowIssue { row, line, field, value, reason } in report.refused.iter().take(MAX_LOGGED_ISSUES) {
         tracing::warn!(row, line, field, value, "refused: {reason}");
@@ -268,6 +308,13 @@ fn log_report(report: &Report, schema: &LayerSchema) {
             rows,
             "layer {} has no field for this column; it is ignored (--column {column}=FIELD matches it)",
             schema.id
+        );
+    }
+    for Twin { name, ids } in report.twins.iter().take(MAX_LOGGED_ISSUES) {
+        tracing::warn!(
+            name,
+            ids = ids.join(", "),
+            "features with the same name at the same place; is one superfluous?"
         );
     }
     if report.placeless > 0 {

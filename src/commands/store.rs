@@ -12,6 +12,7 @@ use clap::Args;
 use super::sample;
 use crate::config::Config;
 use crate::model::Catalog;
+use crate::private_file::beside;
 use crate::store::deferred::Opener;
 use crate::store::{GeoPackage, PostGis, Store};
 
@@ -124,11 +125,7 @@ impl StoreOptions {
     /// A file with an ending, such as `.token`: beside the GeoPackage, or in the working directory.
     pub(super) fn file_beside(&self, ending: &str) -> PathBuf {
         match &self.store {
-            Location::File(path) => {
-                let mut name = path.as_os_str().to_owned();
-                name.push(ending);
-                name.into()
-            }
+            Location::File(path) => beside(path, ending),
             Location::Database(_) | Location::Unsupported(_) => format!("onemap{ending}").into(),
         }
     }

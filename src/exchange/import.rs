@@ -11,7 +11,15 @@ use super::{Record, Unreadable};
 use crate::geodesy::LonLat;
 use crate::geodesy::crs::{Crs, CrsError};
 use crate::geodesy::crs_transform::CrsTransform;
+use crate::geodesy::distance::distance_m;
 use crate::model::{Catalog, Feature, FeatureId, LayerSchema, Shape, Value};
+
+/// Points of the same name that are nearer are probably the same feature, metres.
+const TWIN_DISTANCE_M: f64 = 20.0;
+/// More than that distance in degrees of latitude.
+const TWIN_DEGREES: f64 = 0.000_2;
+/// Pairs that are told at the most.
+const MAX_TWINS: usize = 1_000;
 
 /// Options of an import.
 #[derive(Clone, Debug)]
@@ -62,6 +70,46 @@ pub struct Report {
     pub matched: BTreeSet<String>,
     /// Accepted rows without a geometry.
     pub placeless: usize,
+    /// Features that probably are the same one.
+    pub twins: Vec<Twin>,
+}
+
+/// Features with one name at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// Their name.
+    pub name: String,
+    /// Their ids.
+    pub ids: Vec<String>,
+}
+
+/// Points of the same name less than [`TWIN_DISTANCE_M`] apart.
+#[must_use]
+pub fn twins(schema: &LayerSchema, features: &[Feature]) -> Vec<Twin> {
+    let mut by_name: BTreeMap<&str, Vec<(&FeatureId, LonLat)>> = BTreeMap::new();
+    let name = schema.position("name");
+    for feature in features {
+        let own = name.and_then(|at| feature.values.get(at));
+        if let (Some(Value::Text(name)), Some(at)) = (own, feature.geometry.as_ref().and_then(Shape::as_point)) {
+            by_name.entry(name).or_default().push((&feature.id, at));
+        }
+    }
+    let mut found = Vec::new();
+    for (name, mut named) in by_name {
+        named.sort_by(|(_, a), (_, b)| a.lat().total_cmp(&b.lat()));
+        for (index, (id, at)) in named.iter().enumerate() {
+            let near = named[index + 1..].iter().take_while(|(_, other)| other.lat() - at.lat() < TWIN_DEGREES);
+            let twins = near.filter(|(_, other)| distance_m(*at, *other) < TWIN_DISTANCE_M);
+            found.extend(
+                twins
+                    .map(|(other, _)| Twin { name: name.to_owned(), ids: [id, other].map(ToString::to_string).into() }),
+            );
+            if found.len() >= MAX_TWINS {
+                return found;
+            }
+        }
+    }
+    found
 }
 
 /// Converts records to features of one layer and collects the report.

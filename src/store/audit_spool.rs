@@ -41,7 +41,7 @@ impl AuditSpool {
     /// # Errors
     /// When the file cannot be written.
     pub fn append(&self, entry: &AuditEntry) -> io::Result<()> {
-        let _lock = self.lock()?;
+        let _lock = private_file::lock(&self.0)?;
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let mut file = private_file::open(&self.0, File::options().create(true).append(true))?;
@@ -56,7 +56,7 @@ impl AuditSpool {
     /// store too.
     pub async fn drain(&self, store: &dyn Store) -> Result<usize, StoreError> {
         let file_error = |source| StoreError::AuditSpool { path: self.0.display().to_string(), source };
-        let taken = self.beside(".taken");
+        let taken = private_file::beside(&self.0, ".taken");
         let Some(text) = self.take(&taken).map_err(file_error)? else { return Ok(0) };
         let read = |line: &str| serde_json::from_str(line).ok();
         // A line that was cut off by the end of the machine belongs to a request that was not answered.
@@ -70,7 +70,7 @@ impl AuditSpool {
 
     /// Sets the file aside, unless an earlier one still is; its text, `None` if there is none.
     fn take(&self, taken: &Path) -> io::Result<Option<String>> {
-        let _lock = self.lock()?;
+        let _lock = private_file::lock(&self.0)?;
         if !taken.exists() {
             match fs::rename(&self.0, taken) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -80,23 +80,9 @@ impl AuditSpool {
         fs::read(taken).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Excludes other processes while the returned file is open.
-    fn lock(&self) -> io::Result<File> {
-        let path = self.beside(".lock");
-        let file = private_file::open(&path, File::options().create(true).truncate(false).write(true))?;
-        file.lock()?;
-        Ok(file)
-    }
-
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.0.as_os_str().to_owned();
-        name.push(ending);
-        name.into()
-    }
-
     /// Whether entries wait.
     fn is_filled(&self) -> bool {
-        self.0.exists() || self.beside(".taken").exists()
+        self.0.exists() || private_file::beside(&self.0, ".taken").exists()
     }
 }
 

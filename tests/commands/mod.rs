@@ -1,6 +1,7 @@
 //! The command line: import, export, messages and exit codes.
 
 mod check;
+mod reports;
 mod tables;
 mod workbooks;
 

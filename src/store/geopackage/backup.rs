@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use super::file_identity::beside;
 use super::{check_header, file_error};
+use crate::private_file::beside;
 use crate::store::StoreError;
 
 /// Copies a GeoPackage to a new file, as of one moment and complete; others may write meanwhile.

@@ -14,6 +14,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{BUSY_TIMEOUT, CONNECTIONS, file_error};
+use crate::private_file::beside;
 use crate::store::StoreError;
 
 /// Maximum wait of the follower for a lock; its reads need none.
@@ -244,11 +245,4 @@ fn check_log(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::OtherLog { path: path.display().to_string() });
     }
     Ok(())
-}
-
-/// A file that SQLite creates beside its database.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
