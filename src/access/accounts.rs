@@ -272,6 +272,12 @@ impl Accounts {
         secret.starts_with(SECRET_PREFIX).then(|| self.current().get(&digest(secret)).cloned())?
     }
 
+    /// Whether an account that was found before still works.
+    #[must_use]
+    pub fn is_current(&self, account: &Account, now: UtcDateTime) -> bool {
+        !account.is_expired(now) && self.current().get(&account.secret_sha256).is_some_and(|own| **own == *account)
+    }
+
     /// The accounts; a changed file is read first. If it cannot be read, the last accounts remain.
     fn current(&self) -> Arc<HashMap<String, Arc<Account>>> {
         // Another thread that checks at the same time suffices.

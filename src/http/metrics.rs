@@ -1,6 +1,7 @@
 //! Metrics in the text format of Prometheus: requests by endpoint, the age of the data, layers, the process.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
@@ -27,6 +28,7 @@ pub(crate) struct Metrics {
     features: GaugeVec,
     unavailable: GaugeVec,
     read_warnings: GaugeVec,
+    reading: Mutex<()>,
 }
 
 struct EndpointMetrics {
@@ -71,7 +73,16 @@ impl Metrics {
             (name_of(endpoint), EndpointMetrics { duration, requests })
         };
         let endpoints = endpoints.iter().map(metrics).collect();
-        Ok(Self { registry, endpoints, data_age, stale, features, unavailable, read_warnings })
+        Ok(Self {
+            registry,
+            endpoints,
+            data_age,
+            stale,
+            features,
+            unavailable,
+            read_warnings,
+            reading: Mutex::default(),
+        })
     }
 
     /// Counts a request.
@@ -83,18 +94,24 @@ impl Metrics {
         }
     }
 
-    /// The metrics as text.
+    /// The metrics as text; of layers, those that the caller sees.
     ///
     /// # Errors
     /// When they cannot be encoded.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub(crate) fn text(&self, current: &RequestSnapshot, store: &dyn Store) -> prometheus::Result<Vec<u8>> {
+        // The gauges of layers are those of one caller until its text is finished.
+        let _own = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        for of_layer in [&self.features, &self.unavailable, &self.read_warnings] {
+            of_layer.reset();
+        }
         self.data_age.set(current.age_s());
         self.stale.set(f64::from(u8::from(current.is_stale())));
         for layer in current.snapshot.layers() {
             self.features.with_label_values(&[&layer.schema().id]).set(layer.len() as f64);
         }
-        for (schema, status) in store.schemas().iter().zip(store.layer_statuses()) {
+        let statuses = store.schemas().iter().zip(store.layer_statuses());
+        for (schema, status) in statuses.filter(|(schema, _)| current.snapshot.layer(&schema.id).is_some()) {
             let is_unavailable = f64::from(u8::from(status.unavailable_for.is_some()));
             self.unavailable.with_label_values(&[&schema.id]).set(is_unavailable);
             self.read_warnings.with_label_values(&[&schema.id]).set(status.read_warnings as f64);

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use super::{account, get, machine_token};
+use crate::support::listener::Listener;
 use crate::support::{Folder, Server, await_that, run, run_well};
 
 const SESSION: &str = "/api/session";
@@ -59,7 +60,9 @@ fn an_account_ends_when_it_expires_or_is_revoked() {
     assert_eq!(reply.json()["type"], "urn:problem-type:onemap:expired");
     assert_eq!(reply.json()["value"], "2026-01-01T00:00:00.000Z");
     assert_eq!(get(&server, &other, SESSION).status, 200);
+    let mut events = Listener::open_as(&server, "", &other);
     run_well(&folder, &["token", "revoke", "另一人"]);
+    assert!(events.receive().is_none(), "its streams end");
     await_that("the account is revoked", || get(&server, &other, SESSION).status == 401);
     // A damaged file changes nothing.
     let kept = account(&folder, "第三人", &["--role", "viewer"]);

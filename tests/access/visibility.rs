@@ -232,6 +232,7 @@ fn a_hidden_field_is_not_in_replies_filters_or_orders() {
     for path in ["/api/layers", "/openapi.json", "/tiles/water_works"] {
         assert!(!String::from_utf8_lossy(&get(&server, &public, path).body).contains("capacity_m3"), "{path}");
     }
+    assert_eq!(get(&server, &public, "/metrics").status, 403);
     // Shared caches keep the two apart.
     for secret in [&public, &viewer] {
         assert!(get(&server, secret, items).header("vary").contains("Authorization"));

@@ -92,6 +92,7 @@ fn hidden_parts_are_neither_written_nor_lost() {
     let catalog = std::fs::read_to_string(crate::support::project().join("data/catalog.json")).expect("the catalog");
     let rules = r#"{"fields": {"capacity_m3": "dispatcher"}, "rows": {"editor": "kind <> 'dam'"}}"#;
     let catalog = catalog.replace(r#"{"fields": {"capacity_m3": "viewer"}}"#, rules);
+    let catalog = catalog.replacen(r#""access": {"read": "viewer"}"#, r#""access": {"read": "dispatcher"}"#, 1);
     folder.write("catalog.json", catalog);
     folder.write("onemap.toml", "catalog = \"catalog.json\"\n");
     let editor = account(&folder, "县局", &["--role", "editor"]);
@@ -119,4 +120,17 @@ fn hidden_parts_are_neither_written_nor_lost() {
         assert_eq!(send(&server, &editor, method, &format!("{works}/dam"), body).status, 404);
     }
     assert_eq!(get(&server, &admin, &format!("{works}/dam")).status, 200);
+    // Of layers, the metrics tell those that the caller sees, whoever asked before.
+    let tells = |secret: &str, layer: &str| {
+        let metrics = String::from_utf8(get(&server, secret, "/metrics").body).expect("text");
+        metrics.contains(&format!("onemap_features{{layer=\"{layer}\"}}"))
+    };
+    for (secret, layer, is_told) in [
+        (&admin, "pipelines", true),
+        (&editor, "pipelines", false),
+        (&editor, "shelters", true),
+        (&admin, "pipelines", true),
+    ] {
+        assert_eq!(tells(secret, layer), is_told, "{layer}");
+    }
 }

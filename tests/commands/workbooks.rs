@@ -151,3 +151,35 @@ fn files_that_are_no_workbooks_are_refused() {
     let (code, log) = import(&folder, &["good.xlsx", "--layer", "shelters", "--sheet", "填表说明"]);
     assert!(code == Some(1), "{log}");
 }
+
+#[test]
+fn features_are_downloaded_as_a_workbook_that_can_be_imported() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let path = "/ogc/collections/shelters/items?f=xlsx&filter=capacity%20%3E%20500&sortby=-capacity";
+    let reply = server.get(path);
+    assert_eq!(reply.status, 200);
+    assert!(
+        reply.header("content-type").contains("spreadsheetml")
+            && reply.header("content-disposition").contains("shelters.xlsx")
+    );
+    let wanted = server.get(&path.replace("f=xlsx", "limit=10000")).json();
+    folder.write("down.xlsx", &reply.body);
+    run_well(&folder, &["import", "down.xlsx", "--layer", "shelters", "--store", "other.gpkg"]);
+    run_well(&folder, &["export", "--layer", "shelters", "-o", "back.geojson", "--store", "other.gpkg"]);
+    let back = std::fs::read(folder.file("back.geojson")).expect("an export");
+    let back: Json = serde_json::from_slice(&back).expect("JSON");
+    let capacities = |features: &Json| -> Vec<(String, Json)> {
+        let features = features["features"].as_array().expect("features").iter();
+        let mut all: Vec<_> = features
+            .map(|own| (own["id"].as_str().expect("an id").to_owned(), own["properties"]["capacity"].clone()))
+            .collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    };
+    assert_eq!(capacities(&back), capacities(&wanted));
+    let refused = server.get("/ogc/collections/roads/items?f=xlsx");
+    assert_eq!((refused.status, &refused.json()["parameter"]), (400, &json!("f")));
+    let links = server.get("/ogc/collections/roads?f=json").json()["links"].to_string();
+    assert!(!links.contains("f=xlsx"));
+}

@@ -14,6 +14,8 @@ use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
+use crate::access::Account;
+use crate::clock;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::geodesy::region::Region;
 use crate::http::api::change_events::EventFilter;
@@ -64,6 +66,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
         pending_id: false,
         state,
         audience,
+        account: call.caller.account().cloned(),
         filter,
         versions,
         _place: place,
@@ -102,6 +105,7 @@ fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Prob
 struct EventStream {
     state: web::Data<AppState>,
     audience: Arc<Audience>,
+    account: Option<Account>,
     filter: EventFilter,
     versions: watch::Receiver<Version>,
     closing: watch::Receiver<bool>,
@@ -116,10 +120,13 @@ struct EventStream {
 }
 
 impl EventStream {
-    /// Waits for the next events; `None` when the server shuts down.
+    /// Waits for the next events; `None` when the server shuts down, or the account no longer works.
     async fn next(&mut self) -> Option<String> {
         loop {
-            if *self.closing.borrow() {
+            // Whoever loses the account also loses the streams that it opened.
+            let accounts = &self.state.access.accounts;
+            let is_permitted = self.account.as_ref().is_none_or(|own| accounts.is_current(own, clock::now()));
+            if *self.closing.borrow() || !is_permitted {
                 return None;
             }
             let text = self.due_events();

@@ -7,12 +7,13 @@ use time::UtcDateTime;
 use crate::geodesy::crs::{CRS84, Crs};
 use crate::http::api::labels::code_json;
 use crate::http::call::Call;
+use crate::http::ogc::items_xlsx::formats_of;
 use crate::http::ogc::pages;
 use crate::http::ogc::schemas::{CodelistProfile, Purpose, codelist_url, schema};
 use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::links::{REL, link, link_header, own_links, profile_link};
-use crate::http::reply::media::{GEOJSON, HTML, ITEM_FORMATS, JSON, MediaType, SCHEMA};
+use crate::http::reply::media::{GEOJSON, HTML, JSON, MediaType, SCHEMA};
 use crate::http::reply::problem::Problem;
 use crate::model::{ValueRef, View, format_instant};
 use crate::query::filter::FUNCTIONS;
@@ -102,7 +103,7 @@ fn describe(layer: &Layer, caller: &Caller, base: &str, form: MediaType) -> Json
         let href = if *form == GEOJSON { format!("{own}/items") } else { format!("{own}/items?f={}", form.name) };
         link(&href, "items", form.media_type, &format!("Features as {}", form.title))
     };
-    links.extend(ITEM_FORMATS.iter().map(of_items));
+    links.extend(formats_of(schema).iter().map(of_items));
     let media_type = SCHEMA.media_type;
     links.extend([
         link(&format!("{own}/schema"), &format!("{REL}schema"), media_type, "Schema"),

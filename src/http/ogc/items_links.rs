@@ -3,9 +3,10 @@
 use serde_json::Value as Json;
 
 use crate::http::ogc::items_params::ItemsQuery;
+use crate::http::ogc::items_xlsx::formats_of;
 use crate::http::params::spec;
 use crate::http::reply::links::{encode, link, own_links, with_format};
-use crate::http::reply::media::{GEOJSON, ITEM_FORMATS, MediaType};
+use crate::http::reply::media::{GEOJSON, MediaType};
 use crate::query::items::Page;
 use crate::snapshot::Row;
 
@@ -55,7 +56,7 @@ pub(crate) fn page_links(
     address: &ItemsAddress,
     form: MediaType,
 ) -> Vec<Json> {
-    let mut links = own_links(&address.of_this(query), form, &ITEM_FORMATS);
+    let mut links = own_links(&address.of_this(query), form, &formats_of(query.view.schema()));
     links.push(link(address.collection(), "collection", "application/json", "The collection"));
     let (previous, next) = address.beside(query, answer);
     let page = |address: String, rel: &str, title: &str| {

@@ -8,6 +8,7 @@ pub(crate) mod items;
 pub(crate) mod items_html;
 pub(crate) mod items_links;
 pub(crate) mod items_params;
+pub(crate) mod items_xlsx;
 pub(crate) mod json_fg;
 pub(crate) mod landing;
 pub(crate) mod pages;

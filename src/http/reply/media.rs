@@ -24,6 +24,12 @@ pub(crate) const SCHEMA: MediaType =
     MediaType { name: "json", media_type: "application/schema+json", title: "JSON Schema" };
 pub(crate) const HTML: MediaType = MediaType { name: "html", media_type: "text/html", title: "HTML" };
 pub(crate) const CSV: MediaType = MediaType { name: "csv", media_type: "text/csv", title: "CSV" };
+/// ISO/IEC 29500.
+pub(crate) const XLSX: MediaType = MediaType {
+    name: "xlsx",
+    media_type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    title: "Excel",
+};
 pub(crate) const FLATGEOBUF: MediaType =
     MediaType { name: "fgb", media_type: "application/vnd.flatgeobuf", title: "FlatGeobuf" };
 /// The media type of drafts of JSON-FG, by which it can be negotiated; the standard itself has GeoJSON's and a profile.
@@ -38,7 +44,7 @@ pub(crate) const CSV_UTF8: &str = "text/csv; charset=utf-8";
 /// HTML with its encoding.
 pub(crate) const HTML_UTF8: &str = "text/html; charset=utf-8";
 /// Media types of features, in the order in which they are offered.
-pub(crate) const ITEM_FORMATS: [MediaType; 6] = [GEOJSON, HTML, CSV, FLATGEOBUF, SEQUENCE, JSON_FG];
+pub(crate) const ITEM_FORMATS: [MediaType; 7] = [GEOJSON, HTML, CSV, XLSX, FLATGEOBUF, SEQUENCE, JSON_FG];
 /// Media types of one feature.
 pub(crate) const FEATURE_FORMATS: [MediaType; 3] = [GEOJSON, HTML, JSON_FG];
 
