@@ -11,6 +11,8 @@ const ROLES: Record<api.Role, Word> = {
 
 export class SessionPanel {
   #session: api.Session | undefined;
+  /** The message above the form. */
+  #why: Word | undefined;
   readonly #dialog = element("dialog", { id: "sign-in", "aria-labelledby": "sign-in-title" });
 
   /** @param button opens the dialog and shows who is signed in */
@@ -41,21 +43,26 @@ export class SessionPanel {
     this.button.hidden = false;
     this.button.textContent = isSignedIn ? (name ?? say(ROLES[role])) : say("signIn");
     this.button.title = isSignedIn ? say(ROLES[role]) : say("signIn");
-    if (this.#dialog.open) this.#fill();
+    // In another language; a form in which somebody types stays.
+    if (this.#dialog.open && !this.#dialog.querySelector("input")?.value) this.#fill();
   }
 
   /** @param why a message above the form */
   open(why?: Word): void {
-    this.#fill(why);
-    if (!this.#dialog.open) this.#dialog.showModal();
+    // Several requests may be refused at once; what is being typed stays.
+    if (this.#dialog.open) return;
+    this.#why = why;
+    this.#fill();
+    this.#dialog.showModal();
   }
 
-  #fill(why?: Word): void {
-    const title = element("h2", { id: "sign-in-title" }, say(this.#session?.signed_in && !why ? "account" : "signIn"));
-    const note = element("p", { class: "failed", role: "alert" }, why ? say(why) : "");
+  #fill(): void {
+    const account = this.#why ? undefined : this.#session;
+    const title = element("h2", { id: "sign-in-title" }, say(account?.signed_in ? "account" : "signIn"));
+    const note = element("p", { class: "failed", role: "alert" }, this.#why ? say(this.#why) : "");
     const close = element("button", { type: "button" }, say("close"));
     close.addEventListener("click", () => this.#dialog.close());
-    const content = this.#session?.signed_in && !why ? this.#account(this.#session, note, close) : this.#form(note, close);
+    const content = account?.signed_in ? this.#account(account, note, close) : this.#form(note, close);
     this.#dialog.replaceChildren(title, content);
   }
 

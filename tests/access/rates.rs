@@ -40,8 +40,10 @@ fn wrong_secrets_are_counted_by_address() {
     let server = Server::start(&folder, &["--rate-limit", "0", "--trusted-proxy", "127.0.0.1"]);
     let wrong = |address: &str| from(&server, address, "onemap_wrong", "/api/session").status;
     let found: Vec<u16> = (0..30).map(|_| wrong("2001:db8::1")).collect();
-    assert_eq!(found.iter().filter(|status| **status == 401).count(), 20, "{found:?}");
-    // The same network, and another one.
-    assert_eq!((wrong("2001:db8::2"), wrong("2001:db8:1::1")), (429, 401));
+    // On a slow machine the limit is replenished meanwhile.
+    assert!(found[..20].iter().all(|status| *status == 401) && found.contains(&429), "{found:?}");
+    // The same network has the same limit, another one its own.
+    assert!((0..5).any(|_| wrong("2001:db8::2") == 429));
+    assert_eq!(wrong("2001:db8:1::1"), 401);
     assert_eq!(from(&server, "2001:db8::1", &secret, "/api/session").status, 200);
 }
