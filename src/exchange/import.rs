@@ -83,7 +83,7 @@ pub struct Twin {
     pub ids: Vec<String>,
 }
 
-/// Points of the same name less than [`TWIN_DISTANCE_M`] apart.
+/// Points of the same name less than 20 m apart.
 #[must_use]
 pub fn twins(schema: &LayerSchema, features: &[Feature]) -> Vec<Twin> {
     let mut by_name: BTreeMap<&str, Vec<(&FeatureId, LonLat)>> = BTreeMap::new();
