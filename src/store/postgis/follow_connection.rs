@@ -29,6 +29,8 @@ pub(super) const ANY_BYTES: &str = "SELECT set_config('client_encoding', \
 const CHANNEL: &str = "onemap_changes";
 /// Pause before listening is tried again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+/// A database answers a second connection sooner than this, unless a pooler has no process left.
+const SECOND_PROCESS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection with one user, opened when it is needed.
 pub(super) struct FollowConnection {
@@ -131,21 +133,28 @@ impl Drop for NotifyListener {
 /// Whether a pooler assigns a database connection to each transaction: notifications for one client would reach another,
 /// whose driver reports a protocol violation. With a pooler two connections share a database process, or one connection
 /// uses several.
+///
+/// Two transactions are open at once, so that a pooler uses two processes, and they end in either order, so that the next
+/// transaction gets the process of the other one, whether the pooler gives out the first or the last that became free.
 async fn is_pooled(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
-    const ROUNDS: usize = 3;
-    let mut connections =
-        [within(CONNECT_TIMEOUT, options.connect()).await?, within(CONNECT_TIMEOUT, options.connect()).await?];
+    const ROUNDS: usize = 4;
+    let mut first = within(CONNECT_TIMEOUT, options.connect()).await?;
+    let mut second = within(CONNECT_TIMEOUT, options.connect()).await?;
     let mut processes = [BTreeSet::new(), BTreeSet::new()];
-    for (connection, processes) in connections.iter_mut().zip(&mut processes) {
-        for _ in 0..ROUNDS {
-            // In a transaction, so that one process answers both parts of the exchange.
-            let mut transaction = answered(connection.begin()).await?;
-            let process = query_scalar::<i32>("SELECT pg_backend_pid()").fetch_one(&mut *transaction);
+    for round in 0..ROUNDS {
+        let mut one = answered(first.begin()).await?;
+        // A pooler with a single process has none left.
+        let Ok(other) = tokio::time::timeout(SECOND_PROCESS_TIMEOUT, second.begin()).await else { return Ok(true) };
+        let mut other = other?;
+        for (transaction, processes) in [&mut one, &mut other].into_iter().zip(&mut processes) {
+            let process = query_scalar::<i32>("SELECT pg_backend_pid()").fetch_one(&mut **transaction);
             processes.insert(answered(process).await?);
-            answered(transaction.commit()).await?;
         }
+        let (earlier, later) = if round % 2 == 0 { (one, other) } else { (other, one) };
+        answered(earlier.commit()).await?;
+        answered(later.commit()).await?;
     }
-    for connection in connections {
+    for connection in [first, second] {
         // The connection is not used again; an error does not matter.
         let _ = answered(connection.close()).await;
     }
