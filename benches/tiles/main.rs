@@ -21,7 +21,7 @@ use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, View};
 use onemap::query::filter::{Filter, Language};
 use onemap::snapshot::{Layer, Row};
-use onemap::tile::{FeatureFilter, TileAddress, TileMatrixSet, render};
+use onemap::tile::{FeatureFilter, TileAddress, TileFormat, TileMatrixSet, render};
 
 const BUDGET_BYTES: usize = 500_000;
 /// Number of tiles per zoom.
@@ -48,7 +48,7 @@ fn main() {
     let (started, processor) = (Instant::now(), processor_ms());
     for zoom in 0..=6 {
         let started = Instant::now();
-        let tile = render(&layers, address(zoom, 1), None, BUDGET_BYTES);
+        let tile = render(&layers, address(zoom, 1), TileFormat::Mvt, None, BUDGET_BYTES).expect("a tile");
         println!("first tile at z{zoom}: {:7.1} ms, {:6} bytes", milliseconds(started), tile.bytes.len());
     }
     println!(
@@ -57,7 +57,7 @@ fn main() {
         processor_ms() - processor
     );
     for zoom in 0..=14 {
-        measure(zoom, &|address| render(&layers, address, None, BUDGET_BYTES).bytes.len());
+        measure(zoom, &|address| bytes_of(&layers, address, TileFormat::Mvt, None));
     }
     let pyramid_mb = resident_mb() - loaded_mb;
     println!("kept for tiles: {pyramid_mb:.0} MB, {:.1} % of the layers", 100.0 * pyramid_mb / (loaded_mb - empty_mb));
@@ -68,8 +68,12 @@ fn main() {
     let holds = |_: usize, row: &Row<'_>| filter.matches(row);
     let choice = FeatureFilter { name: "risk_level=1", holds: &holds };
     for zoom in [0, 2, 4, 6] {
-        measure(zoom, &|address| render(&hazards, address, Some(choice), BUDGET_BYTES).bytes.len());
+        measure(zoom, &|address| bytes_of(&hazards, address, TileFormat::Mvt, Some(choice)));
     }
+}
+
+fn bytes_of(layers: &[&Layer], address: TileAddress, format: TileFormat, filter: Option<FeatureFilter<'_>>) -> usize {
+    render(layers, address, format, filter, BUDGET_BYTES).expect("a tile").bytes.len()
 }
 
 /// A tile that contains one of the features.

@@ -5,9 +5,9 @@ use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
 use crate::http::params::lists::FORMAT_ONLY;
 use crate::http::reply::Reply;
-use crate::http::reply::media::{HTML, JSON, MediaType};
+use crate::http::reply::media::{HTML, JSON, MediaType, TILE_FORMATS};
 use crate::http::reply::problem::Problem;
-use crate::tile::MEDIA_TYPE as MVT_TYPE;
+use crate::tile::TileFormat;
 
 pub(crate) const JSON_TYPE: &str = "application/json";
 pub(crate) const GEOJSON_TYPE: &str = "application/geo+json";
@@ -21,7 +21,8 @@ pub(crate) const EDITING: Option<&str> = Some("Editing");
 pub(crate) const MAP: Option<&str> = Some("Map");
 pub(crate) const OPERATION: Option<&str> = Some("Operation");
 
-const TILE: &[Success] = &[ok(MVT_TYPE, ""), empty(204), empty(304)];
+const TILE: &[Success] =
+    &[ok(TileFormat::Mvt.media_type(), ""), ok(TileFormat::Mlt.media_type(), ""), empty(204), empty(304)];
 
 /// A tile: cached tiles on the web thread, others rendered on the pool.
 pub(crate) const fn tile_endpoint(path: &'static str, lookup: Lookup, make: Make) -> Endpoint {
@@ -30,6 +31,7 @@ pub(crate) const fn tile_endpoint(path: &'static str, lookup: Lookup, make: Make
         thread: Thread::Interactive,
         handler: Handler::Cached { lookup, make },
         replies: TILE,
+        formats: &TILE_FORMATS,
         ..Endpoint::get(path, make)
     }
 }

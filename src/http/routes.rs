@@ -19,7 +19,7 @@ use crate::http::params::lists::{
 };
 use crate::http::reply::Reply;
 use crate::http::reply::media::{
-    CSV, CSV_UTF8, FEATURE_FORMATS, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, JSON_FG, MAPBOX_STYLE, MVT,
+    CSV, CSV_UTF8, FEATURE_FORMATS, GEOJSON_NAMED, HTML, HTML_UTF8, ITEM_FORMATS, JSON, JSON_FG, MAPBOX_STYLE,
     MediaType, NDJSON, SCHEMA,
 };
 use crate::http::reply::problem::Problem;
@@ -433,7 +433,6 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "map.dataset.vector.getTile",
         summary: "A tile of the whole map",
         params: MAP_TILE,
-        formats: &[MVT],
         ..tile_endpoint(
             "/ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",
             tilesets::kept_map_tile,
@@ -456,7 +455,6 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         id: "features.collection.vector.getTile",
         summary: "A tile of a collection",
         params: COLLECTION_TILE,
-        formats: &[MVT],
         ..tile_endpoint(
             "/ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}",
             tilesets::kept_collection_tile,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
-use super::{EncodedTile, FeatureFilter, TileAddress, render, visible_envelope};
+use super::{EncodeError, EncodedTile, FeatureFilter, TileAddress, TileFormat, render, visible_envelope};
 use crate::model::LayerIndex;
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
@@ -24,6 +24,8 @@ const TYPICAL_BYTES: u64 = 8 * 1024;
 const BROTLI_QUALITY: u32 = 5;
 /// Brotli window, as a power of two bytes.
 const BROTLI_WINDOW: u32 = 20;
+/// Zstandard level (1..=22).
+const ZSTD_LEVEL: i32 = 9;
 
 /// Content encoding of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,8 @@ pub enum ContentEncoding {
     Gzip,
     /// Brotli (RFC 7932).
     Brotli,
+    /// Zstandard (RFC 8878).
+    Zstd,
 }
 
 /// A rendered tile.
@@ -85,6 +89,8 @@ pub struct TileRequest<'a> {
     pub layers: &'a [&'a Layer],
     /// The tile address.
     pub address: TileAddress,
+    /// The requested format.
+    pub format: TileFormat,
     /// The requested encoding.
     pub encoding: ContentEncoding,
     /// A filter on features; `None` for all.
@@ -96,6 +102,7 @@ struct Key {
     layers: Box<str>,
     filter: Box<str>,
     address: TileAddress,
+    format: TileFormat,
     encoding: ContentEncoding,
 }
 
@@ -106,6 +113,7 @@ impl Key {
             layers: names.join(",").into(),
             filter: request.filter.map_or("", |filter| filter.name).into(),
             address: request.address,
+            format: request.format,
             encoding: request.encoding,
         }
     }
@@ -146,13 +154,15 @@ impl TileCache {
     }
 
     /// A tile equal to one rendered from the current snapshot. Concurrent requests for a tile wait for one rendering.
-    #[must_use]
-    pub fn get(&self, request: TileRequest<'_>) -> Arc<CachedTile> {
+    ///
+    /// # Errors
+    /// When the tile cannot be expressed in its format.
+    pub fn get(&self, request: TileRequest<'_>) -> Result<Arc<CachedTile>, EncodeError> {
         let Some(kept) = &self.kept else { return self.make(request) };
         let key = Key::of(request);
         loop {
             match kept.get_value_or_guard(&key, None) {
-                GuardResult::Value(found) if is_valid_for(&found, request) => return found,
+                GuardResult::Value(found) if is_valid_for(&found, request) => return Ok(found),
                 // A request with an older snapshot leaves the newer tile in the cache.
                 GuardResult::Value(found) if found.rendered_at > request.snapshot.version() => {
                     return self.make(request);
@@ -161,35 +171,35 @@ impl TileCache {
                     kept.remove_if(&key, |still| Arc::ptr_eq(still, &found));
                 }
                 GuardResult::Guard(place) => {
-                    let rendered = self.make(request);
+                    let rendered = self.make(request)?;
                     // A tile larger than the cache is not stored.
                     let _ = place.insert(rendered.clone());
-                    return rendered;
+                    return Ok(rendered);
                 }
                 GuardResult::Timeout => return self.make(request),
             }
         }
     }
 
-    fn make(&self, request: TileRequest<'_>) -> Arc<CachedTile> {
+    fn make(&self, request: TileRequest<'_>) -> Result<Arc<CachedTile>, EncodeError> {
         let version = request.snapshot.version();
         let valid_until = AtomicI64::new(version);
-        Arc::new(if request.encoding == ContentEncoding::Plain {
+        Ok(Arc::new(if request.encoding == ContentEncoding::Plain {
             let EncodedTile { bytes, omitted } =
-                render(request.layers, request.address, request.filter, self.budget_bytes);
+                render(request.layers, request.address, request.format, request.filter, self.budget_bytes)?;
             let bytes = Bytes::from(bytes);
             let tag = (self.tag)(&bytes).into();
             let omitted: Vec<String> = omitted.into_iter().map(|(layer, count)| format!("{layer}={count}")).collect();
             let omitted = omitted.join(", ").into();
             CachedTile { bytes, encoding: ContentEncoding::Plain, tag, omitted, rendered_at: version, valid_until }
         } else {
-            let plain = self.get(TileRequest { encoding: ContentEncoding::Plain, ..request });
+            let plain = self.get(TileRequest { encoding: ContentEncoding::Plain, ..request })?;
             let packed = pack(&plain.bytes, request.encoding).ok().filter(|packed| packed.len() < plain.bytes.len());
             let encoding = packed.as_ref().map_or(ContentEncoding::Plain, |_| request.encoding);
             let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
             let (tag, omitted) = (plain.tag.clone(), plain.omitted.clone());
             CachedTile { bytes, encoding, tag, omitted, rendered_at: plain.rendered_at, valid_until }
-        })
+        }))
     }
 }
 
@@ -245,5 +255,6 @@ fn pack(plain: &[u8], encoding: ContentEncoding) -> std::io::Result<Vec<u8>> {
             packer.write_all(plain)?;
             Ok(packer.into_inner())
         }
+        ContentEncoding::Zstd => zstd::bulk::compress(plain, ZSTD_LEVEL),
     }
 }

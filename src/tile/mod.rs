@@ -4,6 +4,7 @@ mod attribute;
 mod budget;
 pub mod cache;
 mod clip;
+mod mlt;
 mod mvt;
 mod select;
 pub mod tile_matrix_set;
@@ -16,8 +17,42 @@ use select::TileLayer;
 
 pub use tile_matrix_set::{InvalidAddress, TileAddress, TileMatrixSet};
 
-/// Media type of the tiles.
-pub const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
+/// An encoding of vector tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TileFormat {
+    /// Mapbox Vector Tile 2.1.
+    Mvt,
+    /// MapLibre Tile.
+    Mlt,
+}
+
+impl TileFormat {
+    /// All formats; the first one is the default.
+    pub const ALL: [Self; 2] = [Self::Mvt, Self::Mlt];
+
+    /// Its name, also the extension of file names.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mvt => "mvt",
+            Self::Mlt => "mlt",
+        }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Mvt => "application/vnd.mapbox-vector-tile",
+            Self::Mlt => "application/vnd.maplibre-tile",
+        }
+    }
+}
+
+/// A tile cannot be expressed in its format.
+#[derive(Debug, thiserror::Error)]
+#[error("the tile cannot be encoded")]
+pub struct EncodeError(#[from] mlt_core::MltError);
 
 /// A filter on features. It depends only on the values of each feature, so changes elsewhere do not affect the result.
 #[derive(Clone, Copy)]
@@ -37,16 +72,19 @@ pub struct EncodedTile {
     pub omitted: Vec<(String, usize)>,
 }
 
-/// Encodes layers as one Mapbox Vector Tile 2.1 of at most `budget_bytes`, each as a tile layer of the same name, in the
-/// order given. The same features give the same bytes: clusters are in the order of their cells, then features in the
-/// order of their ids.
-#[must_use]
+/// Encodes layers as one tile, each as a tile layer of the same name, in the order given. The same features give the
+/// same bytes: clusters are in the order of their cells, then features in the order of their ids. `budget_bytes` bounds
+/// the size as MVT, so that both formats have the same features.
+///
+/// # Errors
+/// When a layer cannot be expressed in the format.
 pub fn render(
     layers: &[&Layer],
     address: TileAddress,
+    format: TileFormat,
     filter: Option<FeatureFilter<'_>>,
     budget_bytes: usize,
-) -> EncodedTile {
+) -> Result<EncodedTile, EncodeError> {
     let is_visible = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
     let selected = layers.iter().enumerate().filter(is_visible).map(|(at, layer)| {
         let holds = filter.map(|filter| move |row: &Row<'_>| (filter.holds)(at, row));
@@ -54,7 +92,14 @@ pub fn render(
     });
     let mut selected: Vec<TileLayer<'_>> = selected.filter(|layer| !layer.features.is_empty()).collect();
     let Fitted { parts, omitted } = budget::fit(&mut selected, budget_bytes, mvt::encode);
-    EncodedTile { bytes: parts.concat(), omitted }
+    let bytes = match format {
+        TileFormat::Mvt => parts.concat(),
+        TileFormat::Mlt => {
+            let drawn = selected.iter().filter(|layer| !layer.features.is_empty());
+            drawn.map(mlt::encode).collect::<Result<Vec<_>, _>>()?.concat()
+        }
+    };
+    Ok(EncodedTile { bytes, omitted })
 }
 
 /// The envelope of a tile with its buffer: a feature whose envelope does not intersect it is not drawn.

@@ -20,7 +20,7 @@ pub(super) struct TileLayer<'a> {
 
 /// A feature or a cluster of a tile.
 pub(super) struct TileFeature<'a> {
-    /// The MVT feature id.
+    /// The feature id in the tile.
     pub(super) id: u64,
     /// In tile units.
     pub(super) geometry: TileGeometry,
@@ -80,11 +80,12 @@ fn cluster<'a>(
     Some(TileFeature { id: cell.id(), geometry, properties, row: None })
 }
 
-/// A stable numeric id from a feature id, exact in JavaScript: FNV-1a, truncated to 53 bits.
+/// A stable numeric id from a feature id: FNV-1a, truncated to 52 bits. JavaScript represents those exactly, and so it
+/// does twice the difference of two of them, which MapLibre Tiles encode.
 fn stable_number(id: &FeatureId) -> u64 {
     let hash = id
         .as_str()
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    hash >> 11
+    hash >> 12
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use geo::{Geometry, LineString, MultiPolygon, Polygon, Validation};
 use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
 use onemap::snapshot::Layer;
-use onemap::tile::{TileAddress, TileMatrixSet, render};
+use onemap::tile::{TileAddress, TileFormat, TileMatrixSet, render};
 use serde_json::json;
 
 use super::decoded::{Decoded, by_layer, tiles};
@@ -127,7 +127,9 @@ fn a_tile_inside_a_hole_is_empty() {
     let layer = layer("risk_zones", shapes);
     let bytes = |zoom: u8, lon: f64, lat: f64| {
         let position = onemap::geodesy::LonLat::new(lon, lat).expect("a position");
-        render(&[&layer], TileAddress::at(TileMatrixSet::WebMercatorQuad, position, zoom), None, usize::MAX).bytes.len()
+        let address = TileAddress::at(TileMatrixSet::WebMercatorQuad, position, zoom);
+        let tile = render(&[&layer], address, TileFormat::Mvt, None, usize::MAX).expect("a tile");
+        tile.bytes.len()
     };
     for zoom in 6..=22 {
         assert_eq!(bytes(zoom, 1.0, 1.0), 0, "in the hole at zoom {zoom}");

@@ -5,6 +5,7 @@ mod budget;
 mod clusters;
 mod county;
 mod decoded;
+mod formats;
 mod kept;
 
 use serde_json::Value as Json;

@@ -29,10 +29,25 @@ pub(crate) static MAP_TILES: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS];
 pub(crate) static MAP_TILE: &[&dyn Param] = &[&spec::F, &spec::COLLECTIONS, &spec::DATETIME, &spec::SUBSET];
 pub(crate) static COLLECTION_TILE: &[&dyn Param] =
     &[&spec::F, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::SUBSET, &spec::IDS];
-pub(crate) static TILEJSON: &[&dyn Param] =
-    &[&spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
-pub(crate) static XYZ_TILE: &[&dyn Param] =
-    &[&spec::VERSION, &spec::FILTER, &spec::FILTER_LANG, &spec::FILTER_CRS, &spec::DATETIME, &spec::IDS];
+pub(crate) static TILEJSON: &[&dyn Param] = &[
+    &spec::TILE_FORMAT,
+    &spec::DATUM,
+    &spec::FILTER,
+    &spec::FILTER_LANG,
+    &spec::FILTER_CRS,
+    &spec::DATETIME,
+    &spec::IDS,
+];
+pub(crate) static XYZ_TILE: &[&dyn Param] = &[
+    &spec::F,
+    &spec::DATUM,
+    &spec::VERSION,
+    &spec::FILTER,
+    &spec::FILTER_LANG,
+    &spec::FILTER_CRS,
+    &spec::DATETIME,
+    &spec::IDS,
+];
 pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::POINT,
     &spec::RADIUS_M,

@@ -7,6 +7,7 @@
 use crate::http::params::param::{
     Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Profiles, Text,
 };
+use crate::tile::TileFormat;
 
 /// Maximum length of a filter, a geometry or a cursor, characters; the whole query string has a limit too.
 const MAX_TEXT: usize = 16_384;
@@ -190,6 +191,13 @@ pub(crate) static EXPLAIN: Flag =
 pub(crate) static RELAX: Flag = Flag { name: "relax", about: "Append features that meet part of the demand" };
 pub(crate) static COVER: Flag =
     Flag { name: "cover", about: "Reply with the nearest set of features that covers the demand together" };
+pub(crate) static TILE_FORMAT: Choice =
+    Choice { name: "f", about: "Format of the tiles", values: &[TileFormat::Mvt.name(), TileFormat::Mlt.name()] };
+pub(crate) static DATUM: Choice = Choice {
+    name: "datum",
+    about: "Datum of the tiles: wgs84, or gcj02 for use over Chinese base maps in that datum",
+    values: &["wgs84", "gcj02"],
+};
 pub(crate) static PREFER: Choice = Choice {
     name: "prefer",
     about: "With cover: nearest makes the farthest member as near as possible, fewest minimizes the number of members, balanced minimizes their total distance",

@@ -5,6 +5,7 @@ use actix_web::mime::Mime;
 
 use crate::http::params::invalid;
 use crate::http::reply::problem::Problem;
+use crate::tile::TileFormat;
 
 /// A media type of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +55,13 @@ pub(crate) const NDJSON: MediaType =
     MediaType { name: "ndjson", media_type: "application/x-ndjson", title: "Newline-delimited JSON" };
 pub(crate) const MAPBOX_STYLE: MediaType =
     MediaType { name: "mapbox", media_type: "application/vnd.mapbox.style+json", title: "MapLibre style" };
-pub(crate) const MVT: MediaType =
-    MediaType { name: "mvt", media_type: crate::tile::MEDIA_TYPE, title: "Mapbox Vector Tile" };
+/// Media types of tiles; the first one is the default.
+pub(crate) const TILE_FORMATS: [MediaType; TileFormat::ALL.len()] =
+    [tile_format(TileFormat::Mvt, "Mapbox Vector Tile"), tile_format(TileFormat::Mlt, "MapLibre Tile")];
+
+const fn tile_format(format: TileFormat, title: &'static str) -> MediaType {
+    MediaType { name: format.name(), media_type: format.media_type(), title }
+}
 
 /// The media type of the reply; the first one offered if the client has no preference. `named` is the value of `f`,
 /// which takes precedence over the Accept header.

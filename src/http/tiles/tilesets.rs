@@ -9,13 +9,13 @@ use crate::http::ogc::schemas::{CodelistProfile, Purpose, schema};
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::links::{REL, encode, link, own_links};
-use crate::http::reply::media::HTML;
+use crate::http::reply::media::{HTML, TILE_FORMATS};
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::pages;
-use crate::http::tiles::xyz::{Chosen, MAX_ZOOM, finished_tile, kept_tile, named_layers};
+use crate::http::tiles::xyz::{Chosen, MAX_ZOOM, finished_tile, format_named, kept_tile, named_layers};
 use crate::model::schema::GeometryKind;
 use crate::snapshot::Layer;
-use crate::tile::{InvalidAddress, MEDIA_TYPE, TileAddress, TileMatrixSet};
+use crate::tile::{InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
 
 /// Cells along the side of a tile in the description of a tile matrix set; vector tiles have a finer resolution.
 const CELLS: f64 = 256.0;
@@ -192,15 +192,14 @@ pub(crate) fn tileset(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// A tile of the whole map from the cache; `None` if it is not cached.
 pub(crate) fn kept_map_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    call.media_type()?;
-    let layers = layers_of_map(call)?;
-    Ok(kept_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
+    let (format, layers) = (tile_format(call)?, layers_of_map(call)?);
+    Ok(kept_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?))
 }
 
 /// `GET /ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
 pub(crate) fn map_tile(call: &Call<'_>) -> Result<Reply, Problem> {
-    let layers = layers_of_map(call)?;
-    Ok(finished_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
+    let (format, layers) = (tile_format(call)?, layers_of_map(call)?);
+    finished_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?)
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles`.
@@ -217,15 +216,14 @@ pub(crate) fn tileset_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// A tile of a collection from the cache; `None` if it is not cached.
 pub(crate) fn kept_collection_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    call.media_type()?;
-    let layers = [call.collection()?];
-    Ok(kept_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
+    let (format, layers) = (tile_format(call)?, [call.collection()?]);
+    Ok(kept_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?))
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
 pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
-    let layers = [call.collection()?];
-    Ok(finished_tile(call, &layers, address(call, &layers)?, &Chosen::read(call, &layers)?))
+    let (format, layers) = (tile_format(call)?, [call.collection()?]);
+    finished_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?)
 }
 
 /// The requested collections; all without the parameter.
@@ -298,9 +296,9 @@ fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Result<Re
             "links": [
                 link(&href, "self", "application/json", set.title),
                 link(&scheme, &format!("{REL}tiling-scheme"), "application/json", set.title),
-                tile_link(own, set, query),
             ],
         });
+        add_links(&mut json, tile_links(own, set, query));
         if let Some(uri) = set.uri() {
             json["tileMatrixSetURI"] = json!(uri);
         }
@@ -312,12 +310,21 @@ fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Result<Re
     answer(call, &address, sets, (&title, "Tile sets"))
 }
 
-/// The templated link to the tiles of a tile set.
-fn tile_link(own: &str, set: &PublishedTileMatrixSet, query: &str) -> Json {
+/// The format of a tile that the client prefers.
+fn tile_format(call: &Call<'_>) -> Result<TileFormat, Problem> {
+    call.media_type().map(format_named)
+}
+
+/// The templated links to the tiles of a tile set, one for each format.
+fn tile_links(own: &str, set: &PublishedTileMatrixSet, query: &str) -> impl Iterator<Item = Json> {
     let href = format!("{own}/{}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{query}", set.id);
-    let mut template = link(&href, "item", MEDIA_TYPE, "Tiles");
-    template["templated"] = json!(true);
-    template
+    let separator = if query.is_empty() { '?' } else { '&' };
+    TILE_FORMATS.into_iter().enumerate().map(move |(at, format)| {
+        let choice = if at == 0 { String::new() } else { format!("{separator}f={}", format.name) };
+        let mut template = link(&format!("{href}{choice}"), "item", format.media_type, format.title);
+        template["templated"] = json!(true);
+        template
+    })
 }
 
 fn title(call: &Call<'_>, layers: &[&Layer]) -> String {
@@ -374,13 +381,19 @@ fn describe(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Resul
         "links": [
             link(&href, "self", "application/json", "This tile set"),
             link(&format!("{base}/tileMatrixSets/{}", set.id), &format!("{REL}tiling-scheme"), "application/json", set.title),
-            tile_link(own, set, query),
         ],
     });
+    add_links(&mut json, tile_links(own, set, query));
     if let Some(uri) = set.uri() {
         json["tileMatrixSetURI"] = json!(uri);
     }
     answer(call, &href, json, (&title(call, layers), set.title))
+}
+
+fn add_links(document: &mut Json, links: impl Iterator<Item = Json>) {
+    if let Some(own) = document["links"].as_array_mut() {
+        own.extend(links);
+    }
 }
 
 /// Rows and columns of a tile matrix that have content.

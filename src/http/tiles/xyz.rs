@@ -8,26 +8,30 @@ use actix_web::web::Bytes;
 use serde_json::{Map, Value as Json, json};
 
 use crate::geodesy::Envelope;
+use crate::geodesy::plane::Datum;
 use crate::http::api::coverage::{LAYER_ID, coverage_layer};
 use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
 use crate::http::params::auth::Caller;
-use crate::http::params::{invalid, layer};
+use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::links::encode;
+use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
 use crate::model::FieldType;
 use crate::model::cluster::{Severity, SeverityCode};
 use crate::query::filter::Filter;
 use crate::snapshot::{Layer, Row, Snapshot};
 use crate::tile::cache::{CachedTile, ContentEncoding, TileRequest};
-use crate::tile::{self, FeatureFilter, InvalidAddress, TileAddress, TileMatrixSet};
+use crate::tile::{self, FeatureFilter, InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
 
 /// Maximum zoom; beyond it, viewers enlarge tiles.
 pub(crate) const MAX_ZOOM: u8 = 16;
 /// Header with the number of features of each layer omitted from a tile over its size budget.
 const OMITTED: &str = "x-onemap-omitted";
+/// Upper bound of the distance between GCJ-02 and WGS 84, metres.
+const MAX_DATUM_SHIFT_M: f64 = 2_000.0;
 /// Maximum number of layers in one tile.
 pub(crate) const MAX_LAYERS: usize = 64;
 
@@ -41,12 +45,16 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let bounds =
         layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b)).unwrap_or(Envelope::WORLD);
+    // A viewer requests no tile outside the bounds.
+    let bounds = if datum(call)? == Datum::Wgs84 { bounds } else { bounds.padded(MAX_DATUM_SHIFT_M) };
+    let format = call.params.choice(&spec::TILE_FORMAT)?;
     let min_zoom = layers.iter().map(|layer| layer.schema().min_zoom).min().unwrap_or(0);
     Ok(call.current.json(json!({
         "tilejson": "3.0.0",
         "name": path,
         "description": format!("A tile over its size budget omits the least important features; {OMITTED} counts them by layer"),
         "scheme": "xyz",
+        "encoding": format,
         "tiles": [format!("{}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}", call.base_url())],
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
@@ -60,22 +68,23 @@ pub(crate) fn kept(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
     let Some(layers) = TileLayers::stored(call, call.segment("layers"))? else { return Ok(None) };
     let layers = layers.refs();
     let chosen = Chosen::read(call, &layers)?;
-    Ok(kept_tile(call, &layers, xyz_address(call)?, &chosen))
+    Ok(kept_tile(call, &layers, xyz_address(call)?, xyz_format(call)?, &chosen))
 }
 
 /// `GET /tiles/{layers}/{z}/{x}/{y}`.
 pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
     let layers = TileLayers::named(call, call.segment("layers"))?;
-    let address = xyz_address(call)?;
+    let (address, format) = (xyz_address(call)?, xyz_format(call)?);
     if let TileLayers::Derived(layer) = &layers {
         // A derived layer depends on features far from the tile, so the cache, which checks changes within the tile, is
         // not used.
         let chosen = Chosen::read(call, &[layer])?;
         let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
         let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-        let bytes = tile::render(&[layer], address, filter, usize::MAX).bytes;
+        let rendered = tile::render(&[layer], address, format, filter, usize::MAX);
+        let bytes = rendered.map_err(|error| Problem::internal(&error))?.bytes;
         let tag = etag(&bytes);
-        let reply = tagged(call, call.current.reply(tile::MEDIA_TYPE), &tag);
+        let reply = tagged(call, call.current.reply(format.media_type()), &tag);
         return Ok(if bytes.is_empty() {
             reply.status(StatusCode::NO_CONTENT)
         } else {
@@ -84,7 +93,7 @@ pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
     }
     let layers = layers.refs();
     let chosen = Chosen::read(call, &layers)?;
-    Ok(finished_tile(call, &layers, address, &chosen))
+    finished_tile(call, &layers, address, format, &chosen)
 }
 
 /// The layers of a tile.
@@ -148,32 +157,48 @@ impl Chosen {
 }
 
 /// A cached tile, if it is still valid.
-pub(crate) fn kept_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Option<Reply> {
-    with_request(call, layers, address, chosen, |request| call.audience.tiles.kept(request))
-        .map(|tile| reply(call, &tile))
+pub(crate) fn kept_tile(
+    call: &Call<'_>,
+    layers: &[&Layer],
+    address: TileAddress,
+    format: TileFormat,
+    chosen: &Chosen,
+) -> Option<Reply> {
+    with_request(call, layers, address, format, chosen, |request| call.audience.tiles.kept(request))
+        .map(|tile| reply(call, format, &tile))
 }
 
 /// A tile from the cache, or rendered now.
-pub(crate) fn finished_tile(call: &Call<'_>, layers: &[&Layer], address: TileAddress, chosen: &Chosen) -> Reply {
-    let tile = with_request(call, layers, address, chosen, |request| call.audience.tiles.get(request));
-    reply(call, &tile)
+///
+/// # Errors
+/// When the tile cannot be expressed in its format.
+pub(crate) fn finished_tile(
+    call: &Call<'_>,
+    layers: &[&Layer],
+    address: TileAddress,
+    format: TileFormat,
+    chosen: &Chosen,
+) -> Result<Reply, Problem> {
+    let tile = with_request(call, layers, address, format, chosen, |request| call.audience.tiles.get(request));
+    Ok(reply(call, format, &*tile.map_err(|error| Problem::internal(&error))?))
 }
 
 fn with_request<T>(
     call: &Call<'_>,
     layers: &[&Layer],
     address: TileAddress,
+    format: TileFormat,
     chosen: &Chosen,
     run: impl FnOnce(TileRequest<'_>) -> T,
 ) -> T {
     let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
     let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
     let (head, snapshot) = (&*call.audience.snapshots, &*call.current.snapshot);
-    run(TileRequest { head, snapshot, layers, address, encoding: encoding(call), filter })
+    run(TileRequest { head, snapshot, layers, address, format, encoding: encoding(call), filter })
 }
 
-fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
-    let reply = call.current.reply(tile::MEDIA_TYPE).header((header::VARY, "Accept, Accept-Encoding"));
+fn reply(call: &Call<'_>, format: TileFormat, tile: &CachedTile) -> Reply {
+    let reply = call.current.reply(format.media_type()).header((header::VARY, "Accept, Accept-Encoding"));
     if tile.bytes().is_empty() {
         return reply.status(StatusCode::NO_CONTENT);
     }
@@ -183,6 +208,7 @@ fn reply(call: &Call<'_>, tile: &CachedTile) -> Reply {
         ContentEncoding::Plain => reply,
         ContentEncoding::Gzip => reply.header(header::ContentEncoding::Gzip),
         ContentEncoding::Brotli => reply.header(header::ContentEncoding::Brotli),
+        ContentEncoding::Zstd => reply.header(header::ContentEncoding::Zstd),
     };
     with_body(reply, tile.bytes().clone())
 }
@@ -194,10 +220,11 @@ fn with_body(reply: Reply, bytes: Bytes) -> Reply {
 
 /// The content encoding of tiles that the client prefers.
 fn encoding(call: &Call<'_>) -> ContentEncoding {
-    let kept = [Encoding::brotli(), Encoding::gzip(), Encoding::identity()];
+    let kept = [Encoding::brotli(), Encoding::zstd(), Encoding::gzip(), Encoding::identity()];
     let accepted = from_comma_delimited(call.headers.get_all(header::ACCEPT_ENCODING)).map(AcceptEncoding).ok();
     match accepted.as_ref().and_then(|accepted| accepted.negotiate(kept.iter())) {
         Some(Encoding::Known(header::ContentEncoding::Brotli)) => ContentEncoding::Brotli,
+        Some(Encoding::Known(header::ContentEncoding::Zstd)) => ContentEncoding::Zstd,
         Some(Encoding::Known(header::ContentEncoding::Gzip)) => ContentEncoding::Gzip,
         _ => ContentEncoding::Plain,
     }
@@ -221,15 +248,44 @@ pub(crate) fn named_layers<'a>(
     Ok(layers)
 }
 
+/// The format that a media type or a name means.
+pub(crate) fn format_named(media_type: MediaType) -> TileFormat {
+    let named = TileFormat::ALL.into_iter().find(|format| format.name() == media_type.name);
+    named.unwrap_or(TileFormat::Mvt)
+}
+
+/// The format of a tile: `f`, otherwise the extension of the row, otherwise the Accept header. A header that accepts no
+/// format gets the default, because many clients ask for types that no tile has.
+fn xyz_format(call: &Call<'_>) -> Result<TileFormat, Problem> {
+    if call.params.format().is_some() {
+        return call.format().map(format_named);
+    }
+    if let Some((_, extension)) = call.segment("y").rsplit_once('.') {
+        return Ok(TileFormat::ALL.into_iter().find(|own| own.name() == extension).unwrap_or(TileFormat::Mvt));
+    }
+    match call.header(header::ACCEPT) {
+        None | Some("*/*") => Ok(TileFormat::Mvt),
+        Some(_) => Ok(call.media_type().map_or(TileFormat::Mvt, format_named)),
+    }
+}
+
+/// The datum of the tiles.
+fn datum(call: &Call<'_>) -> Result<Datum, Problem> {
+    let gcj02 = call.params.choice(&spec::DATUM)? == spec::DATUM.values[1];
+    Ok(if gcj02 { Datum::Gcj02 } else { Datum::Wgs84 })
+}
+
 fn xyz_address(call: &Call<'_>) -> Result<TileAddress, Problem> {
     let (z, x, y) = (call.segment("z"), call.segment("x"), call.segment("y"));
-    let y = y.trim_end_matches(".mvt").trim_end_matches(".pbf");
+    let y = [".mvt", ".pbf", ".mlt"].iter().find_map(|extension| y.strip_suffix(extension)).unwrap_or(y);
     let number = |name: &str, text: &str| {
         text.parse::<u32>().map_err(|_| invalid(name, text, "it is not a whole number", "a whole number"))
     };
     let (zoom, column, row) = (number("z", z)?, number("x", x)?, number("y", y)?);
     let zoom = u8::try_from(zoom).unwrap_or(u8::MAX);
-    TileAddress::new(TileMatrixSet::WebMercatorQuad, zoom, column, row).map_err(|error| {
+    let datum = datum(call)?;
+    let address = TileAddress::new(TileMatrixSet::WebMercatorQuad, zoom, column, row);
+    address.map(|address| address.in_datum(datum)).map_err(|error| {
         let (what, value, accepted) = match error {
             InvalidAddress::Zoom(_) => ("z", z, format!("0..={}", TileAddress::MAX_ZOOM)),
             InvalidAddress::OutOfRange { axis: "x", max, .. } => ("x", x, format!("0..={max} at zoom {zoom}")),
