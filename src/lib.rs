@@ -43,11 +43,11 @@
 //! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, strsim, rust_xlsxwriter |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
-//! | [`tile`] | vector tiles: rendering and cache | geodesy, model, snapshot | quick_cache, brotli, flate2, i_overlay |
+//! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
 //! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access | actix_web, maud, prometheus, governor, rustls |
 //! | [`config`] | the configuration file | model, store | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, snapshot, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, snapshot, tile, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!

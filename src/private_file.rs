@@ -33,6 +33,52 @@ pub fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// A new file beside its final name. It is removed unless it is finished.
+pub struct UnfinishedFile {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    is_finished: bool,
+}
+
+impl UnfinishedFile {
+    /// Creates the file for a final name.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create(target: &Path) -> io::Result<Self> {
+        let path = beside(target, ".unfinished");
+        let file = File::create(&path)?;
+        Ok(Self { file, path, target: target.to_owned(), is_finished: false })
+    }
+
+    /// The open file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes it to the disk and gives it its final name; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// When the disk or the directory refuses.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.path, &self.target)?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for UnfinishedFile {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // What cannot be removed is replaced by the next attempt.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// The name of a file with an ending added.
 #[must_use]
 pub fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -1,6 +1,5 @@
 //! `onemap export`: writes a layer to a file. The file is renamed into place when it is complete.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,13 +8,14 @@ use anyhow::Context;
 use clap::Args;
 
 use super::import::layer_of;
+use super::pack::PackOptions;
 use super::progress;
 use super::store::StoreOptions;
 use crate::exchange::{Format, flatgeobuf, geojson, point_table};
 use crate::model::{Catalog, Feature, GeometryKind, LayerIndex, LayerSchema, View};
-use crate::private_file::beside;
+use crate::private_file::UnfinishedFile;
 
-/// Write a layer to a file, including sensitive fields.
+/// Write a layer to a file, including sensitive fields; or the tiles of layers to a PMTiles archive.
 #[derive(Args)]
 #[command(after_help = "\
 The file name ending determines the format: .geojson, .json, one feature per line (.geojsonl, .ndjson), .fgb, and for
@@ -24,24 +24,32 @@ points .csv (field names and codes) and .xlsx (titles and labels). Coordinates a
 Examples:
   onemap export --layer hazards -o hazards.fgb
   onemap export --layer shelters -o 避灾点.xlsx
-  onemap export --layer shelters -o shelters.geojson --store county.gpkg")]
+  onemap export --layer shelters -o shelters.geojson --store county.gpkg
+  onemap export --pmtiles county.pmtiles
+  onemap export --pmtiles town.pmtiles --layers shelters,risk_zones --bbox 118.8,26.1,118.9,26.3 --zooms 8-16")]
 pub(super) struct ExportOptions {
     /// Layer to export.
-    #[arg(long)]
-    layer: String,
+    #[arg(long, required_unless_present = "pmtiles", requires = "output")]
+    layer: Option<String>,
 
     /// File to write; an existing file is replaced.
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "FILE", requires = "layer")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pack: PackOptions,
 
     #[command(flatten)]
     store: StoreOptions,
 }
 
 pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
+    let (Some(layer), Some(output)) = (options.layer, options.output) else {
+        return options.pack.export(&options.store).await;
+    };
     let catalog = options.store.config()?.catalog;
-    let schema = layer_of(&catalog, &options.layer)?;
-    let format = Format::of(&options.output)?;
+    let schema = layer_of(&catalog, &layer)?;
+    let format = Format::of(&output)?;
     anyhow::ensure!(
         !format.is_of_points() || schema.geometry == GeometryKind::Point,
         "layer {} has other geometries than points; a table cannot hold them, choose .geojson or .fgb",
@@ -60,15 +68,15 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     store.close().await;
     features.sort_by(|a, b| a.id.cmp(&b.id));
     let count = features.len();
-    let without_place = write(&options.output, format, &catalog, schema, features)
-        .with_context(|| format!("cannot write {}", options.output.display()))?;
+    let without_place = write(&output, format, &catalog, schema, features)
+        .with_context(|| format!("cannot write {}", output.display()))?;
     if without_place > 0 {
         tracing::warn!(
             features = without_place,
             "features without geometry were omitted, because FlatGeobuf requires one"
         );
     }
-    tracing::info!(features = count - without_place, file = %options.output.display(), "exported");
+    tracing::info!(features = count - without_place, file = %output.display(), "exported");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,8 +87,8 @@ fn write(
     schema: &LayerSchema,
     features: Vec<Feature>,
 ) -> std::io::Result<usize> {
-    let unfinished = beside(path, ".unfinished");
-    let mut out = BufWriter::new(File::create(&unfinished)?);
+    let unfinished = UnfinishedFile::create(path)?;
+    let mut out = BufWriter::new(unfinished.file());
     let bar = progress::bar(features.len() as u64, "features written");
     let features = bar.wrap_iter(features.into_iter());
     let view = View::complete(schema);
@@ -93,7 +101,7 @@ fn write(
     }?;
     bar.finish_and_clear();
     out.flush()?;
-    out.get_ref().sync_all()?;
-    std::fs::rename(unfinished, path)?;
+    drop(out);
+    unfinished.finish()?;
     Ok(without_place)
 }

@@ -8,11 +8,13 @@ mod export;
 mod import;
 mod layers;
 mod listen;
+mod pack;
 mod progress;
 mod public_url;
 mod sample;
 mod serve;
 mod startup;
+mod stop_signal;
 mod store;
 mod token;
 
@@ -66,7 +68,7 @@ enum Command {
     Serve(serve::ServeOptions),
     /// Import a file into a layer: all rows or none.
     Import(import::ImportOptions),
-    /// Write a layer to a file, including sensitive fields.
+    /// Write a layer to a file, or the tiles of layers to a PMTiles archive.
     Export(export::ExportOptions),
     /// Check the configuration and the store.
     Check(check::CheckOptions),

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -17,6 +16,7 @@ use super::accounts::AccountOptions;
 use super::listen::{ListenAddress, bind, require_consent};
 use super::public_url::PublicUrl;
 use super::startup::{self, CacheOptions};
+use super::stop_signal::stop_signal;
 use super::store::{Fill, StoreOptions};
 use super::token;
 use crate::access::{self, Accounts};
@@ -104,6 +104,10 @@ pub(super) struct ServeOptions {
     #[arg(long)]
     no_write: bool,
 
+    /// Directory of PMTiles archives, served at /packs.
+    #[arg(long, value_name = "FOLDER", env = "ONEMAP_PACKS")]
+    packs: Option<PathBuf>,
+
     /// Log each request: id, client, method, path, status and milliseconds, but no query string.
     #[arg(long, env = "ONEMAP_ACCESS_LOG")]
     access_log: bool,
@@ -188,6 +192,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         catalog,
         reachability,
         access_log: options.access_log,
+        packs: options.packs,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
@@ -215,20 +220,6 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ends with the first signal that stops the server; signals are noticed from now on.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-            _ = hung_up.recv() => {}
-        }
-    })
 }
 
 fn log_loaded(snapshot: &Snapshot, duration: Duration) {

@@ -3,9 +3,10 @@
 use crate::http::api::health;
 use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
+use crate::http::openapi;
 use crate::http::params::lists::FORMAT_ONLY;
 use crate::http::reply::Reply;
-use crate::http::reply::media::{HTML, JSON, MediaType, TILE_FORMATS};
+use crate::http::reply::media::{CSV_UTF8, HTML, HTML_UTF8, JSON, MediaType, SCHEMA, TILE_FORMATS};
 use crate::http::reply::problem::Problem;
 use crate::tile::TileFormat;
 
@@ -21,6 +22,10 @@ pub(crate) const EDITING: Option<&str> = Some("Editing");
 pub(crate) const MAP: Option<&str> = Some("Map");
 pub(crate) const OPERATION: Option<&str> = Some("Operation");
 
+pub(crate) const PAGE: Success = ok(HTML_UTF8, "");
+pub(crate) const TABLE: Success = ok(CSV_UTF8, "");
+pub(crate) const SCHEMA_REPLIES: &[Success] = &[ok(SCHEMA.media_type, "jsonSchema"), PAGE];
+pub(crate) const OPENAPI: MediaType = MediaType { name: "json", media_type: openapi::MEDIA_TYPE, title: "OpenAPI 3.0" };
 const TILE: &[Success] =
     &[ok(TileFormat::Mvt.media_type(), ""), ok(TileFormat::Mlt.media_type(), ""), empty(204), empty(304)];
 

@@ -41,7 +41,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When two metrics have one name.
-    pub(crate) fn new(endpoints: &'static [Endpoint]) -> prometheus::Result<Self> {
+    pub(crate) fn new(endpoints: &[&'static Endpoint]) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let requests = IntCounterVec::new(
             Opts::new("onemap_requests_total", "Requests by endpoint and class of the status"),
@@ -72,7 +72,7 @@ impl Metrics {
             let requests = CLASSES.map(|class| requests.with_label_values(&[name_of(endpoint), class]));
             (name_of(endpoint), EndpointMetrics { duration, requests })
         };
-        let endpoints = endpoints.iter().map(metrics).collect();
+        let endpoints = endpoints.iter().copied().map(metrics).collect();
         Ok(Self {
             registry,
             endpoints,

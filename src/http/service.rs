@@ -66,7 +66,7 @@ pub fn serve(
     tls: Option<&Tls>,
 ) -> std::io::Result<Server> {
     let has_tls = tls.is_some();
-    let metrics = Metrics::new(ENDPOINTS).map_err(std::io::Error::other)?;
+    let metrics = Metrics::new(&ENDPOINTS).map_err(std::io::Error::other)?;
     let state = web::Data::new(AppState::new(service, limits, closing, metrics)?);
     let server = HttpServer::new(move || {
         App::new()
@@ -129,13 +129,13 @@ async fn finish_head(
 /// One resource for each path of the table.
 fn routes(app: &mut web::ServiceConfig) {
     let mut paths: Vec<&'static str> = Vec::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in ENDPOINTS.iter() {
         if !paths.contains(&endpoint.path) {
             paths.push(endpoint.path);
         }
     }
     for path in paths {
-        let at_path = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
+        let at_path = || ENDPOINTS.iter().copied().filter(move |endpoint| endpoint.path == path);
         let resource = web::resource(path).default_service(web::to(move |request: HttpRequest| {
             std::future::ready(HttpResponse::from(other_method(&request, path)))
         }));

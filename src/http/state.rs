@@ -1,5 +1,6 @@
 //! Shared state of all handlers, and the limits of the server.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -12,6 +13,7 @@ use crate::http::reply::etag::etag;
 use crate::http::reply::modified::AnnouncedDates;
 use crate::http::reply::problem::Problem;
 use crate::http::reply::stream::{Downloads, EventStreams};
+use crate::http::tiles::packs::Packs;
 use crate::http::workers::Workers;
 use crate::model::{Catalog, FingerprintKey, Role};
 use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
@@ -38,6 +40,8 @@ pub struct Service {
     pub reachability: Reachability,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// Directory of PMTiles archives.
+    pub packs: Option<PathBuf>,
 }
 
 /// Limits of a server.
@@ -64,6 +68,7 @@ pub(crate) struct AppState {
     pub(crate) catalog: Catalog,
     pub(crate) reachability: Reachability,
     pub(crate) access_log: bool,
+    pub(crate) packs: Packs,
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
@@ -115,6 +120,7 @@ impl AppState {
             catalog,
             reachability,
             access_log,
+            packs,
         } = service;
         let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
         let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
@@ -131,6 +137,7 @@ impl AppState {
             catalog,
             reachability,
             access_log,
+            packs: Packs::new(packs),
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,

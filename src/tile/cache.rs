@@ -3,13 +3,13 @@
 //! Nothing invalidates the cache explicitly. A tile has the version it was rendered at, and a lookup checks in the
 //! history whether its layers changed within its envelope since then. If not, the bytes are still valid.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
+use super::compress::{ContentEncoding, compress};
 use super::{EncodeError, EncodedTile, FeatureFilter, TileAddress, TileFormat, render, visible_envelope};
 use crate::model::LayerIndex;
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
@@ -19,26 +19,6 @@ use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
 const OVERHEAD_BYTES: u64 = 256;
 /// Average size of a tile, compressed and uncompressed, bytes.
 const TYPICAL_BYTES: u64 = 8 * 1024;
-/// Brotli quality (0..=11): a tile is compressed once and sent many times, which justifies more than the minimum but
-/// not the maximum.
-const BROTLI_QUALITY: u32 = 5;
-/// Brotli window, as a power of two bytes.
-const BROTLI_WINDOW: u32 = 20;
-/// Zstandard level (1..=22).
-const ZSTD_LEVEL: i32 = 9;
-
-/// Content encoding of a tile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ContentEncoding {
-    /// No compression.
-    Plain,
-    /// gzip (RFC 1952).
-    Gzip,
-    /// Brotli (RFC 7932).
-    Brotli,
-    /// Zstandard (RFC 8878).
-    Zstd,
-}
 
 /// A rendered tile.
 #[derive(Debug)]
@@ -194,7 +174,8 @@ impl TileCache {
             CachedTile { bytes, encoding: ContentEncoding::Plain, tag, omitted, rendered_at: version, valid_until }
         } else {
             let plain = self.get(TileRequest { encoding: ContentEncoding::Plain, ..request })?;
-            let packed = pack(&plain.bytes, request.encoding).ok().filter(|packed| packed.len() < plain.bytes.len());
+            let packed = compress(&plain.bytes, request.encoding).ok();
+            let packed = packed.filter(|packed| packed.len() < plain.bytes.len());
             let encoding = packed.as_ref().map_or(ContentEncoding::Plain, |_| request.encoding);
             let bytes = packed.map_or_else(|| plain.bytes.clone(), Bytes::from);
             let (tag, omitted) = (plain.tag.clone(), plain.omitted.clone());
@@ -239,22 +220,4 @@ fn is_unchanged(request: TileRequest<'_>, from: Version, to: Version) -> bool {
         })
     };
     diffs.iter().all(|diff| diff.layers().is_some_and(|layers| !layers.iter().any(touches)))
-}
-
-fn pack(plain: &[u8], encoding: ContentEncoding) -> std::io::Result<Vec<u8>> {
-    let buffer = Vec::with_capacity(plain.len() / 2);
-    match encoding {
-        ContentEncoding::Plain => Ok(plain.to_vec()),
-        ContentEncoding::Gzip => {
-            let mut packer = flate2::write::GzEncoder::new(buffer, flate2::Compression::default());
-            packer.write_all(plain)?;
-            packer.finish()
-        }
-        ContentEncoding::Brotli => {
-            let mut packer = brotli::CompressorWriter::new(buffer, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
-            packer.write_all(plain)?;
-            Ok(packer.into_inner())
-        }
-        ContentEncoding::Zstd => zstd::bulk::compress(plain, ZSTD_LEVEL),
-    }
 }

@@ -4,17 +4,22 @@ mod attribute;
 mod budget;
 pub mod cache;
 mod clip;
+mod compress;
 mod mlt;
 mod mvt;
+pub mod pack;
+pub mod pack_reader;
 mod select;
 pub mod tile_matrix_set;
 mod validity;
+pub mod vector_layer;
 
 use crate::geodesy::Envelope;
 use crate::snapshot::{Layer, Row, RowFilter};
 use budget::Fitted;
 use select::TileLayer;
 
+pub use compress::ContentEncoding;
 pub use tile_matrix_set::{InvalidAddress, TileAddress, TileMatrixSet};
 
 /// An encoding of vector tiles.

@@ -10,7 +10,7 @@ mod writes;
 use crate::support::{Folder, Reply, Server, run};
 
 /// Adds an account and returns its secret.
-fn account(folder: &Folder, name: &str, arguments: &[&str]) -> String {
+pub(crate) fn account(folder: &Folder, name: &str, arguments: &[&str]) -> String {
     let output = run(folder, &[&["token", "add", name], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text").trim().to_owned()
@@ -30,7 +30,7 @@ fn send(server: &Server, secret: &str, method: &str, path: &str, body: &str) -> 
     server.send(method, path, &[headers, &[("Content-Type", kind)]].concat(), body)
 }
 
-fn get(server: &Server, secret: &str, path: &str) -> Reply {
+pub(crate) fn get(server: &Server, secret: &str, path: &str) -> Reply {
     let authorization = format!("Bearer {secret}");
     let own = [("Authorization", authorization.as_str())];
     server.send("GET", path, if secret.is_empty() { &[] } else { &own }, "")

@@ -21,7 +21,7 @@ use crate::tile::TileAddress;
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.0";
 
 /// Describes the endpoints whose path begins with a root, with paths relative to it.
-pub(crate) fn document(call: &Call<'_>, endpoints: &[Endpoint], root: &str, title: &str) -> Reply {
+pub(crate) fn document(call: &Call<'_>, endpoints: &[&'static Endpoint], root: &str, title: &str) -> Reply {
     let snapshot = &call.current.snapshot;
     let collections: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();
     let views: Vec<_> = snapshot.layers().iter().map(|layer| call.caller.view(layer.schema())).collect();

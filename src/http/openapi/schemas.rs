@@ -228,6 +228,13 @@ fn tiles() -> Json {
                 "tileMatrix": text(), "minTileRow": whole(), "maxTileRow": whole(), "minTileCol": whole(), "maxTileCol": whole(),
             }))),
         })),
+        "packs": answer(&["packs"], json!({"packs": list(object(&["name"], json!({
+            "name": text(), "title": text(), "format": text(), "bytes": whole(), "minzoom": whole(), "maxzoom": whole(),
+            "bounds": list(number()), "url": text(), "tilejson": text(),
+        })))})),
+        "packTileJson": answer(&["tilejson", "tiles"], json!({
+            "tilejson": text(), "tiles": list(text()), "minzoom": whole(), "maxzoom": whole(), "bounds": list(number()),
+        })),
         "tileJson": answer(&["tilejson", "tiles", "vector_layers"], json!({
             "tilejson": text(), "name": text(), "scheme": text(), "tiles": list(text()), "minzoom": whole(), "maxzoom": whole(),
             "bounds": list(number()), "vector_layers": list(json!({"type": "object"})),

@@ -409,5 +409,6 @@ pub(crate) static PATH: &[PathParam] = &[
     PathParam { name: "layer", about: "Id of a layer", kind: PathKind::Collection },
     PathParam { name: "clusterId", about: "Id of a cluster in a tile", kind: PathKind::Text("49503041488464") },
     PathParam { name: "codelistId", about: "Name of a code list", kind: PathKind::Text("risk_level") },
+    PathParam { name: "pack", about: "File name of an archive of tiles", kind: PathKind::Text("county.pmtiles") },
     PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },
 ];

@@ -1,5 +1,6 @@
-//! Vector tiles by column and row, TileJSON, and OGC tile sets.
+//! Vector tiles by column and row, TileJSON, OGC tile sets, and archives of tiles.
 
+pub(crate) mod packs;
 pub(crate) mod pages;
 pub(crate) mod tilesets;
 pub(crate) mod xyz;

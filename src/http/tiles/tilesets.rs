@@ -12,9 +12,10 @@ use crate::http::reply::links::{REL, encode, link, own_links};
 use crate::http::reply::media::{HTML, TILE_FORMATS};
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::pages;
-use crate::http::tiles::xyz::{Chosen, MAX_ZOOM, finished_tile, format_named, kept_tile, named_layers};
+use crate::http::tiles::xyz::{Chosen, finished_tile, format_named, kept_tile, named_layers};
 use crate::model::schema::GeometryKind;
 use crate::snapshot::Layer;
+use crate::tile::vector_layer::MAX_ZOOM;
 use crate::tile::{InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
 
 /// Cells along the side of a tile in the description of a tile matrix set; vector tiles have a finer resolution.

@@ -5,29 +5,25 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, Encoding, from_comma_delimited};
 use actix_web::web::Bytes;
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
 use crate::geodesy::Envelope;
 use crate::geodesy::plane::Datum;
 use crate::http::api::coverage::{LAYER_ID, coverage_layer};
 use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
-use crate::http::params::auth::Caller;
 use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::links::encode;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
-use crate::model::FieldType;
-use crate::model::cluster::{Severity, SeverityCode};
 use crate::query::filter::Filter;
 use crate::snapshot::{Layer, Row, Snapshot};
-use crate::tile::cache::{CachedTile, ContentEncoding, TileRequest};
-use crate::tile::{self, FeatureFilter, InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
+use crate::tile::cache::{CachedTile, TileRequest};
+use crate::tile::vector_layer::{MAX_ZOOM, vector_layer};
+use crate::tile::{self, ContentEncoding, FeatureFilter, InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
 
-/// Maximum zoom; beyond it, viewers enlarge tiles.
-pub(crate) const MAX_ZOOM: u8 = 16;
 /// Header with the number of features of each layer omitted from a tile over its size budget.
 const OMITTED: &str = "x-onemap-omitted";
 /// Upper bound of the distance between GCJ-02 and WGS 84, metres.
@@ -59,7 +55,7 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),
-        "vector_layers": layers.iter().map(|layer| describe(&call.caller, layer)).collect::<Vec<_>>(),
+        "vector_layers": layers.iter().map(|layer| vector_layer(layer.schema())).collect::<Vec<_>>(),
     })))
 }
 
@@ -292,36 +288,5 @@ fn xyz_address(call: &Call<'_>) -> Result<TileAddress, Problem> {
             InvalidAddress::OutOfRange { max, .. } => ("y", y, format!("0..={max} at zoom {zoom}")),
         };
         Problem::NotFound { what, value: value.to_owned(), accepted }
-    })
-}
-
-fn describe(caller: &Caller, layer: &Layer) -> Json {
-    let schema = layer.schema();
-    let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
-    if let Some(clusters) = &schema.clusters {
-        let counts = clusters.severity.iter().flat_map(Severity::property_names);
-        let numbers = counts.chain(clusters.sums.iter().map(|sum| sum.name.clone())).chain(["count".to_owned()]);
-        fields.extend(numbers.map(|name| (name, json!("Number"))));
-        fields.extend([("cluster".to_owned(), json!("Boolean")), ("bbox".to_owned(), json!("String"))]);
-        let worst = clusters.severity.as_ref().and_then(|severity| severity.codes.first()).map(|code| match code {
-            SeverityCode::Integer(_) => "Number",
-            SeverityCode::Text(_) => "String",
-        });
-        fields.extend(worst.map(|kind| ("worst".to_owned(), json!(kind))));
-    }
-    for (_, field) in caller.view(schema).fields().filter(|(_, field)| field.in_tiles) {
-        let kind = match field.field_type {
-            FieldType::Boolean => "Boolean",
-            FieldType::Integer | FieldType::Real => "Number",
-            FieldType::Text | FieldType::Date | FieldType::DateTime | FieldType::TextList | FieldType::Json => "String",
-        };
-        fields.insert(field.name.clone(), json!(kind));
-    }
-    json!({
-        "id": schema.id,
-        "description": format!("{} {}", schema.title.zh, schema.title.en),
-        "minzoom": schema.min_zoom,
-        "maxzoom": MAX_ZOOM,
-        "fields": fields,
     })
 }

@@ -1,0 +1,15 @@
+//! The table of all endpoints: path, method, access, thread, parameters, bodies and replies.
+
+mod dispatch;
+mod ogc;
+mod operation;
+mod tiles;
+
+use std::sync::LazyLock;
+
+use crate::http::endpoint::Endpoint;
+
+/// All endpoints. Routes are tried in this order, so the most frequent paths come first.
+pub(crate) static ENDPOINTS: LazyLock<Vec<&'static Endpoint>> = LazyLock::new(|| {
+    [tiles::ENDPOINTS, dispatch::ENDPOINTS, operation::ENDPOINTS, ogc::ENDPOINTS].into_iter().flatten().collect()
+});

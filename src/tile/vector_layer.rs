@@ -1,0 +1,41 @@
+//! Describes the content of tiles as in TileJSON 3.0.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::model::cluster::{Severity, SeverityCode};
+use crate::model::{FieldType, LayerSchema, View};
+
+/// Maximum zoom; beyond it, viewers enlarge tiles.
+pub const MAX_ZOOM: u8 = 16;
+
+/// An entry of `vector_layers`: id, description, zooms and fields of a layer in tiles.
+#[must_use]
+pub fn vector_layer(schema: &LayerSchema) -> Json {
+    let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
+    if let Some(clusters) = &schema.clusters {
+        let counts = clusters.severity.iter().flat_map(Severity::property_names);
+        let numbers = counts.chain(clusters.sums.iter().map(|sum| sum.name.clone())).chain(["count".to_owned()]);
+        fields.extend(numbers.map(|name| (name, json!("Number"))));
+        fields.extend([("cluster".to_owned(), json!("Boolean")), ("bbox".to_owned(), json!("String"))]);
+        let worst = clusters.severity.as_ref().and_then(|severity| severity.codes.first()).map(|code| match code {
+            SeverityCode::Integer(_) => "Number",
+            SeverityCode::Text(_) => "String",
+        });
+        fields.extend(worst.map(|kind| ("worst".to_owned(), json!(kind))));
+    }
+    for (_, field) in View::public(schema).fields().filter(|(_, field)| field.in_tiles) {
+        let kind = match field.field_type {
+            FieldType::Boolean => "Boolean",
+            FieldType::Integer | FieldType::Real => "Number",
+            FieldType::Text | FieldType::Date | FieldType::DateTime | FieldType::TextList | FieldType::Json => "String",
+        };
+        fields.insert(field.name.clone(), json!(kind));
+    }
+    json!({
+        "id": schema.id,
+        "description": format!("{} {}", schema.title.zh, schema.title.en),
+        "minzoom": schema.min_zoom,
+        "maxzoom": MAX_ZOOM,
+        "fields": fields,
+    })
+}
