@@ -21,7 +21,7 @@ use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, View};
 use onemap::query::filter::{Filter, Language};
 use onemap::snapshot::{Layer, Row};
-use onemap::tile::{FeatureFilter, TileAddress, TileFormat, TileMatrixSet, render};
+use onemap::tile::{FeatureFilter, Labels, TileAddress, TileFormat, TileMatrixSet, render};
 
 const BUDGET_BYTES: usize = 500_000;
 /// Number of tiles per zoom.
@@ -48,7 +48,8 @@ fn main() {
     let (started, processor) = (Instant::now(), processor_ms());
     for zoom in 0..=6 {
         let started = Instant::now();
-        let tile = render(&layers, address(zoom, 1), TileFormat::Mvt, None, BUDGET_BYTES).expect("a tile");
+        let tile =
+            render(&layers, Labels::None, address(zoom, 1), TileFormat::Mvt, None, BUDGET_BYTES).expect("a tile");
         println!("first tile at z{zoom}: {:7.1} ms, {:6} bytes", milliseconds(started), tile.bytes.len());
     }
     println!(
@@ -73,7 +74,7 @@ fn main() {
 }
 
 fn bytes_of(layers: &[&Layer], address: TileAddress, format: TileFormat, filter: Option<FeatureFilter<'_>>) -> usize {
-    render(layers, address, format, filter, BUDGET_BYTES).expect("a tile").bytes.len()
+    render(layers, Labels::None, address, format, filter, BUDGET_BYTES).expect("a tile").bytes.len()
 }
 
 /// A tile that contains one of the features.

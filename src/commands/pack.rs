@@ -21,7 +21,7 @@ use crate::private_file::UnfinishedFile;
 use crate::snapshot::{Layer, Snapshot, follower};
 use crate::tile::TileFormat;
 use crate::tile::pack::{Pack, PackError, PackSummary, ROLE_KEY};
-use crate::tile::vector_layer::{MAX_ZOOM, vector_layer};
+use crate::tile::vector_layer::{MAX_ZOOM, labels_layer, vector_layer};
 
 /// Exit code after Ctrl-C, as shells report it.
 const INTERRUPTED: u8 = 130;
@@ -151,7 +151,7 @@ impl PackOptions {
         let metadata = json!({
             "name": title,
             "format": self.tile_format.format().name(),
-            "vector_layers": layers.iter().map(|layer| vector_layer(layer.schema())).collect::<Vec<_>>(),
+            "vector_layers": layers.iter().map(|layer| vector_layer(layer.schema())).chain([labels_layer()]).collect::<Vec<_>>(),
             ROLE_KEY: self.role.name(),
         });
         let pack = Pack {

@@ -5,35 +5,38 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::http::reply::links::encode;
 use crate::http::tiles::xyz::MAX_LAYERS;
 use crate::model::{Catalog, GeometryKind, LayerSchema};
+use crate::tile::LABELS;
 
 /// The source in a style file that contains the layers of the map.
 const SOURCE: &str = "onemap";
 /// Colours that are distinguishable on the map and differ from the four risk colours.
 const COLOURS: [&str; 6] = ["#00798c", "#8e5bb5", "#5b7f2b", "#b5527f", "#3d5a80", "#8c6239"];
-/// Keys of style layer metadata: the layer that is drawn, and whether the style layer draws clusters.
-const LAYER: &str = "onemap:layer";
+/// Key of style layer metadata: the layer that is drawn.
+pub(crate) const LAYER: &str = "onemap:layer";
+/// Key of style layer metadata: whether the style layer draws clusters.
 const CLUSTER: &str = "onemap:cluster";
 
 /// Adds style layers for layers that the style does not draw, below its clusters, up to the maximum number of layers in
-/// a tile. Layers of the catalog are already in the tiles of the style.
-pub(crate) fn add_missing<'a>(style: &mut Json, catalog: &Catalog, layers: impl Iterator<Item = &'a LayerSchema>) {
+/// a tile. Returns those that are not in the catalog, whose layers are in the tiles of the style anyway.
+pub(crate) fn add_missing<'a>(
+    style: &mut Json,
+    catalog: &Catalog,
+    layers: impl Iterator<Item = &'a LayerSchema>,
+) -> Vec<String> {
     let drawn = style["layers"].as_array().cloned().unwrap_or_default();
     let is_drawn = |id: &str| drawn.iter().any(|own| own["source-layer"] == id);
     let count = layers_of_source(&drawn);
     let missing = layers.filter(|schema| !is_drawn(&schema.id));
     let missing: Vec<&LayerSchema> = missing.take(MAX_LAYERS.saturating_sub(count)).collect();
-    let Some(url) = style["sources"][SOURCE]["url"].as_str() else { return };
-    let names = missing.iter().filter(|schema| catalog.layer(&schema.id).is_none());
-    let names = names.map(|schema| format!(",{}", encode(&schema.id)));
-    let url = std::iter::once(url.to_owned()).chain(names).collect::<String>();
+    let foreign = missing.iter().filter(|schema| catalog.layer(&schema.id).is_none());
+    let foreign = foreign.map(|schema| schema.id.clone()).collect();
     let place = drawn.iter().position(|own| own["metadata"][CLUSTER] == true).unwrap_or(drawn.len());
     let added = missing.iter().zip(COLOURS.iter().cycle()).flat_map(|(schema, colour)| style_layers(schema, colour));
     let (below, above) = drawn.split_at(place);
     style["layers"] = below.iter().cloned().chain(added).chain(above.iter().cloned()).collect();
-    style["sources"][SOURCE]["url"] = url.into();
+    foreign
 }
 
 /// Number of map layers that a style draws.
@@ -77,7 +80,13 @@ fn style_layers(schema: &LayerSchema, colour: &str) -> Vec<Json> {
         "text-radial-offset": 0.8,
     });
     let halo = json!({"text-color": colour, "text-halo-color": "#ffffff", "text-halo-width": 1.5});
-    let mut name = style_layer("-name", "symbol", single, text, halo);
+    // An area has one label, not one in each of its tiles.
+    let is_area = schema.geometry == GeometryKind::Polygon;
+    let filter = if is_area { json!(["==", ["get", "layer"], schema.id]) } else { single };
+    let mut name = style_layer("-name", "symbol", filter, text, halo);
+    if is_area {
+        name["source-layer"] = LABELS.into();
+    }
     name["minzoom"] = json!(13);
     layers.push(name);
     if schema.clusters.is_some() {

@@ -6,8 +6,10 @@
 use serde_json::{Value as Json, json};
 
 use crate::http::default_style;
+use crate::http::reply::links::encode;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, LayerSchema};
+use crate::tile::LABELS;
 
 /// The colour of codes without one in the catalog.
 const NEUTRAL: &str = "#7d8794";
@@ -26,21 +28,36 @@ pub(crate) fn fill<'a>(
     let mut style: Json = serde_json::from_slice(template)?;
     let own = layers.clone().map(|layer| layer.id.as_str()).filter(|id| catalog.layer(id).is_some());
     let own: Vec<&str> = own.collect();
-    fill_value(&mut style, catalog, &own, base);
     if let Some(drawn) = style["layers"].as_array_mut() {
-        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| own.contains(&id)));
+        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| id == LABELS || own.contains(&id)));
     }
-    default_style::add_missing(&mut style, catalog, layers);
+    let added = default_style::add_missing(&mut style, catalog, layers);
+    let drawn: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
+    let tiles = tiles_of(&style, &drawn);
+    fill_value(&mut style, catalog, &tiles, base);
     serde_json::to_vec(&style)
 }
 
-fn fill_value(value: &mut Json, catalog: &Catalog, layers: &[&str], base: &str) {
+/// The layers of the tiles: those with labels, the labels, and the others.
+fn tiles_of(style: &Json, drawn: &[&str]) -> String {
+    let layers = style["layers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let labels = layers.iter().filter(|layer| layer["source-layer"] == LABELS);
+    let labelled: Vec<&str> = labels.filter_map(|layer| layer["metadata"][default_style::LAYER].as_str()).collect();
+    let (mut first, rest): (Vec<&str>, Vec<&str>) = drawn.iter().partition(|id| labelled.contains(id));
+    if !first.is_empty() {
+        first.push(LABELS);
+    }
+    let names = first.into_iter().chain(rest);
+    names.map(encode).collect::<Vec<_>>().join(",")
+}
+
+fn fill_value(value: &mut Json, catalog: &Catalog, layers: &str, base: &str) {
     match value {
         Json::String(text) => {
             if let Some(fact) = placeholder_value(text, catalog) {
                 *value = fact;
             } else if text.contains("{base}") {
-                *text = text.replace("{base}", base).replace("{layers}", &layers.join(","));
+                *text = text.replace("{base}", base).replace("{layers}", layers);
             }
         }
         Json::Array(items) => items.iter_mut().for_each(|item| fill_value(item, catalog, layers, base)),

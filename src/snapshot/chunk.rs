@@ -253,6 +253,13 @@ impl<'a> Row<'a> {
         self.chunk.spatial_index.vertex_zooms(self.row)
     }
 
+    /// Where its name is drawn, longitude and latitude in degrees: inside an area, or the middle of a line; `None` for
+    /// points.
+    #[must_use]
+    pub fn label_point(&self) -> Option<geo::Coord> {
+        self.chunk.spatial_index.label_point(self.row)
+    }
+
     fn touches(&self, envelope: &Envelope) -> bool {
         let own = self.shape().and_then(|shape| Envelope::around(shape.geometry()));
         own.is_some_and(|own| own.intersects(envelope))

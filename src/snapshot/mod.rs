@@ -13,6 +13,7 @@ pub mod disk_cache_writer;
 pub mod follower;
 mod history;
 mod id_index;
+mod label_point;
 mod layer;
 mod pyramid;
 mod resources;

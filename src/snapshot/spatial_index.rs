@@ -3,9 +3,11 @@
 
 use std::sync::OnceLock;
 
+use geo::Coord;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{RTree, RTreeObject};
 
+use super::label_point::label_point;
 use super::vertex_zooms::{VertexZooms, vertex_zooms};
 use crate::geodesy::ecef::{EcefBox, ecef};
 use crate::geodesy::{Envelope, LonLat};
@@ -47,6 +49,8 @@ pub(super) struct SpatialIndex {
     envelope: Option<Envelope>,
     /// By row; computed when a line or area is first simplified.
     vertex_zooms: OnceLock<Box<[OnceLock<VertexZooms>]>>,
+    /// By row; computed when the name of a line or area is first drawn.
+    label_points: OnceLock<Box<[OnceLock<Option<Coord>>]>>,
 }
 
 impl SpatialIndex {
@@ -65,7 +69,17 @@ impl SpatialIndex {
         );
         let bounds = EcefBox::around(blocks.iter().map(|block| block.bounds));
         let without_place = (0u32..).zip(&shapes).filter(|(_, shape)| shape.is_none()).map(|(row, _)| row).collect();
-        Self { shapes, without_place, envelopes, places, blocks, bounds, envelope, vertex_zooms: OnceLock::new() }
+        Self {
+            shapes,
+            without_place,
+            envelopes,
+            places,
+            blocks,
+            bounds,
+            envelope,
+            vertex_zooms: OnceLock::new(),
+            label_points: OnceLock::new(),
+        }
     }
 
     pub(super) fn shapes(&self) -> &[Option<Shape>] {
@@ -85,6 +99,13 @@ impl SpatialIndex {
         }
         let rows = self.vertex_zooms.get_or_init(|| self.shapes.iter().map(|_| OnceLock::new()).collect());
         Some(rows[row].get_or_init(|| vertex_zooms(shape, None)))
+    }
+
+    /// Where the name of a line or an area is drawn, in degrees; `None` for anything else.
+    pub(super) fn label_point(&self, row: usize) -> Option<Coord> {
+        let shape = self.shapes[row].as_ref()?.geometry();
+        let rows = self.label_points.get_or_init(|| self.shapes.iter().map(|_| OnceLock::new()).collect());
+        *rows[row].get_or_init(|| label_point(shape))
     }
 
     /// The envelope in degrees; `None` without shapes.

@@ -32,7 +32,7 @@ pub(super) fn fit(
         let total: usize = parts.iter().map(Vec::len).sum();
         let Some(excess) = total.checked_sub(budget_bytes).filter(|excess| *excess > 0) else { break };
         let candidates = layers.iter_mut().zip(&mut parts).filter(|(layer, _)| !layer.features.is_empty());
-        let Some((layer, part)) = candidates.max_by_key(|(layer, _)| layer.layer.schema().importance) else { break };
+        let Some((layer, part)) = candidates.max_by_key(|(layer, _)| layer.importance) else { break };
         #[expect(clippy::cast_precision_loss, reason = "a tile has fewer bytes and features than 2^52")]
         let share = (excess as f64 / part.len() as f64 * OMISSION_FACTOR).min(1.0);
         #[expect(
@@ -45,14 +45,14 @@ pub(super) fn fit(
         omit(layer, count);
         *part = if layer.features.is_empty() { Vec::new() } else { encode(layer) };
     }
-    let omitted = layers.iter().zip(before).map(|(layer, before)| (layer.name(), before - layer.features.len()));
+    let omitted = layers.iter().zip(before).map(|(layer, before)| (layer.name, before - layer.features.len()));
     let omitted = omitted.filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect();
     Fitted { parts, omitted }
 }
 
 /// Removes a number of features, the least important first.
 fn omit(layer: &mut TileLayer<'_>, count: usize) {
-    let severity = severity_of(layer.layer.schema());
+    let severity = layer.schema.and_then(severity_of);
     let mut order: Vec<usize> = (0..layer.features.len()).collect();
     order.sort_by_cached_key(|&at| {
         let row = layer.features[at].row.as_ref();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
 use super::compress::{ContentEncoding, compress};
-use super::{EncodeError, EncodedTile, FeatureFilter, TileAddress, TileFormat, render, visible_envelope};
+use super::{EncodeError, EncodedTile, FeatureFilter, Labels, TileAddress, TileFormat, render, visible_envelope};
 use crate::model::LayerIndex;
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
@@ -67,6 +67,8 @@ pub struct TileRequest<'a> {
     pub snapshot: &'a Snapshot,
     /// Layers of that snapshot, in drawing order.
     pub layers: &'a [&'a Layer],
+    /// Whether the tile has labels.
+    pub labels: Labels,
     /// The tile address.
     pub address: TileAddress,
     /// The requested format.
@@ -81,6 +83,7 @@ pub struct TileRequest<'a> {
 struct Key {
     layers: Box<str>,
     filter: Box<str>,
+    labels: Labels,
     address: TileAddress,
     format: TileFormat,
     encoding: ContentEncoding,
@@ -92,6 +95,7 @@ impl Key {
         Self {
             layers: names.join(",").into(),
             filter: request.filter.map_or("", |filter| filter.name).into(),
+            labels: request.labels,
             address: request.address,
             format: request.format,
             encoding: request.encoding,
@@ -165,8 +169,14 @@ impl TileCache {
         let version = request.snapshot.version();
         let valid_until = AtomicI64::new(version);
         Ok(Arc::new(if request.encoding == ContentEncoding::Plain {
-            let EncodedTile { bytes, omitted } =
-                render(request.layers, request.address, request.format, request.filter, self.budget_bytes)?;
+            let EncodedTile { bytes, omitted } = render(
+                request.layers,
+                request.labels,
+                request.address,
+                request.format,
+                request.filter,
+                self.budget_bytes,
+            )?;
             let bytes = Bytes::from(bytes);
             let tag = (self.tag)(&bytes).into();
             let omitted: Vec<String> = omitted.into_iter().map(|(layer, count)| format!("{layer}={count}")).collect();

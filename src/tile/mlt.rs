@@ -20,7 +20,7 @@ use super::validity::doubled_area;
 /// When the layer cannot be expressed in the format.
 pub(super) fn encode(layer: &TileLayer<'_>) -> Result<Vec<u8>, MltError> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
-    let mut table = Table::builder(layer.name(), EXTENT as u32)?;
+    let mut table = Table::builder(layer.name, EXTENT as u32)?;
     let kinds = column_kinds(layer);
     let mut columns: HashMap<&str, (PropertyKey, PropKind)> = HashMap::new();
     for (name, kind) in &kinds {

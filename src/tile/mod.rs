@@ -77,7 +77,22 @@ pub struct EncodedTile {
     pub omitted: Vec<(String, usize)>,
 }
 
-/// Encodes layers as one tile, each as a tile layer of the same name, in the order given. The same features give the
+/// Name of the tile layer with the names of lines and areas.
+pub const LABELS: &str = "labels";
+
+/// The names of lines and areas in a tile, as a layer after the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Labels {
+    /// No such layer.
+    #[default]
+    None,
+    /// Names of the first so many layers.
+    OfFirst(usize),
+    /// Names of all layers, which are not drawn themselves.
+    Only,
+}
+
+/// Encodes layers as one tile, each as a tile layer of the same name, in the order given, then their labels. The same features give the
 /// same bytes: clusters are in the order of their cells, then features in the order of their ids. `budget_bytes` bounds
 /// the size as MVT, so that both formats have the same features.
 ///
@@ -85,17 +100,34 @@ pub struct EncodedTile {
 /// When a layer cannot be expressed in the format.
 pub fn render(
     layers: &[&Layer],
+    labels: Labels,
     address: TileAddress,
     format: TileFormat,
     filter: Option<FeatureFilter<'_>>,
     budget_bytes: usize,
 ) -> Result<EncodedTile, EncodeError> {
-    let is_visible = |(_, layer): &(usize, &&Layer)| address.mercator_zoom() >= layer.schema().min_zoom;
-    let selected = layers.iter().enumerate().filter(is_visible).map(|(at, layer)| {
+    let visible = layers.iter().copied().enumerate();
+    let visible: Vec<(usize, &Layer)> =
+        visible.filter(|(_, layer)| address.mercator_zoom() >= layer.schema().min_zoom).collect();
+    let mut selected: Vec<TileLayer<'_>> = Vec::with_capacity(visible.len() + 1);
+    let mut named = TileLayer::labels();
+    for (at, layer) in visible {
         let holds = filter.map(|filter| move |row: &Row<'_>| (filter.holds)(at, row));
-        TileLayer::select(layer, address, holds.as_ref().map(|holds| holds as RowFilter<'_>))
-    });
-    let mut selected: Vec<TileLayer<'_>> = selected.filter(|layer| !layer.features.is_empty()).collect();
+        let holds = holds.as_ref().map(|holds| holds as RowFilter<'_>);
+        if labels != Labels::Only {
+            selected.push(TileLayer::select(layer, address, holds));
+        }
+        let is_named = match labels {
+            Labels::None => false,
+            Labels::OfFirst(count) => at < count,
+            Labels::Only => true,
+        };
+        if is_named {
+            named.add_labels(layer, address, holds);
+        }
+    }
+    selected.push(named);
+    selected.retain(|layer| !layer.features.is_empty());
     let Fitted { parts, omitted } = budget::fit(&mut selected, budget_bytes, mvt::encode);
     let bytes = match format {
         TileFormat::Mvt => parts.concat(),

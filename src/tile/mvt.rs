@@ -49,7 +49,7 @@ pub(super) fn encode(layer: &TileLayer<'_>) -> Vec<u8> {
     }
     let mut body = Vec::with_capacity(features.len() + 1024);
     number_field(&mut body, 15, VERSION);
-    message(&mut body, 1, layer.name().as_bytes());
+    message(&mut body, 1, layer.name.as_bytes());
     body.extend_from_slice(&features);
     for name in keys.entries {
         message(&mut body, 3, name.as_bytes());

@@ -4,16 +4,20 @@ use std::borrow::Cow;
 
 use super::attribute::Attribute;
 use super::clip::{self, TileGeometry};
-use super::{TileAddress, visible_envelope};
+use super::{LABELS, TileAddress, visible_envelope};
 use crate::model::cluster::ClusterConfig;
-use crate::model::{FeatureId, View};
+use crate::model::{FeatureId, GeometryKind, LayerSchema, View};
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{CellAddress, ClusterStats, Layer, Row, RowFilter, TileWindow};
 
 /// A layer of a tile.
 pub(super) struct TileLayer<'a> {
-    /// The layer of the snapshot.
-    pub(super) layer: &'a Layer,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// 1 is the most important.
+    pub(super) importance: u8,
+    /// The schema of its features; `None` for labels.
+    pub(super) schema: Option<&'a LayerSchema>,
     /// Clusters in the order of their cells, then features in the order of their ids.
     pub(super) features: Vec<TileFeature<'a>>,
 }
@@ -33,10 +37,7 @@ pub(super) struct TileFeature<'a> {
 impl<'a> TileLayer<'a> {
     pub(super) fn select(layer: &'a Layer, address: TileAddress, filter: Option<RowFilter<'_>>) -> Self {
         let schema = layer.schema();
-        let (x, y) = address.column_and_row();
-        let window =
-            TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) };
-        let content = layer.tile_content(&window, filter);
+        let content = layer.tile_content(&window(address), filter);
         let mut rows = content.rows;
         rows.sort_unstable_by_key(Row::id);
         let view = View::public(schema);
@@ -57,13 +58,44 @@ impl<'a> TileLayer<'a> {
             let properties = std::iter::once(id).chain(values).collect();
             features.push(TileFeature { id: stable_number(row.id()), geometry, properties, row: Some(row) });
         }
-        Self { layer, features }
+        Self { name: &schema.id, importance: schema.importance, schema: Some(schema), features }
     }
 
-    /// The name of the layer.
-    pub(super) fn name(&self) -> &'a str {
-        &self.layer.schema().id
+    /// A layer for names of lines and areas. A tile over its size budget omits them first.
+    pub(super) fn labels() -> Self {
+        Self { name: LABELS, importance: u8::MAX, schema: None, features: Vec::new() }
     }
+
+    /// Adds the names of the lines and areas of a layer that are drawn one by one, each in the one tile that contains
+    /// its label point.
+    pub(super) fn add_labels(&mut self, layer: &'a Layer, address: TileAddress, filter: Option<RowFilter<'_>>) {
+        if layer.schema().geometry == GeometryKind::Point {
+            return;
+        }
+        let mut rows = layer.tile_content(&window(address), filter).rows;
+        rows.sort_unstable_by_key(Row::id);
+        let text = |text: &'a str| Attribute::Text(text.into());
+        for row in rows {
+            let Some(name) = layer.text(&row, "name").filter(|name| !name.is_empty()) else { continue };
+            let Some(at) = row.label_point() else { continue };
+            let Some(geometry) = clip::project_grid_point(address.plane().grid_point(at.x, at.y), address) else {
+                continue;
+            };
+            let properties = [("id", row.id().as_str()), ("layer", &layer.schema().id), ("name", name)]
+                .map(|(key, own)| (key.into(), text(own)));
+            self.features.push(TileFeature {
+                id: stable_number(row.id()),
+                geometry,
+                properties: properties.into(),
+                row: Some(row),
+            });
+        }
+    }
+}
+
+fn window(address: TileAddress) -> TileWindow {
+    let (x, y) = address.column_and_row();
+    TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) }
 }
 
 fn cluster<'a>(

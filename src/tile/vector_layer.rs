@@ -2,11 +2,24 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::LABELS;
 use crate::model::cluster::{Severity, SeverityCode};
 use crate::model::{FieldType, LayerSchema, View};
 
 /// Maximum zoom; beyond it, viewers enlarge tiles.
 pub const MAX_ZOOM: u8 = 16;
+
+/// The entry of the layer with labels.
+#[must_use]
+pub fn labels_layer() -> Json {
+    json!({
+        "id": LABELS,
+        "description": "名称 Names of lines and areas, one position each; layer is the layer of the feature",
+        "minzoom": 0,
+        "maxzoom": MAX_ZOOM,
+        "fields": {"id": "String", "layer": "String", "name": "String"},
+    })
+}
 
 /// An entry of `vector_layers`: id, description, zooms and fields of a layer in tiles.
 #[must_use]

@@ -7,6 +7,7 @@ mod county;
 mod decoded;
 mod formats;
 mod kept;
+mod labels;
 mod packs;
 
 use serde_json::Value as Json;

@@ -63,7 +63,7 @@ fn an_archive_has_the_tiles_of_the_server_and_equal_data_give_equal_bytes() {
     let path = folder.file("packs").join(PACK).display().to_string();
     let script = "import sys, pyogrio; print('count', len(pyogrio.raw.read(sys.argv[1], layer='townships', ZOOM_LEVEL='9')[2]) > 0, len(pyogrio.list_layers(sys.argv[1])))";
     let printed = foreign(&python("python"), &["-c", script, &path]);
-    assert!(printed.contains("count True 16"), "{printed}");
+    assert!(printed.contains("count True 17"), "{printed}");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_archive_is_limited_to_layers_zooms_and_an_area() {
         (&described["minzoom"], &described["maxzoom"], &described["encoding"]),
         (&Json::from(12), &Json::from(12), &Json::from("mlt"))
     );
-    assert_eq!(described["vector_layers"].as_array().expect("layers").len(), 1);
+    assert_eq!(described["vector_layers"].as_array().expect("layers").len(), 2, "shelters and labels");
     let inside = server.get(&format!("/packs/{PACK}/12/3400/1738"));
     assert_eq!((inside.status, inside.header("content-type")), (200, "application/vnd.maplibre-tile"));
     assert!(inside.body == server.get("/tiles/shelters/12/3400/1738?f=mlt").body);

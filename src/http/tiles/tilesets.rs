@@ -12,11 +12,11 @@ use crate::http::reply::links::{REL, encode, link, own_links};
 use crate::http::reply::media::{HTML, TILE_FORMATS};
 use crate::http::reply::problem::Problem;
 use crate::http::tiles::pages;
-use crate::http::tiles::xyz::{Chosen, finished_tile, format_named, kept_tile, named_layers};
+use crate::http::tiles::xyz::{Chosen, TileContents, finished_tile, format_named, kept_tile, named_layers};
 use crate::model::schema::GeometryKind;
 use crate::snapshot::Layer;
 use crate::tile::vector_layer::MAX_ZOOM;
-use crate::tile::{InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
+use crate::tile::{InvalidAddress, Labels, TileAddress, TileMatrixSet};
 
 /// Cells along the side of a tile in the description of a tile matrix set; vector tiles have a finer resolution.
 const CELLS: f64 = 256.0;
@@ -193,14 +193,12 @@ pub(crate) fn tileset(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// A tile of the whole map from the cache; `None` if it is not cached.
 pub(crate) fn kept_map_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    let (format, layers) = (tile_format(call)?, layers_of_map(call)?);
-    Ok(kept_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?))
+    Ok(kept_tile(call, &content(call, layers_of_map(call)?)?))
 }
 
 /// `GET /ogc/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
 pub(crate) fn map_tile(call: &Call<'_>) -> Result<Reply, Problem> {
-    let (format, layers) = (tile_format(call)?, layers_of_map(call)?);
-    finished_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?)
+    finished_tile(call, &content(call, layers_of_map(call)?)?)
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles`.
@@ -217,14 +215,12 @@ pub(crate) fn tileset_of_collection(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// A tile of a collection from the cache; `None` if it is not cached.
 pub(crate) fn kept_collection_tile(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    let (format, layers) = (tile_format(call)?, [call.collection()?]);
-    Ok(kept_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?))
+    Ok(kept_tile(call, &content(call, vec![call.collection()?])?))
 }
 
 /// `GET /ogc/collections/{collectionId}/tiles/{tileMatrixSetId}/{tileMatrix}/{tileRow}/{tileCol}`.
 pub(crate) fn collection_tile(call: &Call<'_>) -> Result<Reply, Problem> {
-    let (format, layers) = (tile_format(call)?, [call.collection()?]);
-    finished_tile(call, &layers, address(call, &layers)?, format, &Chosen::read(call, &layers)?)
+    finished_tile(call, &content(call, vec![call.collection()?])?)
 }
 
 /// The requested collections; all without the parameter.
@@ -311,9 +307,11 @@ fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Result<Re
     answer(call, &address, sets, (&title, "Tile sets"))
 }
 
-/// The format of a tile that the client prefers.
-fn tile_format(call: &Call<'_>) -> Result<TileFormat, Problem> {
-    call.media_type().map(format_named)
+/// The content of a tile, in the format that the client prefers.
+fn content<'a>(call: &Call<'_>, layers: Vec<&'a Layer>) -> Result<TileContents<'a>, Problem> {
+    let format = format_named(call.media_type()?);
+    let (address, chosen) = (address(call, &layers)?, Chosen::read(call, &layers)?);
+    Ok(TileContents { layers, labels: Labels::None, address, format, chosen })
 }
 
 /// The templated links to the tiles of a tile set, one for each format.

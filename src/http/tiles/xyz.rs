@@ -5,11 +5,11 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, Encoding, from_comma_delimited};
 use actix_web::web::Bytes;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::geodesy::Envelope;
 use crate::geodesy::plane::Datum;
-use crate::http::api::coverage::{LAYER_ID, coverage_layer};
+use crate::http::api::coverage::{LAYER_ID as COVERAGE_ID, coverage_layer};
 use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
 use crate::http::params::{invalid, layer, spec};
@@ -18,11 +18,14 @@ use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::links::encode;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
+use crate::model::GeometryKind;
 use crate::query::filter::Filter;
 use crate::snapshot::{Layer, Row, Snapshot};
 use crate::tile::cache::{CachedTile, TileRequest};
-use crate::tile::vector_layer::{MAX_ZOOM, vector_layer};
-use crate::tile::{self, ContentEncoding, FeatureFilter, InvalidAddress, TileAddress, TileFormat, TileMatrixSet};
+use crate::tile::vector_layer::{MAX_ZOOM, labels_layer, vector_layer};
+use crate::tile::{
+    self, ContentEncoding, FeatureFilter, InvalidAddress, LABELS, Labels, TileAddress, TileFormat, TileMatrixSet,
+};
 
 /// Header with the number of features of each layer omitted from a tile over its size budget.
 const OMITTED: &str = "x-onemap-omitted";
@@ -34,8 +37,8 @@ pub(crate) const MAX_LAYERS: usize = 64;
 /// `GET /tiles/{layers}`.
 pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     let path = call.segment("layers");
-    let layers = TileLayers::named(call, path)?;
-    let layers = layers.refs();
+    let drawn = Drawn::named(call, path)?;
+    let (layers, labels) = (drawn.refs(), drawn.labels());
     Chosen::read(call, &layers)?;
     let query: Vec<String> = call.params.pairs().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
@@ -45,6 +48,8 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     let bounds = if datum(call)? == Datum::Wgs84 { bounds } else { bounds.padded(MAX_DATUM_SHIFT_M) };
     let format = call.params.choice(&spec::TILE_FORMAT)?;
     let min_zoom = layers.iter().map(|layer| layer.schema().min_zoom).min().unwrap_or(0);
+    let own = layers.iter().filter(|_| labels != Labels::Only).map(|layer| vector_layer(layer.schema()));
+    let vector_layers: Vec<Json> = own.chain((labels != Labels::None).then(labels_layer)).collect();
     Ok(call.current.json(json!({
         "tilejson": "3.0.0",
         "name": path,
@@ -55,69 +60,103 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
         "minzoom": min_zoom,
         "maxzoom": MAX_ZOOM,
         "bounds": bounds.to_array(),
-        "vector_layers": layers.iter().map(|layer| vector_layer(layer.schema())).collect::<Vec<_>>(),
+        "vector_layers": vector_layers,
     })))
 }
 
 /// A tile from the cache, on the web thread; `None` if it is not cached.
 pub(crate) fn kept(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
-    let Some(layers) = TileLayers::stored(call, call.segment("layers"))? else { return Ok(None) };
-    let layers = layers.refs();
-    let chosen = Chosen::read(call, &layers)?;
-    Ok(kept_tile(call, &layers, xyz_address(call)?, xyz_format(call)?, &chosen))
+    let path = call.segment("layers");
+    if path == COVERAGE_ID {
+        return Ok(None);
+    }
+    let (layers, labels) = layers_and_labels(call, path)?;
+    Ok(kept_tile(call, &xyz_content(call, layers, labels)?))
 }
 
 /// `GET /tiles/{layers}/{z}/{x}/{y}`.
 pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
-    let layers = TileLayers::named(call, call.segment("layers"))?;
-    let (address, format) = (xyz_address(call)?, xyz_format(call)?);
-    if let TileLayers::Derived(layer) = &layers {
-        // A derived layer depends on features far from the tile, so the cache, which checks changes within the tile, is
-        // not used.
-        let chosen = Chosen::read(call, &[layer])?;
-        let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
-        let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-        let rendered = tile::render(&[layer], address, format, filter, usize::MAX);
-        let bytes = rendered.map_err(|error| Problem::internal(&error))?.bytes;
-        let tag = etag(&bytes);
-        let reply = tagged(call, call.current.reply(format.media_type()), &tag);
-        return Ok(if bytes.is_empty() {
-            reply.status(StatusCode::NO_CONTENT)
-        } else {
-            with_body(reply, bytes.into())
-        });
-    }
-    let layers = layers.refs();
-    let chosen = Chosen::read(call, &layers)?;
-    finished_tile(call, &layers, address, format, &chosen)
-}
-
-/// The layers of a tile.
-enum TileLayers<'a> {
-    Stored(Vec<&'a Layer>),
-    /// A layer that is computed from others.
-    Derived(Arc<Layer>),
-}
-
-impl<'a> TileLayers<'a> {
-    fn named(call: &'a Call<'_>, names: &str) -> Result<Self, Problem> {
-        if names == LAYER_ID {
-            return coverage_layer(call).map(Self::Derived);
+    match Drawn::named(call, call.segment("layers"))? {
+        Drawn::Stored(layers, labels) => finished_tile(call, &xyz_content(call, layers, labels)?),
+        Drawn::Coverage(layer) => {
+            // A derived layer depends on features far from the tile, so the cache, which checks changes within the
+            // tile, is not used.
+            let TileContents { address, format, chosen, .. } = xyz_content(call, vec![&layer], Labels::None)?;
+            let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
+            let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
+            let rendered = tile::render(&[&layer], Labels::None, address, format, filter, usize::MAX);
+            let bytes = rendered.map_err(|error| Problem::internal(&error))?.bytes;
+            let tag = etag(&bytes);
+            let reply = tagged(call, call.current.reply(format.media_type()), &tag);
+            Ok(if bytes.is_empty() { reply.status(StatusCode::NO_CONTENT) } else { with_body(reply, bytes.into()) })
         }
-        named_layers(&call.current.snapshot, "layers", names).map(Self::Stored)
     }
+}
 
-    /// The layers, if none is computed.
-    fn stored(call: &'a Call<'_>, names: &str) -> Result<Option<Self>, Problem> {
-        if names == LAYER_ID { Ok(None) } else { Self::named(call, names).map(Some) }
+/// The content and the form of a tile.
+pub(crate) struct TileContents<'a> {
+    pub(crate) layers: Vec<&'a Layer>,
+    pub(crate) labels: Labels,
+    pub(crate) address: TileAddress,
+    pub(crate) format: TileFormat,
+    pub(crate) chosen: Chosen,
+}
+
+fn xyz_content<'a>(call: &Call<'_>, layers: Vec<&'a Layer>, labels: Labels) -> Result<TileContents<'a>, Problem> {
+    let chosen = Chosen::read(call, &layers)?;
+    Ok(TileContents { layers, labels, address: xyz_address(call)?, format: xyz_format(call)?, chosen })
+}
+
+/// What a path of tiles names.
+enum Drawn<'a> {
+    /// Layers of the snapshot.
+    Stored(Vec<&'a Layer>, Labels),
+    /// The coverage, which is computed from others.
+    Coverage(Arc<Layer>),
+}
+
+impl<'a> Drawn<'a> {
+    fn named(call: &'a Call<'_>, path: &str) -> Result<Self, Problem> {
+        if path == COVERAGE_ID {
+            return coverage_layer(call).map(Self::Coverage);
+        }
+        let (layers, labels) = layers_and_labels(call, path)?;
+        Ok(Self::Stored(layers, labels))
     }
 
     fn refs(&self) -> Vec<&Layer> {
         match self {
-            Self::Stored(layers) => layers.clone(),
-            Self::Derived(layer) => vec![layer],
+            Self::Stored(layers, _) => layers.clone(),
+            Self::Coverage(layer) => vec![layer],
         }
     }
+
+    fn labels(&self) -> Labels {
+        match self {
+            Self::Stored(_, labels) => *labels,
+            Self::Coverage(_) => Labels::None,
+        }
+    }
+}
+
+/// The layers that a path names. The name `labels` adds the names of the lines and areas of the layers before it;
+/// alone, those of all lines and areas. A stored layer of that name takes precedence.
+fn layers_and_labels<'a>(call: &'a Call<'_>, path: &str) -> Result<(Vec<&'a Layer>, Labels), Problem> {
+    let snapshot = &call.current.snapshot;
+    let mut names: Vec<&str> = path.split(',').collect();
+    let place = names.iter().position(|name| *name == LABELS).filter(|_| snapshot.layer(LABELS).is_none());
+    let Some(place) = place else { return Ok((named_layers(snapshot, "layers", path)?, Labels::None)) };
+    names.remove(place);
+    if names.is_empty() {
+        let all = snapshot.layers().iter().map(|layer| &**layer);
+        let named = all.filter(|layer| layer.schema().geometry != GeometryKind::Point);
+        return Ok((named.take(MAX_LAYERS).collect(), Labels::Only));
+    }
+    if place == 0 {
+        let detail = "labels names the lines and areas of the layers before it";
+        return Err(invalid("layers", path, detail, "labels after other layers, such as townships,labels, or alone"));
+    }
+    Ok((named_layers(snapshot, "layers", &names.join(","))?, Labels::OfFirst(place)))
 }
 
 /// Which features of each layer a tile shows.
@@ -153,44 +192,34 @@ impl Chosen {
 }
 
 /// A cached tile, if it is still valid.
-pub(crate) fn kept_tile(
-    call: &Call<'_>,
-    layers: &[&Layer],
-    address: TileAddress,
-    format: TileFormat,
-    chosen: &Chosen,
-) -> Option<Reply> {
-    with_request(call, layers, address, format, chosen, |request| call.audience.tiles.kept(request))
-        .map(|tile| reply(call, format, &tile))
+pub(crate) fn kept_tile(call: &Call<'_>, content: &TileContents<'_>) -> Option<Reply> {
+    with_request(call, content, |request| call.audience.tiles.kept(request))
+        .map(|tile| reply(call, content.format, &tile))
 }
 
 /// A tile from the cache, or rendered now.
 ///
 /// # Errors
 /// When the tile cannot be expressed in its format.
-pub(crate) fn finished_tile(
-    call: &Call<'_>,
-    layers: &[&Layer],
-    address: TileAddress,
-    format: TileFormat,
-    chosen: &Chosen,
-) -> Result<Reply, Problem> {
-    let tile = with_request(call, layers, address, format, chosen, |request| call.audience.tiles.get(request));
-    Ok(reply(call, format, &*tile.map_err(|error| Problem::internal(&error))?))
+pub(crate) fn finished_tile(call: &Call<'_>, content: &TileContents<'_>) -> Result<Reply, Problem> {
+    let tile = with_request(call, content, |request| call.audience.tiles.get(request));
+    Ok(reply(call, content.format, &*tile.map_err(|error| Problem::internal(&error))?))
 }
 
-fn with_request<T>(
-    call: &Call<'_>,
-    layers: &[&Layer],
-    address: TileAddress,
-    format: TileFormat,
-    chosen: &Chosen,
-    run: impl FnOnce(TileRequest<'_>) -> T,
-) -> T {
+fn with_request<T>(call: &Call<'_>, content: &TileContents<'_>, run: impl FnOnce(TileRequest<'_>) -> T) -> T {
+    let TileContents { layers, labels, address, format, chosen } = content;
     let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
     let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-    let (head, snapshot) = (&*call.audience.snapshots, &*call.current.snapshot);
-    run(TileRequest { head, snapshot, layers, address, format, encoding: encoding(call), filter })
+    run(TileRequest {
+        head: &call.audience.snapshots,
+        snapshot: &call.current.snapshot,
+        layers,
+        labels: *labels,
+        address: *address,
+        format: *format,
+        encoding: encoding(call),
+        filter,
+    })
 }
 
 fn reply(call: &Call<'_>, format: TileFormat, tile: &CachedTile) -> Reply {
