@@ -21,7 +21,7 @@ use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, View};
 use onemap::query::filter::{Filter, Language};
 use onemap::snapshot::{Layer, Row};
-use onemap::tile::{FeatureFilter, Labels, TileAddress, TileFormat, TileMatrixSet, render};
+use onemap::tile::{Drawing, FeatureFilter, Labels, TileAddress, TileFormat, TileMatrixSet, render};
 
 const BUDGET_BYTES: usize = 500_000;
 /// Number of tiles per zoom.
@@ -49,7 +49,8 @@ fn main() {
     for zoom in 0..=6 {
         let started = Instant::now();
         let tile =
-            render(&layers, Labels::None, address(zoom, 1), TileFormat::Mvt, None, BUDGET_BYTES).expect("a tile");
+            render(&layers, Drawing::Features(Labels::None), address(zoom, 1), TileFormat::Mvt, None, BUDGET_BYTES)
+                .expect("a tile");
         println!("first tile at z{zoom}: {:7.1} ms, {:6} bytes", milliseconds(started), tile.bytes.len());
     }
     println!(
@@ -74,7 +75,7 @@ fn main() {
 }
 
 fn bytes_of(layers: &[&Layer], address: TileAddress, format: TileFormat, filter: Option<FeatureFilter<'_>>) -> usize {
-    render(layers, Labels::None, address, format, filter, BUDGET_BYTES).expect("a tile").bytes.len()
+    render(layers, Drawing::Features(Labels::None), address, format, filter, BUDGET_BYTES).expect("a tile").bytes.len()
 }
 
 /// A tile that contains one of the features.

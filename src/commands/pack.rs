@@ -16,12 +16,12 @@ use super::stop_signal::stop_signal;
 use super::store::StoreOptions;
 use crate::access;
 use crate::geodesy::Envelope;
-use crate::model::Role;
+use crate::model::{LayerSchema, Role};
 use crate::private_file::UnfinishedFile;
 use crate::snapshot::{Layer, Snapshot, follower};
-use crate::tile::TileFormat;
 use crate::tile::pack::{Pack, PackError, PackSummary, ROLE_KEY};
-use crate::tile::vector_layer::{MAX_ZOOM, labels_layer, vector_layer};
+use crate::tile::vector_layer::{MAX_ZOOM, vector_layers};
+use crate::tile::{Drawing, Labels, TileFormat};
 
 /// Exit code after Ctrl-C, as shells report it.
 const INTERRUPTED: u8 = 130;
@@ -148,10 +148,11 @@ impl PackOptions {
         let layers = self.layers_of(snapshot)?;
         let bounds = layers.iter().filter_map(|layer| layer.envelope()).reduce(|a, b| a.union(&b));
         let envelope = self.bbox.map(|Bbox(envelope)| envelope).or(bounds).context("the layers have no features")?;
+        let schemas: Vec<&LayerSchema> = layers.iter().map(|layer| layer.schema()).collect();
         let metadata = json!({
             "name": title,
             "format": self.tile_format.format().name(),
-            "vector_layers": layers.iter().map(|layer| vector_layer(layer.schema())).chain([labels_layer()]).collect::<Vec<_>>(),
+            "vector_layers": vector_layers(&schemas, Drawing::Features(Labels::OfFirst(schemas.len()))),
             ROLE_KEY: self.role.name(),
         });
         let pack = Pack {

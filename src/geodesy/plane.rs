@@ -11,6 +11,9 @@ const MAX_LATITUDE_DEG: f64 = 85.051_128_779_806_6;
 /// Grid steps along an axis of a plane.
 const GRID_STEPS: f64 = 4_294_967_296.0;
 
+/// Length of the equator on the sphere of Web Mercator, km.
+pub const EQUATOR_KM: f64 = 40_075.016_685_578_5;
+
 /// A map projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Projection {

@@ -5,6 +5,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::http::call::Call;
 use crate::http::map_style;
+use crate::http::map_theme::MapTheme;
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, is_known};
 use crate::http::reply::problem::Problem;
@@ -21,6 +22,9 @@ struct Viewer;
 #[derive(RustEmbed)]
 #[folder = "styles"]
 struct Styles;
+
+const THEMES: &str = "themes/";
+const JSON_ENDING: &str = ".json";
 
 /// `GET /`: the viewer.
 pub(crate) fn viewer(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -48,19 +52,45 @@ pub(crate) fn style(call: &Call<'_>) -> Result<Reply, Problem> {
 /// When there is none.
 pub(crate) fn style_as(call: &Call<'_>, media_type: &'static str) -> Result<Reply, Problem> {
     let name = call.segment("styleId");
-    let missing = || Problem::NotFound { what: "style", value: name.to_owned(), accepted: style_names().join(", ") };
-    let file = Styles::get(&format!("{name}.json")).ok_or_else(missing)?;
+    let styles = styles().map_err(|error| Problem::internal(&error))?;
+    let missing = || {
+        let accepted = styles.iter().map(|own| own.name.as_str()).collect::<Vec<_>>().join(", ");
+        Problem::NotFound { what: "style", value: name.to_owned(), accepted }
+    };
+    let own = styles.iter().find(|own| own.name == name).ok_or_else(missing)?;
+    let file = Styles::get(&own.file).ok_or_else(missing)?;
     let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
-    let style = map_style::fill(&file.data, &call.state.catalog, layers, &call.base_url());
+    let style = map_style::fill(&file.data, own.theme.as_ref(), &call.state.catalog, layers, &call.base_url());
     let style = style.map_err(|error| Problem::internal(&error))?;
     Ok(tagged(call, media_type, &etag(&style), style))
 }
 
-/// Names of the styles, in alphabetical order.
-pub(crate) fn style_names() -> Vec<String> {
-    let mut names: Vec<String> = Styles::iter().map(|file| file.trim_end_matches(".json").to_owned()).collect();
-    names.sort();
-    names
+/// A map style: a style file, and a theme of it.
+pub(crate) struct NamedStyle {
+    pub(crate) name: String,
+    file: String,
+    /// `None` for the file as it is.
+    pub(crate) theme: Option<MapTheme>,
+}
+
+/// The styles in alphabetical order: each file, and each file in each theme.
+///
+/// # Errors
+/// Only if an embedded theme is invalid.
+pub(crate) fn styles() -> Result<Vec<NamedStyle>, serde_json::Error> {
+    let (themes, files): (Vec<_>, Vec<_>) = Styles::iter().partition(|file| file.starts_with(THEMES));
+    let mut styles = Vec::new();
+    for file in files {
+        let name = file.trim_end_matches(JSON_ENDING);
+        styles.push(NamedStyle { name: name.to_owned(), file: file.to_string(), theme: None });
+        for theme in &themes {
+            let title = theme.trim_start_matches(THEMES).trim_end_matches(JSON_ENDING);
+            let own = Styles::get(theme).map(|file| MapTheme::parse(&file.data)).transpose()?;
+            styles.push(NamedStyle { name: format!("{name}-{title}"), file: file.to_string(), theme: own });
+        }
+    }
+    styles.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(styles)
 }
 
 fn embedded(call: &Call<'_>, name: &str) -> Result<Reply, Problem> {

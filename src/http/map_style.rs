@@ -6,10 +6,12 @@
 use serde_json::{Value as Json, json};
 
 use crate::http::default_style;
+use crate::http::map_theme::MapTheme;
 use crate::http::reply::links::encode;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, LayerSchema};
 use crate::tile::LABELS;
+use crate::tile::risk_grid::{self, RISK_GRID};
 
 /// The colour of codes without one in the catalog.
 const NEUTRAL: &str = "#7d8794";
@@ -21,15 +23,24 @@ const NEUTRAL: &str = "#7d8794";
 /// Only if the embedded template is invalid.
 pub(crate) fn fill<'a>(
     template: &[u8],
+    theme: Option<&MapTheme>,
     catalog: &Catalog,
     layers: impl Iterator<Item = &'a LayerSchema> + Clone,
     base: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut style: Json = serde_json::from_slice(template)?;
+    if let Some(theme) = theme {
+        theme.apply(&mut style);
+    }
     let own = layers.clone().map(|layer| layer.id.as_str()).filter(|id| catalog.layer(id).is_some());
     let own: Vec<&str> = own.collect();
+    let has_risk = layers.clone().any(risk_grid::contributes);
+    if let Some(sources) = style["sources"].as_object_mut().filter(|_| !has_risk) {
+        sources.remove(RISK_GRID);
+    }
+    let is_drawn = |id: &str| id == LABELS || id == RISK_GRID && has_risk || own.contains(&id);
     if let Some(drawn) = style["layers"].as_array_mut() {
-        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(|id| id == LABELS || own.contains(&id)));
+        drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(is_drawn));
     }
     let added = default_style::add_missing(&mut style, catalog, layers);
     let drawn: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();

@@ -8,6 +8,7 @@ mod endpoint;
 mod endpoint_kinds;
 mod forwarded;
 mod map_style;
+mod map_theme;
 mod metrics;
 mod ogc;
 mod openapi;

@@ -260,6 +260,12 @@ impl<'a> Row<'a> {
         self.chunk.spatial_index.label_point(self.row)
     }
 
+    /// Its area, km²; 0 for points and lines.
+    #[must_use]
+    pub fn area_km2(&self) -> f64 {
+        f64::from(self.chunk.spatial_index.area_km2(self.row))
+    }
+
     fn touches(&self, envelope: &Envelope) -> bool {
         let own = self.shape().and_then(|shape| Envelope::around(shape.geometry()));
         own.is_some_and(|own| own.intersects(envelope))

@@ -126,6 +126,19 @@ impl ClusterStats {
         properties
     }
 
+    /// The number of members of each severity code, worst first.
+    #[must_use]
+    pub fn severities(&self) -> &[u32] {
+        &self.severities
+    }
+
+    /// The total of an integer field; `None` if the configuration has no such sum.
+    #[must_use]
+    pub fn sum_of(&self, config: &ClusterConfig, field: &str) -> Option<i64> {
+        let at = config.sums.iter().position(|sum| matches!(&sum.of, SumSource::Field(own) if own == field))?;
+        self.sums.get(at).copied()
+    }
+
     /// The mean of the members' centres.
     #[must_use]
     pub fn center(&self) -> GridPoint {

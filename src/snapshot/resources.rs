@@ -84,7 +84,7 @@ impl ResourceFields {
     pub fn of(schema: &LayerSchema) -> Self {
         let roles = &schema.roles;
         let at = |name: &String| schema.position(name);
-        let coded = |codes: &crate::model::schema::Codes| Some((at(&codes.field)?, codes.codes.clone()));
+        let coded = |codes: &crate::model::roles::Codes| Some((at(&codes.field)?, codes.codes.clone()));
         Self {
             ready: roles.ready.as_ref().and_then(coded),
             active_area: roles.active_area.as_ref().and_then(coded),

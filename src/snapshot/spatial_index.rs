@@ -3,13 +3,14 @@
 
 use std::sync::OnceLock;
 
-use geo::Coord;
+use geo::{Area, Coord};
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{RTree, RTreeObject};
 
 use super::label_point::label_point;
 use super::vertex_zooms::{VertexZooms, vertex_zooms};
 use crate::geodesy::ecef::{EcefBox, ecef};
+use crate::geodesy::plane::EQUATOR_KM;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::Shape;
 
@@ -51,6 +52,8 @@ pub(super) struct SpatialIndex {
     vertex_zooms: OnceLock<Box<[OnceLock<VertexZooms>]>>,
     /// By row; computed when the name of a line or area is first drawn.
     label_points: OnceLock<Box<[OnceLock<Option<Coord>>]>>,
+    /// By row, km²; computed when they are first needed.
+    areas_km2: OnceLock<Box<[f32]>>,
 }
 
 impl SpatialIndex {
@@ -79,6 +82,7 @@ impl SpatialIndex {
             envelope,
             vertex_zooms: OnceLock::new(),
             label_points: OnceLock::new(),
+            areas_km2: OnceLock::new(),
         }
     }
 
@@ -106,6 +110,14 @@ impl SpatialIndex {
         let shape = self.shapes[row].as_ref()?.geometry();
         let rows = self.label_points.get_or_init(|| self.shapes.iter().map(|_| OnceLock::new()).collect());
         *rows[row].get_or_init(|| label_point(shape))
+    }
+
+    /// Area on the sphere of Web Mercator, km², exact to a thousandth for areas smaller than a county; 0 for points and
+    /// lines.
+    pub(super) fn area_km2(&self, row: usize) -> f32 {
+        let all =
+            || self.shapes.iter().map(|shape| shape.as_ref().map_or(0.0, |shape| area_km2(shape.geometry()))).collect();
+        self.areas_km2.get_or_init(all)[row]
     }
 
     /// The envelope in degrees; `None` without shapes.
@@ -149,6 +161,14 @@ fn divide(places: &mut [IndexedPart], first: usize, blocks: &mut Vec<Block>) {
     let (left, right) = places.split_at_mut(middle);
     divide(left, first, blocks);
     divide(right, first + middle, blocks);
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven digits suffice for a sum of shares")]
+fn area_km2(shape: &geo::Geometry) -> f32 {
+    let Some(around) = Envelope::around(shape) else { return 0.0 };
+    let km_per_degree = EQUATOR_KM / 360.0;
+    let middle = f64::midpoint(around.south(), around.north()).to_radians();
+    (shape.unsigned_area() * km_per_degree * km_per_degree * middle.cos()) as f32
 }
 
 fn rectangle(envelope: &Envelope) -> Rectangle<[f64; 2]> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use quick_cache::sync::{Cache, GuardResult};
 
 use super::compress::{ContentEncoding, compress};
-use super::{EncodeError, EncodedTile, FeatureFilter, Labels, TileAddress, TileFormat, render, visible_envelope};
+use super::{Drawing, EncodeError, EncodedTile, FeatureFilter, TileAddress, TileFormat, render, visible_envelope};
 use crate::model::LayerIndex;
 use crate::snapshot::vertex_zooms::FULL_DETAIL_ZOOM;
 use crate::snapshot::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
@@ -67,8 +67,8 @@ pub struct TileRequest<'a> {
     pub snapshot: &'a Snapshot,
     /// Layers of that snapshot, in drawing order.
     pub layers: &'a [&'a Layer],
-    /// Whether the tile has labels.
-    pub labels: Labels,
+    /// What it draws of them.
+    pub drawing: Drawing,
     /// The tile address.
     pub address: TileAddress,
     /// The requested format.
@@ -83,7 +83,7 @@ pub struct TileRequest<'a> {
 struct Key {
     layers: Box<str>,
     filter: Box<str>,
-    labels: Labels,
+    drawing: Drawing,
     address: TileAddress,
     format: TileFormat,
     encoding: ContentEncoding,
@@ -95,7 +95,7 @@ impl Key {
         Self {
             layers: names.join(",").into(),
             filter: request.filter.map_or("", |filter| filter.name).into(),
-            labels: request.labels,
+            drawing: request.drawing,
             address: request.address,
             format: request.format,
             encoding: request.encoding,
@@ -171,7 +171,7 @@ impl TileCache {
         Ok(Arc::new(if request.encoding == ContentEncoding::Plain {
             let EncodedTile { bytes, omitted } = render(
                 request.layers,
-                request.labels,
+                request.drawing,
                 request.address,
                 request.format,
                 request.filter,
@@ -220,7 +220,7 @@ fn is_unchanged(request: TileRequest<'_>, from: Version, to: Version) -> bool {
     let shown = |layer: LayerIndex| {
         let id = request.snapshot.layers().get(layer.0).map(|layer| &layer.schema().id);
         let own = request.layers.iter().find(|own| Some(&own.schema().id) == id).map(|own| own.schema());
-        own.filter(|own| own.min_zoom <= zoom)
+        own.filter(|own| request.drawing == Drawing::RiskGrid || own.min_zoom <= zoom)
     };
     // A changed border may split an arc of a neighbouring area, which then simplifies differently along its whole
     // length.

@@ -9,6 +9,7 @@ mod mlt;
 mod mvt;
 pub mod pack;
 pub mod pack_reader;
+pub mod risk_grid;
 mod select;
 pub mod tile_matrix_set;
 mod validity;
@@ -92,6 +93,15 @@ pub enum Labels {
     Only,
 }
 
+/// What a tile draws of its layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Drawing {
+    /// Their features, and labels.
+    Features(Labels),
+    /// The risk surface that they make.
+    RiskGrid,
+}
+
 /// Encodes layers as one tile, each as a tile layer of the same name, in the order given, then their labels. The same features give the
 /// same bytes: clusters are in the order of their cells, then features in the order of their ids. `budget_bytes` bounds
 /// the size as MVT, so that both formats have the same features.
@@ -100,16 +110,39 @@ pub enum Labels {
 /// When a layer cannot be expressed in the format.
 pub fn render(
     layers: &[&Layer],
-    labels: Labels,
+    drawing: Drawing,
     address: TileAddress,
     format: TileFormat,
     filter: Option<FeatureFilter<'_>>,
     budget_bytes: usize,
 ) -> Result<EncodedTile, EncodeError> {
+    let mut selected = match drawing {
+        Drawing::Features(labels) => select_features(layers, labels, address, filter),
+        Drawing::RiskGrid => vec![risk_grid::select(layers, address, filter)],
+    };
+    selected.retain(|layer| !layer.features.is_empty());
+    let Fitted { parts, omitted } = budget::fit(&mut selected, budget_bytes, mvt::encode);
+    let bytes = match format {
+        TileFormat::Mvt => parts.concat(),
+        TileFormat::Mlt => {
+            let drawn = selected.iter().filter(|layer| !layer.features.is_empty());
+            drawn.map(mlt::encode).collect::<Result<Vec<_>, _>>()?.concat()
+        }
+    };
+    Ok(EncodedTile { bytes, omitted })
+}
+
+/// The tile layers of map layers, and their labels.
+fn select_features<'a>(
+    layers: &[&'a Layer],
+    labels: Labels,
+    address: TileAddress,
+    filter: Option<FeatureFilter<'_>>,
+) -> Vec<TileLayer<'a>> {
     let visible = layers.iter().copied().enumerate();
-    let visible: Vec<(usize, &Layer)> =
+    let visible: Vec<(usize, &'a Layer)> =
         visible.filter(|(_, layer)| address.mercator_zoom() >= layer.schema().min_zoom).collect();
-    let mut selected: Vec<TileLayer<'_>> = Vec::with_capacity(visible.len() + 1);
+    let mut selected: Vec<TileLayer<'a>> = Vec::with_capacity(visible.len() + 1);
     let mut named = TileLayer::labels();
     for (at, layer) in visible {
         let holds = filter.map(|filter| move |row: &Row<'_>| (filter.holds)(at, row));
@@ -127,16 +160,7 @@ pub fn render(
         }
     }
     selected.push(named);
-    selected.retain(|layer| !layer.features.is_empty());
-    let Fitted { parts, omitted } = budget::fit(&mut selected, budget_bytes, mvt::encode);
-    let bytes = match format {
-        TileFormat::Mvt => parts.concat(),
-        TileFormat::Mlt => {
-            let drawn = selected.iter().filter(|layer| !layer.features.is_empty());
-            drawn.map(mlt::encode).collect::<Result<Vec<_>, _>>()?.concat()
-        }
-    };
-    Ok(EncodedTile { bytes, omitted })
+    selected
 }
 
 /// The envelope of a tile with its buffer: a feature whose envelope does not intersect it is not drawn.

@@ -7,7 +7,9 @@ use pmtiles::{Compression, PmTilesWriter, PmtError, TileCoord, TileId, TileType}
 use rayon::prelude::*;
 
 use super::compress::{ContentEncoding, compress};
-use super::{EncodeError, EncodedTile, Labels, TileAddress, TileFormat, TileMatrixSet, render, visible_envelope};
+use super::{
+    Drawing, EncodeError, EncodedTile, Labels, TileAddress, TileFormat, TileMatrixSet, render, visible_envelope,
+};
 use crate::geodesy::Envelope;
 use crate::snapshot::Layer;
 
@@ -148,8 +150,14 @@ impl Pack<'_> {
     }
 
     fn tile(&self, address: TileAddress) -> Result<(EncodedTile, Vec<u8>), PackError> {
-        let tile =
-            render(&self.layers, Labels::OfFirst(self.layers.len()), address, self.format, None, self.budget_bytes)?;
+        let tile = render(
+            &self.layers,
+            Drawing::Features(Labels::OfFirst(self.layers.len())),
+            address,
+            self.format,
+            None,
+            self.budget_bytes,
+        )?;
         let compressed = compress(&tile.bytes, ContentEncoding::Gzip).map_err(PackError::Compression)?;
         Ok((tile, compressed))
     }

@@ -93,7 +93,7 @@ impl<'a> TileLayer<'a> {
     }
 }
 
-fn window(address: TileAddress) -> TileWindow {
+pub(super) fn window(address: TileAddress) -> TileWindow {
     let (x, y) = address.column_and_row();
     TileWindow { plane: address.plane(), zoom: address.zoom(), x, y, envelope: visible_envelope(address) }
 }

@@ -90,6 +90,15 @@ impl TileAddress {
         self
     }
 
+    /// The tiles so many zooms deeper that it is made of; fewer zooms near the maximum.
+    #[must_use]
+    pub fn descendants(self, bits: u8) -> Vec<Self> {
+        let bits = bits.min(Self::MAX_ZOOM - self.zoom);
+        let side = 1_u32 << bits;
+        let place = |at: u32| (self.x * side + at % side, self.y * side + at / side);
+        (0..side * side).map(place).map(|(x, y)| Self { zoom: self.zoom + bits, x, y, ..self }).collect()
+    }
+
     /// Its plane.
     #[must_use]
     pub fn plane(self) -> Plane {

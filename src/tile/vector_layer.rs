@@ -2,16 +2,27 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::LABELS;
+use super::risk_grid::{FINEST_ZOOM, RISK_GRID};
+use super::{Drawing, LABELS, Labels};
 use crate::model::cluster::{Severity, SeverityCode};
 use crate::model::{FieldType, LayerSchema, View};
 
 /// Maximum zoom; beyond it, viewers enlarge tiles.
 pub const MAX_ZOOM: u8 = 16;
 
-/// The entry of the layer with labels.
+/// The entries of `vector_layers` for tiles of some layers.
 #[must_use]
-pub fn labels_layer() -> Json {
+pub fn vector_layers(schemas: &[&LayerSchema], drawing: Drawing) -> Vec<Json> {
+    let own = || schemas.iter().map(|schema| vector_layer(schema));
+    match drawing {
+        Drawing::Features(Labels::None) => own().collect(),
+        Drawing::Features(Labels::OfFirst(_)) => own().chain([labels_layer()]).collect(),
+        Drawing::Features(Labels::Only) => vec![labels_layer()],
+        Drawing::RiskGrid => vec![risk_grid_layer()],
+    }
+}
+
+fn labels_layer() -> Json {
     json!({
         "id": LABELS,
         "description": "名称 Names of lines and areas, one position each; layer is the layer of the feature",
@@ -21,9 +32,20 @@ pub fn labels_layer() -> Json {
     })
 }
 
-/// An entry of `vector_layers`: id, description, zooms and fields of a layer in tiles.
-#[must_use]
-pub fn vector_layer(schema: &LayerSchema) -> Json {
+fn risk_grid_layer() -> Json {
+    json!({
+        "id": RISK_GRID,
+        "description": "风险面 Cells with a score from hazards, risk zones and people; level 1 is the worst",
+        "minzoom": 0,
+        "maxzoom": FINEST_ZOOM,
+        "fields": {
+            "score": "Number", "level": "Number", "hazards": "Number", "people": "Number", "zone_share": "Number",
+        },
+    })
+}
+
+/// Id, description, zooms and fields of a layer in tiles.
+fn vector_layer(schema: &LayerSchema) -> Json {
     let mut fields = Map::from_iter([("id".to_owned(), json!("String"))]);
     if let Some(clusters) = &schema.clusters {
         let counts = clusters.severity.iter().flat_map(Severity::property_names);

@@ -174,8 +174,8 @@ export function townships(): Promise<FeatureCollection<Geometry, Properties>> {
   return ask("ogc/collections/townships/items?limit=200");
 }
 
-export function style(): Promise<StyleSpecification> {
-  return ask("styles/onemap.json");
+export function style(name: string): Promise<StyleSpecification> {
+  return ask(`styles/${name}.json`);
 }
 
 type Sent = { method: "POST" | "PATCH" | "DELETE"; body?: string; type?: string; headers?: Record<string, string> };

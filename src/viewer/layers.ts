@@ -6,7 +6,10 @@ import { number } from "./format";
 import { onLanguage, pick, say } from "./language";
 import { signOf, swatch } from "./signs";
 import { drawnBy, show } from "./style";
+import { words } from "./words";
 
+/** The risk surface. */
+const RISK_GRID = "risk_grid";
 const GROUPS = ["event", "rescue", "risk", "monitor", "base"] as const;
 
 /** Example values for the symbol of a layer. */
@@ -14,6 +17,7 @@ const TYPICAL: Record<string, Record<string, unknown>> = {
   hazards: { unit: "none", risk_level: 2 },
   geo_hazard_points: { kind: "none", risk_level: 2 },
   hidden_dangers: { level: "serious" },
+  risk_grid: { level: 2 },
   risk_zones: { hazard: "flood", risk_level: 2 },
   roads: { class: "national" },
   pipelines: { kind: "water" },
@@ -21,6 +25,9 @@ const TYPICAL: Record<string, Record<string, unknown>> = {
   incidents: { severity: 2, status: "responding" },
   warnings: { severity: 3, status: "active" },
 };
+
+/** A row of the panel: a layer of the catalog, or one that is computed from others and has no count. */
+type Row = Pick<Layer, "id" | "group" | "title"> & { count?: number };
 
 export class LayerPanel {
   readonly #hidden = new Set<string>();
@@ -55,7 +62,7 @@ export class LayerPanel {
 
   #draw(): void {
     const groups = GROUPS.map((group) => {
-      const layers = this.catalog.layers.filter((layer) => layer.group === group).toReversed();
+      const layers = this.#rows().filter((row) => row.group === group);
       const all = element("button", { type: "button", class: "all" });
       all.addEventListener("click", () => {
         const visible = layers.some((layer) => this.#hidden.has(layer.id));
@@ -73,11 +80,18 @@ export class LayerPanel {
     this.#markTooFar();
   }
 
-  #row(layer: Layer): HTMLElement {
+  /** Top to bottom. */
+  #rows(): Row[] {
+    const risk = drawnBy(this.style, RISK_GRID).length > 0;
+    const computed: Row[] = risk ? [{ id: RISK_GRID, group: "risk", title: { zh: words.riskGrid[0], en: words.riskGrid[1] } }] : [];
+    return [...this.catalog.layers.toReversed(), ...computed];
+  }
+
+  #row(layer: Row): HTMLElement {
     const box = element("input", { type: "checkbox", checked: this.isVisible(layer.id) });
     box.addEventListener("change", () => {
       this.#set(layer.id, box.checked);
-      const group = this.catalog.layers.filter((other) => other.group === layer.group);
+      const group = this.#rows().filter((other) => other.group === layer.group);
       const all = box.closest("section")?.querySelector(".all");
       if (all) all.textContent = group.some((other) => this.#hidden.has(other.id)) ? say("allOn") : say("allOff");
     });
@@ -87,7 +101,9 @@ export class LayerPanel {
       box, swatch(sign),
       element("span", { class: "name" }, pick(layer.title)),
       element("span", { class: "far" }, say("zoomToSee")),
-      element("span", { class: "count", title: `${number(layer.count)} ${say("features")}` }, number(layer.count)));
+      ...(layer.count === undefined ? [] : [
+        element("span", { class: "count", title: `${number(layer.count)} ${say("features")}` }, number(layer.count)),
+      ]));
   }
 
   #set(layerId: string, visible: boolean): void {

@@ -1,5 +1,5 @@
 // Starts the page: language, then data from the server, then the map and its panels.
-import type { GeoJSONSource, Map } from "maplibre-gl";
+import type { GeoJSONSource, Map, StyleSpecification } from "maplibre-gl";
 import * as api from "./api";
 import { Arrivals } from "./arrivals";
 import { Audits } from "./audits";
@@ -22,7 +22,8 @@ import { SessionPanel } from "./session";
 import { startSheet } from "./sheet";
 import { Situation, SITUATION_LAYERS, type SituationLayer } from "./situation";
 import { SituationPanel } from "./situation_panel";
-import { drawSituation, nameTownshipsAtSeats, spellSymbols } from "./style";
+import { drawSituation, spellSymbols } from "./style";
+import { onTheme, recolour, startTheme, styleName } from "./theme";
 import { Tiles } from "./tiles";
 import { enlarged, isWall, startWall, wallScale } from "./wall";
 
@@ -36,6 +37,7 @@ declare global {
 const RETRY_AFTER_MS = 5_000;
 
 startLanguage(part<HTMLButtonElement>("language"));
+startTheme(part<HTMLButtonElement>("theme"));
 startWall();
 startDrawer();
 startSheet();
@@ -48,7 +50,7 @@ async function start(): Promise<void> {
     setTimeout(() => void start(), RETRY_AFTER_MS);
     return;
   }
-  const { catalog, style, townships, situation } = loaded;
+  const { catalog, style, complete, townships, situation } = loaded;
   setTitle(catalog.county.title);
   let map: Map;
   try {
@@ -91,6 +93,7 @@ async function start(): Promise<void> {
     startClicks(map, card, clusters, nearest);
     void nearest.askAddress();
     onLanguage(() => spellSymbols(map, style));
+    onTheme(() => void api.style(styleName()).then((own) => recolour(map, complete(own)), console.warn));
   });
   await ready;
   part("loading").hidden = true;
@@ -153,14 +156,14 @@ function townshipsOf(townships: Awaited<ReturnType<typeof api.townships>> | unde
 async function load() {
   const townships = api.townships().catch(() => undefined);
   try {
-    const [catalog, style] = await Promise.all([api.catalog(), api.style()]);
+    const [catalog, style] = await Promise.all([api.catalog(), api.style(styleName())]);
     settle("start");
     const own = SITUATION_LAYERS.filter((layer) => catalog.layers.some(({ id }) => id === layer));
     const situation = new Situation(own);
     const [named] = await Promise.all([townships, situation.load()]);
     const drawn = Object.fromEntries(own.map((layer: SituationLayer) => [layer, situation.drawn(layer)]));
-    const complete = drawSituation(named ? nameTownshipsAtSeats(style, named) : style, drawn);
-    return { catalog, style: enlarged(complete, wallScale()), townships: named, situation };
+    const complete = (own: StyleSpecification) => enlarged(drawSituation(own, drawn), wallScale());
+    return { catalog, style: complete(style), complete, townships: named, situation };
   } catch (error) {
     const why = error instanceof Error ? ` (${error.message})` : "";
     notice("start", "unreachableAtStart", () => why, () => location.reload());

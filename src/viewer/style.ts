@@ -1,10 +1,8 @@
-// Adapts the style of the server to this page: township names at their seats, symbols in the chosen language.
+// Adapts the style of the server to this page: incidents and warnings from a list, symbols in the chosen language.
 import type { ExpressionSpecification, LayerSpecification, Map, StyleSpecification } from "maplibre-gl";
 import type { FeatureCollection, Geometry } from "geojson";
 import type { Properties } from "./api";
 import { language } from "./language";
-
-const TOWNSHIP_NAMES = "townships-name";
 
 type Metadata = { "onemap:layer"?: string; "onemap:cluster"?: boolean; "onemap:text-field-en"?: ExpressionSpecification | string };
 
@@ -20,35 +18,6 @@ export function drawnBy(style: StyleSpecification, layerId: string): LayerSpecif
 /** The same without the style layers of its clusters. */
 export function drawnOneByOne(style: StyleSpecification, layerId: string): LayerSpecification[] {
   return drawnBy(style, layerId).filter((layer) => !metadata(layer)["onemap:cluster"]);
-}
-
-/**
- * A polygon gets a label in each of its tiles. The seats of the townships are points, so each label appears once.
- * Without seats the labels of the style are kept.
- */
-export function nameTownshipsAtSeats(
-  style: StyleSpecification,
-  townships: FeatureCollection<Geometry, Properties>,
-): StyleSpecification {
-  const seats = townships.features.flatMap(({ properties }) =>
-    typeof properties.seat_lon === "number" && typeof properties.seat_lat === "number"
-      ? [{
-          type: "Feature" as const,
-          properties: { name: properties.name },
-          geometry: { type: "Point" as const, coordinates: [properties.seat_lon, properties.seat_lat] },
-        }]
-      : [],
-  );
-  if (seats.length === 0 || seats.length < townships.features.length) return style;
-  return {
-    ...style,
-    sources: { ...style.sources, seats: { type: "geojson", data: { type: "FeatureCollection", features: seats } } },
-    layers: style.layers.map((layer) => {
-      if (layer.id !== TOWNSHIP_NAMES) return layer;
-      const { "source-layer": _, ...rest } = layer as LayerSpecification & { "source-layer"?: string };
-      return { ...rest, source: "seats" } as LayerSpecification;
-    }),
-  };
 }
 
 /**

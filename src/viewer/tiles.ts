@@ -5,6 +5,8 @@ import { notice, settle } from "./notices";
 import { tilesOf, type TileAddress } from "./touched";
 
 const SOURCE = "onemap";
+/** The risk surface, whose tiles change with the same features; it has none beyond a zoom. */
+const RISK = { source: "risk_grid", maxZoom: 10 };
 
 /** Maximum zoom of the server's tiles; the map enlarges them beyond it. */
 const MAX_ZOOM = 16;
@@ -59,6 +61,8 @@ export class Tiles {
     const tiles = boxes.flatMap((box) => this.#inSight(box));
     if (tiles.length > MANY_TILES) this.map.refreshTiles(SOURCE);
     else if (tiles.length > 0) this.map.refreshTiles(SOURCE, tiles);
+    const coarse = tiles.filter(({ z }) => z <= RISK.maxZoom);
+    if (coarse.length > 0 && this.map.getSource(RISK.source)) this.map.refreshTiles(RISK.source, coarse);
   }
 
   /** The tiles that show a box, at every zoom that may be visible, near the current view. */
@@ -82,8 +86,10 @@ export class Tiles {
     const missing = [...this.#missing.values()];
     this.#missing.clear();
     if (missing.length > 0) this.map.refreshTiles(SOURCE, missing);
-    const source = this.map.getSource<VectorTileSource>(SOURCE);
-    if (source?.url) source.setUrl(source.url);
+    for (const id of [SOURCE, RISK.source]) {
+      const source = this.map.getSource<VectorTileSource>(id);
+      if (source?.url) source.setUrl(source.url);
+    }
   }
 }
 

@@ -57,7 +57,7 @@ fn wrong_input_is_refused_with_the_accepted_values() {
         ("/tiles/hazards/3/1/8", 404, "y", "0..=7"),
         ("/tiles/hazards/3/1/-1", 400, "y", "whole number"),
         ("/tiles/hazards/z/1/1", 400, "z", "whole number"),
-        ("/styles/nope.json", 404, "style", "onemap"),
+        ("/styles/nope.json", 404, "style", "onemap, onemap-dark, onemap-print"),
         ("/nowhere", 404, "path", "/api/nearest"),
     ] {
         refuses(&server, path, status, parameter, accepted);

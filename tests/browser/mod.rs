@@ -101,8 +101,11 @@ fn pages_work_behind_a_proxy_with_a_path_prefix() {
 #[test]
 fn the_style_is_valid_and_has_the_colours_of_the_catalog() {
     let (folder, server) = Server::of_sample();
-    let style = folder.write("style.json", server.get("/styles/onemap.json").body);
-    script_well("styles/validate.mjs", &[&style.display().to_string()]);
+    for theme in ["-dark", "-print", ""] {
+        let style = folder.write("style.json", server.get(&format!("/styles/onemap{theme}.json")).body);
+        script_well("styles/validate.mjs", &[&style.display().to_string()]);
+    }
+    let style = folder.file("style.json");
     let text = std::fs::read_to_string(style).expect("the style");
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
     for list in ["risk_level", "incident_grade", "danger_level", "hazard", "pipeline_kind"] {

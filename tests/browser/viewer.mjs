@@ -43,7 +43,20 @@ try {
   await check("the title and all layer names are Chinese", async () => {
     assert.equal(await page.locator("#header h1").textContent(), "闽清县应急管理一张图");
     const shown = await page.locator("#layer-groups .layer .name").allTextContents();
-    assert.deepEqual(shown.toSorted(), catalog.layers.map((layer) => layer.title.zh).toSorted());
+    assert.deepEqual(shown.toSorted(), [...catalog.layers.map((layer) => layer.title.zh), "风险面（远看）"].toSorted());
+  });
+
+  await check("the theme changes the page and the map, and is kept", async () => {
+    const paper = () => page.evaluate(() => window.onemap.map.getPaintProperty("paper", "background-color"));
+    const light = await paper();
+    await page.locator("#theme").click();
+    await page.waitForFunction((light) => window.onemap.map.getPaintProperty("paper", "background-color") !== light, light);
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    assert.equal(await page.locator("#theme").getAttribute("aria-label"), "切换为浅色");
+    await page.locator("#theme").click();
+    await page.waitForFunction((light) => window.onemap.map.getPaintProperty("paper", "background-color") === light, light);
+    assert.equal(await page.evaluate(() => localStorage.getItem("onemap.theme")), "light");
+    await idleAfter(() => page.evaluate(() => window.onemap.map.triggerRepaint()));
   });
 
   await check("the panel shows the counts of the server", async () => {
@@ -181,7 +194,7 @@ try {
   async function inEnglish() {
     assert.equal(await page.locator("#header h1").textContent(), "Minqing One Map");
     const shown = await page.locator("#layer-groups .layer .name").allTextContents();
-    assert.deepEqual(shown.toSorted(), catalog.layers.map((layer) => layer.title.en).toSorted());
+    assert.deepEqual(shown.toSorted(), [...catalog.layers.map((layer) => layer.title.en), "Risk surface (zoomed out)"].toSorted());
     assert.equal(await page.evaluate(() => JSON.stringify(window.onemap.map.getLayoutProperty("shelters-sign", "text-field")).includes("避")), false);
   }
 } catch (error) {

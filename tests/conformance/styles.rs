@@ -20,7 +20,7 @@ fn the_landing_page_leads_to_every_style() {
     assert!(styles["default"].as_str().is_some_and(|own| ids.contains(own)), "{styles}");
     let collections = document(&server, "/ogc/collections")["collections"].clone();
     let collections = collections.as_array().expect("collections").iter().filter_map(|own| own["id"].as_str());
-    let collections: BTreeSet<&str> = collections.chain(["labels"]).collect();
+    let collections: BTreeSet<&str> = collections.chain(["labels", "risk_grid"]).collect();
     for style in list {
         assert!(style["title"].as_str().is_some_and(|title| !title.is_empty()), "{style}");
         let address = link(style, "stylesheet", MEDIA_TYPE);

@@ -49,6 +49,7 @@ fn another_county_runs_with_its_own_layers_names_and_colours() {
     assert_eq!((&style["center"], &style["zoom"]), (&json!([118.93, 25.87]), &json!(9.1)));
     let drawn: Vec<&Json> =
         style["layers"].as_array().into_iter().flatten().map(|layer| &layer["source-layer"]).collect();
+    assert!(style["sources"].as_object().is_some_and(|sources| sources.len() == 1), "no risk surface: {style}");
     assert!(drawn.contains(&&json!("wells")) && !drawn.contains(&&json!("shelters")), "{drawn:?}");
     assert!(!style.to_string().contains("{risk_level") && !style.to_string().contains("{base}"), "{style}");
     let nearest = server.get("/api/nearest?point=118.93,25.87&layer=wells").json();

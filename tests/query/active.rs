@@ -1,7 +1,8 @@
 //! Warnings and incidents count only while they are active: started and not expired.
 
 use onemap::geodesy::LonLat;
-use onemap::model::schema::{Codes, FieldType, TimeRole};
+use onemap::model::roles::{Codes, TimeRole};
+use onemap::model::schema::FieldType;
 use onemap::model::{Roles, Shape, Value, parse_instant};
 use onemap::query::cancel::CancelToken;
 use onemap::query::nearest::demand::{Avoid, Demand, Eligibility, Verdict};

@@ -2,7 +2,8 @@
 
 use onemap::geodesy::LonLat;
 use onemap::geodesy::distance::distance_m;
-use onemap::model::schema::{CapacityRole, Codes, FieldType, StockRole};
+use onemap::model::roles::{CapacityRole, Codes, StockRole};
+use onemap::model::schema::FieldType;
 use onemap::model::{Roles, Shape, Value};
 use onemap::query::cancel::CancelToken;
 use onemap::query::nearest::cover::cover;

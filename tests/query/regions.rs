@@ -6,7 +6,7 @@ use geo::{Geometry, Intersects, LineString, Polygon, Rect};
 use onemap::geodesy::distance::distance_m;
 use onemap::geodesy::region::Region;
 use onemap::geodesy::{Envelope, LonLat};
-use onemap::model::schema::Roles;
+use onemap::model::roles::Roles;
 use onemap::model::{GeometryKind, Shape};
 use onemap::query::cancel::CancelToken;
 use onemap::query::items::{Order, PageRequest, Start, page};

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use geo::{Geometry, LineString, MultiPolygon, Polygon, Validation};
 use onemap::model::{Catalog, Feature, FeatureId, Shape, Value};
 use onemap::snapshot::Layer;
-use onemap::tile::{Labels, TileAddress, TileFormat, TileMatrixSet, render};
+use onemap::tile::{Drawing, Labels, TileAddress, TileFormat, TileMatrixSet, render};
 use serde_json::json;
 
 use super::decoded::{Decoded, by_layer, tiles};
@@ -128,7 +128,8 @@ fn a_tile_inside_a_hole_is_empty() {
     let bytes = |zoom: u8, lon: f64, lat: f64| {
         let position = onemap::geodesy::LonLat::new(lon, lat).expect("a position");
         let address = TileAddress::at(TileMatrixSet::WebMercatorQuad, position, zoom);
-        let tile = render(&[&layer], Labels::None, address, TileFormat::Mvt, None, usize::MAX).expect("a tile");
+        let tile = render(&[&layer], Drawing::Features(Labels::None), address, TileFormat::Mvt, None, usize::MAX)
+            .expect("a tile");
         tile.bytes.len()
     };
     for zoom in 6..=22 {

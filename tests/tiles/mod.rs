@@ -9,6 +9,7 @@ mod formats;
 mod kept;
 mod labels;
 mod packs;
+mod risk_grid;
 
 use serde_json::Value as Json;
 

@@ -28,12 +28,14 @@ static HELP: [(&str, &str, &Metres); 3] =
 
 /// The id of the coverage with the default limits, as a layer of tiles.
 pub(crate) const LAYER_ID: &str = "coverage";
+/// The places of the coverage with the default limits.
+pub(crate) const PLACES: &str = "villages";
 
 /// The coverage with the default limits, as a layer of tiles.
 pub(crate) fn coverage_layer(call: &Call<'_>) -> Result<Arc<Layer>, Problem> {
     let snapshot = &call.current.snapshot;
     call.audience.coverage.get_or_build(snapshot.version(), clock::today(), || {
-        let places = layer(snapshot, "layer", "villages")?;
+        let places = layer(snapshot, "layer", PLACES)?;
         let limit_m = |limit: &Metres| limit.default.unwrap_or(limit.max);
         let needs =
             HELP.iter().map(|(_, id, limit)| need(snapshot, id, 1, limit_m(limit))).collect::<Result<Vec<_>, _>>()?;
@@ -102,7 +104,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     let (params, snapshot) = (&call.params, &call.current.snapshot);
     let (format, crs) = (call.format()?, crs_by_name(params)?);
     let only_beyond = params.flag(&spec::BEYOND)?;
-    let name = params.get(&spec::COVERAGE_LAYER).unwrap_or("villages");
+    let name = params.get(&spec::COVERAGE_LAYER).unwrap_or(PLACES);
     let places = layer(snapshot, "layer", name)?;
     if places.schema().roles.people.is_none() {
         let layers = snapshot.layers().iter().map(|layer| layer.schema());

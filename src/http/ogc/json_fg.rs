@@ -8,7 +8,7 @@ use crate::http::call::Call;
 use crate::http::params::spec;
 use crate::http::reply::media::{GEOJSON, JSON_FG, MediaType};
 use crate::http::reply::problem::Problem;
-use crate::model::schema::TimeRole;
+use crate::model::roles::TimeRole;
 use crate::model::{GeometryKind, Shape, ValueRef, View, format_date, format_instant};
 use crate::snapshot::{Layer, Row};
 

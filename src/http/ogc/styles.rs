@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::http::assets::{style_as, style_names};
+use crate::http::assets::{NamedStyle, style_as, styles};
 use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::reply::links::{link, own_links};
@@ -14,14 +14,17 @@ use crate::http::tiles::pages;
 const DEFAULT: &str = "onemap";
 
 /// `GET /ogc/styles`.
-pub(crate) fn styles(call: &Call<'_>) -> Result<Reply, Problem> {
+pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     let (form, base) = (call.media_type()?, call.ogc_base());
     let address = format!("{base}/styles");
-    let style = |name: &String| {
+    let styles = styles().map_err(|error| Problem::internal(&error))?;
+    let style = |own: &NamedStyle| {
+        let name = &own.name;
         let links = [link(&format!("{address}/{name}"), "stylesheet", MAPBOX_STYLE.media_type, MAPBOX_STYLE.title)];
-        json!({"id": name, "title": format!("{} {name}", call.state.catalog.county.title.zh), "links": links})
+        let theme = own.theme.as_ref().map(|theme| format!(" {}", theme.title().zh)).unwrap_or_default();
+        json!({"id": name, "title": format!("{}{theme} {name}", call.state.catalog.county.title.zh), "links": links})
     };
-    let styles: Vec<Json> = style_names().iter().map(style).collect();
+    let styles: Vec<Json> = styles.iter().map(style).collect();
     let document = json!({"styles": styles, "default": DEFAULT, "links": own_links(&address, form, call.formats)});
     if form == HTML {
         return Ok(pages::document(&address, &document, ("地图样式", "Map styles"), &base).reply(&call.current));

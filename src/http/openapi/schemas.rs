@@ -228,6 +228,9 @@ fn tiles() -> Json {
                 "tileMatrix": text(), "minTileRow": whole(), "maxTileRow": whole(), "minTileCol": whole(), "maxTileCol": whole(),
             }))),
         })),
+        "tileCatalog": answer(&["tiles", "styles"], json!({
+            "tiles": {"type": "object"}, "styles": {"type": "object"}, "sprites": {"type": "object"}, "fonts": {"type": "object"},
+        })),
         "packs": answer(&["packs"], json!({"packs": list(object(&["name"], json!({
             "name": text(), "title": text(), "format": text(), "bytes": whole(), "minzoom": whole(), "maxzoom": whole(),
             "bounds": list(number()), "url": text(), "tilejson": text(),

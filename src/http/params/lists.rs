@@ -86,6 +86,6 @@ pub(crate) static COVERAGE: &[&dyn Param] = &[
 ];
 pub(crate) static AUDIT: &[&dyn Param] = &[&spec::AUDIT_AFTER, &spec::AUDIT_LIMIT];
 /// Read by the page itself.
-pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL];
+pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL, &spec::THEME];
 pub(crate) static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
 pub(crate) static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];

@@ -371,6 +371,12 @@ pub(crate) static LANG: Choice = Choice { name: "lang", about: "Language of the 
 pub(crate) static WALL: Choice =
     Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
 
+pub(crate) static THEME: Choice = Choice {
+    name: "theme",
+    about: "Colours of the page; without it those that the browser prefers",
+    values: &["light", "dark"],
+};
+
 /// A parameter in the path of an endpoint.
 pub(crate) struct PathParam {
     pub(crate) name: &'static str,

@@ -165,7 +165,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         id: "getStyles",
         summary: "Map styles",
         replies: &[ok(JSON_TYPE, "styles"), PAGE],
-        ..tiles_page("/ogc/styles", styles::styles)
+        ..tiles_page("/ogc/styles", styles::list)
     },
     Endpoint {
         id: "getOgcStyle",

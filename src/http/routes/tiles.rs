@@ -5,7 +5,7 @@ use crate::http::assets;
 use crate::http::endpoint::{Endpoint, Handler, Success, Thread, empty, ok};
 use crate::http::endpoint_kinds::{GEOJSON_TYPE, JSON_TYPE, TILES, tile_endpoint};
 use crate::http::params::lists::{MEMBERS, TILEJSON, XYZ_TILE};
-use crate::http::tiles::{packs, xyz};
+use crate::http::tiles::{packs, tile_catalog, xyz};
 use crate::tile::TileFormat;
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[
@@ -39,6 +39,13 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         summary: "A MapLibre style",
         replies: &[ok(JSON_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/styles/{styleId}.json", assets::style)
+    },
+    Endpoint {
+        id: "getTileCatalog",
+        tag: TILES,
+        summary: "Sources of tiles, and styles, by id",
+        replies: &[ok(JSON_TYPE, "tileCatalog")],
+        ..Endpoint::get("/catalog", tile_catalog::catalog)
     },
     Endpoint {
         id: "getPacks",

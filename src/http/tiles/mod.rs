@@ -2,5 +2,6 @@
 
 pub(crate) mod packs;
 pub(crate) mod pages;
+pub(crate) mod tile_catalog;
 pub(crate) mod tilesets;
 pub(crate) mod xyz;

@@ -16,7 +16,7 @@ use crate::http::tiles::xyz::{Chosen, TileContents, finished_tile, format_named,
 use crate::model::schema::GeometryKind;
 use crate::snapshot::Layer;
 use crate::tile::vector_layer::MAX_ZOOM;
-use crate::tile::{InvalidAddress, Labels, TileAddress, TileMatrixSet};
+use crate::tile::{Drawing, InvalidAddress, Labels, TileAddress, TileMatrixSet};
 
 /// Cells along the side of a tile in the description of a tile matrix set; vector tiles have a finer resolution.
 const CELLS: f64 = 256.0;
@@ -310,8 +310,9 @@ fn list(call: &Call<'_>, layers: &[&Layer], own: &str, query: &str) -> Result<Re
 /// The content of a tile, in the format that the client prefers.
 fn content<'a>(call: &Call<'_>, layers: Vec<&'a Layer>) -> Result<TileContents<'a>, Problem> {
     let format = format_named(call.media_type()?);
-    let (address, chosen) = (address(call, &layers)?, Chosen::read(call, &layers)?);
-    Ok(TileContents { layers, labels: Labels::None, address, format, chosen })
+    let (address, drawing) = (address(call, &layers)?, Drawing::Features(Labels::None));
+    let (layers, chosen) = Chosen::read(call, layers, drawing)?;
+    Ok(TileContents { layers, drawing, address, format, chosen })
 }
 
 /// The templated links to the tiles of a tile set, one for each format.

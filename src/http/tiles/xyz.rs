@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, Encoding, from_comma_delimited};
 use actix_web::web::Bytes;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::geodesy::Envelope;
 use crate::geodesy::plane::Datum;
@@ -18,13 +18,15 @@ use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::links::encode;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
-use crate::model::GeometryKind;
+use crate::model::{GeometryKind, LayerSchema};
 use crate::query::filter::Filter;
 use crate::snapshot::{Layer, Row, Snapshot};
 use crate::tile::cache::{CachedTile, TileRequest};
-use crate::tile::vector_layer::{MAX_ZOOM, labels_layer, vector_layer};
+use crate::tile::risk_grid::{self, FINEST_ZOOM, LAST_ZOOM as RISK_GRID_LAST_ZOOM, RISK_GRID};
+use crate::tile::vector_layer::{MAX_ZOOM, vector_layers};
 use crate::tile::{
-    self, ContentEncoding, FeatureFilter, InvalidAddress, LABELS, Labels, TileAddress, TileFormat, TileMatrixSet,
+    self, ContentEncoding, Drawing, FeatureFilter, InvalidAddress, LABELS, Labels, TileAddress, TileFormat,
+    TileMatrixSet,
 };
 
 /// Header with the number of features of each layer omitted from a tile over its size budget.
@@ -38,8 +40,8 @@ pub(crate) const MAX_LAYERS: usize = 64;
 pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     let path = call.segment("layers");
     let drawn = Drawn::named(call, path)?;
-    let (layers, labels) = (drawn.refs(), drawn.labels());
-    Chosen::read(call, &layers)?;
+    let (layers, drawing) = (drawn.layers(), drawn.drawing());
+    let (layers, _) = Chosen::read(call, layers, drawing)?;
     let query: Vec<String> = call.params.pairs().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let bounds =
@@ -47,9 +49,11 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
     // A viewer requests no tile outside the bounds.
     let bounds = if datum(call)? == Datum::Wgs84 { bounds } else { bounds.padded(MAX_DATUM_SHIFT_M) };
     let format = call.params.choice(&spec::TILE_FORMAT)?;
-    let min_zoom = layers.iter().map(|layer| layer.schema().min_zoom).min().unwrap_or(0);
-    let own = layers.iter().filter(|_| labels != Labels::Only).map(|layer| vector_layer(layer.schema()));
-    let vector_layers: Vec<Json> = own.chain((labels != Labels::None).then(labels_layer)).collect();
+    let (min_zoom, max_zoom) = match drawing {
+        Drawing::RiskGrid => (0, FINEST_ZOOM),
+        Drawing::Features(_) => (layers.iter().map(|layer| layer.schema().min_zoom).min().unwrap_or(0), MAX_ZOOM),
+    };
+    let schemas: Vec<&LayerSchema> = layers.iter().map(|layer| layer.schema()).collect();
     Ok(call.current.json(json!({
         "tilejson": "3.0.0",
         "name": path,
@@ -58,9 +62,9 @@ pub(crate) fn tilejson(call: &Call<'_>) -> Result<Reply, Problem> {
         "encoding": format,
         "tiles": [format!("{}/tiles/{path}/{{z}}/{{x}}/{{y}}{query}", call.base_url())],
         "minzoom": min_zoom,
-        "maxzoom": MAX_ZOOM,
+        "maxzoom": max_zoom,
         "bounds": bounds.to_array(),
-        "vector_layers": vector_layers,
+        "vector_layers": vector_layers(&schemas, drawing),
     })))
 }
 
@@ -70,21 +74,21 @@ pub(crate) fn kept(call: &Call<'_>) -> Result<Option<Reply>, Problem> {
     if path == COVERAGE_ID {
         return Ok(None);
     }
-    let (layers, labels) = layers_and_labels(call, path)?;
-    Ok(kept_tile(call, &xyz_content(call, layers, labels)?))
+    let (layers, drawing) = stored(call, path)?;
+    Ok(kept_tile(call, &xyz_content(call, layers, drawing)?))
 }
 
 /// `GET /tiles/{layers}/{z}/{x}/{y}`.
 pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
     match Drawn::named(call, call.segment("layers"))? {
-        Drawn::Stored(layers, labels) => finished_tile(call, &xyz_content(call, layers, labels)?),
+        Drawn::Stored(layers, drawing) => finished_tile(call, &xyz_content(call, layers, drawing)?),
         Drawn::Coverage(layer) => {
             // A derived layer depends on features far from the tile, so the cache, which checks changes within the
             // tile, is not used.
-            let TileContents { address, format, chosen, .. } = xyz_content(call, vec![&layer], Labels::None)?;
+            let TileContents { drawing, address, format, chosen, .. } = xyz_content(call, vec![&layer], FEATURES)?;
             let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
             let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
-            let rendered = tile::render(&[&layer], Labels::None, address, format, filter, usize::MAX);
+            let rendered = tile::render(&[&layer], drawing, address, format, filter, usize::MAX);
             let bytes = rendered.map_err(|error| Problem::internal(&error))?.bytes;
             let tag = etag(&bytes);
             let reply = tagged(call, call.current.reply(format.media_type()), &tag);
@@ -93,24 +97,31 @@ pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
     }
 }
 
+const FEATURES: Drawing = Drawing::Features(Labels::None);
+
 /// The content and the form of a tile.
 pub(crate) struct TileContents<'a> {
     pub(crate) layers: Vec<&'a Layer>,
-    pub(crate) labels: Labels,
+    pub(crate) drawing: Drawing,
     pub(crate) address: TileAddress,
     pub(crate) format: TileFormat,
     pub(crate) chosen: Chosen,
 }
 
-fn xyz_content<'a>(call: &Call<'_>, layers: Vec<&'a Layer>, labels: Labels) -> Result<TileContents<'a>, Problem> {
-    let chosen = Chosen::read(call, &layers)?;
-    Ok(TileContents { layers, labels, address: xyz_address(call)?, format: xyz_format(call)?, chosen })
+fn xyz_content<'a>(call: &Call<'_>, layers: Vec<&'a Layer>, drawing: Drawing) -> Result<TileContents<'a>, Problem> {
+    let (layers, chosen) = Chosen::read(call, layers, drawing)?;
+    let (address, format) = (xyz_address(call)?, xyz_format(call)?);
+    if drawing == Drawing::RiskGrid && address.zoom() > RISK_GRID_LAST_ZOOM {
+        let value = address.zoom().to_string();
+        return Err(Problem::NotFound { what: "z", value, accepted: format!("0..={RISK_GRID_LAST_ZOOM}") });
+    }
+    Ok(TileContents { layers, drawing, address, format, chosen })
 }
 
 /// What a path of tiles names.
 enum Drawn<'a> {
-    /// Layers of the snapshot.
-    Stored(Vec<&'a Layer>, Labels),
+    /// Layers of the snapshot, and what is drawn of them.
+    Stored(Vec<&'a Layer>, Drawing),
     /// The coverage, which is computed from others.
     Coverage(Arc<Layer>),
 }
@@ -120,23 +131,37 @@ impl<'a> Drawn<'a> {
         if path == COVERAGE_ID {
             return coverage_layer(call).map(Self::Coverage);
         }
-        let (layers, labels) = layers_and_labels(call, path)?;
-        Ok(Self::Stored(layers, labels))
+        let (layers, drawing) = stored(call, path)?;
+        Ok(Self::Stored(layers, drawing))
     }
 
-    fn refs(&self) -> Vec<&Layer> {
+    fn layers(&self) -> Vec<&Layer> {
         match self {
             Self::Stored(layers, _) => layers.clone(),
             Self::Coverage(layer) => vec![layer],
         }
     }
 
-    fn labels(&self) -> Labels {
+    fn drawing(&self) -> Drawing {
         match self {
-            Self::Stored(_, labels) => *labels,
-            Self::Coverage(_) => Labels::None,
+            Self::Stored(_, drawing) => *drawing,
+            Self::Coverage(_) => FEATURES,
         }
     }
+}
+
+/// The layers for a path, and what is drawn of them. A stored layer takes precedence over the risk surface.
+fn stored<'a>(call: &'a Call<'_>, path: &str) -> Result<(Vec<&'a Layer>, Drawing), Problem> {
+    let snapshot = &call.current.snapshot;
+    if path == RISK_GRID && snapshot.layer(path).is_none() {
+        let layers = snapshot.layers().iter().map(|layer| &**layer);
+        let layers: Vec<&Layer> = layers.filter(|layer| risk_grid::contributes(layer.schema())).collect();
+        if !layers.is_empty() {
+            return Ok((layers, Drawing::RiskGrid));
+        }
+    }
+    let (layers, labels) = layers_and_labels(call, path)?;
+    Ok((layers, Drawing::Features(labels)))
 }
 
 /// The layers that a path names. The name `labels` adds the names of the lines and areas of the layers before it;
@@ -149,8 +174,8 @@ fn layers_and_labels<'a>(call: &'a Call<'_>, path: &str) -> Result<(Vec<&'a Laye
     names.remove(place);
     if names.is_empty() {
         let all = snapshot.layers().iter().map(|layer| &**layer);
-        let named = all.filter(|layer| layer.schema().geometry != GeometryKind::Point);
-        return Ok((named.take(MAX_LAYERS).collect(), Labels::Only));
+        let drawn = all.filter(|layer| layer.schema().geometry != GeometryKind::Point);
+        return Ok((drawn.take(MAX_LAYERS).collect(), Labels::Only));
     }
     if place == 0 {
         let detail = "labels names the lines and areas of the layers before it";
@@ -168,11 +193,35 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
+    /// Reads the filters of some layers. A filter of the risk surface selects among the layers that have its
+    /// properties, and never people.
+    ///
     /// # Errors
-    /// When a parameter is invalid, or one of the layers has no such property.
-    pub(crate) fn read(call: &Call<'_>, layers: &[&Layer]) -> Result<Self, Problem> {
-        let of = |layer: &&Layer| filters_of(&call.params, &call.caller.view(layer.schema()));
-        let filters: Vec<Vec<Filter>> = layers.iter().map(of).collect::<Result<_, _>>()?;
+    /// When a parameter is invalid, or one of the layers (all, for the risk surface) has no such property.
+    pub(crate) fn read<'a>(
+        call: &Call<'_>,
+        layers: Vec<&'a Layer>,
+        drawing: Drawing,
+    ) -> Result<(Vec<&'a Layer>, Self), Problem> {
+        let of = |layer: &Layer| filters_of(&call.params, &call.caller.view(layer.schema()));
+        let mut own: Vec<(&'a Layer, Vec<Filter>)> = Vec::with_capacity(layers.len());
+        let mut refused = None;
+        for layer in layers {
+            if drawing == Drawing::RiskGrid && !risk_grid::is_filtered(layer.schema()) {
+                own.push((layer, Vec::new()));
+                continue;
+            }
+            match of(layer) {
+                Ok(filters) => own.push((layer, filters)),
+                Err(problem) if drawing == Drawing::RiskGrid => refused = Some(problem),
+                Err(problem) => return Err(problem),
+            }
+        }
+        if let Some(problem) = refused.filter(|_| !own.iter().any(|(layer, _)| risk_grid::is_filtered(layer.schema())))
+        {
+            return Err(problem);
+        }
+        let (layers, filters): (Vec<&Layer>, Vec<Vec<Filter>>) = own.into_iter().unzip();
         let names = filters.iter().flatten().map(Filter::canonical);
         let has_any = filters.iter().any(|filters| !filters.is_empty());
         // `datetime` applies only to layers with a time, so the number of filters of each layer is part of the name.
@@ -182,7 +231,7 @@ impl Chosen {
         } else {
             String::new()
         };
-        Ok(Self { name, filters })
+        Ok((layers, Self { name, filters }))
     }
 
     /// Whether a feature of a layer, by its position in the list of layers, is shown.
@@ -207,14 +256,14 @@ pub(crate) fn finished_tile(call: &Call<'_>, content: &TileContents<'_>) -> Resu
 }
 
 fn with_request<T>(call: &Call<'_>, content: &TileContents<'_>, run: impl FnOnce(TileRequest<'_>) -> T) -> T {
-    let TileContents { layers, labels, address, format, chosen } = content;
+    let TileContents { layers, drawing, address, format, chosen } = content;
     let holds = |at: usize, row: &Row<'_>| chosen.holds(at, row);
     let filter = (!chosen.name.is_empty()).then_some(FeatureFilter { name: &chosen.name, holds: &holds });
     run(TileRequest {
         head: &call.audience.snapshots,
         snapshot: &call.current.snapshot,
         layers,
-        labels: *labels,
+        drawing: *drawing,
         address: *address,
         format: *format,
         encoding: encoding(call),

@@ -11,7 +11,8 @@ use super::mistake::{Checked, DocumentLocation, at, located, mistake};
 use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::LayerAccess;
-use crate::model::schema::{Field, FieldType, GeometryKind, Label, LayerSchema, Roles};
+use crate::model::roles::Roles;
+use crate::model::schema::{Field, FieldType, GeometryKind, Label, LayerSchema};
 
 const BUILT_IN: &str = include_str!("../../../data/catalog.json");
 const CATEGORIES: &str = include_str!("../../../data/categories.csv");
@@ -396,6 +397,13 @@ fn check_roles(layer: &LayerSchema, codes: &BTreeMap<String, Vec<Code>>, pointer
         return Err(mistake(place(&stock.codes), unknown_list(&stock.codes, codes)));
     }
     let roles = &layer.roles;
+    if let Some(risk) = &roles.risk {
+        let severity = layer.clusters.as_ref().and_then(|clusters| clusters.severity.as_ref());
+        let (count, accepted) = (risk.weights.len(), severity.map_or(0, |severity| severity.codes.len()));
+        if count > accepted {
+            return Err(mistake(place("weights"), CatalogFault::Weights { layer: layer.id.clone(), count, accepted }));
+        }
+    }
     let only = roles.exposed_site.iter().filter_map(|site| site.only.as_ref());
     let chosen = roles.ready.iter().chain(&roles.active_area).chain(only);
     let named = chosen.flat_map(|chosen| chosen.codes.iter().map(|code| (chosen.field.as_str(), code)));

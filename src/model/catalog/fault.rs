@@ -70,6 +70,18 @@ pub enum CatalogFault {
         /// The name of the field, or `clusters` for a limit.
         part: String,
     },
+    /// The weights of a layer for the risk surface.
+    #[error(
+        "layer {layer} has {count} weights for the risk surface; accepted: at most one for each of its {accepted} severities, the worst first"
+    )]
+    Weights {
+        /// Layer id.
+        layer: String,
+        /// The number of weights.
+        count: usize,
+        /// The number of severity codes of its clusters; 0 without.
+        accepted: usize,
+    },
     /// An unknown code list.
     #[error("unknown code list {codes:?}; accepted: {accepted}")]
     UnknownCodes {

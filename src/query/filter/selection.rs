@@ -5,7 +5,7 @@ use time::UtcDateTime;
 use super::ast::{Array, Comparison, Expr, Op, apply};
 use super::number::Number;
 use super::{Filter, FilterError};
-use crate::model::schema::TimeRole;
+use crate::model::roles::TimeRole;
 use crate::model::{Field, FieldType, Value, View};
 
 impl Filter {

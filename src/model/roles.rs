@@ -1,0 +1,191 @@
+//! Roles of a layer: which of its fields queries may use, and for what.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::FieldType;
+
+/// A field and the codes for which the role applies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codes {
+    /// Name of the field.
+    pub field: String,
+    /// The codes.
+    pub codes: Vec<String>,
+}
+
+/// Capacity for people: names of number fields, in persons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityRole {
+    /// Total capacity.
+    pub capacity: String,
+    /// Capacity for the night.
+    pub night: Option<String>,
+    /// Occupied places.
+    pub taken: String,
+    /// Promised places; unknown counts as none.
+    pub promised: Option<String>,
+}
+
+/// Hazards that a resource is suitable for: names of list fields. Suitability for a hazard in neither list is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuitabilityRole {
+    /// Hazards it is suitable for.
+    pub yes: String,
+    /// Hazards it is not suitable for.
+    pub no: String,
+}
+
+/// A stock list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StockRole {
+    /// Name of the JSON field: a list of `item_code`, `quantity`, `promised`, `expires_on`.
+    pub field: String,
+    /// Name of the date field with the last day of validity; unknown means unlimited.
+    pub until: Option<String>,
+    /// Name of the code list of stock items.
+    pub codes: String,
+}
+
+/// A risk zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneRole {
+    /// Name of the field with the hazard.
+    pub hazard: String,
+    /// Name of the field with the risk level; 1 is the worst.
+    pub level: String,
+}
+
+/// A place with people that must not be in a risk zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExposedSiteRole {
+    /// Name of the number field with the number of people it is designed for; without it, the people present.
+    pub people: Option<String>,
+    /// Limits the role to features with one of these codes; without it, all features.
+    pub only: Option<Codes>,
+}
+
+/// A secondary hazard: makes an incident nearby worse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondaryHazardRole {
+    /// Name of the field with the kind.
+    pub field: String,
+    /// Rank of each code; 1 is the most dangerous, other codes are not dangerous.
+    pub ranks: BTreeMap<String, u8>,
+}
+
+/// Responsible person: names of text fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponsibleRole {
+    /// Name of the person.
+    pub person: String,
+    /// Phone number.
+    pub phone: String,
+}
+
+/// Time span: names of instant fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeRole {
+    /// Start.
+    pub start: String,
+    /// End; unknown means unlimited. Without an end field the start is a single instant.
+    pub end: Option<String>,
+}
+
+/// A contribution to the risk surface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskRole {
+    /// Weights of the severity codes of the layer's clusters, worst first: points count once per km², areas by their
+    /// share of a cell.
+    pub weights: Vec<u32>,
+    /// The layer's people make risks worse: so many per km² double a score.
+    pub doubling_people_km2: Option<NonZeroU32>,
+}
+
+/// Roles of a layer: what queries may use, by field name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Roles {
+    /// The status codes of a ready resource.
+    pub ready: Option<Codes>,
+    /// Capacity for people.
+    pub capacity: Option<CapacityRole>,
+    /// Hazards it is suitable for.
+    pub suitable_for: Option<SuitabilityRole>,
+    /// Name of the list field with skills.
+    pub skills: Option<String>,
+    /// Stock.
+    pub stock: Option<StockRole>,
+    /// A risk zone.
+    pub zone: Option<ZoneRole>,
+    /// The area of an event, and the status codes of an active one.
+    pub active_area: Option<Codes>,
+    /// Name of the number field with the people present.
+    pub people: Option<String>,
+    /// A place with people that must not be in a risk zone.
+    pub exposed_site: Option<ExposedSiteRole>,
+    /// Names of the fields by whose codes features are counted; lengths of lines are summed by the first.
+    pub count_by: Vec<String>,
+    /// A secondary hazard: makes an incident nearby worse.
+    pub secondary_hazard: Option<SecondaryHazardRole>,
+    /// Responsible person.
+    pub responsible: Option<ResponsibleRole>,
+    /// Time span.
+    pub time: Option<TimeRole>,
+    /// A contribution to the risk surface.
+    pub risk: Option<RiskRole>,
+}
+
+impl Roles {
+    /// Field names in all roles, each with the types that the role accepts.
+    pub fn typed_fields(&self) -> impl Iterator<Item = (&str, &'static [FieldType])> {
+        const TEXT: &[FieldType] = &[FieldType::Text];
+        const INTEGER: &[FieldType] = &[FieldType::Integer];
+        const CODE: &[FieldType] = &[FieldType::Text, FieldType::Integer, FieldType::Boolean];
+        const LIST: &[FieldType] = &[FieldType::TextList];
+        const JSON: &[FieldType] = &[FieldType::Json];
+        const DATE: &[FieldType] = &[FieldType::Date];
+        const TIME: &[FieldType] = &[FieldType::DateTime];
+        let mut fields: Vec<(&String, &'static [FieldType])> = Vec::new();
+        fields.extend(self.ready.iter().chain(&self.active_area).map(|codes| (&codes.field, TEXT)));
+        if let Some(capacity) = &self.capacity {
+            let numbers =
+                [&capacity.capacity, &capacity.taken].into_iter().chain(&capacity.night).chain(&capacity.promised);
+            fields.extend(numbers.map(|field| (field, INTEGER)));
+        }
+        fields.extend(
+            self.suitable_for.iter().flat_map(|suitable_for| [(&suitable_for.yes, LIST), (&suitable_for.no, LIST)]),
+        );
+        fields.extend(self.skills.iter().map(|field| (field, LIST)));
+        if let Some(stock) = &self.stock {
+            fields.push((&stock.field, JSON));
+            fields.extend(stock.until.iter().map(|field| (field, DATE)));
+        }
+        fields.extend(self.zone.iter().flat_map(|zone| [(&zone.hazard, TEXT), (&zone.level, INTEGER)]));
+        fields.extend(self.people.iter().map(|field| (field, INTEGER)));
+        if let Some(exposed_site) = &self.exposed_site {
+            fields.extend(exposed_site.people.iter().map(|field| (field, INTEGER)));
+            fields.extend(exposed_site.only.iter().map(|only| (&only.field, TEXT)));
+        }
+        fields.extend(self.count_by.iter().map(|field| (field, CODE)));
+        fields.extend(self.secondary_hazard.iter().map(|secondary_hazard| (&secondary_hazard.field, TEXT)));
+        fields.extend(self.responsible.iter().flat_map(|whom| [(&whom.person, TEXT), (&whom.phone, TEXT)]));
+        if let Some(time) = &self.time {
+            fields.push((&time.start, TIME));
+            fields.extend(time.end.iter().map(|field| (field, TIME)));
+        }
+        fields.into_iter().map(|(field, types)| (field.as_str(), types))
+    }
+}
