@@ -45,9 +45,10 @@
 //! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
-//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access | actix_web, maud, prometheus, governor, rustls |
+//! | [`dispatch`] | commitments of resources to incidents | model, store, snapshot | – |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, snapshot, query, tile, access, dispatch | actix_web, maud, prometheus, governor, rustls |
 //! | [`config`] | the configuration file | model, store | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, snapshot, tile, access, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, snapshot, tile, access, dispatch, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!
@@ -62,6 +63,7 @@ pub mod access;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod dispatch;
 pub mod exchange;
 pub mod geodesy;
 pub mod http;

@@ -154,6 +154,7 @@ fn record(store: &StoreOptions, action: &str, account: &Account) -> anyhow::Resu
         role: Role::Admin,
         address: None,
         request_id: None,
+        reason: None,
     };
     let of_account = [("name", Some(account.name.clone())), ("role", Some(account.role.name().to_owned()))];
     let entry = AuditEntry {

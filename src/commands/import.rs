@@ -104,6 +104,11 @@ fn column(text: &str) -> Result<(String, String), String> {
 pub(super) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     let catalog = options.store.config()?.catalog;
     let schema = layer_of(&catalog, &options.layer)?;
+    anyhow::ensure!(
+        !schema.roles.commitments,
+        "layer {} is written by requests to /api/commitments, which reserve what they promise",
+        schema.id
+    );
     let given = fields_of_columns(schema, &options.column)?;
     let known_columns = |names: &[String]| {
         let places = ["lon", "lat"].iter().filter(|name| column_of(&catalog, name, names).is_some());

@@ -22,7 +22,8 @@ use super::token;
 use crate::access::{self, Accounts};
 use crate::clock;
 use crate::config::parse_network;
-use crate::http::{self, AccessControl, Limits, Reachability, Service, Tls, TlsFiles};
+use crate::dispatch::expiry;
+use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
 use crate::store::{AuditSpool, audit_spool};
 
@@ -168,6 +169,10 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tasks.spawn(follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone()));
+    if !options.no_write {
+        let (key, now) = (token::ephemeral_key()?, clock::now_to_the_millisecond);
+        tasks.spawn(expiry::keep_releasing(store.clone(), snapshots.clone(), key, now, stopped.clone()));
+    }
     tasks.spawn(audit_spool::keep_draining(audit.clone(), store.clone(), stopped.clone()));
     if let Some(cache) = opened.cache {
         tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped));
@@ -178,9 +183,11 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let restrictions = access::restrictions(&catalog)?;
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
-    let trusted_proxies = [config.trusted_proxies, options.trusted_proxy].concat();
-    let public_url = options.public_url.map(|PublicUrl(url)| url);
-    let reachability = Reachability { public_url, trusted_proxies, has_tls: tls.is_some() };
+    let reachability = Reachability {
+        public_url: options.public_url.map(|PublicUrl(url)| url),
+        trusted_proxies: [config.trusted_proxies, options.trusted_proxy].concat(),
+        has_tls: tls.is_some(),
+    };
     let access = AccessControl { token, ..access };
     let state = Service {
         snapshots,
@@ -196,6 +203,22 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
+    run(server, scheme, &addresses, &close_streams).await?;
+    stop.send_replace(true);
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the server until a signal arrives, and then completes the requests that it has.
+async fn run(
+    server: Server,
+    scheme: &str,
+    addresses: &[SocketAddr],
+    close_streams: &watch::Sender<bool>,
+) -> anyhow::Result<()> {
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads
     // it.
@@ -214,12 +237,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     close_streams.send_replace(true);
     handle.stop(true).await;
     server.await??;
-    stop.send_replace(true);
-    while let Some(ended) = tasks.join_next().await {
-        ended?;
-    }
-    store.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn log_loaded(snapshot: &Snapshot, duration: Duration) {

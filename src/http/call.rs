@@ -139,6 +139,7 @@ impl Call<'_> {
             role: caller.role(),
             address: self.state.reachability.client(&self.headers, self.peer).map(|address| address.to_string()),
             request_id: self.request_id.clone(),
+            reason: None,
         })
     }
 

@@ -69,6 +69,8 @@ pub(crate) enum Access {
     Write,
     /// Requires an account that may read contacts: an editor, a dispatcher or an administrator.
     Reveal,
+    /// Requires an account that may dispatch, or the token and a connection from this machine.
+    Dispatch,
     /// Requires an administrator.
     Admin,
 }
@@ -160,6 +162,6 @@ impl Endpoint {
 
     /// Whether the server offers it.
     pub(crate) fn is_offered(&self, offers_edits: bool) -> bool {
-        self.access != Access::Write || offers_edits
+        !matches!(self.access, Access::Write | Access::Dispatch) || offers_edits
     }
 }

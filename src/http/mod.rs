@@ -23,6 +23,7 @@ mod tiles;
 mod tls;
 mod workers;
 
+pub use actix_web::dev::Server;
 pub use forwarded::Reachability;
 pub use params::auth::{AccessControl, BearerToken};
 pub use service::serve;

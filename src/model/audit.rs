@@ -28,6 +28,8 @@ pub struct Origin {
     pub address: Option<String>,
     /// Id of the request.
     pub request_id: Option<String>,
+    /// The reason that was given.
+    pub reason: Option<String>,
 }
 
 /// An entry of the audit log.
@@ -81,7 +83,7 @@ impl Origin {
             request_id: self.request_id.clone(),
             layer: None,
             id: None,
-            reason: None,
+            reason: self.reason.clone(),
             changes: BTreeMap::new(),
         }
     }
@@ -99,6 +101,7 @@ impl Origin {
         let action = match edit.action {
             Action::Create { .. } => "create",
             Action::Change { .. } => "change",
+            Action::Reserve(_) => "reserve",
             Action::Delete => "delete",
         };
         AuditEntry {

@@ -4,6 +4,7 @@ use time::{Duration, UtcDateTime};
 
 use super::audit::Origin;
 use super::instant::format_instant;
+use super::reservation::{Reservation, ReservationError};
 use super::schema::OverCapacity;
 use super::{Feature, FeatureId, Fingerprint, FingerprintKey, LayerIndex, LayerSchema, Shape, Value};
 
@@ -55,6 +56,8 @@ pub enum Action {
         /// New values by index in [`LayerSchema::fields`].
         values: Vec<(usize, Value)>,
     },
+    /// Changes what is promised of the feature.
+    Reserve(Reservation),
     /// Deletes the feature.
     Delete,
 }
@@ -145,6 +148,9 @@ pub enum EditError {
     /// The feature does not belong, or would no longer belong, to a division that the account may write.
     #[error("region_code is not that of a division that the account may write")]
     OutOfRegion,
+    /// A part of the resource cannot be promised.
+    #[error(transparent)]
+    Reservation(#[from] ReservationError),
     /// The number of people, present or promised, exceeds the capacity.
     #[error(transparent)]
     OverCapacity(#[from] OverCapacity),
@@ -183,13 +189,14 @@ pub fn resolve(
         return Err(EditError::OutOfRegion);
     }
     edit.condition.check(schema, stored, fingerprint_key)?;
+    let reserved;
     let (mut feature, values) = match (&edit.action, stored) {
         (Action::Create { .. }, Some(_)) => return Err(EditError::Duplicate),
         (Action::Create { geometry, values }, None) => {
             let unknown = vec![Value::Unknown; schema.fields.len()];
             (Feature { id: edit.id.clone(), geometry: geometry.clone(), values: unknown }, values)
         }
-        (Action::Change { .. } | Action::Delete, None) => return Err(EditError::NotThere),
+        (Action::Change { .. } | Action::Reserve(_) | Action::Delete, None) => return Err(EditError::NotThere),
         (Action::Delete, Some(_)) => return Ok(None),
         (Action::Change { geometry, values }, Some(stored)) => {
             let mut feature = stored.clone();
@@ -197,6 +204,10 @@ pub fn resolve(
                 feature.geometry.clone_from(geometry);
             }
             (feature, values)
+        }
+        (Action::Reserve(reservation), Some(stored)) => {
+            reserved = vec![reservation.apply(schema, stored)?];
+            (stored.clone(), &reserved)
         }
     };
     for (at, value) in values {
@@ -206,7 +217,8 @@ pub fn resolve(
         return Err(EditError::OutOfRegion);
     }
     // A stored feature may already exceed its capacity; other fields can still be changed.
-    if values.iter().any(|(at, _)| schema.capacity_fields().any(|field| field == *at)) {
+    let is_checked = !matches!(edit.action, Action::Reserve(_));
+    if is_checked && values.iter().any(|(at, _)| schema.capacity_fields().any(|field| field == *at)) {
         schema.check_capacity(&feature.values)?;
     }
     if let Some(at) = schema.position("version") {

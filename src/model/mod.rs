@@ -9,6 +9,8 @@ pub mod edit;
 mod fingerprint;
 mod instant;
 pub mod mask;
+pub mod reservation;
+pub mod roles;
 pub mod schema;
 
 use std::fmt;
@@ -25,7 +27,9 @@ pub use instant::{
     beijing_day, format_beijing, format_date, format_instant, parse_date, parse_instant, parse_time_span,
     parse_zoned_instant,
 };
-pub use schema::{Field, FieldType, GeometryKind, LayerSchema, Roles, View};
+pub use reservation::{Reservation, ReservationError, ReservedPart};
+pub use roles::Roles;
+pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
 
 /// Position of a layer in the schemas of a store, and in the layers of its snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

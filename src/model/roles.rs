@@ -114,6 +114,28 @@ pub struct RiskRole {
     pub doubling_people_km2: Option<NonZeroU32>,
 }
 
+/// The status codes of a resource that is promised as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngagedRole {
+    /// Promised to an incident.
+    pub committed: String,
+    /// On its way.
+    pub en_route: String,
+}
+
+impl EngagedRole {
+    /// The status of a resource by the state of its commitment.
+    #[must_use]
+    pub fn status(&self, state: &str) -> Option<&str> {
+        match state {
+            "committed" => Some(&self.committed),
+            "en_route" => Some(&self.en_route),
+            _ => None,
+        }
+    }
+}
+
 /// Roles of a layer: what queries may use, by field name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -146,6 +168,10 @@ pub struct Roles {
     pub time: Option<TimeRole>,
     /// A contribution to the risk surface.
     pub risk: Option<RiskRole>,
+    /// Status codes of resources that are promised as a whole.
+    pub engaged: Option<EngagedRole>,
+    /// Its features are commitments, which are written by their own requests.
+    pub commitments: bool,
 }
 
 impl Roles {

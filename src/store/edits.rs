@@ -39,13 +39,18 @@ pub(super) struct Written {
 impl Written {
     /// Adds the parts that an edit writes.
     fn add(&mut self, schema: &LayerSchema, edit: &Edit) {
-        let Action::Change { geometry, values } = &edit.action else {
-            // A feature that replaces a deleted one keeps nothing of it.
-            *self = Self { geometry: true, fields: (0..schema.fields.len()).collect() };
-            return;
-        };
-        self.geometry |= geometry.is_some();
-        self.fields.extend(values.iter().map(|(at, _)| *at));
+        match &edit.action {
+            Action::Change { geometry, values } => {
+                self.geometry |= geometry.is_some();
+                self.fields.extend(values.iter().map(|(at, _)| *at));
+            }
+            Action::Reserve(reservation) => self.fields.extend(reservation.field(schema)),
+            Action::Create { .. } | Action::Delete => {
+                // A feature that replaces a deleted one keeps nothing of it.
+                *self = Self { geometry: true, fields: (0..schema.fields.len()).collect() };
+                return;
+            }
+        }
         self.fields.extend(["version", "updated_at"].iter().filter_map(|name| schema.position(name)));
     }
 

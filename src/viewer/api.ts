@@ -170,6 +170,31 @@ export function clusterMembers(layer: string, id: number, limit: number, after: 
   return ask(`api/clusters/${encodeURIComponent(layer)}/${id}?limit=${limit}${next}`, signal);
 }
 
+export type NewCommitment = {
+  incident: string;
+  resource: { layer: string; id: string };
+  people?: number;
+  night?: boolean;
+  items?: { code: string; quantity: number }[];
+  until?: string;
+  note?: string;
+  override?: string;
+};
+
+/** The commitments that are open. */
+export async function commitments(): Promise<readonly Item[]> {
+  return (await ask<{ features: Item[] }>("api/commitments")).features;
+}
+
+/** Makes all of them, or none. */
+export async function commit(made: NewCommitment[]): Promise<void> {
+  await request("api/commitments", undefined, { method: "POST", body: JSON.stringify({ commitments: made }) });
+}
+
+export async function updateCommitment(id: string, change: { state: string }): Promise<void> {
+  await request(`api/commitments/${encodeURIComponent(id)}`, undefined, { method: "PATCH", body: JSON.stringify(change) });
+}
+
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {
   return ask("ogc/collections/townships/items?limit=200");
 }

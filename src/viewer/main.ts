@@ -4,6 +4,7 @@ import * as api from "./api";
 import { Arrivals } from "./arrivals";
 import { Audits } from "./audits";
 import { ClusterCard } from "./clusters";
+import { COMMITMENT_LAYER, Commitments } from "./commitments";
 import { part } from "./element";
 import { Events } from "./events";
 import { Freshness } from "./freshness";
@@ -70,7 +71,15 @@ async function start(): Promise<void> {
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
     const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
-    card.mayEdit = (layer) => session.writes(layer);
+    const commitments = new Commitments(catalog, situation, session);
+    const mayCommit = () => {
+      nearest.onCommit = commitments.isPossible ? (offers, incident) => commitments.ask(offers, incident) : undefined;
+      void nearest.changed("shelters");
+      void commitments.load();
+    };
+    session.onKnown = mayCommit;
+    mayCommit();
+    card.mayEdit = (layer) => session.writes(layer) && layer !== COMMITMENT_LAYER;
     card.onAsk = (found) => {
       card.close();
       void nearest.ask(placeOf(found));
@@ -89,7 +98,7 @@ async function start(): Promise<void> {
         headlines.changed();
       }
     });
-    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines });
+    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments });
     startClicks(map, card, clusters, nearest);
     void nearest.askAddress();
     onLanguage(() => spellSymbols(map, style));
@@ -102,16 +111,18 @@ async function start(): Promise<void> {
 
 type Parts = {
   tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
+  commitments: Commitments;
 };
 
 /** Updates the page after changes on the server: tiles, results, lists and cards. */
-function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines }: Parts): Events {
+function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
     change({ layer, ids, boxes }) {
       if (isSituation(layer)) situation.loadSoon();
       else tiles.touch(boxes);
       headlines.changed(layer);
+      if (layer === COMMITMENT_LAYER) void commitments.load();
       void nearest.changed(layer);
       card.changed(layer, ids);
       void audits.changed();
@@ -121,6 +132,7 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
       tiles.refresh();
       situation.loadSoon();
       headlines.changed();
+      void commitments.load();
       for (const { id } of catalog.layers) {
         void nearest.changed(id);
         card.changed(id, undefined);

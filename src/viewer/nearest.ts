@@ -2,6 +2,7 @@
 import { LngLatBounds, type Map, type StyleSpecification } from "maplibre-gl";
 import { item, nearestOf, search, ServerError, type Answer, type Catalog } from "./api";
 import { AnswerLines } from "./answers";
+import type { Offer } from "./commitments";
 import { element } from "./element";
 import { coordinates } from "./format";
 import { boundsOf, positionsOf } from "./geometry";
@@ -24,6 +25,8 @@ const OPENED_WITH_VIEW = /[#&]map=/.test(location.hash);
 export type TownshipLink = { name: string; open: () => void };
 
 export class NearestPanel {
+  /** Promises resources, for the feature from which the query starts; undefined if this browser may not. */
+  onCommit: ((offers: Offer[], incident?: string) => void) | undefined;
   readonly #lines: AnswerLines;
   readonly #form: QuestionForm;
   readonly #results: Results;
@@ -47,6 +50,10 @@ export class NearestPanel {
     this.#results = new Results(style, catalog, (_, { geometry }) => {
       const [lon, lat] = geometry.coordinates as [number, number];
       this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), 14) });
+    });
+    this.#results.onCommit = () => this.onCommit && ((offers) => {
+      const place = this.#question?.place;
+      this.onCommit?.(offers, place?.kind === "feature" ? place.id : undefined);
     });
     onLanguage(() => {
       this.#draw();

@@ -1,6 +1,7 @@
 // The results of a query: rank, distance, direction, amounts or contributions, and the reasons for exclusions.
 import type { StyleSpecification } from "maplibre-gl";
 import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason } from "./api";
+import type { Offer } from "./commitments";
 import { element } from "./element";
 import { codeLabel, codeOf, distance, number, time, wind } from "./format";
 import { language, pick, say } from "./language";
@@ -22,6 +23,9 @@ export class Results {
     private readonly onChoose: (layer: string, result: Result) => void,
   ) {}
 
+  /** Promises resources; undefined if this browser may not. */
+  onCommit: (() => ((offers: Offer[]) => void) | undefined) = () => undefined;
+
   draw(question: Question, answer: Answer): HTMLElement[] {
     return answer.layers.flatMap((summary) => {
       const layer = this.catalog.layers.find(({ id }) => id === summary.layer);
@@ -36,6 +40,9 @@ export class Results {
     if (plan) section.append(this.#plan(question, layer, summary, results));
     else if (results.length === 0) section.append(element("p", { class: "quiet" }, say(demandOf(question, layer.id) ? "noneFits" : "nothingNear")));
     if (results.length > 0) section.append(element("ol", {}, ...results.slice(0, MOST_ROWS).map((result) => this.#row(question, layer, result))));
+    if (plan && summary.covered) {
+      section.append(...this.#commitButton(results.flatMap((result) => offerOf(question, layer.id, result) ?? []), "commitAll"));
+    }
     if (results.length > MOST_ROWS) section.append(element("p", { class: "quiet" }, `+ ${number(results.length - MOST_ROWS)}`));
     const excluded = summary.excluded ?? [];
     if (excluded.length > 0) section.append(this.#excluded(excluded, summary.more_excluded ?? 0, results.length === 0));
@@ -69,7 +76,17 @@ export class Results {
       element("span", { class: "facts" }, ...this.#facts(question, layer, result)),
       ...(reasons.length > 0 ? [element("span", { class: "reasons" }, reasonWords(reasons))] : []));
     button.addEventListener("click", () => this.onChoose(layer.id, result));
-    return element("li", {}, button);
+    const offer = offerOf(question, layer.id, result);
+    return element("li", {}, button, ...(offer ? this.#commitButton([offer], "commit") : []));
+  }
+
+  #commitButton(offers: Offer[], word: "commit" | "commitAll"): HTMLElement[] {
+    const act = this.onCommit();
+    if (!act || offers.length === 0) return [];
+    const button = element("button", { type: "button", class: "commit" }, say(word));
+    if (offers.length === 1) button.setAttribute("aria-label", `${say(word)}: ${offers[0]!.name}`);
+    button.addEventListener("click", () => act(offers));
+    return [button];
   }
 
   #facts(question: Question, layer: Layer, { properties }: Result): HTMLElement[] {
@@ -134,6 +151,16 @@ export class Results {
       ...items.map(({ item_code: code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`),
     ];
   }
+}
+
+/** What a result can promise for a question: what it contributes, or what was asked; undefined if nothing was asked of a depot. */
+function offerOf(question: Question, layer: string, { id, properties }: Result): Offer | undefined {
+  const own = properties.contributes as Amounts | undefined;
+  const offer = { layer, id: String(id), name: String(properties.name ?? id) };
+  if (layer === "shelters") return { ...offer, people: own?.people ?? question.people, night: question.night };
+  if (layer === "teams") return offer;
+  const items = own?.items.map(({ item_code: code, quantity }) => ({ code, quantity })) ?? question.items;
+  return items.length > 0 ? { ...offer, items } : undefined;
 }
 
 /** The results of one layer; with a heading if several layers were queried. */

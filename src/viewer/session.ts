@@ -36,7 +36,11 @@ export class SessionPanel {
       // Without an answer the page is that of the public; the dialog tells what is wrong.
     }
     this.#draw();
+    this.onKnown();
   }
+
+  /** Called when the session is known. */
+  onKnown: () => void = () => undefined;
 
   #draw(): void {
     const { signed_in: isSignedIn, name, role } = this.#session ?? { signed_in: false, name: null, role: "public" as const };

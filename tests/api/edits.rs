@@ -14,14 +14,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    fn of_sample() -> Self {
+    pub(super) fn of_sample() -> Self {
         let (folder, server) = Server::of_sample();
         Self::new(folder, server, "onemap.gpkg.token")
     }
 
     fn over_postgis() -> Self {
+        Self::of_database(&fresh_database())
+    }
+
+    pub(super) fn of_database(url: &str) -> Self {
         let folder = Folder::new();
-        let server = Server::start(&folder, &["--store", &fresh_database()]);
+        let server = Server::start(&folder, &["--store", url]);
         Self::new(folder, server, "onemap.token")
     }
 
@@ -35,6 +39,12 @@ impl Writer {
         let own = [("Authorization", self.authorization.as_str()), ("Content-Type", kind)];
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.server.send(method, path, &[&own[..], headers].concat(), &body)
+    }
+
+    /// Sends JSON to a server that may be killed meanwhile.
+    pub(super) fn try_send(&self, method: &str, path: &str, body: &Json) -> Option<Reply> {
+        let headers = [("Authorization", self.authorization.as_str()), ("Content-Type", "application/json")];
+        self.server.try_send(method, path, &headers, &body.to_string())
     }
 
     pub(super) fn etag(&self, path: &str) -> String {

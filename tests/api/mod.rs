@@ -1,6 +1,7 @@
 //! Every path: its replies and how it refuses invalid requests.
 
 mod allocations;
+mod commitments;
 mod edits;
 mod events;
 mod filters;
@@ -123,7 +124,7 @@ fn the_catalog_counts_existing_features() {
     let (_folder, server) = Server::of_sample();
     let catalog = server.get("/api/layers").json();
     let layers = catalog["layers"].as_array().expect("layers");
-    assert_eq!(layers.len(), 18);
+    assert_eq!(layers.len(), 19);
     for layer in layers {
         let id = layer["id"].as_str().expect("an id");
         let items = server.get(&format!("/ogc/collections/{id}/items?limit=1")).json();

@@ -74,6 +74,16 @@ fn an_officer_signs_in_reads_contacts_and_edits() {
 }
 
 #[test]
+fn a_dispatcher_promises_resources_and_releases_them() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/commit.mjs", &[&server.url, &snapshots, &secret]);
+    assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
 fn an_unreadable_layer_is_named_on_the_map() {
     let (folder, server) = Server::of_sample();
     let rename = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=10)\n\

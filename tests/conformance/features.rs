@@ -389,8 +389,10 @@ fn schemas_list_the_properties_of_features() {
         assert_eq!(schema["properties"]["id"]["x-ogc-role"], "id");
         assert_eq!(schema["properties"]["geometry"]["x-ogc-role"], "primary-geometry");
         let page = document(&server, &format!("/ogc/collections/{id}/items?limit=1"));
-        let feature = page["features"][0]["properties"].as_object().expect("properties");
-        for name in feature.keys() {
+        // The sample has no commitments.
+        let feature = page["features"][0]["properties"].as_object();
+        assert!(feature.is_some() || id == "commitments", "{id} has no features");
+        for name in feature.into_iter().flat_map(serde_json::Map::keys) {
             assert!(names.contains(name), "{id} has {name}");
         }
         assert!(!names.contains("phone") && !names.contains("contact"), "{id}");

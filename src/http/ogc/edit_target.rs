@@ -18,7 +18,19 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The layer that an edit names.
+    /// The layer of an edit of its features.
+    ///
+    /// # Errors
+    /// When the caller does not see the layer, or may not write it, or the layer is written by requests of its own.
+    pub(crate) fn to_edit(call: &'a Call<'_>, collection: &str) -> Result<Self, Problem> {
+        let target = Self::of(call, collection)?;
+        if target.schema.roles.commitments {
+            return Err(Problem::ReadOnlyLayer { layer: collection.to_owned() });
+        }
+        Ok(target)
+    }
+
+    /// A layer that the caller may write.
     ///
     /// # Errors
     /// When the caller does not see the layer, or may not write it.

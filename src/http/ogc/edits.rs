@@ -21,7 +21,7 @@ use crate::http::reply::modified::date_of;
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::{
-    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema,
+    Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema, Origin,
     Precondition, Value,
 };
 use crate::snapshot::Snapshot;
@@ -35,7 +35,7 @@ pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
     let document = EditBody::read(&call)?;
     let edit = to_create(&call, call.segment("collectionId"), None, &document.json).map_err(|wrong| wrong.of(None))?;
     check_places(&call, std::slice::from_ref(&edit), false)?;
-    let applied = apply(&call, vec![edit], idempotency_key(&call, &document.digest)?).await?;
+    let applied = apply(&call, vec![edit], idempotency_key(&call, &document.digest)?, None).await?;
     let Some(outcome) = applied.applied.outcomes.first() else { return Err(Problem::Unavailable) };
     let own = format!("/collections/{}/items/{}", call.segment("collectionId"), encode(outcome.id.as_str()));
     let id = json!({"id": outcome.id.as_str()});
@@ -66,7 +66,7 @@ async fn change(call: Call<'static>, parse: EditParser) -> Result<Reply, Problem
     let edit = parse(&call, collection, id, &document.json, condition).map_err(|wrong| wrong.of(None))?;
     check_places(&call, std::slice::from_ref(&edit), false)?;
     let key = idempotency_key(&call, &document.digest)?;
-    Ok(apply(&call, vec![edit], key).await?.reply(&call, StatusCode::NO_CONTENT))
+    Ok(apply(&call, vec![edit], key, None).await?.reply(&call, StatusCode::NO_CONTENT))
 }
 
 /// `DELETE` of a feature.
@@ -75,7 +75,7 @@ pub(crate) async fn delete(call: Call<'static>) -> Result<Reply, Problem> {
     let condition = precondition(&call)?;
     let edit = to_delete(&call, collection, id, condition).map_err(|wrong| wrong.of(None))?;
     let key = idempotency_key(&call, "")?;
-    Ok(apply(&call, vec![edit], key).await?.reply(&call, StatusCode::NO_CONTENT))
+    Ok(apply(&call, vec![edit], key, None).await?.reply(&call, StatusCode::NO_CONTENT))
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
     let read = |(index, edit): (usize, RawEdit)| read_edit(&call, edit).map_err(|wrong| wrong.of(Some(index)));
     let edits = raw.edits.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     check_places(&call, &edits, true)?;
-    let applied = apply(&call, edits, idempotency_key(&call, &document.digest)?).await?;
+    let applied = apply(&call, edits, idempotency_key(&call, &document.digest)?, None).await?;
     let outcome = |outcome: &EditOutcome| {
         let collection = state.store.schemas().get(outcome.layer.0).map(|schema| &schema.id);
         json!({"collection": collection, "id": outcome.id.as_str(), "etag": outcome.fingerprint.map(tag)})
@@ -178,7 +178,7 @@ impl From<Problem> for RefusedEdit {
 }
 
 fn to_create(call: &Call<'_>, collection: &str, id: Option<&str>, feature: &Json) -> Result<Edit, RefusedEdit> {
-    let target = Target::of(call, collection)?;
+    let target = Target::to_edit(call, collection)?;
     let FeatureDocument { id: own, geometry, values } = read_values(call, &target, feature)?;
     let id = match (id, own) {
         (Some(id), own) => same_id(id, own.as_ref())?,
@@ -196,7 +196,7 @@ fn to_replace(
     feature: &Json,
     condition: Precondition,
 ) -> Result<Edit, RefusedEdit> {
-    let target = Target::of(call, collection)?;
+    let target = Target::to_edit(call, collection)?;
     let FeatureDocument { id: own, geometry, mut values } = read_values(call, &target, feature)?;
     let named = |field: usize, values: &[(usize, Value)]| values.iter().any(|(at, _)| *at == field);
     for (at, field) in target.visible.fields.iter().enumerate() {
@@ -215,13 +215,13 @@ fn to_patch(
     feature: &Json,
     condition: Precondition,
 ) -> Result<Edit, RefusedEdit> {
-    let target = Target::of(call, collection)?;
+    let target = Target::to_edit(call, collection)?;
     let FeatureDocument { id: own, geometry, values } = read_values(call, &target, feature)?;
     Ok(target.edit(same_id(id, own.as_ref())?, Action::Change { geometry, values }, condition))
 }
 
 fn to_delete(call: &Call<'_>, collection: &str, id: &str, condition: Precondition) -> Result<Edit, RefusedEdit> {
-    let target = Target::of(call, collection)?;
+    let target = Target::to_edit(call, collection)?;
     Ok(target.edit(same_id(id, None)?, Action::Delete, condition))
 }
 
@@ -248,7 +248,7 @@ fn same_id(id: &str, own: Option<&FeatureId>) -> Result<FeatureId, RefusedEdit> 
 }
 
 /// A new id: 96 random bits.
-fn new_id() -> Result<FeatureId, Problem> {
+pub(crate) fn new_id() -> Result<FeatureId, Problem> {
     let bits = getrandom::u64().and_then(|high| Ok((high, getrandom::u32()?)));
     let (high, low) = bits.map_err(|_| Problem::Unavailable)?;
     FeatureId::new(&format!("{high:016x}{low:08x}")).map_err(|_| Problem::Unavailable)
@@ -302,18 +302,22 @@ struct EditBody {
 impl EditBody {
     fn read(call: &Call<'_>) -> Result<Self, Problem> {
         let crs = content_crs(call)?;
-        let mut digest = Sha256::new();
-        digest.update(call.method.as_str());
-        digest.update(call.uri.path());
-        digest.update(&call.body);
-        digest.update(crs.crs().uri().unwrap_or_default());
-        let digest = digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        let digest = format!("{} {}", body_digest(call), crs.crs().uri().unwrap_or_default());
         let mut json = parse_json(&call.body)?;
         if let Some(geometry) = json.get_mut("geometry") {
             body_to_lon_lat(&crs, geometry)?;
         }
         Ok(Self { json, digest })
     }
+}
+
+/// A digest of method, path and body.
+pub(crate) fn body_digest(call: &Call<'_>) -> String {
+    let mut digest = Sha256::new();
+    digest.update(call.method.as_str());
+    digest.update(call.uri.path());
+    digest.update(&call.body);
+    digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Positions must be in the county or near it, unless the request has `Onemap-Anywhere: true`.
@@ -343,7 +347,7 @@ fn check_places(call: &Call<'_>, edits: &[Edit], is_batch: bool) -> Result<(), P
 }
 
 /// The idempotency key of a request.
-fn idempotency_key(call: &Call<'_>, digest: &str) -> Result<Option<IdempotencyKey>, Problem> {
+pub(crate) fn idempotency_key(call: &Call<'_>, digest: &str) -> Result<Option<IdempotencyKey>, Problem> {
     const NAME: &str = "Idempotency-Key";
     const ACCEPTED: &str = "1 to 255 visible ASCII characters";
     let Some(value) = call.headers.get(NAME) else { return Ok(None) };
@@ -356,13 +360,13 @@ fn idempotency_key(call: &Call<'_>, digest: &str) -> Result<Option<IdempotencyKe
 }
 
 /// The outcomes of edits, and whether the snapshot contains them.
-struct EditReply {
-    applied: Applied,
+pub(crate) struct EditReply {
+    pub(crate) applied: Applied,
     is_shown: bool,
 }
 
 impl EditReply {
-    fn reply(&self, call: &Call<'_>, status: StatusCode) -> Reply {
+    pub(crate) fn reply(&self, call: &Call<'_>, status: StatusCode) -> Reply {
         let mut reply = Reply::new(status);
         if let [only] = self.applied.outcomes.as_slice()
             && let Some(fingerprint) = only.fingerprint
@@ -391,11 +395,12 @@ fn is_hidden(call: &Call<'_>, edit: &Edit) -> bool {
     !matches!(edit.action, Action::Create { .. }) && !has(&call.current.snapshot) && has(&call.state.snapshots.load())
 }
 
-/// Commits, then waits for the snapshot for a limited time.
-async fn apply(
+/// Commits, then waits for the snapshot for a limited time. `reason` is recorded in the audit log.
+pub(crate) async fn apply(
     call: &Call<'_>,
     edits: Vec<Edit>,
     idempotency_key: Option<IdempotencyKey>,
+    reason: Option<String>,
 ) -> Result<EditReply, Problem> {
     let state = &call.state;
     // A write to a table that cannot be read would fail.
@@ -414,7 +419,7 @@ async fn apply(
         now: clock::now_to_the_millisecond(),
         fingerprint_key: state.fingerprint_key.clone(),
         idempotency_key,
-        origin: Some(call.origin()?),
+        origin: Some(Origin { reason, ..call.origin()? }),
     };
     let applied = state.store.apply(&batch).await?;
     if applied.outcomes.is_empty() {

@@ -76,7 +76,7 @@ fn describe(endpoint: &Endpoint, tag: &str, collections: &[&str], properties: &[
     if endpoint.access == Access::Write {
         parameters.extend(write_headers(endpoint));
     }
-    if matches!(endpoint.access, Access::Write | Access::Reveal | Access::Admin) {
+    if matches!(endpoint.access, Access::Write | Access::Dispatch | Access::Reveal | Access::Admin) {
         json["security"] = json!([{"token": []}]);
     }
     if endpoint.replies.iter().any(|reply| reply.media_type == "text/event-stream") {
@@ -222,7 +222,7 @@ fn responses(endpoint: &Endpoint) -> Json {
 
 /// Statuses of problems, derived from the row of the endpoint.
 fn problems(endpoint: &Endpoint) -> Vec<u16> {
-    let is_write = endpoint.access == Access::Write;
+    let is_write = matches!(endpoint.access, Access::Write | Access::Dispatch);
     let names_layer = endpoint.params.iter().any(|param| matches!(param.name(), "layer" | "layers" | "incident"));
     // The parameters of GET as members of the body.
     let names_layer = names_layer

@@ -9,7 +9,7 @@ use crate::model::{Role, View};
 /// All schemas, by name.
 pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
     let mut schemas = pages();
-    for more in [features(), tiles(), dispatch()] {
+    for more in [features(), tiles(), dispatch(), commitments()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -241,6 +241,29 @@ fn tiles() -> Json {
         "tileJson": answer(&["tilejson", "tiles", "vector_layers"], json!({
             "tilejson": text(), "name": text(), "scheme": text(), "tiles": list(text()), "minzoom": whole(), "maxzoom": whole(),
             "bounds": list(number()), "vector_layers": list(json!({"type": "object"})),
+        })),
+    })
+}
+
+fn commitments() -> Json {
+    json!({
+        "commitments": answer(&["type", "features"], json!({
+            "type": kind("FeatureCollection"), "numberReturned": whole(), "features": list(reference("featureFacts")),
+        })),
+        "commitment": object(&["type", "id", "properties"], json!({
+            "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},
+        })),
+        "commitmentRequest": object(&["incident", "resource"], json!({
+            "incident": text(),
+            "resource": object(&["layer", "id"], json!({"layer": text(), "id": text()})),
+            "people": {"type": "integer", "minimum": 1, "maximum": 1_000_000}, "night": {"type": "boolean"},
+            "items": list(object(&["code", "quantity"], json!({"code": text(), "quantity": number()}))),
+            "until": text(), "state": {"type": "string", "enum": ["proposed", "committed", "en_route"]},
+            "note": text(), "override": text(),
+        })),
+        "commitmentChange": object(&[], json!({
+            "state": {"type": "string", "enum": ["committed", "en_route", "released"]},
+            "until": {"type": "string", "nullable": true}, "note": text(), "override": text(),
         })),
     })
 }

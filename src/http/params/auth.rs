@@ -96,7 +96,7 @@ impl AccessControl {
         if access == Access::Open {
             return Ok(self.anonymous());
         }
-        if access == Access::Write && !self.offers_edits() {
+        if matches!(access, Access::Write | Access::Dispatch) && !self.offers_edits() {
             return Err(Problem::WritesDisabled);
         }
         let given = headers.get(header::AUTHORIZATION).map(|given| secret(given.as_bytes()));
@@ -110,6 +110,7 @@ impl AccessControl {
             Access::Open | Access::Read => Role::Public,
             Access::Operate => Role::Viewer,
             Access::Write | Access::Reveal => Role::Editor,
+            Access::Dispatch => Role::Dispatcher,
             Access::Admin => Role::Admin,
         };
         if caller.role >= lowest && (lowest <= Role::Viewer || caller.is_signed_in) {

@@ -367,6 +367,16 @@ pub(crate) static AVOID: List = List {
     required: false,
 };
 
+pub(crate) static COMMITMENT_INCIDENT: Text =
+    Text { name: "incident", about: "Id of an incident or warning; without it those of all", ..INCIDENT };
+pub(crate) static COMMITMENT_STATES: List = List {
+    name: "state",
+    about: "States of the commitments: proposed, committed, en_route, released; without it all but released",
+    example: &["committed"],
+    max: 4,
+    required: false,
+};
+
 pub(crate) static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
 pub(crate) static WALL: Choice =
     Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
@@ -415,6 +425,7 @@ pub(crate) static PATH: &[PathParam] = &[
     PathParam { name: "layer", about: "Id of a layer", kind: PathKind::Collection },
     PathParam { name: "clusterId", about: "Id of a cluster in a tile", kind: PathKind::Text("49503041488464") },
     PathParam { name: "codelistId", about: "Name of a code list", kind: PathKind::Text("risk_level") },
+    PathParam { name: "commitmentId", about: "Id of a commitment", kind: PathKind::Text("49f50a2b") },
     PathParam { name: "pack", about: "File name of an archive of tiles", kind: PathKind::Text("county.pmtiles") },
     PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },
 ];

@@ -10,7 +10,7 @@ use time::UtcDateTime;
 use crate::exchange::feature_json::FeatureError;
 use crate::http::reply::Reply;
 use crate::http::reply::modified::date_not_before;
-use crate::model::{EditError, Role, format_instant};
+use crate::model::{EditError, ReservationError, Role, format_instant};
 use crate::query::cancel::Cancelled;
 use crate::store::{self, Remedy};
 
@@ -241,7 +241,7 @@ impl Problem {
             | Self::WritesDisabled
             | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
-            Self::EditRefused { reason: EditError::Duplicate, .. } => StatusCode::CONFLICT,
+            Self::EditRefused { reason: EditError::Duplicate | EditError::Reservation(_), .. } => StatusCode::CONFLICT,
             Self::EditRefused {
                 reason:
                     EditError::Changed(_)
@@ -283,6 +283,9 @@ impl Problem {
                 ("feature-not-found", "The feature does not exist")
             }
             Self::EditRefused { reason: EditError::Duplicate, .. } => ("duplicate", "The id exists already"),
+            Self::EditRefused { reason: EditError::Reservation(_), .. } => {
+                ("over-committed", "The resource cannot be promised")
+            }
             Self::EditRefused { reason: EditError::Changed(_) | EditError::Modified(_), .. } => {
                 ("changed", "The feature has been changed")
             }
@@ -371,6 +374,7 @@ impl Problem {
             Self::EditRefused { edit, reason: EditError::OverCapacity(over) } => {
                 json!({"edit": edit, "value": over.people, "accepted": format!("up to {}", over.capacity)})
             }
+            Self::EditRefused { edit, reason: EditError::Reservation(reason) } => reservation_facts(*edit, *reason),
             Self::EditRefused { edit, .. } => json!({"edit": edit, "parameter": "id"}),
             Self::KeyReused { key } => json!({"parameter": "Idempotency-Key", "value": key}),
             Self::ReadOnlyLayer { layer } => json!({"parameter": "collection", "value": layer}),
@@ -378,6 +382,20 @@ impl Problem {
             Self::OutcomeUnknown => json!({"parameter": "Idempotency-Key"}),
             Self::LoopbackOnly | Self::WritesDisabled | Self::Unavailable | Self::NoSpace => json!({}),
         }
+    }
+}
+
+/// What could not be promised, and what is free.
+fn reservation_facts(edit: usize, reason: ReservationError) -> serde_json::Value {
+    match reason {
+        ReservationError::Places { free } => {
+            json!({"edit": edit, "parameter": "people", "accepted": format!("up to {free}")})
+        }
+        ReservationError::Items { item, free } => {
+            let parameter = format!("/items/{item}/quantity");
+            json!({"edit": edit, "parameter": parameter, "accepted": format!("up to {free}")})
+        }
+        ReservationError::NotReady | ReservationError::Unknown => json!({"edit": edit, "parameter": "resource"}),
     }
 }
 

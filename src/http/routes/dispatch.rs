@@ -1,11 +1,13 @@
 //! Endpoints for dispatchers and map viewers: nearest, allocation, surroundings, search, audits, layers, events.
 
 use crate::http::api::{
-    allocations, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
+    allocations, commitments, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
 };
-use crate::http::endpoint::{Body, Endpoint, Handler, Thread, Verb, ok};
+use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
-use crate::http::params::lists::{COVERAGE, EVENTS, FORMAT_ONLY, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY};
+use crate::http::params::lists::{
+    COMMITMENTS, COVERAGE, EVENTS, FORMAT_ONLY, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
+};
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
 
 pub(super) static ENDPOINTS: &[Endpoint] = &[
@@ -43,6 +45,41 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         body: Some(Body { media_types: &[JSON_TYPE], schema: "allocationRequest", max_bytes: 1_000_000 }),
         replies: &[ok(GEOJSON_TYPE, "allocation"), TABLE],
         ..Endpoint::get("/api/allocations", allocations::allocations)
+    },
+    Endpoint {
+        id: "getCommitments",
+        tag: DISPATCH,
+        summary: "What is promised to incidents: the commitments that are open",
+        thread: Thread::Interactive,
+        params: COMMITMENTS,
+        replies: &[ok(GEOJSON_TYPE, "commitments")],
+        ..Endpoint::get("/api/commitments", commitments::list)
+    },
+    Endpoint {
+        method: Verb::Post,
+        id: "commit",
+        tag: DISPATCH,
+        summary: "Promise a resource to an incident: refused beyond what is free, unless a reason is given",
+        access: Access::Dispatch,
+        handler: Handler::Async(|call| Box::pin(commitments::create(call))),
+        body: Some(Body { media_types: &[JSON_TYPE], schema: "commitmentRequest", max_bytes: 1_000_000 }),
+        replies: &[Success { status: 201, media_type: GEOJSON_TYPE, schema: "commitment" }],
+        ..Endpoint::get("/api/commitments", health::live)
+    },
+    Endpoint {
+        method: Verb::Patch,
+        id: "updateCommitment",
+        tag: DISPATCH,
+        summary: "The next state of a commitment, another end, or a remark; released returns what was promised",
+        access: Access::Dispatch,
+        handler: Handler::Async(|call| Box::pin(commitments::update(call))),
+        body: Some(Body {
+            media_types: &[JSON_TYPE, "application/merge-patch+json"],
+            schema: "commitmentChange",
+            max_bytes: 10_000,
+        }),
+        replies: &[ok(GEOJSON_TYPE, "commitment")],
+        ..Endpoint::get("/api/commitments/{commitmentId}", health::live)
     },
     Endpoint {
         id: "getSurroundings",
