@@ -116,7 +116,7 @@ export function items(layer: string, parameters: Record<string, string>): Promis
   return ask(`ogc/collections/${encodeURIComponent(layer)}/items?${new URLSearchParams(parameters).toString()}`);
 }
 
-type RingLayer = { layer: string; people?: { known: number; unknown_places: number } };
+type RingLayer = { layer: string; title: Bilingual; count: number; people?: { known: number; unknown_places: number } };
 
 /** Number of people in the villages inside the area of a warning; undefined if unknown. */
 export async function peopleIn(kind: "warning", id: string): Promise<number | undefined> {
@@ -193,6 +193,16 @@ export async function commit(made: NewCommitment[]): Promise<void> {
 
 export async function updateCommitment(id: string, change: { state: string }): Promise<void> {
   await request(`api/commitments/${encodeURIComponent(id)}`, undefined, { method: "PATCH", body: JSON.stringify(change) });
+}
+
+/** A position in the coordinate systems in use. */
+export async function coordinatesOf(lon: number, lat: number): Promise<{ title: string; unit: string; coordinates: [number, number] }[]> {
+  return (await ask<{ systems: { title: string; unit: string; coordinates: [number, number] }[] }>(`api/coordinates?point=${lon.toFixed(7)},${lat.toFixed(7)}`)).systems;
+}
+
+/** What is inside an area. */
+export function surroundingsOf(area: Geometry): Promise<{ rings: { layers: RingLayer[] }[] }> {
+  return ask("api/surroundings", undefined, JSON.stringify(area));
 }
 
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {

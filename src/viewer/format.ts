@@ -14,6 +14,14 @@ export function distance(metres: number, onMap = false): string {
   return `${(metres / 1000).toFixed(metres < 99_950 ? 1 : 0)} ${km}`;
 }
 
+/** An area: hectares and square kilometres when they are large. */
+export function area(squareMetres: number): string {
+  const [m2, ha, km2] = language() === "zh" ? ["平方米", "公顷", "平方公里"] : ["m²", "ha", "km²"];
+  if (squareMetres < 9_999.5) return `${number(Math.round(squareMetres))} ${m2}`;
+  if (squareMetres < 999_500) return `${(squareMetres / 10_000).toFixed(1)} ${ha}`;
+  return `${(squareMetres / 1_000_000).toFixed(squareMetres < 99_500_000 ? 2 : 0)} ${km2}`;
+}
+
 /** One of eight directions for degrees clockwise from north. */
 export function wind(bearingDeg: number): string {
   const [zh, en] = COMPASS[((Math.round(bearingDeg / 45) % 8) + 8) % 8]!;

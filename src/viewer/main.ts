@@ -9,14 +9,16 @@ import { part } from "./element";
 import { Events } from "./events";
 import { Freshness } from "./freshness";
 import { Headlines } from "./headlines";
-import { onLanguage, setTitle, startLanguage } from "./language";
+import { onLanguage, say, setTitle, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
 import { clusterAt, createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
+import { Drawing } from "./drawing";
+import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
-import { pointAt, type Place } from "./question";
+import { drawnPlace, pointAt, type Place } from "./question";
 import type { Township } from "./question_form";
 import { Search } from "./search";
 import { SessionPanel } from "./session";
@@ -66,6 +68,8 @@ async function start(): Promise<void> {
   window.onemap = { map, ready };
   const tiles = new Tiles(map);
   map.once("load", () => {
+    const picture = new Picture(map, catalog, part<HTMLButtonElement>("save-picture"));
+    picture.version = catalog.data_version;
     const layers = new LayerPanel(map, style, catalog, part("layer-groups"));
     new Legend(style, catalog, layers, part("legend"));
     const card = new Card(map, catalog);
@@ -91,6 +95,7 @@ async function start(): Promise<void> {
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
+      picture.version = news.data_version;
       // While the event stream is connected, events refresh the changed tiles.
       if (tiles.areMissing || (moved && !events?.isConnected)) tiles.refresh();
       if (moved && !events?.isConnected) {
@@ -99,7 +104,9 @@ async function start(): Promise<void> {
       }
     });
     events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments });
-    startClicks(map, card, clusters, nearest);
+    const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
+    drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
+    startClicks(map, card, clusters, nearest, drawing);
     void nearest.askAddress();
     onLanguage(() => spellSymbols(map, style));
     onTheme(() => void api.style(styleName()).then((own) => recolour(map, complete(own)), console.warn));
@@ -190,7 +197,7 @@ function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefin
 }
 
 /** A click queries the nearest resources and opens the card of the clicked feature or cluster. */
-function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel): void {
+function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel, drawing: Drawing): void {
   const ask = (at: { x: number; y: number }, place: { lng: number; lat: number }, open: boolean) => {
     const { marked, township } = featuresAt(map, at);
     const lngLat = map.unproject([at.x, at.y]);
@@ -207,13 +214,16 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     const centre = map.getCenter();
     ask(map.project(centre), centre, false);
   };
-  map.on("click", (event) => ask(event.point, event.lngLat, true));
+  map.on("click", (event) => {
+    if (!drawing.isActive) ask(event.point, event.lngLat, true);
+  });
   map.on("mousemove", (event) => {
+    if (drawing.isActive) return;
     map.getCanvas().style.cursor = clusterAt(map, event.point) || featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
   });
   part("ask-centre").addEventListener("click", askCentre);
   map.getCanvas().addEventListener("keydown", (event) => {
-    if (event.key === "Enter") askCentre();
+    if (event.key === "Enter" && !drawing.isActive) askCentre();
   });
   part("nearest").addEventListener("keydown", (event) => {
     if (event.key === "Escape") nearest.close();

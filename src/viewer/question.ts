@@ -1,5 +1,7 @@
 // A nearest-resource query: its parameters, and its form in the URL of the page.
 import type { Geometry } from "geojson";
+import { positionsOf } from "./geometry";
+import { say } from "./language";
 
 /** A point, or a feature of the map; its geometry is loaded when the query runs. */
 export type Place =
@@ -25,11 +27,17 @@ export type Question = {
   prefer: Prefer;
 };
 
+/** A line or area that was drawn on the map. */
+export function drawnPlace(geometry: Geometry, name: string): Place {
+  return { kind: "feature", layer: DRAWN, id: "", name, geometry };
+}
+const DRAWN = "";
+
 /** The layers that can be queried, in the order of the form. */
 export const ASKED_LAYERS = ["shelters", "teams", "depots"] as const;
 export const COUNTS = [3, 5, 10, 20] as const;
 /** The parameters of the query in the URL hash: those of /api/nearest, and "of" for a feature. */
-const NAMES = ["point", "of", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover", "prefer"];
+const NAMES = ["point", "of", "near", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover", "prefer"];
 
 export function emptyQuestion(place: Place): Question {
   return {
@@ -92,6 +100,7 @@ export function keepInAddress(question: Question | undefined): void {
     const { place } = question;
     const set = (name: string, value: string) => value !== "" && own.push(`${name}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/")}`);
     if (place.kind === "point") set("point", `${place.lon},${place.lat}`);
+    else if (place.layer === DRAWN) set("near", positionsOf(place.geometry ?? null).map(([lon, lat]) => `${lon.toFixed(6)},${lat.toFixed(6)}`).join(","));
     else set("of", `${place.layer}/${place.id}`);
     set("layer", question.layers.join(","));
     set("k", String(question.k));
@@ -115,7 +124,7 @@ export function questionInAddress(hash = location.hash): Question | undefined {
     const [name, ...value] = part.split("=");
     return [name!, decoded(value.join("="))] as const;
   }));
-  const place = placeOf(given.get("point"), given.get("of"));
+  const place = drawnIn(given.get("near")) ?? placeOf(given.get("point"), given.get("of"));
   if (!place) return undefined;
   const list = (name: string) => (given.get(name) ?? "").split(",").filter(Boolean);
   const layers = list("layer").filter((id) => (ASKED_LAYERS as readonly string[]).includes(id));
@@ -163,4 +172,14 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** A drawn shape in the URL: longitudes and latitudes; an area ends where it begins. */
+function drawnIn(text: string | undefined): Place | undefined {
+  const numbers = (text ?? "").split(",").map(Number);
+  if (!text || numbers.length < 4 || numbers.length % 2 !== 0 || numbers.some((value) => !Number.isFinite(value))) return undefined;
+  const positions = Array.from({ length: numbers.length / 2 }, (_, at) => [numbers[2 * at]!, numbers[2 * at + 1]!]);
+  const [first, last] = [positions[0]!, positions.at(-1)!];
+  const isArea = positions.length > 3 && first[0] === last[0] && first[1] === last[1];
+  return drawnPlace(isArea ? { type: "Polygon", coordinates: [positions] } : { type: "LineString", coordinates: positions }, say("drawnShape"));
 }

@@ -84,6 +84,14 @@ fn a_dispatcher_promises_resources_and_releases_them() {
 }
 
 #[test]
+fn lines_and_areas_are_measured_and_asked_about_and_coordinates_copied() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/draw.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
 fn an_unreadable_layer_is_named_on_the_map() {
     let (folder, server) = Server::of_sample();
     let rename = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=10)\n\

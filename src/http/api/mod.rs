@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod change_events;
 pub(crate) mod clusters;
 pub(crate) mod commitments;
+pub(crate) mod coordinates;
 pub(crate) mod coverage;
 pub(crate) mod events;
 pub(crate) mod exclusion;

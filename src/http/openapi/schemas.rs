@@ -247,6 +247,12 @@ fn tiles() -> Json {
 
 fn commitments() -> Json {
     json!({
+        "coordinates": answer(&["point", "systems"], json!({
+            "point": list(number()),
+            "systems": list(object(&["crs", "coordinates"], json!({
+                "crs": text(), "title": text(), "unit": text(), "coordinates": list(number()),
+            }))),
+        })),
         "commitments": answer(&["type", "features"], json!({
             "type": kind("FeatureCollection"), "numberReturned": whole(), "features": list(reference("featureFacts")),
         })),

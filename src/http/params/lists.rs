@@ -84,6 +84,7 @@ pub(crate) static COVERAGE: &[&dyn Param] = &[
     &spec::F,
     &spec::CRS,
 ];
+pub(crate) static COORDINATES: &[&dyn Param] = &[&spec::POINT, &spec::CRS];
 pub(crate) static COMMITMENTS: &[&dyn Param] = &[&spec::COMMITMENT_INCIDENT, &spec::COMMITMENT_STATES];
 pub(crate) static AUDIT: &[&dyn Param] = &[&spec::AUDIT_AFTER, &spec::AUDIT_LIMIT];
 /// Read by the page itself.

@@ -1,12 +1,12 @@
 //! Endpoints for dispatchers and map viewers: nearest, allocation, surroundings, search, audits, layers, events.
 
 use crate::http::api::{
-    allocations, commitments, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
+    allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
 };
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
 use crate::http::params::lists::{
-    COMMITMENTS, COVERAGE, EVENTS, FORMAT_ONLY, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
+    COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
 };
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
 
@@ -121,6 +121,14 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         formats: &[GEOJSON_NAMED, CSV],
         replies: &[ok(GEOJSON_TYPE, "found"), TABLE],
         ..Endpoint::get("/api/audits/siting", siting::siting)
+    },
+    Endpoint {
+        id: "getCoordinates",
+        tag: MAP,
+        summary: "A position in the coordinate systems in use: easting and northing, GCJ-02, BD-09",
+        params: COORDINATES,
+        replies: &[ok(JSON_TYPE, "coordinates")],
+        ..Endpoint::get("/api/coordinates", coordinates::coordinates)
     },
     Endpoint {
         id: "getCoverage",

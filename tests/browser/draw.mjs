@@ -1,0 +1,145 @@
+// Measuring, questions about drawn shapes, coordinates to copy: draw.mjs BASE_URL OUT_DIR; exit code 1 at the first failure.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./chromium.mjs";
+
+const [base, out] = process.argv.slice(2);
+if (!out) {
+  console.error("usage: node tests/browser/draw.mjs BASE_URL OUT_DIR");
+  process.exit(2);
+}
+const origin = new URL(base).origin;
+mkdirSync(out, { recursive: true });
+
+const PATIENCE_MS = 90_000;
+/** Corners of an area, and what it measures on the WGS 84 ellipsoid by PROJ. */
+const CORNERS = [[118.84, 26.2], [118.88, 26.2], [118.88, 26.24], [118.84, 26.24]];
+const complaints = [];
+let name = "start";
+
+const browser = await openBrowser({ width: 1366, height: 768 });
+const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+page.setDefaultTimeout(PATIENCE_MS);
+page.on("console", (message) => {
+  if (message.type() === "error") complaints.push(message.text());
+});
+page.on("pageerror", (error) => complaints.push(error.message));
+
+try {
+  await browser.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
+  await page.goto(`${origin}/#map=12.5/26.22/118.86`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+
+  await check("a line is measured along the ellipsoid", async () => {
+    await page.locator("#draw").click();
+    await chosen("linestring");
+    for (const corner of CORNERS.slice(0, 2)) await click(corner);
+    await click(CORNERS[1]);
+    // 3,998.06 m between the corners; a pixel of this map is some 20 m.
+    const text = await measured();
+    const kilometres = Number(/长度 ([\d.]+) 公里/.exec(text)[1]);
+    assert.ok(Math.abs(kilometres - 4.0) <= 0.1, text);
+  });
+
+  await check("an area is measured, counted and asked about, and the URL keeps it", async () => {
+    await choose("polygon");
+    for (const corner of CORNERS) await click(corner);
+    await click(CORNERS[0]);
+    const text = await measured();
+    const [, surface] = /面积 ([\d.]+) 平方公里/.exec(text);
+    // 17.72 km².
+    assert.ok(Math.abs(Number(surface) - 17.72) <= 0.4, text);
+    await page.locator('#drawing button:has-text("统计区内")').click();
+    await page.waitForFunction(() => document.querySelector("#drawing dl")?.textContent.includes("避灾点"));
+    await page.screenshot({ path: join(out, "draw-zh.png") });
+    await page.locator('#drawing button:has-text("查询周边力量")').click();
+    await page.waitForFunction(() => document.querySelectorAll('#nearest [data-layer="shelters"] > ol > li').length === 3);
+    assert.match(page.url(), /near=118\.8/);
+    assert.match(await page.locator("#nearest li .far").first().textContent(), /此处|就在/);
+    const ids = () => page.locator('#nearest [data-layer="shelters"] > ol > li button[data-id]').evaluateAll((all) => all.map((one) => one.dataset.id));
+    const before = await ids();
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll('#nearest [data-layer="shelters"] > ol > li').length === 3);
+    assert.deepEqual(await ids(), before);
+  });
+
+  await check("coordinates are read in the systems in use, and copied", async () => {
+    await page.locator("#draw").click();
+    await choose("coordinates");
+    await click([118.86, 26.22]);
+    await page.waitForFunction(() => document.querySelectorAll("#drawing dd").length === 5);
+    const text = await page.locator("#drawing dl").textContent();
+    assert.match(text, /CGCS2000 zone 40\s*4038\d{4}\.\d{3}, 2901\d{3}\.\d{3}/);
+    assert.match(text, /GCJ-02\s*118\.86\d{4}, 26\.2\d{5}/);
+    await page.locator("#drawing dd .copy").first().click();
+    await page.waitForFunction(() => document.querySelector("#drawing dd .copy").textContent === "已复制");
+    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^118\.8\d+, 26\.2\d+$/);
+    await page.keyboard.press("Escape");
+    assert.ok(await page.locator("#drawing").isHidden());
+  });
+
+  await check("the map is saved as a picture with title, version and legend", async () => {
+    await page.locator("#save-picture").click();
+    await page.waitForFunction(() => (document.querySelector("#picture .sheet")?.naturalWidth ?? 0) > 0);
+    const picture = await page.evaluate(() => {
+      const image = document.querySelector("#picture .sheet");
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+      const out = canvas.getContext("2d");
+      out.drawImage(image, 0, 0);
+      const colours = (x, y, width, height) => new Set(new Uint32Array(out.getImageData(x, y, width, height).data.buffer)).size;
+      const { width, height } = canvas;
+      return { width, height, head: colours(0, 0, width, 60), map: colours(30, 70, width - 60, height - 140), foot: colours(0, height - 45, width, 40) };
+    });
+    const shown = await page.evaluate(() => window.onemap.map.getCanvas().clientWidth);
+    assert.ok(picture.width > shown && picture.map > 500 && picture.head > 20 && picture.foot > 20, JSON.stringify(picture));
+    assert.match(await page.locator("#picture a[download]").getAttribute("download"), /^闽清县.*\.png$/);
+    await page.screenshot({ path: join(out, "picture-zh.png") });
+    await page.keyboard.press("Escape");
+  });
+
+  await check("the page did not complain", () => assert.deepEqual(complaints, []));
+} catch (error) {
+  console.error(`failed: ${name}\n${error.stack ?? error}`);
+  for (const complaint of complaints) console.error(`page: ${complaint}`);
+  await page.screenshot({ path: join(out, "failed.png") }).catch(() => undefined);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+async function chosen(mode) {
+  await page.waitForFunction((mode) => document.querySelector(`#drawing [data-mode="${mode}"]`)?.getAttribute("aria-pressed") === "true", mode);
+  // The library for drawing is loaded when it is first used.
+  await page.waitForFunction(() => document.getElementById("drawing").dataset.ready === "true");
+}
+
+async function choose(mode) {
+  await page.locator(`#drawing [data-mode="${mode}"]`).click();
+  await chosen(mode);
+}
+
+/** Clicks a position on the map. Two clicks in quick succession would be a double click. */
+async function click(position) {
+  const at = await page.evaluate((position) => {
+    const { map } = window.onemap;
+    const { left, top } = map.getCanvas().getBoundingClientRect();
+    const { x, y } = map.project(position);
+    return { x: x + left, y: y + top };
+  }, position);
+  await page.mouse.move(at.x, at.y, { steps: 3 });
+  await page.mouse.click(at.x, at.y);
+  await page.waitForTimeout(350);
+}
+
+async function measured() {
+  await page.waitForFunction(() => document.querySelector("#drawing output") !== null);
+  return page.locator("#drawing output").textContent();
+}
+
+async function check(what, act) {
+  name = what;
+  await act();
+  console.log(`ok: ${what}`);
+}
