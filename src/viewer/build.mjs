@@ -20,7 +20,7 @@ mkdirSync(files, { recursive: true });
 
 await build({
   absWorkingDir: here,
-  entryPoints: ["main.ts", "main.css", "page.ts", "docs.ts"],
+  entryPoints: ["main.ts", "main.css", "page.ts", "docs.ts", "onemap.ts"],
   splitting: true,
   outdir: files,
   bundle: true,

@@ -56,6 +56,16 @@ export class LayerPanel {
     return !this.#hidden.has(layerId);
   }
 
+  /** Ids of all layers. */
+  ids(): string[] {
+    return this.#rows().map(({ id }) => id);
+  }
+
+  showOnly(shown: ReadonlySet<string>): void {
+    for (const id of this.ids()) this.#set(id, shown.has(id));
+    this.#draw();
+  }
+
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }

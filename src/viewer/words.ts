@@ -40,6 +40,7 @@ export const words = {
   picture: ["地图图片", "Picture of the map"],
   savePicture: ["保存 PNG", "Save PNG"],
   print: ["打印", "Print"],
+  unknownLayers: ["网址中的图层不存在：", "The address names layers that do not exist: "],
   signIn: ["登录", "Sign in"],
   signOut: ["退出登录", "Sign out"],
   signInAgain: ["登录已失效，请重新登录。", "Your sign-in is no longer valid. Please sign in again."],

@@ -92,6 +92,25 @@ fn lines_and_areas_are_measured_and_asked_about_and_coordinates_copied() {
 }
 
 #[test]
+fn pages_and_panels_violate_no_rule_of_accessibility() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let server = Server::start(&folder, &[]);
+    let printed = script_well("browser/accessible.mjs", &[&server.url, &secret]);
+    assert_eq!(printed.lines().count(), 14, "{printed}");
+}
+
+#[test]
+fn the_map_works_inside_another_page_and_its_layers_on_the_map_of_another_page() {
+    let (folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let maplibre = project().join("src/viewer/node_modules/maplibre-gl/dist").display().to_string();
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let printed = script_well("browser/embed.mjs", &[&server.url, &snapshots, &maplibre, token.trim()]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
 fn an_unreadable_layer_is_named_on_the_map() {
     let (folder, server) = Server::of_sample();
     let rename = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=10)\n\

@@ -20,8 +20,7 @@ const FIRST_NUMBERED_ZONE: u32 = 4513;
 pub(crate) fn coordinates(call: &Call<'_>) -> Result<Reply, Problem> {
     let at = required_point(&crs_by_name(&call.params)?, &call.params, &spec::POINT)?;
     let geographic = [("wgs84", "WGS 84 / CGCS2000"), ("gcj02", "GCJ-02"), ("bd09", "BD-09")];
-    let mut systems: Vec<(String, String)> =
-        geographic.map(|(name, title)| (name.to_owned(), title.to_owned())).into();
+    let mut systems: Vec<(String, String)> = geographic.map(|(name, title)| (name.to_owned(), title.to_owned())).into();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let meridian = ((at.lon() / 3.0).round() * 3.0) as u32;
     if MERIDIANS.contains(&meridian) {

@@ -48,15 +48,17 @@ pub(crate) fn page(
                     h1 { "周边分析" }
                     p { (title) br; (now()) "　数据版本 " (current.snapshot.version().to_string()) }
                 }
-                @if current.is_stale() {
-                    p.stale { "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。" }
+                main {
+                    @if current.is_stale() {
+                        p.stale { "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。" }
+                    }
+                    (chips(found))
+                    (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
+                    (legend(catalog))
+                    (counts(catalog, found))
+                    (secondary_hazards(catalog, found))
+                    (help(found))
                 }
-                (chips(found))
-                (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
-                (legend(catalog))
-                (counts(catalog, found))
-                (secondary_hazards(catalog, found))
-                (help(found))
                 footer {
                     "距离为椭球面测地线距离；未知值不计为零。本页由 onemap 于 " (format_date(clock::today())) " 生成。"
                 }

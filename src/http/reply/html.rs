@@ -23,7 +23,7 @@ form{display:flex;gap:8px;margin:10px 0}input[type=search]{flex:1;max-width:420p
 button,.button{padding:7px 14px;border:1px solid #b8c0ca;border-radius:4px;background:#fff;font:inherit;color:#1d2530;display:inline-block}\
 #map{height:380px;border:1px solid #cfd6de;background:#fbfaf6;margin:10px 0}.forms a,.pages a{margin-right:14px}\
 code,pre{font-family:ui-monospace,'Cascadia Mono',Consolas,monospace;font-size:13px;background:#eef1f4;border-radius:3px;padding:1px 5px}\
-.stale{background:#fff1d6;border:1px solid #e0a100;padding:4px 10px}footer{color:#5b6673;font-size:13px;padding-top:24px;padding-bottom:30px}";
+.stale{background:#fff1d6;border:1px solid #e0a100;padding:4px 10px}footer{color:#5b6673;font-size:13px;padding-top:24px;padding-bottom:30px}footer a{text-decoration:underline}";
 
 /// One HTML page.
 pub(crate) struct HtmlPage {

@@ -1,7 +1,8 @@
 //! Endpoints for dispatchers and map viewers: nearest, allocation, surroundings, search, audits, layers, events.
 
 use crate::http::api::{
-    allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, search, siting, surroundings,
+    allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, search, siting,
+    surroundings,
 };
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};

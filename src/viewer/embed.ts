@@ -1,0 +1,20 @@
+// The map inside another page (?embed=1): no header and panels; `layers` names what is shown, the hash of the URL the view.
+import type { LayerPanel } from "./layers";
+import type { Catalog } from "./api";
+
+const parameters = new URLSearchParams(location.search);
+export const isEmbedded = parameters.get("embed") === "1";
+
+/** Hides everything but the map and its tools. */
+export function startEmbedding(): void {
+  if (isEmbedded) document.documentElement.dataset.embed = "true";
+}
+
+/** Shows only the layers that the URL names, with the background; unknown names are listed. */
+export function showNamedLayers(panel: LayerPanel, catalog: Catalog): string[] {
+  const named = (parameters.get("layers") ?? "").split(",").filter(Boolean);
+  if (named.length === 0) return [];
+  const shown = new Set([...named, ...catalog.layers.filter(({ group }) => group === "base").map(({ id }) => id)]);
+  panel.showOnly(shown);
+  return named.filter((id) => !panel.ids().includes(id));
+}
