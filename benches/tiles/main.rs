@@ -64,6 +64,32 @@ fn main() {
     let pyramid_mb = resident_mb() - loaded_mb;
     println!("kept for tiles: {pyramid_mb:.0} MB, {:.1} % of the layers", 100.0 * pyramid_mb / (loaded_mb - empty_mb));
 
+    println!("MapLibre Tiles compared with Mapbox Vector Tiles, both with gzip:");
+    for zoom in [0, 4, 8, 10, 12, 14] {
+        let (mut mvt, mut mlt) = (0, 0);
+        let started = Instant::now();
+        for seed in 0..TILES / 4 {
+            mvt += gzipped(&layers, address(zoom, seed), TileFormat::Mvt);
+        }
+        let (of_mvt, started) = (milliseconds(started), Instant::now());
+        for seed in 0..TILES / 4 {
+            mlt += gzipped(&layers, address(zoom, seed), TileFormat::Mlt);
+        }
+        let share = mlt as f64 / mvt as f64;
+        println!(
+            "z{zoom:<2} {share:.2} of the bytes ({mlt} of {mvt}), {:.2} of the time",
+            milliseconds(started) / of_mvt
+        );
+    }
+    println!("risk surface:");
+    for zoom in [0, 2, 4, 6, 8, 10, 12] {
+        measure(zoom, &|address| {
+            render(&layers, Drawing::RiskGrid, address, TileFormat::Mvt, None, BUDGET_BYTES)
+                .expect("a tile")
+                .bytes
+                .len()
+        });
+    }
     println!("with an uncached filter:");
     let hazards = [layers[0]];
     let filter = Filter::read("risk_level=1", Language::Text, &View::public(hazards[0].schema())).expect("a filter");
@@ -72,6 +98,13 @@ fn main() {
     for zoom in [0, 2, 4, 6] {
         measure(zoom, &|address| bytes_of(&hazards, address, TileFormat::Mvt, Some(choice)));
     }
+}
+
+fn gzipped(layers: &[&Layer], address: TileAddress, format: TileFormat) -> usize {
+    let tile = render(layers, Drawing::Features(Labels::None), address, format, None, BUDGET_BYTES).expect("a tile");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, &tile.bytes).expect("memory");
+    encoder.finish().expect("memory").len()
 }
 
 fn bytes_of(layers: &[&Layer], address: TileAddress, format: TileFormat, filter: Option<FeatureFilter<'_>>) -> usize {

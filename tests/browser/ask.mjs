@@ -1,35 +1,18 @@
 // Queries through the form, queries restored from the URL, and covering sets: ask.mjs BASE_URL OUT_DIR; exit code 1 at
 // the first failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario, PATIENCE_MS } from "./scenario.mjs";
 
-const [base, out] = process.argv.slice(2);
-if (!out) {
-  console.error("usage: node tests/browser/ask.mjs BASE_URL OUT_DIR");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"]);
 
-const PATIENCE_MS = 90_000;
-const complaints = [];
 const requests = [];
-let name = "start";
 
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
 page.on("request", (request) => {
   if (request.url().includes("/api/nearest")) requests.push(request);
 });
 
-try {
+await run(async () => {
   await page.goto(`${origin}/#point=118.70,26.05`);
   await ready();
   let kept = "";
@@ -160,19 +143,7 @@ try {
   });
 
   assert.deepEqual(complaints, []);
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}\n${complaints.join("\n")}`);
-  await page.screenshot({ path: join(out, "failed-ask.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
-
-async function check(promise, body) {
-  name = promise;
-  await body();
-  console.log(`ok: ${promise}`);
-}
+});
 
 async function ready() {
   await page.waitForFunction(() => document.documentElement.dataset.ready === "true");

@@ -1,32 +1,12 @@
 // Promising resources from a result, beyond what is free for a reason, and releasing them: commit.mjs BASE_URL OUT_DIR SECRET;
 // exit code 1 at the first failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out, secret] = process.argv.slice(2);
-if (!secret) {
-  console.error("usage: node tests/browser/commit.mjs BASE_URL OUT_DIR SECRET");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, more: [secret], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "SECRET"], { viewport: { width: 1366, height: 900 }, expected: /status of 409/ });
 
-const PATIENCE_MS = 90_000;
-const complaints = [];
-let name = "start";
-
-const browser = await openBrowser({ width: 1366, height: 900 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  // Chromium reports a refused request as an error; refusals are part of this test.
-  if (message.type() === "error" && !/status of 409/.test(message.text())) complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
-
-try {
+await run(async () => {
   await page.goto(`${origin}/#point=118.86,26.22&layer=shelters&people=30&k=3`);
   await ready();
 
@@ -96,14 +76,7 @@ try {
   });
 
   await check("the page did not complain", () => assert.deepEqual(complaints, []));
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}`);
-  for (const complaint of complaints) console.error(`page: ${complaint}`);
-  await page.screenshot({ path: join(out, "failed.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
+});
 
 function rows() {
   return page.locator('#nearest [data-layer="shelters"] > ol > li');
@@ -118,10 +91,4 @@ async function ready() {
 async function freePlaces() {
   const text = await rows().first().locator(".facts").textContent();
   return Number(/余位 ([\d,]+)/.exec(text)[1].replaceAll(",", ""));
-}
-
-async function check(what, act) {
-  name = what;
-  await act();
-  console.log(`ok: ${what}`);
 }

@@ -1,32 +1,14 @@
 // Measuring, questions about drawn shapes, coordinates to copy: draw.mjs BASE_URL OUT_DIR; exit code 1 at the first failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out] = process.argv.slice(2);
-if (!out) {
-  console.error("usage: node tests/browser/draw.mjs BASE_URL OUT_DIR");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"]);
 
-const PATIENCE_MS = 90_000;
 /** Corners of an area, and what it measures on the WGS 84 ellipsoid by PROJ. */
 const CORNERS = [[118.84, 26.2], [118.88, 26.2], [118.88, 26.24], [118.84, 26.24]];
-const complaints = [];
-let name = "start";
 
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
-
-try {
+await run(async () => {
   await browser.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
   await page.goto(`${origin}/#map=12.5/26.22/118.86`);
   await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
@@ -100,14 +82,7 @@ try {
   });
 
   await check("the page did not complain", () => assert.deepEqual(complaints, []));
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}`);
-  for (const complaint of complaints) console.error(`page: ${complaint}`);
-  await page.screenshot({ path: join(out, "failed.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
+});
 
 async function chosen(mode) {
   await page.waitForFunction((mode) => document.querySelector(`#drawing [data-mode="${mode}"]`)?.getAttribute("aria-pressed") === "true", mode);
@@ -136,10 +111,4 @@ async function click(position) {
 async function measured() {
   await page.waitForFunction(() => document.querySelector("#drawing output") !== null);
   return page.locator("#drawing output").textContent();
-}
-
-async function check(what, act) {
-  name = what;
-  await act();
-  console.log(`ok: ${what}`);
 }

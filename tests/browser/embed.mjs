@@ -1,22 +1,12 @@
 // The map inside another page, and live layers on the map of another page: embed.mjs BASE_URL OUT_DIR MAPLIBRE_DIR TOKEN; exit
 // code 1 at the first failure.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out, maplibre, token] = process.argv.slice(2);
-if (!token) {
-  console.error("usage: node tests/browser/embed.mjs BASE_URL OUT_DIR MAPLIBRE_DIR TOKEN");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
-
-const PATIENCE_MS = 90_000;
-const complaints = [];
-let name = "start";
+const { origin, out, more: [maplibre, token], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "MAPLIBRE_DIR", "TOKEN"], { viewport: { width: 1024, height: 640 } });
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>另一个系统</title>
 <style>html, body, #map { height: 100%; margin: 0 }</style><div id="map"></div>
@@ -37,15 +27,7 @@ const other = createServer((incoming, outgoing) => {
 });
 await new Promise((done) => other.listen(0, "127.0.0.1", done));
 
-const browser = await openBrowser({ width: 1024, height: 640 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
-
-try {
+await run(async () => {
   await check("an embedded map shows the named layers, and nothing around the map", async () => {
     await page.goto(`${origin}/?embed=1&layers=shelters,nope&theme=dark#map=12.5/26.22/118.86`);
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
@@ -85,18 +67,5 @@ try {
   });
 
   await check("the pages did not complain", () => assert.deepEqual(complaints.filter((one) => !/status of (400|404)/.test(one)), []));
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}`);
-  for (const complaint of complaints) console.error(`page: ${complaint}`);
-  await page.screenshot({ path: join(out, "failed.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  other.close();
-}
-
-async function check(what, act) {
-  name = what;
-  await act();
-  console.log(`ok: ${what}`);
-}
+});
+other.close();

@@ -2,32 +2,20 @@
 // at the first failure.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out, file] = process.argv.slice(2);
-if (!file) {
-  console.error("usage: node tests/browser/events.mjs BASE_URL OUT_DIR GEOPACKAGE");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, more: [file], browser, page, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "GEOPACKAGE"]);
 
-const PATIENCE_MS = 60_000;
 const ID = "SH-0001";
 const [OLD, NEW] = [[118.67, 26.2], [118.86, 26.3]];
 /** Shelters are not clustered from zoom 11 on. */
 const ZOOM = 11.2;
-let name = "start";
 const requests = [];
 
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
 browser.context.on("request", (request) => requests.push(new URL(request.url()).pathname));
 
-try {
+await run(async () => {
   await check("the map opens and subscribes to events", async () => {
     move(OLD);
     const greeted = page.waitForRequest((request) => request.url().includes("/api/events"));
@@ -80,19 +68,7 @@ try {
     await page.waitForFunction(() => !document.querySelector("#data-status").classList.contains("bad"));
     await waitForShelter(NEW);
   });
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}`);
-  await page.screenshot({ path: join(out, "failed-events.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
-
-async function check(promise, body) {
-  name = promise;
-  await body();
-  console.log(`ok: ${promise}`);
-}
+});
 
 /** Moves the shelter in the file, like another program: GeoPackage header, then well-known binary. */
 function move([lon, lat]) {

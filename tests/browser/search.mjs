@@ -1,30 +1,11 @@
 // The search field and the audits in a real Chromium: search.mjs BASE_URL OUT_DIR; exit code 1 at the first failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out] = process.argv.slice(2);
-if (!out) {
-  console.error("usage: node tests/browser/search.mjs BASE_URL OUT_DIR");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"]);
 
-const PATIENCE_MS = 90_000;
-const complaints = [];
-let name = "start";
-
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
-
-try {
+await run(async () => {
   await page.goto(`${origin}/`);
   await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
   await page.locator("#layers-toggle").click();
@@ -66,16 +47,4 @@ try {
     });
   }
   assert.deepEqual(complaints, []);
-} catch (error) {
-  await page.screenshot({ path: join(out, "search-failed.png") }).catch(() => undefined);
-  console.error(`FAILED: ${name}\n${error.stack}\n${complaints.join("\n")}`);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
-
-async function check(promise, body) {
-  name = promise;
-  await body();
-  console.log(`ok: ${promise}`);
-}
+});

@@ -1,33 +1,14 @@
 // Signing in, contacts for a reason, editing with conflict and undo: session.mjs BASE_URL OUT_DIR SECRET OTHER_SECRET;
 // exit code 1 at the first failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out, secret, other] = process.argv.slice(2);
-if (!other) {
-  console.error("usage: node tests/browser/session.mjs BASE_URL OUT_DIR SECRET OTHER_SECRET");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, more: [secret, other], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "SECRET", "OTHER_SECRET"], { expected: /status of (401|412)/ });
 
-const PATIENCE_MS = 90_000;
 const SHELTER = "SH-0001";
-const complaints = [];
-let name = "start";
 
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  // Chromium reports a refused request as an error; refusals are part of this test.
-  if (message.type() === "error" && !/status of (401|412)/.test(message.text())) complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
-
-try {
+await run(async () => {
   await send("PATCH", { contact: "张三丰", phone: "13812341234", status: "open", occupancy: 5, name: "改名前的避灾点" });
   await open();
 
@@ -105,19 +86,7 @@ try {
     assert.ok(!(await layers()).includes("pipelines"));
   });
   assert.deepEqual(complaints, []);
-} catch (error) {
-  await page.screenshot({ path: join(out, "session-failed.png") }).catch(() => undefined);
-  console.error(`FAILED: ${name}\n${error.stack}\n${complaints.join("\n")}`);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
-
-async function check(promise, body) {
-  name = promise;
-  await body();
-  console.log(`ok: ${promise}`);
-}
+});
 
 async function open() {
   await page.goto(`${origin}/`);

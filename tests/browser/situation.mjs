@@ -1,33 +1,15 @@
 // Running incidents come first, and changes are announced: situation.mjs BASE_URL OUT_DIR TOKEN; exit code 1 at the
 // first failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out, token] = process.argv.slice(2);
-if (!token) {
-  console.error("usage: node tests/browser/situation.mjs BASE_URL OUT_DIR TOKEN");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, more: [token], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "TOKEN"]);
 
-const PATIENCE_MS = 90_000;
 const HOUR_MS = 3_600_000;
 const AREA = [[118.62, 26.03], [118.76, 25.98], [118.86, 26.06], [118.83, 26.16], [118.7, 26.19], [118.61, 26.13], [118.62, 26.03]];
-const complaints = [];
-let name = "start";
 
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
-
-try {
+await run(async () => {
   // Ends the incidents and warnings of the sample, so that the test does not depend on the date.
   for (const layer of ["incidents", "warnings"]) {
     const { features } = await json(`/ogc/collections/${layer}/items`);
@@ -150,19 +132,7 @@ try {
   });
 
   assert.deepEqual(complaints, []);
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}\n${complaints.join("\n")}`);
-  await page.screenshot({ path: join(out, "failed-situation.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
-
-async function check(promise, body) {
-  name = promise;
-  await body();
-  console.log(`ok: ${promise}`);
-}
+});
 
 function at(hours) {
   return new Date(Date.now() + hours * HOUR_MS).toISOString();

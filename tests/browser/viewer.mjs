@@ -1,37 +1,20 @@
 // Drives the viewer in a real Chromium: viewer.mjs BASE_URL OUT_DIR; one line per check, exit code 1 at the first
 // failure.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "./chromium.mjs";
+import { openScenario } from "./scenario.mjs";
 
-const [base, out] = process.argv.slice(2);
-if (!base || !out) {
-  console.error("usage: node tests/browser/viewer.mjs BASE_URL OUT_DIR");
-  process.exit(2);
-}
-const origin = new URL(base).origin;
-mkdirSync(out, { recursive: true });
+const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"]);
 
-const PATIENCE_MS = 90_000;
 /** Layers that the initial view of the county must show. */
 const AT_FIRST = ["county", "townships", "risk_zones", "roads", "hazards", "shelters", "teams", "depots"];
 
-/** Console messages and requests of the page. */
-const complaints = [];
+/** Requests of the page. */
 const requests = [];
-let name = "start";
 
-const browser = await openBrowser({ width: 1366, height: 768 });
-const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-page.setDefaultTimeout(PATIENCE_MS);
-page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(message.text());
-});
-page.on("pageerror", (error) => complaints.push(error.message));
 browser.context.on("request", (request) => requests.push(request.url()));
 
-try {
+await run(async () => {
   await check("the page loads and the map becomes idle", async () => {
     await page.goto(`${origin}/`);
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
@@ -197,20 +180,7 @@ try {
     assert.deepEqual(shown.toSorted(), [...catalog.layers.map((layer) => layer.title.en), "Risk surface (zoomed out)"].toSorted());
     assert.equal(await page.evaluate(() => JSON.stringify(window.onemap.map.getLayoutProperty("shelters-sign", "text-field")).includes("避")), false);
   }
-} catch (error) {
-  console.error(`failed: ${name}\n${error.stack ?? error}`);
-  for (const complaint of complaints) console.error(`page: ${complaint}`);
-  await page.screenshot({ path: join(out, "failed.png") }).catch(() => undefined);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
-
-async function check(promise, body) {
-  name = promise;
-  await body();
-  console.log(`ok: ${promise}`);
-}
+});
 
 /** Performs an action and waits until the map has drawn the result. */
 async function idleAfter(action) {
