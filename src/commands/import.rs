@@ -33,7 +33,8 @@ const MAX_LOGGED_ISSUES: usize = 50;
 Formats by file name ending: GeoJSON (.geojson, .json), one GeoJSON feature per line (.geojsonl, .ndjson),
 FlatGeobuf (.fgb), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any common delimiter, and
 workbooks (.xlsx, .xlsb, .xls, .ods). A title above the header and headers of two rows are recognised. Cells may have
-full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and seconds.
+full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and seconds. Warnings are also read as
+CAP alerts (.xml, .cap); with --replace updates and cancellations replace the alert that they refer to.
 
 Columns are matched by field id, title and common synonyms; the matches are logged. `onemap layers LAYER` lists the
 fields. --column matches other columns; lon and lat name the coordinate columns of a table.
@@ -43,7 +44,8 @@ Examples:
   onemap import survey.geojson --layer hazards --crs EPSG:4549
   onemap import sites.geojsonl --layer shelters --column 共通ID=id --column 施設・場所名=name
   onemap import amap.geojson --layer key_places --crs gcj02 --dry-run
-  onemap import 避灾点.xlsx --layer shelters --skip-bad --report 退回.csv")]
+  onemap import 避灾点.xlsx --layer shelters --skip-bad --report 退回.csv
+  onemap import 预警.xml --layer warnings --replace")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ImportOptions {
     /// File to import.

@@ -3,6 +3,7 @@
 //! Reading has two steps: a format decodes its bytes to [`Record`]s, which are independent of layers;
 //! [`import::Importer`] converts a record to a feature of a layer or reports why not.
 
+pub mod cap;
 pub mod csv;
 pub mod delimited;
 pub mod feature_json;
@@ -90,7 +91,7 @@ impl ExchangeError {
 }
 
 /// Endings of files that are read.
-const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods";
+const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .xml (CAP)";
 /// Endings of files that are written.
 const WRITTEN: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .xlsx";
 
@@ -168,6 +169,7 @@ pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError
         "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => workbook::open(path, hints).map(Opened::Table),
         "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => geojson::open(path).map(Opened::Features),
         "fgb" => flatgeobuf::open(path).map(Opened::Features),
+        "xml" | "cap" => cap::open(path).map(Opened::Features),
         _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: READ }),
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: import, export, messages and exit codes.
 
+mod cap;
 mod check;
 mod reports;
 mod tables;
