@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::categories::CATEGORIES;
 use crate::land::Land;
+use crate::network::separate_networks;
 use crate::plane::{board, covers, degrees, inside};
 use crate::sheet::{Row, Sheet};
 use crate::shelters::{MISPLACED, SLOPES};
@@ -47,6 +48,12 @@ pub(crate) fn all(land: &Land, zones: &[Zone], sheets: &[Sheet]) -> Result<()> {
         }
     }
     plan(sheets)?;
+    let roads = sheet(sheets, "roads")?.rows.iter().filter_map(|row| match &row.shape {
+        Geometry::LineString(line) => Some(line),
+        _ => None,
+    });
+    let networks = separate_networks(roads);
+    ensure!(networks == 1, "the roads are {networks} separate networks");
     partition(land)?;
     siting(zones, sheets)
 }

@@ -19,6 +19,7 @@ mod events;
 mod hazards;
 mod land;
 mod monitor;
+mod network;
 mod output;
 mod places;
 mod plane;

@@ -5,6 +5,7 @@ use rstar::RTree;
 
 use crate::divisions::SEATS;
 use crate::land::{Land, Place, nearest};
+use crate::network::{Part, joined};
 use crate::plane::{Line, Through, board, distance, heading, step};
 use crate::random::{Random, noise};
 use crate::sheet::{Row, Sheet};
@@ -130,21 +131,22 @@ impl Roads {
     pub(crate) fn sheet(&self, land: &Land) -> Sheet {
         let mut random = Random::of("road sheet");
         let mut sheet = Sheet::new("roads");
-        for (index, road) in self.0.iter().enumerate() {
+        let part = |road: &Road| Part {
+            line: road.line.drawn(500.0),
+            is_expressway: road.class == "expressway",
+            is_trunk: ["national", "provincial"].contains(&road.class),
+        };
+        let joined = joined(self.0.iter().map(part).collect());
+        for (index, (road, joined)) in self.0.iter().zip(joined).enumerate() {
             let middle = road.line.at(road.line.length() / 2.0).0;
             let by_water = land.terrain.stream(middle).1 < 260.0 || land.terrain.slope(middle);
             let dangerous = road.class != "expressway" && by_water && random.chance(0.3);
             let name = sheet.fresh_name(&road.name);
             sheet.push(
-                Row::new(
-                    format!("RD-{:04}", index + 1),
-                    name,
-                    land.township_code(middle),
-                    road.line.drawn(500.0).into(),
-                )
-                .with("class", road.class)
-                .with("oneway", road.oneway)
-                .with("dangerous", dangerous),
+                Row::new(format!("RD-{:04}", index + 1), name, land.township_code(middle), joined.line.into())
+                    .with("class", road.class)
+                    .with("oneway", road.oneway && (joined.is_through || road.class == "expressway"))
+                    .with("dangerous", dangerous),
             );
         }
         sheet
