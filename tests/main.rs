@@ -21,6 +21,7 @@ mod nearest; // nearest, compared with brute force and another geodesic
 mod outage; // database outages and the disk cache
 mod query; // paging, regions, covering sets, compared with brute force
 mod real_data; // tests with data of third parties, if available
+mod roads; // travel by road, compared with another library
 mod sample; // the sample county
 mod search; // search by name, pinyin and code
 mod store; // the contract of stores, and both backends

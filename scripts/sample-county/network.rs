@@ -86,12 +86,13 @@ fn add_crossings(parts: &mut [Part]) {
 }
 
 /// Where two segments cross, as shares of their lengths; `None` if they only touch.
-fn crossing(a: geo::Line<f64>, b: geo::Line<f64>) -> Option<(f64, f64)> {
-    let (u, v, w) = (a.delta(), b.delta(), b.start - a.start);
-    let area = u.x * v.y - u.y * v.x;
-    let (along, across) = ((w.x * v.y - w.y * v.x) / area, (w.x * u.y - w.y * u.x) / area);
+fn crossing(one: geo::Line<f64>, other: geo::Line<f64>) -> Option<(f64, f64)> {
+    let between = other.start - one.start;
+    let area = |first: Coord<f64>, second: Coord<f64>| first.x * second.y - first.y * second.x;
+    let whole = area(one.delta(), other.delta());
+    let shares = (area(between, other.delta()) / whole, area(between, one.delta()) / whole);
     let inside = |share: f64| share > 0.0 && share < 1.0;
-    (inside(along) && inside(across)).then_some((along, across))
+    (inside(shares.0) && inside(shares.1)).then_some(shares)
 }
 
 /// Ends near another road are moved onto it.

@@ -145,6 +145,7 @@ impl Roads {
             sheet.push(
                 Row::new(format!("RD-{:04}", index + 1), name, land.township_code(middle), joined.line.into())
                     .with("class", road.class)
+                    .with("status", "open")
                     .with("oneway", road.oneway && (joined.is_through || road.class == "expressway"))
                     .with("dangerous", dangerous),
             );

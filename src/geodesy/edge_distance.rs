@@ -13,6 +13,17 @@ use super::edge_index::EdgeIndex;
 /// A position of each of two geometries, and the geodesic between them in metres.
 pub(super) type NearestPair = (LonLat, LonLat, f64);
 
+/// An edge near a position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NearestEdge {
+    /// Number of the edge.
+    pub edge: usize,
+    /// Its position nearest to the given one.
+    pub place: LonLat,
+    /// Geodesic distance, metres.
+    pub distance_m: f64,
+}
+
 /// The chord of an edge in earth-centred coordinates, for a bound without trigonometry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EdgeChord {
@@ -60,19 +71,48 @@ impl EdgeIndex {
             return (limit_m >= 0.0).then_some((from, 0.0));
         }
         let mut search = NearestPlace::new(from, limit_m);
-        if let Some(root) = self.root() {
-            let bound_m = box_lower_bound_m(search.ecef(), &root.bounds);
-            self.search_node(&mut search, self.height() - 1, 0, bound_m);
-        }
+        self.search(&mut search, &mut |search, edges| self.search_edges(search, edges));
         search.best()
     }
 
-    fn search_node(&self, search: &mut NearestPlace, level: usize, at: usize, bound_m: f64) {
+    /// The nearest accepted edge within a limit in metres; inside an area, its boundary. Edges are accepted by number.
+    #[must_use]
+    pub fn nearest_edge(&self, from: LonLat, limit_m: f64, accepts: impl Fn(usize) -> bool) -> Option<NearestEdge> {
+        let mut search = NearestPlace::new(from, limit_m);
+        let mut nearest = None;
+        self.search(&mut search, &mut |search, edges| {
+            for edge in edges.filter(|edge| accepts(*edge)) {
+                let before = search.best();
+                self.search_edges(search, edge..edge + 1);
+                if search.best() != before {
+                    nearest = Some(edge);
+                }
+            }
+        });
+        let (edge, (place, distance_m)) = nearest.zip(search.best())?;
+        Some(NearestEdge { edge, place, distance_m })
+    }
+
+    /// Passes leaves that can contain the nearest edge to a function, nearest first.
+    fn search(&self, search: &mut NearestPlace, leaf: &mut dyn FnMut(&mut NearestPlace, Range<usize>)) {
+        if let Some(root) = self.root() {
+            let bound_m = box_lower_bound_m(search.ecef(), &root.bounds);
+            self.search_node(search, (self.height() - 1, 0), bound_m, leaf);
+        }
+    }
+
+    fn search_node(
+        &self,
+        search: &mut NearestPlace,
+        (level, at): NodeAt,
+        bound_m: f64,
+        leaf: &mut dyn FnMut(&mut NearestPlace, Range<usize>),
+    ) {
         if bound_m > search.limit_m() {
             return;
         }
         if level == 0 {
-            self.search_edges(search, self.children(level, at));
+            leaf(search, self.children(level, at));
             return;
         }
         let from = search.ecef();
@@ -80,7 +120,7 @@ impl EdgeIndex {
         let mut children: Vec<(f64, usize)> = self.children(level, at).map(bound).collect();
         children.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (bound_m, child) in children {
-            self.search_node(search, level - 1, child, bound_m);
+            self.search_node(search, (level - 1, child), bound_m, leaf);
         }
     }
 

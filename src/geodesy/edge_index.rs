@@ -124,6 +124,42 @@ impl EdgeIndex {
         .is_break()
     }
 
+    /// Number of edges. Those of a path follow each other in its order; paths follow each other in their order in the
+    /// geometry.
+    #[must_use]
+    pub fn edge_count(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// An edge by its number.
+    ///
+    /// # Panics
+    /// When there is no edge of this number.
+    #[must_use]
+    pub fn edge(&self, number: usize) -> Line {
+        self.edges[number].line
+    }
+
+    /// The numbers of the edges whose envelopes intersect an envelope, ascending; the envelope must not cross the
+    /// antimeridian.
+    #[must_use]
+    pub fn edges_in(&self, envelope: &Envelope) -> Vec<usize> {
+        let Some(top) = self.levels.len().checked_sub(1) else { return Vec::new() };
+        let (mut found, mut stack) = (Vec::new(), vec![(top, 0)]);
+        while let Some((level, at)) = stack.pop() {
+            if !self.levels[level][at].envelope.intersects(envelope) {
+                continue;
+            }
+            let children = self.children(level, at);
+            if level == 0 {
+                found.extend(children.filter(|edge| around(&self.edges[*edge].line).intersects(envelope)));
+            } else {
+                stack.extend(children.rev().map(|child| (level - 1, child)));
+            }
+        }
+        found
+    }
+
     /// Whether a coordinate is inside an area or on its boundary.
     #[must_use]
     pub fn has_inside(&self, at: Coord) -> bool {
@@ -193,7 +229,8 @@ impl EdgeIndex {
     }
 
     /// Whether an edge intersects one of its edges.
-    pub(super) fn crosses(&self, line: &Line) -> bool {
+    #[must_use]
+    pub fn crosses(&self, line: &Line) -> bool {
         let own = around(line);
         self.visit(
             |envelope| envelope.intersects(&own),

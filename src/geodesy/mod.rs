@@ -9,7 +9,7 @@ pub mod crs;
 pub mod crs_transform;
 pub mod distance;
 pub mod ecef;
-mod edge_distance;
+pub mod edge_distance;
 pub mod edge_index;
 pub mod gcj02;
 pub mod plane;

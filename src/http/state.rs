@@ -16,6 +16,7 @@ use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::tiles::packs::Packs;
 use crate::http::workers::Workers;
 use crate::model::{Catalog, FingerprintKey, Role};
+use crate::query::road::RoadNetworks;
 use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
 use crate::tile::cache::TileCache;
@@ -69,6 +70,7 @@ pub(crate) struct AppState {
     pub(crate) reachability: Reachability,
     pub(crate) access_log: bool,
     pub(crate) packs: Packs,
+    pub(crate) road_networks: RoadNetworks,
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
@@ -138,6 +140,7 @@ impl AppState {
             reachability,
             access_log,
             packs: Packs::new(packs),
+            road_networks: RoadNetworks::default(),
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,

@@ -114,6 +114,23 @@ pub struct RiskRole {
     pub doubling_people_km2: Option<NonZeroU32>,
 }
 
+/// A road: what travel on it depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoadRole {
+    /// Name of the field with the class.
+    pub class: String,
+    /// Speed on each class, km/h; other roads have the least of these.
+    pub speeds_km_h: BTreeMap<String, NonZeroU32>,
+    /// Classes without access from places beside the road, and closed to people on foot.
+    #[serde(default)]
+    pub limited_access: Vec<String>,
+    /// Name of the boolean field of roads that are open only in the direction of their line.
+    pub oneway: Option<String>,
+    /// The status codes of a closed road.
+    pub closed: Option<Codes>,
+}
+
 /// The status codes of a resource that is promised as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -168,6 +185,10 @@ pub struct Roles {
     pub time: Option<TimeRole>,
     /// A contribution to the risk surface.
     pub risk: Option<RiskRole>,
+    /// A road.
+    pub road: Option<RoadRole>,
+    /// Its active features close the roads that they touch if they have one of these codes.
+    pub closes_roads: Option<Codes>,
     /// Status codes of resources that are promised as a whole.
     pub engaged: Option<EngagedRole>,
     /// Its features are commitments, which are written by their own requests.
@@ -183,9 +204,12 @@ impl Roles {
         const LIST: &[FieldType] = &[FieldType::TextList];
         const JSON: &[FieldType] = &[FieldType::Json];
         const DATE: &[FieldType] = &[FieldType::Date];
+        const FLAG: &[FieldType] = &[FieldType::Boolean];
         const TIME: &[FieldType] = &[FieldType::DateTime];
         let mut fields: Vec<(&String, &'static [FieldType])> = Vec::new();
-        fields.extend(self.ready.iter().chain(&self.active_area).map(|codes| (&codes.field, TEXT)));
+        fields.extend(
+            self.ready.iter().chain(&self.active_area).chain(&self.closes_roads).map(|codes| (&codes.field, TEXT)),
+        );
         if let Some(capacity) = &self.capacity {
             let numbers =
                 [&capacity.capacity, &capacity.taken].into_iter().chain(&capacity.night).chain(&capacity.promised);
@@ -208,6 +232,11 @@ impl Roles {
         fields.extend(self.count_by.iter().map(|field| (field, CODE)));
         fields.extend(self.secondary_hazard.iter().map(|secondary_hazard| (&secondary_hazard.field, TEXT)));
         fields.extend(self.responsible.iter().flat_map(|whom| [(&whom.person, TEXT), (&whom.phone, TEXT)]));
+        if let Some(road) = &self.road {
+            fields.push((&road.class, TEXT));
+            fields.extend(road.oneway.iter().map(|field| (field, FLAG)));
+            fields.extend(road.closed.iter().map(|closed| (&closed.field, TEXT)));
+        }
         if let Some(time) = &self.time {
             fields.push((&time.start, TIME));
             fields.extend(time.end.iter().map(|field| (field, TIME)));

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod items;
 pub mod nearest;
 pub mod query_geometry;
+pub mod road;
 pub mod search;
 pub mod siting;
 pub mod surroundings;

@@ -1,9 +1,9 @@
 // Draws the results of a query on the map: the query point, and for each resource a line, a ring and the distance.
 import { Marker, type GeoJSONSource, type LayerSpecification, type Map } from "maplibre-gl";
 import type { Feature, Geometry } from "geojson";
-import type { Answer } from "./api";
+import type { Answer, Result, Route } from "./api";
 import { element } from "./element";
-import { distance } from "./format";
+import { distance, duration } from "./format";
 import { nearestPlace, type LonLat } from "./geometry";
 import { enlarged, wallScale } from "./wall";
 
@@ -46,13 +46,19 @@ export class AnswerLines {
     this.#set([]);
   }
 
-  /** @param from the query geometry; each line starts at its position nearest to the result */
-  draw(from: Geometry | undefined, answer: Answer): void {
+  /**
+   * @param from the query geometry; each line starts at its position nearest to the result
+   * @param routes the journeys to the results, if these are by road; until they arrive there are no lines
+   */
+  draw(from: Geometry | undefined, answer: Answer, routes: ReadonlyMap<Result, Route> | undefined): void {
     this.#set(answer.features.slice(0, MOST_LINES).flatMap((feature): Feature[] => {
       const layer = String(feature.properties.layer ?? answer.layers[0]?.layer);
       const metres = Number(feature.properties.distance_m);
-      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: distance(metres, true) };
+      const route = routes?.get(feature);
+      const label = route ? duration(route.properties.duration_s, true) : distance(metres, true);
+      const properties = { colour: this.colours[layer] ?? "#2f2a25", distance: label };
       const ring: Feature = { type: "Feature", properties, geometry: feature.geometry };
+      if (routes) return route ? [ring, { type: "Feature", properties, geometry: route.geometry }] : [ring];
       const start = metres < 1 ? undefined : nearestPlace(from ?? null, feature.geometry.coordinates as LonLat);
       return start ? [ring, { type: "Feature", properties, geometry: { type: "LineString", coordinates: [start, feature.geometry.coordinates] } }] : [ring];
     }));

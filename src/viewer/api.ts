@@ -1,5 +1,5 @@
 // Requests to the server: catalog, nearest, one feature, townships. Every failure is a ServerError with a message.
-import type { Feature, FeatureCollection, Geometry, Point } from "geojson";
+import type { Feature, FeatureCollection, Geometry, LineString, Point, Position } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { say, type Bilingual } from "./language";
 
@@ -60,7 +60,8 @@ export type LayerSummary = {
   /** For a covering set. */
   covered?: boolean; uncovered?: Amounts;
 };
-export type Answer = Freshness & { features: (Feature<Point, Properties> & { id: string })[]; layers: LayerSummary[] };
+export type Result = Feature<Point, Properties> & { id: string };
+export type Answer = Freshness & { features: Result[]; layers: LayerSummary[] };
 
 const TIMEOUT_MS = 15_000;
 const SESSION = "api/session";
@@ -107,6 +108,19 @@ export function nearestOf(parameters: URLSearchParams, near?: Geometry, signal?:
   if (!near) return ask(`api/nearest?${parameters.toString()}`, signal);
   // An area may have too many vertices for a URL.
   return ask("api/nearest", signal, JSON.stringify({ ...Object.fromEntries(parameters), near: JSON.stringify(near) }));
+}
+
+/** A journey on open roads. */
+export type Route = Feature<LineString, {
+  duration_s: number; road_m: number; detour_s: number;
+  /** Risk zones and areas of events. */
+  crosses: { layer: string; id: string; name: string | null }[];
+}>;
+
+/** The quickest journey between two positions; undefined if no open road leads there. */
+export async function routeOf(from: Position, to: Position, by: string, signal: AbortSignal): Promise<Route | undefined> {
+  const parameters = new URLSearchParams({ from: from.slice(0, 2).join(","), to: to.slice(0, 2).join(","), by });
+  return (await ask<{ features: Route[] }>(`api/routes?${parameters.toString()}`, signal)).features[0];
 }
 
 export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number };

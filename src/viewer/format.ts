@@ -14,6 +14,14 @@ export function distance(metres: number, onMap = false): string {
   return `${(metres / 1000).toFixed(metres < 99_950 ? 1 : 0)} ${km}`;
 }
 
+/** A travel time in minutes, or hours and minutes. */
+export function duration(seconds: number, onMap = false): string {
+  const [h, min] = language() === "zh" && !onMap ? ["小时", "分钟"] : ["h", "min"];
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return [hours > 0 ? `${hours} ${h}` : "", rest > 0 || hours === 0 ? `${rest} ${min}` : ""].filter(Boolean).join(" ");
+}
+
 /** An area: hectares and square kilometres when they are large. */
 export function area(squareMetres: number): string {
   const [m2, ha, km2] = language() === "zh" ? ["平方米", "公顷", "平方公里"] : ["m²", "ha", "km²"];

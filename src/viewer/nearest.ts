@@ -1,6 +1,6 @@
 // The query panel for nearest resources: location, form, results and lines on the map; its state is kept in the URL.
-import { LngLatBounds, type Map, type StyleSpecification } from "maplibre-gl";
-import { item, nearestOf, search, ServerError, type Answer, type Catalog } from "./api";
+import { LngLatBounds, type Map as MapView, type StyleSpecification } from "maplibre-gl";
+import { item, nearestOf, routeOf, search, ServerError, type Answer, type Catalog, type Result, type Route } from "./api";
 import { AnswerLines } from "./answers";
 import type { Offer } from "./commitments";
 import { element } from "./element";
@@ -8,7 +8,8 @@ import { coordinates } from "./format";
 import { boundsOf, positionsOf } from "./geometry";
 import { language, onLanguage, pick, say } from "./language";
 import {
-  ASKED_LAYERS, conditionsOf, emptyQuestion, keepInAddress, parametersOf, parsePoint, questionInAddress, type Place, type Question,
+  ASKED_LAYERS, conditionsOf, emptyQuestion, keepInAddress, parametersOf, parsePoint, questionInAddress, WAYS, wayOf,
+  type Place, type Question, type Way,
 } from "./question";
 import { QuestionForm, summaryOf, type Township } from "./question_form";
 import { Results } from "./results";
@@ -17,6 +18,10 @@ import { signOf } from "./signs";
 
 /** Minimum distance of the query point from the edge of the map, pixels. */
 const MARGIN_PX = 60;
+
+/** Number of journeys that are drawn as lines. */
+const MOST_ROUTES = 12;
+const WAY_WORDS = { line: "byLine", road: "byRoad", walk: "byWalk" } as const satisfies Record<Way, string>;
 
 /** Whether the initial URL has a map view. */
 const OPENED_WITH_VIEW = /[#&]map=/.test(location.hash);
@@ -38,7 +43,7 @@ export class NearestPanel {
   #request = new AbortController();
 
   constructor(
-    private readonly map: Map,
+    private readonly map: MapView,
     style: StyleSpecification,
     private readonly catalog: Catalog,
     private readonly townships: readonly Township[],
@@ -82,6 +87,8 @@ export class NearestPanel {
     const question = this.#question;
     if (!question) return;
     const { place, avoid } = question;
+    // Roads, and incidents that close them.
+    if (wayOf(question) !== WAYS[0] && (layerId === "roads" || layerId === "incidents")) return this.#ask();
     const moved = place.kind === "feature" && place.layer === layerId;
     const avoided = layerId === "risk_zones" ? avoid.length > 0 : avoid.includes(layerId);
     if (!moved && !avoided && !question.layers.includes(layerId)) return;
@@ -139,9 +146,29 @@ export class NearestPanel {
       this.#failure = error instanceof ServerError ? error.message : String(error);
     }
     if (request.signal.aborted) return;
+    const isByRoad = this.#question !== undefined && wayOf(this.#question) !== WAYS[0];
+    this.#results.routes = isByRoad ? new Map() : undefined;
     this.#draw();
     this.#drawLines();
-    this.panel.setAttribute("aria-busy", "false");
+    if (isByRoad) await this.#loadRoutes(request.signal);
+    if (!request.signal.aborted) this.panel.setAttribute("aria-busy", "false");
+  }
+
+  /** Loads the lines of the journeys: people go to shelters, others come. A line that cannot be loaded is not drawn. */
+  async #loadRoutes(signal: AbortSignal): Promise<void> {
+    const [question, answer, centre] = [this.#question, this.#answer, this.#centre()];
+    if (!question || !answer || !centre) return;
+    const found = answer.features.slice(0, MOST_ROUTES).map(async (result): Promise<[Result, Route][]> => {
+      const goes = String(result.properties.layer ?? answer.layers[0]?.layer) === "shelters";
+      const [from, to] = goes ? [centre, result.geometry.coordinates] : [result.geometry.coordinates, centre];
+      const route = await routeOf(from, to, wayOf(question), signal).catch(() => undefined);
+      return route ? [[result, route]] : [];
+    });
+    const routes = new Map((await Promise.all(found)).flat());
+    if (signal.aborted) return;
+    this.#results.routes = routes;
+    this.#draw();
+    this.#drawLines();
   }
 
   /** Loads the geometry and the name of the feature from which the query starts. */
@@ -202,7 +229,7 @@ export class NearestPanel {
   #drawLines(): void {
     const place = this.#question?.place;
     if (!place || !this.#answer) return;
-    this.#lines.draw(place.kind === "point" ? { type: "Point", coordinates: [place.lon, place.lat] } : place.geometry, this.#answer);
+    this.#lines.draw(place.kind === "point" ? { type: "Point", coordinates: [place.lon, place.lat] } : place.geometry, this.#answer, this.#results.routes);
   }
 
   #draw(): void {
@@ -215,14 +242,27 @@ export class NearestPanel {
     this.panel.replaceChildren(
       element("header", {}, element("h2", {}, say("nearestTitle")), close),
       this.#place(question),
+      this.#way(question),
       this.#conditions(question),
       ...(this.#answer?.stale ? [element("p", { class: "failed", role: "alert" }, say("answerStale"))] : []),
       ...(this.#failure !== undefined ? [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)] : []),
       ...(this.#answer
-        ? [...this.#results.draw(question, this.#answer), element("p", { class: "quiet foot" }, say("straightLine"))]
+        ? [...this.#results.draw(question, this.#answer), element("p", { class: "quiet foot" }, say(wayOf(question) === WAYS[0] ? "straightLine" : "byRoadNote"))]
         : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
     this.panel.scrollTop = scrollTop;
     if (focus) this.panel.querySelector<HTMLElement>(focus)?.focus();
+  }
+
+  /** How near is measured; journeys begin at a point. */
+  #way(question: Question): HTMLElement {
+    const isPoint = wayOf({ ...question, by: "road" }) === "road";
+    const choices = WAYS.map((way) => {
+      const radio = element("input", { type: "radio", name: "by", value: way, checked: way === wayOf(question), "data-field": "by", disabled: !isPoint });
+      radio.addEventListener("change", () => void this.#pose({ ...question, by: way }));
+      return element("label", { class: "chip" }, radio, element("span", {}, say(WAY_WORDS[way])));
+    });
+    return element("div", { class: "way chips", role: "radiogroup", "aria-label": say("measuredBy") },
+      element("span", { class: "quiet", "aria-hidden": "true" }, say("measuredBy")), ...choices);
   }
 
   #conditions(question: Question): HTMLElement {
@@ -295,7 +335,7 @@ function focusMark(panel: HTMLElement): string | undefined {
   const focused = document.activeElement;
   if (!(focused instanceof HTMLElement) || !panel.contains(focused)) return undefined;
   const { field, item: code, id } = focused.dataset;
-  if (field) return `[data-field="${field}"]${focused instanceof HTMLInputElement && focused.type === "checkbox" ? `[value="${CSS.escape(focused.value)}"]` : ""}`;
+  if (field) return `[data-field="${field}"]${focused instanceof HTMLInputElement && ["checkbox", "radio"].includes(focused.type) ? `[value="${CSS.escape(focused.value)}"]` : ""}`;
   if (code) return `[data-item="${CSS.escape(code)}"]`;
   if (id) return `li [data-id="${CSS.escape(id)}"]`;
   if (focused.closest(".ask-form > summary")) return ".ask-form > summary";

@@ -9,6 +9,8 @@ export type Place =
   | { kind: "feature"; layer: string; id: string; name: string; geometry?: Geometry };
 export const PREFERENCES = ["nearest", "fewest", "balanced"] as const;
 export type Prefer = (typeof PREFERENCES)[number];
+export const WAYS = ["line", "road", "walk"] as const;
+export type Way = (typeof WAYS)[number];
 export type Amount = { code: string; quantity: number };
 export type Question = {
   place: Place;
@@ -22,6 +24,8 @@ export type Question = {
   items: Amount[];
   /** A division code; empty for anywhere. */
   within: string;
+  /** What is near: by straight line, or by travel time on roads. */
+  by: Way;
   cover: boolean;
   /** Which covering set is the best. */
   prefer: Prefer;
@@ -37,11 +41,11 @@ const DRAWN = "";
 export const ASKED_LAYERS = ["shelters", "teams", "depots"] as const;
 export const COUNTS = [3, 5, 10, 20] as const;
 /** The parameters of the query in the URL hash: those of /api/nearest, and "of" for a feature. */
-const NAMES = ["point", "of", "near", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "cover", "prefer"];
+const NAMES = ["point", "of", "near", "layer", "k", "people", "night", "hazard", "avoid", "skills", "items", "within", "by", "cover", "prefer"];
 
 export function emptyQuestion(place: Place): Question {
   return {
-    place, layers: [...ASKED_LAYERS], k: COUNTS[0], people: undefined, night: isNight(), hazard: [], avoid: [], skills: [], items: [], within: "", cover: false,
+    place, layers: [...ASKED_LAYERS], k: COUNTS[0], people: undefined, night: isNight(), hazard: [], avoid: [], skills: [], items: [], within: "", by: WAYS[0], cover: false,
     prefer: PREFERENCES[0],
   };
 }
@@ -66,6 +70,12 @@ export function demandOf({ people, skills, items }: Question, layer: string): bo
   return (layer === "shelters" && people !== undefined) || (layer === "teams" && skills.length > 0) || (layer === "depots" && items.length > 0);
 }
 
+/** How the query measures: journeys begin at a point. */
+export function wayOf({ by, place }: Question): Way {
+  const isPoint = place.kind === "point" || place.geometry === undefined || place.geometry.type === "Point";
+  return isPoint ? by : "line";
+}
+
 /** Number of conditions besides location and layers. */
 export function conditionsOf(question: Question): number {
   const { people, hazard, avoid, skills, items, within } = question;
@@ -86,9 +96,10 @@ export function parametersOf(question: Question): URLSearchParams {
   set("items", question.items.map(({ code, quantity }) => `${code}:${quantity}`).join(","), asks("depots"));
   set("avoid", question.avoid.join(","));
   set("within", question.within);
+  set("by", wayOf(question), wayOf(question) !== WAYS[0]);
   set("cover", "true", isPlan(question));
   set("prefer", question.prefer, isPlan(question) && question.prefer !== PREFERENCES[0]);
-  set("explain", "true", conditionsOf(question) > 0 && !isPlan(question));
+  set("explain", "true", (conditionsOf(question) > 0 || wayOf(question) !== WAYS[0]) && !isPlan(question));
   return parameters;
 }
 
@@ -111,6 +122,7 @@ export function keepInAddress(question: Question | undefined): void {
     set("skills", question.skills.join(","));
     set("items", question.items.map(({ code, quantity }) => `${code}:${quantity}`).join(","));
     set("within", question.within);
+    set("by", question.by === WAYS[0] ? "" : question.by);
     set("cover", question.cover ? "true" : "");
     set("prefer", question.cover && question.prefer !== PREFERENCES[0] ? question.prefer : "");
   }
@@ -143,6 +155,7 @@ export function questionInAddress(hash = location.hash): Question | undefined {
       return code && Number(quantity ?? 1) > 0 ? [{ code, quantity: Number(quantity ?? 1) }] : [];
     }),
     within: given.get("within") ?? "",
+    by: WAYS.find((own) => own === given.get("by")) ?? empty.by,
     cover: given.get("cover") === "true",
     prefer: PREFERENCES.find((own) => own === given.get("prefer")) ?? empty.prefer,
   };

@@ -1,14 +1,13 @@
 // The results of a query: rank, distance, direction, amounts or contributions, and the reasons for exclusions.
 import type { StyleSpecification } from "maplibre-gl";
-import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason } from "./api";
+import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason, Result, Route } from "./api";
 import type { Offer } from "./commitments";
 import { element } from "./element";
-import { codeLabel, codeOf, distance, number, time, wind } from "./format";
+import { codeLabel, codeOf, distance, duration, number, time, wind } from "./format";
 import { language, pick, say } from "./language";
 import { demandOf, isPlan, type Question } from "./question";
 import { signOf, swatch } from "./signs";
 
-type Result = Answer["features"][number];
 type Stock = { item_code?: string; name?: string; quantity?: number | null; promised?: number | null; unit?: string | null };
 
 /** Maximum number of rows of a layer; a covering set may have hundreds. */
@@ -25,6 +24,9 @@ export class Results {
 
   /** Promises resources; undefined if this browser may not. */
   onCommit: (() => ((offers: Offer[]) => void) | undefined) = () => undefined;
+
+  /** The journeys to the results, if these are by road. */
+  routes: ReadonlyMap<Result, Route> | undefined;
 
   draw(question: Question, answer: Answer): HTMLElement[] {
     return answer.layers.flatMap((summary) => {
@@ -56,18 +58,21 @@ export class Results {
     if (layer.id === "shelters" && question.people !== undefined) demand.push(`${number(question.people)} ${say("persons")}`);
     if (layer.id === "teams") demand.push(...question.skills.map((code) => codeLabel(this.catalog.codes.skill, code)));
     if (layer.id === "depots") demand.push(...question.items.map(({ code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`));
-    const farthest = Math.max(...results.map(({ properties }) => Number(properties.distance_m)));
+    const longest = Math.max(...results.map(({ properties }) => Number(properties.duration_s ?? NaN)));
+    const farthest = distance(Math.max(...results.map(({ properties }) => Number(properties.distance_m))));
+    const limit = Number.isNaN(longest) ? farthest : duration(longest);
     return element("div", { class: summary.covered ? "plan covered" : "plan short", role: "status" },
       element("p", { class: "verdict" }, say(summary.covered ? "covered" : "notCovered"), demand.join(say("listComma"))),
       ...(results.length > 0
-        ? [element("p", { class: "quiet" }, `${number(results.length)} ${say("placesTogether")} ${distance(farthest)}`)] : []),
+        ? [element("p", { class: "quiet" }, `${number(results.length)} ${say("placesTogether")} ${limit}`)] : []),
       ...(missing.length > 0 ? [element("p", { class: "missing" }, say("stillMissing"), missing.join(say("listComma")))] : []));
   }
 
   #row(question: Question, layer: Layer, result: Result): HTMLElement {
     const { properties } = result;
     const metres = Number(properties.distance_m);
-    const far = metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
+    const seconds = properties.duration_s;
+    const far = typeof seconds === "number" ? `${duration(seconds)} · ${distance(Number(properties.road_m))}` : metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
     const reasons = (properties.reasons as Reason[] | undefined) ?? [];
     const button = element("button", { type: "button", "data-id": result.id },
       element("span", { class: "rank", "aria-hidden": "true" }, String(properties.rank)),
@@ -89,9 +94,15 @@ export class Results {
     return [button];
   }
 
-  #facts(question: Question, layer: Layer, { properties }: Result): HTMLElement[] {
+  #facts(question: Question, layer: Layer, result: Result): HTMLElement[] {
+    const { properties } = result;
     const facts: HTMLElement[] = [];
     const fact = (text: string, kind = "") => facts.push(element("span", { class: `fact ${kind}` }, text));
+    const journey = this.routes?.get(result)?.properties;
+    if (journey && journey.crosses.length > 0) {
+      fact(`${say("crosses")} ${journey.crosses.map(({ name, id }) => name ?? id).join(say("listComma"))}`, "doubt");
+    }
+    if (journey && journey.detour_s >= 60) fact(`${say("detour")} ${duration(journey.detour_s)}`, "doubt");
     if (properties.contributes) fact(`${say("contributes")} ${this.#amounts(properties.contributes as Amounts).join(say("listComma"))}`, "gives");
     if (properties.eligibility === "unknown") fact(say("notKnownToFit"), "doubt");
     if (properties.eligibility === "partial") fact(say("fitsInPart"), "doubt");

@@ -1,7 +1,7 @@
 //! Nearest against brute force with another geodesic, on random data.
 
 mod conditions;
-mod vincenty;
+pub(crate) mod vincenty;
 
 use geo::{Geometry, LineString, Polygon};
 use onemap::geodesy::LonLat;

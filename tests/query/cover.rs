@@ -139,7 +139,7 @@ proptest! {
         let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
         let cancel = CancelToken::new();
         let limit = SearchLimit { k: 1, max_distance_m: None };
-        let ask = NearestQuery { origin: &origin, limit, demand: &demand, relax: false, explain: Explain::Never, cancel: &cancel };
+        let ask = NearestQuery { origin: &origin, travel: None, limit, demand: &demand, relax: false, explain: Explain::Never, cancel: &cancel };
         let number = |id: &str| id[1..].parse::<usize>().expect("a number");
         let chosen = |prefer, max_members| {
             let set = cover(&snapshot, &snapshot.layers()[0], &ask, CoverOptions { prefer, max_members }).expect("a set");
@@ -200,7 +200,7 @@ proptest! {
         let origin = QueryGeometry::point(LonLat::new(118.0, 26.0).expect("a position"));
         let cancel = CancelToken::new();
         let limit = SearchLimit { k: 1, max_distance_m: None };
-        let ask = NearestQuery { origin: &origin, limit, demand: &demand, relax: false, explain: Explain::Never, cancel: &cancel };
+        let ask = NearestQuery { origin: &origin, travel: None, limit, demand: &demand, relax: false, explain: Explain::Never, cancel: &cancel };
         let set = cover(&snapshot, &snapshot.layers()[0], &ask, CoverOptions::default()).expect("a set");
         let number = |id: &str| id[1..].parse::<usize>().expect("a number");
         let members: Vec<usize> = set.members.iter().map(|own| number(own.near.row.id().as_str())).collect();

@@ -181,7 +181,7 @@ fn a_search_within_a_budget_is_complete_or_ends_with_an_error() {
     let ids = |cancel: &CancelToken| {
         let limit = SearchLimit { k: 100, max_distance_m: None };
         let (demand, origin, explain) = (&demand, &origin, Explain::Never);
-        let query = NearestQuery { origin, limit, demand, relax: false, explain, cancel };
+        let query = NearestQuery { origin, travel: None, limit, demand, relax: false, explain, cancel };
         let found = nearest(&snapshot, &snapshot.layers()[0], &query)?.found;
         Ok::<_, Cancelled>(found.iter().map(|found| found.near.row.id().to_string()).collect::<Vec<_>>())
     };

@@ -8,6 +8,7 @@ use crate::model::catalog::Catalog;
 use crate::model::schema::Label;
 use crate::model::{LayerSchema, format_date};
 use crate::query::nearest::demand::Reason;
+use crate::query::road::closures::Closure;
 use crate::snapshot::{Layer, Row};
 
 /// One reason as JSON: its code, a text in both languages, and its facts.
@@ -75,6 +76,8 @@ pub(crate) fn reason(catalog: &Catalog, schema: &LayerSchema, reason: &Reason<'_
         Reason::DivisionUnknown => reason_json("division_unknown", "区划不明", "its division is unknown", json!({})),
         Reason::NoPlace => reason_json("no_place", "没有位置", "it has no location", json!({})),
         Reason::Inside { layer, area } => inside(catalog, layer, area),
+        Reason::TooLong { duration_s } => too_long(*duration_s),
+        Reason::Unreachable { cut_by } => unreachable(cut_by),
         Reason::Filtered => reason_json("filter", "不符合筛选条件", "it does not match the filter", json!({})),
     }
 }
@@ -111,6 +114,37 @@ fn inside(catalog: &Catalog, layer: &Layer, area: &Row<'_>) -> Json {
         format!("it is inside {} {name:?}{en}", title.en.to_lowercase()),
         json!({"layer": schema.id, "area": area.id().as_str(), "risk_level": level}),
     )
+}
+
+fn too_long(duration_s: f64) -> Json {
+    let minutes = duration_s / 60.0;
+    reason_json(
+        "too_long",
+        format!("路程约{minutes:.0}分钟，超过上限"),
+        format!("the journey takes {minutes:.0} minutes, which is too long"),
+        json!({"duration_s": duration_s.round()}),
+    )
+}
+
+/// No open road, and what closes the roads.
+fn unreachable(cut_by: &[Closure<'_>]) -> Json {
+    let name = |closure: &Closure<'_>| {
+        closure.layer.text(&closure.row, "name").unwrap_or(closure.row.id().as_str()).to_owned()
+    };
+    let names: Vec<String> = cut_by.iter().map(name).collect();
+    let (zh, en) = if names.is_empty() {
+        ("没有道路可达".to_owned(), "no road leads there".to_owned())
+    } else {
+        (format!("道路被“{}”阻断", names.join("”、“")), format!("the road is closed by {}", names.join(", ")))
+    };
+    let closures: Vec<Json> = cut_by.iter().map(closure_json).collect();
+    reason_json("unreachable", zh, en, json!({"closures": closures}))
+}
+
+/// What closes a road: the layer, the id and the name of the feature.
+pub(crate) fn closure_json(closure: &Closure<'_>) -> Json {
+    let name = closure.layer.text(&closure.row, "name");
+    json!({"layer": closure.layer.schema().id, "id": closure.row.id().as_str(), "name": name})
 }
 
 fn reason_json(code: &str, zh: impl Into<String>, en: impl Into<String>, facts: Json) -> Json {

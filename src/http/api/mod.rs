@@ -3,6 +3,7 @@
 pub(crate) mod allocations;
 pub(crate) mod allocations_params;
 pub(crate) mod audit;
+pub(crate) mod by_road;
 pub(crate) mod change_events;
 pub(crate) mod clusters;
 pub(crate) mod commitments;
@@ -15,6 +16,7 @@ pub(crate) mod labels;
 pub(crate) mod layers;
 pub(crate) mod nearest;
 pub(crate) mod nearest_params;
+pub(crate) mod routes;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod siting;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::geojson::{write_feature_of, write_json};
+use crate::http::api::by_road::trip_members;
 use crate::http::api::exclusion::reason;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, PARAMS};
 use crate::http::call::Call;
@@ -25,6 +26,7 @@ use crate::query::nearest::demand::{Reason, Verdict};
 use crate::query::nearest::traversal::Near;
 use crate::query::nearest::{Explain, NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
+use crate::query::road::Travel;
 use crate::snapshot::{Layer, Snapshot};
 
 /// Maximum number of positions in one request.
@@ -64,7 +66,8 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
     // Each feature that these compare can cost as much as thousands of others.
-    let expensive: [&dyn Param; 5] = [&spec::NEAR, &spec::WITHIN, &spec::FILTER, &spec::EXPLAIN, &spec::COVER];
+    let expensive: [&dyn Param; 6] =
+        [&spec::NEAR, &spec::WITHIN, &spec::FILTER, &spec::EXPLAIN, &spec::COVER, &spec::BY];
     if expensive.into_iter().any(|param| params.get(param).is_some()) {
         call.leave_web_thread()?;
     }
@@ -226,8 +229,13 @@ fn write_features(
     cancel: &CancelToken,
 ) -> Result<Vec<Json>, Problem> {
     let mut summary = Vec::with_capacity(request.parts.len());
+    let closures = request.by_road.as_ref().map(|by_road| by_road.closures(snapshot));
     for part in &request.parts {
         let layer = layer(snapshot, "layer", &part.layer)?;
+        let travel = match request.by_road.as_ref().zip(closures.as_ref()) {
+            Some((by_road, closures)) => Some(by_road.travel(closures, layer, origin, cancel)?),
+            None => None,
+        };
         let mut page = NearestWriter {
             out: &mut *out,
             first: &mut *first,
@@ -240,8 +248,8 @@ fn write_features(
             cancel,
         };
         summary.push(match request.cover {
-            Some(options) => page.covering_set(part, origin, options)?,
-            None => page.nearest(part, origin)?,
+            Some(options) => page.covering_set(part, origin, travel.as_ref(), options)?,
+            None => page.nearest(part, origin, travel.as_ref())?,
         });
     }
     Ok(summary)
@@ -261,11 +269,17 @@ struct NearestWriter<'a> {
     cancel: &'a CancelToken,
 }
 
-impl<'a> NearestWriter<'a> {
-    fn nearest(&mut self, part: &'a LayerRequest, origin: &'a QueryGeometry) -> Result<Json, Problem> {
+impl NearestWriter<'_> {
+    fn nearest(
+        &mut self,
+        part: &LayerRequest,
+        origin: &QueryGeometry,
+        travel: Option<&Travel<'_>>,
+    ) -> Result<Json, Problem> {
         let request = self.request;
         let ask = NearestQuery {
             origin,
+            travel,
             limit: part.limit,
             demand: &part.demand,
             relax: request.relax,
@@ -307,12 +321,14 @@ impl<'a> NearestWriter<'a> {
 
     fn covering_set(
         &mut self,
-        part: &'a LayerRequest,
-        origin: &'a QueryGeometry,
+        part: &LayerRequest,
+        origin: &QueryGeometry,
+        travel: Option<&Travel<'_>>,
         options: CoverOptions,
     ) -> Result<Json, Problem> {
         let ask = NearestQuery {
             origin,
+            travel,
             limit: part.limit,
             demand: &part.demand,
             relax: false,
@@ -348,6 +364,9 @@ impl<'a> NearestWriter<'a> {
             ("distance_m", json!(millimetres(near.distance_m))),
             ("bearing_deg", bearing(near.bearing_deg)),
         ];
+        if let Some(trip) = &near.trip {
+            extra.extend(trip_members(trip));
+        }
         if self.request.parts.len() > 1 {
             extra.push(("layer", json!(self.layer.schema().id)));
         }

@@ -4,6 +4,7 @@ use time::{Duration, UtcDateTime};
 
 use crate::clock;
 use crate::geodesy::crs_transform::CrsTransform;
+use crate::http::api::by_road::ByRoad;
 use crate::http::call::Call;
 use crate::http::params::auth::Caller;
 use crate::http::params::crs::{crs_by_name, shape};
@@ -25,6 +26,8 @@ pub(crate) static PARAMS: &[&dyn Param] = &[
     &spec::NEAREST_LAYER,
     &spec::K,
     &spec::MAX_DISTANCE_M,
+    &spec::BY,
+    &spec::MAX_MINUTES,
     &spec::FILTER,
     &spec::FILTER_LANG,
     &spec::FILTER_CRS,
@@ -64,6 +67,8 @@ pub(crate) struct NearestRequest {
     /// The set of features that together covers the demand, if it is requested.
     pub(crate) cover: Option<CoverOptions>,
     pub(crate) relax: bool,
+    /// Travel on roads, if that is how near is measured.
+    pub(crate) by_road: Option<ByRoad>,
     /// Which excluded features are listed.
     pub(crate) explain: Explain,
     /// Records last confirmed before this time are marked as outdated.
@@ -104,12 +109,13 @@ impl NearestRequest {
         let confirmed_since = parameters
             .count(&spec::STALE_AFTER_H)?
             .map(|hours| clock::now().checked_sub(Duration::hours(i64::from(hours))).unwrap_or(UtcDateTime::MIN));
+        let by_road = ByRoad::read(call, parameters, common.at)?;
         let (cover, relax) = (cover_options(parameters)?, parameters.flag(&spec::RELAX)?);
         if cover.is_some() && common.people.is_none() && common.skills.is_empty() && common.items.is_empty() {
             let accepted = "cover=true with people=, skills= or items=";
             return Err(invalid("cover", "true", "there is no demand to cover", accepted));
         }
-        Ok(Self { parts, cover, relax, explain, confirmed_since, crs, caller })
+        Ok(Self { parts, cover, relax, by_road, explain, confirmed_since, crs, caller })
     }
 }
 

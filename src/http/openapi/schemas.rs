@@ -9,7 +9,7 @@ use crate::model::{Role, View};
 /// All schemas, by name.
 pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
     let mut schemas = pages();
-    for more in [features(), tiles(), dispatch(), commitments()] {
+    for more in [features(), tiles(), dispatch(), roads(), commitments()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -274,6 +274,22 @@ fn commitments() -> Json {
     })
 }
 
+fn roads() -> Json {
+    json!({
+        "route": answer(&["type", "features"], json!({
+            "type": kind("FeatureCollection"), "unreachable": object(&["closures"], json!({"closures": list(closure())})),
+            "features": list(object(&["type", "id", "geometry", "properties"], json!({
+                "type": kind("Feature"), "id": text(), "geometry": reference("geometry"),
+                "properties": object(&["by", "duration_s", "road_m", "access_m", "roads", "crosses", "closures_avoided", "detour_s"], json!({
+                    "by": text(), "duration_s": number(), "road_m": number(), "access_m": number(), "detour_s": number(),
+                    "roads": list(json!({"type": "object"})), "crosses": list(json!({"type": "object"})),
+                    "closures_avoided": list(closure()),
+                })),
+            }))),
+        })),
+    })
+}
+
 fn dispatch() -> Json {
     json!({
         "layers": answer(&["layers", "codes"], json!({
@@ -343,6 +359,11 @@ fn feature_name() -> Json {
     object(&["layer", "id"], json!({"layer": text(), "id": text()}))
 }
 
+/// What closes a road.
+fn closure() -> Json {
+    object(&["layer", "id"], json!({"layer": text(), "id": text(), "name": {"type": "string", "nullable": true}}))
+}
+
 /// Members of a reply with the nearest features.
 fn nearest() -> Json {
     json!({
@@ -352,6 +373,7 @@ fn nearest() -> Json {
             "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
                 "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
                 "eligibility": text(), "free_places": whole(), "jurisdiction": text(),
+                "duration_s": number(), "road_m": number(), "access_m": number(),
             })),
         }))),
         "layers": list(json!({"type": "object"})),

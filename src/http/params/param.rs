@@ -86,6 +86,7 @@ pub(crate) struct Numbers {
     pub(crate) max: Option<f64>,
     /// The accepted values, for error messages.
     pub(crate) accepted: &'static str,
+    pub(crate) required: bool,
 }
 
 /// One of a few words; the first is the default.
@@ -271,6 +272,9 @@ impl Param for Numbers {
             item["maximum"] = json!(max);
         }
         json!({"type": "array", "items": item, "minItems": self.min_items, "maxItems": self.max_items})
+    }
+    fn required(&self) -> bool {
+        self.required
     }
 }
 

@@ -43,7 +43,10 @@ pub(crate) static POINT: Numbers = Numbers {
     above: None,
     max: None,
     accepted: "LON,LAT in degrees, longitude first, such as 118.86,26.22; with crs= in that system",
+    required: false,
 };
+pub(crate) static FROM: Numbers = Numbers { name: "from", required: true, ..POINT };
+pub(crate) static TO: Numbers = Numbers { name: "to", example: &[118.72, 26.1], required: true, ..POINT };
 pub(crate) static BBOX: Numbers = Numbers {
     name: "bbox",
     about: "West, south, east, north in degrees, or the lower and upper corner in bbox-crs; west greater than east crosses the antimeridian",
@@ -53,6 +56,7 @@ pub(crate) static BBOX: Numbers = Numbers {
     above: None,
     max: None,
     accepted: "four numbers: the least and the greatest of both coordinates, WEST,SOUTH,EAST,NORTH in degrees without bbox-crs; west greater than east crosses the antimeridian",
+    required: false,
 };
 pub(crate) static RADIUS_M: Numbers = Numbers {
     name: "radius_m",
@@ -63,6 +67,7 @@ pub(crate) static RADIUS_M: Numbers = Numbers {
     above: Some(0.0),
     max: Some(200_000.0),
     accepted: "up to 10 distances in metres above 0 and up to 200000, ascending, such as 500,1000,3000",
+    required: false,
 };
 
 pub(crate) static ITEMS_LIMIT: Count = Count {
@@ -202,6 +207,22 @@ pub(crate) static PREFER: Choice = Choice {
     name: "prefer",
     about: "With cover: nearest makes the farthest member as near as possible, fewest minimizes the number of members, balanced minimizes their total distance",
     values: &["nearest", "fewest", "balanced"],
+};
+pub(crate) static BY: Choice = Choice {
+    name: "by",
+    about: "How near is measured: line is the straight line; road is the travel time by vehicle on open roads, walk on foot",
+    values: &["line", "road", "walk"],
+};
+pub(crate) static TRAVEL: Choice =
+    Choice { name: "by", about: "Travel by vehicle or on foot", values: &["road", "walk"] };
+pub(crate) static MAX_MINUTES: Count = Count {
+    name: "max_minutes",
+    about: "With by=road or walk: longest travel time, minutes",
+    example: 30,
+    min: 1,
+    max: 1_440,
+    default: None,
+    capped: false,
 };
 pub(crate) static MAX_SITES: Count = Count {
     name: "max_sites",

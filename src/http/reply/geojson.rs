@@ -1,11 +1,12 @@
 //! Writes a FeatureCollection feature by feature.
 
+use geo::Geometry;
 use serde_json::Value as Json;
 
 use crate::exchange::geojson::{write_geometry, write_json, write_value};
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::reply::freshness::RequestSnapshot;
-use crate::model::ValueRef;
+use crate::model::{Shape, ValueRef};
 use crate::snapshot::Row;
 
 /// Size with which a collection starts, so that a page of features is rarely moved while it grows.
@@ -85,10 +86,21 @@ impl Members {
 /// Appends a Feature whose coordinates are in a reference system; the geometry is null outside the domain of the
 /// system.
 pub(crate) fn write_feature(out: &mut Vec<u8>, crs: &CrsTransform, id: &str, row: &Row<'_>, properties: &Json) {
+    write_feature_of(out, crs, id, row.shape().map(Shape::geometry), properties);
+}
+
+/// The same with a geometry in longitude and latitude.
+pub(crate) fn write_feature_of(
+    out: &mut Vec<u8>,
+    crs: &CrsTransform,
+    id: &str,
+    geometry: Option<&Geometry>,
+    properties: &Json,
+) {
     out.extend_from_slice(br#"{"type":"Feature","id":"#);
     write_json(out, &id);
     out.extend_from_slice(br#","geometry":"#);
-    match row.shape().and_then(|shape| crs.from_lon_lat(shape.geometry())) {
+    match geometry.and_then(|geometry| crs.from_lon_lat(geometry)) {
         Some(geometry) => write_geometry(out, &geometry),
         None => out.extend_from_slice(b"null"),
     }

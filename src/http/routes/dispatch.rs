@@ -1,13 +1,13 @@
 //! Endpoints for dispatchers and map viewers: nearest, allocation, surroundings, search, audits, layers, events.
 
 use crate::http::api::{
-    allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, search, siting,
-    surroundings,
+    allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, routes, search,
+    siting, surroundings,
 };
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
 use crate::http::params::lists::{
-    COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
+    COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ROUTES, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
 };
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
 
@@ -81,6 +81,15 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         }),
         replies: &[ok(GEOJSON_TYPE, "commitment")],
         ..Endpoint::get("/api/commitments/{commitmentId}", health::live)
+    },
+    Endpoint {
+        id: "getRoute",
+        tag: DISPATCH,
+        summary: "The quickest route on open roads between two positions, and what it crosses",
+        thread: Thread::Interactive,
+        params: ROUTES,
+        replies: &[ok(GEOJSON_TYPE, "route")],
+        ..Endpoint::get("/api/routes", routes::routes)
     },
     Endpoint {
         id: "getSurroundings",

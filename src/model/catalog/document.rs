@@ -405,11 +405,16 @@ fn check_roles(layer: &LayerSchema, codes: &BTreeMap<String, Vec<Code>>, pointer
         }
     }
     let only = roles.exposed_site.iter().filter_map(|site| site.only.as_ref());
-    let chosen = roles.ready.iter().chain(&roles.active_area).chain(only);
+    let closed = roles.road.iter().filter_map(|road| road.closed.as_ref());
+    let chosen = roles.ready.iter().chain(&roles.active_area).chain(&roles.closes_roads).chain(closed).chain(only);
     let named = chosen.flat_map(|chosen| chosen.codes.iter().map(|code| (chosen.field.as_str(), code)));
     let ranked =
         roles.secondary_hazard.iter().flat_map(|danger| danger.ranks.keys().map(|code| (danger.field.as_str(), code)));
-    for (field, code) in named.chain(ranked) {
+    let classes = roles
+        .road
+        .iter()
+        .flat_map(|road| road.speeds_km_h.keys().chain(&road.limited_access).map(|code| (road.class.as_str(), code)));
+    for (field, code) in named.chain(ranked).chain(classes) {
         let list = layer.position(field).and_then(|position| layer.fields[position].codes.as_ref());
         let Some((list, entries)) = list.and_then(|list| codes.get_key_value(list)) else { continue };
         if !entries.iter().any(|entry| entry.code.to_string() == *code) {

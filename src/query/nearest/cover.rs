@@ -7,7 +7,7 @@
 use super::NearestQuery;
 use super::covering_program::{Candidate, CoverOptions, CoveringProgram};
 use super::demand::{Demand, Eligibility, Quantity, Verdict};
-use super::traversal::{Near, SearchLimit, nearest_where};
+use super::traversal::{Near, SearchLimit};
 use crate::query::cancel::Cancelled;
 use crate::snapshot::{Layer, Row, Snapshot};
 
@@ -78,7 +78,7 @@ pub fn cover<'a>(
             eligibility.verdict(row) == Verdict::Eligible && !contribution(&eligibility, &needed, row).is_nothing()
         };
         // The upper bound of single features does not bound their sum, so no chunk is skipped.
-        let nearest = nearest_where(layer, query.origin, limit, query.cancel, |_| true, helps)?;
+        let nearest = query.search(layer, limit, |_| true, helps)?;
         let all_seen = nearest.len() < candidate_count || candidate_count == MAX_MEMBERS;
         if !is_plain {
             return Ok(best(&eligibility, needed, &nearest, options));
@@ -101,7 +101,7 @@ fn best<'a>(
     let requirements = requirements(&needed);
     let candidate = |near: &Near<'a>| {
         let has = contribution(eligibility, &needed, &near.row);
-        Candidate { distance_km: near.distance_m / 1_000.0, gives: parts(&needed, &has) }
+        Candidate { distance_km: near.cost_km(), gives: parts(&needed, &has) }
     };
     let candidates: Vec<Candidate> = nearest.iter().map(candidate).collect();
     let simple = distribute(eligibility, needed.clone(), nearest.to_vec());

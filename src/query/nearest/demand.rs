@@ -11,6 +11,7 @@ use crate::model::division::division_prefix;
 use crate::model::{Shape, ValueRef, beijing_day};
 use crate::query::filter::Filter;
 use crate::query::query_geometry::QueryGeometry;
+use crate::query::road::closures::Closure;
 use crate::snapshot::{Group, Layer, ResourceFields, Row, Snapshot, StockItem, SupplyMaximum};
 
 /// The required status.
@@ -179,6 +180,16 @@ pub enum Reason<'a> {
     },
     /// The filter does not match.
     Filtered,
+    /// The journey takes longer than allowed.
+    TooLong {
+        /// Travel time, seconds.
+        duration_s: f64,
+    },
+    /// No open road leads there.
+    Unreachable {
+        /// What closes the roads without which it could not be reached.
+        cut_by: Vec<Closure<'a>>,
+    },
 }
 
 impl Reason<'_> {

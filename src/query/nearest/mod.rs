@@ -1,14 +1,17 @@
 //! Nearest resources that meet a demand, and nearer features that are excluded, with reasons.
 
+mod by_road;
 pub mod cover;
 pub mod covering_program;
 pub mod demand;
 pub mod traversal;
 
+use self::by_road::nearest_by_road;
 use self::demand::{Demand, Eligibility, Reason, Verdict};
 use self::traversal::{Near, SearchLimit, nearest_where};
 use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::query_geometry::QueryGeometry;
+use crate::query::road::Travel;
 use crate::snapshot::{Group, Layer, Row, Snapshot};
 
 /// Number of partial matches from which the best are chosen.
@@ -33,6 +36,8 @@ pub enum Explain {
 pub struct NearestQuery<'a> {
     /// Geometry to measure from.
     pub origin: &'a QueryGeometry,
+    /// Travel on roads from there, which then decides what is near; without it the straight line.
+    pub travel: Option<&'a Travel<'a>>,
     /// Number of results and distance limit.
     pub limit: SearchLimit,
     /// Demand on the resources.
@@ -43,6 +48,31 @@ pub struct NearestQuery<'a> {
     pub explain: Explain,
     /// Cancels the search.
     pub cancel: &'a CancelToken,
+}
+
+impl<'q> NearestQuery<'q> {
+    /// The nearest accepted features by straight line or by road.
+    fn search<'a>(
+        &self,
+        layer: &'a Layer,
+        limit: SearchLimit,
+        may_hold: impl Fn(Group<'_>) -> bool,
+        accepts: impl Fn(&Row<'a>) -> bool,
+    ) -> Result<Vec<Near<'a>>, Cancelled> {
+        match self.travel {
+            Some(travel) => nearest_by_road(layer, self.origin, travel, limit, self.cancel, may_hold, accepts),
+            None => nearest_where(layer, self.origin, limit, self.cancel, may_hold, accepts),
+        }
+    }
+
+    /// Why a feature is not reached by road; `None` if it is, or the straight line counts.
+    fn unreachable(&self, near: &Near<'_>) -> Option<Reason<'q>> {
+        let travel = self.travel.filter(|travel| near.trip.is_none() && travel.trip(near.place).is_none())?;
+        Some(match travel.long_trip(near.place) {
+            Some(trip) => Reason::TooLong { duration_s: trip.duration_s },
+            None => Reason::Unreachable { cut_by: travel.cut_by(near.place, self.cancel) },
+        })
+    }
 }
 
 /// A found feature.
@@ -92,6 +122,7 @@ pub struct NearestAnswer<'a> {
 ///
 /// let query = NearestQuery {
 ///     origin: &QueryGeometry::point(LonLat::new(118.86, 26.22)?),
+///     travel: None,
 ///     limit: SearchLimit { k: 1, max_distance_m: None },
 ///     demand: &Demand::anything(time::UtcDateTime::UNIX_EPOCH),
 ///     relax: false,
@@ -112,20 +143,21 @@ pub fn nearest<'a>(
     query: &NearestQuery<'a>,
 ) -> Result<NearestAnswer<'a>, Cancelled> {
     let eligibility = Eligibility::new(snapshot, layer, query.demand);
-    let with_reasons = |near: Near<'a>| NearestFeature {
-        near,
-        verdict: eligibility.verdict(&near.row),
-        reasons: eligibility.reasons(&near.row),
+    let with_reasons = |near: Near<'a>| {
+        let mut reasons = eligibility.reasons(&near.row);
+        reasons.extend(query.unreachable(&near));
+        NearestFeature { near, verdict: eligibility.verdict(&near.row), reasons }
     };
     let is = |verdict: Verdict| {
         let eligibility = &eligibility;
         move |row: &Row<'a>| eligibility.verdict(row) == verdict
     };
     let may_be_eligible = |group: Group<'_>| eligibility.may_be_eligible(group);
-    let fitting =
-        nearest_where(layer, query.origin, query.limit, query.cancel, may_be_eligible, is(Verdict::Eligible))?;
+    let fitting = query.search(layer, query.limit, may_be_eligible, is(Verdict::Eligible))?;
     let is_full = fitting.len() == query.limit.k;
-    let last_m = fitting.last().filter(|_| is_full).map(|near| near.distance_m);
+    // By road the last is not always the farthest.
+    let farthest_m = fitting.iter().map(|near| near.distance_m).fold(0.0, f64::max);
+    let last_m = is_full.then_some(farthest_m);
     let mut found: Vec<NearestFeature<'a>> = fitting
         .into_iter()
         .map(|near| NearestFeature { near, verdict: Verdict::Eligible, reasons: Vec::new() })
@@ -138,7 +170,7 @@ pub fn nearest<'a>(
     if found.len() < query.limit.k {
         let rest = SearchLimit { k: query.limit.k - found.len(), ..query.limit };
         let may_be_unknown = |group: Group<'_>| eligibility.may_be_unknown(group);
-        let unknown = nearest_where(layer, query.origin, rest, query.cancel, may_be_unknown, is(Verdict::Unknown))?;
+        let unknown = query.search(layer, rest, may_be_unknown, is(Verdict::Unknown))?;
         found.extend(unknown.into_iter().map(with_reasons));
     }
     let listed = match query.explain {
@@ -152,7 +184,15 @@ pub fn nearest<'a>(
         let limit =
             SearchLimit { k: listed.saturating_add(COUNTED), max_distance_m: last_m.or(query.limit.max_distance_m) };
         let answered: Vec<_> = found.iter().map(|found| found.near.row.id()).collect();
-        let passed = |row: &Row<'a>| eligibility.verdict(row) != Verdict::Eligible && !answered.contains(&row.id());
+        let is_reached = |row: &Row<'a>| {
+            query.travel.is_none_or(|travel| {
+                let place = row.shape().and_then(|shape| query.origin.nearest(shape, f64::INFINITY));
+                place.is_some_and(|(_, place, _)| travel.trip(place).is_some())
+            })
+        };
+        let passed = |row: &Row<'a>| {
+            (eligibility.verdict(row) != Verdict::Eligible || !is_reached(row)) && !answered.contains(&row.id())
+        };
         let mut excluded = nearest_where(layer, query.origin, limit, query.cancel, |_| true, passed)?;
         let more = excluded.len().saturating_sub(listed);
         excluded.truncate(listed);
@@ -188,7 +228,8 @@ fn in_part<'a>(
     let accepts = |row: &Row<'a>| {
         eligibility.verdict(row) == Verdict::Partial && cover::share(eligibility, query.demand, row) > 0.0
     };
-    let mut partial: Vec<(f64, Near<'a>)> = nearest_where(layer, query.origin, limit, query.cancel, |_| true, accepts)?
+    let mut partial: Vec<(f64, Near<'a>)> = query
+        .search(layer, limit, |_| true, accepts)?
         .into_iter()
         .map(|near| (cover::share(eligibility, query.demand, &near.row), near))
         .collect();

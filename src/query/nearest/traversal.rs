@@ -13,6 +13,7 @@ use crate::geodesy::ecef::{Ecef, EcefBox};
 use crate::model::FeatureId;
 use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::query_geometry::QueryGeometry;
+use crate::query::road::search::Trip;
 use crate::snapshot::{Group, Layer, Row};
 
 /// A feature and its distance.
@@ -26,6 +27,17 @@ pub struct Near<'a> {
     pub place: LonLat,
     /// Bearing of that position, degrees clockwise from north; `None` at distance 0.
     pub bearing_deg: Option<f64>,
+    /// The journey on roads, if these were asked for.
+    pub trip: Option<Trip>,
+}
+
+impl Near<'_> {
+    /// Distance as a cost, kilometres; an hour on roads counts as 30.
+    #[must_use]
+    pub fn cost_km(&self) -> f64 {
+        const KM_PER_HOUR: f64 = 30.0;
+        self.trip.map_or(self.distance_m / 1_000.0, |trip| trip.duration_s / 3_600.0 * KM_PER_HOUR)
+    }
 }
 
 /// Number of results and distance limit.
@@ -117,7 +129,7 @@ impl<'a> Best<'a, '_> {
             return;
         }
         let Some((from, place, distance_m)) = self.origin.nearest(shape, self.limit_m()) else { return };
-        let near = Near { row, distance_m, place, bearing_deg: bearing_deg(from, place) };
+        let near = Near { row, distance_m, place, bearing_deg: bearing_deg(from, place), trip: None };
         self.found.insert(Rank { distance_m, id: row.id() }, near);
         if self.found.len() > self.limit.k {
             self.found.pop_last();

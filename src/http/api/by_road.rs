@@ -1,0 +1,100 @@
+//! Travel on roads, as requests ask for it.
+
+use std::sync::Arc;
+
+use geo::Geometry;
+use serde_json::{Value as Json, json};
+use time::UtcDateTime;
+
+use crate::geodesy::LonLat;
+use crate::http::call::Call;
+use crate::http::params::{QueryParams, invalid, spec};
+use crate::http::reply::numbers::millimetres;
+use crate::http::reply::problem::Problem;
+use crate::query::cancel::CancelToken;
+use crate::query::query_geometry::QueryGeometry;
+use crate::query::road::Travel;
+use crate::query::road::closures::Closures;
+use crate::query::road::network::RoadNetwork;
+use crate::query::road::search::{TravelDirection, TravelMode, Trip};
+use crate::snapshot::{Layer, Snapshot};
+
+/// Travel on the roads of the snapshot of a request.
+pub(crate) struct ByRoad {
+    pub(crate) network: Arc<RoadNetwork>,
+    pub(crate) mode: TravelMode,
+    max_duration_s: Option<f64>,
+    /// The instant at which incidents close roads.
+    at: UtcDateTime,
+}
+
+impl ByRoad {
+    /// Reads `by` and `max_minutes`; `None` for the straight line.
+    ///
+    /// # Errors
+    /// When they are invalid, or there are no roads.
+    pub(crate) fn read(call: &Call<'_>, params: &QueryParams, at: UtcDateTime) -> Result<Option<Self>, Problem> {
+        let minutes = params.count(&spec::MAX_MINUTES)?;
+        let by = params.choice(&spec::BY)?;
+        if by != "line" {
+            return Self::new(call, by, minutes, at).map(Some);
+        }
+        match minutes {
+            Some(minutes) => {
+                let accepted = "max_minutes= with by=road or by=walk";
+                Err(invalid("max_minutes", &minutes.to_string(), "a straight line takes no time", accepted))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Travel by `road` or `walk`.
+    ///
+    /// # Errors
+    /// When there are no roads.
+    pub(crate) fn new(call: &Call<'_>, by: &str, minutes: Option<u32>, at: UtcDateTime) -> Result<Self, Problem> {
+        let network = call.state.road_networks.of(&call.current.snapshot);
+        let network = network.ok_or_else(|| {
+            invalid("by", by, "no layer that you can read has roads", "line, or a layer with the role road")
+        })?;
+        let mode = if by == "walk" { TravelMode::Walk } else { TravelMode::Drive };
+        Ok(Self { network, mode, max_duration_s: minutes.map(|minutes| f64::from(minutes) * 60.0), at })
+    }
+
+    /// The closed parts of the roads.
+    pub(crate) fn closures<'a>(&self, snapshot: &'a Snapshot) -> Closures<'a> {
+        Closures::at(snapshot, &self.network, self.at)
+    }
+
+    /// Travel to places with a capacity for people; from other resources.
+    ///
+    /// # Errors
+    /// When the origin is not a point, or the request is cancelled.
+    pub(crate) fn travel<'a>(
+        &'a self,
+        closures: &'a Closures<'a>,
+        layer: &Layer,
+        origin: &QueryGeometry,
+        cancel: &CancelToken,
+    ) -> Result<Travel<'a>, Problem> {
+        let direction =
+            if layer.resources().has_capacity() { TravelDirection::Outward } else { TravelDirection::Inward };
+        let from = match origin.geometry() {
+            Geometry::Point(point) => LonLat::try_from(point.0).ok(),
+            _ => None,
+        };
+        let from = from.ok_or_else(|| {
+            invalid("by", "road", "a journey begins at a point, not a line or an area", "by=line, or point=LON,LAT")
+        })?;
+        Ok(Travel::new(&self.network, closures, (self.mode, direction), from, self.max_duration_s, cancel)?)
+    }
+}
+
+/// Members that describe a journey.
+pub(crate) fn trip_members(trip: &Trip) -> [(&'static str, Json); 3] {
+    [
+        ("duration_s", json!(trip.duration_s.round())),
+        ("road_m", json!(millimetres(trip.road_m))),
+        ("access_m", json!(millimetres(trip.access_m))),
+    ]
+}
