@@ -114,7 +114,7 @@ export function nearestOf(parameters: URLSearchParams, near?: Geometry, signal?:
 export type Route = Feature<LineString, {
   duration_s: number; road_m: number; detour_s: number;
   /** Risk zones and areas of events. */
-  crosses: { layer: string; id: string; name: string | null }[];
+  crosses: { layer: string; id: string; name: string | null; risk_level: number | null }[];
 }>;
 
 /** The quickest journey between two positions; undefined if no open road leads there. */

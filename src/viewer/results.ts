@@ -12,6 +12,8 @@ type Stock = { item_code?: string; name?: string; quantity?: number | null; prom
 
 /** Maximum number of rows of a layer; a covering set may have hundreds. */
 const MOST_ROWS = 60;
+/** Number of areas on a journey that are named. */
+const CROSSED_SHOWN = 2;
 /** Number of stock items shown for a depot if the query names none. */
 const STOCK_SHOWN = 3;
 
@@ -72,7 +74,8 @@ export class Results {
     const { properties } = result;
     const metres = Number(properties.distance_m);
     const seconds = properties.duration_s;
-    const far = typeof seconds === "number" ? `${duration(seconds)} · ${distance(Number(properties.road_m))}` : metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
+    const way = Number(properties.road_m) + Number(properties.access_m);
+    const far = typeof seconds === "number" ? `${duration(seconds)} · ${distance(way)}` : metres < 1 ? say("here") : `${wind(Number(properties.bearing_deg))} ${distance(metres)}`;
     const reasons = (properties.reasons as Reason[] | undefined) ?? [];
     const button = element("button", { type: "button", "data-id": result.id },
       element("span", { class: "rank", "aria-hidden": "true" }, String(properties.rank)),
@@ -99,9 +102,7 @@ export class Results {
     const facts: HTMLElement[] = [];
     const fact = (text: string, kind = "") => facts.push(element("span", { class: `fact ${kind}` }, text));
     const journey = this.routes?.get(result)?.properties;
-    if (journey && journey.crosses.length > 0) {
-      fact(`${say("crosses")} ${journey.crosses.map(({ name, id }) => name ?? id).join(say("listComma"))}`, "doubt");
-    }
+    if (journey && journey.crosses.length > 0) fact(crossed(journey.crosses), "doubt");
     if (journey && journey.detour_s >= 60) fact(`${say("detour")} ${duration(journey.detour_s)}`, "doubt");
     if (properties.contributes) fact(`${say("contributes")} ${this.#amounts(properties.contributes as Amounts).join(say("listComma"))}`, "gives");
     if (properties.eligibility === "unknown") fact(say("notKnownToFit"), "doubt");
@@ -162,6 +163,13 @@ export class Results {
       ...items.map(({ item_code: code, quantity }) => `${codeLabel(this.catalog.codes.stock_item, code)} ${number(quantity)}`),
     ];
   }
+}
+
+/** The areas that a journey crosses: events first, then the worst zones; the others are counted. */
+function crossed(areas: Route["properties"]["crosses"]): string {
+  const names = areas.toSorted((a, b) => (a.risk_level ?? 0) - (b.risk_level ?? 0)).map(({ name, id }) => name ?? id);
+  const more = names.length - CROSSED_SHOWN;
+  return `${say("crosses")} ${names.slice(0, CROSSED_SHOWN).join(say("listComma"))}${more > 0 ? ` +${number(more)}` : ""}`;
 }
 
 /** What a result can promise for a question: what it contributes, or what was asked; undefined if nothing was asked of a depot. */

@@ -84,6 +84,16 @@ fn a_dispatcher_promises_resources_and_releases_them() {
 }
 
 #[test]
+fn the_nearest_by_road_has_times_and_lines_and_a_closed_road_changes_it() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/by_road.mjs", &[&server.url, &snapshots, &secret]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
 fn lines_and_areas_are_measured_and_asked_about_and_coordinates_copied() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();

@@ -289,6 +289,50 @@ fn an_area_closes_what_is_inside_it_and_routes_tell_what_they_cross() {
 }
 
 #[test]
+fn an_allocation_by_road_has_the_times_of_routes_and_tells_what_is_cut_off() {
+    let folder = Folder::new();
+    let main: &[[f64; 2]] = &[[118.77, 26.2], [118.8, 26.2], [118.82, 26.2]];
+    small_county(&folder, &[("main", "county", main)]);
+    let server = Server::start(&folder, &[]);
+    let plan = |more: &str| {
+        let body = format!(
+            r#"{{"layer": "shelters", "by": "road"{more}, "demands": [
+                {{"id": "A", "point": [118.8, 26.2], "amount": 120}}, {{"id": "B", "point": [118.78, 26.2], "amount": 60}}]}}"#
+        );
+        let reply = server.send("POST", "/api/allocations", &[("Content-Type", "application/json")], &body);
+        (reply.status, reply.json())
+    };
+    let (status, both) = plan("");
+    assert_eq!(status, 200, "{both}");
+    assert_eq!(both["totals"]["served"], 180);
+    let mut unit_s = 0.0;
+    for feature in both["features"].as_array().expect("features") {
+        let own = &feature["properties"];
+        let from = if own["demand"] == "A" { FROM } else { "118.78,26.2" };
+        let to = if own["resource"] == "east" { "118.82,26.2" } else { "118.77,26.2" };
+        let way = route(&server, from, to).expect("a route");
+        assert_eq!((&own["duration_s"], &own["road_m"]), (&way["duration_s"], &way["road_m"]), "{own}");
+        assert!(feature["geometry"]["coordinates"].as_array().map(Vec::len) >= Some(2));
+        unit_s += own["amount"].as_f64().expect("an amount") * own["duration_s"].as_f64().expect("seconds");
+    }
+    assert!((both["totals"]["unit_h"].as_f64().expect("hours") - unit_s / 3_600.0).abs() < 0.1, "{both}");
+
+    let incident = format!(
+        "INSERT INTO incidents (id, name, kind, status, geom) VALUES ('IN-1', '塌方', 'road_closure', 'responding', {});",
+        point_literal(118.79, 26.2)
+    );
+    edit(&folder.file("onemap.gpkg"), &incident);
+    await_that("A cannot go west, so 20 of it stay", || plan("").1["totals"]["served"] == 160);
+    edit(&folder.file("onemap.gpkg"), "UPDATE shelters SET status = 'closed' WHERE id = 'west';");
+    await_that("B can go nowhere", || plan("").1["totals"]["served"] == 100);
+    let (_, cut) = plan("");
+    let of_b = &cut["demands"][1]["reason"];
+    assert_eq!((&of_b["code"], &of_b["closures"][0]["id"]), (&json!("unreachable"), &json!("IN-1")), "{cut}");
+    let (_, soon) = plan(r#", "max_minutes": 1"#);
+    assert_eq!(soon["totals"]["served"], 0, "{soon}");
+}
+
+#[test]
 fn a_gap_in_a_drawing_is_closed_and_a_bridge_is_no_junction() {
     let folder = Folder::new();
     // It ends a metre before the other; the third crosses both without a vertex.

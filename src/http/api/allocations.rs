@@ -4,35 +4,48 @@ use geo::{Coord, LineString};
 use serde_json::{Value as Json, json};
 
 use crate::exchange::csv::write_table;
-use crate::exchange::geojson::{write_geometry, write_json};
 use crate::http::api::allocations_params::{AllocationRequest, NamedDemand};
+use crate::http::api::by_road::{road_line, trip_members};
+use crate::http::api::exclusion::unreachable;
 use crate::http::call::Call;
 use crate::http::params::invalid;
 use crate::http::reply::Reply;
-use crate::http::reply::geojson::CollectionWriter;
+use crate::http::reply::geojson::{CollectionWriter, write_feature_of};
 use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::model::Shape;
 use crate::query::allocation::{
-    Allocation, AllocationError, AllocationQuery, Assignment, RELIEF_UNITS, Relief, Resource, Totals, allocate,
+    Allocation, AllocationByRoad, AllocationError, AllocationQuery, Assignment, RELIEF_UNITS, Relief, Resource, Totals,
+    allocate,
 };
+use crate::query::road::closures::Closure;
+use crate::query::road::search::RoadPath;
 use crate::snapshot::Layer;
 
 /// `POST /api/allocations`.
 pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
     let request = AllocationRequest::read(call)?;
     let format = call.format()?;
+    let snapshot = &call.current.snapshot;
+    let closures = request.by_road.as_ref().map(|by_road| by_road.closures(snapshot));
+    let by_road = request.by_road.as_ref().zip(closures.as_ref()).map(|(by_road, closures)| AllocationByRoad {
+        network: &by_road.network,
+        closures,
+        way: by_road.way(request.layer),
+        max_duration_s: by_road.max_duration_s,
+    });
     let placed: Vec<_> = request.demands.iter().map(|demand| demand.placed.clone()).collect();
     let query = AllocationQuery {
         resource: &request.resource,
         demands: &placed,
         conditions: &request.conditions,
         max_distance_m: request.max_distance_m,
+        by_road: by_road.as_ref(),
         together: request.together,
         cancel: &call.cancel,
     };
-    let allocation = allocate(&call.current.snapshot, request.layer, &query).map_err(|error| match error {
+    let allocation = allocate(snapshot, request.layer, &query).map_err(|error| match error {
         AllocationError::Cancelled(cancelled) => cancelled.into(),
         AllocationError::TooLarge(_) => invalid(
             "demands",
@@ -45,41 +58,90 @@ pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(call.current.reply(CSV_UTF8).body(table(&request, &allocation)));
     }
     let mut body = CollectionWriter::new();
-    for assignment in &allocation.assignments {
-        body.feature(|out| write_assignment(out, &request, assignment));
+    for (assignment, path) in allocation.assignments.iter().zip(&allocation.paths) {
+        body.feature(|out| write_assignment(out, &request, assignment, path.as_ref()));
     }
-    let totals = describe_totals(&allocation.totals);
+    let measure = Measure::of(&request);
+    let totals = measure.totals(&allocation.totals);
     let relief = allocation.relief.map(|relief| describe_relief(&request, &relief, &allocation.totals));
-    let saved_km = (allocation.greedy.served == allocation.totals.served)
-        .then(|| rounded_km(allocation.greedy.unit_metres - allocation.totals.unit_metres));
+    let saved = (allocation.greedy.served == allocation.totals.served)
+        .then(|| measure.sum(allocation.greedy.unit_cost - allocation.totals.unit_cost));
     let body = body
         .end_features()
         .member("layer", &request.layer.schema().id)
         .member("demands", &describe_demands(&request, &allocation))
         .member("totals", &totals)
-        .member("nearest_first", &describe_totals(&allocation.greedy))
-        .member("saved_unit_km", &saved_km)
+        .member("nearest_first", &measure.totals(&allocation.greedy))
+        .member(&format!("saved_{}", measure.sum_name()), &saved)
         .member("gap", &allocation.gap)
         .member("relief", &relief)
         .close(&call.current);
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
-/// Appends a line from a demand to the resource that serves it; a straight line, not a route.
-fn write_assignment(out: &mut Vec<u8>, request: &AllocationRequest<'_>, assignment: &Assignment<'_>) {
+/// How the cost of a plan is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    /// Metres of the straight line.
+    Distance,
+    /// Seconds by road.
+    Time,
+}
+
+impl Measure {
+    fn of(request: &AllocationRequest<'_>) -> Self {
+        if request.by_road.is_some() { Self::Time } else { Self::Distance }
+    }
+
+    /// Name of the member with units times cost.
+    fn sum_name(self) -> &'static str {
+        match self {
+            Self::Distance => "unit_km",
+            Self::Time => "unit_h",
+        }
+    }
+
+    /// Units times cost with one decimal: kilometres, or hours.
+    fn sum(self, unit_cost: f64) -> f64 {
+        let sum = match self {
+            Self::Distance => unit_cost / 1_000.0,
+            Self::Time => unit_cost / 3_600.0,
+        };
+        (sum * 10.0).round() / 10.0
+    }
+
+    fn totals(self, totals: &Totals) -> Json {
+        let sum = self.sum(totals.unit_cost);
+        match self {
+            Self::Distance => json!({
+                "served": totals.served,
+                "unit_km": sum,
+                "mean_m": totals.mean_cost().map(millimetres),
+                "worst_m": millimetres(totals.worst_cost),
+            }),
+            Self::Time => json!({
+                "served": totals.served,
+                "unit_h": sum,
+                "mean_s": totals.mean_cost().map(f64::round),
+                "worst_s": totals.worst_cost.round(),
+            }),
+        }
+    }
+}
+
+/// Appends a line between a demand and the resource that serves it: the journey by road, or a straight line.
+fn write_assignment(
+    out: &mut Vec<u8>,
+    request: &AllocationRequest<'_>,
+    assignment: &Assignment<'_>,
+    path: Option<&RoadPath>,
+) {
     let demand = &request.demands[assignment.demand];
     let id = format!("{}/{}", demand.id, assignment.row.id());
-    out.extend_from_slice(br#"{"type":"Feature","id":"#);
-    write_json(out, &id);
-    out.extend_from_slice(br#","geometry":"#);
     let to = assignment.row.shape().and_then(Shape::anchor);
-    let line = to.map(|to| LineString(vec![Coord::from(demand.at), Coord::from(to)]).into());
-    match line.as_ref().and_then(|line| request.crs.from_lon_lat(line)) {
-        Some(line) => write_geometry(out, &line),
-        None => out.extend_from_slice(b"null"),
-    }
-    out.extend_from_slice(br#","properties":"#);
-    let properties = json!({
+    let straight = || Some(LineString(vec![Coord::from(demand.at), Coord::from(to?)]).into());
+    let line = path.map(road_line).or_else(straight);
+    let mut properties = json!({
         "demand": demand.id,
         "demand_name": demand.name,
         "resource": assignment.row.id().as_str(),
@@ -87,8 +149,10 @@ fn write_assignment(out: &mut Vec<u8>, request: &AllocationRequest<'_>, assignme
         "amount": assignment.amount,
         "distance_m": millimetres(assignment.distance_m),
     });
-    write_json(out, &properties);
-    out.push(b'}');
+    for (name, value) in assignment.trip.iter().flat_map(trip_members) {
+        properties[name] = value;
+    }
+    write_feature_of(out, &request.crs, &id, line.as_ref(), &properties);
 }
 
 fn name<'a>(layer: &Layer, assignment: &Assignment<'a>) -> Option<&'a str> {
@@ -97,9 +161,10 @@ fn name<'a>(layer: &Layer, assignment: &Assignment<'a>) -> Option<&'a str> {
 
 /// Each demand: what it needs, what it receives, and why not all.
 fn describe_demands(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<Json> {
-    let rest = allocation.unserved.iter().zip(&allocation.candidates);
-    let describe = |(demand, (unserved, candidates)): (&NamedDemand, (&u32, &usize))| {
+    let rest = allocation.unserved.iter().zip(&allocation.candidates).zip(&allocation.cut_by);
+    let describe = |(demand, ((unserved, candidates), cut_by)): (&NamedDemand, ((&u32, &usize), &Vec<Closure<'_>>))| {
         let reason = (*unserved > 0).then(|| match candidates {
+            0 if !cut_by.is_empty() => unreachable(cut_by),
             0 => json!({
                 "code": "out_of_reach",
                 "zh": "在限定距离内没有符合条件且有余量的资源",
@@ -124,20 +189,16 @@ fn describe_demands(request: &AllocationRequest<'_>, allocation: &Allocation<'_>
     request.demands.iter().zip(rest).map(describe).collect()
 }
 
-fn describe_totals(totals: &Totals) -> Json {
-    json!({
-        "served": totals.served,
-        "unit_km": rounded_km(totals.unit_metres),
-        "mean_m": totals.mean_m().map(millimetres),
-        "worst_m": millimetres(totals.worst_m),
-    })
-}
-
 /// The resource where more capacity helps most, in words.
 fn describe_relief(request: &AllocationRequest<'_>, relief: &Relief<'_>, totals: &Totals) -> Json {
     let name = request.layer.text(&relief.row, "name").unwrap_or(relief.row.id().as_str());
     let served_more = relief.totals.served.saturating_sub(totals.served);
-    let saved_km = rounded_km(totals.unit_metres - relief.totals.unit_metres);
+    let measure = Measure::of(request);
+    let saved = measure.sum(totals.unit_cost - relief.totals.unit_cost);
+    let (of_zh, of_en) = match measure {
+        Measure::Distance => ("公里", "km"),
+        Measure::Time => ("小时", "h"),
+    };
     let (unit_zh, unit_en) = match &request.resource {
         Resource::Places => ("人", "person"),
         Resource::Item(_) => ("件", "unit"),
@@ -150,23 +211,24 @@ fn describe_relief(request: &AllocationRequest<'_>, relief: &Relief<'_>, totals:
         )
     } else {
         (
-            format!("{name}再增加{RELIEF_UNITS}的余量，可少走{saved_km}{unit_zh}·公里"),
-            format!("{RELIEF_UNITS} more at {name} would save {saved_km} {unit_en}-km"),
+            format!("{name}再增加{RELIEF_UNITS}的余量，可节省{saved}{unit_zh}·{of_zh}"),
+            format!("{RELIEF_UNITS} more at {name} would save {saved} {unit_en}-{of_en}"),
         )
     };
-    json!({
+    let mut described = json!({
         "id": relief.row.id().as_str(),
         "name": name,
         "more": RELIEF_UNITS,
         "served_more": served_more,
-        "saved_unit_km": saved_km,
         "zh": zh,
         "en": en,
-    })
+    });
+    described[format!("saved_{}", measure.sum_name())] = json!(saved);
+    described
 }
 
 fn table(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<u8> {
-    const HEADER: [&str; 8] = [
+    const HEADER: [&str; 9] = [
         "需求 demand",
         "需求名称 demand_name",
         "需要 needed",
@@ -174,6 +236,7 @@ fn table(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<u8
         "资源名称 resource_name",
         "数量 amount",
         "距离 distance_m",
+        "行程 duration_s",
         "未满足 unserved",
     ];
     let row = |demand: &NamedDemand, assignment: Option<&Assignment<'_>>, unserved: u32| {
@@ -185,6 +248,7 @@ fn table(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<u8
             assignment.and_then(|own| name(request.layer, own)).unwrap_or_default().to_owned(),
             assignment.map(|own| own.amount.to_string()).unwrap_or_default(),
             assignment.map(|own| format!("{:.3}", own.distance_m)).unwrap_or_default(),
+            assignment.and_then(|own| own.trip).map(|trip| format!("{:.0}", trip.duration_s)).unwrap_or_default(),
             unserved.to_string(),
         ]
     };
@@ -198,9 +262,4 @@ fn table(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<u8
         rows
     };
     write_table(&HEADER, request.demands.iter().enumerate().flat_map(of_demand))
-}
-
-/// Kilometres with one decimal.
-fn rounded_km(metres: f64) -> f64 {
-    (metres / 100.0).round() / 10.0
 }

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use crate::geodesy::LonLat;
 use crate::geodesy::crs_transform::CrsTransform;
+use crate::http::api::by_road::ByRoad;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, code};
 use crate::http::call::Call;
 use crate::http::params::param::Param;
@@ -22,6 +23,8 @@ use crate::snapshot::{Layer, Row};
 static CONDITIONS: &[&dyn Param] = &[
     &spec::NEAREST_LAYER,
     &spec::MAX_DISTANCE_M,
+    &spec::BY,
+    &spec::MAX_MINUTES,
     &spec::STATUS,
     &spec::NIGHT,
     &spec::AT,
@@ -60,6 +63,7 @@ pub(crate) struct AllocationRequest<'a> {
     pub(crate) demands: Vec<NamedDemand>,
     pub(crate) conditions: Demand,
     pub(crate) max_distance_m: Option<f64>,
+    pub(crate) by_road: Option<ByRoad>,
     pub(crate) together: bool,
     pub(crate) crs: CrsTransform,
 }
@@ -98,7 +102,7 @@ impl<'a> AllocationRequest<'a> {
             Some(other) => return Err(invalid("together", &other.to_string(), "it is not a boolean", "true, false")),
         };
         let params = QueryParams::from_members(&members, CONDITIONS)?;
-        let NearestRequest { mut parts, crs, .. } = NearestRequest::read(call, &params)?;
+        let NearestRequest { mut parts, by_road, crs, .. } = NearestRequest::read(call, &params)?;
         let given = params.get(&spec::NEAREST_LAYER).unwrap_or_default();
         let (Some(LayerRequest { layer: name, limit, demand }), None) = (parts.pop(), parts.pop()) else {
             return Err(invalid("layer", given, "resources of one layer are allocated", "the id of one layer"));
@@ -107,7 +111,20 @@ impl<'a> AllocationRequest<'a> {
         let resource = resource(call, layer, item.as_ref())?;
         let reader = DemandReader { call, crs: &crs };
         let demands = reader.read(demands.unwrap_or_default())?;
-        Ok(Self { layer, resource, demands, conditions: demand, max_distance_m: limit.max_distance_m, together, crs })
+        let is_point = |own: &&NamedDemand| matches!(own.placed.origin.geometry(), geo::Geometry::Point(_));
+        if by_road.is_some()
+            && let Some(wide) = demands.iter().find(|own| !is_point(own))
+        {
+            let detail = format!("a journey begins at a point, which the place of {} is not", wide.id);
+            return Err(invalid(
+                "by",
+                params.get(&spec::BY).unwrap_or_default(),
+                &detail,
+                "line, or demands at points",
+            ));
+        }
+        let max_distance_m = limit.max_distance_m;
+        Ok(Self { layer, resource, demands, conditions: demand, max_distance_m, by_road, together, crs })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use geo::Geometry;
+use geo::{Coord, Geometry, LineString};
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
 
@@ -16,14 +16,14 @@ use crate::query::query_geometry::QueryGeometry;
 use crate::query::road::Travel;
 use crate::query::road::closures::Closures;
 use crate::query::road::network::RoadNetwork;
-use crate::query::road::search::{TravelDirection, TravelMode, Trip};
+use crate::query::road::search::{RoadPath, TravelDirection, TravelMode, Trip};
 use crate::snapshot::{Layer, Snapshot};
 
 /// Travel on the roads of the snapshot of a request.
 pub(crate) struct ByRoad {
     pub(crate) network: Arc<RoadNetwork>,
     pub(crate) mode: TravelMode,
-    max_duration_s: Option<f64>,
+    pub(crate) max_duration_s: Option<f64>,
     /// The instant at which incidents close roads.
     at: UtcDateTime,
 }
@@ -66,6 +66,12 @@ impl ByRoad {
         Closures::at(snapshot, &self.network, self.at)
     }
 
+    /// How people travel to places with a capacity, and other resources from theirs.
+    pub(crate) fn way(&self, layer: &Layer) -> (TravelMode, TravelDirection) {
+        let is_outward = layer.resources().has_capacity();
+        (self.mode, if is_outward { TravelDirection::Outward } else { TravelDirection::Inward })
+    }
+
     /// Travel to places with a capacity for people; from other resources.
     ///
     /// # Errors
@@ -77,8 +83,6 @@ impl ByRoad {
         origin: &QueryGeometry,
         cancel: &CancelToken,
     ) -> Result<Travel<'a>, Problem> {
-        let direction =
-            if layer.resources().has_capacity() { TravelDirection::Outward } else { TravelDirection::Inward };
         let from = match origin.geometry() {
             Geometry::Point(point) => LonLat::try_from(point.0).ok(),
             _ => None,
@@ -86,7 +90,7 @@ impl ByRoad {
         let from = from.ok_or_else(|| {
             invalid("by", "road", "a journey begins at a point, not a line or an area", "by=line, or point=LON,LAT")
         })?;
-        Ok(Travel::new(&self.network, closures, (self.mode, direction), from, self.max_duration_s, cancel)?)
+        Ok(Travel::new(&self.network, closures, self.way(layer), from, self.max_duration_s, cancel)?)
     }
 }
 
@@ -97,4 +101,16 @@ pub(crate) fn trip_members(trip: &Trip) -> [(&'static str, Json); 3] {
         ("road_m", json!(millimetres(trip.road_m))),
         ("access_m", json!(millimetres(trip.access_m))),
     ]
+}
+
+/// The path on roads; a path without length has its position twice.
+pub(crate) fn road_line(path: &RoadPath) -> Geometry {
+    // A hundredth of a metre: the ends are computed.
+    let rounded = |at: &Coord| Coord { x: (at.x * 1e7).round() / 1e7, y: (at.y * 1e7).round() / 1e7 };
+    let mut line: Vec<Coord> = path.line.iter().map(rounded).collect();
+    line.dedup();
+    if line.len() == 1 {
+        line.push(line[0]);
+    }
+    Geometry::LineString(LineString(line))
 }

@@ -127,7 +127,7 @@ fn too_long(duration_s: f64) -> Json {
 }
 
 /// No open road, and what closes the roads.
-fn unreachable(cut_by: &[Closure<'_>]) -> Json {
+pub(crate) fn unreachable(cut_by: &[Closure<'_>]) -> Json {
     let name = |closure: &Closure<'_>| {
         closure.layer.text(&closure.row, "name").unwrap_or(closure.row.id().as_str()).to_owned()
     };

@@ -1,9 +1,8 @@
 //! The quickest route on open roads between two positions.
 
-use geo::{Coord, Geometry, LineString};
 use serde_json::{Value as Json, json};
 
-use crate::http::api::by_road::{ByRoad, trip_members};
+use crate::http::api::by_road::{ByRoad, road_line, trip_members};
 use crate::http::api::exclusion::closure_json;
 use crate::http::call::Call;
 use crate::http::params::crs::{crs_by_name, required_point};
@@ -16,7 +15,7 @@ use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::query::road::Travel;
 use crate::query::road::passage::{RoadPart, areas_on, roads_of};
-use crate::query::road::search::{RoadPath, TravelDirection};
+use crate::query::road::search::TravelDirection;
 use crate::snapshot::{Layer, Row};
 
 /// `GET /api/routes`.
@@ -53,20 +52,8 @@ pub(crate) fn routes(call: &Call<'_>) -> Result<Reply, Problem> {
     for (name, value) in trip_members(&path.trip) {
         properties[name] = value;
     }
-    reply.feature(|out| write_feature_of(out, &crs, "route", Some(&line(&path)), &properties));
+    reply.feature(|out| write_feature_of(out, &crs, "route", Some(&road_line(&path)), &properties));
     Ok(call.current.reply(GEOJSON.media_type).body(reply.end_features().close(&call.current)))
-}
-
-/// The path on roads; a path without length has its position twice.
-fn line(path: &RoadPath) -> Geometry {
-    // A hundredth of a metre: the ends are computed.
-    let rounded = |at: &Coord| Coord { x: (at.x * 1e7).round() / 1e7, y: (at.y * 1e7).round() / 1e7 };
-    let mut line: Vec<Coord> = path.line.iter().map(rounded).collect();
-    line.dedup();
-    if line.len() == 1 {
-        line.push(line[0]);
-    }
-    Geometry::LineString(LineString(line))
 }
 
 fn road_json(part: &RoadPart<'_>) -> Json {

@@ -312,7 +312,7 @@ fn dispatch() -> Json {
         "allocation": answer(&["type", "features", "demands", "totals", "nearest_first"], json!({
             "type": kind("FeatureCollection"), "layer": text(), "features": list(json!({"type": "object"})),
             "demands": list(json!({"type": "object"})), "totals": {"type": "object"}, "nearest_first": {"type": "object"},
-            "saved_unit_km": {"type": "number", "nullable": true}, "gap": number(), "relief": {"type": "object", "nullable": true},
+            "saved_unit_km": {"type": "number", "nullable": true}, "saved_unit_h": {"type": "number", "nullable": true}, "gap": number(), "relief": {"type": "object", "nullable": true},
         })),
         "audit": answer(&["entries"], json!({"entries": list(object(&["number", "hash", "entry"], json!({
             "number": whole(), "hash": text(),

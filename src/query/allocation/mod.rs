@@ -1,14 +1,20 @@
 //! Allocation: which demands are served from which resources, so that as much as possible is served, nothing is given
-//! twice, and the total distance is least.
+//! twice, and the total distance or travel time is least.
 
 pub mod transport;
 
+use geo::Geometry;
 use rayon::prelude::*;
 
 use self::transport::{Transport, TransportArc, TransportPlan};
+use crate::geodesy::LonLat;
 use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::nearest::demand::{Demand, Eligibility, Verdict};
 use crate::query::query_geometry::QueryGeometry;
+use crate::query::road::Travel;
+use crate::query::road::closures::{Closure, Closures};
+use crate::query::road::network::RoadNetwork;
+use crate::query::road::search::{RoadPath, TravelDirection, TravelMode, Trip};
 use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Maximum number of pairs of a demand and a resource.
@@ -47,10 +53,33 @@ pub struct AllocationQuery<'a> {
     pub conditions: &'a Demand,
     /// Greatest distance of an assignment, metres.
     pub max_distance_m: Option<f64>,
+    /// Travel on roads, whose time is then what is least in total; without it the straight line.
+    pub by_road: Option<&'a AllocationByRoad<'a>>,
     /// Whether each demand is served by one resource, or not at all.
     pub together: bool,
     /// Cancels the computation.
     pub cancel: &'a CancelToken,
+}
+
+/// Travel on roads between demands, which are points, and resources.
+#[derive(Clone, Copy, Debug)]
+pub struct AllocationByRoad<'a> {
+    /// The roads.
+    pub network: &'a RoadNetwork,
+    /// Their closed parts.
+    pub closures: &'a Closures<'a>,
+    /// How, and whether to the resources or from them.
+    pub way: (TravelMode, TravelDirection),
+    /// Longest travel time of an assignment, seconds.
+    pub max_duration_s: Option<f64>,
+}
+
+impl<'a> AllocationByRoad<'a> {
+    fn travel(&self, origin: &QueryGeometry, cancel: &CancelToken) -> Result<Option<Travel<'a>>, Cancelled> {
+        let Geometry::Point(point) = origin.geometry() else { return Ok(None) };
+        let Ok(from) = LonLat::try_from(point.0) else { return Ok(None) };
+        Travel::new(self.network, self.closures, self.way, from, self.max_duration_s, cancel).map(Some)
+    }
 }
 
 /// An amount that a demand receives from a resource.
@@ -64,30 +93,32 @@ pub struct Assignment<'a> {
     pub amount: u32,
     /// Geodesic distance, metres.
     pub distance_m: f64,
+    /// The journey, by road.
+    pub trip: Option<Trip>,
 }
 
-/// Totals of a plan.
+/// Totals of a plan. Costs are metres, by road seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Units served.
     pub served: u64,
-    /// Sum of units times distance, unit-metres.
-    pub unit_metres: f64,
-    /// Longest distance, metres.
-    pub worst_m: f64,
+    /// Sum of units times cost.
+    pub unit_cost: f64,
+    /// Greatest cost of an assignment.
+    pub worst_cost: f64,
 }
 
 impl Totals {
     fn of(plan: &TransportPlan) -> Self {
-        let worst_m = plan.flows.iter().map(|flow| metres(flow.arc.cost)).fold(0.0, f64::max);
-        Self { served: plan.served(), unit_metres: metres(plan.cost()), worst_m }
+        let worst_cost = plan.flows.iter().map(|flow| flow.arc.cost / SCALE).fold(0.0, f64::max);
+        Self { served: plan.served(), unit_cost: plan.cost() / SCALE, worst_cost }
     }
 
-    /// Mean distance of a unit, metres; `None` if nothing is served.
+    /// Mean cost of a unit; `None` if nothing is served.
     #[must_use]
-    pub fn mean_m(&self) -> Option<f64> {
+    pub fn mean_cost(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-        (self.served > 0).then(|| self.unit_metres / self.served as f64)
+        (self.served > 0).then(|| self.unit_cost / self.served as f64)
     }
 }
 
@@ -109,6 +140,10 @@ pub struct Allocation<'a> {
     pub unserved: Vec<u32>,
     /// By demand: number of resources within reach that meet the conditions and have any capacity.
     pub candidates: Vec<usize>,
+    /// By demand: if no resource is within reach by road, what closes the way to the nearest one.
+    pub cut_by: Vec<Vec<Closure<'a>>>,
+    /// By assignment: the line of the journey, by road.
+    pub paths: Vec<Option<RoadPath>>,
     /// Totals of the plan.
     pub totals: Totals,
     /// Totals of serving the demands one after the other from the nearest resource.
@@ -144,20 +179,15 @@ pub fn allocate<'a>(
     if pairs > MAX_PAIRS {
         return Err(AllocationError::TooLarge(pairs));
     }
-    let limit_m = query.max_distance_m.unwrap_or(f64::INFINITY);
-    let arcs: Vec<Vec<TransportArc>> = query
+    let reached: Vec<Reachable<'a>> = query
         .demands
         .par_iter()
-        .enumerate()
-        .map(|(demand, PlacedDemand { origin, .. })| {
-            query.cancel.check()?;
-            let arc = |(site, (row, _)): (usize, &(Row<'a>, u32))| {
-                let (.., distance_m) = origin.nearest(row.shape()?, limit_m)?;
-                Some(TransportArc { demand, site, cost: kilometres(distance_m) })
-            };
-            Ok(sites.iter().enumerate().filter_map(arc).collect())
-        })
+        .map(|demand| Reachable::of(&demand.origin, &sites, query))
         .collect::<Result<_, Cancelled>>()?;
+    let arc = |(demand, reachable): (usize, &Reachable<'_>)| -> Vec<TransportArc> {
+        reachable.legs.iter().map(|leg| TransportArc { demand, site: leg.site, cost: leg.cost() * SCALE }).collect()
+    };
+    let arcs: Vec<Vec<TransportArc>> = reached.iter().enumerate().map(arc).collect();
     let candidates = arcs.iter().map(Vec::len).collect();
     let transport = Transport {
         demands: query.demands.iter().map(|demand| demand.amount).collect(),
@@ -167,17 +197,21 @@ pub fn allocate<'a>(
     };
     let plan = transport.solve(query.cancel)?;
     let mut unserved = transport.demands.clone();
-    let assignments = plan
+    let assignments: Vec<Assignment<'a>> = plan
         .flows
         .iter()
-        .map(|flow| {
+        .filter_map(|flow| {
             unserved[flow.arc.demand] -= flow.amount;
+            let leg = reached[flow.arc.demand].legs.iter().find(|leg| leg.site == flow.arc.site)?;
             let (row, _) = sites[flow.arc.site];
-            Assignment { demand: flow.arc.demand, row, amount: flow.amount, distance_m: metres(flow.arc.cost) }
+            let (distance_m, trip) = (leg.distance_m, leg.trip);
+            Some(Assignment { demand: flow.arc.demand, row, amount: flow.amount, distance_m, trip })
         })
         .collect();
     Ok(Allocation {
+        paths: paths(&assignments, query)?,
         assignments,
+        cut_by: reached.into_iter().map(|reachable| reachable.cut_by).collect(),
         unserved,
         candidates,
         totals: Totals::of(&plan),
@@ -231,11 +265,70 @@ fn relief(
     Ok(Some((best.site, Totals::of(&larger.solve_like(plan, query.cancel)?))))
 }
 
-/// Costs are kilometres, so that the solver computes with numbers of similar size.
-fn kilometres(metres: f64) -> f64 {
-    metres / 1_000.0
+/// Costs of the solver are kilometres or thousands of seconds, so that it computes with numbers of similar size.
+const SCALE: f64 = 1e-3;
+
+/// A resource within reach of a demand.
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    site: usize,
+    distance_m: f64,
+    trip: Option<Trip>,
 }
 
-fn metres(kilometres: f64) -> f64 {
-    kilometres * 1_000.0
+impl Leg {
+    /// Metres, by road seconds.
+    fn cost(&self) -> f64 {
+        self.trip.map_or(self.distance_m, |trip| trip.duration_s)
+    }
+}
+
+/// The resources within reach of a demand.
+struct Reachable<'a> {
+    legs: Vec<Leg>,
+    cut_by: Vec<Closure<'a>>,
+}
+
+impl<'a> Reachable<'a> {
+    fn of(origin: &QueryGeometry, sites: &[(Row<'_>, u32)], query: &AllocationQuery<'a>) -> Result<Self, Cancelled> {
+        query.cancel.check()?;
+        let limit_m = query.max_distance_m.unwrap_or(f64::INFINITY);
+        let places = sites.iter().enumerate().filter_map(|(site, (row, _))| {
+            let (_, place, distance_m) = origin.nearest(row.shape()?, limit_m)?;
+            Some((place, Leg { site, distance_m, trip: None }))
+        });
+        let Some(by_road) = query.by_road else {
+            return Ok(Self { legs: places.map(|(_, leg)| leg).collect(), cut_by: Vec::new() });
+        };
+        let Some(travel) = by_road.travel(origin, query.cancel)? else {
+            return Ok(Self { legs: Vec::new(), cut_by: Vec::new() });
+        };
+        let places: Vec<(LonLat, Leg)> = places.collect();
+        let by_road = |(place, leg): &(LonLat, Leg)| Some(Leg { trip: Some(travel.trip(*place)?), ..*leg });
+        let legs: Vec<Leg> = places.iter().filter_map(by_road).collect();
+        let nearest = places.iter().min_by(|a, b| a.1.distance_m.total_cmp(&b.1.distance_m));
+        let cut_by = match nearest {
+            Some((place, _)) if legs.is_empty() => travel.cut_by(*place, query.cancel),
+            _ => Vec::new(),
+        };
+        Ok(Self { legs, cut_by })
+    }
+}
+
+/// The lines of the journeys of a plan. They are searched again, because the searches of all demands need much memory.
+fn paths(assignments: &[Assignment<'_>], query: &AllocationQuery<'_>) -> Result<Vec<Option<RoadPath>>, Cancelled> {
+    let Some(by_road) = query.by_road else { return Ok(vec![None; assignments.len()]) };
+    let of_demand = |own: &[Assignment<'_>]| -> Result<Vec<Option<RoadPath>>, Cancelled> {
+        let Some(first) = own.first() else { return Ok(Vec::new()) };
+        let origin = &query.demands[first.demand].origin;
+        let travel = by_road.travel(origin, query.cancel)?;
+        let path = |assignment: &Assignment<'_>| {
+            let (_, place, _) = origin.nearest(assignment.row.shape()?, f64::INFINITY)?;
+            travel.as_ref()?.path(place)
+        };
+        Ok(own.iter().map(path).collect())
+    };
+    let groups: Vec<&[Assignment<'_>]> = assignments.chunk_by(|a, b| a.demand == b.demand).collect();
+    let found: Vec<Vec<Option<RoadPath>>> = groups.into_par_iter().map(of_demand).collect::<Result<_, _>>()?;
+    Ok(found.into_iter().flatten().collect())
 }
