@@ -149,7 +149,9 @@ pub(crate) fn sheets(land: &Land) -> Vec<Sheet> {
                 .with("code", code)
                 .with("population", people)
                 .with("seat_lon", hall.x)
-                .with("seat_lat", hall.y),
+                .with("seat_lat", hall.y)
+                .with("duty_officer", format!("示例责任人{:02}", index + 1))
+                .with("phone", invented_phone(9_000 + index)),
         );
     }
     let mut villages = Sheet::new("villages");
@@ -160,8 +162,15 @@ pub(crate) fn sheets(land: &Land) -> Vec<Sheet> {
                 .with("code", village.code.clone())
                 .with("population", village.people)
                 .with("households", round(village.weight() / random.between(3.0, 3.9)))
-                .with("demo_community", village.code.ends_with("100001") || village.code.ends_with("106001")),
+                .with("demo_community", village.code.ends_with("100001") || village.code.ends_with("106001"))
+                .with("grid_officer", format!("示例网格员{:03}", index + 1))
+                .with("phone", invented_phone(index + 1)),
         );
     }
     vec![county, townships, villages]
+}
+
+/// A number that no network assigns.
+fn invented_phone(number: usize) -> String {
+    format!("1000000{number:04}")
 }

@@ -114,6 +114,24 @@ pub struct RiskRole {
     pub doubling_people_km2: Option<NonZeroU32>,
 }
 
+/// A reading of a station: names of number fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingRole {
+    /// The reading.
+    pub value: String,
+    /// The value from which it is alarming.
+    pub threshold: String,
+}
+
+/// A loudspeaker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoudspeakerRole {
+    /// Name of the number field with the distance at which it is heard, metres.
+    pub reach_m: String,
+}
+
 /// A road: what travel on it depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,6 +203,10 @@ pub struct Roles {
     pub time: Option<TimeRole>,
     /// A contribution to the risk surface.
     pub risk: Option<RiskRole>,
+    /// A reading of a station.
+    pub reading: Option<ReadingRole>,
+    /// A loudspeaker.
+    pub loudspeaker: Option<LoudspeakerRole>,
     /// A road.
     pub road: Option<RoadRole>,
     /// Its active features close the roads that they touch if they have one of these codes.
@@ -204,6 +226,7 @@ impl Roles {
         const LIST: &[FieldType] = &[FieldType::TextList];
         const JSON: &[FieldType] = &[FieldType::Json];
         const DATE: &[FieldType] = &[FieldType::Date];
+        const NUMBER: &[FieldType] = &[FieldType::Integer, FieldType::Real];
         const FLAG: &[FieldType] = &[FieldType::Boolean];
         const TIME: &[FieldType] = &[FieldType::DateTime];
         let mut fields: Vec<(&String, &'static [FieldType])> = Vec::new();
@@ -232,6 +255,10 @@ impl Roles {
         fields.extend(self.count_by.iter().map(|field| (field, CODE)));
         fields.extend(self.secondary_hazard.iter().map(|secondary_hazard| (&secondary_hazard.field, TEXT)));
         fields.extend(self.responsible.iter().flat_map(|whom| [(&whom.person, TEXT), (&whom.phone, TEXT)]));
+        if let Some(reading) = &self.reading {
+            fields.extend([(&reading.value, NUMBER), (&reading.threshold, NUMBER)]);
+        }
+        fields.extend(self.loudspeaker.iter().map(|own| (&own.reach_m, NUMBER)));
         if let Some(road) = &self.road {
             fields.push((&road.class, TEXT));
             fields.extend(road.oneway.iter().map(|field| (field, FLAG)));

@@ -1,5 +1,6 @@
 //! Queries: pure functions of a snapshot. No I/O, no clock; they fail only on invalid input or cancellation.
 
+pub mod alert;
 pub mod allocation;
 pub mod cancel;
 pub mod coverage;

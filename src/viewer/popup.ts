@@ -75,6 +75,7 @@ export class Card {
       body,
       ...(this.mayEdit(layer.id) ? [this.#editButton(body, layer, found)] : []),
       ...(layer.contacts.length > 0 ? [this.#contacts(layer, found)] : []),
+      ...this.#reports(found),
       ...(this.onAsk ? [this.#askButton(found)] : []),
       ...(this.#undo?.id === found.id ? [this.#undoNote(this.#undo.act)] : [])));
     void this.#fill(body, layer, found, this.#request.signal);
@@ -138,6 +139,17 @@ export class Card {
       this.#button("‹", "previous", turn(-1)),
       `${this.#at + 1}/${this.#found.length}`,
       this.#button("›", "next", turn(1)))];
+  }
+
+  /** Printable pages about a feature. */
+  #reports({ layer, id }: Found): HTMLElement[] {
+    const link = (path: string, word: "alertPage" | "printBrief") =>
+      element("a", { class: "link", target: "_blank", rel: "noopener", href: path }, say(word));
+    const of = { incidents: "incident", warnings: "warning", risk_zones: "zone" }[layer];
+    if (!of) return [];
+    return [element("p", { class: "actions reports" },
+      ...(layer === "warnings" ? [link(`api/alerts/${encodeURIComponent(id)}?f=html`, "alertPage")] : []),
+      link(`api/surroundings?${of}=${encodeURIComponent(id)}&f=html`, "printBrief"))];
   }
 
   #askButton(found: Found): HTMLElement {

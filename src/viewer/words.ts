@@ -217,6 +217,7 @@ export const words = {
   sitingHint: ["位于滑坡、泥石流、洪水风险区内的避灾点和人员密集场所", "Shelters and crowded places inside landslide, debris-flow and flood zones"],
   coverage: ["救助覆盖", "Coverage"],
   coverageHint: ["各村到避灾点、队伍、物资库的距离；颜色表示超限项数", "Distances from each village to a shelter, a team and a depot; the colour shows how many exceed their limits"],
+  alertPage: ["预警到人", "Who to warn"],
   printBrief: ["周边分析", "Surroundings report"],
   notKnownToFit: ["待核实", "To be confirmed"],
   persons: ["人", "persons"],

@@ -39,7 +39,7 @@ try {
   await answered();
   await page.locator("#nearest li .commit").first().click();
   await examine("commit");
-  for (const path of ["ogc", "ogc/collections/shelters/items", "ogc/collections/shelters/items/SH-0001", "api/surroundings?point=118.86,26.22&f=html", "ogc/styles?f=html"]) {
+  for (const path of ["ogc", "ogc/collections/shelters/items", "ogc/collections/shelters/items/SH-0001", "api/surroundings?point=118.86,26.22&f=html", "api/alerts/WN-01?f=html", "ogc/styles?f=html"]) {
     await page.goto(`${origin}/${path}`);
     await examine(path);
   }

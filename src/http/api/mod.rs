@@ -1,5 +1,8 @@
 //! The JSON API for dispatchers, viewers and other services: `/api` and `/health`.
 
+mod alert_facts;
+mod alert_report;
+pub(crate) mod alerts;
 pub(crate) mod allocations;
 pub(crate) mod allocations_params;
 pub(crate) mod audit;

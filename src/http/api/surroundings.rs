@@ -97,7 +97,7 @@ fn describe(catalog: &Catalog, crs: &CrsTransform, wanted: &SurroundingsRequest,
 }
 
 /// The contacts of a feature that the view shows, masked.
-fn contacts(view: &View<'_>, row: &Row<'_>) -> Json {
+pub(crate) fn contacts(view: &View<'_>, row: &Row<'_>) -> Json {
     let schema = view.schema();
     let role = schema.roles.responsible.as_ref();
     let shown = row.visible(view);

@@ -14,7 +14,8 @@ use crate::query::surroundings::{Area, LayerCount, Ring, Surroundings};
 /// The page loads no other file and runs no script.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-const STYLE: &str = "\
+/// The style of printable pages.
+pub(crate) const STYLE: &str = "\
 @page{size:A4;margin:14mm}*{box-sizing:border-box}\
 body{font:10.5pt/1.5 'Noto Sans CJK SC','Source Han Sans SC','Microsoft YaHei',sans-serif;color:#1d2530;max-width:186mm;margin:8mm auto;background:#fff}\
 h1{font-size:20pt;margin:0 0 1mm}h2{font-size:12.5pt;margin:6mm 0 2mm;border-left:3px solid #b3261e;padding-left:2.5mm}\
@@ -88,7 +89,8 @@ fn place_name(area: &Area) -> String {
     }
 }
 
-fn now() -> String {
+/// The time in Beijing.
+pub(crate) fn now() -> String {
     let now = clock::now().to_offset(time::macros::offset!(+8));
     let format = time::macros::format_description!("[year]年[month]月[day]日 [hour]:[minute]");
     now.format(format).unwrap_or_default()

@@ -337,6 +337,11 @@ fn dispatch() -> Json {
             "expires_at": {"type": "string", "format": "date-time", "nullable": true},
             "writable_layers": list(text()), "regions": {"type": "array", "items": text(), "nullable": true},
         })),
+        "alert": answer(&["warning", "people", "broadcast", "townships", "shelters", "over_threshold"], json!({
+            "warning": object(&["layer", "id", "active"], json!({"layer": text(), "id": text(), "active": {"type": "boolean"}})),
+            "people": {"type": "object"}, "broadcast": {"type": "object"}, "townships": list(json!({"type": "object"})),
+            "shelters": {"type": "object"}, "over_threshold": list(json!({"type": "object"})),
+        })),
         "surroundings": answer(&["place", "rings", "secondary_hazards", "help"], json!({
             "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),
             "more_secondary_hazards": {}, "help": list(json!({"type": "object"})), "responsible": {},

@@ -1,13 +1,14 @@
 //! Endpoints for dispatchers and map viewers: nearest, allocation, surroundings, search, audits, layers, events.
 
 use crate::http::api::{
-    allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, routes, search,
-    siting, surroundings,
+    alerts, allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, routes,
+    search, siting, surroundings,
 };
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
 use crate::http::params::lists::{
-    COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ROUTES, SEARCH, SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
+    ALERTS, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ROUTES, SEARCH, SITING, SURROUNDINGS,
+    SURROUNDINGS_OF_BODY,
 };
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
 
@@ -112,6 +113,16 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         body: Some(Body { media_types: &[GEOJSON_TYPE, JSON_TYPE], schema: "anything", max_bytes: 2_000_000 }),
         replies: &[ok(JSON_TYPE, "surroundings"), PAGE, TABLE],
         ..Endpoint::get("/api/surroundings", surroundings::surroundings_of_body)
+    },
+    Endpoint {
+        id: "getAlert",
+        tag: DISPATCH,
+        summary: "From a warning to persons: people, responsible persons, loudspeakers, shelters and stations in its area",
+        thread: Thread::Bulk,
+        params: ALERTS,
+        formats: &[JSON, HTML, CSV],
+        replies: &[ok(JSON_TYPE, "alert"), PAGE, TABLE],
+        ..Endpoint::get("/api/alerts/{warningId}", alerts::alerts)
     },
     Endpoint {
         id: "search",
