@@ -11,6 +11,7 @@ mod listen;
 mod pack;
 mod progress;
 mod public_url;
+mod restart;
 mod sample;
 mod serve;
 mod startup;

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::accounts::AccountOptions;
 use super::listen::{ListenAddress, bind, require_consent};
 use super::public_url::PublicUrl;
+use super::restart::restart_on_panic;
 use super::startup::{self, CacheOptions};
 use super::stop_signal::stop_signal;
 use super::store::{Fill, StoreOptions};
@@ -26,6 +27,9 @@ use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
 use crate::store::{AuditSpool, audit_spool};
+
+/// Pause before a background task that panicked is started again.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
 #[derive(Args)]
@@ -171,9 +175,15 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     tasks.spawn(follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone()));
     if !options.no_write {
         let (key, now) = (token::ephemeral_key()?, clock::now_to_the_millisecond);
-        tasks.spawn(expiry::keep_releasing(store.clone(), snapshots.clone(), key, now, stopped.clone()));
+        let (store, snapshots, until) = (store.clone(), snapshots.clone(), stopped.clone());
+        tasks.spawn(restart_on_panic("expiry of commitments", RESTART_AFTER, stopped.clone(), move || {
+            expiry::keep_releasing(store.clone(), snapshots.clone(), key.clone(), now, until.clone())
+        }));
     }
-    tasks.spawn(audit_spool::keep_draining(audit.clone(), store.clone(), stopped.clone()));
+    let (spool, audited, until) = (audit.clone(), store.clone(), stopped.clone());
+    tasks.spawn(restart_on_panic("audit log", RESTART_AFTER, stopped.clone(), move || {
+        audit_spool::keep_draining(spool.clone(), audited.clone(), until.clone())
+    }));
     if let Some(cache) = opened.cache {
         tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped));
     }

@@ -1,5 +1,6 @@
 //! Writes the disk cache soon after a change of the snapshot, with a bounded share of the machine's time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,19 +35,16 @@ pub async fn keep(
         if saved != Some(state) {
             let started = Instant::now();
             let written = on_low_priority_thread(move || {
-                let result = cache.save(&snapshot, confirmed_ms);
+                let result = catch_unwind(AssertUnwindSafe(|| cache.save(&snapshot, confirmed_ms)));
                 (cache, result)
             });
-            let Ok((back, result)) = written.await else {
-                tracing::error!(
-                    "writing the disk cache panicked; the cache is not updated until the server is restarted"
-                );
-                return;
-            };
+            // The sender is dropped only with the runtime.
+            let Ok((back, result)) = written.await else { return };
             cache = back;
             match result {
-                Ok(()) => saved = Some(state),
-                Err(error) => tracing::warn!(%error, "the disk cache was not written; the previous one is kept"),
+                Err(_) => tracing::error!("writing the disk cache panicked; it is written again"),
+                Ok(Ok(())) => saved = Some(state),
+                Ok(Err(error)) => tracing::warn!(%error, "the disk cache was not written; the previous one is kept"),
             }
             pause = EVERY.max(started.elapsed() * REST_PER_WORK);
         }

@@ -88,6 +88,8 @@ async function start(): Promise<void> {
     session.onKnown = mayCommit;
     mayCommit();
     card.mayEdit = (layer) => session.writes(layer) && layer !== COMMITMENT_LAYER;
+    // A card of another place could cover the result.
+    nearest.onChoose = () => card.close();
     card.onAsk = (found) => {
       card.close();
       void nearest.ask(placeOf(found));

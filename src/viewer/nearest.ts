@@ -32,6 +32,8 @@ export type TownshipLink = { name: string; open: () => void };
 export class NearestPanel {
   /** Promises resources, for the feature from which the query starts; undefined if this browser may not. */
   onCommit: ((offers: Offer[], incident?: string) => void) | undefined;
+  /** The map moves to a result. */
+  onChoose: (() => void) | undefined;
   readonly #lines: AnswerLines;
   readonly #form: QuestionForm;
   readonly #results: Results;
@@ -54,6 +56,7 @@ export class NearestPanel {
     this.#form = new QuestionForm(catalog, townships, (question) => void this.#pose(question));
     this.#results = new Results(style, catalog, (_, { geometry }) => {
       const [lon, lat] = geometry.coordinates as [number, number];
+      this.onChoose?.();
       this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), 14) });
     });
     this.#results.onCommit = () => this.onCommit && ((offers) => {

@@ -7,7 +7,7 @@ import { openScenario } from "./scenario.mjs";
 const { origin, out, more: [secret], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "SECRET"], { viewport: { width: 1366, height: 900 }, expected: /status of 409/ });
 
 await run(async () => {
-  await page.goto(`${origin}/#point=118.86,26.22&layer=shelters&people=30&k=3`);
+  await page.goto(`${origin}/#point=118.86,26.22&layer=shelters&people=30&night=true&k=3`);
   await ready();
 
   await check("who may not dispatch has no button", async () => {

@@ -107,7 +107,7 @@ fn pages_and_panels_violate_no_rule_of_accessibility() {
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let server = Server::start(&folder, &[]);
     let printed = script_well("browser/accessible.mjs", &[&server.url, &secret]);
-    assert_eq!(printed.lines().count(), 14, "{printed}");
+    assert_eq!(printed.lines().count(), 15, "{printed}");
 }
 
 #[test]

@@ -134,7 +134,7 @@ await run(async () => {
     // The tiles of the new view may arrive after the map has been idle once.
     await page.waitForFunction(({ id, place }) => {
       const { x, y } = window.onemap.map.project(place);
-      return window.onemap.map.queryRenderedFeatures([x, y]).some((feature) => feature.properties.id === id);
+      return !window.onemap.map.isMoving() && window.onemap.map.queryRenderedFeatures([x, y]).some((feature) => feature.properties.id === id);
     }, { id, place: item.geometry.coordinates });
     const at = await page.evaluate((place) => window.onemap.map.project(place), item.geometry.coordinates);
     const frame = await page.locator("#map").boundingBox();
