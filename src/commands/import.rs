@@ -31,7 +31,7 @@ const MAX_LOGGED_ISSUES: usize = 50;
 #[derive(Args)]
 #[command(after_help = "\
 Formats by file name ending: GeoJSON (.geojson, .json), one GeoJSON feature per line (.geojsonl, .ndjson),
-FlatGeobuf (.fgb), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any common delimiter, and
+FlatGeobuf (.fgb), Shapefiles (.shp, .zip), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16 or GB 18030 with any common delimiter, and
 workbooks (.xlsx, .xlsb, .xls, .ods). A title above the header and headers of two rows are recognised. Cells may have
 full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and seconds. Warnings are also read as
 CAP alerts (.xml, .cap); with --replace updates and cancellations replace the alert that they refer to.
@@ -211,7 +211,7 @@ fn columns(
     given: Vec<ColumnMatch>,
     source: RecordSource,
 ) -> (Vec<ColumnMatch>, RecordSource) {
-    let RecordSource { crs, rows, mut records } = source;
+    let RecordSource { crs, unnamed_crs, rows, mut records } = source;
     let first: Vec<_> = records.by_ref().take(SCANNED_ROWS).collect();
     let mut names: Vec<String> = Vec::new();
     for record in first.iter().flatten() {
@@ -224,7 +224,7 @@ fn columns(
         tracing::info!(column, field, "column matched");
     }
     let columns = given.into_iter().chain(found).collect();
-    (columns, RecordSource { crs, rows, records: Box::new(first.into_iter().chain(records)) })
+    (columns, RecordSource { crs, unnamed_crs, rows, records: Box::new(first.into_iter().chain(records)) })
 }
 
 /// Refuses a file without any matching column, which would produce features without values.
@@ -249,7 +249,10 @@ fn rules(options: &ImportOptions, columns: Vec<ColumnMatch>, source: &RecordSour
         (None, Some(claimed)) => Crs::parse(claimed).with_context(|| {
             format!("the file declares the reference system {claimed}; override it with --crs ({ACCEPTED_CRS})")
         })?,
-        (None, None) => Crs::CRS84,
+        (None, None) => match &source.unnamed_crs {
+            Some(reason) => anyhow::bail!("{reason}"),
+            None => Crs::CRS84,
+        },
     };
     let part = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     Ok(Rules {

@@ -44,7 +44,7 @@ pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
         return Err(malformed(&format!("its root element is {}", alert.tag_name().name())));
     }
     let records = read(alert);
-    Ok(RecordSource { crs: None, rows: Some(records.len()), records: Box::new(records.into_iter()) })
+    Ok(RecordSource { crs: None, unnamed_crs: None, rows: Some(records.len()), records: Box::new(records.into_iter()) })
 }
 
 fn read(alert: Node<'_, '_>) -> Vec<Result<Record, Unreadable>> {

@@ -139,7 +139,7 @@ impl Table {
             let (geometry, properties) = read.map_err(|reason| Unreadable { row, line, reason })?;
             Ok(Record { row, line, id: None, geometry, properties })
         });
-        RecordSource { crs: None, rows: Some(rows), records: Box::new(records) }
+        RecordSource { crs: None, unnamed_crs: None, rows: Some(rows), records: Box::new(records) }
     }
 }
 
@@ -188,7 +188,8 @@ fn coordinate(column: &str, cell: &str) -> Result<Option<f64>, String> {
     degrees(cell).map(Some).ok_or_else(unreadable)
 }
 
-fn encoding_of(bytes: &[u8]) -> &'static Encoding {
+/// The encoding that a text seems to have; of Chinese ones GB 18030, UTF-8, UTF-16 or Big5.
+pub(super) fn encoding_of(bytes: &[u8]) -> &'static Encoding {
     if let Some((encoding, _)) = Encoding::for_bom(bytes) {
         return encoding;
     }

@@ -41,7 +41,7 @@ pub fn read(mut bytes: impl Read + Send + 'static) -> Result<RecordSource, Strin
     let crs = reader.header().crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));
     let features = reader.select_all_seq().map_err(|error| error.to_string())?;
     let rows = features.features_count();
-    Ok(RecordSource { crs, rows, records: Box::new(Records { features, row: 0, broken: false }) })
+    Ok(RecordSource { crs, unnamed_crs: None, rows, records: Box::new(Records { features, row: 0, broken: false }) })
 }
 
 struct Records<R> {

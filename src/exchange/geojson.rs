@@ -57,7 +57,7 @@ pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
         let (row, line) = (index + 1, Some(line));
         read_feature(&text[place], row, line).map_err(|reason| Unreadable { row, line, reason })
     });
-    Ok(RecordSource { crs, rows: Some(rows), records: Box::new(records) })
+    Ok(RecordSource { crs, unnamed_crs: None, rows: Some(rows), records: Box::new(records) })
 }
 
 /// Finds the text of each feature, and the declared reference system.

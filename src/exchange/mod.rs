@@ -12,7 +12,9 @@ pub mod geojson;
 pub mod import;
 pub mod matching;
 pub mod point_table;
+pub mod projection_file;
 pub mod reader;
+pub mod shapefile;
 pub mod spelling;
 mod values;
 pub mod workbook;
@@ -91,7 +93,7 @@ impl ExchangeError {
 }
 
 /// Endings of files that are read.
-const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .xml (CAP)";
+const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .shp, .zip (Shapefile), .xml (CAP)";
 /// Endings of files that are written.
 const WRITTEN: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .xlsx";
 
@@ -137,6 +139,8 @@ impl Format {
 pub struct RecordSource {
     /// Name of the reference system that the file declares, if any.
     pub crs: Option<String>,
+    /// Why the reference system must be named, if the file does not and its coordinates are not in degrees.
+    pub unnamed_crs: Option<String>,
     /// Number of rows, if the file declares it.
     pub rows: Option<usize>,
     /// The rows, in order.
@@ -169,6 +173,7 @@ pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError
         "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => workbook::open(path, hints).map(Opened::Table),
         "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => geojson::open(path).map(Opened::Features),
         "fgb" => flatgeobuf::open(path).map(Opened::Features),
+        "shp" | "zip" => shapefile::open(path).map(Opened::Features),
         "xml" | "cap" => cap::open(path).map(Opened::Features),
         _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: READ }),
     }

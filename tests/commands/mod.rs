@@ -3,6 +3,7 @@
 mod cap;
 mod check;
 mod reports;
+mod shapefiles;
 mod tables;
 mod workbooks;
 
