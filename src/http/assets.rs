@@ -31,6 +31,11 @@ pub(crate) fn viewer(call: &Call<'_>) -> Result<Reply, Problem> {
     embedded(call, "index.html")
 }
 
+/// `GET /service-worker.js`: keeps the viewer for the time without a server.
+pub(crate) fn service_worker(call: &Call<'_>) -> Result<Reply, Problem> {
+    embedded(call, "service-worker.js")
+}
+
 /// `GET /docs`: the documentation page of the API.
 pub(crate) fn docs(call: &Call<'_>) -> Result<Reply, Problem> {
     embedded(call, "docs.html")

@@ -31,6 +31,8 @@ export type Freshness = {
   data_version: string; data_age_s: number; stale: boolean;
   /** Layers that cannot be read now, by id, with the age of their last state. */
   unavailable?: Record<string, { age_s: number }>;
+  /** The server could not be reached: an earlier reply, whose age counts since then. */
+  kept?: boolean;
 };
 export type Catalog = Freshness & {
   /** The county of the map. */
@@ -237,7 +239,15 @@ export function onRefused(act: () => void): void {
 
 async function ask<Reply>(path: string, signal?: AbortSignal, body?: string): Promise<Reply> {
   const response = await request(path, signal, body === undefined ? undefined : { method: "POST", body });
-  return (await response.json()) as Reply;
+  const reply = (await response.json()) as Reply;
+  const keptAt = Number(response.headers.get("x-onemap-kept-at") ?? NaN);
+  return Number.isNaN(keptAt) ? reply : aged(reply, (Date.now() - keptAt) / 1000);
+}
+
+/** An earlier reply: older by the time since it was received, and not current. */
+function aged<Reply>(reply: Reply, seconds: number): Reply {
+  const freshness = reply as Reply & Partial<Freshness>;
+  return { ...freshness, data_age_s: (freshness.data_age_s ?? 0) + Math.max(0, seconds), stale: true, kept: true };
 }
 
 /** The reply of the server; a failure is a ServerError. */

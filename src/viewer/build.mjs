@@ -1,4 +1,4 @@
-// Builds the viewer: build.mjs --out DIR writes DIR/index.html, DIR/docs.html and DIR/viewer/*.
+// Builds the viewer: build.mjs --out DIR writes DIR/index.html, DIR/docs.html, DIR/service-worker.js and DIR/viewer/*.
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -28,6 +28,19 @@ await build({
   format: "esm",
   target: ["es2022"],
   loader: { ".svg": "dataurl" },
+  legalComments: "none",
+  logLevel: "warning",
+});
+
+// A service worker serves only what is below its own path, so it lies beside the page.
+await build({
+  absWorkingDir: here,
+  entryPoints: { "service-worker": "service_worker.ts" },
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: ["es2022"],
   legalComments: "none",
   logLevel: "warning",
 });

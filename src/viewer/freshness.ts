@@ -20,7 +20,8 @@ export class Freshness {
 
   constructor(private latest: Catalog, private readonly onNews: (catalog: Catalog, moved: boolean) => void) {
     onLanguage(() => this.#draw());
-    this.#receive(latest);
+    if (latest.kept) this.#lose(latest);
+    else this.#receive(latest);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void this.look();
     });
@@ -30,14 +31,25 @@ export class Freshness {
   async look(): Promise<void> {
     clearTimeout(this.#timer);
     try {
-      this.#receive(await catalog());
+      const news = await catalog();
+      if (news.kept) this.#lose(news);
+      else this.#receive(news);
     } catch (error) {
-      this.#reachable = false;
-      const detail = error instanceof ServerError && error.status > 0 ? ` (${error.message})` : "";
-      notice("unreachable", "unreachable", () => detail, () => void this.look());
-      this.#draw();
-      this.#schedule(RETRY_AFTER_MS);
+      this.#lose(undefined, error instanceof ServerError && error.status > 0 ? ` (${error.message})` : "");
     }
+  }
+
+  /** The server cannot be reached; the reply is an earlier one. */
+  #lose(kept: Catalog | undefined, detail = ""): void {
+    this.#reachable = false;
+    if (kept) {
+      this.latest = kept;
+      this.#receivedAt = performance.now();
+    }
+    if (kept) notice("unreachable", "keptNotice", () => this.#ageWords(), () => void this.look());
+    else notice("unreachable", "unreachable", () => detail, () => void this.look());
+    this.#draw();
+    this.#schedule(RETRY_AFTER_MS);
   }
 
   /** Requests the catalog soon after a change, for new counts. */

@@ -16,6 +16,7 @@ import { Legend } from "./legend";
 import { clusterAt, createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
+import { startOffline } from "./offline";
 import { Drawing } from "./drawing";
 import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
@@ -114,6 +115,7 @@ async function start(): Promise<void> {
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
     startClicks(map, card, clusters, nearest, drawing);
     void nearest.askAddress();
+    if (!isEmbedded) void ready.then(startOffline);
     onLanguage(() => spellSymbols(map, style));
     onTheme(() => void api.style(styleName()).then((own) => recolour(map, complete(own)), console.warn));
   });

@@ -4,6 +4,7 @@ import { element } from "./element";
 import { time } from "./format";
 import { onLanguage, say } from "./language";
 import type { Word } from "./words";
+import { forgetAnswers } from "./offline";
 
 const ROLES: Record<api.Role, Word> = {
   public: "rolePublic", viewer: "roleViewer", editor: "roleEditor", dispatcher: "roleDispatcher", admin: "roleAdmin",
@@ -19,7 +20,10 @@ export class SessionPanel {
   constructor(private readonly button: HTMLButtonElement) {
     document.body.append(this.#dialog);
     button.addEventListener("click", () => this.open());
-    api.onRefused(() => this.open("signInAgain"));
+    api.onRefused(() => {
+      forgetAnswers();
+      this.open("signInAgain");
+    });
     onLanguage(() => this.#draw());
     void this.#load();
   }
@@ -103,6 +107,7 @@ export class SessionPanel {
     note.textContent = "";
     try {
       await change();
+      forgetAnswers();
       location.reload();
     } catch (error) {
       note.textContent = error instanceof api.ServerError && error.status === 401 ? say("wrongSecret") : String(error instanceof Error ? error.message : error);

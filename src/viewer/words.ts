@@ -84,6 +84,7 @@ export const words = {
   unavailableNotice: ["以下图层暂时无法读取，显示的是最近一次读取的数据：", "These layers cannot be read at the moment and show their last known state: "],
   notLive: ["实时更新中断，正在重连", "Live updates interrupted, reconnecting"],
   unreachable: ["无法连接服务器，显示的内容可能不是最新。正在自动重试。", "The server cannot be reached. The map may be out of date. Retrying."],
+  keptNotice: ["无法连接服务器。显示的是本机保存的内容，可能与现场不符，须电话核实。正在自动重试。数据更新于 ", "The server cannot be reached. The map shows what this device has kept and may not match the situation on site: confirm by phone. Retrying. Data from "],
   unreachableAtStart: ["无法连接服务器，地图无法显示。正在自动重试。", "The server cannot be reached. The map cannot be shown. Retrying."],
   tilesFailed: ["部分地图未能载入，显示可能不完整。", "Part of the map did not load. The map may be incomplete."],
   noGraphics: ["浏览器没有启用 WebGL，无法绘制地图。请启用硬件加速或更换浏览器。", "WebGL is not available, so the map cannot be drawn. Enable hardware acceleration or use another browser."],

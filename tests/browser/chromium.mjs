@@ -11,11 +11,14 @@ const FLAGS = [
   "--disable-default-apps", "--disable-extensions", "--hide-scrollbars",
 ];
 
-/** A new browser window with its own profile; close() removes both. */
-export async function openBrowser(viewport) {
+/**
+ * A new browser window with its own profile; close() removes both. Without service workers every request of a page can be
+ * watched and changed by the test.
+ */
+export async function openBrowser(viewport, serviceWorkers = "block") {
   const profile = mkdtempSync(join(tmpdir(), "onemap-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: executable(), args: FLAGS, viewport, locale: "zh-CN", timezoneId: "Asia/Shanghai",
+    executablePath: executable(), args: FLAGS, viewport, locale: "zh-CN", timezoneId: "Asia/Shanghai", serviceWorkers,
   });
   return {
     context,

@@ -84,6 +84,16 @@ fn a_dispatcher_promises_resources_and_releases_them() {
 }
 
 #[test]
+fn the_map_opens_and_answers_without_a_server() {
+    let (folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let (process, store) = (server.process_id().to_string(), folder.file("onemap.gpkg").display().to_string());
+    let program = env!("CARGO_BIN_EXE_onemap");
+    let printed = script_well("browser/offline.mjs", &[&server.url, &snapshots, &process, program, &store]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
 fn the_nearest_by_road_has_times_and_lines_and_a_closed_road_changes_it() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);

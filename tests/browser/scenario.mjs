@@ -9,7 +9,7 @@ export const PATIENCE_MS = 90_000;
  * Opens a page for the arguments of the script: the address of the server, a directory for pictures, and further ones by
  * name. Console errors that match `expected`, such as refusals that the test provokes, are no complaints.
  */
-export async function openScenario(names, { viewport = { width: 1366, height: 768 }, expected } = {}) {
+export async function openScenario(names, { viewport = { width: 1366, height: 768 }, expected, serviceWorkers } = {}) {
   const values = process.argv.slice(2);
   const script = basename(process.argv[1]);
   if (values.length !== names.length) {
@@ -19,7 +19,7 @@ export async function openScenario(names, { viewport = { width: 1366, height: 76
   const [base, out, ...more] = values;
   mkdirSync(out, { recursive: true });
   const complaints = [];
-  const browser = await openBrowser(viewport);
+  const browser = await openBrowser(viewport, serviceWorkers);
   const page = browser.context.pages()[0] ?? (await browser.context.newPage());
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("console", (message) => {
