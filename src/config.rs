@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::model::access::Anonymous;
+use crate::model::base_map::{BaseMap, TileTemplate};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
 use crate::model::{Catalog, LayerAccess};
@@ -28,6 +29,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What callers without credentials may do; `None` for the default.
     pub anonymous: Option<Anonymous>,
+    /// Raster tiles below the layers.
+    pub base_map: Option<BaseMap>,
 }
 
 /// Why a configuration file cannot be used.
@@ -66,6 +69,39 @@ struct RawConfig {
     layer: Vec<RawTable>,
     #[serde(default)]
     rings_m: BTreeMap<Spanned<String>, Spanned<Vec<f64>>>,
+    base_map: Option<RawBaseMap>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBaseMap {
+    tiles: Spanned<Vec<Spanned<String>>>,
+    attribution: Option<String>,
+    max_zoom: Option<Spanned<u8>>,
+    tile_px: Option<Spanned<u16>>,
+}
+
+impl RawBaseMap {
+    fn checked(self) -> Result<BaseMap, Mistake> {
+        let template = |text: &Spanned<String>| {
+            TileTemplate::parse(text.get_ref())
+                .map_err(|reason| (text.span().start, format!("base_map.tiles: {reason}")))
+        };
+        let tiles: Vec<TileTemplate> = self.tiles.get_ref().iter().map(template).collect::<Result<_, _>>()?;
+        if tiles.is_empty() {
+            return Err((self.tiles.span().start, "base_map.tiles is empty".to_owned()));
+        }
+        let max_zoom = self.max_zoom.as_ref().map_or(DEFAULT_BASE_MAP_ZOOM, |zoom| *zoom.get_ref());
+        let tile_px = self.tile_px.as_ref().map_or(DEFAULT_TILE_PX, |px| *px.get_ref());
+        if let Some(zoom) = self.max_zoom.filter(|zoom| *zoom.get_ref() > MAX_BASE_MAP_ZOOM) {
+            let reason = format!("base_map.max_zoom {} is above {MAX_BASE_MAP_ZOOM}", zoom.get_ref());
+            return Err((zoom.span().start, reason));
+        }
+        if let Some(px) = self.tile_px.filter(|px| ![256, 512].contains(px.get_ref())) {
+            return Err((px.span().start, format!("base_map.tile_px {} is neither 256 nor 512", px.get_ref())));
+        }
+        Ok(BaseMap { tiles, attribution: self.attribution, max_zoom, tile_px })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -101,6 +137,9 @@ struct RawLabel {
 }
 
 const DEFAULT_REFRESH_S: u64 = 10;
+const DEFAULT_BASE_MAP_ZOOM: u8 = 18;
+const MAX_BASE_MAP_ZOOM: u8 = 22;
+const DEFAULT_TILE_PX: u16 = 256;
 
 /// A mistake: its byte offset in the text, and a message.
 type Mistake = (usize, String);
@@ -112,7 +151,14 @@ impl Config {
     /// Only if the built-in catalog is invalid.
     pub fn built_in() -> Result<Self, ConfigError> {
         let catalog = Catalog::built_in().map_err(ConfigError::BuiltIn)?;
-        Ok(Self { layers: Vec::new(), catalog, has_own_catalog: false, trusted_proxies: Vec::new(), anonymous: None })
+        Ok(Self {
+            layers: Vec::new(),
+            catalog,
+            has_own_catalog: false,
+            trusted_proxies: Vec::new(),
+            anonymous: None,
+            base_map: None,
+        })
     }
 
     /// Reads a configuration file and the catalog that it names.
@@ -175,7 +221,9 @@ impl Config {
                 .map_err(|reason| mistake((text.span().start, format!("trusted_proxies: {reason}"))))
         };
         let trusted_proxies = raw.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
-        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous: raw.access.anonymous })
+        let base_map = raw.base_map.map(RawBaseMap::checked).transpose().map_err(mistake)?;
+        let anonymous = raw.access.anonymous;
+        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous, base_map })
     }
 }
 

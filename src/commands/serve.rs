@@ -210,6 +210,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         reachability,
         access_log: options.access_log,
         packs: options.packs,
+        base_map: config.base_map,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;

@@ -9,10 +9,18 @@ use crate::http::map_theme::MapTheme;
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, is_known};
 use crate::http::reply::problem::Problem;
+use crate::model::base_map::{BaseMap, TileTemplate};
 
-/// Pages load nothing from another host.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; \
-     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-ancestors *";
+/// The security policy of pages: they load nothing from another host but the tiles of a base map.
+pub(crate) fn viewer_policy(base_map: Option<&BaseMap>) -> String {
+    let mut origins: Vec<&str> = base_map.iter().flat_map(|own| &own.tiles).filter_map(TileTemplate::origin).collect();
+    origins.dedup();
+    let more = origins.join(" ");
+    format!(
+        "default-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' {more}; \
+         img-src 'self' data: blob: {more}; frame-ancestors *"
+    )
+}
 
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/viewer"]
@@ -65,7 +73,13 @@ pub(crate) fn style_as(call: &Call<'_>, media_type: &'static str) -> Result<Repl
     let own = styles.iter().find(|own| own.name == name).ok_or_else(missing)?;
     let file = Styles::get(&own.file).ok_or_else(missing)?;
     let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
-    let style = map_style::fill(&file.data, own.theme.as_ref(), &call.state.catalog, layers, &call.base_url());
+    let style = map_style::fill(
+        &file.data,
+        (own.theme.as_ref(), call.state.base_map.as_ref()),
+        &call.state.catalog,
+        layers,
+        &call.base_url(),
+    );
     let style = style.map_err(|error| Problem::internal(&error))?;
     Ok(tagged(call, media_type, &etag(&style), style))
 }
@@ -103,7 +117,7 @@ fn embedded(call: &Call<'_>, name: &str) -> Result<Reply, Problem> {
     let EmbeddedFile { data, metadata } = Viewer::get(name).ok_or_else(missing)?;
     let hash = metadata.sha256_hash().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
     let reply = tagged(call, content_type(name), &format!("W/\"{hash:016x}\""), data.into_owned());
-    Ok(reply.header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)))
+    Ok(reply.header((header::CONTENT_SECURITY_POLICY, call.state.viewer_policy.as_str())))
 }
 
 /// A reply that does not depend on the snapshot, with its entity tag.

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::http::default_style;
 use crate::http::map_theme::MapTheme;
 use crate::http::reply::links::encode;
+use crate::model::base_map::BaseMap;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, LayerSchema};
 use crate::tile::LABELS;
@@ -16,6 +17,11 @@ use crate::tile::risk_grid::{self, RISK_GRID};
 /// The colour of codes without one in the catalog.
 const NEUTRAL: &str = "#7d8794";
 
+/// Beginning of the names of sources and layers of the base map.
+const BASE_MAP: &str = "base_map";
+/// Layers whose areas are the ground of the map.
+const GROUNDS: [&str; 2] = ["county", "townships"];
+
 /// The finished style. Style layers of layers that are not in the catalog are removed; layers that are not in the
 /// template, such as tables of the configuration, get the default style.
 ///
@@ -23,7 +29,7 @@ const NEUTRAL: &str = "#7d8794";
 /// Only if the embedded template is invalid.
 pub(crate) fn fill<'a>(
     template: &[u8],
-    theme: Option<&MapTheme>,
+    (theme, base_map): (Option<&MapTheme>, Option<&BaseMap>),
     catalog: &Catalog,
     layers: impl Iterator<Item = &'a LayerSchema> + Clone,
     base: &str,
@@ -46,7 +52,37 @@ pub(crate) fn fill<'a>(
     let drawn: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
     let tiles = tiles_of(&style, &drawn);
     fill_value(&mut style, catalog, &tiles, base);
+    if let Some(base_map) = base_map {
+        add_base_map(&mut style, base_map, theme, base);
+    }
     serde_json::to_vec(&style)
+}
+
+/// Draws a base map below everything but the background, and makes the areas of the ground transparent.
+fn add_base_map(style: &mut Json, base_map: &BaseMap, theme: Option<&MapTheme>, base: &str) {
+    let Some(layers) = style["layers"].as_array_mut() else { return };
+    for layer in layers.iter_mut() {
+        let id = layer["metadata"][default_style::LAYER].as_str().unwrap_or_default();
+        if layer["type"] == "fill" && GROUNDS.contains(&id) {
+            layer["paint"]["fill-opacity"] = json!(0);
+        }
+    }
+    let paint = theme.map_or_else(|| json!({}), MapTheme::raster_paint);
+    let at = layers.iter().position(|layer| layer["type"] != "background").unwrap_or(0);
+    for (number, _) in base_map.tiles.iter().enumerate().rev() {
+        let id = format!("{BASE_MAP}-{number}");
+        let metadata = json!({default_style::LAYER: BASE_MAP});
+        layers.insert(at, json!({"id": id, "type": "raster", "source": id, "metadata": metadata, "paint": paint}));
+    }
+    for (number, tiles) in base_map.tiles.iter().enumerate() {
+        style["sources"][format!("{BASE_MAP}-{number}")] = json!({
+            "type": "raster",
+            "tiles": [tiles.url(base)],
+            "tileSize": base_map.tile_px,
+            "maxzoom": base_map.max_zoom,
+            "attribution": base_map.attribution.as_deref().unwrap_or_default(),
+        });
+    }
 }
 
 /// The layers of the tiles: those with labels, the labels, and the others.

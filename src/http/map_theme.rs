@@ -19,6 +19,9 @@ pub(crate) struct MapTheme {
     colors: BTreeMap<String, Colors>,
     /// Of text with a halo, which stands on the map; other text stands on a symbol.
     text_on_map: Colors,
+    /// Paint of a base map.
+    #[serde(default)]
+    base_map: serde_json::Map<String, Json>,
 }
 
 impl MapTheme {
@@ -30,6 +33,11 @@ impl MapTheme {
 
     pub(crate) fn title(&self) -> Label {
         Label { zh: self.zh.clone(), en: self.en.clone() }
+    }
+
+    /// Paint of the raster tiles of a base map.
+    pub(crate) fn raster_paint(&self) -> Json {
+        Json::Object(self.base_map.clone())
     }
 
     /// Replaces the colours of a style template.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::http::assets;
 use crate::http::forwarded::Reachability;
 use crate::http::metrics::Metrics;
 use crate::http::params::auth::AccessControl;
@@ -15,6 +16,7 @@ use crate::http::reply::problem::Problem;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::tiles::packs::Packs;
 use crate::http::workers::Workers;
+use crate::model::base_map::BaseMap;
 use crate::model::{Catalog, FingerprintKey, Role};
 use crate::query::road::RoadNetworks;
 use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
@@ -43,6 +45,8 @@ pub struct Service {
     pub access_log: bool,
     /// Directory of PMTiles archives.
     pub packs: Option<PathBuf>,
+    /// Raster tiles below the layers.
+    pub base_map: Option<BaseMap>,
 }
 
 /// Limits of a server.
@@ -70,6 +74,9 @@ pub(crate) struct AppState {
     pub(crate) reachability: Reachability,
     pub(crate) access_log: bool,
     pub(crate) packs: Packs,
+    pub(crate) base_map: Option<BaseMap>,
+    /// Security policy of the viewer.
+    pub(crate) viewer_policy: String,
     pub(crate) road_networks: RoadNetworks,
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
@@ -123,6 +130,7 @@ impl AppState {
             reachability,
             access_log,
             packs,
+            base_map,
         } = service;
         let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
         let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
@@ -140,6 +148,8 @@ impl AppState {
             reachability,
             access_log,
             packs: Packs::new(packs),
+            viewer_policy: assets::viewer_policy(base_map.as_ref()),
+            base_map,
             road_networks: RoadNetworks::default(),
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),

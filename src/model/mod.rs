@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod base_map;
 pub mod catalog;
 pub mod cluster;
 pub mod division;

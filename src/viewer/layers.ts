@@ -8,8 +8,9 @@ import { signOf, swatch } from "./signs";
 import { drawnBy, show } from "./style";
 import { words } from "./words";
 
-/** The risk surface. */
+/** The risk surface, and the map below everything. */
 const RISK_GRID = "risk_grid";
+const BASE_MAP = "base_map";
 const GROUPS = ["event", "rescue", "risk", "monitor", "base"] as const;
 
 /** Example values for the symbol of a layer. */
@@ -26,7 +27,7 @@ const TYPICAL: Record<string, Record<string, unknown>> = {
   warnings: { severity: 3, status: "active" },
 };
 
-/** A row of the panel: a layer of the catalog, or one that is computed from others and has no count. */
+/** A row of the panel: a layer of the catalog, or another one, which has no count. */
 type Row = Pick<Layer, "id" | "group" | "title"> & { count?: number };
 
 export class LayerPanel {
@@ -92,9 +93,9 @@ export class LayerPanel {
 
   /** Top to bottom. */
   #rows(): Row[] {
-    const risk = drawnBy(this.style, RISK_GRID).length > 0;
-    const computed: Row[] = risk ? [{ id: RISK_GRID, group: "risk", title: { zh: words.riskGrid[0], en: words.riskGrid[1] } }] : [];
-    return [...this.catalog.layers.toReversed(), ...computed];
+    const others: [string, Layer["group"], readonly [string, string]][] = [[RISK_GRID, "risk", words.riskGrid], [BASE_MAP, "base", words.baseMap]];
+    const drawn = others.filter(([id]) => drawnBy(this.style, id).length > 0);
+    return [...this.catalog.layers.toReversed(), ...drawn.map(([id, group, [zh, en]]): Row => ({ id, group, title: { zh, en } }))];
   }
 
   #row(layer: Row): HTMLElement {

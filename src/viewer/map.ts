@@ -1,5 +1,5 @@
 // Creates the map: worker, fonts, limits and tools, and finds the features under a click.
-import { Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
+import { AttributionControl, Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
 import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
 import { coordinates } from "./format";
@@ -38,6 +38,10 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 * wallScale() }), "bottom-right");
+  // The owner of a base map wants to be named.
+  if (Object.values(style.sources).some((source) => "attribution" in source && source.attribution)) {
+    map.addControl(new AttributionControl({ compact: false }), "bottom-right");
+  }
   onLanguage(() => map.getCanvas().setAttribute("aria-label", say("map")));
   startTools(map, bounds);
   startCoordinates(map);

@@ -40,10 +40,15 @@ export function startTheme(button: HTMLButtonElement): void {
   document.documentElement.dataset.theme = theme();
 }
 
+/** Paint of a base map that a theme may change. */
+const RASTER_PAINT = ["raster-brightness-max", "raster-saturation", "raster-contrast"] as const;
+
 /** Gives the map the colours of a style with the same style layers. */
 export function recolour(map: Map, style: StyleSpecification): void {
   for (const layer of style.layers) {
     if (!map.getLayer(layer.id)) continue;
+    // A base map in the light theme has no paint, which is the default.
+    if (layer.type === "raster") for (const property of RASTER_PAINT) map.setPaintProperty(layer.id, property, layer.paint?.[property]);
     for (const [property, value] of Object.entries(layer.paint ?? {})) {
       if (property.endsWith("color")) map.setPaintProperty(layer.id, property as never, value as never);
     }

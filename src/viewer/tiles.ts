@@ -5,6 +5,8 @@ import { notice, settle } from "./notices";
 import { tilesOf, type TileAddress } from "./touched";
 
 const SOURCE = "onemap";
+/** Beginning of the names of the sources of a base map. */
+const BASE_MAP = "base_map";
 /** The risk surface, whose tiles change with the same features; it has none beyond a zoom. */
 const RISK = { source: "risk_grid", maxZoom: 10 };
 
@@ -26,13 +28,15 @@ export class Tiles {
   constructor(private readonly map: MapLibreMap) {
     map.on("error", (event) => {
       console.warn(event.error.message);
-      const { tile } = event as TileEvent;
+      const { tile, sourceId } = event as TileEvent;
+      if (sourceId?.startsWith(BASE_MAP)) return notice("base-map", "baseMapFailed");
       if (tile) this.#missing.set(tile.tileID.key, tile.tileID.canonical);
       notice("tiles", "tilesFailed", () => "", () => this.refresh());
     });
     map.on("sourcedata", (event) => {
       const { sourceId, tile } = event as TileEvent;
       if (sourceId === SOURCE && tile) this.#missing.delete(tile.tileID.key);
+      if (sourceId?.startsWith(BASE_MAP) && tile) settle("base-map");
     });
     map.on("idle", () => {
       if (this.#missing.size === 0) settle("tiles");

@@ -9,6 +9,8 @@ export const words = {
   switchLanguage: ["切换为英文", "Switch to Chinese"],
   darkTheme: ["切换为深色", "Switch to the dark theme"],
   lightTheme: ["切换为浅色", "Switch to the light theme"],
+  baseMap: ["底图", "Base map"],
+  baseMapFailed: ["底图无法加载，业务图层不受影响。", "The base map cannot be loaded. The layers above it are not affected."],
   riskGrid: ["风险面（远看）", "Risk surface (zoomed out)"],
   commit: ["承诺", "Commit"],
   commitAll: ["全部承诺", "Commit all"],

@@ -84,6 +84,30 @@ fn a_dispatcher_promises_resources_and_releases_them() {
 }
 
 #[test]
+fn a_base_map_lies_below_the_layers() {
+    let folder = Folder::new();
+    // Free now; nothing else takes it before the script does.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    folder.write(
+        "onemap.toml",
+        format!(
+            "[base_map]\ntiles = [\"http://127.0.0.1:{port}/{{z}}/{{x}}/{{y}}.png\"]\n\
+             attribution = \"天地图 GS(2024)0650号\"\nmax_zoom = 18\n"
+        ),
+    );
+    let server = Server::start(&folder, &[]);
+    let policy = server.get("/").header("content-security-policy").to_owned();
+    let origin = format!("http://127.0.0.1:{port}");
+    assert_eq!(policy.matches(&origin).count(), 2, "for the tiles as pictures and as data only: {policy}");
+    assert!(!server.get("/docs").header("content-security-policy").contains("script-src"));
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/base_map.mjs", &[&server.url, &snapshots, &port.to_string()]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
 fn the_map_opens_and_answers_without_a_server() {
     let (folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();

@@ -128,6 +128,11 @@ fn a_mistake_in_a_catalog_is_reported_with_its_line_and_a_caret() {
         ("[[layer]]\ntable = \"public.wells\"\nrefresh_s = 0", "at least 1"),
         ("[[layer]]\ntable = \"public.wells\"\nid = \"Wells\"", "lower-case"),
         ("katalog = 1", "unknown field `katalog`"),
+        ("[base_map]\ntiles = []", "is empty"),
+        ("[base_map]\ntiles = [\"https://tiles.example/{z}/{x}\"]", "has no {y}"),
+        ("[base_map]\ntiles = [\"https://a;b/{z}/{x}/{y}\"]", "no plain host name"),
+        ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\nmax_zoom = 30", "above 22"),
+        ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\ntile_px = 100", "neither 256 nor 512"),
     ] {
         folder.write("onemap.toml", format!("# a comment\n\n{toml}\n"));
         let output = run(&folder, &["layers"]);
