@@ -1,6 +1,6 @@
 //! The road network: the roads of all layers with the road role as a graph of their segments.
 //!
-//! Roads are joined where they share a vertex, and where a road ends within [`GAP_M`] of another, because drawings have
+//! Roads are joined where they share a vertex, and where a road ends within 2 m of another, because drawings have
 //! such gaps. Roads that only cross are not joined: one of them is a bridge.
 
 use std::collections::HashMap;
