@@ -125,6 +125,29 @@ export async function routeOf(from: Position, to: Position, by: string, signal: 
   return (await ask<{ features: Route[] }>(`api/routes?${parameters.toString()}`, signal)).features[0];
 }
 
+export type AllocationRequest = {
+  layer: string; night: boolean; avoid: string; by?: string;
+  demands: { each_of: string; inside: { layer: string; id: string }; share: number }[];
+};
+/** A plan: lines from places to the resources that serve them, and what remains. */
+export type Allocation = Freshness & {
+  features: Feature<LineString, {
+    demand: string; demand_name: string | null; resource: string; resource_name: string | null; amount: number; distance_m: number; duration_s?: number;
+  }>[];
+  demands: { id: string; name: string | null; amount: number; unserved: number; reason: Bilingual | null }[];
+  totals: { served: number; mean_m?: number | null; worst_m?: number; mean_s?: number | null; worst_s?: number };
+  relief: Bilingual | null;
+};
+
+export function allocate(body: AllocationRequest, signal: AbortSignal): Promise<Allocation> {
+  return ask("api/allocations", signal, JSON.stringify(body));
+}
+
+/** The plan as CSV. */
+export async function allocationTable(body: AllocationRequest): Promise<Blob> {
+  return (await request("api/allocations?f=csv", undefined, { method: "POST", body: JSON.stringify(body) })).blob();
+}
+
 export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number };
 
 /** Features of a layer by the parameters of OGC API Features. */

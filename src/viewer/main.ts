@@ -20,6 +20,7 @@ import { startOffline } from "./offline";
 import { Drawing } from "./drawing";
 import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
+import { PlanPanel } from "./plan";
 import { drawnPlace, pointAt, type Place } from "./question";
 import type { Township } from "./question_form";
 import { Search } from "./search";
@@ -80,8 +81,10 @@ async function start(): Promise<void> {
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
     const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
+    const plan = new PlanPanel(map, style, part("nearest"));
     const commitments = new Commitments(catalog, situation, session);
     const mayCommit = () => {
+      plan.onCommit = commitments.isPossible ? (offers, incident) => commitments.ask(offers, incident) : undefined;
       nearest.onCommit = commitments.isPossible ? (offers, incident) => commitments.ask(offers, incident) : undefined;
       void nearest.changed("shelters");
       void commitments.load();
@@ -89,6 +92,12 @@ async function start(): Promise<void> {
     session.onKnown = mayCommit;
     mayCommit();
     card.mayEdit = (layer) => session.writes(layer) && layer !== COMMITMENT_LAYER;
+    card.onPlan = (found) => {
+      card.close();
+      nearest.close();
+      void plan.open(found);
+    };
+    nearest.onChange = () => plan.clear();
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();
     card.onAsk = (found) => {

@@ -32,6 +32,8 @@ export type TownshipLink = { name: string; open: () => void };
 export class NearestPanel {
   /** Promises resources, for the feature from which the query starts; undefined if this browser may not. */
   onCommit: ((offers: Offer[], incident?: string) => void) | undefined;
+  /** A query begins or ends; the panel belongs to it. */
+  onChange: (() => void) | undefined;
   /** The map moves to a result. */
   onChoose: (() => void) | undefined;
   readonly #lines: AnswerLines;
@@ -100,6 +102,7 @@ export class NearestPanel {
   }
 
   close(): void {
+    this.onChange?.();
     this.#request.abort();
     this.#question = undefined;
     this.#answer = undefined;
@@ -114,6 +117,7 @@ export class NearestPanel {
   }
 
   async #pose(question: Question): Promise<void> {
+    this.onChange?.();
     const isElsewhere = JSON.stringify(question.place) !== JSON.stringify(this.#question?.place);
     this.#question = question;
     keepInAddress(question);

@@ -29,6 +29,9 @@ export class Card {
   /** Queries the nearest resources to the feature of the card. */
   onAsk: ((found: Found) => void) | undefined;
 
+  /** Plans for the people in the area of the card. */
+  onPlan: ((found: Found) => void) | undefined;
+
   constructor(private readonly map: Map, private readonly catalog: Catalog) {
     this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
     onLanguage(() => this.#draw());
@@ -142,12 +145,15 @@ export class Card {
   }
 
   /** Printable pages about a feature. */
-  #reports({ layer, id }: Found): HTMLElement[] {
+  #reports({ layer, id, name }: Found): HTMLElement[] {
     const link = (path: string, word: "alertPage" | "printBrief") =>
       element("a", { class: "link", target: "_blank", rel: "noopener", href: path }, say(word));
     const of = { incidents: "incident", warnings: "warning", risk_zones: "zone" }[layer];
     if (!of) return [];
+    const plan = element("button", { type: "button", class: "link plan-here" }, say("planHere"));
+    plan.addEventListener("click", () => this.onPlan?.({ layer, id, name }));
     return [element("p", { class: "actions reports" },
+      ...(this.onPlan ? [plan] : []),
       ...(layer === "warnings" ? [link(`api/alerts/${encodeURIComponent(id)}?f=html`, "alertPage")] : []),
       link(`api/surroundings?${of}=${encodeURIComponent(id)}&f=html`, "printBrief"))];
   }

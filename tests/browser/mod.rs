@@ -84,6 +84,16 @@ fn a_dispatcher_promises_resources_and_releases_them() {
 }
 
 #[test]
+fn an_evacuation_plan_is_drawn_and_promised() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/plan.mjs", &[&server.url, &snapshots, &secret]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
 fn a_base_map_lies_below_the_layers() {
     let folder = Folder::new();
     // Free now; nothing else takes it before the script does.

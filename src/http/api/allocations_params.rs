@@ -78,6 +78,8 @@ struct RawDemand {
     place: Option<FeatureName>,
     each_of: Option<String>,
     inside: Option<FeatureName>,
+    /// Share of the people of a feature, above 0 and at most 1.
+    share: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +163,10 @@ impl<'a> DemandReader<'a, '_> {
         let mut named = Vec::new();
         for (number, raw) in raw.into_iter().enumerate() {
             let at = |detail: &str| refused(&format!("demand {}: {detail}", number + 1));
+            let share = raw.share.unwrap_or(1.0);
+            if !(share > 0.0 && share <= 1.0) || (raw.share.is_some() && raw.amount.is_some()) {
+                return Err(at("share is a number above 0 and at most 1, of a feature without amount"));
+            }
             match raw {
                 RawDemand {
                     id,
@@ -169,20 +175,29 @@ impl<'a> DemandReader<'a, '_> {
                     place: None,
                     each_of: None,
                     inside: None,
+                    share: None,
                 } => {
                     let position = self.crs.position(x, y).map_err(|error| at(&error.to_string()))?;
                     let placed = PlacedDemand { origin: QueryGeometry::point(position), amount };
                     let id = id.unwrap_or_else(|| (number + 1).to_string());
                     named.push(NamedDemand { id, name: None, at: position, placed });
                 }
-                RawDemand { id, amount, point: None, place: Some(place), each_of: None, inside: None } => {
+                RawDemand { id, amount, point: None, place: Some(place), each_of: None, inside: None, .. } => {
                     let (layer, row) = self.feature(&place)?;
-                    let found =
-                        of_feature(layer, &row, amount).ok_or_else(|| at("the feature has no amount or no place"))?;
+                    let found = of_feature(layer, &row, amount, share)
+                        .ok_or_else(|| at("the feature has no amount or no place"))?;
                     named.push(NamedDemand { id: id.unwrap_or(found.id), ..found });
                 }
-                RawDemand { id: None, amount, point: None, place: None, each_of: Some(name), inside: Some(area) } => {
-                    named.extend(self.each_inside(&name, &area, amount)?);
+                RawDemand {
+                    id: None,
+                    amount,
+                    point: None,
+                    place: None,
+                    each_of: Some(name),
+                    inside: Some(area),
+                    ..
+                } => {
+                    named.extend(self.each_inside(&name, &area, amount, share)?);
                 }
                 _ => return Err(at("it needs amount and point, or place, or each_of and inside")),
             }
@@ -208,7 +223,13 @@ impl<'a> DemandReader<'a, '_> {
     }
 
     /// A demand for each feature of a layer that intersects an area; features without an amount are left out.
-    fn each_inside(&self, name: &str, area: &FeatureName, amount: Option<u32>) -> Result<Vec<NamedDemand>, Problem> {
+    fn each_inside(
+        &self,
+        name: &str,
+        area: &FeatureName,
+        amount: Option<u32>,
+        share: f64,
+    ) -> Result<Vec<NamedDemand>, Problem> {
         let places = layer(&self.call.current.snapshot, "layer", name)?;
         let (_, area_row) = self.feature(area)?;
         let no_area = || invalid("inside", &area.id, "the feature has no geometry", "a feature with an area");
@@ -219,7 +240,7 @@ impl<'a> DemandReader<'a, '_> {
         for row in places.rows_in(&around) {
             self.call.cancel.check()?;
             if row.shape().is_some_and(|shape| index.intersects(shape.geometry())) {
-                found.extend(of_feature(places, &row, amount));
+                found.extend(of_feature(places, &row, amount, share));
             }
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -227,9 +248,14 @@ impl<'a> DemandReader<'a, '_> {
     }
 }
 
-/// The demand of a feature; without an amount, the number of its people.
-fn of_feature(layer: &Layer, row: &Row<'_>, amount: Option<u32>) -> Option<NamedDemand> {
-    let counted = || people(layer, row).map(|people| u32::try_from(people.max(0)).unwrap_or(u32::MAX));
+/// The demand of a feature; without an amount, a share of the number of its people, rounded up.
+fn of_feature(layer: &Layer, row: &Row<'_>, amount: Option<u32>, part_of_people: f64) -> Option<NamedDemand> {
+    let part = |people: u32| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the number of people")]
+        let part = (f64::from(people) * part_of_people).ceil() as u32;
+        part
+    };
+    let counted = || people(layer, row).map(|people| part(u32::try_from(people.max(0)).unwrap_or(u32::MAX)));
     let amount = amount.or_else(counted)?;
     let shape: &Shape = row.shape()?;
     Some(NamedDemand {

@@ -306,7 +306,7 @@ fn dispatch() -> Json {
             "layer": text(), "item": text(), "together": {"type": "boolean"}, "max_distance_m": number(), "night": {"type": "boolean"},
             "demands": {"type": "array", "minItems": 1, "maxItems": 2_000, "items": object(&[], json!({
                 "id": text(), "amount": whole(), "point": list(number()), "place": feature_name(), "each_of": text(),
-                "inside": feature_name(),
+                "inside": feature_name(), "share": number(),
             }))},
         })),
         "allocation": answer(&["type", "features", "demands", "totals", "nearest_first"], json!({

@@ -156,9 +156,10 @@ impl RoadLines {
 
     fn add_lines(&mut self, road: usize, geometry: &Geometry) {
         match geometry {
-            Geometry::LineString(line) => self.lines.push((road, line.0.clone())),
+            Geometry::LineString(line) if line.0.len() > 1 => self.lines.push((road, line.0.clone())),
             Geometry::MultiLineString(lines) => {
-                self.lines.extend(lines.iter().map(|line| (road, line.0.clone())));
+                let lines = lines.iter().filter(|line| line.0.len() > 1);
+                self.lines.extend(lines.map(|line| (road, line.0.clone())));
             }
             Geometry::GeometryCollection(parts) => parts.iter().for_each(|part| self.add_lines(road, part)),
             _ => {}
@@ -179,7 +180,7 @@ impl RoadLines {
             .lines
             .iter()
             .enumerate()
-            .flat_map(|(number, (_, line))| (0..line.len().saturating_sub(1).max(1)).map(move |at| (number, at)))
+            .flat_map(|(number, (_, line))| (0..line.len() - 1).map(move |at| (number, at)))
             .collect();
         let mut added: Vec<(usize, usize, f64, Coord)> = Vec::new();
         let mut extended: Vec<(usize, bool, Coord)> = Vec::new();
