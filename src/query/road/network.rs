@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use geo::{Coord, Geometry, LineString, MultiLineString};
 
@@ -18,6 +18,10 @@ use crate::snapshot::{Chunk, Layer, Row, Snapshot};
 
 /// A road that ends so near another one meets it, metres.
 const GAP_M: f64 = 2.0;
+/// Greatest distance between a position and the road that leads to it, metres.
+pub const MAX_ACCESS_M: f64 = 5_000.0;
+/// Number of accesses that are kept.
+const KEPT_ACCESSES: usize = 500_000;
 /// Vertices are equal if they are in the same cell of this size, degrees: about a centimetre.
 const VERTEX_DEG: f64 = 1e-7;
 
@@ -36,6 +40,18 @@ pub struct RoadNetwork {
     arcs: Vec<u32>,
     /// Speed on the fastest road, metres per second.
     pub(super) fastest_m_s: f64,
+    /// The accesses that were computed, by the bits of their coordinates.
+    accesses: RwLock<HashMap<(u64, u64), Option<AccessPoint>>>,
+}
+
+/// The position on a road that leads to a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AccessPoint {
+    pub(super) segment: usize,
+    /// Share of the length of the segment.
+    pub(super) share: f64,
+    /// Distance between the place and the road, metres.
+    pub(super) distance_m: f64,
 }
 
 /// A road.
@@ -90,6 +106,30 @@ impl RoadNetwork {
     pub(super) fn segments_at(&self, node: u32) -> &[u32] {
         let node = node as usize;
         &self.arcs[self.first_arc[node] as usize..self.first_arc[node + 1] as usize]
+    }
+
+    /// The nearest road with access within [`MAX_ACCESS_M`] of a feature, whether it is closed or not. Features are asked
+    /// for again and again, so what was computed is kept; positions of callers must not be.
+    pub(super) fn access_of_feature(&self, place: LonLat) -> Option<AccessPoint> {
+        let key = (place.lon().to_bits(), place.lat().to_bits());
+        if let Some(known) = self.accesses.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return *known;
+        }
+        let access = self.nearest_access(place, |_| true);
+        let mut accesses = self.accesses.write().unwrap_or_else(PoisonError::into_inner);
+        if accesses.len() >= KEPT_ACCESSES {
+            accesses.clear();
+        }
+        accesses.insert(key, access);
+        access
+    }
+
+    /// The nearest accepted road with access; segments are accepted by number.
+    pub(super) fn nearest_access(&self, place: LonLat, accepts: impl Fn(usize) -> bool) -> Option<AccessPoint> {
+        let has_access = |segment: usize| !self.road_of(segment).has_limited_access && accepts(segment);
+        let near = self.index.nearest_edge(place, MAX_ACCESS_M, has_access)?;
+        let share = self.share(near.edge, near.place);
+        Some(AccessPoint { segment: near.edge, share, distance_m: near.distance_m })
     }
 
     pub(super) fn road_of(&self, segment: usize) -> &Road {
@@ -242,7 +282,16 @@ impl RoadLines {
         }
         let (first_arc, arcs) = arcs(nodes.len(), &segments);
         let fastest_m_s = roads.iter().map(|road| road.speed_m_s).fold(0.0, f64::max);
-        RoadNetwork { chunks, roads, index: edge_index(paths.into_iter()), segments, first_arc, arcs, fastest_m_s }
+        RoadNetwork {
+            chunks,
+            roads,
+            index: edge_index(paths.into_iter()),
+            segments,
+            first_arc,
+            arcs,
+            fastest_m_s,
+            accesses: RwLock::default(),
+        }
     }
 }
 

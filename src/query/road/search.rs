@@ -7,13 +7,11 @@ use std::sync::Arc;
 use geo::Coord;
 
 use super::closures::{Closures, nearest_open};
-use super::network::{Road, RoadNetwork};
+use super::network::{AccessPoint, RoadNetwork};
 use crate::geodesy::LonLat;
 use crate::geodesy::distance::distance_m;
 use crate::query::cancel::{CancelToken, Cancelled};
 
-/// Greatest distance between a position and the road that leads to it, metres.
-pub const MAX_ACCESS_M: f64 = 5_000.0;
 /// Speed on foot, metres per second: 4 km/h. Between positions and roads everybody walks.
 const WALKING_M_S: f64 = 4.0 / 3.6;
 /// Positions this near are one, metres: leaving it is no travel against the direction of a road.
@@ -85,16 +83,6 @@ impl RoadPath {
     }
 }
 
-/// A position on a road.
-#[derive(Clone, Copy, Debug)]
-struct AccessPoint {
-    segment: usize,
-    /// Share of the length of the segment.
-    share: f64,
-    /// Distance of the road, metres.
-    distance_m: f64,
-}
-
 /// Cost of reaching a node.
 #[derive(Clone, Copy, Debug)]
 struct Reached {
@@ -126,7 +114,7 @@ pub(super) struct ShortestPaths {
 }
 
 impl<'a> RoadSearch<'a> {
-    /// Searches from a position; nothing is reachable if no road is within [`MAX_ACCESS_M`].
+    /// Searches from a position; nothing is reachable if no road is within [`super::network::MAX_ACCESS_M`].
     ///
     /// # Errors
     /// When it is cancelled.
@@ -175,10 +163,14 @@ impl<'a> RoadSearch<'a> {
         line_m / fastest_m_s
     }
 
-    /// The journey to or from another position; `None` if no open road leads there.
+    /// The journey to or from a feature at a position; `None` if no open road leads there. Where its road begins is kept.
     #[must_use]
     pub fn trip(&self, place: LonLat) -> Option<Trip> {
-        let (start, end) = (self.tree.start?, self.access(place)?);
+        self.trip_from(self.open_access(place, self.network.access_of_feature(place)?)?)
+    }
+
+    fn trip_from(&self, end: AccessPoint) -> Option<Trip> {
+        let start = self.tree.start?;
         let (_, reached) = self.last_step(start, end)?;
         let access_m = start.distance_m + end.distance_m;
         Some(Trip { duration_s: reached.duration_s + end.distance_m / WALKING_M_S, road_m: reached.road_m, access_m })
@@ -187,8 +179,8 @@ impl<'a> RoadSearch<'a> {
     /// The line of the journey to or from another position.
     #[must_use]
     pub fn path(&self, place: LonLat) -> Option<RoadPath> {
-        let trip = self.trip(place)?;
         let (start, end) = (self.tree.start?, self.access(place)?);
+        let trip = self.trip_from(end)?;
         let (node, _) = self.last_step(start, end)?;
         // From the end to the start.
         let mut line = vec![self.network.place(end.segment, end.share)];
@@ -312,15 +304,22 @@ impl<'a> RoadSearch<'a> {
 
     /// The road that leads to a position: the nearest one that is open and has access.
     fn access(&self, place: LonLat) -> Option<AccessPoint> {
-        let open = |segment: usize| {
+        self.open_access(place, self.network.nearest_access(place, |_| true)?)
+    }
+
+    /// The nearest access that is open, given the nearest one.
+    fn open_access(&self, place: LonLat, nearest: AccessPoint) -> Option<AccessPoint> {
+        if self.closures.parts_of(nearest.segment).is_empty() {
+            return Some(nearest);
+        }
+        let is_open = |segment: usize| {
             let parts = self.closures.parts_of(segment);
-            let has_access = |road: &Road| !road.has_limited_access;
-            has_access(self.network.road_of(segment)) && (parts.is_empty() || nearest_open(parts, 0.5).is_some())
+            parts.is_empty() || nearest_open(parts, 0.5).is_some()
         };
-        let near = self.network.index.nearest_edge(place, MAX_ACCESS_M, open)?;
-        let share = nearest_open(self.closures.parts_of(near.edge), self.network.share(near.edge, near.place))?;
-        let at = LonLat::try_from(self.network.place(near.edge, share)).ok()?;
-        Some(AccessPoint { segment: near.edge, share, distance_m: distance_m(place, at) })
+        let near = self.network.nearest_access(place, is_open)?;
+        let share = nearest_open(self.closures.parts_of(near.segment), near.share)?;
+        let at = LonLat::try_from(self.network.place(near.segment, share)).ok()?;
+        Some(AccessPoint { share, distance_m: distance_m(place, at), ..near })
     }
 
     /// The part of a segment between a position and a node.
