@@ -43,6 +43,10 @@ scope.addEventListener("message", (event) => {
 
 type Kind = (typeof KINDS)[number];
 
+/** A cache may exceed its limit by so many entries. */
+const ADDED_PER_PRUNING = 50;
+let added = 0;
+
 function kindOf(url: string): Kind | undefined {
   if (!url.startsWith(scope.registration.scope)) return undefined;
   const path = url.slice(scope.registration.scope.length).split(/[?#]/)[0]!;
@@ -80,6 +84,9 @@ async function keep(url: string, reply: Response, kind: Kind): Promise<void> {
     // Put again, so that it counts as new.
     await cache.delete(keyOf(url));
     await cache.put(keyOf(url), new Response(body, { status: reply.status, headers }));
+    // Listing thousands of entries for each new one would slow the map.
+    added += 1;
+    if (added % ADDED_PER_PRUNING !== 0) return;
     const keys = await cache.keys();
     await Promise.all(keys.slice(0, Math.max(0, keys.length - kind.most)).map((old) => cache.delete(old)));
   } catch {
