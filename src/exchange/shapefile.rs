@@ -4,6 +4,7 @@
 //! the smallest outer ring around it, whatever the order of the rings, and a ring that no other contains is an outer
 //! one, because many programs write neither order nor winding correctly.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -131,8 +132,7 @@ impl Parts {
     fn read(self) -> Result<RecordSource, String> {
         let shapes = self.shapes.ok_or("the .shp is missing")?;
         let mut attributes = self.attributes.ok_or("the .dbf with the attributes is missing beside it")?;
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let mut shapes = ShapeReader::new(Cursor::new(shapes)).map_err(|error| text(&error))?;
+        let mut shapes = ShapeReader::new(Cursor::new(shapes)).map_err(|error| error.to_string())?;
         let bbox = shapes.header().bbox;
         let crs = self.projection.as_deref().map(projection_file::crs_of);
         let corners = [bbox.min.x, bbox.min.y, bbox.max.x, bbox.max.y];
@@ -141,7 +141,7 @@ impl Parts {
         let encoding = encoding(self.encoding.as_deref(), &attributes);
         tracing::info!(encoding = encoding.name(), "attributes of the Shapefile");
         let reader = ReaderBuilder::new().with_encoding(EncodingRs::from(encoding)).build(Cursor::new(attributes));
-        let mut reader = reader.map_err(|error| text(&error))?;
+        let mut reader = reader.map_err(|error| error.to_string())?;
         let names: Vec<String> = reader.fields().iter().map(|field| field.name().to_owned()).collect();
         let mut records = reader.iter_records();
         let mut rows: Vec<Result<Record, Unreadable>> = Vec::new();
@@ -174,19 +174,19 @@ impl Parts {
 
 /// Rows that are marked as deleted, from 0. Their marks are removed, because the library would skip their attributes but
 /// not their shapes.
-fn restore_deleted(attributes: &mut [u8]) -> Vec<usize> {
+fn restore_deleted(attributes: &mut [u8]) -> BTreeSet<usize> {
     const DELETED: u8 = b'*';
     let number =
         |at: usize| attributes.get(at..at + 2).map_or(0, |own| usize::from(u16::from_le_bytes([own[0], own[1]])));
     let (header, length) = (number(8), number(10));
     if length == 0 {
-        return Vec::new();
+        return BTreeSet::new();
     }
-    let mut deleted = Vec::new();
+    let mut deleted = BTreeSet::new();
     for (index, at) in (header..attributes.len()).step_by(length).enumerate() {
         if attributes[at] == DELETED {
             attributes[at] = b' ';
-            deleted.push(index);
+            deleted.insert(index);
         }
     }
     deleted
@@ -225,7 +225,7 @@ fn values(names: &[String], mut record: dbase::Record) -> Map<String, Json> {
 }
 
 fn value(value: FieldValue) -> Json {
-    let date = |year: u32, month: u32, day: u32| json!(format!("{year:04}-{month:02}-{day:02}"));
+    let date = |day: dbase::Date| format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day());
     match value {
         FieldValue::Character(text) => text.map_or(Json::Null, |text| json!(text.trim_matches(['\0', ' ']))),
         FieldValue::Memo(text) => json!(text),
@@ -234,10 +234,9 @@ fn value(value: FieldValue) -> Json {
         FieldValue::Double(number) | FieldValue::Currency(number) => number_json(number),
         FieldValue::Integer(number) => json!(number),
         FieldValue::Logical(yes) => json!(yes),
-        FieldValue::Date(day) => day.map_or(Json::Null, |day| date(day.year(), day.month(), day.day())),
+        FieldValue::Date(day) => day.map_or(Json::Null, |day| json!(date(day))),
         FieldValue::DateTime(instant) => {
-            let (day, at) = (instant.date(), instant.time());
-            let day = format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day());
+            let (day, at) = (date(instant.date()), instant.time());
             json!(format!("{day}T{:02}:{:02}:{:02}", at.hours(), at.minutes(), at.seconds()))
         }
     }
@@ -279,33 +278,27 @@ fn areas<P: Copy>(polygon: &GenericPolygon<P>) -> Geometry
 where
     geo::Coord: From<P>,
 {
-    let (mut outer, mut inner) = (Vec::new(), Vec::new());
+    // Outer rings as areas without holes, each with its holes.
+    let (mut outer, mut inner): (Vec<(Polygon, Vec<LineString>)>, Vec<LineString>) = (Vec::new(), Vec::new());
     for ring in polygon.rings() {
         let line: LineString = ring.points().iter().map(|point| geo::Coord::from(*point)).collect();
         match ring {
-            PolygonRing::Outer(_) => outer.push(Polygon::new(line, Vec::new())),
+            PolygonRing::Outer(_) => outer.push((Polygon::new(line, Vec::new()), Vec::new())),
             PolygonRing::Inner(_) => inner.push(line),
         }
     }
-    let count = outer.len();
     let mut alone = Vec::new();
     for hole in inner {
         let corner = hole.0.first().map(|corner| Point(*corner));
-        let around = outer[..count]
+        let around = outer
             .iter_mut()
-            .filter(|area| {
-                corner.is_some_and(|corner| Polygon::new(area.exterior().clone(), Vec::new()).contains(&corner))
-            })
-            .min_by(|a, b| exterior_area(a).total_cmp(&exterior_area(b)));
+            .filter(|(area, _)| corner.is_some_and(|corner| area.contains(&corner)))
+            .min_by(|(a, _), (b, _)| a.unsigned_area().total_cmp(&b.unsigned_area()));
         match around {
-            Some(area) => area.interiors_push(hole),
+            Some((_, holes)) => holes.push(hole),
             None => alone.push(Polygon::new(hole, Vec::new())),
         }
     }
-    outer.extend(alone);
-    Geometry::MultiPolygon(MultiPolygon(outer))
-}
-
-fn exterior_area(area: &Polygon) -> f64 {
-    Polygon::new(area.exterior().clone(), Vec::new()).unsigned_area()
+    let whole = outer.into_iter().map(|(area, holes)| Polygon::new(area.into_inner().0, holes));
+    Geometry::MultiPolygon(MultiPolygon(whole.chain(alone).collect()))
 }

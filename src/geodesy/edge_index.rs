@@ -124,14 +124,8 @@ impl EdgeIndex {
         .is_break()
     }
 
-    /// Number of edges. Those of a path follow each other in its order; paths follow each other in their order in the
-    /// geometry.
-    #[must_use]
-    pub fn edge_count(&self) -> usize {
-        self.edges.len()
-    }
-
-    /// An edge by its number.
+    /// An edge by its number. The edges of a path follow each other in its order; paths follow each other in their order in
+    /// the geometry.
     ///
     /// # Panics
     /// When there is no edge of this number.
@@ -144,19 +138,15 @@ impl EdgeIndex {
     /// antimeridian.
     #[must_use]
     pub fn edges_in(&self, envelope: &Envelope) -> Vec<usize> {
-        let Some(top) = self.levels.len().checked_sub(1) else { return Vec::new() };
-        let (mut found, mut stack) = (Vec::new(), vec![(top, 0)]);
-        while let Some((level, at)) = stack.pop() {
-            if !self.levels[level][at].envelope.intersects(envelope) {
-                continue;
-            }
-            let children = self.children(level, at);
-            if level == 0 {
-                found.extend(children.filter(|edge| around(&self.edges[*edge].line).intersects(envelope)));
-            } else {
-                stack.extend(children.rev().map(|child| (level - 1, child)));
-            }
-        }
+        let mut found = Vec::new();
+        let _ = self.visit_leaves(
+            0,
+            |own| own.intersects(envelope),
+            |edges| {
+                found.extend(edges.filter(|edge| around(&self.edges[*edge].line).intersects(envelope)));
+                ControlFlow::Continue(())
+            },
+        );
         found
     }
 
@@ -302,6 +292,16 @@ impl EdgeIndex {
         keep: impl Fn(&Envelope) -> bool,
         mut each: impl FnMut(&Edge) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        self.visit_leaves(first, keep, |edges| self.edges[edges].iter().try_for_each(&mut each))
+    }
+
+    /// Passes the numbers of the edges of each such leaf, in path order.
+    fn visit_leaves(
+        &self,
+        first: usize,
+        keep: impl Fn(&Envelope) -> bool,
+        mut leaf: impl FnMut(Range<usize>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut stack: Vec<(usize, usize)> = Vec::new();
         if !self.levels.is_empty() {
             stack.push((self.levels.len() - 1, 0));
@@ -314,7 +314,7 @@ impl EdgeIndex {
             }
             let children = self.children(level, at);
             if level == 0 {
-                self.edges[children.start.max(first)..children.end].iter().try_for_each(&mut each)?;
+                leaf(children.start.max(first)..children.end)?;
             } else {
                 stack.extend(children.rev().map(|child| (level - 1, child)));
             }

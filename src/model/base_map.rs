@@ -7,7 +7,7 @@ const PLACEHOLDERS: [&str; 3] = ["{z}", "{x}", "{y}"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseMap {
     /// Templates of tile URLs with `{z}`, `{x}` and `{y}`: absolute, or paths on this server. Each is drawn over the
-    /// one before, such as names over a picture.
+    /// one before, such as names over imagery.
     pub tiles: Vec<TileTemplate>,
     /// The source, as its owner wants it named.
     pub attribution: Option<String>,

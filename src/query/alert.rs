@@ -90,7 +90,7 @@ pub fn alert<'a>(snapshot: &'a Snapshot, query: &AlertQuery<'_>, cancel: &Cancel
         .collect();
     Ok(Alert {
         places,
-        unknown_reach: loudspeakers.unknown_in(&area),
+        unknown_reach: loudspeakers.unknown_in(&area, cancel)?,
         shelters_inside: inside(&|layer| layer.resources().has_capacity())?,
         shelters_outside: outside(snapshot, &area, query, cancel)?,
         over_threshold,
@@ -148,12 +148,7 @@ fn outside<'a>(
 /// Whether the reading of a station reaches its threshold; `None` if either is unknown.
 fn is_over(layer: &Layer, row: &Row<'_>) -> Option<bool> {
     let role = layer.schema().roles.reading.as_ref()?;
-    let number = |field: &str| match row.cell(layer.schema().position(field)?) {
-        ValueRef::Real(number) => Some(number),
-        #[expect(clippy::cast_precision_loss, reason = "readings are far below 2^53")]
-        ValueRef::Integer(number) => Some(number as f64),
-        _ => None,
-    };
+    let number = |field: &str| number(row, layer.schema().position(field)?);
     Some(number(&role.value)? >= number(&role.threshold)?)
 }
 
@@ -174,9 +169,8 @@ impl<'a> Loudspeakers<'a> {
                 Some((&**layer, layer.schema().position(&role.reach_m)?))
             })
             .collect();
-        let reaches = layers
-            .iter()
-            .flat_map(|&(layer, field)| layer.rows_after(None).filter_map(move |row| reach_m(&row, field)));
+        let reaches =
+            layers.iter().flat_map(|&(layer, field)| layer.rows_after(None).filter_map(move |row| number(&row, field)));
         Self { farthest_m: reaches.fold(0.0, f64::max), layers }
     }
 
@@ -185,7 +179,7 @@ impl<'a> Loudspeakers<'a> {
         let Some(around) = Envelope::around(place.geometry()) else { return 0 };
         let origin = QueryGeometry::shape(place.clone());
         let reaches = |row: &Row<'_>, field: usize| {
-            let nearest = reach_m(row, field).zip(row.shape()).and_then(|(reach_m, own)| origin.nearest(own, reach_m));
+            let nearest = number(row, field).zip(row.shape()).and_then(|(reach_m, own)| origin.nearest(own, reach_m));
             nearest.is_some()
         };
         let near = |&(layer, field): &(&'a Layer, usize)| {
@@ -195,21 +189,20 @@ impl<'a> Loudspeakers<'a> {
     }
 
     /// Number of those in an area whose reach is unknown.
-    fn unknown_in(&self, area: &EdgeIndex) -> usize {
-        let Some(around) = area.envelope() else { return 0 };
-        let is_inside = |row: &Row<'_>| row.shape().is_some_and(|shape| area.intersects(shape.geometry()));
+    fn unknown_in(&self, area: &EdgeIndex, cancel: &CancelToken) -> Result<usize, Cancelled> {
         let unknown = |&(layer, field): &(&'a Layer, usize)| {
-            layer.rows_in(&around).filter(|row| reach_m(row, field).is_none() && is_inside(row)).count()
+            let inside = rows_inside(layer, area, cancel)?;
+            Ok(inside.iter().filter(|(_, row)| number(row, field).is_none()).count())
         };
         self.layers.iter().map(unknown).sum()
     }
 }
 
-fn reach_m(row: &Row<'_>, field: usize) -> Option<f64> {
+fn number(row: &Row<'_>, field: usize) -> Option<f64> {
     match row.cell(field) {
-        #[expect(clippy::cast_precision_loss, reason = "metres on the earth are far below 2^53")]
-        ValueRef::Integer(metres) => Some(metres as f64),
-        ValueRef::Real(metres) => Some(metres),
+        #[expect(clippy::cast_precision_loss, reason = "readings and distances are far below 2^53")]
+        ValueRef::Integer(number) => Some(number as f64),
+        ValueRef::Real(number) => Some(number),
         _ => None,
     }
 }

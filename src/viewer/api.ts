@@ -1,6 +1,7 @@
 // Requests to the server: catalog, nearest, one feature, townships. Every failure is a ServerError with a message.
 import type { Feature, FeatureCollection, Geometry, LineString, Point, Position } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
+import { KEPT_AT } from "./kept";
 import { say, type Bilingual } from "./language";
 
 export type Code = { code: string | number; zh: string; en: string; color?: string };
@@ -263,7 +264,7 @@ export function onRefused(act: () => void): void {
 async function ask<Reply>(path: string, signal?: AbortSignal, body?: string): Promise<Reply> {
   const response = await request(path, signal, body === undefined ? undefined : { method: "POST", body });
   const reply = (await response.json()) as Reply;
-  const keptAt = Number(response.headers.get("x-onemap-kept-at") ?? NaN);
+  const keptAt = Number(response.headers.get(KEPT_AT) ?? NaN);
   return Number.isNaN(keptAt) ? reply : aged(reply, (Date.now() - keptAt) / 1000);
 }
 

@@ -5,12 +5,11 @@ import { element } from "./element";
 import { number } from "./format";
 import { onLanguage, pick, say } from "./language";
 import { signOf, swatch } from "./signs";
-import { drawnBy, show } from "./style";
+import { BASE_MAP, drawnBy, show } from "./style";
 import { words } from "./words";
 
-/** The risk surface, and the map below everything. */
+/** The risk surface. */
 const RISK_GRID = "risk_grid";
-const BASE_MAP = "base_map";
 const GROUPS = ["event", "rescue", "risk", "monitor", "base"] as const;
 
 /** Example values for the symbol of a layer. */

@@ -4,7 +4,7 @@ import * as api from "./api";
 import { Arrivals } from "./arrivals";
 import { Audits } from "./audits";
 import { ClusterCard } from "./clusters";
-import { COMMITMENT_LAYER, Commitments } from "./commitments";
+import { COMMITMENT_LAYER, Commitments, type Offer } from "./commitments";
 import { part } from "./element";
 import { isEmbedded, showNamedLayers, startEmbedding } from "./embed";
 import { Events } from "./events";
@@ -84,8 +84,8 @@ async function start(): Promise<void> {
     const plan = new PlanPanel(map, style, part("nearest"));
     const commitments = new Commitments(catalog, situation, session);
     const mayCommit = () => {
-      plan.onCommit = commitments.isPossible ? (offers, incident) => commitments.ask(offers, incident) : undefined;
-      nearest.onCommit = commitments.isPossible ? (offers, incident) => commitments.ask(offers, incident) : undefined;
+      const ask = (offers: Offer[], incident?: string) => commitments.ask(offers, incident);
+      plan.onCommit = nearest.onCommit = commitments.isPossible ? ask : undefined;
       void nearest.changed("shelters");
       void commitments.load();
     };

@@ -150,7 +150,7 @@ export class Card {
       element("a", { class: "link", target: "_blank", rel: "noopener", href: path }, say(word));
     const of = { incidents: "incident", warnings: "warning", risk_zones: "zone" }[layer];
     if (!of) return [];
-    const plan = element("button", { type: "button", class: "link plan-here" }, say("planHere"));
+    const plan = element("button", { type: "button", class: "link plan-here" }, say("planTitle"));
     plan.addEventListener("click", () => this.onPlan?.({ layer, id, name }));
     return [element("p", { class: "actions reports" },
       ...(this.onPlan ? [plan] : []),

@@ -1,5 +1,6 @@
 // Keeps the page, its tiles and its last answers, so that the map opens and answers while the server cannot be reached.
 // Every request goes to the server first; a kept reply has a header that says when it was received.
+import { KEPT_AT } from "./kept";
 
 /** The parts of the service worker's scope that are used here; the types of the library exclude those of a page. */
 type Scope = {
@@ -12,8 +13,6 @@ type Scope = {
 };
 const scope = self as unknown as Scope;
 
-/** The time at which a kept reply was received, milliseconds since 1970. */
-const KEPT_AT = "x-onemap-kept-at";
 /** The server counts as unreachable after this time. */
 const PATIENCE_MS = 10_000;
 
@@ -65,7 +64,7 @@ function keyOf(url: string): string {
 async function answer(request: Request, kind: Kind): Promise<Response> {
   try {
     const reply = await fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (reply.status === 200 || reply.status === 204) void keep(request.url, reply.clone(), kind);
+    void keep(request.url, reply.clone(), kind);
     return reply;
   } catch (failure) {
     const cache = await caches.open(kind.cache);
@@ -75,7 +74,9 @@ async function answer(request: Request, kind: Kind): Promise<Response> {
   }
 }
 
+/** Keeps a reply with content, or one that says that there is none. */
 async function keep(url: string, reply: Response, kind: Kind): Promise<void> {
+  if (reply.status !== 200 && reply.status !== 204) return;
   const headers = new Headers(reply.headers);
   headers.set(KEPT_AT, String(Date.now()));
   const body = reply.status === 204 ? null : await reply.blob();
@@ -99,7 +100,7 @@ async function keepLoaded(url: string): Promise<void> {
   if (!kind) return;
   try {
     const reply = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (reply.status === 200 || reply.status === 204) await keep(url, reply, kind);
+    await keep(url, reply, kind);
   } catch {
     // It is kept when it is loaded again.
   }

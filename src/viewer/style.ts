@@ -4,6 +4,9 @@ import type { FeatureCollection, Geometry } from "geojson";
 import type { Properties } from "./api";
 import { language } from "./language";
 
+/** Layer of the base map, and beginning of the names of its sources. */
+export const BASE_MAP = "base_map";
+
 type Metadata = { "onemap:layer"?: string; "onemap:cluster"?: boolean; "onemap:text-field-en"?: ExpressionSpecification | string };
 
 export function metadata(layer: LayerSpecification): Metadata {

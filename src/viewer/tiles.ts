@@ -2,11 +2,10 @@
 import type { Map as MapLibreMap, VectorTileSource } from "maplibre-gl";
 import type { Box } from "./events";
 import { notice, settle } from "./notices";
+import { BASE_MAP } from "./style";
 import { tilesOf, type TileAddress } from "./touched";
 
 const SOURCE = "onemap";
-/** Beginning of the names of the sources of a base map. */
-const BASE_MAP = "base_map";
 /** The risk surface, whose tiles change with the same features; it has none beyond a zoom. */
 const RISK = { source: "risk_grid", maxZoom: 10 };
 

@@ -1,13 +1,11 @@
 //! The persons that a warning concerns as a printable page: Chinese, A4, without scripts.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
-use crate::clock;
 use crate::http::api::alert_facts::{TARGET_SHARE, TownshipAlert, contact, people_in, reached, value, warning_label};
-use crate::http::api::surroundings_report::{STYLE, now};
 use crate::http::call::Call;
-use crate::http::reply::html::style_sheet;
-use crate::model::{ValueRef, format_date};
+use crate::http::reply::printed_page::PrintedPage;
+use crate::model::ValueRef;
 use crate::query::alert::{Alert, AlertedPlace};
 use crate::snapshot::{Layer, Row};
 
@@ -17,42 +15,21 @@ pub(crate) fn page(
     warning: &(&Layer, Row<'_>),
     found: &Alert<'_>,
     townships: &[TownshipAlert<'_>],
-) -> String {
+) -> PrintedPage {
     let (layer, row) = warning;
-    let name = layer.text(row, "name").unwrap_or(row.id().as_str());
-    let current = &call.current;
-    let page = html! {
-        (DOCTYPE)
-        html lang="zh-CN" {
-            head {
-                meta charset="utf-8";
-                title { "预警到人 " (name) }
-                (style_sheet(STYLE))
-            }
-            body {
-                header {
-                    h1 { "预警到人" }
-                    p { (name) br; (now()) "　数据版本 " (current.snapshot.version().to_string()) }
-                }
-                main {
-                    @if current.is_stale() {
-                        p.stale { "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。" }
-                    }
-                    (facts(call, warning))
-                    (chips(found, townships))
-                    (places(call, townships))
-                    (silent(found))
-                    (shelters(found))
-                    (stations(call, found))
-                }
-                footer {
-                    "联系人和电话已脱敏，完整信息须登录后按规定查看；未知值不计为零。本页由 onemap 于 "
-                    (format_date(clock::today())) " 生成。"
-                }
-            }
-        }
-    };
-    page.into_string()
+    PrintedPage {
+        heading: "预警到人",
+        subject: layer.text(row, "name").unwrap_or(row.id().as_str()).to_owned(),
+        body: html! {
+            (facts(call, warning))
+            (chips(found, townships))
+            (places(call, townships))
+            (silent(found))
+            (shelters(found))
+            (stations(call, found))
+        },
+        remark: "联系人和电话已脱敏，完整信息须登录后按规定查看；未知值不计为零。",
+    }
 }
 
 fn facts(call: &Call<'_>, warning: &(&Layer, Row<'_>)) -> Markup {

@@ -1,21 +1,19 @@
 //! From a warning to persons: people by township and village, who is responsible, loudspeakers, shelters, stations.
 
-use actix_web::http::header;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::csv::write_table;
 use crate::exchange::write_value;
 use crate::http::api::alert_facts::{TARGET_SHARE, TownshipAlert, by_township, contact, people_in, reached, value};
 use crate::http::api::alert_report;
-use crate::http::api::surroundings_report::CONTENT_SECURITY_POLICY;
 use crate::http::call::Call;
 use crate::http::params::filters::instant;
-use crate::http::params::{invalid, layer};
+use crate::http::params::{feature, invalid, layer};
 use crate::http::reply::Reply;
-use crate::http::reply::media::{CSV, CSV_UTF8, HTML, HTML_UTF8};
+use crate::http::reply::media::{CSV, CSV_UTF8, HTML};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
-use crate::model::{FeatureId, ValueRef};
+use crate::model::ValueRef;
 use crate::query::alert::{Alert, AlertQuery, AlertedPlace, alert};
 use crate::query::surroundings::People;
 use crate::snapshot::{Layer, Row};
@@ -27,22 +25,14 @@ pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
     let (format, at) = (call.format()?, instant(&call.params)?);
     let snapshot = &current.snapshot;
     let warnings = layer(snapshot, "layer", WARNINGS)?;
-    let missing =
-        || Problem::NotFound { what: "warning", value: id.chars().take(200).collect(), accepted: String::new() };
-    let row = FeatureId::new(id).ok().and_then(|id| warnings.find(&id)).ok_or_else(missing)?;
+    let row = feature(warnings, "warning", id)?;
     let no_area = || invalid("warningId", id, "the warning has no area", "a warning with an area");
     let query = AlertQuery { area: row.shape().ok_or_else(no_area)?, active_areas: vec![WARNINGS.to_owned()], at };
     let found = alert(snapshot, &query, &call.cancel)?;
     let townships = by_township(snapshot, &found);
     let warning = (warnings, row);
     Ok(match format {
-        HTML => {
-            let page = alert_report::page(call, &warning, &found, &townships);
-            current
-                .reply(HTML_UTF8)
-                .header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-                .body(page.into_bytes())
-        }
+        HTML => alert_report::page(call, &warning, &found, &townships).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(call, &townships)),
         _ => current.json(json!({
             "warning": describe_warning(call, &warning, warnings.resources().is_active(&row, at)),

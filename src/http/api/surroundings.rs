@@ -1,6 +1,5 @@
 //! Surroundings (周边分析) of a point, an area or a stored feature: JSON, a table, or a page to print.
 
-use actix_web::http::header;
 use serde_json::{Value as Json, json};
 
 use crate::exchange::csv::write_table;
@@ -11,7 +10,7 @@ use crate::http::api::{surroundings_params, surroundings_report};
 use crate::http::call::Call;
 use crate::http::params::crs::crs_by_name;
 use crate::http::reply::Reply;
-use crate::http::reply::media::{CSV, CSV_UTF8, HTML, HTML_UTF8};
+use crate::http::reply::media::{CSV, CSV_UTF8, HTML};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::model::mask::{mask_name, mask_phone};
@@ -37,13 +36,7 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
     let format = call.format()?;
     let found = look_around(&current.snapshot, &wanted.ask, &call.cancel)?;
     Ok(match format {
-        HTML => {
-            let page = surroundings_report::page(catalog, current, wanted, &found);
-            current
-                .reply(HTML_UTF8)
-                .header((header::CONTENT_SECURITY_POLICY, surroundings_report::CONTENT_SECURITY_POLICY))
-                .body(page.into_bytes())
-        }
+        HTML => surroundings_report::page(catalog, current, wanted, &found).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(catalog, &found)),
         _ => {
             let mut json = describe(catalog, crs, wanted, &found);

@@ -7,9 +7,9 @@ use crate::http::call::Call;
 use crate::http::params::crs::{required_point, shape};
 use crate::http::params::filters::instant;
 use crate::http::params::param::Text;
-use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
+use crate::http::params::{QueryParams, feature, invalid, layer, parse_json, spec};
 use crate::http::reply::problem::Problem;
-use crate::model::{Catalog, FeatureId};
+use crate::model::Catalog;
 use crate::query::surroundings::{Area, SurroundingsQuery};
 use crate::snapshot::Snapshot;
 
@@ -92,8 +92,7 @@ fn of_feature(
     (name, layer_id, id): (&'static str, &str, &str),
 ) -> Result<SurroundingsRequest, Problem> {
     let layer = layer(snapshot, "layer", layer_id)?;
-    let missing = || Problem::NotFound { what: name, value: id.chars().take(200).collect(), accepted: String::new() };
-    let row = FeatureId::new(id).ok().and_then(|id| layer.find(&id)).ok_or_else(missing)?;
+    let row = feature(layer, name, id)?;
     let shape = row.shape().ok_or_else(|| invalid(name, id, "it has no location", "a feature with a location"))?;
     let area = match shape.as_point() {
         Some(at) => {

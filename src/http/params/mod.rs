@@ -13,7 +13,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Param, Profiles};
 use crate::http::reply::problem::Problem;
-use crate::snapshot::{Layer, Snapshot};
+use crate::model::FeatureId;
+use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Maximum length of a query string, bytes.
 const MAX_QUERY_BYTES: usize = 16_384;
@@ -285,5 +286,17 @@ pub(crate) fn layer<'a>(snapshot: &'a Snapshot, what: &'static str, name: &str) 
     snapshot.layer(name).ok_or_else(|| {
         let names: Vec<&str> = snapshot.layers().iter().map(|layer| layer.schema().id.as_str()).collect();
         Problem::NotFound { what, value: name.chars().take(MAX_VALUE).collect(), accepted: names.join(", ") }
+    })
+}
+
+/// A feature of a layer by its id in the request.
+///
+/// # Errors
+/// When it does not exist; the error calls it `what`.
+pub(crate) fn feature<'a>(layer: &'a Layer, what: &'static str, id: &str) -> Result<Row<'a>, Problem> {
+    FeatureId::new(id).ok().and_then(|id| layer.find(&id)).ok_or_else(|| Problem::NotFound {
+        what,
+        value: id.chars().take(MAX_VALUE).collect(),
+        accepted: String::new(),
     })
 }

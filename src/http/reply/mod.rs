@@ -8,6 +8,7 @@ pub(crate) mod links;
 pub(crate) mod media;
 pub(crate) mod modified;
 pub(crate) mod numbers;
+pub(crate) mod printed_page;
 pub(crate) mod problem;
 pub(crate) mod range;
 pub(crate) mod stream;

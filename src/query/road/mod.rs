@@ -46,7 +46,6 @@ impl RoadNetworks {
 #[derive(Debug)]
 pub struct Travel<'a> {
     search: RoadSearch<'a>,
-    closures: &'a Closures<'a>,
     from: LonLat,
     /// Longest travel time, seconds.
     max_duration_s: Option<f64>,
@@ -68,7 +67,7 @@ impl<'a> Travel<'a> {
         cancel: &CancelToken,
     ) -> Result<Self, Cancelled> {
         let search = RoadSearch::new(network, closures, way, from, cancel)?;
-        Ok(Self { search, closures, from, max_duration_s, without_closures: OnceLock::new() })
+        Ok(Self { search, from, max_duration_s, without_closures: OnceLock::new() })
     }
 
     /// The journey to or from a position; `None` if no open road leads there, or it takes too long.
@@ -105,7 +104,7 @@ impl<'a> Travel<'a> {
     /// The line of the journey if nothing were closed; `None` if nothing is, or no road leads there.
     #[must_use]
     pub fn path_without_closures(&self, place: LonLat, cancel: &CancelToken) -> Option<RoadPath> {
-        if self.closures.is_empty() {
+        if self.search.closures().is_empty() {
             return None;
         }
         let without = self.without_closures.get_or_init(|| {
@@ -118,7 +117,8 @@ impl<'a> Travel<'a> {
     /// What closes roads of a path.
     #[must_use]
     pub fn closures_on(&self, path: &RoadPath) -> Vec<Closure<'a>> {
-        path.closures(self.closures).into_iter().map(|at| self.closures.closures[at]).collect()
+        let closures = self.search.closures();
+        path.closures(closures).into_iter().map(|at| closures.closures[at]).collect()
     }
 
     /// The closures without which a position could be reached; none if no road leads there at all.

@@ -80,14 +80,13 @@ impl RoadNetwork {
     /// Builds the network of a snapshot; `None` if no layer has the road role.
     #[must_use]
     pub fn build(snapshot: &Snapshot) -> Option<Self> {
+        road_layers(snapshot).next()?;
         let mut lines = RoadLines::default();
         for (layer, role) in road_layers(snapshot) {
             lines.add(layer, role);
         }
-        let chunks: Vec<Arc<Chunk>> = chunks(snapshot).cloned().collect();
-        road_layers(snapshot).next()?;
         lines.close_gaps();
-        Some(lines.into_network(chunks))
+        Some(lines.into_network(chunks(snapshot).cloned().collect()))
     }
 
     /// Whether it is the network of a snapshot.

@@ -147,6 +147,11 @@ impl<'a> RoadSearch<'a> {
         self.network
     }
 
+    /// The closed parts of the roads.
+    pub(super) fn closures(&self) -> &'a Closures<'a> {
+        self.closures
+    }
+
     /// How and which way it searches.
     #[must_use]
     pub fn way(&self) -> (TravelMode, TravelDirection) {
