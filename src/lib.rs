@@ -42,7 +42,7 @@
 //! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model, private_file | sqlx, postgis |
 //! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, CSV, workbooks, CAP | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, shapefile, strsim, rust_xlsxwriter, roxmltree |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
-//! | [`query`] | filters, pages of features, nearest, allocation, surroundings, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
+//! | [`query`] | filters, pages of features, nearest, allocation, travel by road, surroundings, alerts, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
 //! | [`dispatch`] | commitments of resources to incidents | model, store, snapshot | – |

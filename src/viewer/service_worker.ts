@@ -13,8 +13,10 @@ type Scope = {
 };
 const scope = self as unknown as Scope;
 
-/** The server counts as unreachable after this time. */
-const PATIENCE_MS = 10_000;
+/** The server counts as unreachable if a reply does not begin within this time: that of the page for a whole reply. */
+const PATIENCE_MS = 15_000;
+/** Formats of downloads, which may be long and are not shown by the page. */
+const DOWNLOADS = ["csv", "xlsx", "fgb", "geojsonseq"];
 
 /** What is kept: paths below the root of the page, and how many of each; the oldest are dropped. */
 const KINDS: readonly { cache: string; paths: RegExp; most: number }[] = [
@@ -48,6 +50,7 @@ let added = 0;
 
 function kindOf(url: string): Kind | undefined {
   if (!url.startsWith(scope.registration.scope)) return undefined;
+  if (DOWNLOADS.includes(new URL(url).searchParams.get("f") ?? "")) return undefined;
   const path = url.slice(scope.registration.scope.length).split(/[?#]/)[0]!;
   return KINDS.find(({ paths }) => paths.test(path));
 }
@@ -61,9 +64,20 @@ function keyOf(url: string): string {
   return key.href;
 }
 
+/** The reply of the server; only its beginning has a time limit, because a long one takes longer. */
+async function begin(request: Request): Promise<Response> {
+  const slow = new AbortController();
+  const timer = setTimeout(() => slow.abort(), PATIENCE_MS);
+  try {
+    return await fetch(request, { signal: AbortSignal.any([request.signal, slow.signal]) });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function answer(request: Request, kind: Kind): Promise<Response> {
   try {
-    const reply = await fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const reply = await begin(request);
     void keep(request.url, reply.clone(), kind);
     return reply;
   } catch (failure) {
@@ -99,7 +113,7 @@ async function keepLoaded(url: string): Promise<void> {
   const kind = kindOf(url);
   if (!kind) return;
   try {
-    const reply = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const reply = await begin(new Request(url));
     await keep(url, reply, kind);
   } catch {
     // It is kept when it is loaded again.

@@ -124,7 +124,7 @@ fn the_map_opens_and_answers_without_a_server() {
     let (process, store) = (server.process_id().to_string(), folder.file("onemap.gpkg").display().to_string());
     let program = env!("CARGO_BIN_EXE_onemap");
     let printed = script_well("browser/offline.mjs", &[&server.url, &snapshots, &process, program, &store]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]

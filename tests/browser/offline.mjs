@@ -23,6 +23,18 @@ try {
       assert.equal(await page.locator('[data-notice="unreachable"]').count(), 0);
     });
 
+    await check("downloads do not pass through it", async () => {
+      const path = "ogc/collections/villages/items?limit=10";
+      const kept = await page.evaluate(async (path) => {
+        for (const own of [path, `${path}&f=csv`]) await (await fetch(own)).text();
+        const cache = await caches.open("onemap-answers");
+        // The first is put there after the page has it.
+        while (!(await cache.match(path))) await new Promise((resolve) => setTimeout(resolve, 20));
+        return (await cache.match(`${path}&f=csv`)) !== undefined;
+      }, path);
+      assert.equal(kept, false);
+    });
+
     const before = await shown();
     await check("without a server the page opens with the last tiles and answers, and says that they are old", async () => {
       process.kill(Number(processId), "SIGKILL");
