@@ -141,6 +141,17 @@ const DEFAULT_BASE_MAP_ZOOM: u8 = 18;
 const MAX_BASE_MAP_ZOOM: u8 = 22;
 const DEFAULT_TILE_PX: u16 = 256;
 
+/// Reads columns and the fields that they fill: `"COLUMN" = "FIELD"` per line.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, or has a value that is no text.
+pub fn read_columns(path: &Path) -> Result<Vec<(String, String)>, ConfigError> {
+    let text = read_text(path)?;
+    let pairs: Result<BTreeMap<String, String>, _> = toml::from_str(&text);
+    let content = |error: toml::de::Error| ConfigError::Content { path: path.to_owned(), reason: error.to_string() };
+    Ok(pairs.map_err(content)?.into_iter().collect())
+}
+
 /// A mistake: its byte offset in the text, and a message.
 type Mistake = (usize, String);
 

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, LayerIndex};
-use onemap::store::{OnConflict, PostGis, Store};
+use onemap::store::{PostGis, Store};
 use onemap::tile::{TileAddress, TileMatrixSet};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -79,7 +79,7 @@ async fn load(url: &str, catalog: &Catalog, nation: &Nation<'_>) {
     for (schema, count) in nation.layers() {
         let layer = LayerIndex::find(store.schemas(), &schema.id).expect("the layer");
         let started = Instant::now();
-        let stored = store.append(layer, &mut nation.features(schema, count), OnConflict::Refuse).await;
+        let stored = store.append(layer, &mut nation.features(schema, count)).await;
         let rows_per_s = stored.expect("stored") as f64 / started.elapsed().as_secs_f64();
         report(&format!("load {} {}", count, schema.id), format!("{rows_per_s:.0} rows/s"));
     }

@@ -25,7 +25,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use onemap::model::{Catalog, LayerIndex};
-use onemap::store::{OnConflict, PostGis, Store};
+use onemap::store::{PostGis, Store};
 
 use nation::{Nation, place};
 use support::database::{fresh_database, psql};
@@ -111,7 +111,7 @@ fn load(url: &str, catalog: &Catalog, nation: &Nation<'_>) {
         for (schema, count) in nation.layers() {
             if ["shelters", "risk_zones"].contains(&schema.id.as_str()) {
                 let layer = LayerIndex::find(store.schemas(), &schema.id).expect("the layer");
-                store.append(layer, &mut nation.features(schema, count), OnConflict::Refuse).await.expect("stored");
+                store.append(layer, &mut nation.features(schema, count)).await.expect("stored");
             }
         }
         store.close().await;

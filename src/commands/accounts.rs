@@ -9,11 +9,12 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use time::Duration;
 
+use super::command_origin;
 use super::store::StoreOptions;
 use crate::access::{Account, AccountsFile, NewAccount};
 use crate::clock;
 use crate::model::division::division_prefix;
-use crate::model::{AuditEntry, Origin, Role, format_instant};
+use crate::model::{AuditEntry, Role, format_instant};
 use crate::store::AuditSpool;
 
 /// Longest life of an account, days.
@@ -147,20 +148,11 @@ fn add(options: &AddOptions) -> anyhow::Result<()> {
 
 /// Records a change of the accounts in the audit log; a server, or the next audit command, moves it into the store.
 fn record(store: &StoreOptions, action: &str, account: &Account) -> anyhow::Result<()> {
-    let origin = Origin {
-        entry: format!("{:016x}", getrandom::u64().context("the system returns no random numbers")?),
-        actor: format!("command line, user {}", rustix::process::getuid().as_raw()),
-        account: None,
-        role: Role::Admin,
-        address: None,
-        request_id: None,
-        reason: None,
-    };
     let of_account = [("name", Some(account.name.clone())), ("role", Some(account.role.name().to_owned()))];
     let entry = AuditEntry {
         id: Some(account.id.clone()),
         changes: of_account.map(|(name, value)| (name.to_owned(), [None, value])).into(),
-        ..origin.entry(0, action, clock::now())
+        ..command_origin()?.entry(0, action, clock::now())
     };
     let spool = AuditSpool::new(store.audit_spool_file());
     spool.append(&entry).with_context(|| format!("cannot write {}", spool.path().display()))

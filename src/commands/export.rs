@@ -11,15 +11,17 @@ use super::import::layer_of;
 use super::pack::PackOptions;
 use super::progress;
 use super::store::StoreOptions;
-use crate::exchange::{Format, flatgeobuf, geojson, point_table};
+use crate::exchange::{Format, flatgeobuf, geojson, kml, point_table, shapefile_writer};
 use crate::model::{Catalog, Feature, GeometryKind, LayerIndex, LayerSchema, View};
 use crate::private_file::UnfinishedFile;
+use crate::store::geopackage::write_layer;
 
 /// Write a layer to a file, including sensitive fields; or the tiles of layers to a PMTiles archive.
 #[derive(Args)]
 #[command(after_help = "\
-The file name ending determines the format: .geojson, .json, one feature per line (.geojsonl, .ndjson), .fgb, and for
-points .csv (field names and codes) and .xlsx (titles and labels). Coordinates are WGS 84 longitude, latitude.
+The file name ending determines the format: .geojson, .json, one feature per line (.geojsonl, .ndjson), .fgb, .gpkg, .kml,
+Shapefiles (.shp, .zip), and for points .csv (field names and codes) and .xlsx (titles and labels). Coordinates are WGS 84
+longitude, latitude.
 
 Examples:
   onemap export --layer hazards -o hazards.fgb
@@ -68,16 +70,50 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     store.close().await;
     features.sort_by(|a, b| a.id.cmp(&b.id));
     let count = features.len();
-    let without_place = write(&output, format, &catalog, schema, features)
-        .with_context(|| format!("cannot write {}", output.display()))?;
+    let unwritable = || format!("cannot write {}", output.display());
+    let without_place = match format {
+        Format::GeoPackage => {
+            write_layer(&output, &catalog, schema, &mut features.into_iter()).await.with_context(unwritable)?;
+            0
+        }
+        Format::Shapefile | Format::ShapefileArchive => {
+            write_shapefile(&output, format, schema, features).with_context(unwritable)?
+        }
+        _ => write(&output, format, &catalog, schema, features).with_context(unwritable)?,
+    };
     if without_place > 0 {
         tracing::warn!(
             features = without_place,
-            "features without geometry were omitted, because FlatGeobuf requires one"
+            "features without geometry were omitted, because the format requires one"
         );
     }
     tracing::info!(features = count - without_place, file = %output.display(), "exported");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a Shapefile; returns the number of features without a place.
+fn write_shapefile(
+    path: &Path,
+    format: Format,
+    schema: &LayerSchema,
+    features: Vec<Feature>,
+) -> std::io::Result<usize> {
+    let parts = shapefile_writer::convert(&View::complete(schema), features.into_iter())?;
+    if parts.cut_texts > 0 {
+        tracing::warn!(texts = parts.cut_texts, "texts were cut to 254 bytes, which is all that a Shapefile holds");
+    }
+    if format == Format::ShapefileArchive {
+        let unfinished = UnfinishedFile::create(path)?;
+        parts.write_archive(unfinished.file(), &schema.id)?;
+        unfinished.finish()?;
+    } else {
+        for (ending, bytes) in parts.files() {
+            let unfinished = UnfinishedFile::create(&path.with_extension(ending))?;
+            unfinished.file().write_all(bytes)?;
+            unfinished.finish()?;
+        }
+    }
+    Ok(parts.without_place)
 }
 
 fn write(
@@ -97,7 +133,9 @@ fn write(
         Format::GeoJsonLines => geojson::write_lines(&mut out, &view, features).map(|()| 0),
         Format::Csv => point_table::write_csv(&mut out, &view, features).map(|()| 0),
         Format::Xlsx => point_table::write_xlsx(&mut out, catalog, &view, features).map(|()| 0),
-        Format::FlatGeobuf => flatgeobuf::write(&mut out, &view, features),
+        Format::Kml => kml::write(&mut out, &view, features).map(|()| 0),
+        // The others have functions of their own.
+        _ => flatgeobuf::write(&mut out, &view, features),
     }?;
     bar.finish_and_clear();
     out.flush()?;

@@ -6,6 +6,8 @@ mod backup;
 mod check;
 mod export;
 mod import;
+mod import_report;
+mod imports;
 mod layers;
 mod listen;
 mod pack;
@@ -22,13 +24,14 @@ mod token;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use serde_json::json;
 
 use crate::clock;
-use crate::model::format_instant;
+use crate::model::{Origin, Role, format_instant};
 
 /// Exit code: rows of a file were refused and nothing was stored.
 const ROWS_REFUSED: u8 = 3;
@@ -68,7 +71,11 @@ enum Command {
     /// Serve the map over HTTP: viewer, tiles, OGC API, nearest resources.
     Serve(serve::ServeOptions),
     /// Import a file into a layer: all rows or none.
-    Import(import::ImportOptions),
+    Import(import::ImportArguments),
+    /// List the imports of the store, newest first.
+    Imports(imports::ImportsArguments),
+    /// Undo an import: its features have their earlier values again.
+    Undo(imports::UndoArguments),
     /// Write a layer to a file, or the tiles of layers to a PMTiles archive.
     Export(export::ExportOptions),
     /// Check the configuration and the store.
@@ -110,7 +117,9 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Serve(options) => serve::serve(options).await,
-            Command::Import(options) => import::import(options).await,
+            Command::Import(arguments) => import::import(arguments).await,
+            Command::Imports(arguments) => imports::list(arguments).await,
+            Command::Undo(arguments) => imports::undo(arguments).await,
             Command::Export(options) => export::export(options).await,
             Command::Check(options) => check::check(options).await,
             Command::Backup(options) => backup::backup(options).await,
@@ -132,6 +141,19 @@ fn refuse_usage(error: &clap::Error, command_line: &[OsString]) -> ExitCode {
     // A closed standard output cannot be reported.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// Who runs the command, for the audit log.
+fn command_origin() -> anyhow::Result<Origin> {
+    Ok(Origin {
+        entry: format!("{:016x}", getrandom::u64().context("the system returns no random numbers")?),
+        actor: format!("command line, user {}", rustix::process::getuid().as_raw()),
+        account: None,
+        role: Role::Admin,
+        address: None,
+        request_id: None,
+        reason: None,
+    })
 }
 
 /// The error and its causes in one line; causes that the text already contains are omitted.

@@ -13,7 +13,7 @@ use crate::exchange::flatgeobuf;
 use crate::exchange::import::{Importer, Rules};
 use crate::geodesy::crs::Crs;
 use crate::model::{Catalog, Feature, LayerIndex, LayerSchema, Value};
-use crate::store::{OnConflict, Store};
+use crate::store::Store;
 
 #[derive(RustEmbed)]
 #[folder = "data/minqing"]
@@ -39,6 +39,9 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
             id_prefix: schema.id.clone(),
             now,
             anywhere: false,
+            needs_name: false,
+            needs_place: false,
+            danger_zones: Vec::new(),
         };
         let mut importer = Importer::new(catalog, schema, rules)?;
         let features: Vec<Feature> = source
@@ -49,7 +52,7 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
         if let Some(issue) = importer.into_report().refused.first() {
             bail!("sample layer {} has a row that is refused: {issue:?}", schema.id);
         }
-        store.append(index, &mut features.into_iter(), OnConflict::Refuse).await?;
+        store.append(index, &mut features.into_iter()).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::model::Catalog;
 use crate::private_file::beside;
 use crate::store::deferred::Opener;
+use crate::store::geopackage::NewFile;
 use crate::store::{GeoPackage, PostGis, Store};
 
 /// The store and the configuration.
@@ -100,6 +101,18 @@ impl StoreOptions {
         Ok(store)
     }
 
+    /// Opens the store for an import. A missing file is created, and put in place only when the import is finished.
+    pub(super) async fn open_for_import(&self, catalog: &Catalog) -> anyhow::Result<ImportTarget> {
+        if let Location::File(path) = &self.store {
+            refuse_other_than_file(path)?;
+            if !path.try_exists().with_context(|| format!("cannot access {}", path.display()))? {
+                tracing::info!(store = %path.display(), "creating an empty store");
+                return Ok(ImportTarget::New(Box::new(GeoPackage::create(path, catalog).await?)));
+            }
+        }
+        self.open(catalog, Fill::Nothing).await.map(ImportTarget::Existing)
+    }
+
     /// The file; `None` for a database.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.store {
@@ -169,6 +182,40 @@ impl StoreOptions {
     /// Reads the configuration file; the defaults without one.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
         Ok(self.config_file().map_or_else(Config::built_in, Config::read)?)
+    }
+}
+
+/// The store of an import.
+pub(super) enum ImportTarget {
+    /// It existed.
+    Existing(Arc<dyn Store>),
+    /// A file that is not yet in place.
+    New(Box<NewFile>),
+}
+
+impl ImportTarget {
+    pub(super) fn store(&self) -> &dyn Store {
+        match self {
+            Self::Existing(store) => store.as_ref(),
+            Self::New(file) => file.store(),
+        }
+    }
+
+    /// Closes the store with what was imported.
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Existing(store) => store.close().await,
+            Self::New(file) => file.finish().await?,
+        }
+        Ok(())
+    }
+
+    /// Closes the store; a new file is removed.
+    pub(super) async fn discard(self) {
+        match self {
+            Self::Existing(store) => store.close().await,
+            Self::New(file) => file.discard().await,
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Reads delimited text (CSV, TSV) of other programs; encoding and delimiter are detected.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use encoding_rs::Encoding;
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use serde_json::{Map, Value as Json};
 
 use super::spelling::degrees;
@@ -12,6 +15,9 @@ use super::{ExchangeError, Record, RecordSource, Unreadable};
 const FORMAT: &str = "a table of delimited text";
 /// Delimiters that are detected in the header.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes in which the delimiter is searched.
+const MAX_HEADER_BYTES: u64 = 1_000_000;
 
 /// Names of the coordinate columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,13 +31,15 @@ pub struct PlaceColumns {
 /// The cells of a row.
 pub type Cells = csv::StringRecord;
 
-/// Rows of a table, each with its line or the reason why it cannot be read.
-pub type TableRows = Vec<Result<(usize, Cells), (usize, String)>>;
+/// A row of a table with its line, or the line and the reason why it cannot be read.
+pub type TableRow = Result<(usize, Cells), (usize, String)>;
 
-/// A table in memory with known columns.
+/// A table with known columns.
 pub struct Table {
     columns: Vec<String>,
-    records: TableRows,
+    records: Box<dyn Iterator<Item = TableRow> + Send>,
+    /// Number of rows, if it is known.
+    rows: Option<usize>,
     /// What was recognised.
     pub origin: TableOrigin,
 }
@@ -66,30 +74,29 @@ impl fmt::Display for TableOrigin {
 
 impl Table {
     /// Opens a file. UTF-8 and UTF-16 are detected by byte order mark or validity, other encodings by character
-    /// statistics; the delimiter is the most frequent one of the header.
+    /// statistics; the delimiter is the most frequent one of the header. The file is read twice: its encoding is known
+    /// only at its end.
     ///
     /// # Errors
     /// When the file cannot be read, or its header has fewer than two columns.
     pub fn open(path: &Path) -> Result<Self, ExchangeError> {
-        let bytes = std::fs::read(path).map_err(ExchangeError::file(path))?;
-        Self::read(&bytes).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))
+        let file_error = ExchangeError::file(path);
+        let malformed = |reason: String| ExchangeError::malformed(path, FORMAT, &reason);
+        let encoding =
+            encoding_of_text(File::open(path).map_err(&file_error)?).map_err(&file_error)?.map_err(malformed)?;
+        let decoded =
+            DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(File::open(path).map_err(&file_error)?);
+        let mut text = BufReader::with_capacity(BUFFER_BYTES, decoded);
+        let mut header = Vec::new();
+        text.by_ref().take(MAX_HEADER_BYTES).read_until(b'\n', &mut header).map_err(file_error)?;
+        Self::read(header, text, encoding).map_err(malformed)
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, String> {
-        let encoding = encoding_of(bytes);
-        let (text, _, has_errors) = encoding.decode(bytes);
-        if has_errors {
-            return Err(format!("it is not valid {}", encoding.name()));
-        }
-        if text.contains('\0') {
-            return Err("it contains NUL characters and is not text".to_owned());
-        }
-        let delimiter = delimiter_of(&text);
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
+    fn read(header: Vec<u8>, rest: impl Read + Send + 'static, encoding: &'static Encoding) -> Result<Self, String> {
+        let delimiter = delimiter_of(&String::from_utf8_lossy(&header));
+        let text = io::Cursor::new(header).chain(rest);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(csv::Trim::All).from_reader(text);
         let columns: Vec<String> =
             reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
         let records = reader.into_records().map(|record| match record {
@@ -98,21 +105,29 @@ impl Table {
         });
         let records = records.filter(|record| !record.as_ref().is_ok_and(|(_, cells)| cells.iter().all(str::is_empty)));
         let origin = TableOrigin::Text { encoding: encoding.name(), delimiter: char::from(delimiter) };
-        Self::new(columns, records.collect(), origin)
+        Self::new(columns, Box::new(records), None, origin)
     }
 
     /// A table of rows.
     ///
     /// # Errors
     /// When there are fewer than two columns, or two of the same name.
-    pub(super) fn new(columns: Vec<String>, records: TableRows, origin: TableOrigin) -> Result<Self, String> {
+    pub(super) fn new(
+        columns: Vec<String>,
+        records: Box<dyn Iterator<Item = TableRow> + Send>,
+        rows: Option<usize>,
+        origin: TableOrigin,
+    ) -> Result<Self, String> {
         if columns.iter().filter(|name| !name.is_empty()).count() < 2 {
             return Err("its first line does not name at least two columns".to_owned());
+        }
+        if columns.iter().any(|name| name.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(format!("its first line is not valid {origin}"));
         }
         let mut named = columns.iter().enumerate().filter(|(_, name)| !name.is_empty());
         match named.find(|(at, name)| columns[..*at].contains(name)) {
             Some((_, twice)) => Err(format!("the column {twice:?} occurs twice")),
-            None => Ok(Self { columns, records, origin }),
+            None => Ok(Self { columns, records, rows, origin }),
         }
     }
 
@@ -122,24 +137,28 @@ impl Table {
         &self.columns
     }
 
-    /// The rows, with points from two of the columns. A row with more cells than the header is unreadable, because an
-    /// unquoted delimiter inside a cell has shifted its values.
+    /// The rows as they are, to be marked.
+    pub fn into_rows(self) -> impl Iterator<Item = TableRow> + Send {
+        self.records
+    }
+
+    /// The rows, with points from two of the columns if they are given. A row with more cells than the header is
+    /// unreadable, because an unquoted delimiter inside a cell has shifted its values.
     #[must_use]
-    pub fn into_source(self, places: &PlaceColumns) -> RecordSource {
-        let Self { columns, records, .. } = self;
-        let rows = records.len();
-        let places = places.clone();
-        let records = records.into_iter().enumerate().map(move |(index, record)| {
+    pub fn into_source(self, places: Option<&PlaceColumns>) -> RecordSource {
+        let Self { columns, records, rows, .. } = self;
+        let places = places.cloned();
+        let records = records.enumerate().map(move |(index, record)| {
             let row = index + 1;
             let (line, read) = match record {
-                Ok((line, cells)) => (line, read_row(&columns, &cells, &places)),
+                Ok((line, cells)) => (line, read_row(&columns, &cells, places.as_ref())),
                 Err((line, reason)) => (line, Err(reason)),
             };
             let line = Some(line);
             let (geometry, properties) = read.map_err(|reason| Unreadable { row, line, reason })?;
             Ok(Record { row, line, id: None, geometry, properties })
         });
-        RecordSource { crs: None, unnamed_crs: None, rows: Some(rows), records: Box::new(records) }
+        RecordSource { crs: None, unnamed_crs: None, rows, records: Box::new(records) }
     }
 }
 
@@ -149,7 +168,7 @@ fn line_of(position: Option<&csv::Position>) -> usize {
 
 type Row = (Option<geo::Geometry>, Map<String, Json>);
 
-fn read_row(columns: &[String], cells: &csv::StringRecord, places: &PlaceColumns) -> Result<Row, String> {
+fn read_row(columns: &[String], cells: &csv::StringRecord, places: Option<&PlaceColumns>) -> Result<Row, String> {
     if cells.len() > columns.len() {
         return Err(format!(
             "the row has {} cells, the header {}; a delimiter inside a cell must be quoted",
@@ -157,22 +176,25 @@ fn read_row(columns: &[String], cells: &csv::StringRecord, places: &PlaceColumns
             columns.len()
         ));
     }
+    if cells.iter().any(|cell| cell.contains(char::REPLACEMENT_CHARACTER)) {
+        return Err("a cell has bytes that are no characters in the encoding of the file".to_owned());
+    }
     let (mut lon, mut lat) = (None, None);
     let mut properties = Map::new();
     for (column, cell) in columns.iter().zip(cells) {
-        if *column == places.lon {
+        if places.is_some_and(|places| *column == places.lon) {
             lon = coordinate(column, cell)?;
-        } else if *column == places.lat {
+        } else if places.is_some_and(|places| *column == places.lat) {
             lat = coordinate(column, cell)?;
         } else if !column.is_empty() {
             properties.insert(column.clone(), Json::from(cell));
         }
     }
-    let geometry = match (lon, lat) {
-        (Some(lon), Some(lat)) => Some(geo::Point::new(lon, lat).into()),
-        (None, None) => None,
-        (Some(_), None) => return Err(format!("{} is blank, {} is not", places.lat, places.lon)),
-        (None, Some(_)) => return Err(format!("{} is blank, {} is not", places.lon, places.lat)),
+    let geometry = match (lon, lat, places) {
+        (Some(lon), Some(lat), _) => Some(geo::Point::new(lon, lat).into()),
+        (Some(_), None, Some(places)) => return Err(format!("{} is blank, {} is not", places.lat, places.lon)),
+        (None, Some(_), Some(places)) => return Err(format!("{} is blank, {} is not", places.lon, places.lat)),
+        _ => None,
     };
     Ok((geometry, properties))
 }
@@ -188,6 +210,46 @@ fn coordinate(column: &str, cell: &str) -> Result<Option<f64>, String> {
     degrees(cell).map(Some).ok_or_else(unreadable)
 }
 
+/// The encoding of a whole text, or why it is none.
+fn encoding_of_text(mut file: impl Read) -> io::Result<Result<&'static Encoding, String>> {
+    let mut bytes = vec![0; BUFFER_BYTES];
+    let mut utf8 = encoding_rs::UTF_8.new_decoder_without_bom_handling();
+    let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
+    let (mut marked, mut is_utf8, mut has_nul, mut is_first) = (None, true, false, true);
+    let mut text = String::with_capacity(4 * BUFFER_BYTES);
+    loop {
+        let length = file.read(&mut bytes)?;
+        let part = &bytes[..length];
+        if is_first {
+            marked = Encoding::for_bom(part).map(|(encoding, _)| encoding);
+            is_first = false;
+        }
+        has_nul |= part.contains(&0);
+        if is_utf8 {
+            text.clear();
+            let (result, ..) = utf8.decode_to_string_without_replacement(part, &mut text, length == 0);
+            is_utf8 = result == encoding_rs::DecoderResult::InputEmpty;
+        }
+        detector.feed(part, length == 0);
+        if length == 0 {
+            break;
+        }
+    }
+    let encoding = match marked {
+        Some(marked) => marked,
+        None if is_utf8 => encoding_rs::UTF_8,
+        None => chinese_guess(&detector),
+    };
+    let is_wide = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&encoding);
+    Ok(if has_nul && !is_wide {
+        Err("it contains NUL characters and is not text".to_owned())
+    } else if encoding == encoding_rs::UTF_8 && !is_utf8 {
+        Err("it is not valid UTF-8".to_owned())
+    } else {
+        Ok(encoding)
+    })
+}
+
 /// The encoding that a text seems to have; of Chinese ones GB 18030, UTF-8, UTF-16 or Big5.
 pub(super) fn encoding_of(bytes: &[u8]) -> &'static Encoding {
     if let Some((encoding, _)) = Encoding::for_bom(bytes) {
@@ -198,6 +260,10 @@ pub(super) fn encoding_of(bytes: &[u8]) -> &'static Encoding {
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
+    chinese_guess(&detector)
+}
+
+fn chinese_guess(detector: &chardetng::EncodingDetector) -> &'static Encoding {
     match detector.guess(Some(b"cn"), chardetng::Utf8Detection::Allow) {
         // GB 18030 is a superset of GBK.
         guess if guess == encoding_rs::GBK => encoding_rs::GB18030,
@@ -224,6 +290,15 @@ fn delimiter_of(text: &str) -> u8 {
 mod tests {
     use super::*;
 
+    fn table(bytes: &[u8]) -> Table {
+        let encoding = encoding_of_text(bytes).expect("read").expect("a text");
+        let text = DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(std::io::Cursor::new(bytes.to_vec()));
+        let mut text = BufReader::new(text);
+        let mut header = Vec::new();
+        text.read_until(b'\n', &mut header).expect("a header");
+        Table::read(header, text, encoding).expect("a table")
+    }
+
     #[test]
     fn encodings_and_delimiters_are_found() {
         let text = "名称,经度,纬度,备注\n闽清县第一中学避灾点,118.86,26.22,\"可容纳,三百人\"\n";
@@ -240,20 +315,20 @@ mod tests {
             (tabs, "UTF-8", '\t', "名称"),
             (semicolons, "UTF-8", ';', "名称"),
         ] {
-            let table = Table::read(&bytes).expect("a table");
+            let table = table(&bytes);
             assert_eq!(table.origin, TableOrigin::Text { encoding, delimiter });
             assert_eq!(table.columns[0], first);
             assert_eq!(table.columns.len(), 4);
-            assert_eq!(table.records.len(), 1);
+            assert_eq!(table.records.count(), 1);
         }
     }
 
     #[test]
     fn shifted_rows_and_incomplete_coordinates_are_unreadable() {
         let text = "name,lon,lat\na,118.8,26.2\nb,118.8\nc,1,2,3\nd,,\ne,x,26\nf,１１８．８,26.2°\n";
-        let table = Table::read(text.as_bytes()).expect("a table");
+        let table = table(text.as_bytes());
         let places = PlaceColumns { lon: "lon".to_owned(), lat: "lat".to_owned() };
-        let rows: Vec<_> = table.into_source(&places).records.collect();
+        let rows: Vec<_> = table.into_source(Some(&places)).records.collect();
         let outcome = |row: &Result<Record, Unreadable>| match row {
             Ok(record) => format!("{}", record.geometry.is_some()),
             Err(bad) => format!("{}", bad.line.unwrap_or_default()),

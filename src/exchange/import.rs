@@ -1,17 +1,19 @@
 //! Converts rows of a file to features of a layer, and reports refused rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use geo::MapCoords;
+use geo::{Intersects, MapCoords};
 use serde_json::Value as Json;
 
 use super::matching::ColumnMatch;
 use super::reader::{Defect, Reader, Spelling, check_place};
 use super::{Record, Unreadable};
-use crate::geodesy::LonLat;
 use crate::geodesy::crs::{Crs, CrsError};
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::geodesy::distance::distance_m;
+use crate::geodesy::{Envelope, LonLat};
+use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, Feature, FeatureId, LayerSchema, Shape, Value};
 
 /// Points of the same name that are nearer are probably the same feature, metres.
@@ -20,6 +22,10 @@ const TWIN_DISTANCE_M: f64 = 20.0;
 const TWIN_DEGREES: f64 = 0.000_2;
 /// Pairs that are told at the most.
 const MAX_TWINS: usize = 1_000;
+/// Features among which twins are searched.
+const MAX_TWIN_FEATURES: usize = 200_000;
+/// Rows whose defects are kept; more are counted.
+pub const MAX_ISSUES: usize = 100_000;
 
 /// Options of an import.
 #[derive(Clone, Debug)]
@@ -36,6 +42,45 @@ pub struct Rules {
     pub now: time::UtcDateTime,
     /// Whether features far outside the county are accepted.
     pub anywhere: bool,
+    /// Whether a row without a name is refused.
+    pub needs_name: bool,
+    /// Whether a row without a place is refused.
+    pub needs_place: bool,
+    /// Places where a shelter is in danger, for warnings.
+    pub danger_zones: Vec<DangerZone>,
+}
+
+/// An area of danger.
+#[derive(Clone, Debug)]
+pub struct DangerZone {
+    /// Its name.
+    pub name: String,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Its outline in WGS 84 longitude, latitude.
+    pub area: geo::Geometry,
+}
+
+impl DangerZone {
+    /// The area of a feature of a layer of zones; `None` without a geometry.
+    #[must_use]
+    pub fn of(catalog: &Catalog, schema: &LayerSchema, zone: &Feature) -> Option<Self> {
+        let area = zone.geometry.as_ref()?.geometry().clone();
+        let label = |field: &str| {
+            let at = schema.position(field)?;
+            let codes = catalog.codes.get(schema.fields[at].codes.as_ref()?)?;
+            let code = match zone.values.get(at)? {
+                Value::Text(code) => CodeValue::Text(code.clone()),
+                Value::Integer(code) => CodeValue::Integer(*code),
+                _ => return None,
+            };
+            codes.iter().find(|own| own.code == code).map(|own| own.label.zh.clone())
+        };
+        let role = schema.roles.zone.as_ref()?;
+        let labels: Vec<String> = [&role.hazard, &role.level].into_iter().filter_map(|field| label(field)).collect();
+        let name = format!("{} {} ({})", schema.title.zh, zone.id, labels.join(", "));
+        Some(Self { name, envelope: Envelope::around(&area)?, area })
+    }
 }
 
 /// Why a row was refused.
@@ -60,8 +105,12 @@ pub struct Report {
     pub read: usize,
     /// Rows accepted.
     pub taken: usize,
-    /// Refused rows, each with its first defect.
+    /// Number of refused rows.
+    pub refused_count: usize,
+    /// The first refused rows, each with its first defect; at most [`MAX_ISSUES`].
     pub refused: Vec<RowIssue>,
+    /// Accepted rows with something to look at; at most [`MAX_ISSUES`].
+    pub warnings: Vec<RowIssue>,
     /// Rows without an id, which received a generated one.
     pub numbered: usize,
     /// Columns without a matching field, with the number of rows that have a value in them.
@@ -84,15 +133,10 @@ pub struct Twin {
 }
 
 /// Points of the same name less than 20 m apart.
-#[must_use]
-pub fn twins(schema: &LayerSchema, features: &[Feature]) -> Vec<Twin> {
+fn twins(named: &[(String, FeatureId, LonLat)]) -> Vec<Twin> {
     let mut by_name: BTreeMap<&str, Vec<(&FeatureId, LonLat)>> = BTreeMap::new();
-    let name = schema.position("name");
-    for feature in features {
-        let own = name.and_then(|at| feature.values.get(at));
-        if let (Some(Value::Text(name)), Some(at)) = (own, feature.geometry.as_ref().and_then(Shape::as_point)) {
-            by_name.entry(name).or_default().push((&feature.id, at));
-        }
+    for (name, id, at) in named {
+        by_name.entry(name).or_default().push((id, *at));
     }
     let mut found = Vec::new();
     for (name, mut named) in by_name {
@@ -119,7 +163,10 @@ pub struct Importer<'a> {
     reader: Reader<'a>,
     rules: Rules,
     transform: CrsTransform,
-    seen: HashSet<FeatureId>,
+    /// Hashes of the ids so far: of millions of rows the ids would not fit into memory.
+    seen: HashSet<u128>,
+    named: Vec<(String, FeatureId, LonLat)>,
+    name_field: Option<usize>,
     report: Report,
 }
 
@@ -150,7 +197,9 @@ impl<'a> Importer<'a> {
     pub fn new(catalog: &'a Catalog, schema: &'a LayerSchema, rules: Rules) -> Result<Self, CrsError> {
         let transform = CrsTransform::new(rules.crs.clone())?;
         let reader = Reader::new(catalog, schema, Spelling::Table);
-        Ok(Self { catalog, schema, reader, rules, transform, seen: HashSet::new(), report: Report::default() })
+        let name_field = schema.position("name");
+        let (seen, named, report) = (HashSet::new(), Vec::new(), Report::default());
+        Ok(Self { catalog, schema, reader, rules, transform, seen, named, name_field, report })
     }
 
     /// Converts one row; `None` if it is refused, with the reason in the report.
@@ -163,24 +212,57 @@ impl<'a> Importer<'a> {
         match outcome {
             Ok(feature) => {
                 self.report.taken += 1;
+                self.note(&feature, row, line);
                 Some(feature)
             }
             Err(Refusal { field, value, reason }) => {
-                self.report.refused.push(RowIssue { row, line, field, value, reason });
+                self.report.refused_count += 1;
+                if self.report.refused.len() < MAX_ISSUES {
+                    self.report.refused.push(RowIssue { row, line, field, value, reason });
+                }
                 None
             }
         }
     }
 
+    /// Notes what may be wrong with an accepted feature.
+    fn note(&mut self, feature: &Feature, row: usize, line: Option<usize>) {
+        let Some(at) = feature.geometry.as_ref().and_then(Shape::as_point) else { return };
+        let name = self.name_field.and_then(|field| feature.values.get(field));
+        if let Some(Value::Text(name)) = name.filter(|_| self.named.len() < MAX_TWIN_FEATURES) {
+            self.named.push((name.clone(), feature.id.clone(), at));
+        }
+        let is_around = |zone: &&DangerZone| {
+            zone.envelope.intersects(&at.into()) && zone.area.intersects(&geo::Point::new(at.lon(), at.lat()))
+        };
+        if let Some(zone) = self.rules.danger_zones.iter().find(is_around)
+            && self.report.warnings.len() < MAX_ISSUES
+        {
+            let (field, value) = (Some("geometry".to_owned()), Some(format!("{},{}", at.lon(), at.lat())));
+            let reason = format!("it is inside {}", zone.name);
+            self.report.warnings.push(RowIssue { row, line, field, value, reason });
+        }
+    }
+
+    /// The report on the rows so far.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// The report on the rows so far.
     #[must_use]
     pub fn into_report(self) -> Report {
-        self.report
+        Report { twins: twins(&self.named), ..self.report }
     }
 
     fn feature(&mut self, record: &Record) -> Result<Feature, Refusal> {
         self.note_columns(record);
         let geometry = record.geometry.as_ref().map(|geometry| self.shape(geometry)).transpose()?;
+        if geometry.is_none() && self.rules.needs_place {
+            let reason = "it has no place, so that it would not be on the map".to_owned();
+            return Err(Refusal { field: Some("geometry".to_owned()), value: None, reason });
+        }
         let id = self.id(record)?;
         let mut values = Vec::with_capacity(self.schema.fields.len());
         for field in &self.schema.fields {
@@ -200,8 +282,13 @@ impl<'a> Importer<'a> {
             let column = self.column(&self.schema.fields[over.field].name);
             return Err(Refusal::of(column, &over.people, &over));
         }
+        let is_nameless = self.name_field.is_some_and(|field| values[field].is_unknown());
+        if is_nameless && self.rules.needs_name {
+            let reason = "it has no name".to_owned();
+            return Err(Refusal { field: Some(self.column("name").to_owned()), value: None, reason });
+        }
         self.report.placeless += usize::from(geometry.is_none());
-        self.seen.insert(id.clone());
+        self.seen.insert(hash_of(&id));
         Ok(Feature { id, geometry, values })
     }
 
@@ -227,7 +314,7 @@ impl<'a> Importer<'a> {
         };
         let text = given.clone().unwrap_or_else(|| format!("{}-{}", self.rules.id_prefix, record.row));
         let id = FeatureId::new(&text).map_err(|error| Refusal::of(column, &text, &error))?;
-        if self.seen.contains(&id) {
+        if self.seen.contains(&hash_of(&id)) {
             return Err(Refusal::of(column, &text, &"another row of the file has the same id"));
         }
         if given.is_none() {
@@ -267,4 +354,13 @@ impl<'a> Importer<'a> {
             }
         }
     }
+}
+
+fn hash_of(id: &FeatureId) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, id).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
 }

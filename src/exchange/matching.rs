@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
+use super::shapefile_writer::column_names;
 use super::spelling::half_width;
 use crate::model::{Catalog, LayerSchema};
 
 /// A field, or `id`, and the column that fills it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ColumnMatch {
     /// Name of the field, or `id`.
     pub field: String,
@@ -46,6 +49,17 @@ pub fn match_columns(
             found.is_none()
         });
     }
+    // A Shapefile has only the beginning of a name.
+    let cut_names = column_names(schema);
+    open.retain(|(field, _)| {
+        let cut = schema.position(field).and_then(|at| cut_names.get(at)).filter(|cut| cut.as_str() != *field);
+        let found = columns.iter().find(|(column, _)| !used.contains(column) && cut == Some(*column));
+        if let Some((column, _)) = found {
+            used.insert(column);
+            matches.push(ColumnMatch { field: (*field).to_owned(), column: (*column).clone() });
+        }
+        found.is_none()
+    });
     matches
 }
 

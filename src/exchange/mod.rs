@@ -9,15 +9,22 @@ pub mod delimited;
 pub mod feature_json;
 pub mod flatgeobuf;
 pub mod geojson;
+pub mod geojson_reader;
+pub mod gpx;
 pub mod import;
+pub mod kml;
+pub mod marked_table;
 pub mod matching;
 pub mod point_table;
 pub mod projection_file;
+pub mod read_ahead;
 pub mod reader;
 pub mod shapefile;
+pub mod shapefile_writer;
 pub mod spelling;
 mod values;
 pub mod workbook;
+mod xml_parts;
 
 use std::path::Path;
 
@@ -93,9 +100,9 @@ impl ExchangeError {
 }
 
 /// Endings of files that are read.
-const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .shp, .zip (Shapefile), .xml (CAP)";
+const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .shp, .zip (Shapefile), .kml, .kmz, .gpx, .xml (CAP), .gpkg";
 /// Endings of files that are written.
-const WRITTEN: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .xlsx";
+const WRITTEN: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .xlsx, .kml, .shp, .zip (Shapefile), .gpkg";
 
 /// A format that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +117,14 @@ pub enum Format {
     Csv,
     /// An Excel workbook with positions in two columns.
     Xlsx,
+    /// KML 2.2.
+    Kml,
+    /// A Shapefile of several files.
+    Shapefile,
+    /// A Shapefile in a ZIP archive.
+    ShapefileArchive,
+    /// A GeoPackage with one layer.
+    GeoPackage,
 }
 
 impl Format {
@@ -130,6 +145,10 @@ impl Format {
             "fgb" => Ok(Self::FlatGeobuf),
             "csv" => Ok(Self::Csv),
             "xlsx" => Ok(Self::Xlsx),
+            "kml" => Ok(Self::Kml),
+            "shp" => Ok(Self::Shapefile),
+            "zip" => Ok(Self::ShapefileArchive),
+            "gpkg" => Ok(Self::GeoPackage),
             _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: WRITTEN }),
         }
     }
@@ -171,9 +190,11 @@ pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError
     match ending(path).as_str() {
         "csv" | "tsv" | "txt" => delimited::Table::open(path).map(Opened::Table),
         "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => workbook::open(path, hints).map(Opened::Table),
-        "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => geojson::open(path).map(Opened::Features),
+        "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => geojson_reader::open(path).map(Opened::Features),
         "fgb" => flatgeobuf::open(path).map(Opened::Features),
         "shp" | "zip" => shapefile::open(path).map(Opened::Features),
+        "kml" | "kmz" => kml::open(path).map(Opened::Features),
+        "gpx" => gpx::open(path).map(Opened::Features),
         "xml" | "cap" => cap::open(path).map(Opened::Features),
         _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: READ }),
     }

@@ -58,7 +58,8 @@ fn workbook(catalog: &Catalog, view: &View<'_>, features: impl Iterator<Item = F
     let sheet = workbook.add_worksheet();
     sheet.set_name(view.schema().title.zh.chars().take(MAX_SHEET_NAME).collect::<String>())?;
     let titles = view.fields().map(|(_, field)| title(field));
-    let titles = std::iter::once("编号".to_owned()).chain(titles).chain(["经度".to_owned(), "纬度".to_owned()]);
+    let titles =
+        std::iter::once("编号".to_owned()).chain(titles).chain(["经度(WGS84)".to_owned(), "纬度(WGS84)".to_owned()]);
     for (column, title) in (0..).zip(titles) {
         sheet.write_with_format(0, column, title, &formats.header)?;
     }

@@ -72,7 +72,7 @@ pub fn unnamed([x_min, y_min, x_max, y_max]: [f64; 4]) -> Option<String> {
     }
     let candidates = if candidates.is_empty() { "none is likely".to_owned() } else { candidates.join(", ") };
     Some(format!(
-        "the file has no .prj, and its coordinates are in metres ({x_min:.0},{y_min:.0} to {x_max:.0},{y_max:.0}): name \
+        "the file names no reference system, and its coordinates are in metres ({x_min:.0},{y_min:.0} to {x_max:.0},{y_max:.0}): name \
          the reference system with --crs; candidates: {candidates}"
     ))
 }

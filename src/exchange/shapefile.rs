@@ -20,6 +20,7 @@ use shapefile::{PolygonRing, Shape, ShapeReader};
 use zip::ZipArchive;
 
 use super::delimited::encoding_of;
+use super::read_ahead::read_ahead;
 use super::{ExchangeError, Record, RecordSource, Unreadable, projection_file};
 
 const FORMAT: &str = "a Shapefile";
@@ -138,38 +139,50 @@ impl Parts {
         let corners = [bbox.min.x, bbox.min.y, bbox.max.x, bbox.max.y];
         let unnamed_crs = if crs.is_none() { projection_file::unnamed(corners) } else { None };
         let deleted = restore_deleted(&mut attributes);
+        let count = row_count(&attributes).saturating_sub(deleted.len());
         let encoding = encoding(self.encoding.as_deref(), &attributes);
         tracing::info!(encoding = encoding.name(), "attributes of the Shapefile");
         let reader = ReaderBuilder::new().with_encoding(EncodingRs::from(encoding)).build(Cursor::new(attributes));
         let mut reader = reader.map_err(|error| error.to_string())?;
         let names: Vec<String> = reader.fields().iter().map(|field| field.name().to_owned()).collect();
-        let mut records = reader.iter_records();
-        let mut rows: Vec<Result<Record, Unreadable>> = Vec::new();
-        for (index, shape) in shapes.iter_shapes().enumerate() {
-            let row = index + 1;
-            let failed = |reason: String| Unreadable { row, line: None, reason };
-            let record = records.next();
-            let is_shape_damaged = shape.is_err();
-            if deleted.contains(&index) {
-                continue;
+        let records = read_ahead(move |rows| {
+            let mut records = reader.iter_records();
+            for (index, shape) in shapes.iter_shapes().enumerate() {
+                let row = index + 1;
+                let failed = |reason: String| Unreadable { row, line: None, reason };
+                let record = records.next();
+                let is_shape_damaged = shape.is_err();
+                if deleted.contains(&index) {
+                    continue;
+                }
+                let own = match (shape, record) {
+                    (Ok(shape), Some(Ok(record))) => geometry(shape)
+                        .map(|geometry| Record {
+                            row,
+                            line: None,
+                            id: None,
+                            geometry,
+                            properties: values(&names, record),
+                        })
+                        .map_err(failed),
+                    (Err(error), _) => Err(failed(error.to_string())),
+                    (_, Some(Err(error))) => Err(failed(error.to_string())),
+                    (_, None) => Err(failed("the .dbf has no attributes for it".to_owned())),
+                };
+                // After a damaged shape, the start of the next one is unknown.
+                if !rows.push(own) || is_shape_damaged {
+                    break;
+                }
             }
-            let own = match (shape, record) {
-                (Ok(shape), Some(Ok(record))) => geometry(shape)
-                    .map(|geometry| Record { row, line: None, id: None, geometry, properties: values(&names, record) })
-                    .map_err(failed),
-                (Err(error), _) => Err(failed(error.to_string())),
-                (_, Some(Err(error))) => Err(failed(error.to_string())),
-                (_, None) => Err(failed("the .dbf has no attributes for it".to_owned())),
-            };
-            // After a damaged shape, the start of the next one is unknown.
-            rows.push(own);
-            if is_shape_damaged {
-                break;
-            }
-        }
-        let count = rows.len();
-        Ok(RecordSource { crs, unnamed_crs, rows: Some(count), records: Box::new(rows.into_iter()) })
+        });
+        Ok(RecordSource { crs, unnamed_crs, rows: Some(count), records })
     }
+}
+
+/// The number of rows that the header of the `.dbf` states.
+fn row_count(attributes: &[u8]) -> usize {
+    let stated = attributes.get(4..8).and_then(|own| own.try_into().ok()).map_or(0, u32::from_le_bytes);
+    usize::try_from(stated).unwrap_or(0)
 }
 
 /// Rows that are marked as deleted, from 0. Their marks are removed, because the library would skip their attributes but

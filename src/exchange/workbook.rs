@@ -9,7 +9,7 @@ use std::path::Path;
 use calamine::{Data, Range, Reader, open_workbook_auto};
 use zip::ZipArchive;
 
-use super::delimited::{Cells, Table, TableOrigin};
+use super::delimited::{Cells, Table, TableOrigin, TableRow};
 use super::{ExchangeError, TableHints};
 
 const FORMAT: &str = "a workbook";
@@ -88,17 +88,23 @@ fn sheet(path: &Path, hints: &TableHints<'_>) -> Result<Table, String> {
     let none = || format!("no row of its sheets names at least two columns; its sheets: {}", names.join(", "));
     let (name, cells, header) = best.ok_or_else(none)?;
     let first_row = cells.start().map_or(0, |(row, _)| row as usize);
-    let records = cells.rows().enumerate().skip(header.row + 1).filter_map(|(index, row)| {
-        let line = first_row + index + 1;
-        let texts: Result<Vec<String>, String> = row.iter().map(text).collect();
-        match texts {
-            Ok(texts) if texts.iter().all(|text| text.trim().is_empty()) => None,
-            Ok(texts) => Some(Ok((line, Cells::from(texts)))),
-            Err(reason) => Some(Err((line, reason))),
-        }
-    });
+    let rows: Vec<TableRow> = cells
+        .rows()
+        .enumerate()
+        .skip(header.row + 1)
+        .filter_map(|(index, row)| {
+            let line = first_row + index + 1;
+            let texts: Result<Vec<String>, String> = row.iter().map(text).collect();
+            match texts {
+                Ok(texts) if texts.iter().all(|text| text.trim().is_empty()) => None,
+                Ok(texts) => Some(Ok((line, Cells::from(texts)))),
+                Err(reason) => Some(Err((line, reason))),
+            }
+        })
+        .collect();
     let origin = TableOrigin::Sheet { name, header_row: first_row + header.row + 1 };
-    Table::new(header.names, records.collect(), origin)
+    let count = rows.len();
+    Table::new(header.names, Box::new(rows.into_iter()), Some(count), origin)
 }
 
 /// The row, or the two rows, that name the most known columns; without any, the first row that names two columns.

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod division;
 pub mod edit;
 mod fingerprint;
+pub mod import;
 mod instant;
 pub mod mask;
 pub mod reservation;
@@ -24,6 +25,9 @@ pub use audit::{AuditEntry, Origin};
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
 pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use import::{
+    ImportCounts, ImportError, ImportMode, ImportRecord, ImportSource, Merge, PastImport, Undo, Undone, Unmatched,
+};
 pub use instant::{
     beijing_day, format_beijing, format_date, format_instant, parse_date, parse_instant, parse_time_span,
     parse_zoned_instant,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, AuditEntry, Batch, Feature, LayerIndex, LayerSchema};
+use super::{AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError};
+use crate::model::{
+    Applied, AuditEntry, Batch, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport, Undo, Undone,
+};
 
 /// Opens the store.
 pub type Opener = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Store>, StoreError>> + Send + Sync>;
@@ -63,9 +65,24 @@ impl Store for DeferredStore {
         &'a self,
         layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
-        Box::pin(async move { self.store()?.append(layer, features, on_conflict).await })
+        Box::pin(async move { self.store()?.append(layer, features).await })
+    }
+
+    fn import<'a>(
+        &'a self,
+        layer: LayerIndex,
+        source: &'a mut dyn ImportSource,
+    ) -> BoxFuture<'a, Result<Option<ImportCounts>, StoreError>> {
+        Box::pin(async move { self.store()?.import(layer, source).await })
+    }
+
+    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
+        Box::pin(async move { self.store()?.imports(limit).await })
+    }
+
+    fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {
+        Box::pin(async move { self.store()?.undo_import(undo).await })
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {

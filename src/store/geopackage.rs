@@ -7,11 +7,14 @@
 mod audit;
 pub mod backup;
 mod edits;
+mod exported;
 mod file_identity;
+mod import;
 mod reading;
 mod rows;
 mod structure;
 mod tables;
+mod undo;
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -26,13 +29,17 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tokio::sync::{Mutex, Notify};
 
+pub use self::exported::write_layer;
 use self::file_identity::OpenFile;
 use self::rows::{all_columns, first_present, insert};
 use self::structure::{Structure, Transform};
 use super::layer_state::LayerState;
 use super::log_retention::Trimming;
-use super::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError};
-use crate::model::{Applied, AuditEntry, Batch, Catalog, Feature, LayerIndex, LayerSchema};
+use super::{AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError};
+use crate::model::{
+    Applied, AuditEntry, Batch, Catalog, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
+    Undo, Undone,
+};
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// Maximum wait of a writer for another writer.
@@ -243,10 +250,9 @@ impl GeoPackage {
         &self,
         layer: &LayerSchema,
         features: &mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> Result<usize, StoreError> {
         let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
-        let outcome = self.insert_all_on(&mut connection, layer, features, on_conflict).await;
+        let outcome = self.insert_all_on(&mut connection, layer, features).await;
         release(connection, outcome)
     }
 
@@ -255,7 +261,6 @@ impl GeoPackage {
         connection: &mut SqliteConnection,
         layer: &LayerSchema,
         features: &mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> Result<usize, StoreError> {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.database(error))?;
         let without_indexes = edits::drop_spatial_indexes(&mut transaction, &self.schemas);
@@ -266,12 +271,13 @@ impl GeoPackage {
             if batch.is_empty() {
                 break;
             }
-            if on_conflict == OnConflict::Refuse
-                && let Some(id) = first_present(&mut transaction, layer, &batch).await.map_err(|e| self.database(e))?
-            {
+            if let Some(id) = first_present(&mut transaction, layer, &batch).await.map_err(|e| self.database(e))? {
                 return Err(StoreError::Duplicate { layer: layer.id.clone(), id });
             }
-            insert(&mut transaction, layer, &batch, all_columns(layer)).await.map_err(|error| self.database(error))?;
+            let table = tables::identifier(&layer.id);
+            insert(&mut transaction, &table, layer, &batch, all_columns(layer))
+                .await
+                .map_err(|error| self.database(error))?;
             count += batch.len();
         }
         let bounds =
@@ -327,12 +333,27 @@ impl Store for GeoPackage {
         &'a self,
         layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
             self.check_writable(layer)?;
-            self.insert_all(layer.of(&self.schemas), features, on_conflict).await
+            self.insert_all(layer.of(&self.schemas), features).await
         })
+    }
+
+    fn import<'a>(
+        &'a self,
+        layer: LayerIndex,
+        source: &'a mut dyn ImportSource,
+    ) -> BoxFuture<'a, Result<Option<ImportCounts>, StoreError>> {
+        Box::pin(self.import_features(layer, source))
+    }
+
+    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
+        Box::pin(self.past_imports(limit))
+    }
+
+    fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {
+        Box::pin(self.undo(undo))
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {
@@ -365,6 +386,15 @@ impl NewFile {
     #[must_use]
     pub fn store(&self) -> &GeoPackage {
         &self.store
+    }
+
+    /// Removes the file.
+    pub async fn discard(self) {
+        self.store.close().await;
+        for file in side_files(&self.unfinished) {
+            // What remains is removed when the file is created the next time.
+            let _ = std::fs::remove_file(file);
+        }
     }
 
     /// Renames the file into place.
@@ -401,7 +431,7 @@ fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
 }
 
 /// Checks the first bytes: SQLite's magic text, and "GPKG" at offset 68.
-fn check_header(path: &Path) -> Result<(), StoreError> {
+pub(super) fn check_header(path: &Path) -> Result<(), StoreError> {
     const HEADER_BYTES: u64 = 100;
     let wrong = |reason| Err(StoreError::NotGeoPackage { path: path.display().to_string(), reason });
     // Opening a pipe would block until its other end is opened.

@@ -5,7 +5,9 @@ pub mod audit_spool;
 pub mod deferred;
 mod edits;
 mod ewkb;
+pub mod foreign_rows;
 pub mod geopackage;
+mod imports;
 mod layer_state;
 mod log_retention;
 pub mod postgis;
@@ -18,7 +20,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::schema::Label;
-use crate::model::{Applied, AuditEntry, Batch, EditError, Feature, FeatureId, LayerIndex, LayerSchema};
+use crate::model::{
+    Applied, AuditEntry, Batch, EditError, Feature, FeatureId, ImportCounts, ImportError, ImportSource, LayerIndex,
+    LayerSchema, PastImport, Undo, Undone,
+};
 
 pub use audit::{AuditHead, AuditRow};
 pub use audit_spool::AuditSpool;
@@ -39,15 +44,6 @@ pub struct LogPosition {
     history: Option<String>,
     /// Content of the newest entry: after the restore of a backup, a different entry may have this number.
     entry: Option<String>,
-}
-
-/// The treatment of a feature whose id exists already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnConflict {
-    /// Refuse the whole batch.
-    Refuse,
-    /// Replace the existing feature.
-    Replace,
 }
 
 /// One change: the new state of a feature, or its deletion.
@@ -157,13 +153,26 @@ pub trait Store: Send + Sync {
     /// sufficient.
     fn changed(&self) -> BoxFuture<'_, ()>;
 
-    /// Adds features to a layer atomically. Returns their number.
+    /// Adds features to a layer atomically; a known id refuses all. Returns their number.
     fn append<'a>(
         &'a self,
         layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>>;
+
+    /// Merges features into a layer atomically, and keeps what is needed to undo it. The features are staged as they are
+    /// read; then `merge` says how they are merged. `None` discards them, and so does the result.
+    fn import<'a>(
+        &'a self,
+        layer: LayerIndex,
+        source: &'a mut dyn ImportSource,
+    ) -> BoxFuture<'a, Result<Option<ImportCounts>, StoreError>>;
+
+    /// The last imports, newest first.
+    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>>;
+
+    /// Undoes an import: its features have their earlier values again.
+    fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>>;
 
     /// Applies a batch of edits atomically. The edits are committed when it returns.
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>>;
@@ -261,8 +270,13 @@ pub enum StoreError {
         /// The reason.
         reason: String,
     },
+    /// An import cannot be merged or undone.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A feature with this id exists already.
-    #[error("layer {layer} already has a feature {id}; nothing was stored (--replace overwrites existing features)")]
+    #[error(
+        "layer {layer} already has a feature {id}; nothing was stored (--update takes the values of the file for it)"
+    )]
     Duplicate {
         /// The layer.
         layer: String,

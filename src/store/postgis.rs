@@ -12,12 +12,14 @@ mod edits;
 mod follow_connection;
 mod foreign;
 mod generation;
+mod import;
 mod migration;
 mod reading;
 mod source;
 mod sql;
 mod tables;
 mod triggers;
+mod undo;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,8 +38,11 @@ use self::sql::query;
 use self::triggers::Watchable;
 use super::layer_state::ReadOutcome;
 use super::log_retention::Trimming;
-use super::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, Sink, Store, StoreError, TableLayer};
-use crate::model::{Applied, AuditEntry, Batch, Feature, FeatureId, LayerIndex, LayerSchema};
+use super::{AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError, TableLayer};
+use crate::model::{
+    Applied, AuditEntry, Batch, Feature, FeatureId, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
+    Undo, Undone,
+};
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -227,18 +232,11 @@ impl PostGis {
         &self,
         layer: &LayerSchema,
         features: &mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> Result<usize, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.database(error))?;
         let mut transaction = connection.begin().await.map_err(|error| self.database(error))?;
         let (table, columns) = (tables::name(layer), tables::columns(layer));
-        let stored = match on_conflict {
-            OnConflict::Refuse => copy_in(&mut transaction, &table, &columns, features).await,
-            OnConflict::Replace => {
-                let written: Vec<String> = columns.split(", ").skip(1).map(str::to_owned).collect();
-                merge_in(&mut transaction, &table, &columns, &written, features).await
-            }
-        };
+        let stored = copy_in(&mut transaction, &table, &columns, features).await;
         let count = stored.map_err(|error| match clashing_id(&error) {
             Some(id) => StoreError::Duplicate { layer: layer.id.clone(), id },
             None => self.database(error),
@@ -302,15 +300,30 @@ impl Store for PostGis {
         &'a self,
         layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
             let schema = layer.of(self.schemas());
             if !self.is_own(layer) {
                 return Err(StoreError::ReadOnlyLayer { layer: schema.id.clone() });
             }
-            self.copy_all(schema, features, on_conflict).await
+            self.copy_all(schema, features).await
         })
+    }
+
+    fn import<'a>(
+        &'a self,
+        layer: LayerIndex,
+        source: &'a mut dyn ImportSource,
+    ) -> BoxFuture<'a, Result<Option<ImportCounts>, StoreError>> {
+        Box::pin(self.import_features(layer, source))
+    }
+
+    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
+        Box::pin(self.past_imports(limit))
+    }
+
+    fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {
+        Box::pin(self.undo(undo))
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {

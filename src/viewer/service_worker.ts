@@ -16,7 +16,7 @@ const scope = self as unknown as Scope;
 /** The server counts as unreachable if a reply does not begin within this time: that of the page for a whole reply. */
 const PATIENCE_MS = 15_000;
 /** Formats of downloads, which may be long and are not shown by the page. */
-const DOWNLOADS = ["csv", "xlsx", "fgb", "geojsonseq"];
+const DOWNLOADS = ["csv", "xlsx", "fgb", "geojsonseq", "kml", "shp"];
 
 /** What is kept: paths below the root of the page, and how many of each; the oldest are dropped. */
 const KINDS: readonly { cache: string; paths: RegExp; most: number }[] = [

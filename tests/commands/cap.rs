@@ -42,7 +42,7 @@ fn import_all(folder: &Folder, alerts: &[String]) -> (Option<i32>, String) {
     let mut last = (None, String::new());
     for alert in alerts {
         folder.write("warning.xml", alert);
-        last = import(folder, &["warning.xml", "--layer", "warnings", "--replace"]);
+        last = import(folder, &["warning.xml", "--layer", "warnings", "--update"]);
     }
     last
 }

@@ -2,6 +2,7 @@
 
 mod cap;
 mod check;
+mod formats;
 mod reports;
 mod shapefiles;
 mod tables;
@@ -61,13 +62,15 @@ fn every_shape_of_geojson_is_read() {
 fn invalid_rows_are_reported_and_nothing_is_stored_without_skip_bad() {
     let folder = Folder::new();
     let rows = [
-        feature("good", 118.8, 26.2, json!({"population": 120})),
-        feature("swapped", 26.2, 118.8, json!({})),
-        feature("negative", 118.8, 26.2, json!({"population": -1})),
-        feature("words", 118.8, 26.2, json!({"population": "many"})),
-        feature("good", 118.8, 26.2, json!({})),
-        json!({"type": "Feature", "id": "line", "properties": {}, "geometry": {"type": "LineString", "coordinates": [[118, 26], [119, 26]]}}),
-        json!({"type": "Feature", "id": "broken", "properties": {}, "geometry": {"type": "Point", "coordinates": ["x"]}}),
+        feature("good", 118.8, 26.2, json!({"name": "甲", "population": 120})),
+        feature("swapped", 26.2, 118.8, json!({"name": "甲"})),
+        feature("negative", 118.8, 26.2, json!({"name": "甲", "population": -1})),
+        feature("words", 118.8, 26.2, json!({"name": "甲", "population": "many"})),
+        feature("good", 118.8, 26.2, json!({"name": "甲"})),
+        json!({"type": "Feature", "id": "line", "properties": {"name": "甲"}, "geometry": {"type": "LineString", "coordinates": [[118, 26], [119, 26]]}}),
+        feature("nameless", 118.8, 26.2, json!({"name": " "})),
+        json!({"type": "Feature", "id": "placeless", "properties": {"name": "甲"}, "geometry": null}),
+        json!({"type": "Feature", "id": "broken", "properties": {"name": "甲"}, "geometry": {"type": "Point", "coordinates": ["x"]}}),
     ];
     let lines: Vec<String> = rows.iter().map(Json::to_string).collect();
     folder.write("in.ndjson", lines.join("\n"));
@@ -81,7 +84,9 @@ fn invalid_rows_are_reported_and_nothing_is_stored_without_skip_bad() {
         "is not a number",
         "same id",
         "contains point features",
-        "row=7",
+        "it has no name",
+        "it has no place",
+        "row=9",
     ] {
         assert!(log.contains(words), "{words:?} is missing: {log}");
     }
@@ -102,7 +107,7 @@ fn coordinates_are_converted_on_import() {
         ("wgs84", 118.859, 26.222),
     ] {
         folder.write("in.geojson", feature("seat", x, y, json!({"name": "县城"})).to_string());
-        run_well(&folder, &["import", "in.geojson", "--layer", "key_places", "--crs", crs, "--replace"]);
+        run_well(&folder, &["import", "in.geojson", "--layer", "key_places", "--crs", crs, "--update"]);
         let place = exported(&folder, "key_places")[0]["geometry"]["coordinates"].clone();
         let (lon, lat) = (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"));
         assert!((lon - 118.859).abs() < 1e-8 && (lat - 26.222).abs() < 1e-8, "{crs}: {lon},{lat}");
@@ -137,7 +142,7 @@ fn the_reference_system_of_a_geojson_is_used_or_refused() {
         (Json::Null, lon, lat),
     ] {
         file(crs.clone(), x, y);
-        run_well(&folder, &["import", "in.geojson", "--layer", "key_places", "--replace"]);
+        run_well(&folder, &["import", "in.geojson", "--layer", "key_places", "--update"]);
         let place = exported(&folder, "key_places")[0]["geometry"]["coordinates"].clone();
         let (found_lon, found_lat) = (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"));
         assert!((found_lon - lon).abs() < 1e-8 && (found_lat - lat).abs() < 1e-8, "{crs}: {place}");
@@ -148,7 +153,7 @@ fn the_reference_system_of_a_geojson_is_used_or_refused() {
         (json!({"type": "link", "properties": {"href": "http://example.org/crs"}}), "example.org"),
     ] {
         file(crs, lon, lat);
-        let (code, log) = import(&folder, &["in.geojson", "--layer", "key_places", "--replace"]);
+        let (code, log) = import(&folder, &["in.geojson", "--layer", "key_places", "--update"]);
         assert!(code == Some(1) && log.contains(words) && log.contains("EPSG:4490"), "{log}");
     }
 }

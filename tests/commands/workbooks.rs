@@ -61,7 +61,7 @@ fn typed_workbook(folder: &Folder, name: &str) {
 fn a_sheet_is_read_as_people_fill_it_in() {
     let folder = Folder::new();
     typed_workbook(&folder, "一览表.xlsx");
-    let (code, log) = import(&folder, &["一览表.xlsx", "--layer", "shelters"]);
+    let (code, log) = import(&folder, &["一览表.xlsx", "--layer", "shelters", "--crs", "wgs84"]);
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("sheet 避灾点, header in row 3"), "{log}");
     let shelters = exported(&folder, "shelters");
@@ -91,7 +91,7 @@ fn a_mistyped_cell_is_refused_with_the_cell_that_was_meant() {
         ("甲,118°61′,26.22,待启用,1", "degrees, minutes and seconds"),
     ] {
         folder.write("in.csv", format!("名称,经度,纬度,状态,可容纳人数\n{cells}\n"));
-        let (code, log) = import(&folder, &["in.csv", "--layer", "shelters"]);
+        let (code, log) = import(&folder, &["in.csv", "--layer", "shelters", "--crs", "wgs84"]);
         assert!(code == Some(3) && log.contains(reason), "{cells}: {log}");
     }
 }

@@ -223,7 +223,7 @@ fn pages_neither_repeat_nor_skip_during_changes() {
 #[test]
 fn known_replies_are_not_sent_again_and_others_are_compressed() {
     let (_folder, server) = Server::of_sample();
-    for form in ["json", "html", "csv", "xlsx", "geojsonseq", "fgb"] {
+    for form in ["json", "html", "csv", "xlsx", "geojsonseq", "fgb", "kml", "shp"] {
         let items = format!("/ogc/collections/shelters/items?limit=50&f={form}");
         let tag = server.get(&items).header("etag").to_owned();
         if form != "html" {

@@ -7,7 +7,7 @@ use geo::{line_string, polygon};
 use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, Feature, FeatureId, LayerIndex, Shape, Value, parse_date, parse_instant};
 use onemap::snapshot::{SnapshotHandle, follower};
-use onemap::store::{Changes, GeoPackage, OnConflict, PostGis, Store, StoreError};
+use onemap::store::{Changes, GeoPackage, PostGis, Store, StoreError};
 
 use super::writers::contents;
 use crate::support::database::{fresh_database, psql};
@@ -57,12 +57,12 @@ impl Backend {
         LayerIndex::find(self.store.schemas(), id).expect("a layer")
     }
 
-    async fn append(&self, layer: &str, features: &[Feature], on_conflict: OnConflict) -> Result<usize, StoreError> {
-        self.store.append(self.layer(layer), &mut features.iter().cloned(), on_conflict).await
+    pub(crate) async fn append(&self, layer: &str, features: &[Feature]) -> Result<usize, StoreError> {
+        self.store.append(self.layer(layer), &mut features.iter().cloned()).await
     }
 
     /// All features of a layer by id.
-    async fn read(&self, layer: &str) -> BTreeMap<FeatureId, Feature> {
+    pub(crate) async fn read(&self, layer: &str) -> BTreeMap<FeatureId, Feature> {
         let wanted = self.layer(layer);
         let mut found = BTreeMap::new();
         let mut sink = |at: LayerIndex, feature: Feature| {
@@ -95,7 +95,7 @@ pub(crate) fn at(lon: f64, lat: f64) -> Shape {
     LonLat::new(lon, lat).expect("a position").into()
 }
 
-fn text(words: &str) -> Value {
+pub(crate) fn text(words: &str) -> Value {
     Value::Text(words.to_owned())
 }
 
@@ -143,7 +143,7 @@ async fn stored_features_are_read_back_unchanged(backend: Backend) {
         ("roads", vec![road]),
         ("incidents", vec![incident]),
     ] {
-        assert_eq!(backend.append(layer, &features, OnConflict::Refuse).await.expect("stored"), features.len());
+        assert_eq!(backend.append(layer, &features).await.expect("stored"), features.len());
         let found: Vec<Feature> = backend.read(layer).await.into_values().collect();
         assert_eq!(found, features, "{layer}");
     }
@@ -151,22 +151,18 @@ async fn stored_features_are_read_back_unchanged(backend: Backend) {
 
 async fn a_batch_with_a_known_id_stores_nothing(backend: Backend) {
     let one = |id: &str, name: &str| backend.feature("villages", id, at(118.8, 26.2), &[("name", text(name))]);
-    backend.append("villages", &[one("b", "old")], OnConflict::Refuse).await.expect("stored");
+    backend.append("villages", &[one("b", "old")]).await.expect("stored");
     let batch: Vec<Feature> = (0..1000).map(|n| one(&format!("n{n:04}"), "new")).chain([one("b", "new")]).collect();
-    let refused = backend.append("villages", &batch, OnConflict::Refuse).await;
+    let refused = backend.append("villages", &batch).await;
     assert!(
         matches!(&refused, Err(StoreError::Duplicate { layer, id }) if layer == "villages" && id.as_str() == "b"),
         "{refused:?}"
     );
     assert_eq!(backend.read("villages").await.len(), 1);
-    assert_eq!(backend.append("villages", &batch, OnConflict::Replace).await.expect("stored"), 1001);
-    let now = backend.read("villages").await;
-    assert_eq!(now.len(), 1001);
-    assert!(now.values().all(|feature| feature.values[0] == text("new")));
 }
 
 /// Changes since a position: layer, id and the current name of the feature.
-async fn reported(
+pub(crate) async fn reported(
     backend: &Backend,
     position: &mut onemap::store::LogPosition,
 ) -> Option<Vec<(String, String, Option<Value>)>> {
@@ -188,7 +184,7 @@ async fn a_change_by_any_program_is_reported(backend: Backend) {
     assert_eq!(reported(&backend, &mut position).await, Some(Vec::new()));
     let a = backend.feature("teams", "a", at(118.8, 26.2), &[("name", text("甲"))]);
     let b = backend.feature("teams", "b", at(118.9, 26.2), &[("name", text("乙"))]);
-    backend.append("teams", &[a, b], OnConflict::Refuse).await.expect("stored");
+    backend.append("teams", &[a, b]).await.expect("stored");
     let entry = |id: &str, name: Option<&str>| ("teams".to_owned(), id.to_owned(), name.map(text));
     assert_eq!(reported(&backend, &mut position).await, Some(vec![entry("a", Some("甲")), entry("b", Some("乙"))]));
 
@@ -232,7 +228,7 @@ async fn the_followed_snapshot_equals_a_newly_built_one(backend: Backend) {
     let many: Vec<Feature> = (0..6000)
         .map(|n| backend.feature("hazards", &format!("h{n:05}"), point(n), &[("risk_level", Value::Integer(4))]))
         .collect();
-    backend.append("hazards", &many, OnConflict::Refuse).await.expect("stored");
+    backend.append("hazards", &many).await.expect("stored");
     let (snapshot, position) = follower::build(&*backend.store).await.expect("a snapshot");
     let head = Arc::new(SnapshotHandle::new(snapshot, 0));
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -248,7 +244,7 @@ async fn the_followed_snapshot_equals_a_newly_built_one(backend: Backend) {
     ] {
         (backend.foreign_sql)(&sql);
     }
-    backend.append("hazards", &many[1500..1600], OnConflict::Refuse).await.expect("stored");
+    backend.append("hazards", &many[1500..1600]).await.expect("stored");
 
     let (truth, _) = follower::build(&*backend.store).await.expect("a snapshot");
     let wanted = contents(&truth);
@@ -266,13 +262,6 @@ async fn the_followed_snapshot_equals_a_newly_built_one(backend: Backend) {
     let head = head.load();
     let layer = head.layer("hazards").expect("the layer");
     assert_eq!(layer.rows_in(&onemap::geodesy::Envelope::WORLD).count(), 3099);
-}
-
-macro_rules! held_by_both {
-    ($($promise:ident),+ $(,)?) => {
-        mod geopackage { $(#[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::Backend::geopackage().await).await; })+ }
-        mod postgis { $(#[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::Backend::postgis().await).await; })+ }
-    };
 }
 
 held_by_both!(

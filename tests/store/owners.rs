@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use onemap::model::{Applied, AuditEntry, Batch, Catalog, Feature, LayerIndex, LayerSchema};
+use onemap::model::{
+    Applied, AuditEntry, Batch, Catalog, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
+    Undo, Undone,
+};
 use onemap::snapshot::{SnapshotHandle, follower};
-use onemap::store::{AuditRow, Changes, LayerStatus, LogPosition, OnConflict, PostGis, Sink, Store, StoreError};
+use onemap::store::{AuditRow, Changes, LayerStatus, LogPosition, PostGis, Sink, Store, StoreError};
 use serde_json::{Value as Json, json};
 
 use crate::support::database::{fresh_database, psql};
@@ -305,9 +308,24 @@ impl Store for Panicking {
         &'a self,
         layer: LayerIndex,
         features: &'a mut (dyn Iterator<Item = Feature> + Send),
-        on_conflict: OnConflict,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
-        self.store.append(layer, features, on_conflict)
+        self.store.append(layer, features)
+    }
+
+    fn import<'a>(
+        &'a self,
+        layer: LayerIndex,
+        source: &'a mut dyn ImportSource,
+    ) -> BoxFuture<'a, Result<Option<ImportCounts>, StoreError>> {
+        self.store.import(layer, source)
+    }
+
+    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
+        self.store.imports(limit)
+    }
+
+    fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {
+        self.store.undo_import(undo)
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, StoreError>> {

@@ -41,8 +41,7 @@ async fn a_truncated_table_is_read_again() {
     let backend = Backend::postgis().await;
     let feature = backend.feature("villages", "v", at(118.8, 26.2), &[]);
     let layer = backend.layer("villages");
-    let on_conflict = onemap::store::OnConflict::Refuse;
-    backend.store.append(layer, &mut std::iter::once(feature), on_conflict).await.expect("stored");
+    backend.store.append(layer, &mut std::iter::once(feature)).await.expect("stored");
     let mut position = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
     (backend.foreign_sql)("TRUNCATE onemap.villages");
     match backend.store.changes_since(&position).await.expect("an answer") {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use onemap::geodesy::LonLat;
 use onemap::model::{Catalog, Feature, FeatureId, LayerIndex, Shape, Value};
 use onemap::snapshot::{Layer, Snapshot, SnapshotHandle, follower};
-use onemap::store::{GeoPackage, OnConflict, PostGis, Store};
+use onemap::store::{GeoPackage, PostGis, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::Folder;
@@ -129,7 +129,7 @@ async fn fill(store: &dyn Store) {
         let id = FeatureId::new(&format!("f{n}")).expect("an id");
         Feature { id, geometry: Some(Shape::from(at)), values: vec![Value::Unknown; fields] }
     };
-    store.append(layer, &mut (0..FEATURES).map(feature), OnConflict::Refuse).await.expect("stored");
+    store.append(layer, &mut (0..FEATURES).map(feature)).await.expect("stored");
 }
 
 async fn database(url: &str) -> Arc<dyn Store> {

@@ -7,7 +7,7 @@ use time::UtcDateTime;
 use crate::geodesy::crs::{CRS84, Crs};
 use crate::http::api::labels::code_json;
 use crate::http::call::Call;
-use crate::http::ogc::items_xlsx::formats_of;
+use crate::http::ogc::items_file::formats_of;
 use crate::http::ogc::pages;
 use crate::http::ogc::schemas::{CodelistProfile, Purpose, codelist_url, schema};
 use crate::http::params::auth::Caller;

@@ -14,10 +14,10 @@ use crate::geodesy::crs::CRS84;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::http::call::Call;
 use crate::http::ogc::edits::tag;
+use crate::http::ogc::items_file::{file, is_file};
 use crate::http::ogc::items_html::{feature_page, items_page};
 use crate::http::ogc::items_links::{ItemsAddress, page_links};
 use crate::http::ogc::items_params::{ItemsQuery, shown_view};
-use crate::http::ogc::items_xlsx::workbook;
 use crate::http::ogc::json_fg::{FeatureProfile, JsonFg};
 use crate::http::params::auth::Caller;
 use crate::http::params::crs::{content_crs_header, crs_by_uri};
@@ -26,7 +26,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, tagged};
 use crate::http::reply::geojson::CollectionWriter;
 use crate::http::reply::links::{encode, link, link_header, own_links, profile_link, with_format};
-use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, HTML, MediaType, SEQUENCE, XLSX};
+use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, HTML, MediaType, SEQUENCE};
 use crate::http::reply::modified::modified_at;
 use crate::http::reply::problem::Problem;
 use crate::http::reply::range::{RequestedRange, requested_range};
@@ -55,10 +55,10 @@ pub(crate) fn items(call: &Call<'_>) -> Result<Reply, Problem> {
         call.leave_web_thread()?;
         return download(call, layer, format, query);
     }
-    if format == XLSX {
+    if is_file(format) {
         FeatureProfile::read(call, format)?;
         call.leave_web_thread()?;
-        return workbook(call, layer, query);
+        return file(call, layer, query, format);
     }
     let tag = call.snapshot_tag(format.name);
     if format == HTML && !query.has_limit() {

@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::http::ogc::items_file::formats_of;
 use crate::http::ogc::items_params::ItemsQuery;
-use crate::http::ogc::items_xlsx::formats_of;
 use crate::http::params::spec;
 use crate::http::reply::links::{encode, link, own_links, with_format};
 use crate::http::reply::media::{GEOJSON, MediaType};

@@ -31,6 +31,11 @@ pub(crate) const XLSX: MediaType = MediaType {
     media_type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     title: "Excel",
 };
+/// OGC 12-007.
+pub(crate) const KML: MediaType =
+    MediaType { name: "kml", media_type: "application/vnd.google-earth.kml+xml", title: "KML" };
+/// In a ZIP archive.
+pub(crate) const SHAPEFILE: MediaType = MediaType { name: "shp", media_type: "application/zip", title: "Shapefile" };
 pub(crate) const FLATGEOBUF: MediaType =
     MediaType { name: "fgb", media_type: "application/vnd.flatgeobuf", title: "FlatGeobuf" };
 /// The media type of drafts of JSON-FG, by which it can be negotiated; the standard itself has GeoJSON's and a profile.
@@ -45,7 +50,8 @@ pub(crate) const CSV_UTF8: &str = "text/csv; charset=utf-8";
 /// HTML with its encoding.
 pub(crate) const HTML_UTF8: &str = "text/html; charset=utf-8";
 /// Media types of features, in the order in which they are offered.
-pub(crate) const ITEM_FORMATS: [MediaType; 7] = [GEOJSON, HTML, CSV, XLSX, FLATGEOBUF, SEQUENCE, JSON_FG];
+pub(crate) const ITEM_FORMATS: [MediaType; 9] =
+    [GEOJSON, HTML, CSV, XLSX, FLATGEOBUF, SEQUENCE, JSON_FG, KML, SHAPEFILE];
 /// Media types of one feature.
 pub(crate) const FEATURE_FORMATS: [MediaType; 3] = [GEOJSON, HTML, JSON_FG];
 

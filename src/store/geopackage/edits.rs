@@ -109,13 +109,13 @@ impl GeoPackage {
         for (&layer, features) in &plan.new {
             let schema = layer.of(self.schemas());
             for features in features.chunks(ROWS_PER_STATEMENT) {
-                insert(connection, schema, features, all_columns(schema)).await?;
+                insert(connection, &tables::identifier(&schema.id), schema, features, all_columns(schema)).await?;
             }
         }
         for ((layer, written), features) in &plan.changed {
             let schema = layer.of(self.schemas());
             for features in features.chunks(ROWS_PER_STATEMENT) {
-                insert(connection, schema, features, written.columns(schema)).await?;
+                insert(connection, &tables::identifier(&schema.id), schema, features, written.columns(schema)).await?;
             }
         }
         for (&layer, ids) in &plan.gone {

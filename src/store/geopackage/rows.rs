@@ -109,9 +109,10 @@ pub(super) fn all_columns(layer: &LayerSchema) -> impl Iterator<Item = &str> {
     std::iter::once(GEOMETRY_COLUMN).chain(layer.fields.iter().map(|field| field.name.as_str()))
 }
 
-/// Inserts rows, or writes these columns of the rows with the same id.
+/// Inserts rows of a layer into a table, or writes these columns of the rows with the same id.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
+    table: &str,
     layer: &LayerSchema,
     batch: &[Feature],
     written: impl Iterator<Item = &str>,
@@ -121,8 +122,7 @@ pub(super) async fn insert(
     let update = |column: String| format!("{column} = excluded.{column}");
     let updates: Vec<String> = written.map(tables::identifier).map(update).collect();
     let sql = format!(
-        "INSERT INTO {} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET {}",
-        tables::identifier(&layer.id),
+        "INSERT INTO {table} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET {}",
         columns.join(", "),
         vec![row; batch.len()].join(","),
         updates.join(", ")

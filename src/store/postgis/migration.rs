@@ -16,13 +16,14 @@ use crate::model::LayerSchema;
 /// Advisory lock that keeps two servers from migrating at the same time.
 const LOCK: i64 = 0x6f6e_656d_6170;
 /// The steps, in order; a released step is never changed.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("migrations/0001_change_log.sql"),
     include_str!("migrations/0002_foreign_tables.sql"),
     include_str!("migrations/0003_done.sql"),
     include_str!("migrations/0004_unhindered.sql"),
     include_str!("migrations/0005_idempotency_keys.sql"),
     include_str!("migrations/0006_audit.sql"),
+    include_str!("migrations/0007_imports.sql"),
 ];
 /// Placeholder in a step for the quoted schema of PostGIS.
 const POSTGIS: &str = "{postgis}";

@@ -1,0 +1,492 @@
+//! Opens a file for an import: matches its columns to fields, determines its reference system, and converts its rows to
+//! features as they are read.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use geo::Coord;
+use serde::Serialize;
+use time::UtcDateTime;
+
+use super::tables::TableSource;
+use crate::exchange::delimited::PlaceColumns;
+use crate::exchange::import::{DangerZone, Importer, Report, Rules};
+use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
+use crate::exchange::read_ahead::Row;
+use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, open, projection_file};
+use crate::geodesy::crs::{ACCEPTED_CRS, Crs, CrsError};
+use crate::geodesy::crs_transform::CrsTransform;
+use crate::model::{Catalog, Feature, ImportMode, ImportRecord, ImportSource, LayerSchema, Merge, Unmatched};
+use crate::store::StoreError;
+
+/// Rows that are searched for column names, and whose coordinates tell their reference system.
+const SCANNED_ROWS: usize = 1_000;
+/// Systems of degrees that Chinese data is in, with what uses them.
+const DEGREE_SYSTEMS: [(&str, &str); 3] =
+    [("wgs84", "GPS, CGCS2000, 天地图"), ("gcj02", "高德, 腾讯"), ("bd09", "百度")];
+/// Parts of the name of a coordinate column that name its system.
+const NAMED_SYSTEMS: [(&str, &str); 10] = [
+    ("wgs84", "wgs84"),
+    ("wgs_84", "wgs84"),
+    ("cgcs2000", "cgcs2000"),
+    ("gcj02", "gcj02"),
+    ("gcj-02", "gcj02"),
+    ("高德", "gcj02"),
+    ("火星", "gcj02"),
+    ("bd09", "bd09"),
+    ("bd-09", "bd09"),
+    ("百度", "bd09"),
+];
+
+/// What is known of a file and how it is imported.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Name of the reference system.
+    pub crs: Option<String>,
+    /// Columns and the fields that they fill, in either order.
+    pub columns: Vec<(String, String)>,
+    /// The sheet of a workbook, or the table of a GeoPackage or database.
+    pub sheet: Option<String>,
+    /// Value of the field `source` if the file has none.
+    pub source: Option<String>,
+    /// What happens to features that are stored already.
+    pub mode: ImportMode,
+    /// The field by which stored features are found, instead of the id.
+    pub key: Option<String>,
+    /// Whether features far outside the county are accepted.
+    pub anywhere: bool,
+    /// Whether features without a name or a place are accepted.
+    pub incomplete: bool,
+    /// Areas in which a shelter is in danger.
+    pub danger_zones: Vec<DangerZone>,
+}
+
+/// Why a file cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// The table cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The reference system is not known.
+    #[error(transparent)]
+    Crs(#[from] CrsError),
+    /// Its reference system must be named.
+    #[error("{reason}")]
+    UnnamedCrs {
+        /// What the coordinates are, and the candidates.
+        reason: String,
+    },
+    /// An option does not fit the layer or the file.
+    #[error("{reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with it, and what is accepted.
+        reason: String,
+    },
+    /// A column that features need is missing.
+    #[error("{reason}")]
+    MissingColumn {
+        /// What is missing, and the columns of the file.
+        reason: String,
+    },
+}
+
+/// What was recognised of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recognised {
+    /// Encoding and delimiter of a text, or sheet and header of a workbook.
+    pub table: Option<String>,
+    /// The reference system.
+    pub crs: String,
+    /// Columns of longitude or easting, and of latitude or northing.
+    pub places: Option<[String; 2]>,
+    /// The other columns of the first rows.
+    pub columns: Vec<String>,
+    /// Fields and the columns that fill them.
+    pub matches: Vec<ColumnMatch>,
+}
+
+/// A file that is being imported: an iterator over its valid features.
+pub struct ImportFile<'a> {
+    /// What was recognised.
+    pub recognised: Recognised,
+    /// Number of rows, if the file declares it.
+    pub rows: Option<usize>,
+    schema: &'a LayerSchema,
+    importer: Importer<'a>,
+    records: Box<dyn Iterator<Item = Row> + Send>,
+    has_geometry: bool,
+    mode: ImportMode,
+    /// Whether the file has no names or no places, so that it cannot create features.
+    is_partial: bool,
+    key: Option<usize>,
+    /// Whether the valid rows are imported if others are refused.
+    pub skip_bad: bool,
+    /// The record of the import; `None` only counts what would change.
+    pub record: Option<ImportRecord>,
+    /// Set to stop reading; nothing is imported then.
+    pub is_cancelled: Arc<AtomicBool>,
+}
+
+impl<'a> ImportFile<'a> {
+    /// Opens a file. `name` is what its sender calls it.
+    ///
+    /// # Errors
+    /// When it cannot be read, an option does not fit, a column is missing that features need, or its reference system
+    /// must be named.
+    pub fn open(
+        catalog: &'a Catalog,
+        schema: &'a LayerSchema,
+        path: &Path,
+        name: &str,
+        options: &ImportOptions,
+        now: UtcDateTime,
+    ) -> Result<Self, ImportFileError> {
+        let given = fields_of_columns(schema, &options.columns)?;
+        if let Some(key) = options.key.as_ref().filter(|key| schema.position(key).is_none()) {
+            return Err(option(
+                "key",
+                format!("layer {} has no field {key:?}; accepted: {}", schema.id, fields(schema)),
+            ));
+        }
+        let (source, table, places) = open_rows(catalog, schema, path, &given, options)?;
+        let RecordSource { crs: declared, unnamed_crs, rows, mut records } = source;
+        let first: Vec<Row> = records.by_ref().take(SCANNED_ROWS).collect();
+        let columns = columns_of(&first);
+        let found = match_columns(catalog, schema, &columns, &given);
+        let matches: Vec<ColumnMatch> = given.into_iter().chain(found).collect();
+        let has_id = first.iter().flatten().any(|record| record.id.is_some());
+        check_columns(schema, options, &columns, &matches, has_id)?;
+        let sample: Vec<Coord> =
+            first.iter().flatten().filter_map(|record| corner(record.geometry.as_ref()?)).collect();
+        let crs = match &options.crs {
+            Some(name) => Crs::parse(name)?,
+            None => declared_system(catalog, declared, unnamed_crs, (places.as_ref(), &columns), &sample)?,
+        };
+        let recognised = Recognised {
+            table,
+            crs: crs.to_string(),
+            places: places.map(|PlaceColumns { lon, lat }| [lon, lat]),
+            columns: columns.clone(),
+            matches: matches.clone(),
+        };
+        let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        // A file that only changes features need not have both, but what it has must not be blank.
+        let is_update = options.mode == ImportMode::Update;
+        let has_name = matches.iter().any(|own| own.field == "name" && columns.contains(&own.column));
+        let is_whole = has_name && !sample.is_empty();
+        let rules = Rules {
+            crs,
+            columns: matches,
+            source: options.source.clone().unwrap_or_else(|| name.to_owned()),
+            id_prefix: stem.unwrap_or_default(),
+            now,
+            anywhere: options.anywhere,
+            needs_name: !options.incomplete && (has_name || !is_update),
+            needs_place: !options.incomplete && (!sample.is_empty() || !is_update),
+            danger_zones: options.danger_zones.clone(),
+        };
+        let importer = Importer::new(catalog, schema, rules)?;
+        let records = Box::new(first.into_iter().chain(records));
+        Ok(Self {
+            recognised,
+            rows,
+            schema,
+            importer,
+            records,
+            has_geometry: false,
+            mode: options.mode,
+            is_partial: is_update && !is_whole && !options.incomplete,
+            key: options.key.as_ref().and_then(|key| schema.position(key)),
+            skip_bad: false,
+            record: None,
+            is_cancelled: Arc::default(),
+        })
+    }
+
+    /// Rows read so far.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        self.importer.report()
+    }
+
+    /// The report on all rows.
+    #[must_use]
+    pub fn into_report(self) -> Report {
+        let report = self.importer.into_report();
+        // What a partial file lacks is no defect.
+        if self.is_partial { Report { placeless: 0, numbered: 0, ..report } } else { report }
+    }
+}
+
+impl ImportSource for ImportFile<'_> {
+    fn next_feature(&mut self) -> Option<Feature> {
+        while !self.is_cancelled.load(Ordering::Relaxed) {
+            let record = self.records.next()?;
+            if let Some(feature) = self.importer.take(record) {
+                self.has_geometry |= feature.geometry.is_some();
+                return Some(feature);
+            }
+        }
+        None
+    }
+
+    fn merge(&mut self) -> Option<Merge> {
+        let report = self.importer.report();
+        if self.is_cancelled.load(Ordering::Relaxed) || (report.refused_count > 0 && !self.skip_bad) {
+            return None;
+        }
+        let fields = report.matched.iter().filter_map(|name| self.schema.position(name)).collect();
+        let (mode, key, record) = (self.mode, self.key, self.record.clone());
+        let unmatched = match (self.is_partial, self.skip_bad) {
+            (false, _) => Unmatched::Create,
+            (true, false) => Unmatched::Refuse,
+            (true, true) => Unmatched::Skip,
+        };
+        Some(Merge { mode, fields, geometry: self.has_geometry, key, unmatched, record })
+    }
+}
+
+/// The rows of a file; what was recognised of a table, and its coordinate columns.
+fn open_rows(
+    catalog: &Catalog,
+    schema: &LayerSchema,
+    path: &Path,
+    given: &[ColumnMatch],
+    options: &ImportOptions,
+) -> Result<(RecordSource, Option<String>, Option<PlaceColumns>), ImportFileError> {
+    if let Some(source) = TableSource::of(path) {
+        return Ok((source.open(options.sheet.as_deref(), &schema.id)?, None, None));
+    }
+    let known_columns = |names: &[String]| {
+        let places = ["lon", "lat"].iter().filter(|name| column_of(catalog, name, names).is_some());
+        match_columns(catalog, schema, names, &[]).len() + places.count()
+    };
+    let hints = TableHints { sheet: options.sheet.as_deref(), known_columns: &known_columns };
+    Ok(match open(path, &hints)? {
+        Opened::Features(source) => (source, None, None),
+        Opened::Table(table) => {
+            let places = place_columns(catalog, table.columns(), given);
+            let places = if options.mode == ImportMode::Update { places.ok() } else { Some(places?) };
+            let origin = table.origin.to_string();
+            (table.into_source(places.as_ref()), Some(origin), places)
+        }
+    })
+}
+
+fn option(option: &'static str, reason: String) -> ImportFileError {
+    ImportFileError::Option { option, reason }
+}
+
+fn fields(schema: &LayerSchema) -> String {
+    schema.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Pairs of field and column, given in either order.
+fn fields_of_columns(schema: &LayerSchema, columns: &[(String, String)]) -> Result<Vec<ColumnMatch>, ImportFileError> {
+    let is_field = |name: &String| ["id", "lon", "lat"].contains(&name.as_str()) || schema.position(name).is_some();
+    let pair = |(column, field): &(String, String)| {
+        if is_field(field) {
+            return Ok(ColumnMatch { field: field.clone(), column: column.clone() });
+        }
+        if is_field(column) {
+            return Ok(ColumnMatch { field: column.clone(), column: field.clone() });
+        }
+        let reason =
+            format!("layer {} has no field {column:?} or {field:?}; accepted: id, {}", schema.id, fields(schema));
+        Err(option("column", reason))
+    };
+    columns.iter().map(pair).collect()
+}
+
+/// Finds the columns of longitude and latitude.
+fn place_columns(
+    catalog: &Catalog,
+    columns: &[String],
+    given: &[ColumnMatch],
+) -> Result<PlaceColumns, ImportFileError> {
+    let named = |name: &str| {
+        let given = given.iter().find(|own| own.field == name).map(|own| &own.column);
+        let found = match given {
+            Some(column) => columns.iter().find(|own| *own == column),
+            None => column_of(catalog, name, columns).or_else(|| {
+                // 经度(GCJ02), wgs84_lng.
+                let plain = |column: &str| without_system(column);
+                let plains: Vec<String> = columns.iter().map(|column| plain(column)).collect();
+                let at = column_of(catalog, name, &plains).and_then(|found| plains.iter().position(|own| own == found));
+                at.and_then(|at| columns.get(at))
+            }),
+        };
+        found.cloned().ok_or_else(|| {
+            let what = given.map_or_else(|| format!("no column for {name}"), |column| format!("no column {column:?}"));
+            let columns = columns.join(", ");
+            ImportFileError::MissingColumn {
+                reason: format!("the table has {what}; its columns: {columns} (column COLUMN={name} names it)"),
+            }
+        })
+    };
+    Ok(PlaceColumns { lon: named("lon")?, lat: named("lat")? })
+}
+
+/// The name of a column without the reference system in it.
+fn without_system(column: &str) -> String {
+    let lower = column.to_lowercase();
+    NAMED_SYSTEMS.iter().fold(lower, |name, (system, _)| name.replace(system, ""))
+}
+
+/// The names of the columns of some rows, in order.
+fn columns_of(rows: &[Row]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for record in rows.iter().flatten() {
+        for name in record.properties.keys() {
+            if known.insert(name.clone()) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names
+}
+
+/// Checks that the columns are there without which the features would be useless.
+fn check_columns(
+    schema: &LayerSchema,
+    options: &ImportOptions,
+    columns: &[String],
+    matches: &[ColumnMatch],
+    has_id: bool,
+) -> Result<(), ImportFileError> {
+    let is_matched = |field: &str| matches.iter().any(|own| own.field == field && columns.contains(&own.column));
+    let missing = |what: String| {
+        let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+        Err(ImportFileError::MissingColumn {
+            reason: format!(
+                "nothing was stored: {what}; columns of the file: {columns}; fields of layer {}: {} (column \
+                 COLUMN=FIELD matches a column)",
+                schema.id,
+                fields(schema)
+            ),
+        })
+    };
+    if columns.is_empty() && !has_id {
+        return Ok(());
+    }
+    match (options.mode, &options.key) {
+        (_, Some(key)) if !is_matched(key) => missing(format!("no column is the key {key}")),
+        (ImportMode::Update, None) if !has_id && !is_matched("id") => {
+            missing("an update needs a column with the ids of the features, or another key that both have".to_owned())
+        }
+        (ImportMode::Update, _) => Ok(()),
+        _ if !columns.is_empty() && !matches.iter().any(|own| columns.contains(&own.column)) => {
+            missing("no column of the file matches a field".to_owned())
+        }
+        _ if options.incomplete || schema.position("name").is_none() || is_matched("name") => Ok(()),
+        _ => missing("no column is the name of the features".to_owned()),
+    }
+}
+
+/// A position of a geometry.
+fn corner(geometry: &geo::Geometry) -> Option<Coord> {
+    geo::CoordsIter::coords_iter(geometry).next()
+}
+
+fn are_degrees(sample: &[Coord]) -> bool {
+    // A few rows may be wrong, such as swapped ones.
+    let degrees = sample.iter().filter(|at| at.x.abs() <= 180.0 && at.y.abs() <= 180.0).count();
+    2 * degrees >= sample.len()
+}
+
+/// The system of features without a declared one: WGS 84 by the standards, unless the coordinates cannot be degrees.
+fn system_of_features(sample: &[Coord]) -> Result<Crs, ImportFileError> {
+    match (are_degrees(sample), projection_file::unnamed(extent(sample))) {
+        (false, Some(reason)) => Err(ImportFileError::UnnamedCrs { reason }),
+        _ => Ok(Crs::CRS84),
+    }
+}
+
+/// The least first and second coordinate, then the greatest.
+fn extent(sample: &[Coord]) -> [f64; 4] {
+    let start = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+    sample.iter().fold(start, |[west, south, east, north], at| {
+        [west.min(at.x), south.min(at.y), east.max(at.x), north.max(at.y)]
+    })
+}
+
+/// The system that a file declares, or that its coordinates have for certain.
+///
+/// # Errors
+/// When it must be named.
+fn declared_system(
+    catalog: &Catalog,
+    declared: Option<String>,
+    unnamed_crs: Option<String>,
+    (places, columns): (Option<&PlaceColumns>, &[String]),
+    sample: &[Coord],
+) -> Result<Crs, ImportFileError> {
+    match (declared, unnamed_crs, places) {
+        (Some(declared), ..) => Crs::parse(&declared).map_err(|_| ImportFileError::UnnamedCrs {
+            reason: format!(
+                "the file declares the reference system {declared}, which is not supported; name another with crs \
+                 ({ACCEPTED_CRS})"
+            ),
+        }),
+        (None, Some(reason), _) => Err(ImportFileError::UnnamedCrs { reason }),
+        (None, None, Some(places)) if is_own_export(places, columns) => Ok(Crs::CRS84),
+        (None, None, Some(places)) => system_of_table(catalog, places, sample),
+        (None, None, None) => system_of_features(sample),
+    }
+}
+
+/// Whether a table is one that this program wrote, which is in WGS 84.
+fn is_own_export(places: &PlaceColumns, columns: &[String]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    places.lon == "lon" && places.lat == "lat" && has("version") && has("updated_at")
+}
+
+/// The system of a table: the one that its columns name, or WGS 84 if all candidates put the rows at the same places,
+/// such as outside China.
+///
+/// # Errors
+/// When it must be named, with the candidates and how many of the rows they put into the county.
+fn system_of_table(catalog: &Catalog, places: &PlaceColumns, sample: &[Coord]) -> Result<Crs, ImportFileError> {
+    let named = |column: &str| {
+        let column = column.to_lowercase();
+        NAMED_SYSTEMS.iter().find(|(part, _)| column.contains(part)).map(|(_, system)| *system)
+    };
+    if let Some(system) = named(&places.lon).filter(|system| named(&places.lat) == Some(system)) {
+        return Ok(Crs::parse(system)?);
+    }
+    if !are_degrees(sample) {
+        return system_of_features(sample);
+    }
+    let mut landings = Vec::new();
+    for (system, users) in DEGREE_SYSTEMS {
+        let transform = CrsTransform::new(Crs::parse(system)?)?;
+        let landed: Vec<_> = sample.iter().map(|at| transform.position(at.x, at.y).ok()).collect();
+        landings.push((system, users, landed));
+    }
+    if landings.windows(2).all(|pair| pair[0].2 == pair[1].2) {
+        return Ok(Crs::CRS84);
+    }
+    let county = &catalog.county;
+    let shares = landings.iter().map(|(system, users, landed)| {
+        let inside = landed.iter().flatten().filter(|at| county.bounds.intersects(&(**at).into())).count();
+        format!("{system} ({users}): {} %", 100 * inside / landed.len().max(1))
+    });
+    let shares: Vec<String> = shares.collect();
+    Err(ImportFileError::UnnamedCrs {
+        reason: format!(
+            "the table does not say in which reference system its coordinates are, and the candidates differ by some \
+             hundred metres: name it with crs. Rows inside {} {} by each: {}",
+            county.name.zh,
+            county.name.en,
+            shares.join(", ")
+        ),
+    })
+}
