@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use serde_json::{Value as Json, json};
-
-use crate::exchange::csv::write_table;
 use crate::exchange::import::{MAX_ISSUES, Report, RowIssue, Twin};
 use crate::exchange::marked_table;
+use crate::import::report;
 use crate::model::LayerSchema;
 use crate::private_file;
 
@@ -28,38 +26,12 @@ pub(super) fn check_report_path(path: &Path) -> anyhow::Result<()> {
 /// Writes the refused rows and the warnings to a file; `table` is what was imported.
 pub(super) fn write_report(path: &Path, report: &Report, table: &Path, sheet: Option<&str>) -> anyhow::Result<()> {
     let bytes = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json") => serde_json::to_vec_pretty(&report_json(report))?,
+        Some("json") => serde_json::to_vec_pretty(&report::as_json(report, MAX_ISSUES))?,
         Some("xlsx") => marked_table::write(table, sheet, report)?,
-        _ => report_csv(report),
+        _ => report::as_csv(report),
     };
     let mut file = private_file::open(path, File::options().create(true).truncate(true).write(true))?;
     Ok(file.write_all(&bytes)?)
-}
-
-fn report_json(report: &Report) -> Json {
-    let row = |issue: &RowIssue| {
-        let RowIssue { row, line, field, value, reason } = issue;
-        json!({"row": row, "line": line, "column": field, "value": value, "reason": reason})
-    };
-    json!({
-        "read": report.read,
-        "taken": report.taken,
-        "refused_count": report.refused_count,
-        "refused": report.refused.iter().map(row).collect::<Vec<_>>(),
-        "warnings": report.warnings.iter().map(row).collect::<Vec<_>>(),
-    })
-}
-
-fn report_csv(report: &Report) -> Vec<u8> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let row = |kind: &str, issue: &RowIssue| {
-        let line = issue.line.map(|line| line.to_string()).unwrap_or_default();
-        let (column, value, reason) = (text(&issue.field), text(&issue.value), issue.reason.clone());
-        vec![issue.row.to_string(), line, column, value, reason, kind.to_owned()]
-    };
-    let refused = report.refused.iter().map(|issue| row("refused", issue));
-    let warnings = report.warnings.iter().map(|issue| row("warning", issue));
-    write_table(&["row", "line", "column", "value", "reason", "kind"], refused.chain(warnings))
 }
 
 /// Logs what became of the rows.

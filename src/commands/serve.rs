@@ -211,10 +211,10 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         access_log: options.access_log,
         packs: options.packs,
         base_map: config.base_map,
+        uploads: options.store.file_beside(".uploads"),
     };
-    let scheme = if tls.is_some() { "https" } else { "http" };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
-    run(server, scheme, &addresses, &close_streams).await?;
+    run(server, if tls.is_some() { "https" } else { "http" }, &addresses, &close_streams).await?;
     stop.send_replace(true);
     while let Some(ended) = tasks.join_next().await {
         ended?;

@@ -62,7 +62,8 @@ pub struct DangerZone {
 }
 
 impl DangerZone {
-    /// The area of a feature of a layer of zones; `None` without a geometry.
+    /// The area of a feature of a layer of zones; `None` without a geometry, and at the lowest level of risk, in which most
+    /// of a county is.
     #[must_use]
     pub fn of(catalog: &Catalog, schema: &LayerSchema, zone: &Feature) -> Option<Self> {
         let area = zone.geometry.as_ref()?.geometry().clone();
@@ -77,6 +78,13 @@ impl DangerZone {
             codes.iter().find(|own| own.code == code).map(|own| own.label.zh.clone())
         };
         let role = schema.roles.zone.as_ref()?;
+        let level = schema.position(&role.level)?;
+        let lowest = schema.fields[level].codes.as_ref().and_then(|codes| catalog.codes.get(codes)?.last());
+        if let (Value::Integer(level), Some(lowest)) = (&zone.values[level], lowest)
+            && lowest.code == CodeValue::Integer(*level)
+        {
+            return None;
+        }
         let labels: Vec<String> = [&role.hazard, &role.level].into_iter().filter_map(|field| label(field)).collect();
         let name = format!("{} {} ({})", schema.title.zh, zone.id, labels.join(", "));
         Some(Self { name, envelope: Envelope::around(&area)?, area })
@@ -167,8 +175,12 @@ pub struct Importer<'a> {
     seen: HashSet<u128>,
     named: Vec<(String, FeatureId, LonLat)>,
     name_field: Option<usize>,
+    check: Option<FeatureCheck>,
     report: Report,
 }
+
+/// Why a feature may not be imported, if it may not.
+pub type FeatureCheck = Box<dyn Fn(&Feature) -> Result<(), String> + Send>;
 
 struct Refusal {
     field: Option<String>,
@@ -199,14 +211,19 @@ impl<'a> Importer<'a> {
         let reader = Reader::new(catalog, schema, Spelling::Table);
         let name_field = schema.position("name");
         let (seen, named, report) = (HashSet::new(), Vec::new(), Report::default());
-        Ok(Self { catalog, schema, reader, rules, transform, seen, named, name_field, report })
+        Ok(Self { catalog, schema, reader, rules, transform, seen, named, name_field, check: None, report })
+    }
+
+    /// Refuses rows whose features do not pass a check.
+    pub fn check_features(&mut self, check: FeatureCheck) {
+        self.check = Some(check);
     }
 
     /// Converts one row; `None` if it is refused, with the reason in the report.
     pub fn take(&mut self, record: Result<Record, Unreadable>) -> Option<Feature> {
         self.report.read += 1;
         let (row, line, outcome) = match record {
-            Ok(record) => (record.row, record.line, self.feature(&record)),
+            Ok(record) => (record.row, record.line, self.feature(&record).and_then(|feature| self.checked(feature))),
             Err(bad) => (bad.row, bad.line, Err(Refusal { field: None, value: None, reason: bad.reason })),
         };
         match outcome {
@@ -254,6 +271,12 @@ impl<'a> Importer<'a> {
     #[must_use]
     pub fn into_report(self) -> Report {
         Report { twins: twins(&self.named), ..self.report }
+    }
+
+    fn checked(&self, feature: Feature) -> Result<Feature, Refusal> {
+        let refusal = |reason| Refusal { field: None, value: Some(feature.id.to_string()), reason };
+        self.check.as_ref().map_or(Ok(()), |check| check(&feature)).map_err(refusal)?;
+        Ok(feature)
     }
 
     fn feature(&mut self, record: &Record) -> Result<Feature, Refusal> {

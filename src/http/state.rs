@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
 
 use crate::http::assets;
 use crate::http::forwarded::Reachability;
@@ -16,6 +17,7 @@ use crate::http::reply::problem::Problem;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::tiles::packs::Packs;
 use crate::http::workers::Workers;
+use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
 use crate::model::{Catalog, FingerprintKey, Role};
 use crate::query::road::RoadNetworks;
@@ -47,6 +49,8 @@ pub struct Service {
     pub packs: Option<PathBuf>,
     /// Raster tiles below the layers.
     pub base_map: Option<BaseMap>,
+    /// Folder for files that wait to be imported.
+    pub uploads: PathBuf,
 }
 
 /// Limits of a server.
@@ -83,6 +87,11 @@ pub(crate) struct AppState {
     pub(crate) workers: Workers,
     pub(crate) metrics: Metrics,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) uploads: Uploads,
+    /// Held by the import that runs.
+    pub(crate) import_turn: Semaphore,
+    /// The runtime of the store.
+    pub(crate) runtime: Handle,
 }
 
 /// What callers with some roles see, and what is kept of it.
@@ -131,6 +140,7 @@ impl AppState {
             access_log,
             packs,
             base_map,
+            uploads,
         } = service;
         let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
         let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
@@ -156,6 +166,9 @@ impl AppState {
             workers: Workers::new()?,
             metrics,
             rate_limits: RateLimits::new(limits.requests_per_s),
+            uploads: Uploads::new(uploads),
+            import_turn: Semaphore::new(1),
+            runtime: Handle::try_current().map_err(std::io::Error::other)?,
         })
     }
 

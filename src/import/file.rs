@@ -10,36 +10,19 @@ use geo::Coord;
 use serde::Serialize;
 use time::UtcDateTime;
 
+use super::reference_system::{corner, declared_system, without_system};
 use super::tables::TableSource;
 use crate::exchange::delimited::PlaceColumns;
-use crate::exchange::import::{DangerZone, Importer, Report, Rules};
+use crate::exchange::import::{DangerZone, FeatureCheck, Importer, Report, Rules};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::read_ahead::Row;
-use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, open, projection_file};
-use crate::geodesy::crs::{ACCEPTED_CRS, Crs, CrsError};
-use crate::geodesy::crs_transform::CrsTransform;
+use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, open};
+use crate::geodesy::crs::{Crs, CrsError};
 use crate::model::{Catalog, Feature, ImportMode, ImportRecord, ImportSource, LayerSchema, Merge, Unmatched};
 use crate::store::StoreError;
 
 /// Rows that are searched for column names, and whose coordinates tell their reference system.
 const SCANNED_ROWS: usize = 1_000;
-/// Systems of degrees that Chinese data is in, with what uses them.
-const DEGREE_SYSTEMS: [(&str, &str); 3] =
-    [("wgs84", "GPS, CGCS2000, 天地图"), ("gcj02", "高德, 腾讯"), ("bd09", "百度")];
-/// Parts of the name of a coordinate column that name its system.
-const NAMED_SYSTEMS: [(&str, &str); 10] = [
-    ("wgs84", "wgs84"),
-    ("wgs_84", "wgs84"),
-    ("cgcs2000", "cgcs2000"),
-    ("gcj02", "gcj02"),
-    ("gcj-02", "gcj02"),
-    ("高德", "gcj02"),
-    ("火星", "gcj02"),
-    ("bd09", "bd09"),
-    ("bd-09", "bd09"),
-    ("百度", "bd09"),
-];
-
 /// What is known of a file and how it is imported.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
@@ -112,7 +95,15 @@ pub struct Recognised {
     pub matches: Vec<ColumnMatch>,
 }
 
-/// A file that is being imported: an iterator over its valid features.
+impl Recognised {
+    /// Whether a column of the file fills a field.
+    #[must_use]
+    pub fn fills(&self, field: &str) -> bool {
+        self.matches.iter().any(|own| own.field == field && self.columns.contains(&own.column))
+    }
+}
+
+/// A file that is being imported.
 pub struct ImportFile<'a> {
     /// What was recognised.
     pub recognised: Recognised,
@@ -179,7 +170,7 @@ impl<'a> ImportFile<'a> {
         let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         // A file that only changes features need not have both, but what it has must not be blank.
         let is_update = options.mode == ImportMode::Update;
-        let has_name = matches.iter().any(|own| own.field == "name" && columns.contains(&own.column));
+        let has_name = recognised.fills("name");
         let is_whole = has_name && !sample.is_empty();
         let rules = Rules {
             crs,
@@ -208,6 +199,11 @@ impl<'a> ImportFile<'a> {
             record: None,
             is_cancelled: Arc::default(),
         })
+    }
+
+    /// Refuses rows whose features do not pass a check.
+    pub fn check_features(&mut self, check: FeatureCheck) {
+        self.importer.check_features(check);
     }
 
     /// Rows read so far.
@@ -334,12 +330,6 @@ fn place_columns(
     Ok(PlaceColumns { lon: named("lon")?, lat: named("lat")? })
 }
 
-/// The name of a column without the reference system in it.
-fn without_system(column: &str) -> String {
-    let lower = column.to_lowercase();
-    NAMED_SYSTEMS.iter().fold(lower, |name, (system, _)| name.replace(system, ""))
-}
-
 /// The names of the columns of some rows, in order.
 fn columns_of(rows: &[Row]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -389,104 +379,4 @@ fn check_columns(
         _ if options.incomplete || schema.position("name").is_none() || is_matched("name") => Ok(()),
         _ => missing("no column is the name of the features".to_owned()),
     }
-}
-
-/// A position of a geometry.
-fn corner(geometry: &geo::Geometry) -> Option<Coord> {
-    geo::CoordsIter::coords_iter(geometry).next()
-}
-
-fn are_degrees(sample: &[Coord]) -> bool {
-    // A few rows may be wrong, such as swapped ones.
-    let degrees = sample.iter().filter(|at| at.x.abs() <= 180.0 && at.y.abs() <= 180.0).count();
-    2 * degrees >= sample.len()
-}
-
-/// The system of features without a declared one: WGS 84 by the standards, unless the coordinates cannot be degrees.
-fn system_of_features(sample: &[Coord]) -> Result<Crs, ImportFileError> {
-    match (are_degrees(sample), projection_file::unnamed(extent(sample))) {
-        (false, Some(reason)) => Err(ImportFileError::UnnamedCrs { reason }),
-        _ => Ok(Crs::CRS84),
-    }
-}
-
-/// The least first and second coordinate, then the greatest.
-fn extent(sample: &[Coord]) -> [f64; 4] {
-    let start = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-    sample.iter().fold(start, |[west, south, east, north], at| {
-        [west.min(at.x), south.min(at.y), east.max(at.x), north.max(at.y)]
-    })
-}
-
-/// The system that a file declares, or that its coordinates have for certain.
-///
-/// # Errors
-/// When it must be named.
-fn declared_system(
-    catalog: &Catalog,
-    declared: Option<String>,
-    unnamed_crs: Option<String>,
-    (places, columns): (Option<&PlaceColumns>, &[String]),
-    sample: &[Coord],
-) -> Result<Crs, ImportFileError> {
-    match (declared, unnamed_crs, places) {
-        (Some(declared), ..) => Crs::parse(&declared).map_err(|_| ImportFileError::UnnamedCrs {
-            reason: format!(
-                "the file declares the reference system {declared}, which is not supported; name another with crs \
-                 ({ACCEPTED_CRS})"
-            ),
-        }),
-        (None, Some(reason), _) => Err(ImportFileError::UnnamedCrs { reason }),
-        (None, None, Some(places)) if is_own_export(places, columns) => Ok(Crs::CRS84),
-        (None, None, Some(places)) => system_of_table(catalog, places, sample),
-        (None, None, None) => system_of_features(sample),
-    }
-}
-
-/// Whether a table is one that this program wrote, which is in WGS 84.
-fn is_own_export(places: &PlaceColumns, columns: &[String]) -> bool {
-    let has = |name: &str| columns.iter().any(|column| column == name);
-    places.lon == "lon" && places.lat == "lat" && has("version") && has("updated_at")
-}
-
-/// The system of a table: the one that its columns name, or WGS 84 if all candidates put the rows at the same places,
-/// such as outside China.
-///
-/// # Errors
-/// When it must be named, with the candidates and how many of the rows they put into the county.
-fn system_of_table(catalog: &Catalog, places: &PlaceColumns, sample: &[Coord]) -> Result<Crs, ImportFileError> {
-    let named = |column: &str| {
-        let column = column.to_lowercase();
-        NAMED_SYSTEMS.iter().find(|(part, _)| column.contains(part)).map(|(_, system)| *system)
-    };
-    if let Some(system) = named(&places.lon).filter(|system| named(&places.lat) == Some(system)) {
-        return Ok(Crs::parse(system)?);
-    }
-    if !are_degrees(sample) {
-        return system_of_features(sample);
-    }
-    let mut landings = Vec::new();
-    for (system, users) in DEGREE_SYSTEMS {
-        let transform = CrsTransform::new(Crs::parse(system)?)?;
-        let landed: Vec<_> = sample.iter().map(|at| transform.position(at.x, at.y).ok()).collect();
-        landings.push((system, users, landed));
-    }
-    if landings.windows(2).all(|pair| pair[0].2 == pair[1].2) {
-        return Ok(Crs::CRS84);
-    }
-    let county = &catalog.county;
-    let shares = landings.iter().map(|(system, users, landed)| {
-        let inside = landed.iter().flatten().filter(|at| county.bounds.intersects(&(**at).into())).count();
-        format!("{system} ({users}): {} %", 100 * inside / landed.len().max(1))
-    });
-    let shares: Vec<String> = shares.collect();
-    Err(ImportFileError::UnnamedCrs {
-        reason: format!(
-            "the table does not say in which reference system its coordinates are, and the candidates differ by some \
-             hundred metres: name it with crs. Rows inside {} {} by each: {}",
-            county.name.zh,
-            county.name.en,
-            shares.join(", ")
-        ),
-    })
 }

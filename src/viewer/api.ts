@@ -67,6 +67,8 @@ export type Result = Feature<Point, Properties> & { id: string };
 export type Answer = Freshness & { features: Result[]; layers: LayerSummary[] };
 
 const TIMEOUT_MS = 15_000;
+/** A large file is sent and read. */
+const IMPORT_TIMEOUT_MS = 300_000;
 const SESSION = "api/session";
 
 export type Role = "public" | "viewer" | "editor" | "dispatcher" | "admin";
@@ -253,7 +255,60 @@ export function style(name: string): Promise<StyleSpecification> {
   return ask(`styles/${name}.json`);
 }
 
-type Sent = { method: "POST" | "PATCH" | "DELETE"; body?: string; type?: string; headers?: Record<string, string> };
+/** How a file is imported. */
+export type ImportOptions = {
+  crs?: string; columns: Record<string, string>; sheet?: string; mode: "add" | "update" | "replace"; key?: string;
+  skip_bad: boolean; anywhere: boolean; incomplete: boolean;
+};
+export type ImportRow = { row: number; line: number | null; column: string | null; value: string | null; reason: string };
+export type ImportCounts = { new: number; changed: number; unchanged: number; removed: number; skipped: number };
+/** What a sent file would change; nothing is stored yet. */
+export type ImportPreview = {
+  id: string; collection: string; file: string;
+  /** What must be named before the file can be read, and why. */
+  needs?: { option: string | null; detail: string };
+  recognised?: { table: string | null; crs: string; places: [string, string] | null; columns: string[]; matches: { field: string; column: string }[] };
+  fields?: string[];
+  report?: { read: number; taken: number; refused_count: number; refused: ImportRow[]; warnings: ImportRow[]; twins: { name: string; ids: string[] }[] };
+  counts?: ImportCounts | null;
+  sample?: FeatureCollection<Geometry | null, { name: string | null }>;
+};
+
+/** Sends a file to be looked at. */
+export async function sendFile(layer: string, file: File): Promise<ImportPreview> {
+  const parameters = new URLSearchParams({ collection: layer, filename: file.name });
+  const sent = { method: "POST" as const, body: file, type: "application/octet-stream", timeoutMs: IMPORT_TIMEOUT_MS };
+  return (await (await request(`api/imports?${parameters.toString()}`, undefined, sent)).json()) as ImportPreview;
+}
+
+async function ofImport(path: string, body: object): Promise<Response> {
+  return request(`api/imports/${path}`, undefined, { method: "POST", body: JSON.stringify(body), timeoutMs: IMPORT_TIMEOUT_MS });
+}
+
+export async function previewImport(id: string, options: ImportOptions): Promise<ImportPreview> {
+  return (await (await ofImport(`${id}/preview`, options)).json()) as ImportPreview;
+}
+
+/** The refused rows as CSV, or the table with marks. */
+export async function importReport(id: string, options: ImportOptions, format: "csv" | "xlsx"): Promise<Blob> {
+  return (await ofImport(`${id}/preview?f=${format}`, options)).blob();
+}
+
+export async function confirmImport(id: string, options: ImportOptions): Promise<ImportCounts> {
+  return ((await (await ofImport(id, options)).json()) as { counts: ImportCounts }).counts;
+}
+
+export async function discardImport(id: string): Promise<void> {
+  await request(`api/imports/${id}`, undefined, { method: "DELETE" });
+}
+
+export async function undoImport(id: string): Promise<void> {
+  await ofImport(`${id}/undo`, {});
+}
+
+type Sent = {
+  method: "POST" | "PATCH" | "DELETE"; body?: string | Blob; type?: string; headers?: Record<string, string>; timeoutMs?: number;
+};
 
 /** Called when the server no longer accepts the sign-in of this browser. */
 let refused = (): void => undefined;
@@ -276,7 +331,7 @@ function aged<Reply>(reply: Reply, seconds: number): Reply {
 
 /** The reply of the server; a failure is a ServerError. */
 async function request(path: string, signal?: AbortSignal, sent?: Sent): Promise<Response> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(sent?.timeoutMs ?? TIMEOUT_MS);
   let response: Response;
   try {
     response = await fetch(path, {

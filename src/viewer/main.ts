@@ -8,8 +8,10 @@ import { COMMITMENT_LAYER, Commitments, type Offer } from "./commitments";
 import { part } from "./element";
 import { isEmbedded, showNamedLayers, startEmbedding } from "./embed";
 import { Events } from "./events";
+import { Exchange } from "./exchange";
 import { Freshness } from "./freshness";
 import { Headlines } from "./headlines";
+import { ImportPanel } from "./import_panel";
 import { onLanguage, say, setTitle, startLanguage } from "./language";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
@@ -82,8 +84,11 @@ async function start(): Promise<void> {
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
     const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
     const plan = new PlanPanel(map, style, part("nearest"));
+    const imports = new ImportPanel(map, catalog, part("nearest"), (layer) => session.writes(layer));
+    const exchange = new Exchange(map, catalog, imports, part("exchange"));
     const commitments = new Commitments(catalog, situation, session);
     const mayCommit = () => {
+      exchange.draw();
       const ask = (offers: Offer[], incident?: string) => commitments.ask(offers, incident);
       plan.onCommit = nearest.onCommit = commitments.isPossible ? ask : undefined;
       void nearest.changed("shelters");
@@ -95,9 +100,18 @@ async function start(): Promise<void> {
     card.onPlan = (found) => {
       card.close();
       nearest.close();
+      imports.clear();
       void plan.open(found);
     };
-    nearest.onChange = () => plan.clear();
+    imports.onOpen = () => {
+      card.close();
+      nearest.close();
+      plan.clear();
+    };
+    nearest.onChange = () => {
+      plan.clear();
+      imports.clear();
+    };
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();
     card.onAsk = (found) => {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod imports;
 mod rates;
 mod tls;
 mod visibility;

@@ -94,6 +94,16 @@ fn an_evacuation_plan_is_drawn_and_promised() {
 }
 
 #[test]
+fn a_dropped_file_is_looked_at_stored_and_undone() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "录入员", &["--role", "editor"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/imports.mjs", &[&server.url, &snapshots, &secret]);
+    assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
 fn a_base_map_lies_below_the_layers() {
     let folder = Folder::new();
     // Free now; nothing else takes it before the script does.

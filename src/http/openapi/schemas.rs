@@ -4,12 +4,12 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::http::ogc::schemas::property;
 use crate::model::catalog::Catalog;
-use crate::model::{Role, View};
+use crate::model::{ImportMode, Role, View};
 
 /// All schemas, by name.
 pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
     let mut schemas = pages();
-    for more in [features(), tiles(), dispatch(), roads(), commitments()] {
+    for more in [features(), tiles(), dispatch(), roads(), commitments(), imports()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -271,6 +271,38 @@ fn commitments() -> Json {
             "state": {"type": "string", "enum": ["committed", "en_route", "released"]},
             "until": {"type": "string", "nullable": true}, "note": text(), "override": text(),
         })),
+    })
+}
+
+fn imports() -> Json {
+    let mode = || json!({"type": "string", "enum": ImportMode::ALL.map(ImportMode::name)});
+    let flag = || json!({"type": "boolean"});
+    let counts = || {
+        object(
+            &["new", "changed", "unchanged", "removed", "skipped"],
+            json!({
+                "new": whole(), "changed": whole(), "unchanged": whole(), "removed": whole(), "skipped": whole(),
+            }),
+        )
+    };
+    json!({
+        "importOptions": object(&[], json!({
+            "crs": text(), "columns": {"type": "object", "additionalProperties": text()}, "sheet": text(), "source": text(),
+            "mode": mode(), "key": text(), "skip_bad": flag(), "anywhere": flag(), "incomplete": flag(),
+        })),
+        "importPreview": object(&["id", "collection", "file", "bytes", "expires_at"], json!({
+            "id": text(), "collection": text(), "file": text(), "bytes": whole(), "expires_at": text(),
+            "needs": object(&["detail"], json!({"option": {"type": "string", "nullable": true}, "detail": text()})),
+            "recognised": {"type": "object"}, "fields": list(text()), "report": {"type": "object"},
+            "counts": {"type": "object", "nullable": true}, "sample": {"type": "object"},
+        })),
+        "importResult": object(&["id", "collection", "counts"], json!({"id": text(), "collection": text(), "counts": counts()})),
+        "imports": object(&["imports"], json!({"imports": list(object(&["id", "at", "layer", "file", "actor", "mode", "counts"], json!({
+            "id": text(), "at": text(), "layer": text(), "file": text(), "actor": text(), "mode": text(), "counts": counts(),
+            "undone_at": {"type": "string", "nullable": true},
+        })))})),
+        "importUndo": object(&[], json!({"skip_changed": flag()})),
+        "importUndone": object(&["restored", "removed", "kept"], json!({"restored": whole(), "removed": whole(), "kept": whole()})),
     })
 }
 

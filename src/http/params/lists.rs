@@ -48,6 +48,7 @@ pub(crate) static XYZ_TILE: &[&dyn Param] = &[
     &spec::DATETIME,
     &spec::IDS,
 ];
+pub(crate) static UPLOAD: &[&dyn Param] = &[&spec::COLLECTION, &spec::FILE_NAME];
 pub(crate) static ALERTS: &[&dyn Param] = &[&spec::AT, &spec::F];
 pub(crate) static ROUTES: &[&dyn Param] = &[&spec::FROM, &spec::TO, &spec::TRAVEL, &spec::AT, &spec::CRS];
 pub(crate) static SURROUNDINGS: &[&dyn Param] = &[

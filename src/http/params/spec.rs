@@ -269,6 +269,20 @@ pub(crate) static Q: Text = Text {
     max: 100,
     required: false,
 };
+pub(crate) static COLLECTION: Text = Text {
+    name: "collection",
+    about: "The layer into which the file is imported",
+    example: "shelters",
+    max: 100,
+    required: true,
+};
+pub(crate) static FILE_NAME: Text = Text {
+    name: "filename",
+    about: "Name of the file; its ending tells the format",
+    example: "避灾点.xlsx",
+    max: 200,
+    required: true,
+};
 pub(crate) static SEARCH_Q: Text =
     Text { name: "q", about: "Words: part of a name, its pinyin or initials, a code or an id", required: true, ..Q };
 pub(crate) static AFTER: Text = Text {

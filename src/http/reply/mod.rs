@@ -11,6 +11,7 @@ pub(crate) mod numbers;
 pub(crate) mod printed_page;
 pub(crate) mod problem;
 pub(crate) mod range;
+mod store_problem;
 pub(crate) mod stream;
 
 use std::io;

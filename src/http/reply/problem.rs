@@ -12,7 +12,6 @@ use crate::http::reply::Reply;
 use crate::http::reply::modified::date_not_before;
 use crate::model::{EditError, ReservationError, Role, format_instant};
 use crate::query::cancel::Cancelled;
-use crate::store::{self, Remedy};
 
 /// An error of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,6 +152,18 @@ pub(crate) enum Problem {
         /// The key.
         key: String,
     },
+    /// A file cannot be imported.
+    ImportRefused {
+        /// What is wrong with it.
+        detail: String,
+        /// What would be accepted.
+        accepted: String,
+    },
+    /// An import or its undoing contradicts what is stored.
+    ImportConflict {
+        /// The contradiction.
+        detail: String,
+    },
     /// The layer is maintained by another program.
     ReadOnlyLayer {
         /// The layer.
@@ -181,32 +192,6 @@ impl From<Cancelled> for Problem {
     }
 }
 
-impl From<store::StoreError> for Problem {
-    fn from(error: store::StoreError) -> Self {
-        match error {
-            store::StoreError::Edit { index, reason } => Self::EditRefused { edit: index, reason },
-            store::StoreError::KeyReused { key } => Self::KeyReused { key },
-            store::StoreError::ReadOnlyLayer { layer } => Self::ReadOnlyLayer { layer },
-            store::StoreError::OutcomeUnknown { .. } => {
-                tracing::warn!(%error, "the outcome of a write is unknown");
-                Self::OutcomeUnknown
-            }
-            error => match error.remedy() {
-                Remedy::Wait => {
-                    tracing::warn!(%error, "a write was refused: the store is unreachable");
-                    Self::Unavailable
-                }
-                Remedy::Space => {
-                    tracing::error!(%error, "a write failed: the disk of the store is full");
-                    Self::NoSpace
-                }
-                Remedy::Permission => Self::WritesDisabled,
-                Remedy::Repair => Self::internal(&error),
-            },
-        }
-    }
-}
-
 impl Problem {
     /// A failure of the server itself. The log has the details; the client gets a reference to them.
     pub(crate) fn internal(error: &dyn fmt::Display) -> Self {
@@ -228,6 +213,7 @@ impl Problem {
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             Self::InvalidContent { .. }
+            | Self::ImportRefused { .. }
             | Self::KeyReused { .. }
             | Self::EditRefused { reason: EditError::OverCapacity(_), .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::WrongMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -241,7 +227,10 @@ impl Problem {
             | Self::WritesDisabled
             | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
-            Self::EditRefused { reason: EditError::Duplicate | EditError::Reservation(_), .. } => StatusCode::CONFLICT,
+            Self::ImportConflict { .. }
+            | Self::EditRefused { reason: EditError::Duplicate | EditError::Reservation(_), .. } => {
+                StatusCode::CONFLICT
+            }
             Self::EditRefused {
                 reason:
                     EditError::Changed(_)
@@ -295,6 +284,8 @@ impl Problem {
             Self::EditRefused { reason: EditError::OverCapacity(_), .. } => {
                 ("over-capacity", "The number of people exceeds the capacity")
             }
+            Self::ImportRefused { .. } => ("import-refused", "The file cannot be imported"),
+            Self::ImportConflict { .. } => ("import-conflict", "The import contradicts what is stored"),
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
             Self::ReadOnlyLayer { .. } => ("read-only-layer", "The layer is read-only"),
             Self::Unavailable => ("unavailable", "The store is unreachable"),
@@ -378,6 +369,8 @@ impl Problem {
             Self::EditRefused { edit, .. } => json!({"edit": edit, "parameter": "id"}),
             Self::KeyReused { key } => json!({"parameter": "Idempotency-Key", "value": key}),
             Self::ReadOnlyLayer { layer } => json!({"parameter": "collection", "value": layer}),
+            Self::ImportRefused { accepted, .. } => json!({"parameter": "body", "accepted": accepted}),
+            Self::ImportConflict { .. } => json!({"parameter": "importId"}),
             Self::Internal { incident } => json!({"incident": incident}),
             Self::OutcomeUnknown => json!({"parameter": "Idempotency-Key"}),
             Self::LoopbackOnly | Self::WritesDisabled | Self::Unavailable | Self::NoSpace => json!({}),
@@ -452,6 +445,7 @@ impl fmt::Display for Problem {
             Self::LoopbackOnly => f.write_str("this token is accepted only from the machine that runs the server"),
             Self::WritesDisabled => f.write_str("this server, or its role in the store, is read-only"),
             Self::EditRefused { edit, reason } => write!(f, "edit {edit}: {reason}; no edit was applied"),
+            Self::ImportRefused { detail, .. } | Self::ImportConflict { detail } => f.write_str(detail),
             Self::KeyReused { key } => write!(f, "{key:?} was already used for a request with different content"),
             Self::ReadOnlyLayer { layer } => {
                 write!(f, "{layer} is maintained by another program and is read-only here")

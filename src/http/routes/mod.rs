@@ -1,6 +1,7 @@
 //! The table of all endpoints: path, method, access, thread, parameters, bodies and replies.
 
 mod dispatch;
+mod imports;
 mod ogc;
 mod operation;
 mod tiles;
@@ -11,5 +12,8 @@ use crate::http::endpoint::Endpoint;
 
 /// All endpoints. Routes are tried in this order, so the most frequent paths come first.
 pub(crate) static ENDPOINTS: LazyLock<Vec<&'static Endpoint>> = LazyLock::new(|| {
-    [tiles::ENDPOINTS, dispatch::ENDPOINTS, operation::ENDPOINTS, ogc::ENDPOINTS].into_iter().flatten().collect()
+    [tiles::ENDPOINTS, dispatch::ENDPOINTS, imports::ENDPOINTS, operation::ENDPOINTS, ogc::ENDPOINTS]
+        .into_iter()
+        .flatten()
+        .collect()
 });

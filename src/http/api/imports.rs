@@ -1,0 +1,433 @@
+//! Imports by upload: a file is sent, looked at with different options, and then imported or discarded; imports are listed
+//! and undone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::clock;
+use crate::exchange::geojson::write_geometry;
+use crate::exchange::import::{DangerZone, Report};
+use crate::exchange::marked_table;
+use crate::http::call::Call;
+use crate::http::ogc::edit_target::Target;
+use crate::http::params::param::Text;
+use crate::http::params::{invalid, parse_json, spec};
+use crate::http::reply::Reply;
+use crate::http::reply::media::{CSV, CSV_UTF8, XLSX};
+use crate::http::reply::problem::Problem;
+use crate::http::workers::lower_priority;
+use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised};
+use crate::import::report;
+use crate::import::uploads::{Upload, UploadError};
+use crate::model::{
+    AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportSource, LayerIndex, LayerSchema, Merge,
+    Shape, Undo, Value, format_instant,
+};
+use crate::snapshot::Snapshot;
+use crate::store::{Store, StoreError};
+
+/// Maximum size of a file, bytes; larger ones are imported with the command line.
+pub(crate) const MAX_FILE_BYTES: usize = 64_000_000;
+/// Rows of each kind in a preview.
+const SHOWN_ROWS: usize = 200;
+/// Features of a preview.
+const SHOWN_FEATURES: usize = 1_000;
+/// Imports in the list.
+const LISTED: u32 = 100;
+const ACCEPTED: &str = "{\"crs\", \"columns\": {COLUMN: FIELD}, \"sheet\", \"source\", \"mode\": \"add|update|replace\", \"key\", \
+                        \"skip_bad\", \"anywhere\", \"incomplete\"}, all optional";
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawOptions {
+    crs: Option<String>,
+    columns: BTreeMap<String, String>,
+    sheet: Option<String>,
+    source: Option<String>,
+    mode: ImportMode,
+    key: Option<String>,
+    skip_bad: bool,
+    anywhere: bool,
+    incomplete: bool,
+}
+
+/// `POST /api/imports`: keeps a file and looks at it.
+pub(crate) async fn upload(call: Call<'static>) -> Result<Reply, Problem> {
+    let given = |param: &'static Text| {
+        let missing = || Problem::MissingParameter { parameter: param.name, accepted: param.about.to_owned() };
+        call.params.get(param).map(str::to_owned).ok_or_else(missing)
+    };
+    let (collection, name) = (given(&spec::COLLECTION)?, given(&spec::FILE_NAME)?);
+    drop(Target::to_edit(&call, &collection)?);
+    let id = new_id()?;
+    let now = clock::now();
+    let kept = call.state.uploads.keep(&id, &owner(&call), (&collection, &name), &call.body, now);
+    let upload = kept.map_err(|error| match error {
+        UploadError::TooMany { limit } => Problem::TooMany { what: "uploaded files", limit, retry_after_s: 60 },
+        UploadError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Problem::NoSpace,
+        UploadError::File(error) => Problem::internal(&error),
+    })?;
+    let preview = preview(&call, &id, &upload, RawOptions::default()).await?;
+    let location = format!("{}/api/imports/{id}", call.base_url());
+    Ok(json_reply(StatusCode::CREATED, &preview.json).header((header::LOCATION, location)))
+}
+
+/// `POST /api/imports/{importId}/preview`: what the file would change, with these options; or its report.
+pub(crate) async fn look(call: Call<'static>) -> Result<Reply, Problem> {
+    let format = call.media_type()?;
+    let (id, upload) = own_upload(&call)?;
+    let raw = options(&call)?;
+    let sheet = raw.sheet.clone();
+    let preview = preview(&call, &id, &upload, raw).await?;
+    let attachment = |ending: &str| (header::CONTENT_DISPOSITION, format!("attachment; filename=\"report.{ending}\""));
+    if format == CSV {
+        let body = report::as_csv(&preview.report);
+        return Ok(Reply::new(StatusCode::OK)
+            .header((header::CONTENT_TYPE, CSV_UTF8))
+            .header(attachment("csv"))
+            .body(body));
+    }
+    if format == XLSX {
+        let marked =
+            tokio::task::spawn_blocking(move || marked_table::write(&upload.path, sheet.as_deref(), &preview.report));
+        let marked = marked.await.map_err(|error| Problem::internal(&error))?;
+        let body = marked.map_err(|error| invalid("f", XLSX.name, &error.to_string(), "csv, json"))?;
+        return Ok(Reply::new(StatusCode::OK)
+            .header((header::CONTENT_TYPE, XLSX.media_type))
+            .header(attachment(XLSX.name))
+            .body(body));
+    }
+    Ok(json_reply(StatusCode::OK, &preview.json))
+}
+
+/// `POST /api/imports/{importId}`: imports the file.
+pub(crate) async fn confirm(call: Call<'static>) -> Result<Reply, Problem> {
+    let (id, upload) = own_upload(&call)?;
+    let raw = options(&call)?;
+    let audit = AuditEntry {
+        layer: Some(upload.collection.clone()),
+        id: Some(upload.name.clone()),
+        ..call.origin()?.entry(0, "import", clock::now())
+    };
+    let record = ImportRecord { id: id.clone(), at: clock::now(), file: upload.name.clone(), audit };
+    let done = run(&call, &upload, raw, Some(record)).await?;
+    let Outcome { imported, report, .. } = done.map_err(|error| unusable(&error))?;
+    let Some(counts) = imported? else {
+        return Err(Problem::ImportRefused {
+            detail: format!("{} rows are refused and nothing was stored", report.refused_count),
+            accepted: "a file without refused rows, or the option skip_bad".to_owned(),
+        });
+    };
+    call.state.uploads.discard(&id);
+    Ok(json_reply(StatusCode::OK, &json!({"id": id, "collection": upload.collection, "counts": counts})))
+}
+
+/// `DELETE /api/imports/{importId}`: discards the file.
+pub(crate) fn discard(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (id, _) = own_upload(call)?;
+    call.state.uploads.discard(&id);
+    Ok(Reply::new(StatusCode::NO_CONTENT))
+}
+
+/// `GET /api/imports`: the last imports into layers that the caller sees.
+pub(crate) async fn list(call: Call<'static>) -> Result<Reply, Problem> {
+    let imports = call.state.store.imports(LISTED).await?;
+    let seen: Vec<_> =
+        imports.into_iter().filter(|import| call.current.snapshot.layer(&import.layer).is_some()).collect();
+    Ok(json_reply(StatusCode::OK, &json!({"imports": seen})))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawUndo {
+    skip_changed: bool,
+}
+
+/// `POST /api/imports/{importId}/undo`: its features have their earlier values again.
+pub(crate) async fn undo(call: Call<'static>) -> Result<Reply, Problem> {
+    let id = call.segment("importId").to_owned();
+    let raw: RawUndo = serde_json::from_value(parse_json(&call.body)?)
+        .map_err(|error| invalid("body", "", &error.to_string(), "{\"skip_changed\": true|false}"))?;
+    let imports = call.state.store.imports(LISTED).await?;
+    let missing = || Problem::NotFound { what: "importId", value: id.clone(), accepted: String::new() };
+    let import = imports.into_iter().find(|import| import.id == id).ok_or_else(missing)?;
+    let target = Target::to_edit(&call, &import.layer)?;
+    if !target.regions.is_empty() {
+        return Err(Problem::OutOfScope {
+            parameter: "region_code",
+            value: String::new(),
+            accepted: target.regions.join(", "),
+        });
+    }
+    let at = clock::now();
+    let audit = AuditEntry { id: Some(id.clone()), ..call.origin()?.entry(0, "undo-import", at) };
+    let undone = call.state.store.undo_import(&Undo { id, skip_changed: raw.skip_changed, at, audit }).await?;
+    Ok(json_reply(StatusCode::OK, &json!(undone)))
+}
+
+fn json_reply(status: StatusCode, body: &Json) -> Reply {
+    Reply::new(status).header((header::CONTENT_TYPE, "application/json")).body(body.to_string())
+}
+
+fn new_id() -> Result<String, Problem> {
+    getrandom::u64().map(|bits| format!("{bits:016x}")).map_err(|error| Problem::internal(&error))
+}
+
+/// Whose uploads they are.
+fn owner(call: &Call<'_>) -> String {
+    call.caller.account().map(|account| account.id.clone()).unwrap_or_default()
+}
+
+fn own_upload(call: &Call<'_>) -> Result<(String, Upload), Problem> {
+    let id = call.segment("importId");
+    let missing = || Problem::NotFound { what: "importId", value: id.to_owned(), accepted: String::new() };
+    let upload = call.state.uploads.find(id, &owner(call), clock::now()).ok_or_else(missing)?;
+    Ok((id.to_owned(), upload))
+}
+
+fn options(call: &Call<'_>) -> Result<RawOptions, Problem> {
+    // An array would be taken for the values of the members in their order.
+    let body = Some(parse_json(&call.body)?).filter(Json::is_object);
+    let body = body.ok_or_else(|| invalid("body", "", "it is no object", ACCEPTED))?;
+    serde_json::from_value(body).map_err(|error| invalid("body", "", &error.to_string(), ACCEPTED))
+}
+
+/// What a file would change.
+struct Preview {
+    json: Json,
+    report: Report,
+}
+
+async fn preview(call: &Call<'static>, id: &str, upload: &Upload, raw: RawOptions) -> Result<Preview, Problem> {
+    let mut body = json!({
+        "id": id,
+        "collection": upload.collection,
+        "file": upload.name,
+        "bytes": upload.bytes,
+        "expires_at": format_instant(upload.expires_at),
+    });
+    let Outcome { recognised, report, imported, sample, fields } = match run(call, upload, raw, None).await? {
+        Ok(outcome) => outcome,
+        // The file may be readable with other options, which the client is asked for.
+        Err(error) => {
+            body["needs"] = json!({"option": needed_option(&error), "detail": error.to_string()});
+            return Ok(Preview { json: body, report: Report::default() });
+        }
+    };
+    body["recognised"] = json!(recognised);
+    body["fields"] = json!(fields);
+    body["report"] = report::as_json(&report, SHOWN_ROWS);
+    body["sample"] = json!({"type": "FeatureCollection", "features": sample});
+    match imported {
+        Ok(counts) => body["counts"] = json!(counts),
+        Err(error @ (StoreError::Duplicate { .. } | StoreError::Import(_))) => {
+            body["needs"] = json!({"option": "mode", "detail": error.to_string()});
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Preview { json: body, report })
+}
+
+/// The option that may make a file usable.
+fn needed_option(error: &ImportFileError) -> Option<&'static str> {
+    match error {
+        ImportFileError::UnnamedCrs { .. } | ImportFileError::Crs(_) => Some("crs"),
+        ImportFileError::MissingColumn { .. } => Some("columns"),
+        ImportFileError::Option { option, .. } => Some(option),
+        ImportFileError::Store(_) => Some("sheet"),
+        ImportFileError::Exchange(_) => None,
+    }
+}
+
+fn unusable(error: &ImportFileError) -> Problem {
+    let accepted =
+        needed_option(error).map_or_else(|| "a readable file".to_owned(), |option| format!("another {option}"));
+    Problem::ImportRefused { detail: error.to_string(), accepted }
+}
+
+/// The result of reading a file.
+struct Outcome {
+    recognised: Recognised,
+    report: Report,
+    imported: Result<Option<ImportCounts>, StoreError>,
+    /// Some of its features, with id and name.
+    sample: Vec<Json>,
+    /// The fields that columns can fill.
+    fields: Vec<String>,
+}
+
+/// Reads a file and, with a record, imports it; in a thread of its own at low priority. Only one file is read at a time.
+async fn run(
+    call: &Call<'static>,
+    upload: &Upload,
+    raw: RawOptions,
+    record: Option<ImportRecord>,
+) -> Result<Result<Outcome, ImportFileError>, Problem> {
+    let target = Target::to_edit(call, &upload.collection)?;
+    let RawOptions { crs, columns, sheet, source, mode, key, skip_bad, anywhere, incomplete } = raw;
+    if !target.regions.is_empty() && (mode == ImportMode::Replace || key.is_some()) {
+        let accepted = "mode add or update, without a key, for an account that is limited to divisions";
+        return Err(invalid("mode", mode.name(), "it may concern features of other divisions", accepted));
+    }
+    let hidden =
+        (0..target.schema.fields.len()).filter(|field| target.check_field(*field).is_err()).collect::<Vec<_>>();
+    let job = Job {
+        store: call.state.store.clone(),
+        catalog: call.state.catalog.clone(),
+        index: target.index,
+        schema: target.schema.clone(),
+        regions: target.regions.clone(),
+        snapshot: call.state.snapshots.load(),
+        hidden,
+        upload: upload.clone(),
+        options: ImportOptions {
+            crs,
+            columns: columns.into_iter().collect(),
+            sheet,
+            source,
+            mode,
+            key,
+            anywhere,
+            incomplete,
+            danger_zones: Vec::new(),
+        },
+        skip_bad,
+        record,
+        is_cancelled: Arc::default(),
+    };
+    let _turn = call.state.import_turn.acquire().await.map_err(|error| Problem::internal(&error))?;
+    let _guard = Cancelling(job.is_cancelled.clone());
+    let runtime = call.state.runtime.clone();
+    let (done, result) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("import".to_owned()).spawn(move || {
+        lower_priority();
+        // The client may have disconnected.
+        let _ = done.send(runtime.block_on(job.run()));
+    });
+    thread.map_err(|error| Problem::internal(&error))?;
+    result.await.map_err(|error| Problem::internal(&error))
+}
+
+/// Stops the reading of a file when its client disconnects.
+struct Cancelling(Arc<AtomicBool>);
+
+impl Drop for Cancelling {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An import with everything that it needs.
+struct Job {
+    store: Arc<dyn Store>,
+    catalog: Catalog,
+    index: LayerIndex,
+    schema: LayerSchema,
+    regions: Vec<String>,
+    snapshot: Arc<Snapshot>,
+    /// Fields that the caller does not see and may not write.
+    hidden: Vec<usize>,
+    upload: Upload,
+    options: ImportOptions,
+    skip_bad: bool,
+    record: Option<ImportRecord>,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+impl Job {
+    async fn run(mut self) -> Result<Outcome, ImportFileError> {
+        if self.schema.roles.capacity.is_some() {
+            self.options.danger_zones = danger_zones(&self.catalog, &self.snapshot);
+        }
+        let Upload { path, name, .. } = &self.upload;
+        let mut file = ImportFile::open(&self.catalog, &self.schema, path, name, &self.options, clock::now())?;
+        let hidden = self.hidden.iter().map(|at| self.schema.fields[*at].name.as_str());
+        let hidden: Vec<&str> = hidden.filter(|own| file.recognised.fills(own)).collect();
+        if !hidden.is_empty() {
+            let reason = format!("the account may not write {}", hidden.join(", "));
+            return Err(ImportFileError::Option { option: "columns", reason });
+        }
+        file.skip_bad = self.skip_bad;
+        file.record = self.record.take();
+        file.is_cancelled = self.is_cancelled.clone();
+        if !self.regions.is_empty() {
+            let (regions, snapshot, schema) = (self.regions.clone(), self.snapshot.clone(), self.schema.clone());
+            file.check_features(Box::new(move |feature| check_division(&regions, &snapshot, &schema, feature)));
+        }
+        let name_field = self.schema.position("name");
+        let mut source = Sampled { file, sample: Vec::new(), name_field };
+        let imported = self.store.import(self.index, &mut source).await;
+        let Sampled { file, sample, .. } = source;
+        let fields = self.schema.fields.iter().map(|field| field.name.clone()).collect();
+        Ok(Outcome { recognised: file.recognised.clone(), report: file.into_report(), imported, sample, fields })
+    }
+}
+
+/// Checks that a feature, before and after, is in a division of the account.
+fn check_division(
+    regions: &[String],
+    snapshot: &Snapshot,
+    schema: &LayerSchema,
+    feature: &Feature,
+) -> Result<(), String> {
+    let Some(field) = schema.position("region_code") else { return Ok(()) };
+    let is_own = |code: Option<&str>| code.is_some_and(|code| regions.iter().any(|own| code.starts_with(own.as_str())));
+    let code = if let Some(Value::Text(code)) = feature.values.get(field) { Some(code.as_str()) } else { None };
+    let stored = snapshot.layer(&schema.id).and_then(|layer| Some((layer, layer.find(&feature.id)?)));
+    let stored = stored.map(|(layer, row)| layer.text(&row, "region_code").map(str::to_owned));
+    let is_stored_own = stored.as_ref().is_none_or(|code| is_own(code.as_deref()));
+    // A file without divisions keeps that of a stored feature.
+    let is_new_own = if code.is_none() && stored.is_some() { true } else { is_own(code) };
+    if is_stored_own && is_new_own {
+        return Ok(());
+    }
+    Err(format!("it is not in the division of the account; accepted: region_code {}", regions.join(", ")))
+}
+
+fn danger_zones(catalog: &Catalog, snapshot: &Snapshot) -> Vec<DangerZone> {
+    let layers = snapshot.layers().iter().filter(|layer| layer.schema().roles.zone.is_some());
+    layers
+        .flat_map(|layer| {
+            layer.rows_after(None).filter_map(|row| DangerZone::of(catalog, layer.schema(), &row.to_feature()))
+        })
+        .collect()
+}
+
+/// A file whose first features are kept.
+struct Sampled<'a> {
+    file: ImportFile<'a>,
+    sample: Vec<Json>,
+    name_field: Option<usize>,
+}
+
+impl ImportSource for Sampled<'_> {
+    fn next_feature(&mut self) -> Option<Feature> {
+        let feature = self.file.next_feature()?;
+        if self.sample.len() < SHOWN_FEATURES {
+            self.sample.push(sample_of(&feature, self.name_field));
+        }
+        Some(feature)
+    }
+
+    fn merge(&mut self) -> Option<Merge> {
+        self.file.merge()
+    }
+}
+
+fn sample_of(feature: &Feature, name_field: Option<usize>) -> Json {
+    let geometry = feature.geometry.as_ref().map(Shape::geometry).map(|geometry| {
+        let mut text = Vec::new();
+        write_geometry(&mut text, geometry);
+        serde_json::from_slice::<Json>(&text).unwrap_or(Json::Null)
+    });
+    let name = match name_field.and_then(|field| feature.values.get(field)) {
+        Some(Value::Text(name)) => Some(name),
+        _ => None,
+    };
+    json!({"type": "Feature", "id": feature.id.as_str(), "geometry": geometry, "properties": {"name": name}})
+}
