@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::import::remote::RemoteCollection;
+use crate::import::sync::SyncedCollection;
 use crate::model::access::Anonymous;
 use crate::model::base_map::{BaseMap, TileTemplate};
 use crate::model::catalog::{CatalogError, distances_grow};
@@ -31,6 +33,8 @@ pub struct Config {
     pub anonymous: Option<Anonymous>,
     /// Raster tiles below the layers.
     pub base_map: Option<BaseMap>,
+    /// Collections of other servers that are kept in layers of this one.
+    pub syncs: Vec<SyncedCollection>,
 }
 
 /// Why a configuration file cannot be used.
@@ -70,6 +74,68 @@ struct RawConfig {
     #[serde(default)]
     rings_m: BTreeMap<Spanned<String>, Spanned<Vec<f64>>>,
     base_map: Option<RawBaseMap>,
+    #[serde(default)]
+    sync: Vec<RawSync>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSync {
+    url: Spanned<String>,
+    collection: String,
+    layer: Spanned<String>,
+    source: Spanned<String>,
+    prefix: Spanned<String>,
+    every_s: Option<Spanned<u64>>,
+    secret_file: Option<PathBuf>,
+    #[serde(default)]
+    columns: BTreeMap<String, String>,
+}
+
+impl RawSync {
+    /// `folder` is that of the configuration, to which file names are relative.
+    fn checked(self, catalog: &Catalog, folder: &Path) -> Result<SyncedCollection, Mistake> {
+        let mistake = |at: usize, reason: String| Err((at, reason));
+        let url = self.url.get_ref();
+        if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return mistake(
+                self.url.span().start,
+                format!("sync.url = {url:?} does not begin with http:// or https://"),
+            );
+        }
+        let layer = self.layer.get_ref();
+        if catalog.layer(layer).is_none_or(|schema| schema.roles.commitments) {
+            return mistake(self.layer.span().start, format!("sync.layer = {layer:?} is no layer that takes features"));
+        }
+        let prefix = self.prefix.get_ref();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if prefix.is_empty() || prefix.len() > MAX_PREFIX_BYTES || !prefix.chars().all(is_plain) {
+            let reason = format!("sync.prefix = {prefix:?} is not 1 to {MAX_PREFIX_BYTES} letters, digits, - and _");
+            return mistake(self.prefix.span().start, reason);
+        }
+        if self.source.get_ref().trim().is_empty() {
+            return mistake(self.source.span().start, "sync.source is blank".to_owned());
+        }
+        let every_s = self.every_s.as_ref().map_or(DEFAULT_SYNC_S, |seconds| *seconds.get_ref());
+        if every_s == 0 {
+            let at = self.every_s.map_or(0, |seconds| seconds.span().start);
+            return mistake(at, "sync.every_s must be at least 1".to_owned());
+        }
+        let read = |file: PathBuf| {
+            let path = folder.join(file);
+            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Ok::<_, String>(text.trim().to_owned())
+        };
+        let secret = self.secret_file.map(read).transpose().map_err(|reason| (self.url.span().start, reason))?;
+        Ok(SyncedCollection {
+            remote: RemoteCollection { url: self.url.into_inner(), collection: self.collection, secret },
+            layer: self.layer.into_inner(),
+            source: self.source.into_inner(),
+            prefix: self.prefix.into_inner(),
+            every: Duration::from_secs(every_s),
+            columns: self.columns.into_iter().collect(),
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -137,6 +203,8 @@ struct RawLabel {
 }
 
 const DEFAULT_REFRESH_S: u64 = 10;
+const DEFAULT_SYNC_S: u64 = 60;
+const MAX_PREFIX_BYTES: usize = 20;
 const DEFAULT_BASE_MAP_ZOOM: u8 = 18;
 const MAX_BASE_MAP_ZOOM: u8 = 22;
 const DEFAULT_TILE_PX: u16 = 256;
@@ -169,6 +237,7 @@ impl Config {
             trusted_proxies: Vec::new(),
             anonymous: None,
             base_map: None,
+            syncs: Vec::new(),
         })
     }
 
@@ -234,7 +303,10 @@ impl Config {
         let trusted_proxies = raw.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
         let base_map = raw.base_map.map(RawBaseMap::checked).transpose().map_err(mistake)?;
         let anonymous = raw.access.anonymous;
-        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous, base_map })
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let syncs = raw.sync.into_iter().map(|sync| sync.checked(&catalog, folder));
+        let syncs = syncs.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
+        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous, base_map, syncs })
     }
 }
 

@@ -41,14 +41,14 @@
 //! | [`private_file`] | files that only their owner may read | – | – |
 //! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model, private_file | sqlx, postgis |
 //! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, Shapefiles, KML, GPX, CSV, workbooks, CAP | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, shapefile, strsim, rust_xlsxwriter, roxmltree, quick_xml |
-//! | [`import`] | imports of files, tables and other servers into a layer | geodesy, model, private_file, store, exchange | – |
+//! | [`import`] | imports of files, tables and other servers into a layer | geodesy, model, private_file, store, exchange | ureq |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, travel by road, surroundings, alerts, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
 //! | [`dispatch`] | commitments of resources to incidents | model, store, snapshot | – |
 //! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch | actix_web, maud, prometheus, governor, rustls |
-//! | [`config`] | the configuration file | model, store | toml |
+//! | [`config`] | the configuration file | model, store, import | toml |
 //! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules

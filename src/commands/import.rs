@@ -18,7 +18,8 @@ use crate::exchange::matching::ColumnMatch;
 use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised};
 use crate::import::tables::TableSource;
 use crate::model::{
-    AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportSource, LayerIndex, LayerSchema, Merge,
+    AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportScope, ImportSource, LayerIndex,
+    LayerSchema, Merge,
 };
 use crate::store::{Store, StoreError};
 
@@ -122,7 +123,8 @@ fn column(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn import(arguments: ImportArguments) -> anyhow::Result<ExitCode> {
-    let catalog = arguments.store.config()?.catalog;
+    let config = arguments.store.config()?;
+    let catalog = config.catalog;
     let schema = layer_of(&catalog, &arguments.layer)?;
     anyhow::ensure!(
         !schema.roles.commitments,
@@ -137,6 +139,7 @@ pub(super) async fn import(arguments: ImportArguments) -> anyhow::Result<ExitCod
     let name = table.or_else(|| arguments.file.file_name().map(|name| name.to_string_lossy().into_owned()));
     let name = name.unwrap_or_default();
     let mut options = arguments.options()?;
+    options.scope = ImportScope::Except(config.syncs.into_iter().map(|synced| synced.source).collect());
     // The file is opened before the store, so that a wrong one does not create a store.
     let opened = |options: &ImportOptions| {
         ImportFile::open(&catalog, schema, &arguments.file, &name, options, clock::now())
@@ -236,7 +239,7 @@ impl ImportSource for Counted<'_> {
 fn record(schema: &LayerSchema, name: &str) -> anyhow::Result<ImportRecord> {
     let audit = command_origin()?.entry(0, "import", clock::now());
     let audit = AuditEntry { layer: Some(schema.id.clone()), id: Some(name.to_owned()), ..audit };
-    Ok(ImportRecord { id: import_id()?, at: clock::now(), file: name.to_owned(), audit })
+    Ok(ImportRecord { id: import_id()?, at: clock::now(), file: name.to_owned(), audit, is_kept: true })
 }
 
 /// A new id of an import.
@@ -302,6 +305,7 @@ impl ImportArguments {
             anywhere: self.anywhere,
             incomplete: self.incomplete,
             danger_zones: Vec::new(),
+            scope: ImportScope::default(),
         })
     }
 }

@@ -19,6 +19,7 @@ mod serve;
 mod startup;
 mod stop_signal;
 mod store;
+mod sync;
 mod token;
 
 use std::ffi::OsString;
@@ -76,6 +77,8 @@ enum Command {
     Imports(imports::ImportsArguments),
     /// Undo an import: its features have their earlier values again.
     Undo(imports::UndoArguments),
+    /// Read the collections of other servers that the configuration names, once.
+    Sync(sync::SyncArguments),
     /// Write a layer to a file, or the tiles of layers to a PMTiles archive.
     Export(export::ExportOptions),
     /// Check the configuration and the store.
@@ -119,6 +122,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
             Command::Serve(options) => serve::serve(options).await,
             Command::Import(arguments) => import::import(arguments).await,
             Command::Imports(arguments) => imports::list(arguments).await,
+            Command::Sync(arguments) => sync::run(arguments).await,
             Command::Undo(arguments) => imports::undo(arguments).await,
             Command::Export(options) => export::export(options).await,
             Command::Check(options) => check::check(options).await,

@@ -25,8 +25,10 @@ use crate::clock;
 use crate::config::parse_network;
 use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
+use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
+use crate::model::Catalog;
 use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
-use crate::store::{AuditSpool, audit_spool};
+use crate::store::{AuditSpool, Store, audit_spool};
 
 /// Pause before a background task that panicked is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -180,10 +182,9 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
             expiry::keep_releasing(store.clone(), snapshots.clone(), key.clone(), now, until.clone())
         }));
     }
-    let (spool, audited, until) = (audit.clone(), store.clone(), stopped.clone());
-    tasks.spawn(restart_on_panic("audit log", RESTART_AFTER, stopped.clone(), move || {
-        audit_spool::keep_draining(spool.clone(), audited.clone(), until.clone())
-    }));
+    let syncs = if options.no_write { Vec::new() } else { config.syncs };
+    let sync_statuses = spawn_syncs(&mut tasks, syncs, (&store, &catalog), &stopped);
+    spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
     if let Some(cache) = opened.cache {
         tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped));
     }
@@ -212,6 +213,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         packs: options.packs,
         base_map: config.base_map,
         uploads: options.store.file_beside(".uploads"),
+        sync_statuses,
     };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
     run(server, if tls.is_some() { "https" } else { "http" }, &addresses, &close_streams).await?;
@@ -221,6 +223,34 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Moves audit entries into the store.
+fn spawn_audit(tasks: &mut JoinSet<()>, spool: AuditSpool, store: Arc<dyn Store>, stopped: &watch::Receiver<bool>) {
+    let until = stopped.clone();
+    tasks.spawn(restart_on_panic("audit log", RESTART_AFTER, stopped.clone(), move || {
+        audit_spool::keep_draining(spool.clone(), store.clone(), until.clone())
+    }));
+}
+
+/// Keeps the collections of other servers.
+fn spawn_syncs(
+    tasks: &mut JoinSet<()>,
+    syncs: Vec<SyncedCollection>,
+    (store, catalog): (&Arc<dyn Store>, &Catalog),
+    stopped: &watch::Receiver<bool>,
+) -> SyncStatuses {
+    let statuses = statuses_of(&syncs);
+    let catalog = Arc::new(catalog.clone());
+    for (at, synced) in syncs.into_iter().enumerate() {
+        let (store, catalog, statuses) = (store.clone(), catalog.clone(), statuses.clone());
+        let until = stopped.clone();
+        tasks.spawn(restart_on_panic("sync", RESTART_AFTER, stopped.clone(), move || {
+            let parts = (store.clone(), catalog.clone(), statuses.clone());
+            keep_syncing(parts.0, parts.1, (synced.clone(), at), parts.2, clock::now_to_the_millisecond, until.clone())
+        }));
+    }
+    statuses
 }
 
 /// Runs the server until a signal arrives, and then completes the requests that it has.

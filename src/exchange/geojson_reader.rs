@@ -312,7 +312,11 @@ struct RawFeature<'a> {
     properties: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, String> {
+/// Reads one feature.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_feature(text: &str, row: usize, line: Option<usize>) -> Result<Record, String> {
     let raw: RawFeature = serde_json::from_str(text).map_err(|error| format!("not a Feature: {error}"))?;
     if raw.kind.as_deref() != Some("Feature") {
         return Err(format!("not a Feature but {}", raw.kind.as_deref().unwrap_or("an object without a type")));

@@ -9,8 +9,10 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::clock;
 use crate::http::endpoint::Endpoint;
 use crate::http::reply::freshness::RequestSnapshot;
+use crate::import::sync::{SyncStatus, SyncStatuses};
 use crate::store::Store;
 
 /// Upper bounds of the duration histogram, seconds: from cached tiles to audits of a country.
@@ -28,6 +30,7 @@ pub(crate) struct Metrics {
     features: GaugeVec,
     unavailable: GaugeVec,
     read_warnings: GaugeVec,
+    synced_age: GaugeVec,
     reading: Mutex<()>,
 }
 
@@ -59,6 +62,11 @@ impl Metrics {
         let features = by_layer("onemap_features", "Features in the snapshot")?;
         let unavailable = by_layer("onemap_layer_unavailable", "1 if the layer cannot be read")?;
         let read_warnings = by_layer("onemap_layer_read_warnings", "Unreadable values and skipped rows")?;
+        let synced_age = GaugeVec::new(
+            Opts::new("onemap_synced_age_seconds", "Time since features of another server last equalled its own"),
+            &["source", "layer"],
+        )?;
+        registry.register(Box::new(synced_age.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(data_age.clone()))?;
@@ -81,6 +89,7 @@ impl Metrics {
             features,
             unavailable,
             read_warnings,
+            synced_age,
             reading: Mutex::default(),
         })
     }
@@ -99,7 +108,12 @@ impl Metrics {
     /// # Errors
     /// When they cannot be encoded.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    pub(crate) fn text(&self, current: &RequestSnapshot, store: &dyn Store) -> prometheus::Result<Vec<u8>> {
+    pub(crate) fn text(
+        &self,
+        current: &RequestSnapshot,
+        store: &dyn Store,
+        synced: &SyncStatuses,
+    ) -> prometheus::Result<Vec<u8>> {
         // The gauges of layers are those of one caller until its text is finished.
         let _own = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         for of_layer in [&self.features, &self.unavailable, &self.read_warnings] {
@@ -115,6 +129,10 @@ impl Metrics {
             let is_unavailable = f64::from(u8::from(status.unavailable_for.is_some()));
             self.unavailable.with_label_values(&[&schema.id]).set(is_unavailable);
             self.read_warnings.with_label_values(&[&schema.id]).set(status.read_warnings as f64);
+        }
+        for SyncStatus { source, layer, confirmed_at, .. } in &*synced.lock().unwrap_or_else(PoisonError::into_inner) {
+            let age_s = confirmed_at.map_or(f64::INFINITY, |at| (clock::now() - at).as_seconds_f64());
+            self.synced_age.with_label_values(&[source, layer]).set(age_s);
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;

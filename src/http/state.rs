@@ -1,7 +1,7 @@
 //! Shared state of all handlers, and the limits of the server.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -17,6 +17,7 @@ use crate::http::reply::problem::Problem;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::tiles::packs::Packs;
 use crate::http::workers::Workers;
+use crate::import::sync::SyncStatuses;
 use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
 use crate::model::{Catalog, FingerprintKey, Role};
@@ -51,6 +52,8 @@ pub struct Service {
     pub base_map: Option<BaseMap>,
     /// Folder for files that wait to be imported.
     pub uploads: PathBuf,
+    /// How collections of other servers are kept.
+    pub sync_statuses: SyncStatuses,
 }
 
 /// Limits of a server.
@@ -90,6 +93,9 @@ pub(crate) struct AppState {
     pub(crate) uploads: Uploads,
     /// Held by the import that runs.
     pub(crate) import_turn: Semaphore,
+    pub(crate) sync_statuses: SyncStatuses,
+    /// Values of `source` of the features that other servers maintain.
+    pub(crate) synced_sources: Vec<String>,
     /// The runtime of the store.
     pub(crate) runtime: Handle,
 }
@@ -141,7 +147,12 @@ impl AppState {
             packs,
             base_map,
             uploads,
+            sync_statuses,
         } = service;
+        let synced_sources = {
+            let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
+            statuses.iter().map(|status| status.source.clone()).collect()
+        };
         let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
         let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
             let own = if restriction.0.is_empty() { snapshots.clone() } else { snapshots.restricted(restriction) };
@@ -167,6 +178,8 @@ impl AppState {
             metrics,
             rate_limits: RateLimits::new(limits.requests_per_s),
             uploads: Uploads::new(uploads),
+            sync_statuses,
+            synced_sources,
             import_turn: Semaphore::new(1),
             runtime: Handle::try_current().map_err(std::io::Error::other)?,
         })

@@ -18,7 +18,9 @@ use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::read_ahead::Row;
 use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, open};
 use crate::geodesy::crs::{Crs, CrsError};
-use crate::model::{Catalog, Feature, ImportMode, ImportRecord, ImportSource, LayerSchema, Merge, Unmatched};
+use crate::model::{
+    Catalog, Feature, ImportMode, ImportRecord, ImportScope, ImportSource, LayerSchema, Merge, Unmatched,
+};
 use crate::store::StoreError;
 
 /// Rows that are searched for column names, and whose coordinates tell their reference system.
@@ -44,6 +46,8 @@ pub struct ImportOptions {
     pub incomplete: bool,
     /// Areas in which a shelter is in danger.
     pub danger_zones: Vec<DangerZone>,
+    /// Which stored features it may change or delete.
+    pub scope: ImportScope,
 }
 
 /// Why a file cannot be imported.
@@ -123,6 +127,9 @@ pub struct ImportFile<'a> {
     pub record: Option<ImportRecord>,
     /// Set to stop reading; nothing is imported then.
     pub is_cancelled: Arc<AtomicBool>,
+    /// Set by what reads the rows if it could not read all of them; nothing is imported then.
+    pub is_cut: Arc<AtomicBool>,
+    scope: ImportScope,
 }
 
 impl<'a> ImportFile<'a> {
@@ -140,13 +147,39 @@ impl<'a> ImportFile<'a> {
         now: UtcDateTime,
     ) -> Result<Self, ImportFileError> {
         let given = fields_of_columns(schema, &options.columns)?;
+        let opened = open_rows(catalog, schema, path, &given, options)?;
+        Self::of_rows(catalog, schema, opened, given, (name, options, now))
+    }
+
+    /// Imports rows that are read already, in longitude, latitude degrees.
+    ///
+    /// # Errors
+    /// When an option does not fit, or a column is missing that features need.
+    pub fn of_source(
+        catalog: &'a Catalog,
+        schema: &'a LayerSchema,
+        source: RecordSource,
+        name: &str,
+        options: &ImportOptions,
+        now: UtcDateTime,
+    ) -> Result<Self, ImportFileError> {
+        let given = fields_of_columns(schema, &options.columns)?;
+        Self::of_rows(catalog, schema, (source, None, None), given, (name, options, now))
+    }
+
+    fn of_rows(
+        catalog: &'a Catalog,
+        schema: &'a LayerSchema,
+        (source, table, places): OpenedRows,
+        given: Vec<ColumnMatch>,
+        (name, options, now): (&str, &ImportOptions, UtcDateTime),
+    ) -> Result<Self, ImportFileError> {
         if let Some(key) = options.key.as_ref().filter(|key| schema.position(key).is_none()) {
             return Err(option(
                 "key",
                 format!("layer {} has no field {key:?}; accepted: {}", schema.id, fields(schema)),
             ));
         }
-        let (source, table, places) = open_rows(catalog, schema, path, &given, options)?;
         let RecordSource { crs: declared, unnamed_crs, rows, mut records } = source;
         let first: Vec<Row> = records.by_ref().take(SCANNED_ROWS).collect();
         let columns = columns_of(&first);
@@ -198,6 +231,8 @@ impl<'a> ImportFile<'a> {
             skip_bad: false,
             record: None,
             is_cancelled: Arc::default(),
+            is_cut: Arc::default(),
+            scope: options.scope.clone(),
         })
     }
 
@@ -235,7 +270,10 @@ impl ImportSource for ImportFile<'_> {
 
     fn merge(&mut self) -> Option<Merge> {
         let report = self.importer.report();
-        if self.is_cancelled.load(Ordering::Relaxed) || (report.refused_count > 0 && !self.skip_bad) {
+        let is_ended = self.is_cancelled.load(Ordering::Relaxed) || self.is_cut.load(Ordering::Relaxed);
+        // Another server that suddenly has no features is more likely to be wrong than empty.
+        let is_emptied = report.read == 0 && matches!(self.scope, ImportScope::Only(_));
+        if is_ended || is_emptied || (report.refused_count > 0 && !self.skip_bad) {
             return None;
         }
         let fields = report.matched.iter().filter_map(|name| self.schema.position(name)).collect();
@@ -245,18 +283,22 @@ impl ImportSource for ImportFile<'_> {
             (true, false) => Unmatched::Refuse,
             (true, true) => Unmatched::Skip,
         };
-        Some(Merge { mode, fields, geometry: self.has_geometry, key, unmatched, record })
+        let scope = self.scope.clone();
+        Some(Merge { mode, fields, geometry: self.has_geometry, key, unmatched, scope, record })
     }
 }
 
 /// The rows of a file; what was recognised of a table, and its coordinate columns.
+type OpenedRows = (RecordSource, Option<String>, Option<PlaceColumns>);
+
+/// Opens the rows of a file.
 fn open_rows(
     catalog: &Catalog,
     schema: &LayerSchema,
     path: &Path,
     given: &[ColumnMatch],
     options: &ImportOptions,
-) -> Result<(RecordSource, Option<String>, Option<PlaceColumns>), ImportFileError> {
+) -> Result<OpenedRows, ImportFileError> {
     if let Some(source) = TableSource::of(path) {
         return Ok((source.open(options.sheet.as_deref(), &schema.id)?, None, None));
     }

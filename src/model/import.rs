@@ -38,6 +38,12 @@ impl ImportMode {
     }
 }
 
+impl Default for ImportScope {
+    fn default() -> Self {
+        Self::Except(Vec::new())
+    }
+}
+
 /// What happens to rows that are no stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmatched {
@@ -47,6 +53,15 @@ pub enum Unmatched {
     Refuse,
     /// They are left out.
     Skip,
+}
+
+/// Which stored features an import may change or delete, by their field `source`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportScope {
+    /// Those of one source.
+    Only(String),
+    /// All but those of some sources, which other servers maintain.
+    Except(Vec<String>),
 }
 
 /// How the features that were read are merged into a layer.
@@ -62,6 +77,8 @@ pub struct Merge {
     pub key: Option<usize>,
     /// What happens to rows that are no stored features.
     pub unmatched: Unmatched,
+    /// Which stored features it may change or delete.
+    pub scope: ImportScope,
     /// The record of the import; `None` counts what would change and stores nothing.
     pub record: Option<ImportRecord>,
 }
@@ -86,6 +103,8 @@ pub struct ImportRecord {
     pub file: String,
     /// Entry of the audit log, without the numbers of features.
     pub audit: AuditEntry,
+    /// Whether it is listed and can be undone.
+    pub is_kept: bool,
 }
 
 /// How many features an import changed, or would change.
@@ -190,6 +209,14 @@ pub enum ImportError {
     #[error("two rows of the file are the stored feature {id}, one by its id and one by the key")]
     SameFeature {
         /// The feature.
+        id: String,
+    },
+    /// Rows with the ids of features of another source.
+    #[error("{count} rows have the id of a feature that another server maintains, such as {id}")]
+    OtherSource {
+        /// How many.
+        count: u64,
+        /// One of them.
         id: String,
     },
     /// Rows without a name or a place that are no stored features.

@@ -26,7 +26,8 @@ pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use import::{
-    ImportCounts, ImportError, ImportMode, ImportRecord, ImportSource, Merge, PastImport, Undo, Undone, Unmatched,
+    ImportCounts, ImportError, ImportMode, ImportRecord, ImportScope, ImportSource, Merge, PastImport, Undo, Undone,
+    Unmatched,
 };
 pub use instant::{
     beijing_day, format_beijing, format_date, format_instant, parse_date, parse_instant, parse_time_span,

@@ -2,7 +2,9 @@
 
 use super::StoreError;
 use super::edits::GEOMETRY_COLUMN;
-use crate::model::{FeatureId, ImportCounts, ImportError, ImportMode, LayerSchema, Merge, PastImport, Unmatched};
+use crate::model::{
+    FeatureId, ImportCounts, ImportError, ImportMode, ImportScope, LayerSchema, Merge, PastImport, Unmatched,
+};
 
 /// Where a value of the key occurs twice.
 pub(super) const AMBIGUOUS_IN_FILE: &str = "rows of the file";
@@ -29,6 +31,8 @@ pub(super) struct MergedColumns<'a> {
     pub(super) unmatched: &'static str,
     /// Whether features that the file lacks are deleted.
     pub(super) removes: bool,
+    /// The condition on a row, named `stored`, that may be changed or deleted.
+    pub(super) in_scope: String,
 }
 
 impl<'a> MergedColumns<'a> {
@@ -49,12 +53,18 @@ impl<'a> MergedColumns<'a> {
             refuses: merge.mode == ImportMode::Add,
             unmatched: if merge.unmatched == Unmatched::Create { "new" } else { "unmatched" },
             removes: merge.mode == ImportMode::Replace,
+            in_scope: in_scope(layer, &merge.scope),
         }
     }
 
     /// The column that names rows in messages.
     pub(super) fn naming(layer: &LayerSchema, merge: &Merge) -> String {
         merge.key.and_then(|at| layer.fields.get(at)).map_or_else(|| "id".to_owned(), |field| field.name.clone())
+    }
+
+    /// How many rows are features of another source.
+    pub(super) fn foreign(kinds: &[(String, i64)]) -> Option<u64> {
+        kinds.iter().find(|(kind, _)| kind == "foreign").and_then(|(_, count)| u64::try_from(*count).ok())
     }
 
     /// The counts of features by what becomes of them.
@@ -69,6 +79,20 @@ impl<'a> MergedColumns<'a> {
             unchanged: of("unchanged"),
             removed: of("removed"),
             skipped: of("unmatched"),
+        }
+    }
+}
+
+/// The condition on the source of a stored row.
+fn in_scope(layer: &LayerSchema, scope: &ImportScope) -> String {
+    let literal = |text: &String| format!("'{}'", text.replace('\'', "''"));
+    match scope {
+        _ if layer.position("source").is_none() => "true".to_owned(),
+        ImportScope::Only(source) => format!("stored.source IS NOT DISTINCT FROM {}", literal(source)),
+        ImportScope::Except(sources) if sources.is_empty() => "true".to_owned(),
+        ImportScope::Except(sources) => {
+            let sources: Vec<String> = sources.iter().map(literal).collect();
+            format!("(stored.source IS NULL OR stored.source NOT IN ({}))", sources.join(", "))
         }
     }
 }

@@ -8,6 +8,7 @@ mod filters;
 mod load;
 mod modified;
 mod proxies;
+mod sync;
 mod times;
 
 use serde_json::{Value as Json, json};
@@ -49,7 +50,7 @@ fn wrong_input_is_refused_with_the_accepted_values() {
         ("/ogc/collections/hazards/items?bbox=1,2,3", 400, "bbox", "WEST,SOUTH"),
         ("/ogc/collections/hazards/items?bbox=118,27,119,26", 400, "bbox", "WEST,SOUTH"),
         ("/ogc/collections/hazards/items?limit=0", 400, "limit", "1 to 10000"),
-        ("/ogc/collections/hazards/items?f=shp", 400, "f", "json"),
+        ("/ogc/collections/hazards/items?f=dwg", 400, "f", "json"),
         ("/ogc/collections/hazards/items/none", 404, "feature", ""),
         ("/tiles/hazards,nope", 404, "layer", "hazards"),
         ("/tiles/hazards,hazards", 400, "layers", "once"),

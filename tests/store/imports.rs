@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use onemap::model::{
-    Feature, FeatureId, ImportCounts, ImportError, ImportMode, ImportRecord, ImportSource, Merge, Origin, Role, Undo,
-    Undone, Unmatched, Value, parse_instant,
+    Feature, FeatureId, ImportCounts, ImportError, ImportMode, ImportRecord, ImportScope, ImportSource, Merge, Origin,
+    Role, Undo, Undone, Unmatched, Value, parse_instant,
 };
 use onemap::store::StoreError;
 use proptest::prelude::*;
@@ -54,13 +54,23 @@ struct Import<'a> {
     geometry: bool,
     key: Option<&'a str>,
     unmatched: Unmatched,
+    scope: ImportScope,
     id: Option<&'a str>,
 }
 
 impl<'a> Import<'a> {
     fn new(backend: &'a Backend, mode: ImportMode, id: &'a str) -> Self {
         let fields = &["name", "capacity"];
-        Self { backend, mode, fields, geometry: true, key: None, unmatched: Unmatched::Create, id: Some(id) }
+        Self {
+            backend,
+            mode,
+            fields,
+            geometry: true,
+            key: None,
+            unmatched: Unmatched::Create,
+            scope: ImportScope::default(),
+            id: Some(id),
+        }
     }
 
     async fn of(&self, features: Vec<Feature>) -> Result<Option<ImportCounts>, StoreError> {
@@ -73,6 +83,7 @@ impl<'a> Import<'a> {
             at: now,
             file: "避灾点.xlsx".to_owned(),
             audit: origin().entry(0, "import", now),
+            is_kept: true,
         });
         let merge = Merge {
             mode: self.mode,
@@ -80,6 +91,7 @@ impl<'a> Import<'a> {
             geometry: self.geometry,
             key: self.key.as_ref().map(position),
             unmatched: self.unmatched,
+            scope: self.scope.clone(),
             record,
         };
         let mut source = Rows { features: features.into_iter(), merge: Some(merge) };
@@ -241,6 +253,40 @@ async fn rows_are_found_by_a_key(backend: Backend) {
     assert_eq!(stored(&backend).await.len(), 3);
 }
 
+async fn features_of_another_source_are_left_alone(backend: Backend) {
+    let of = |id: &str, source: Option<&str>, capacity: i64| {
+        let mut feature = shelter(&backend, id, "名", capacity);
+        let position = backend.layer(LAYER).of(backend.store.schemas()).position("source").expect("a field");
+        feature.values[position] = source.map_or(Value::Unknown, text);
+        feature
+    };
+    let stored_before =
+        [of("own", None, 1), of("also own", Some("县"), 1), of("c:1", Some("市"), 1), of("c:2", Some("市"), 1)];
+    backend.append(LAYER, &stored_before).await.expect("stored");
+    let fields = &["name", "capacity", "source"];
+    let of_city = |id| Import {
+        fields,
+        scope: ImportScope::Only("市".to_owned()),
+        ..Import::new(&backend, ImportMode::Replace, id)
+    };
+    let done = of_city("i1").of(vec![of("c:1", Some("市"), 2), of("c:3", Some("市"), 3)]).await.expect("stored");
+    assert_eq!(done, Some(counts(1, 1, 0, 1)));
+    let refused = of_city("i2").of(vec![of("own", Some("市"), 9)]).await;
+    let is_other =
+        |error: &StoreError| matches!(error, StoreError::Import(ImportError::OtherSource { id, .. }) if id == "own");
+    assert!(refused.as_ref().is_err_and(is_other), "{refused:?}");
+    let of_county = |id| Import {
+        fields,
+        scope: ImportScope::Except(vec!["市".to_owned(), "it's".to_owned()]),
+        ..Import::new(&backend, ImportMode::Replace, id)
+    };
+    let refused = of_county("i3").of(vec![of("c:1", None, 9)]).await;
+    assert!(matches!(refused, Err(StoreError::Import(ImportError::OtherSource { .. }))), "{refused:?}");
+    let done = of_county("i4").of(vec![of("new", None, 1)]).await.expect("stored");
+    assert_eq!(done, Some(counts(1, 0, 0, 2)));
+    assert_eq!(stored(&backend).await.keys().collect::<Vec<_>>(), ["c:1", "c:3", "new"]);
+}
+
 async fn discarded_rows_leave_nothing(backend: Backend) {
     let mut log = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
     let features: Vec<Feature> = (0..1000).map(|n| shelter(&backend, &format!("s{n}"), "名", n)).collect();
@@ -301,6 +347,7 @@ held_by_both!(
     undoing_imports_restores_every_value,
     a_feature_that_changed_since_keeps_its_values,
     rows_are_found_by_a_key,
+    features_of_another_source_are_left_alone,
     discarded_rows_leave_nothing,
     imports_equal_a_model_in_memory,
 );

@@ -1,5 +1,7 @@
 //! Health checks: liveness of the process, readiness of the snapshot.
 
+use std::sync::PoisonError;
+
 use actix_web::http::{StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
@@ -19,7 +21,7 @@ pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /metrics`: the metrics in the text format of Prometheus.
 pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, Problem> {
-    let text = call.state.metrics.text(&call.current, &*call.state.store);
+    let text = call.state.metrics.text(&call.current, &*call.state.store, &call.state.sync_statuses);
     let text = text.map_err(|error| Problem::internal(&error))?;
     Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, METRICS_TYPE)).body(text))
 }
@@ -37,6 +39,7 @@ pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
         layers.map(|(schema, layer)| (schema.id.clone(), layer.read_warnings.into())).collect();
     let reply = current.json(json!({
         "status": status, "features": features, "read_warnings": read_warnings, "unavailable": current.unavailable(),
+        "synced": &*call.state.sync_statuses.lock().unwrap_or_else(PoisonError::into_inner),
     }));
     Ok(if current.is_stale() { reply.status(StatusCode::SERVICE_UNAVAILABLE) } else { reply })
 }

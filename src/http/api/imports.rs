@@ -25,8 +25,8 @@ use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised
 use crate::import::report;
 use crate::import::uploads::{Upload, UploadError};
 use crate::model::{
-    AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportSource, LayerIndex, LayerSchema, Merge,
-    Shape, Undo, Value, format_instant,
+    AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportScope, ImportSource, LayerIndex,
+    LayerSchema, Merge, Shape, Undo, Value, format_instant,
 };
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
@@ -68,7 +68,11 @@ pub(crate) async fn upload(call: Call<'static>) -> Result<Reply, Problem> {
     let now = clock::now();
     let kept = call.state.uploads.keep(&id, &owner(&call), (&collection, &name), &call.body, now);
     let upload = kept.map_err(|error| match error {
-        UploadError::TooMany { limit } => Problem::TooMany { what: "uploaded files", limit, retry_after_s: 60 },
+        UploadError::TooMany { limit } => Problem::RateLimited {
+            what: "sent files, which wait to be imported or discarded",
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            retry_after_s: 60,
+        },
         UploadError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Problem::NoSpace,
         UploadError::File(error) => Problem::internal(&error),
     })?;
@@ -114,7 +118,7 @@ pub(crate) async fn confirm(call: Call<'static>) -> Result<Reply, Problem> {
         id: Some(upload.name.clone()),
         ..call.origin()?.entry(0, "import", clock::now())
     };
-    let record = ImportRecord { id: id.clone(), at: clock::now(), file: upload.name.clone(), audit };
+    let record = ImportRecord { id: id.clone(), at: clock::now(), file: upload.name.clone(), audit, is_kept: true };
     let done = run(&call, &upload, raw, Some(record)).await?;
     let Outcome { imported, report, .. } = done.map_err(|error| unusable(&error))?;
     let Some(counts) = imported? else {
@@ -295,6 +299,7 @@ async fn run(
             anywhere,
             incomplete,
             danger_zones: Vec::new(),
+            scope: ImportScope::Except(call.state.synced_sources.clone()),
         },
         skip_bad,
         record,

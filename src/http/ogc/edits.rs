@@ -395,6 +395,19 @@ fn is_hidden(call: &Call<'_>, edit: &Edit) -> bool {
     !matches!(edit.action, Action::Create { .. }) && !has(&call.current.snapshot) && has(&call.state.snapshots.load())
 }
 
+/// Checks that no other server maintains a feature.
+fn check_source(call: &Call<'_>, edit: &Edit) -> Result<(), Problem> {
+    let sources = &call.state.synced_sources;
+    let schema = call.state.store.schemas().get(edit.layer.0).filter(|_| !sources.is_empty());
+    let snapshot = call.state.snapshots.load();
+    let layer = schema.and_then(|schema| snapshot.layer(&schema.id));
+    let source = layer.and_then(|layer| layer.text(&layer.find(&edit.id)?, "source"));
+    match source.filter(|source| sources.iter().any(|own| own == source)) {
+        Some(source) => Err(Problem::OtherSource { source: source.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// Commits, then waits for the snapshot for a limited time. `reason` is recorded in the audit log.
 pub(crate) async fn apply(
     call: &Call<'_>,
@@ -413,6 +426,7 @@ pub(crate) async fn apply(
     if let Some(index) = edits.iter().position(|edit| is_hidden(call, edit)) {
         return Err(Problem::EditRefused { edit: index, reason: EditError::NotThere });
     }
+    edits.iter().try_for_each(|edit| check_source(call, edit))?;
     let mut versions = state.snapshots.versions();
     let batch = Batch {
         edits,

@@ -465,6 +465,11 @@ pub(crate) static PATH: &[PathParam] = &[
     PathParam { name: "layer", about: "Id of a layer", kind: PathKind::Collection },
     PathParam { name: "clusterId", about: "Id of a cluster in a tile", kind: PathKind::Text("49503041488464") },
     PathParam { name: "codelistId", about: "Name of a code list", kind: PathKind::Text("risk_level") },
+    PathParam {
+        name: "importId",
+        about: "Id of a sent file, or of an import",
+        kind: PathKind::Text("a117a555eb95f9cf"),
+    },
     PathParam { name: "commitmentId", about: "Id of a commitment", kind: PathKind::Text("49f50a2b") },
     PathParam { name: "warningId", about: "Id of a warning", kind: PathKind::Text("WN-01") },
     PathParam { name: "pack", about: "File name of an archive of tiles", kind: PathKind::Text("county.pmtiles") },

@@ -169,6 +169,11 @@ pub(crate) enum Problem {
         /// The layer.
         layer: String,
     },
+    /// Another server maintains the feature.
+    OtherSource {
+        /// Its source.
+        source: String,
+    },
     /// The store is unreachable; no edit was applied.
     Unavailable,
     /// The store has no space left; no edit was applied.
@@ -225,6 +230,7 @@ impl Problem {
             | Self::OutOfScope { .. }
             | Self::LoopbackOnly
             | Self::WritesDisabled
+            | Self::OtherSource { .. }
             | Self::ReadOnlyLayer { .. } => StatusCode::FORBIDDEN,
             Self::NotFound { .. } | Self::EditRefused { reason: EditError::NotThere, .. } => StatusCode::NOT_FOUND,
             Self::ImportConflict { .. }
@@ -288,6 +294,7 @@ impl Problem {
             Self::ImportConflict { .. } => ("import-conflict", "The import contradicts what is stored"),
             Self::KeyReused { .. } => ("idempotency-key-reused", "The key was used for another request"),
             Self::ReadOnlyLayer { .. } => ("read-only-layer", "The layer is read-only"),
+            Self::OtherSource { .. } => ("other-source", "Another server maintains the feature"),
             Self::Unavailable => ("unavailable", "The store is unreachable"),
             Self::NoSpace => ("insufficient-storage", "The store has no space left"),
             Self::OutcomeUnknown => ("outcome-unknown", "The outcome of the edit is unknown"),
@@ -371,6 +378,7 @@ impl Problem {
             Self::ReadOnlyLayer { layer } => json!({"parameter": "collection", "value": layer}),
             Self::ImportRefused { accepted, .. } => json!({"parameter": "body", "accepted": accepted}),
             Self::ImportConflict { .. } => json!({"parameter": "importId"}),
+            Self::OtherSource { source } => json!({"parameter": "source", "value": source}),
             Self::Internal { incident } => json!({"incident": incident}),
             Self::OutcomeUnknown => json!({"parameter": "Idempotency-Key"}),
             Self::LoopbackOnly | Self::WritesDisabled | Self::Unavailable | Self::NoSpace => json!({}),
@@ -450,6 +458,7 @@ impl fmt::Display for Problem {
             Self::ReadOnlyLayer { layer } => {
                 write!(f, "{layer} is maintained by another program and is read-only here")
             }
+            Self::OtherSource { source } => write!(f, "{source} maintains this feature on its own server; it is read-only here"),
             Self::Unavailable => write!(f, "no edit was applied; try again in {STORE_RETRY_AFTER_S} s"),
             Self::NoSpace => f.write_str("no edit was applied; the disk of the store is full"),
             Self::OutcomeUnknown => {

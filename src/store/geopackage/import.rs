@@ -69,7 +69,11 @@ impl GeoPackage {
         edits::drop_spatial_indexes(&mut transaction, self.schemas()).await.map_err(failed)?;
         sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed)?;
         let last: i64 = sqlx::query_scalar(LAST_POSITION).fetch_one(&mut *transaction).await.map_err(failed)?;
-        let kept = keep_before(&mut transaction, layer, &record.id).await.map_err(failed)?;
+        let kept = if record.is_kept {
+            keep_before(&mut transaction, layer, &record.id).await.map_err(failed)?
+        } else {
+            Vec::new()
+        };
         write_merged(&mut transaction, layer, &columns).await.map_err(failed)?;
         let entries = Entries { counts: &counts, kept: &kept, first: last + 1 };
         self.record_import(&mut transaction, layer, merge.mode.name(), record, entries).await?;
@@ -101,24 +105,32 @@ impl GeoPackage {
         let differs: Vec<String> = differs.chain(["0".to_owned()]).collect();
         let table = identifier(&layer.id);
         let removed = "UNION ALL SELECT stored.id, 'removed' FROM {table} AS stored \
-             WHERE NOT EXISTS (SELECT 1 FROM {STAGED} AS staged WHERE staged.id = stored.id)"
+             WHERE NOT EXISTS (SELECT 1 FROM {STAGED} AS staged WHERE staged.id = stored.id) AND {in_scope}"
             .replace("{table}", &table)
-            .replace("{STAGED}", STAGED);
+            .replace("{STAGED}", STAGED)
+            .replace("{in_scope}", &columns.in_scope);
         let merged = format!(
             "DROP TABLE IF EXISTS {MERGED}; \
              CREATE TEMP TABLE onemap_merged (id TEXT PRIMARY KEY, kind TEXT) WITHOUT ROWID; \
              INSERT INTO {MERGED} SELECT staged.id, CASE WHEN stored.rowid IS NULL THEN '{unmatched}' \
+               WHEN NOT ({in_scope}) THEN 'foreign' \
                WHEN {} THEN 'changed' ELSE 'unchanged' END \
              FROM {STAGED} AS staged LEFT JOIN {table} AS stored ON stored.id = staged.id {}",
             differs.join(" OR "),
             if columns.removes { &removed } else { "" },
-            unmatched = columns.unmatched
+            unmatched = columns.unmatched,
+            in_scope = columns.in_scope
         );
         sqlx::raw_sql(AssertSqlSafe(merged)).execute(&mut *connection).await.map_err(failed)?;
         let kinds = format!("SELECT kind, count(*) FROM {MERGED} GROUP BY kind");
         let kinds: Vec<(String, i64)> =
             sqlx::query_as(AssertSqlSafe(kinds)).fetch_all(&mut *connection).await.map_err(failed)?;
         let counts = MergedColumns::counts(&kinds);
+        if let Some(count) = MergedColumns::foreign(&kinds) {
+            let id = format!("SELECT id FROM {MERGED} WHERE kind = 'foreign' ORDER BY id LIMIT 1");
+            let id = sqlx::query_scalar(AssertSqlSafe(id)).fetch_one(&mut *connection).await.map_err(failed)?;
+            return Err(ImportError::OtherSource { count, id }.into());
+        }
         if columns.refuses && counts.changed + counts.unchanged > 0 {
             let known = format!("SELECT id FROM {MERGED} WHERE kind IN ('changed', 'unchanged') ORDER BY id LIMIT 1");
             let known: String =
@@ -147,6 +159,9 @@ impl GeoPackage {
         Entries { counts, kept, first }: Entries<'_>,
     ) -> Result<(), StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
+        if !record.is_kept {
+            return Ok(());
+        }
         sqlx::query(
             "INSERT INTO onemap_imports (id, at, layer, file, actor, mode, counts, columns, first_position, position) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM onemap_changes))",

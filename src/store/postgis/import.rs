@@ -69,7 +69,10 @@ impl PostGis {
         let counts = self.classify(&mut transaction, layer, &merge, &columns).await?;
         let Some(record) = &merge.record else { return Ok(Some(counts)) };
         let last: i64 = query_scalar(LAST_POSITION).fetch_one(&mut *transaction).await.map_err(failed)?;
-        write_merged(&mut transaction, layer, &columns, &record.id).await.map_err(failed)?;
+        if record.is_kept {
+            keep_before(&mut transaction, layer, &record.id).await.map_err(failed)?;
+        }
+        write_merged(&mut transaction, layer, &columns).await.map_err(failed)?;
         self.record_import(&mut transaction, layer, merge.mode.name(), record, (&counts, last + 1)).await?;
         audit::append(&mut transaction, &[counts.noted_in(&record.audit)]).await.map_err(failed)?;
         transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))?;
@@ -93,21 +96,29 @@ impl PostGis {
         let differs: Vec<String> = differs.chain(["false".to_owned()]).collect();
         let removed = format!(
             "UNION ALL SELECT stored.id, 'removed' FROM {table} AS stored \
-             WHERE NOT EXISTS (SELECT FROM {STAGED} AS staged WHERE staged.id = stored.id)"
+             WHERE NOT EXISTS (SELECT FROM {STAGED} AS staged WHERE staged.id = stored.id) AND {in_scope}",
+            in_scope = columns.in_scope
         );
         let merged = format!(
             "CREATE TEMP TABLE onemap_merged ON COMMIT DROP AS \
-             SELECT staged.id, CASE WHEN stored.id IS NULL THEN '{unmatched}' WHEN {} THEN 'changed' ELSE 'unchanged' END AS kind \
+             SELECT staged.id, CASE WHEN stored.id IS NULL THEN '{unmatched}' \
+               WHEN NOT ({in_scope}) THEN 'foreign' WHEN {} THEN 'changed' ELSE 'unchanged' END AS kind \
              FROM {STAGED} AS staged LEFT JOIN {table} AS stored ON stored.id = staged.id {}; ANALYZE {MERGED}",
             differs.join(" OR "),
             if columns.removes { &removed } else { "" },
-            unmatched = columns.unmatched
+            unmatched = columns.unmatched,
+            in_scope = columns.in_scope
         );
         sqlx::raw_sql(AssertSqlSafe(merged)).execute(&mut *connection).await.map_err(failed)?;
         let kinds = format!("SELECT kind, count(*) FROM {MERGED} GROUP BY kind");
         let kinds: Vec<(String, i64)> =
             query_as(AssertSqlSafe(kinds)).fetch_all(&mut *connection).await.map_err(failed)?;
         let counts = MergedColumns::counts(&kinds);
+        if let Some(count) = MergedColumns::foreign(&kinds) {
+            let id = format!("SELECT id FROM {MERGED} WHERE kind = 'foreign' ORDER BY id LIMIT 1");
+            let id = query_scalar(AssertSqlSafe(id)).fetch_one(&mut *connection).await.map_err(failed)?;
+            return Err(ImportError::OtherSource { count, id }.into());
+        }
         if columns.refuses && counts.changed + counts.unchanged > 0 {
             let known = format!("SELECT id FROM {MERGED} WHERE kind IN ('changed', 'unchanged') ORDER BY id LIMIT 1");
             let known: String = query_scalar(AssertSqlSafe(known)).fetch_one(&mut *connection).await.map_err(failed)?;
@@ -135,6 +146,9 @@ impl PostGis {
         (counts, first): (&ImportCounts, i64),
     ) -> Result<(), StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
+        if !record.is_kept {
+            return Ok(());
+        }
         query(
             "INSERT INTO onemap.imports (id, at, layer, file, actor, mode, counts, first_position, position) \
              VALUES ($1, $2::timestamptz, $3, $4, $5, $6, $7, $8, (SELECT coalesce(max(position), 0) FROM onemap.changes))",
@@ -186,12 +200,11 @@ impl PostGis {
     }
 }
 
-/// Keeps what is stored of the features that differ, forgets imports that are too many, and writes what differs.
+/// Writes what differs.
 async fn write_merged(
     connection: &mut PgConnection,
     layer: &LayerSchema,
     columns: &MergedColumns<'_>,
-    import: &str,
 ) -> Result<(), sqlx::Error> {
     let (table, all) = (tables::name(layer), tables::columns(layer));
     let update = |column: &&str| {
@@ -203,22 +216,29 @@ async fn write_merged(
         format!("{column} = coalesce(stored.{column}, 0) + 1")
     });
     let updates: Vec<String> = columns.written.iter().map(update).chain(version).collect();
-    let (layer_id, import) = (literal(&layer.id), literal(import));
     let write = format!(
-        "DELETE FROM onemap.import_rows WHERE import IN \
-           (SELECT id FROM onemap.imports WHERE layer = {layer_id} ORDER BY number DESC OFFSET {}); \
-         INSERT INTO onemap.import_rows (import, id, before, geom) \
-           SELECT {import}, merged.id, CASE WHEN stored.id IS NOT NULL THEN to_jsonb(stored) - 'geom' END, stored.geom \
-           FROM {MERGED} AS merged LEFT JOIN {table} AS stored ON stored.id = merged.id \
-           WHERE merged.kind NOT IN ('unchanged', 'unmatched'); \
-         UPDATE {table} AS stored SET {} FROM {STAGED} AS staged JOIN {MERGED} AS merged USING (id) \
+        "UPDATE {table} AS stored SET {} FROM {STAGED} AS staged JOIN {MERGED} AS merged USING (id) \
            WHERE stored.id = staged.id AND merged.kind = 'changed'; \
          DELETE FROM {table} AS stored USING {MERGED} AS merged \
            WHERE stored.id = merged.id AND merged.kind = 'removed'; \
          INSERT INTO {table} ({all}) SELECT {all} FROM {STAGED} \
            WHERE id IN (SELECT id FROM {MERGED} WHERE kind = 'new')",
-        KEPT_IMPORTS - 1,
         updates.join(", ")
     );
     sqlx::raw_sql(AssertSqlSafe(write)).execute(connection).await.map(drop)
+}
+
+/// Keeps what is stored of the features that differ, and forgets imports that are too many.
+async fn keep_before(connection: &mut PgConnection, layer: &LayerSchema, import: &str) -> Result<(), sqlx::Error> {
+    let (table, layer_id, import) = (tables::name(layer), literal(&layer.id), literal(import));
+    let keep = format!(
+        "DELETE FROM onemap.import_rows WHERE import IN \
+           (SELECT id FROM onemap.imports WHERE layer = {layer_id} ORDER BY number DESC OFFSET {}); \
+         INSERT INTO onemap.import_rows (import, id, before, geom) \
+           SELECT {import}, merged.id, CASE WHEN stored.id IS NOT NULL THEN to_jsonb(stored) - 'geom' END, stored.geom \
+           FROM {MERGED} AS merged LEFT JOIN {table} AS stored ON stored.id = merged.id \
+           WHERE merged.kind NOT IN ('unchanged', 'unmatched');",
+        KEPT_IMPORTS - 1
+    );
+    sqlx::raw_sql(AssertSqlSafe(keep)).execute(connection).await.map(drop)
 }
