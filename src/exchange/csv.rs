@@ -67,14 +67,19 @@ pub fn cell_text(cell: ValueRef<'_>) -> String {
     }
 }
 
+/// The first characters of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// A cell without what keeps spreadsheets from interpreting it as a formula.
+#[must_use]
+pub fn from_text(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(cell)
+}
+
 /// Escapes a cell that a spreadsheet would interpret as a formula.
 fn as_text(cell: &str) -> Cow<'_, str> {
     let is_number = cell.parse::<f64>().is_ok();
-    if !is_number && cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}").into()
-    } else {
-        cell.into()
-    }
+    if !is_number && cell.starts_with(FORMULA) { format!("'{cell}").into() } else { cell.into() }
 }
 
 #[cfg(test)]

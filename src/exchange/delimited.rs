@@ -9,8 +9,11 @@ use encoding_rs::Encoding;
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use serde_json::{Map, Value as Json};
 
+use super::csv::from_text;
+use super::read_ahead::read_ahead;
 use super::spelling::degrees;
-use super::{ExchangeError, Record, RecordSource, Unreadable};
+use super::table_header::{HEADER_ROWS, Header, find_header};
+use super::{ExchangeError, Record, RecordSource, TableHints, Unreadable};
 
 const FORMAT: &str = "a table of delimited text";
 /// Delimiters that are detected in the header.
@@ -79,7 +82,7 @@ impl Table {
     ///
     /// # Errors
     /// When the file cannot be read, or its header has fewer than two columns.
-    pub fn open(path: &Path) -> Result<Self, ExchangeError> {
+    pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Self, ExchangeError> {
         let file_error = ExchangeError::file(path);
         let malformed = |reason: String| ExchangeError::malformed(path, FORMAT, &reason);
         let encoding =
@@ -87,25 +90,47 @@ impl Table {
         let decoded =
             DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(File::open(path).map_err(&file_error)?);
         let mut text = BufReader::with_capacity(BUFFER_BYTES, decoded);
-        let mut header = Vec::new();
-        text.by_ref().take(MAX_HEADER_BYTES).read_until(b'\n', &mut header).map_err(file_error)?;
-        Self::read(header, text, encoding).map_err(malformed)
+        let mut start = Vec::new();
+        for _ in 0..HEADER_ROWS {
+            let left = MAX_HEADER_BYTES.saturating_sub(start.len() as u64);
+            text.by_ref().take(left).read_until(b'\n', &mut start).map_err(&file_error)?;
+        }
+        Self::read(start, text, encoding, hints).map_err(malformed)
     }
 
-    fn read(header: Vec<u8>, rest: impl Read + Send + 'static, encoding: &'static Encoding) -> Result<Self, String> {
-        let delimiter = delimiter_of(&String::from_utf8_lossy(&header));
-        let text = io::Cursor::new(header).chain(rest);
-        let mut reader =
-            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(csv::Trim::All).from_reader(text);
-        let columns: Vec<String> =
-            reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
-        let records = reader.into_records().map(|record| match record {
-            Ok(record) => Ok((line_of(record.position()), record)),
-            Err(error) => Err((line_of(error.position()), error.to_string())),
-        });
+    /// Reads a text whose first lines, in which the header is, were read already.
+    fn read(
+        start: Vec<u8>,
+        rest: impl Read + Send + 'static,
+        encoding: &'static Encoding,
+        hints: &TableHints<'_>,
+    ) -> Result<Self, String> {
+        let delimiter = delimiter_of(&String::from_utf8_lossy(&start));
+        let text = io::Cursor::new(start).chain(rest);
+        let mut records = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(delimiter)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text)
+            .into_records()
+            .map(|record| match record {
+                Ok(record) => Ok((line_of(record.position()), record)),
+                Err(error) => Err((line_of(error.position()), error.to_string())),
+            });
+        let mut first: Vec<TableRow> = records.by_ref().take(HEADER_ROWS).collect();
+        let texts = |row: &TableRow| match row {
+            Ok((_, cells)) => cells.iter().map(str::to_owned).collect(),
+            Err(_) => Vec::new(),
+        };
+        let rows: Vec<Vec<String>> = first.iter().map(texts).collect();
+        let none = "none of its first lines names at least two columns";
+        let Header { row, names, .. } = find_header(&rows, hints).ok_or(none)?;
+        first.drain(..=row);
+        let records = first.into_iter().chain(records);
         let records = records.filter(|record| !record.as_ref().is_ok_and(|(_, cells)| cells.iter().all(str::is_empty)));
         let origin = TableOrigin::Text { encoding: encoding.name(), delimiter: char::from(delimiter) };
-        Self::new(columns, Box::new(records), None, origin)
+        Self::new(names, Box::new(records), None, origin)
     }
 
     /// A table of rows.
@@ -148,17 +173,23 @@ impl Table {
     pub fn into_source(self, places: Option<&PlaceColumns>) -> RecordSource {
         let Self { columns, records, rows, .. } = self;
         let places = places.cloned();
-        let records = records.enumerate().map(move |(index, record)| {
-            let row = index + 1;
-            let (line, read) = match record {
-                Ok((line, cells)) => (line, read_row(&columns, &cells, places.as_ref())),
-                Err((line, reason)) => (line, Err(reason)),
-            };
-            let line = Some(line);
-            let (geometry, properties) = read.map_err(|reason| Unreadable { row, line, reason })?;
-            Ok(Record { row, line, id: None, geometry, properties })
+        let records = read_ahead(move |out| {
+            for (index, record) in records.enumerate() {
+                let row = index + 1;
+                let (line, read) = match record {
+                    Ok((line, cells)) => (line, read_row(&columns, &cells, places.as_ref())),
+                    Err((line, reason)) => (line, Err(reason)),
+                };
+                let line = Some(line);
+                let record = read
+                    .map(|(geometry, properties)| Record { row, line, id: None, geometry, properties })
+                    .map_err(|reason| Unreadable { row, line, reason });
+                if !out.push(record) {
+                    return;
+                }
+            }
         });
-        RecordSource { crs: None, unnamed_crs: None, rows, records: Box::new(records) }
+        RecordSource { crs: None, unnamed_crs: None, rows, records }
     }
 }
 
@@ -187,7 +218,7 @@ fn read_row(columns: &[String], cells: &csv::StringRecord, places: Option<&Place
         } else if places.is_some_and(|places| *column == places.lat) {
             lat = coordinate(column, cell)?;
         } else if !column.is_empty() {
-            properties.insert(column.clone(), Json::from(cell));
+            properties.insert(column.clone(), Json::from(from_text(cell)));
         }
     }
     let geometry = match (lon, lat, places) {
@@ -271,18 +302,27 @@ fn chinese_guess(detector: &chardetng::EncodingDetector) -> &'static Encoding {
     }
 }
 
-/// The most frequent delimiter outside quotes in the header, or the one that a spreadsheet declares with `sep=`.
+/// The delimiter that the middle one of the first lines has most often outside quotes: a title has few, and cells may contain
+/// other ones.
 fn delimiter_of(text: &str) -> u8 {
-    let header = text.lines().next().unwrap_or_default();
-    let mut counts = [0_usize; DELIMITERS.len()];
-    let mut is_quoted = false;
-    for byte in header.bytes() {
-        is_quoted ^= byte == b'"';
-        if let Some(at) = DELIMITERS.iter().position(|delimiter| *delimiter == byte && !is_quoted) {
-            counts[at] += 1;
+    let counts = |line: &str| {
+        let mut counts = [0_usize; DELIMITERS.len()];
+        let mut is_quoted = false;
+        for byte in line.bytes() {
+            is_quoted ^= byte == b'"';
+            if let Some(at) = DELIMITERS.iter().position(|delimiter| *delimiter == byte && !is_quoted) {
+                counts[at] += 1;
+            }
         }
-    }
-    let best = (0..DELIMITERS.len()).rev().max_by_key(|at| counts[*at]).unwrap_or(0);
+        counts
+    };
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).map(counts).collect();
+    let middle = |at: usize| {
+        let mut own: Vec<usize> = lines.iter().map(|counts| counts[at]).collect();
+        own.sort_unstable();
+        own.get(own.len().saturating_sub(1) / 2).copied().unwrap_or(0)
+    };
+    let best = (0..DELIMITERS.len()).rev().max_by_key(|at| middle(*at)).unwrap_or(0);
     DELIMITERS[best]
 }
 
@@ -294,9 +334,10 @@ mod tests {
         let encoding = encoding_of_text(bytes).expect("read").expect("a text");
         let text = DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(std::io::Cursor::new(bytes.to_vec()));
         let mut text = BufReader::new(text);
-        let mut header = Vec::new();
-        text.read_until(b'\n', &mut header).expect("a header");
-        Table::read(header, text, encoding).expect("a table")
+        let mut start = Vec::new();
+        text.read_until(b'\n', &mut start).expect("a line");
+        let hints = TableHints { sheet: None, known_columns: &|names| usize::from(names[0].contains("名")) };
+        Table::read(start, text, encoding, &hints).expect("a table")
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod reader;
 pub mod shapefile;
 pub mod shapefile_writer;
 pub mod spelling;
+mod table_header;
 mod values;
 pub mod workbook;
 mod xml_parts;
@@ -188,7 +189,7 @@ pub struct TableHints<'a> {
 /// When it cannot be opened or its content does not match its ending.
 pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError> {
     match ending(path).as_str() {
-        "csv" | "tsv" | "txt" => delimited::Table::open(path).map(Opened::Table),
+        "csv" | "tsv" | "txt" => delimited::Table::open(path, hints).map(Opened::Table),
         "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => workbook::open(path, hints).map(Opened::Table),
         "geojson" | "json" | "geojsonl" | "ndjson" | "geojsons" => geojson_reader::open(path).map(Opened::Features),
         "fgb" => flatgeobuf::open(path).map(Opened::Features),

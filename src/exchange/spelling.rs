@@ -1,6 +1,9 @@
 //! Values as people type them into tables: full-width digits, thousands separators, units, Chinese dates, degrees with
 //! minutes and seconds.
 
+use std::ops::RangeInclusive;
+
+use time::macros::date;
 use time::{Date, Month, Time};
 
 /// Characters before and after a number that say that it is not exact.
@@ -103,11 +106,32 @@ fn without_separators(digits: &str) -> Option<String> {
     (is_grouped && fraction.is_none_or(|fraction| !fraction.contains(','))).then(|| digits.replace(',', ""))
 }
 
-/// A day and, if the text has one, a time of day: 2026年8月14日 10时30分, 2026/8/14 10:30, 2026.8.14, 20260814, 下午3点.
+/// Days since the end of 1899 that are taken for a date: 1954 to 2119.
+const SERIAL_DAYS: RangeInclusive<f64> = 20_000.0..=80_000.0;
+
+/// The day and time of a number in a spreadsheet whose cell has lost the format of a date.
+fn of_serial(number: f64) -> Option<(Date, Option<Time>)> {
+    const SECONDS_PER_DAY: f64 = 86_400.0;
+    const DAY_ZERO: Date = date!(1899 - 12 - 30);
+    if !SERIAL_DAYS.contains(&number) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range of the days")]
+    let (days, seconds) = (number.floor() as i64, (number.fract() * SECONDS_PER_DAY).round() as u32);
+    let day = DAY_ZERO.checked_add(time::Duration::days(days))?;
+    let time = Time::MIDNIGHT + time::Duration::seconds(i64::from(seconds.min(86_399)));
+    Some((day, (seconds > 0).then_some(time)))
+}
+
+/// A day and, if the text has one, a time of day: 2026年8月14日 10时30分, 2026/8/14 10:30, 2026.8.14, 20260814, 下午3点,
+/// 46248.5 of a spreadsheet.
 /// `None` for anything else, such as years of two digits.
 #[must_use]
 pub fn day_and_time(text: &str) -> Option<(Date, Option<Time>)> {
     let text = half_width(text);
+    if let Some(found) = text.parse().ok().and_then(of_serial) {
+        return Some(found);
+    }
     let (text, afternoon) =
         match [("下午", 12), ("晚上", 12), ("上午", 0), ("凌晨", 0)].into_iter().find(|(word, _)| text.contains(word))
         {
@@ -120,7 +144,11 @@ pub fn day_and_time(text: &str) -> Option<(Date, Option<Time>)> {
         '时' | '点' | '分' => ':',
         other => other,
     };
-    // A decimal point of seconds would become a hyphen; seconds are whole in what people type.
+    // Parts of seconds are dropped; their decimal point would become a hyphen.
+    let text = match text.rfind(':').and_then(|colon| Some(colon + text.get(colon..)?.find('.')?)) {
+        Some(point) => text.get(..point).unwrap_or(&text).to_owned(),
+        None => text,
+    };
     let text: String = text.chars().filter(|own| *own != '秒').map(plain).collect();
     let (day, time) = text.split_once(' ').map_or((text.as_str(), ""), |(day, time)| (day, time.trim()));
     let numbers = |text: &str, separator: char| -> Option<Vec<u16>> {
@@ -220,20 +248,24 @@ mod tests {
     fn days_and_times_are_read_in_the_usual_forms() {
         let day =
             |text: &str| day_and_time(text).map(|(date, time)| (date.to_string(), time.map(|time| time.to_string())));
-        for text in ["2026年8月14日", "2026-8-14", "2026/08/14", "2026.8.14", "20260814", "２０２６年８月１４号"]
+        for text in
+            ["2026年8月14日", "2026-8-14", "2026/08/14", "2026.8.14", "20260814", "46248", "２０２６年８月１４号"]
         {
             assert_eq!(day(text), Some(("2026-08-14".to_owned(), None)), "{text}");
         }
         for (text, time) in [
             ("2026年8月14日10时30分", "10:30:00.0"),
             ("2026/8/14 10:30", "10:30:00.0"),
+            ("46248.4375", "10:30:00.0"),
+            ("2026/08/14 10:30:05.20", "10:30:05.0"),
             ("2026-08-14T10:30:05", "10:30:05.0"),
             ("2026年8月14日下午3点", "15:00:00.0"),
             ("2026年8月14日 上午9时5分6秒", "9:05:06.0"),
         ] {
             assert_eq!(day(text), Some(("2026-08-14".to_owned(), Some(time.to_owned()))), "{text}");
         }
-        for text in ["26年8月14日", "2026年", "2026-13-01", "2026-02-30", "昨天", "2026-8-14 25:00", "45883", ""]
+        for text in
+            ["26年8月14日", "2026年", "2026-13-01", "2026-02-30", "昨天", "2026-8-14 25:00", "458", "458830", ""]
         {
             assert_eq!(day(text), None, "{text}");
         }

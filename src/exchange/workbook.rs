@@ -10,14 +10,13 @@ use calamine::{Data, Range, Reader, open_workbook_auto};
 use zip::ZipArchive;
 
 use super::delimited::{Cells, Table, TableOrigin, TableRow};
+use super::table_header::{HEADER_ROWS, Header, find_header};
 use super::{ExchangeError, TableHints};
 
 const FORMAT: &str = "a workbook";
 /// Maximum size of the file and of its expanded parts, bytes.
 const MAX_FILE_BYTES: u64 = 200_000_000;
 const MAX_EXPANDED_BYTES: u64 = 1_000_000_000;
-/// Rows that are searched for the header.
-const HEADER_ROWS: usize = 15;
 
 /// Opens a sheet: the one that the hints name, otherwise the one with the most matching columns.
 ///
@@ -62,13 +61,6 @@ fn check_size(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A header: its last row, its names, and how many of them are known.
-struct Header {
-    row: usize,
-    names: Vec<String>,
-    known: usize,
-}
-
 fn sheet(path: &Path, hints: &TableHints<'_>) -> Result<Table, String> {
     let mut workbook = open_workbook_auto(path).map_err(|error| error.to_string())?;
     let names = workbook.sheet_names();
@@ -107,28 +99,11 @@ fn sheet(path: &Path, hints: &TableHints<'_>) -> Result<Table, String> {
     Table::new(header.names, Box::new(rows.into_iter()), Some(count), origin)
 }
 
-/// The row, or the two rows, that name the most known columns; without any, the first row that names two columns.
+/// The header of a sheet.
 fn header(cells: &Range<Data>, hints: &TableHints<'_>) -> Option<Header> {
-    let row_texts = |row: &[Data]| -> Vec<String> {
-        row.iter().map(|cell| text(cell).unwrap_or_default().trim().to_owned()).collect()
-    };
+    let row_texts = |row: &[Data]| -> Vec<String> { row.iter().map(|cell| text(cell).unwrap_or_default()).collect() };
     let rows: Vec<Vec<String>> = cells.rows().take(HEADER_ROWS).map(row_texts).collect();
-    let mut best: Option<Header> = None;
-    for (row, own) in rows.iter().enumerate() {
-        // The lower of two rows names parts of what the upper one names, or leaves a cell blank that is merged.
-        let joined = row.checked_sub(1).map(|above| {
-            let pairs = rows[above].iter().zip(own);
-            pairs.map(|(above, own)| if own.is_empty() { above.clone() } else { own.clone() }).collect()
-        });
-        for names in std::iter::once(own.clone()).chain(joined) {
-            let count = names.iter().filter(|name| !name.is_empty()).count();
-            let known = (hints.known_columns)(&names);
-            if count >= 2 && best.as_ref().is_none_or(|best| known > best.known) {
-                best = Some(Header { row, names, known });
-            }
-        }
-    }
-    best
+    find_header(&rows, hints)
 }
 
 /// A cell as text; dates in ISO 8601, without a time at midnight.

@@ -54,6 +54,17 @@ pub enum CrsError {
     /// An unknown name.
     #[error("unknown coordinate reference system {0:?}; accepted: {ACCEPTED_CRS}")]
     Unknown(String),
+    /// A system of the former Chinese datums.
+    #[error(
+        "{name} is of the datum {datum}, whose relation to WGS 84 differs from place to place and is not public; have the \
+         surveying office convert the file to CGCS2000 (EPSG:4490 or a Gauss-Krüger system of it)"
+    )]
+    FormerDatum {
+        /// The name of the system.
+        name: String,
+        /// The datum.
+        datum: &'static str,
+    },
     /// The pair is not a position in that system.
     #[error("{x},{y} is not a position in {crs}")]
     NotThere {
@@ -97,7 +108,10 @@ impl Crs {
             (_, Some(path)) => path.split('/').collect(),
             _ => plain.split(':').collect(),
         };
-        let unknown = || CrsError::Unknown(name.to_owned());
+        let unknown = || match former_datum(&lower, parts.last().and_then(|code| code.parse().ok())) {
+            Some(datum) => CrsError::FormerDatum { name: name.to_owned(), datum },
+            None => CrsError::Unknown(name.to_owned()),
+        };
         let coordinates = match parts[..] {
             ["wgs84" | "cgcs2000" | "crs84"] | ["ogc", "crs84"] | ["ogc", _, "crs84"] => Coordinates::Geographic,
             ["gcj02" | "gcj-02"] => Coordinates::Gcj02,
@@ -136,6 +150,22 @@ impl Crs {
     #[must_use]
     pub fn is_crs84(&self) -> bool {
         self.coordinates == Coordinates::Geographic && !self.north_first
+    }
+}
+
+/// Xi'an 1980 or Beijing 1954, by the EPSG code of a system or by its name.
+fn former_datum(name: &str, code: Option<u32>) -> Option<&'static str> {
+    let (xian, beijing) = ("Xi'an 1980", "Beijing 1954");
+    match code {
+        Some(4610 | 2327..=2390) => return Some(xian),
+        Some(4214 | 2401..=2442 | 21_413..=21_423 | 21_453..=21_463) => return Some(beijing),
+        _ => {}
+    }
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&["xian", "xi'an", "西安"]) {
+        Some(xian)
+    } else {
+        has(&["beijing", "北京54", "北京 54", "北京1954"]).then_some(beijing)
     }
 }
 

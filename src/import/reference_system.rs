@@ -5,7 +5,7 @@ use geo::Coord;
 use super::file::ImportFileError;
 use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::projection_file;
-use crate::geodesy::crs::{ACCEPTED_CRS, Crs};
+use crate::geodesy::crs::{ACCEPTED_CRS, Crs, CrsError};
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::Catalog;
 
@@ -71,11 +71,15 @@ pub(super) fn declared_system(
     sample: &[Coord],
 ) -> Result<Crs, ImportFileError> {
     match (declared, unnamed_crs, places) {
-        (Some(declared), ..) => Crs::parse(&declared).map_err(|_| ImportFileError::UnnamedCrs {
-            reason: format!(
-                "the file declares the reference system {declared}, which is not supported; name another with crs \
-                 ({ACCEPTED_CRS})"
-            ),
+        (Some(declared), ..) => Crs::parse(&declared).map_err(|error| {
+            let reason = match error {
+                CrsError::Unknown(_) => format!(
+                    "the file declares the reference system {declared}, which is not supported; name another with crs \
+                     ({ACCEPTED_CRS})"
+                ),
+                other => format!("the file declares a reference system that is not supported: {other}"),
+            };
+            ImportFileError::UnnamedCrs { reason }
         }),
         (None, Some(reason), _) => Err(ImportFileError::UnnamedCrs { reason }),
         (None, None, Some(places)) if is_own_export(places, columns) => Ok(Crs::CRS84),

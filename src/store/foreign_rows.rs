@@ -58,7 +58,7 @@ pub async fn read_geopackage(
     let names: Vec<&str> = tables.iter().map(|(name, ..)| name.as_str()).collect();
     let (name, geometry, organization, code) = match chosen(&names, table, layer) {
         Ok(at) => &tables[at],
-        Err(reason) => return Err(StoreError::Damaged { path: location, reason }),
+        Err(reason) => return Err(StoreError::NoTable { location, reason }),
     };
     // -1 and 0 are undefined systems.
     let crs = (*code > 0).then(|| format!("{organization}:{code}"));
@@ -152,7 +152,7 @@ pub async fn read_postgis(
     let [(geometry, srid)] = &columns[..] else {
         let count = columns.len();
         let reason = format!("{schema}.{name} has {count} geometry columns, or does not exist; accepted: exactly one");
-        return Err(StoreError::Damaged { path: location, reason });
+        return Err(StoreError::NoTable { location, reason });
     };
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     describe(DescribedTable { crs: (*srid > 0).then(|| format!("EPSG:{srid}")), rows: None });

@@ -220,6 +220,14 @@ pub enum StoreError {
         /// What SQLite found.
         reason: String,
     },
+    /// A table to be imported is not the only possible one, or has no geometry.
+    #[error("{location}: {reason}")]
+    NoTable {
+        /// The file or database, without secrets.
+        location: String,
+        /// The reason.
+        reason: String,
+    },
     /// The file of audit entries that wait for the store cannot be read or written.
     #[error("{path}: {source}")]
     AuditSpool {

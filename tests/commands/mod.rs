@@ -3,7 +3,9 @@
 mod cap;
 mod check;
 mod formats;
+mod large_files;
 mod reports;
+mod round_trips;
 mod shapefiles;
 mod tables;
 mod workbooks;

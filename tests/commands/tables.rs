@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{exported, import};
-use crate::support::{Folder, run, run_well};
+use crate::support::{Folder, Server, run, run_well};
 
 #[test]
 fn a_table_is_read_in_common_encodings_and_with_common_column_names() {
@@ -91,6 +91,11 @@ fn the_reference_system_of_a_table_must_be_known() {
     }
     let (code, log) = table("X", "Y", "40385976.6,2901931.6");
     assert!(code == Some(1) && log.contains("EPSG:4528"), "{log}");
+    folder.write("in.csv", "编号,名称,X,Y\n1,县城,40385976.6,2901931.6\n");
+    for (crs, datum) in [("EPSG:2365", "Xi'an 1980"), ("EPSG:2437", "Beijing 1954"), ("西安80", "Xi'an 1980")] {
+        let (code, log) = import(&folder, &["in.csv", "--layer", "key_places", "--crs", crs]);
+        assert!(code == Some(1) && log.contains(datum) && log.contains("surveying office"), "{crs}: {log}");
+    }
     for (lon, lat, at, crs) in [
         ("经度(GCJ02)", "纬度(GCJ02)", "118.859,26.222", "GCJ-02"),
         ("wgs84_lng", "wgs84_lat", "118.859,26.222", "WGS 84"),
@@ -151,4 +156,22 @@ fn a_map_names_columns_and_the_marked_copy_has_every_row() {
     folder.write("map.toml", "甲 name");
     let (code, log) = import(&folder, &arguments);
     assert!(code == Some(1) && log.contains("map.toml"), "{log}");
+}
+
+#[test]
+fn a_replaced_layer_keeps_the_tiles_of_what_did_not_change() {
+    let folder = Folder::new();
+    folder.write("in.csv", "编号,名称,wgs84_lng,wgs84_lat\na,甲,118.8,26.2\nb,乙,118.9,26.4\n");
+    let (code, log) = import(&folder, &["in.csv", "--layer", "villages"]);
+    assert_eq!(code, Some(0), "{log}");
+    let server = Server::start(&folder, &["--empty"]);
+    let tag = |path: &str| server.get(path).header("etag").to_owned();
+    let (changed, same) = ("/tiles/villages/14/13598/6955", "/tiles/villages/14/13603/6945");
+    let before = [changed, same].map(tag);
+    assert_ne!(server.get(same).body.len(), 0);
+    folder.write("in.csv", "编号,名称,wgs84_lng,wgs84_lat\na,丙,118.8,26.2\nb,乙,118.9,26.4\n");
+    let (code, log) = import(&folder, &["in.csv", "--layer", "villages", "--replace"]);
+    assert!(code == Some(0) && log.contains("changed=1 unchanged=1"), "{log}");
+    crate::support::await_that("the change", || tag(changed) != before[0]);
+    assert_eq!(tag(same), before[1]);
 }

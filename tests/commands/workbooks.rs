@@ -183,3 +183,33 @@ fn features_are_downloaded_as_a_workbook_that_can_be_imported() {
     let links = server.get("/ogc/collections/roads?f=json").json()["links"].to_string();
     assert!(!links.contains("f=xlsx"));
 }
+
+/// Sheets that LibreOffice wrote: a title, a date without the format of one, a formula, a hidden row.
+#[test]
+fn sheets_of_libreoffice_are_read() {
+    let folder = Folder::new();
+    for ending in ["ods", "xls", "xlsx", "csv"] {
+        let name = format!("libreoffice.{ending}");
+        let data = crate::support::project().join("tests/commands/data").join(&name);
+        std::fs::copy(data, folder.file(&name)).expect("a copy");
+        let store = format!("{ending}.gpkg");
+        let (code, log) = import(&folder, &[&name, "--layer", "shelters", "--store", &store]);
+        assert_eq!(code, Some(0), "{ending}: {log}");
+        run_well(&folder, &["export", "--layer", "shelters", "-o", "back.geojson", "--store", &store]);
+        let back = std::fs::read(folder.file("back.geojson")).expect("an export");
+        let back: Json = serde_json::from_slice(&back).expect("JSON");
+        let facts: Vec<Json> = back["features"]
+            .as_array()
+            .expect("features")
+            .iter()
+            .map(|own| {
+                let properties = &own["properties"];
+                let names = ["name", "capacity", "confirmed_at", "status"];
+                names.iter().map(|name| properties[*name].clone()).collect()
+            })
+            .collect();
+        let expected =
+            [json!(["第一中学", 300, "2026-08-13T16:00:00.000Z", "standby"]), json!(["第二小学", 50, null, "open"])];
+        assert_eq!(facts, expected, "{ending}");
+    }
+}

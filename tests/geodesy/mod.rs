@@ -1,6 +1,7 @@
 //! Geodesic distances against values known by construction.
 
 mod edges;
+mod proj;
 mod systems;
 
 use geo::{Geometry, line_string, polygon};

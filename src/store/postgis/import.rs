@@ -19,6 +19,10 @@ pub(super) const MERGED: &str = "pg_temp.onemap_merged";
 pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s'";
 /// The last entry of the change log.
 pub(super) const LAST_POSITION: &str = "SELECT coalesce(max(position), 0) FROM onemap.changes";
+/// Changes from which on an import notes that the whole layer changed, and builds the index of an empty layer afterwards.
+const BULK_ROWS: u64 = 50_000;
+/// New features that are kept in one row for undoing.
+const IDS_PER_ROW: u32 = 10_000;
 /// Features that are named in a message.
 pub(super) const NAMED_IDS: usize = 10;
 
@@ -72,7 +76,20 @@ impl PostGis {
         if record.is_kept {
             keep_before(&mut transaction, layer, &record.id).await.map_err(failed)?;
         }
+        let changes = counts.new + counts.changed + counts.removed;
+        if changes > BULK_ROWS {
+            sqlx::raw_sql("SET LOCAL onemap.bulk = 'on'").execute(&mut *transaction).await.map_err(failed)?;
+        }
+        let index = if counts.new > BULK_ROWS { drop_index(&mut transaction, layer).await } else { Ok(None) };
+        let index = index.map_err(failed)?;
         write_merged(&mut transaction, layer, &columns).await.map_err(failed)?;
+        if let Some(index) = index {
+            sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        if changes > BULK_ROWS {
+            let note = query("SELECT onemap.note_reset($1, 'an import of many rows')").bind(&layer.id);
+            note.execute(&mut *transaction).await.map_err(failed)?;
+        }
         self.record_import(&mut transaction, layer, merge.mode.name(), record, (&counts, last + 1)).await?;
         audit::append(&mut transaction, &[counts.noted_in(&record.audit)]).await.map_err(failed)?;
         transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))?;
@@ -228,6 +245,23 @@ async fn write_merged(
     sqlx::raw_sql(AssertSqlSafe(write)).execute(connection).await.map(drop)
 }
 
+/// Drops the spatial index of an empty layer, if it is ours, because building it afterwards is much faster. Returns the
+/// statement that builds it.
+async fn drop_index(connection: &mut PgConnection, layer: &LayerSchema) -> Result<Option<String>, sqlx::Error> {
+    let table = tables::name(layer);
+    let is_used = format!("SELECT EXISTS (SELECT FROM {table})");
+    if query_scalar(AssertSqlSafe(is_used)).fetch_one(&mut *connection).await? {
+        return Ok(None);
+    }
+    let found = "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index \
+         JOIN pg_class AS own ON own.oid = indexrelid JOIN pg_am ON pg_am.oid = own.relam \
+         WHERE indrelid = $1::regclass AND amname = 'gist' AND pg_has_role(own.relowner, 'USAGE') LIMIT 1";
+    let found: Option<(String, String)> = query_as(found).bind(&table).fetch_optional(&mut *connection).await?;
+    let Some((name, definition)) = found else { return Ok(None) };
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX {name}"))).execute(connection).await?;
+    Ok(Some(definition))
+}
+
 /// Keeps what is stored of the features that differ, and forgets imports that are too many.
 async fn keep_before(connection: &mut PgConnection, layer: &LayerSchema, import: &str) -> Result<(), sqlx::Error> {
     let (table, layer_id, import) = (tables::name(layer), literal(&layer.id), literal(import));
@@ -235,9 +269,11 @@ async fn keep_before(connection: &mut PgConnection, layer: &LayerSchema, import:
         "DELETE FROM onemap.import_rows WHERE import IN \
            (SELECT id FROM onemap.imports WHERE layer = {layer_id} ORDER BY number DESC OFFSET {}); \
          INSERT INTO onemap.import_rows (import, id, before, geom) \
-           SELECT {import}, merged.id, CASE WHEN stored.id IS NOT NULL THEN to_jsonb(stored) - 'geom' END, stored.geom \
-           FROM {MERGED} AS merged LEFT JOIN {table} AS stored ON stored.id = merged.id \
-           WHERE merged.kind NOT IN ('unchanged', 'unmatched');",
+           SELECT {import}, stored.id, to_jsonb(stored) - 'geom', stored.geom \
+           FROM {MERGED} AS merged JOIN {table} AS stored ON stored.id = merged.id \
+           WHERE merged.kind IN ('changed', 'removed'); \
+         INSERT INTO onemap.import_rows (import, ids) SELECT {import}, array_agg(id) FROM \
+           (SELECT id, row_number() OVER () / {IDS_PER_ROW} AS part FROM {MERGED} WHERE kind = 'new') AS new GROUP BY part",
         KEPT_IMPORTS - 1
     );
     sqlx::raw_sql(AssertSqlSafe(keep)).execute(connection).await.map(drop)

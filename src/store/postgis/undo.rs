@@ -57,7 +57,8 @@ impl PostGis {
         let lock = format!(
             "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; \
              CREATE TEMP TABLE onemap_merged ON COMMIT DROP AS SELECT id, before, geom FROM onemap.import_rows \
-               WHERE import = {id}; \
+               WHERE import = {id} AND ids IS NULL \
+               UNION ALL SELECT unnest(ids), NULL, NULL FROM onemap.import_rows WHERE import = {id} AND ids IS NOT NULL; \
              CREATE TEMP TABLE onemap_staged ON COMMIT DROP AS SELECT DISTINCT changes.id FROM onemap.changes AS changes \
                JOIN {MERGED} AS merged USING (id) WHERE changes.layer = {} AND changes.position > {position} AND NOT {}; \
              ANALYZE {MERGED}",
@@ -68,7 +69,15 @@ impl PostGis {
         sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *transaction).await.map_err(failed)?;
         let rows = format!("SELECT count(*) FROM {MERGED}");
         let rows: i64 = query_scalar(AssertSqlSafe(rows)).fetch_one(&mut *transaction).await.map_err(failed)?;
-        if is_old || rows == 0 {
+        // After an import of very many rows, only the layer is known.
+        let is_reset = format!(
+            "SELECT EXISTS (SELECT FROM onemap.changes AS changes \
+             WHERE changes.layer = $1 AND changes.id IS NULL AND changes.position > $2 AND NOT {})",
+            OF_UNDONE_IMPORTS.replace("{imports}", "onemap.imports")
+        );
+        let is_reset = query_scalar(AssertSqlSafe(is_reset)).bind(&schema.id).bind(position);
+        let is_reset: bool = is_reset.fetch_one(&mut *transaction).await.map_err(failed)?;
+        if is_old || is_reset || rows == 0 {
             return Err(ImportError::TooOld { id: id.clone() }.into());
         }
         let changed = format!("SELECT id FROM {STAGED} ORDER BY id");
