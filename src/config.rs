@@ -11,11 +11,12 @@ use toml::Spanned;
 
 use crate::import::remote::RemoteCollection;
 use crate::import::sync::SyncedCollection;
+use crate::import::watch::WatchedFolder;
 use crate::model::access::Anonymous;
 use crate::model::base_map::{BaseMap, TileTemplate};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
-use crate::model::{Catalog, LayerAccess};
+use crate::model::{Catalog, ImportMode, LayerAccess};
 use crate::store::TableLayer;
 
 /// The checked configuration.
@@ -35,6 +36,8 @@ pub struct Config {
     pub base_map: Option<BaseMap>,
     /// Collections of other servers that are kept in layers of this one.
     pub syncs: Vec<SyncedCollection>,
+    /// Folders whose files are imported.
+    pub watches: Vec<WatchedFolder>,
 }
 
 /// Why a configuration file cannot be used.
@@ -76,6 +79,54 @@ struct RawConfig {
     base_map: Option<RawBaseMap>,
     #[serde(default)]
     sync: Vec<RawSync>,
+    #[serde(default)]
+    watch: Vec<RawWatch>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWatch {
+    folder: Spanned<PathBuf>,
+    layer: Spanned<String>,
+    #[serde(default = "update")]
+    mode: ImportMode,
+    crs: Option<String>,
+    #[serde(default)]
+    skip_bad: bool,
+    #[serde(default)]
+    columns: BTreeMap<String, String>,
+}
+
+/// Files that arrive one after the other change what is stored.
+fn update() -> ImportMode {
+    ImportMode::Update
+}
+
+impl RawWatch {
+    /// `folder` is that of the configuration, to which file names are relative.
+    fn checked(self, catalog: &Catalog, folder: &Path) -> Result<WatchedFolder, Mistake> {
+        let layer = self.layer.get_ref();
+        if !takes_features(catalog, layer) {
+            return Err((self.layer.span().start, format!("watch.layer = {layer:?} is no layer that takes features")));
+        }
+        let watched = folder.join(self.folder.get_ref());
+        if !watched.is_dir() {
+            return Err((self.folder.span().start, format!("watch.folder = {} is no folder", watched.display())));
+        }
+        Ok(WatchedFolder {
+            folder: watched,
+            layer: self.layer.into_inner(),
+            mode: self.mode,
+            crs: self.crs,
+            skip_bad: self.skip_bad,
+            columns: self.columns.into_iter().collect(),
+        })
+    }
+}
+
+/// Whether a layer is one that is not written by requests of its own.
+fn takes_features(catalog: &Catalog, layer: &str) -> bool {
+    catalog.layer(layer).is_some_and(|schema| !schema.roles.commitments)
 }
 
 #[derive(Deserialize)]
@@ -104,7 +155,7 @@ impl RawSync {
             );
         }
         let layer = self.layer.get_ref();
-        if catalog.layer(layer).is_none_or(|schema| schema.roles.commitments) {
+        if !takes_features(catalog, layer) {
             return mistake(self.layer.span().start, format!("sync.layer = {layer:?} is no layer that takes features"));
         }
         let prefix = self.prefix.get_ref();
@@ -238,6 +289,7 @@ impl Config {
             anonymous: None,
             base_map: None,
             syncs: Vec::new(),
+            watches: Vec::new(),
         })
     }
 
@@ -306,7 +358,9 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let syncs = raw.sync.into_iter().map(|sync| sync.checked(&catalog, folder));
         let syncs = syncs.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
-        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous, base_map, syncs })
+        let watches = raw.watch.into_iter().map(|watch| watch.checked(&catalog, folder));
+        let watches = watches.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
+        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous, base_map, syncs, watches })
     }
 }
 

@@ -202,7 +202,7 @@ async fn finish(
         return Ok(ExitCode::from(ROWS_REFUSED));
     };
     if skipped > 0 {
-        tracing::warn!(rows = skipped, "rows that are no stored features were left out");
+        tracing::warn!(rows = skipped, "rows were left out: they are no stored features, or older than what is stored");
     }
     match import {
         None => {

@@ -26,6 +26,7 @@ use crate::config::parse_network;
 use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
+use crate::import::watch::{WatchedFolder, keep_watching};
 use crate::model::Catalog;
 use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
 use crate::store::{AuditSpool, Store, audit_spool};
@@ -182,8 +183,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
             expiry::keep_releasing(store.clone(), snapshots.clone(), key.clone(), now, until.clone())
         }));
     }
-    let syncs = if options.no_write { Vec::new() } else { config.syncs };
-    let sync_statuses = spawn_syncs(&mut tasks, syncs, (&store, &catalog), &stopped);
+    let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
+    let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
     spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
     if let Some(cache) = opened.cache {
         tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped));
@@ -233,15 +234,23 @@ fn spawn_audit(tasks: &mut JoinSet<()>, spool: AuditSpool, store: Arc<dyn Store>
     }));
 }
 
-/// Keeps the collections of other servers.
-fn spawn_syncs(
+/// Keeps the collections of other servers, and imports the files that arrive in folders.
+fn spawn_imports(
     tasks: &mut JoinSet<()>,
-    syncs: Vec<SyncedCollection>,
+    (syncs, watches): (Vec<SyncedCollection>, Vec<WatchedFolder>),
     (store, catalog): (&Arc<dyn Store>, &Catalog),
     stopped: &watch::Receiver<bool>,
 ) -> SyncStatuses {
     let statuses = statuses_of(&syncs);
     let catalog = Arc::new(catalog.clone());
+    let sources: Vec<String> = syncs.iter().map(|synced| synced.source.clone()).collect();
+    for watched in watches {
+        let (store, catalog, until) = (store.clone(), catalog.clone(), stopped.clone());
+        let parts = (watched, sources.clone());
+        tasks.spawn(restart_on_panic("watched folder", RESTART_AFTER, stopped.clone(), move || {
+            keep_watching(store.clone(), catalog.clone(), parts.clone(), clock::now_to_the_millisecond, until.clone())
+        }));
+    }
     for (at, synced) in syncs.into_iter().enumerate() {
         let (store, catalog, statuses) = (store.clone(), catalog.clone(), statuses.clone());
         let until = stopped.clone();

@@ -1,7 +1,7 @@
 //! Reads warnings as CAP 1.2 (OASIS Common Alerting Protocol) and its Chinese profile GB/T 35965.1.
 //!
 //! Positions in CAP are latitude, longitude. The columns have the names of the fields of warnings: `name`, `kind`, `severity`
-//! (1 to 4), `status`, `started_at`, `expires_at`, `source`. Updates and cancellations have the id of the first message that
+//! (1 to 4), `status`, `confirmed_at` (when it was sent), `started_at`, `expires_at`, `source`. Updates and cancellations have the id of the first message that
 //! they refer to, so that they replace it.
 
 use std::path::Path;
@@ -91,6 +91,7 @@ fn record(alert: Node<'_, '_>, info: Node<'_, '_>, row: usize, suffix: &str) -> 
     set("kind", Some(kind(event)).filter(|kind| !kind.is_empty()).map(Json::from));
     set("severity", severity(info, event).map(Json::from));
     set("status", Some(json!(if ended { "lifted" } else { "active" })));
+    set("confirmed_at", text(alert, "sent").map(Json::from));
     set("started_at", start.map(Json::from));
     set("expires_at", end.map(Json::from));
     set("source", text(info, "senderName").or_else(|| text(alert, "sender")).map(Json::from));

@@ -196,9 +196,15 @@ pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError
         "shp" | "zip" => shapefile::open(path).map(Opened::Features),
         "kml" | "kmz" => kml::open(path).map(Opened::Features),
         "gpx" => gpx::open(path).map(Opened::Features),
-        "xml" | "cap" => cap::open(path).map(Opened::Features),
+        _ if is_alert(path) => cap::open(path).map(Opened::Features),
         _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: READ }),
     }
+}
+
+/// Whether a file is an alert, by its ending. Alerts may only name their area, and an older one must not replace a newer one.
+#[must_use]
+pub fn is_alert(path: &Path) -> bool {
+    ["xml", "cap"].contains(&ending(path).as_str())
 }
 
 /// Lower-case ending of a file name.

@@ -16,7 +16,7 @@ use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::import::{DangerZone, FeatureCheck, Importer, Report, Rules};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::read_ahead::Row;
-use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, open};
+use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, is_alert, open};
 use crate::geodesy::crs::{Crs, CrsError};
 use crate::model::{
     Catalog, Feature, ImportMode, ImportRecord, ImportScope, ImportSource, LayerSchema, Merge, Unmatched,
@@ -130,6 +130,7 @@ pub struct ImportFile<'a> {
     /// Set by what reads the rows if it could not read all of them; nothing is imported then.
     pub is_cut: Arc<AtomicBool>,
     scope: ImportScope,
+    newest_by: Option<usize>,
 }
 
 impl<'a> ImportFile<'a> {
@@ -148,7 +149,13 @@ impl<'a> ImportFile<'a> {
     ) -> Result<Self, ImportFileError> {
         let given = fields_of_columns(schema, &options.columns)?;
         let opened = open_rows(catalog, schema, path, &given, options)?;
-        Self::of_rows(catalog, schema, opened, given, (name, options, now))
+        if !is_alert(path) {
+            return Self::of_rows(catalog, schema, opened, given, (name, options, now));
+        }
+        let options = ImportOptions { incomplete: true, ..options.clone() };
+        let mut file = Self::of_rows(catalog, schema, opened, given, (name, &options, now))?;
+        file.newest_by = schema.position("confirmed_at");
+        Ok(file)
     }
 
     /// Imports rows that are read already, in longitude, latitude degrees.
@@ -233,6 +240,7 @@ impl<'a> ImportFile<'a> {
             is_cancelled: Arc::default(),
             is_cut: Arc::default(),
             scope: options.scope.clone(),
+            newest_by: None,
         })
     }
 
@@ -284,7 +292,8 @@ impl ImportSource for ImportFile<'_> {
             (true, true) => Unmatched::Skip,
         };
         let scope = self.scope.clone();
-        Some(Merge { mode, fields, geometry: self.has_geometry, key, unmatched, scope, record })
+        let newest_by = self.newest_by;
+        Some(Merge { mode, fields, geometry: self.has_geometry, key, unmatched, scope, newest_by, record })
     }
 }
 

@@ -8,3 +8,4 @@ pub mod report;
 pub mod sync;
 pub mod tables;
 pub mod uploads;
+pub mod watch;

@@ -79,6 +79,8 @@ pub struct Merge {
     pub unmatched: Unmatched,
     /// Which stored features it may change or delete.
     pub scope: ImportScope,
+    /// Index of a field with a time: a row is left out if that of the stored feature is later.
+    pub newest_by: Option<usize>,
     /// The record of the import; `None` counts what would change and stores nothing.
     pub record: Option<ImportRecord>,
 }
@@ -118,7 +120,7 @@ pub struct ImportCounts {
     pub unchanged: u64,
     /// Deleted features.
     pub removed: u64,
-    /// Rows that are no stored features and were left out.
+    /// Rows that were left out: they are no stored features, or older than what is stored.
     #[serde(default)]
     pub skipped: u64,
 }

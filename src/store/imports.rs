@@ -31,6 +31,8 @@ pub(super) struct MergedColumns<'a> {
     pub(super) unmatched: &'static str,
     /// Whether features that the file lacks are deleted.
     pub(super) removes: bool,
+    /// The condition on a row, named `staged`, that is older than what is `stored`.
+    pub(super) is_older: String,
     /// The condition on a row, named `stored`, that may be changed or deleted.
     pub(super) in_scope: String,
 }
@@ -53,6 +55,10 @@ impl<'a> MergedColumns<'a> {
             refuses: merge.mode == ImportMode::Add,
             unmatched: if merge.unmatched == Unmatched::Create { "new" } else { "unmatched" },
             removes: merge.mode == ImportMode::Replace,
+            is_older: merge.newest_by.and_then(|at| layer.fields.get(at)).map_or_else(
+                || "false".to_owned(),
+                |field| format!("coalesce(staged.{0} < stored.{0}, false)", format_args!("\"{}\"", field.name)),
+            ),
             in_scope: in_scope(layer, &merge.scope),
         }
     }
@@ -62,17 +68,14 @@ impl<'a> MergedColumns<'a> {
         merge.key.and_then(|at| layer.fields.get(at)).map_or_else(|| "id".to_owned(), |field| field.name.clone())
     }
 
-    /// How many rows are features of another source.
-    pub(super) fn foreign(kinds: &[(String, i64)]) -> Option<u64> {
-        kinds.iter().find(|(kind, _)| kind == "foreign").and_then(|(_, count)| u64::try_from(*count).ok())
+    /// How many features are of a kind; `None` without any.
+    pub(super) fn count_of(kinds: &[(String, i64)], kind: &str) -> Option<u64> {
+        kinds.iter().find(|(own, _)| own == kind).and_then(|(_, count)| u64::try_from(*count).ok())
     }
 
     /// The counts of features by what becomes of them.
     pub(super) fn counts(kinds: &[(String, i64)]) -> ImportCounts {
-        let of = |kind: &str| {
-            let count = kinds.iter().find(|(own, _)| own == kind).map_or(0, |(_, count)| *count);
-            u64::try_from(count).unwrap_or(0)
-        };
+        let of = |kind: &str| Self::count_of(kinds, kind).unwrap_or(0);
         ImportCounts {
             new: of("new"),
             changed: of("changed"),

@@ -1,5 +1,5 @@
 // Requests to the server: catalog, nearest, one feature, townships. Every failure is a ServerError with a message.
-import type { Feature, FeatureCollection, Geometry, LineString, Point, Position } from "geojson";
+import type { Feature, FeatureCollection, Geometry, LineString, MultiPolygon, Point, Position } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { KEPT_AT } from "./kept";
 import { say, type Bilingual } from "./language";
@@ -126,6 +126,14 @@ export type Route = Feature<LineString, {
 export async function routeOf(from: Position, to: Position, by: string, signal: AbortSignal): Promise<Route | undefined> {
   const parameters = new URLSearchParams({ from: from.slice(0, 2).join(","), to: to.slice(0, 2).join(","), by });
   return (await ask<{ features: Route[] }>(`api/routes?${parameters.toString()}`, signal)).features[0];
+}
+
+/** The areas that are reached by road from a position, or from which it is reached, in some minutes; the greatest first. */
+export function isochrones(
+  at: Position, minutes: readonly number[], direction: "outward" | "inward", signal: AbortSignal,
+): Promise<FeatureCollection<MultiPolygon | null, { minutes: number }>> {
+  const parameters = new URLSearchParams({ point: at.slice(0, 2).join(","), minutes: minutes.join(","), direction });
+  return ask(`api/isochrones?${parameters.toString()}`, signal);
 }
 
 export type AllocationRequest = {

@@ -23,6 +23,7 @@ import { Drawing } from "./drawing";
 import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
 import { PlanPanel } from "./plan";
+import { Reach } from "./reach";
 import { drawnPlace, pointAt, type Place } from "./question";
 import type { Township } from "./question_form";
 import { Search } from "./search";
@@ -86,6 +87,8 @@ async function start(): Promise<void> {
     const plan = new PlanPanel(map, style, part("nearest"));
     const imports = new ImportPanel(map, catalog, part("nearest"), (layer) => session.writes(layer));
     const exchange = new Exchange(map, catalog, imports, part("exchange"));
+    const reach = new Reach(map);
+    card.onReach = (found) => void reach.toggle(found);
     const commitments = new Commitments(catalog, situation, session);
     const mayCommit = () => {
       exchange.draw();
@@ -111,6 +114,7 @@ async function start(): Promise<void> {
     nearest.onChange = () => {
       plan.clear();
       imports.clear();
+      reach.clear();
     };
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();

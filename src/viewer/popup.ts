@@ -31,6 +31,8 @@ export class Card {
 
   /** Plans for the people in the area of the card. */
   onPlan: ((found: Found) => void) | undefined;
+  /** Shows what can be reached by road. */
+  onReach: ((found: Found) => void) | undefined;
 
   constructor(private readonly map: Map, private readonly catalog: Catalog) {
     this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
@@ -79,6 +81,7 @@ export class Card {
       ...(this.mayEdit(layer.id) ? [this.#editButton(body, layer, found)] : []),
       ...(layer.contacts.length > 0 ? [this.#contacts(layer, found)] : []),
       ...this.#reports(found),
+      ...(this.onReach && layer.geometry === "point" ? [this.#reachButton(found)] : []),
       ...(this.onAsk ? [this.#askButton(found)] : []),
       ...(this.#undo?.id === found.id ? [this.#undoNote(this.#undo.act)] : [])));
     void this.#fill(body, layer, found, this.#request.signal);
@@ -142,6 +145,12 @@ export class Card {
       this.#button("‹", "previous", turn(-1)),
       `${this.#at + 1}/${this.#found.length}`,
       this.#button("›", "next", turn(1)))];
+  }
+
+  #reachButton(found: Found): HTMLElement {
+    const button = element("button", { type: "button", class: "link reach-here" }, say("reachByRoad"));
+    button.addEventListener("click", () => this.onReach?.(found));
+    return element("p", { class: "actions" }, button);
   }
 
   /** Printable pages about a feature. */

@@ -12,6 +12,8 @@ export const words = {
   baseMap: ["底图", "Base map"],
   baseMapFailed: ["底图无法加载，业务图层不受影响。", "The base map cannot be loaded. The layers above it are not affected."],
   riskGrid: ["风险面（远看）", "Risk surface (zoomed out)"],
+  reachByRoad: ["行车可达范围", "Reach by road"],
+  minutes: ["分钟", "min"],
   commit: ["承诺", "Commit"],
   commitAll: ["全部承诺", "Commit all"],
   commitResources: ["承诺资源", "Commit resources"],

@@ -10,6 +10,7 @@ mod modified;
 mod proxies;
 mod sync;
 mod times;
+mod watch;
 
 use serde_json::{Value as Json, json};
 

@@ -62,6 +62,24 @@ await run(async () => {
     await screenshot("by-walk-en");
   });
 
+  await check("the card of a team shows what it reaches by road, and takes it off again", async () => {
+    await page.goto(`${origin}/?lang=zh`);
+    await page.reload();
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    const team = await page.evaluate(async () => (await (await fetch("ogc/collections/teams/items?limit=1")).json()).features[0]);
+    await page.locator("#search input").fill(team.properties.name);
+    await page.locator(`#search li[role="option"][data-id="${team.id}"]`).click();
+    await page.locator(".card .reach-here").click();
+    const labels = () => page.evaluate(() => [...new Set(window.onemap.map.querySourceFeatures("reach").map(({ properties }) => properties.label))].sort());
+    await page.evaluate(() => window.onemap.map.jumpTo({ zoom: 10.2 }));
+    await page.waitForFunction(() => new Set(window.onemap.map.querySourceFeatures("reach").map(({ properties }) => properties.minutes)).size === 3);
+    assert.deepEqual(await labels(), ["10 分钟", "20 分钟", "30 分钟"]);
+    await page.evaluate(() => new Promise((resolve) => window.onemap.map.once("idle", resolve)));
+    await screenshot("reach-zh");
+    await page.locator(".card .reach-here").click();
+    await page.waitForFunction(() => window.onemap.map.querySourceFeatures("reach").length === 0);
+  });
+
   await check("an area has no journeys, and the page says nothing wrong", async () => {
     await page.goto(`${origin}/#of=warnings/WN-01&layer=shelters&k=3&by=road`);
     await page.reload();

@@ -144,7 +144,7 @@ fn the_nearest_by_road_has_times_and_lines_and_a_closed_road_changes_it() {
     let server = Server::start(&folder, &[]);
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/by_road.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Travel by road: times against another library, closures, and what is refused.
 
+mod isochrones;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

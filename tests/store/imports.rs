@@ -92,6 +92,7 @@ impl<'a> Import<'a> {
             key: self.key.as_ref().map(position),
             unmatched: self.unmatched,
             scope: self.scope.clone(),
+            newest_by: None,
             record,
         };
         let mut source = Rows { features: features.into_iter(), merge: Some(merge) };

@@ -16,6 +16,7 @@ pub(crate) mod events;
 pub(crate) mod exclusion;
 pub(crate) mod health;
 pub(crate) mod imports;
+pub(crate) mod isochrones;
 pub(crate) mod labels;
 pub(crate) mod layers;
 pub(crate) mod nearest;

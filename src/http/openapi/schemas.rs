@@ -308,6 +308,15 @@ fn imports() -> Json {
 
 fn roads() -> Json {
     json!({
+        "isochrones": answer(&["type", "features"], json!({
+            "type": kind("FeatureCollection"),
+            "features": list(object(&["type", "id", "geometry", "properties"], json!({
+                "type": kind("Feature"), "id": text(), "geometry": {"type": "object", "nullable": true},
+                "properties": object(&["minutes", "by", "direction", "within_m"], json!({
+                    "minutes": number(), "by": text(), "direction": text(), "within_m": number(),
+                })),
+            }))),
+        })),
         "route": answer(&["type", "features"], json!({
             "type": kind("FeatureCollection"), "unreachable": object(&["closures"], json!({"closures": list(closure())})),
             "features": list(object(&["type", "id", "geometry", "properties"], json!({

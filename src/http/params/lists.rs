@@ -51,6 +51,8 @@ pub(crate) static XYZ_TILE: &[&dyn Param] = &[
 pub(crate) static UPLOAD: &[&dyn Param] = &[&spec::COLLECTION, &spec::FILE_NAME];
 pub(crate) static ALERTS: &[&dyn Param] = &[&spec::AT, &spec::F];
 pub(crate) static ROUTES: &[&dyn Param] = &[&spec::FROM, &spec::TO, &spec::TRAVEL, &spec::AT, &spec::CRS];
+pub(crate) static ISOCHRONES: &[&dyn Param] =
+    &[&spec::POINT, &spec::MINUTES, &spec::TRAVEL, &spec::DIRECTION, &spec::AT, &spec::CRS];
 pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::POINT,
     &spec::RADIUS_M,

@@ -224,6 +224,22 @@ pub(crate) static MAX_MINUTES: Count = Count {
     default: None,
     capped: false,
 };
+pub(crate) static MINUTES: Numbers = Numbers {
+    name: "minutes",
+    about: "Travel times, minutes; an area for each",
+    example: &[10.0, 20.0, 30.0],
+    min_items: 1,
+    max_items: 6,
+    above: Some(0.0),
+    max: Some(240.0),
+    accepted: "up to 6 times in minutes above 0 and up to 240, such as 10,20,30",
+    required: false,
+};
+pub(crate) static DIRECTION: Choice = Choice {
+    name: "direction",
+    about: "Travel from the position (outward, as people) or to it (inward, as teams)",
+    values: &["outward", "inward"],
+};
 pub(crate) static MAX_SITES: Count = Count {
     name: "max_sites",
     about: "With cover: maximum number of members; if they cannot cover the demand, those that cover most of it",

@@ -1,13 +1,13 @@
 //! Endpoints for dispatchers and map viewers: nearest, allocation, surroundings, search, audits, layers, events.
 
 use crate::http::api::{
-    alerts, allocations, commitments, coordinates, coverage, events, health, layers, nearest, nearest_params, routes,
-    search, siting, surroundings,
+    alerts, allocations, commitments, coordinates, coverage, events, health, isochrones, layers, nearest,
+    nearest_params, routes, search, siting, surroundings,
 };
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
 use crate::http::params::lists::{
-    ALERTS, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ROUTES, SEARCH, SITING, SURROUNDINGS,
+    ALERTS, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ISOCHRONES, ROUTES, SEARCH, SITING, SURROUNDINGS,
     SURROUNDINGS_OF_BODY,
 };
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
@@ -91,6 +91,15 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         params: ROUTES,
         replies: &[ok(GEOJSON_TYPE, "route")],
         ..Endpoint::get("/api/routes", routes::routes)
+    },
+    Endpoint {
+        id: "getIsochrones",
+        tag: DISPATCH,
+        summary: "The areas that can be reached on open roads within some times, from a position or to it",
+        thread: Thread::Bulk,
+        params: ISOCHRONES,
+        replies: &[ok(GEOJSON_TYPE, "isochrones")],
+        ..Endpoint::get("/api/isochrones", isochrones::isochrones)
     },
     Endpoint {
         id: "getSurroundings",

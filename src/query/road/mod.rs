@@ -1,11 +1,14 @@
 //! Travel by road: times, lines and closures, computed in memory from the roads on the map.
 
 pub mod closures;
+pub mod isochrone;
 pub mod network;
 pub mod passage;
 pub mod search;
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+
+use geo::Coord;
 
 use self::closures::{Closure, Closures};
 use self::network::RoadNetwork;
@@ -87,6 +90,12 @@ impl<'a> Travel<'a> {
     #[must_use]
     pub fn path(&self, place: LonLat) -> Option<RoadPath> {
         self.search.path(place)
+    }
+
+    /// The parts of open roads that are reached within a time, as pairs of positions.
+    #[must_use]
+    pub fn reached_parts(&self, max_duration_s: f64) -> Vec<[Coord; 2]> {
+        self.search.reached_parts(max_duration_s)
     }
 
     /// Travel time over a straight line of this length, seconds: no journey is shorter.

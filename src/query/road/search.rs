@@ -214,6 +214,49 @@ impl<'a> RoadSearch<'a> {
         Some(RoadPath { trip, line, parts })
     }
 
+    /// The parts of open roads that are reached within a time, as pairs of positions.
+    pub(super) fn reached_parts(&self, max_s: f64) -> Vec<[Coord; 2]> {
+        let is_outward = self.direction == TravelDirection::Outward;
+        // The share of a segment that the time which is left allows.
+        let share = |at: usize, left_s: f64, is_with_line: bool| {
+            let length_m = self.network.segments[at].length_m;
+            let speed_m_s = self.speed(at, is_with_line == is_outward).filter(|_| left_s > 0.0)?;
+            Some((left_s * speed_m_s / length_m.max(SAME_PLACE_M)).min(1.0))
+        };
+        let mut parts = Vec::new();
+        let mut push = |at: usize, from: f64, to: f64| {
+            parts.push([self.network.place(at, from), self.network.place(at, to)]);
+        };
+        for (at, segment) in self.network.segments.iter().enumerate() {
+            if !self.closures.parts_of(at).is_empty() {
+                continue;
+            }
+            let left_s = segment.nodes.map(|node| max_s - self.tree.reached[node as usize].duration_s);
+            let [first, last] = [share(at, left_s[0], true), share(at, left_s[1], false)];
+            match (first.unwrap_or(0.0), last.unwrap_or(0.0)) {
+                (first, last) if first + last >= 1.0 => push(at, 0.0, 1.0),
+                (first, last) => {
+                    if first > 0.0 {
+                        push(at, 0.0, first);
+                    }
+                    if last > 0.0 {
+                        push(at, 1.0 - last, 1.0);
+                    }
+                }
+            }
+        }
+        // The road of the position is left before its first node.
+        if let Some(start) = self.tree.start.filter(|start| self.closures.parts_of(start.segment).is_empty()) {
+            let left_s = max_s - start.distance_m / WALKING_M_S;
+            let ahead = share(start.segment, left_s, true).unwrap_or(0.0);
+            let back = share(start.segment, left_s, false).unwrap_or(0.0);
+            if ahead + back > 0.0 {
+                push(start.segment, (start.share - back).max(0.0), (start.share + ahead).min(1.0));
+            }
+        }
+        parts
+    }
+
     fn run(&self, from: LonLat, cancel: &CancelToken) -> Result<ShortestPaths, Cancelled> {
         let mut reached = vec![UNREACHED; self.network.node_count()];
         let start = self.access(from);

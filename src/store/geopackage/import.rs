@@ -113,20 +113,21 @@ impl GeoPackage {
             "DROP TABLE IF EXISTS {MERGED}; \
              CREATE TEMP TABLE onemap_merged (id TEXT PRIMARY KEY, kind TEXT) WITHOUT ROWID; \
              INSERT INTO {MERGED} SELECT staged.id, CASE WHEN stored.rowid IS NULL THEN '{unmatched}' \
-               WHEN NOT ({in_scope}) THEN 'foreign' \
+               WHEN NOT ({in_scope}) THEN 'foreign' WHEN {is_older} THEN 'older' \
                WHEN {} THEN 'changed' ELSE 'unchanged' END \
              FROM {STAGED} AS staged LEFT JOIN {table} AS stored ON stored.id = staged.id {}",
             differs.join(" OR "),
             if columns.removes { &removed } else { "" },
             unmatched = columns.unmatched,
-            in_scope = columns.in_scope
+            in_scope = columns.in_scope,
+            is_older = columns.is_older
         );
         sqlx::raw_sql(AssertSqlSafe(merged)).execute(&mut *connection).await.map_err(failed)?;
         let kinds = format!("SELECT kind, count(*) FROM {MERGED} GROUP BY kind");
         let kinds: Vec<(String, i64)> =
             sqlx::query_as(AssertSqlSafe(kinds)).fetch_all(&mut *connection).await.map_err(failed)?;
         let counts = MergedColumns::counts(&kinds);
-        if let Some(count) = MergedColumns::foreign(&kinds) {
+        if let Some(count) = MergedColumns::count_of(&kinds, "foreign") {
             let id = format!("SELECT id FROM {MERGED} WHERE kind = 'foreign' ORDER BY id LIMIT 1");
             let id = sqlx::query_scalar(AssertSqlSafe(id)).fetch_one(&mut *connection).await.map_err(failed)?;
             return Err(ImportError::OtherSource { count, id }.into());
@@ -137,14 +138,15 @@ impl GeoPackage {
                 sqlx::query_scalar(AssertSqlSafe(known)).fetch_one(&mut *connection).await.map_err(failed)?;
             return Err(StoreError::duplicate(layer, &known));
         }
-        if counts.skipped > 0 && merge.unmatched == Unmatched::Refuse {
+        let unmatched = MergedColumns::count_of(&kinds, "unmatched");
+        if let Some(count) = unmatched.filter(|_| merge.unmatched == Unmatched::Refuse) {
             let rows = format!(
                 "SELECT CAST(staged.{} AS TEXT) FROM {STAGED} AS staged JOIN {MERGED} AS merged USING (id) \
                  WHERE merged.kind = 'unmatched' ORDER BY 1 LIMIT {NAMED_IDS}",
                 identifier(&MergedColumns::naming(layer, merge))
             );
             let rows = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut *connection).await.map_err(failed)?;
-            return Err(ImportError::NotStored { count: counts.skipped, rows }.into());
+            return Err(ImportError::NotStored { count, rows }.into());
         }
         Ok(counts)
     }
@@ -302,7 +304,7 @@ async fn keep_before(
            (SELECT id FROM onemap_imports WHERE layer = {} ORDER BY number DESC LIMIT -1 OFFSET {}); \
          INSERT INTO onemap_import_rows (import, id, before) \
            SELECT {}, merged.id, CASE WHEN stored.rowid IS NOT NULL THEN {} END \
-           FROM {MERGED} AS merged LEFT JOIN {} AS stored ON stored.id = merged.id WHERE merged.kind NOT IN ('unchanged', 'unmatched')",
+           FROM {MERGED} AS merged LEFT JOIN {} AS stored ON stored.id = merged.id WHERE merged.kind IN ('new', 'changed', 'removed')",
         literal(&layer.id),
         KEPT_IMPORTS - 1,
         literal(import),

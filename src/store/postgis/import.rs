@@ -119,19 +119,20 @@ impl PostGis {
         let merged = format!(
             "CREATE TEMP TABLE onemap_merged ON COMMIT DROP AS \
              SELECT staged.id, CASE WHEN stored.id IS NULL THEN '{unmatched}' \
-               WHEN NOT ({in_scope}) THEN 'foreign' WHEN {} THEN 'changed' ELSE 'unchanged' END AS kind \
+               WHEN NOT ({in_scope}) THEN 'foreign' WHEN {is_older} THEN 'older' WHEN {} THEN 'changed' ELSE 'unchanged' END AS kind \
              FROM {STAGED} AS staged LEFT JOIN {table} AS stored ON stored.id = staged.id {}; ANALYZE {MERGED}",
             differs.join(" OR "),
             if columns.removes { &removed } else { "" },
             unmatched = columns.unmatched,
-            in_scope = columns.in_scope
+            in_scope = columns.in_scope,
+            is_older = columns.is_older
         );
         sqlx::raw_sql(AssertSqlSafe(merged)).execute(&mut *connection).await.map_err(failed)?;
         let kinds = format!("SELECT kind, count(*) FROM {MERGED} GROUP BY kind");
         let kinds: Vec<(String, i64)> =
             query_as(AssertSqlSafe(kinds)).fetch_all(&mut *connection).await.map_err(failed)?;
         let counts = MergedColumns::counts(&kinds);
-        if let Some(count) = MergedColumns::foreign(&kinds) {
+        if let Some(count) = MergedColumns::count_of(&kinds, "foreign") {
             let id = format!("SELECT id FROM {MERGED} WHERE kind = 'foreign' ORDER BY id LIMIT 1");
             let id = query_scalar(AssertSqlSafe(id)).fetch_one(&mut *connection).await.map_err(failed)?;
             return Err(ImportError::OtherSource { count, id }.into());
@@ -141,14 +142,15 @@ impl PostGis {
             let known: String = query_scalar(AssertSqlSafe(known)).fetch_one(&mut *connection).await.map_err(failed)?;
             return Err(StoreError::duplicate(layer, &known));
         }
-        if counts.skipped > 0 && merge.unmatched == Unmatched::Refuse {
+        let unmatched = MergedColumns::count_of(&kinds, "unmatched");
+        if let Some(count) = unmatched.filter(|_| merge.unmatched == Unmatched::Refuse) {
             let rows = format!(
                 "SELECT staged.{}::text FROM {STAGED} AS staged JOIN {MERGED} AS merged USING (id) \
                  WHERE merged.kind = 'unmatched' ORDER BY 1 LIMIT {NAMED_IDS}",
                 identifier(&MergedColumns::naming(layer, merge))
             );
             let rows = query_scalar(AssertSqlSafe(rows)).fetch_all(&mut *connection).await.map_err(failed)?;
-            return Err(ImportError::NotStored { count: counts.skipped, rows }.into());
+            return Err(ImportError::NotStored { count, rows }.into());
         }
         Ok(counts)
     }

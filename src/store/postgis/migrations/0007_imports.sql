@@ -29,7 +29,7 @@ COMMENT ON TABLE onemap.import_rows IS '导入前的内容 What features were be
 
 -- An import of very many rows notes once that the whole layer changed, instead of each row; it sets onemap.bulk for its
 -- transaction.
-CREATE FUNCTION onemap.is_bulk() RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS
+CREATE OR REPLACE FUNCTION onemap.is_bulk() RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS
   $$ SELECT coalesce(current_setting('onemap.bulk', true), '') = 'on' $$;
 
 CREATE OR REPLACE FUNCTION onemap.note_inserted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
