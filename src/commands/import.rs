@@ -13,9 +13,10 @@ use super::store::{ImportTarget, StoreOptions};
 use super::{ROWS_REFUSED, command_origin, progress};
 use crate::clock;
 use crate::config;
+use crate::exchange::TableHints;
 use crate::exchange::import::{DangerZone, Report};
 use crate::exchange::matching::ColumnMatch;
-use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised};
+use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised, known_columns};
 use crate::import::tables::TableSource;
 use crate::model::{
     AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportScope, ImportSource, LayerIndex,
@@ -172,7 +173,9 @@ pub(super) async fn import(arguments: ImportArguments) -> anyhow::Result<ExitCod
     let report = source.file.into_report();
     log_report(&report, schema);
     if let Some(path) = &arguments.report {
-        let written = write_report(path, &report, &arguments.file, options.sheet.as_deref());
+        let known = |names: &[String]| known_columns(&catalog, schema, names);
+        let hints = TableHints { sheet: options.sheet.as_deref(), known_columns: &known };
+        let written = write_report(path, &report, &arguments.file, &hints);
         written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     finish(target, imported, &report, schema, import).await

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::exchange::import::{MAX_ISSUES, Report, RowIssue, Twin};
-use crate::exchange::marked_table;
+use crate::exchange::{TableHints, marked_table};
 use crate::import::report;
 use crate::model::LayerSchema;
 use crate::private_file;
@@ -23,11 +23,11 @@ pub(super) fn check_report_path(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the refused rows and the warnings to a file; `table` is what was imported.
-pub(super) fn write_report(path: &Path, report: &Report, table: &Path, sheet: Option<&str>) -> anyhow::Result<()> {
+/// Writes the refused rows and the warnings to a file; `table` is what was imported, with these hints.
+pub(super) fn write_report(path: &Path, report: &Report, table: &Path, hints: &TableHints<'_>) -> anyhow::Result<()> {
     let bytes = match path.extension().and_then(|ending| ending.to_str()) {
         Some("json") => serde_json::to_vec_pretty(&report::as_json(report, MAX_ISSUES))?,
-        Some("xlsx") => marked_table::write(table, sheet, report)?,
+        Some("xlsx") => marked_table::write(table, hints, report)?,
         _ => report::as_csv(report),
     };
     let mut file = private_file::open(path, File::options().create(true).truncate(true).write(true))?;

@@ -19,6 +19,13 @@ const FORMAT: &str = "a table of delimited text";
 /// Delimiters that are detected in the header.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Frequent characters of Chinese texts and of lists of places, simplified and traditional.
+const COMMON_CHARACTERS: &str = "的一是在不了有和人這这中大為为上個个國国我以要他時时來来用們们生到作地於于出分對对成會会可主發发年動动同工也能\
+    下過过子說说產产種种面而方後后多定行學学法所民得經经十三之進进部度家電电力水高二理起小現现實实加量都兩两體体制機机當当使點点從从\
+    業业本去把性應应開开它合還还因由其些然前外天政四日那社義义事平形相全表間间與与關关各重新線线內内數数正心反你明看原但質质氣气第向道\
+    條条只沒没結结問问意建月公無无系軍军情者最立代想已通並并提直題题黨党展五果料象員员位入常文總总次品式活設设及管特件長长求老頭头\
+    基資资邊边路級级少圖图山統统接知較较將将組组見见計计手根論论農农區区強强村縣县鎮镇鄉乡號号稱称緯纬度編编名容納纳避難难場场災灾\
+    校院話话聯联繫系負负責责任類类別别址備备註注";
 /// Bytes in which the delimiter is searched.
 const MAX_HEADER_BYTES: u64 = 1_000_000;
 
@@ -248,11 +255,13 @@ fn encoding_of_text(mut file: impl Read) -> io::Result<Result<&'static Encoding,
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     let (mut marked, mut is_utf8, mut has_nul, mut is_first) = (None, true, false, true);
     let mut text = String::with_capacity(4 * BUFFER_BYTES);
+    let mut start = Vec::new();
     loop {
         let length = file.read(&mut bytes)?;
         let part = &bytes[..length];
         if is_first {
             marked = Encoding::for_bom(part).map(|(encoding, _)| encoding);
+            start = part.to_vec();
             is_first = false;
         }
         has_nul |= part.contains(&0);
@@ -269,7 +278,7 @@ fn encoding_of_text(mut file: impl Read) -> io::Result<Result<&'static Encoding,
     let encoding = match marked {
         Some(marked) => marked,
         None if is_utf8 => encoding_rs::UTF_8,
-        None => chinese_guess(&detector),
+        None => chinese_guess(&detector, &start),
     };
     let is_wide = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&encoding);
     Ok(if has_nul && !is_wide {
@@ -291,15 +300,22 @@ pub(super) fn encoding_of(bytes: &[u8]) -> &'static Encoding {
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
-    chinese_guess(&detector)
+    chinese_guess(&detector, bytes.get(..BUFFER_BYTES).unwrap_or(bytes))
 }
 
-fn chinese_guess(detector: &chardetng::EncodingDetector) -> &'static Encoding {
-    match detector.guess(Some(b"cn"), chardetng::Utf8Detection::Allow) {
-        // GB 18030 is a superset of GBK.
-        guess if guess == encoding_rs::GBK => encoding_rs::GB18030,
-        guess => guess,
+/// The guess of the detector; between the two encodings of Chinese, the one in which the start of the text has more common
+/// characters, because most texts are valid in both.
+fn chinese_guess(detector: &chardetng::EncodingDetector, start: &[u8]) -> &'static Encoding {
+    let guess = detector.guess(Some(b"cn"), chardetng::Utf8Detection::Allow);
+    if guess != encoding_rs::GBK && guess != encoding_rs::BIG5 {
+        return guess;
     }
+    let common = |encoding: &'static Encoding| {
+        let (text, ..) = encoding.decode(start);
+        text.chars().filter(|own| COMMON_CHARACTERS.contains(*own)).count()
+    };
+    // GB 18030 is a superset of GBK.
+    if common(encoding_rs::BIG5) > common(encoding_rs::GB18030) { encoding_rs::BIG5 } else { encoding_rs::GB18030 }
 }
 
 /// The delimiter that the middle one of the first lines has most often outside quotes: a title has few, and cells may contain

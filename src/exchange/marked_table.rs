@@ -29,14 +29,13 @@ pub enum MarkedTableError {
     Workbook(#[from] XlsxError),
 }
 
-/// Writes the rows of a table with a first column that says what is wrong with them.
+/// Writes the rows of a table with a first column that says what is wrong with them. The hints are those of the import, so that
+/// the same sheet and header are found.
 ///
 /// # Errors
 /// When the file is no table, cannot be read, or has more rows than a sheet.
-pub fn write(path: &Path, sheet: Option<&str>, report: &Report) -> Result<Vec<u8>, MarkedTableError> {
-    // The sheet with a row for each of the report is the one that was imported.
-    let hints = TableHints { sheet, known_columns: &|names| names.iter().filter(|name| !name.is_empty()).count() };
-    let Opened::Table(table) = open(path, &hints)? else { return Err(MarkedTableError::NoTable) };
+pub fn write(path: &Path, hints: &TableHints<'_>, report: &Report) -> Result<Vec<u8>, MarkedTableError> {
+    let Opened::Table(table) = open(path, hints)? else { return Err(MarkedTableError::NoTable) };
     let defects: HashMap<usize, (&str, Color)> = report
         .warnings
         .iter()

@@ -297,6 +297,13 @@ impl ImportSource for ImportFile<'_> {
     }
 }
 
+/// How many of some names are those of columns of a layer.
+#[must_use]
+pub fn known_columns(catalog: &Catalog, schema: &LayerSchema, names: &[String]) -> usize {
+    let places = ["lon", "lat"].iter().filter(|name| column_of(catalog, name, names).is_some());
+    match_columns(catalog, schema, names, &[]).len() + places.count()
+}
+
 /// The rows of a file; what was recognised of a table, and its coordinate columns.
 type OpenedRows = (RecordSource, Option<String>, Option<PlaceColumns>);
 
@@ -311,11 +318,8 @@ fn open_rows(
     if let Some(source) = TableSource::of(path) {
         return Ok((source.open(options.sheet.as_deref(), &schema.id)?, None, None));
     }
-    let known_columns = |names: &[String]| {
-        let places = ["lon", "lat"].iter().filter(|name| column_of(catalog, name, names).is_some());
-        match_columns(catalog, schema, names, &[]).len() + places.count()
-    };
-    let hints = TableHints { sheet: options.sheet.as_deref(), known_columns: &known_columns };
+    let known = |names: &[String]| known_columns(catalog, schema, names);
+    let hints = TableHints { sheet: options.sheet.as_deref(), known_columns: &known };
     Ok(match open(path, &hints)? {
         Opened::Features(source) => (source, None, None),
         Opened::Table(table) => {

@@ -150,7 +150,7 @@ export class Card {
   #reachButton(found: Found): HTMLElement {
     const button = element("button", { type: "button", class: "link reach-here" }, say("reachByRoad"));
     button.addEventListener("click", () => this.onReach?.(found));
-    return element("p", { class: "actions" }, button);
+    return element("p", { class: "actions reports" }, button);
   }
 
   /** Printable pages about a feature. */

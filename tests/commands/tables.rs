@@ -175,3 +175,20 @@ fn a_replaced_layer_keeps_the_tiles_of_what_did_not_change() {
     crate::support::await_that("the change", || tag(changed) != before[0]);
     assert_eq!(tag(same), before[1]);
 }
+
+#[test]
+fn traditional_characters_in_big5_are_told_from_simplified_ones() {
+    let folder = Folder::new();
+    let row = |row: u32| format!("T{row},第{row}國民小學避難收容處所,118.8{row},26.2{row},{row}00人\n");
+    let rows: String = (1..6).map(row).collect::<Vec<_>>().concat();
+    folder.write("utf8.csv", format!("編號,場所名稱,WGS84經度,WGS84緯度,容納人數\n{rows}"));
+    let program = "import sys;open(sys.argv[2],'wb').write(open(sys.argv[1],encoding='utf-8').read().encode('big5'))";
+    let paths = ["utf8.csv", "in.csv"].map(|name| folder.file(name).display().to_string());
+    crate::support::foreign("python3", &["-c", program, &paths[0], &paths[1]]);
+    let columns = ["場所名稱=name", "編號=id", "容納人數=capacity", "WGS84經度=lon", "WGS84緯度=lat"];
+    let columns: Vec<&str> = columns.into_iter().flat_map(|column| ["--column", column]).collect();
+    let (code, log) = import(&folder, &[&["in.csv", "--layer", "shelters"][..], &columns].concat());
+    assert!(code == Some(0) && log.contains("Big5"), "{log}");
+    let first = &exported(&folder, "shelters")[0]["properties"];
+    assert_eq!((&first["name"], &first["capacity"]), (&json!("第1國民小學避難收容處所"), &json!(100)));
+}

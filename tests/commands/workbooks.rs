@@ -75,6 +75,18 @@ fn a_sheet_is_read_as_people_fill_it_in() {
         .collect();
     assert_eq!(facts[0], json!(["第一中学", 300, 1200, "standby", "13812345678", "2026-08-14T02:30:00.000Z", true]));
     assert_eq!(facts[1], json!(["第二小学", 50, 2000, "open", "13812345679", "2026-08-13T16:00:00.000Z", false]));
+    // The marked copy is of the sheet that was imported.
+    let (code, log) = import(
+        &folder,
+        &["一览表.xlsx", "--layer", "shelters", "--crs", "wgs84", "--dry-run", "--update", "--report", "x.xlsx"],
+    );
+    assert!(code == Some(1) && log.contains("ids of the features"), "{log}");
+    let again = ["一览表.xlsx", "--layer", "shelters", "--crs", "wgs84", "--store", "y.gpkg", "--report", "x.xlsx"];
+    let (code, log) = import(&folder, &again);
+    assert_eq!(code, Some(0), "{log}");
+    let program = "import sys,zipfile\nprint(zipfile.ZipFile(sys.argv[1]).read('xl/sharedStrings.xml').decode())";
+    let strings = crate::support::foreign("python3", &["-c", program, &folder.file("x.xlsx").display().to_string()]);
+    assert!(strings.contains("第一中学") && strings.contains("避灾点名称") && !strings.contains("谢谢"), "{strings}");
     let at = &shelters[0]["geometry"]["coordinates"];
     for (found, wanted) in [(&at[0], 118.86), (&at[1], 26.22)] {
         assert!((found.as_f64().expect("degrees") - wanted).abs() < 1e-9, "{at}");

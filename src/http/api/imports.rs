@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::clock;
 use crate::exchange::geojson::write_geometry;
 use crate::exchange::import::{DangerZone, Report};
-use crate::exchange::marked_table;
+use crate::exchange::{TableHints, marked_table};
 use crate::http::call::Call;
 use crate::http::ogc::edit_target::Target;
 use crate::http::params::param::Text;
@@ -21,7 +21,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, XLSX};
 use crate::http::reply::problem::Problem;
 use crate::http::workers::lower_priority;
-use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised};
+use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised, known_columns};
 use crate::import::report;
 use crate::import::uploads::{Upload, UploadError};
 use crate::model::{
@@ -57,7 +57,7 @@ struct RawOptions {
 }
 
 /// `POST /api/imports`: keeps a file and looks at it.
-pub(crate) async fn upload(call: Call<'static>) -> Result<Reply, Problem> {
+pub(crate) async fn upload(mut call: Call<'static>) -> Result<Reply, Problem> {
     let given = |param: &'static Text| {
         let missing = || Problem::MissingParameter { parameter: param.name, accepted: param.about.to_owned() };
         call.params.get(param).map(str::to_owned).ok_or_else(missing)
@@ -76,6 +76,8 @@ pub(crate) async fn upload(call: Call<'static>) -> Result<Reply, Problem> {
         UploadError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Problem::NoSpace,
         UploadError::File(error) => Problem::internal(&error),
     })?;
+    // The file waits on the disk, not in memory, until it is its turn.
+    call.body.clear();
     let preview = preview(&call, &id, &upload, RawOptions::default()).await?;
     let location = format!("{}/api/imports/{id}", call.base_url());
     Ok(json_reply(StatusCode::CREATED, &preview.json).header((header::LOCATION, location)))
@@ -97,8 +99,12 @@ pub(crate) async fn look(call: Call<'static>) -> Result<Reply, Problem> {
             .body(body));
     }
     if format == XLSX {
-        let marked =
-            tokio::task::spawn_blocking(move || marked_table::write(&upload.path, sheet.as_deref(), &preview.report));
+        let (state, schema) = (call.state.clone(), Target::to_edit(&call, &upload.collection)?.schema.clone());
+        let marked = tokio::task::spawn_blocking(move || {
+            let known = |names: &[String]| known_columns(&state.catalog, &schema, names);
+            let hints = TableHints { sheet: sheet.as_deref(), known_columns: &known };
+            marked_table::write(&upload.path, &hints, &preview.report)
+        });
         let marked = marked.await.map_err(|error| Problem::internal(&error))?;
         let body = marked.map_err(|error| invalid("f", XLSX.name, &error.to_string(), "csv, json"))?;
         return Ok(Reply::new(StatusCode::OK)
@@ -287,6 +293,7 @@ async fn run(
         schema: target.schema.clone(),
         regions: target.regions.clone(),
         snapshot: call.state.snapshots.load(),
+        visible: call.current.snapshot.clone(),
         hidden,
         upload: upload.clone(),
         options: ImportOptions {
@@ -335,6 +342,8 @@ struct Job {
     schema: LayerSchema,
     regions: Vec<String>,
     snapshot: Arc<Snapshot>,
+    /// What the caller sees of it.
+    visible: Arc<Snapshot>,
     /// Fields that the caller does not see and may not write.
     hidden: Vec<usize>,
     upload: Upload,
@@ -347,7 +356,7 @@ struct Job {
 impl Job {
     async fn run(mut self) -> Result<Outcome, ImportFileError> {
         if self.schema.roles.capacity.is_some() {
-            self.options.danger_zones = danger_zones(&self.catalog, &self.snapshot);
+            self.options.danger_zones = danger_zones(&self.catalog, &self.visible);
         }
         let Upload { path, name, .. } = &self.upload;
         let mut file = ImportFile::open(&self.catalog, &self.schema, path, name, &self.options, clock::now())?;
