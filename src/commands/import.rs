@@ -198,10 +198,14 @@ async fn finish(
     };
     let Some(ImportCounts { new, changed, unchanged, removed, skipped }) = counts else {
         target.discard().await;
-        tracing::error!(
-            refused = report.refused_count,
-            "nothing was stored: correct these rows, or import only the valid ones with --skip-bad"
-        );
+        if report.is_cut {
+            tracing::error!("nothing was stored: the rest of the file cannot be read");
+        } else {
+            tracing::error!(
+                refused = report.refused_count,
+                "nothing was stored: correct these rows, or import only the valid ones with --skip-bad"
+            );
+        }
         return Ok(ExitCode::from(ROWS_REFUSED));
     };
     if skipped > 0 {

@@ -54,7 +54,7 @@ fn read(alert: Node<'_, '_>) -> Vec<Result<Record, Unreadable>> {
     let chosen = infos.iter().map(language).find(|own| own.starts_with("zh"));
     let chosen = chosen.or_else(|| infos.first().map(language)).unwrap_or_default();
     let own: Vec<&Node<'_, '_>> = infos.iter().filter(|info| language(info) == chosen).collect();
-    let failed = |row: usize, reason: String| Err(Unreadable { row, line: None, reason });
+    let failed = |row: usize, reason: String| Err(Unreadable { row, line: None, reason, is_end: false });
     if own.is_empty() {
         return vec![failed(1, "the alert has no info".to_owned())];
     }

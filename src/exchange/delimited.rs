@@ -190,7 +190,7 @@ impl Table {
                 let line = Some(line);
                 let record = read
                     .map(|(geometry, properties)| Record { row, line, id: None, geometry, properties })
-                    .map_err(|reason| Unreadable { row, line, reason });
+                    .map_err(|reason| Unreadable { row, line, reason, is_end: false });
                 if !out.push(record) {
                     return;
                 }

@@ -59,14 +59,14 @@ impl<R: Read> Iterator for Records<R> {
         }
         self.row += 1;
         let row = self.row;
-        let unreadable = |reason: String| Unreadable { row, line: None, reason };
+        let unreadable = |reason: String, is_end| Unreadable { row, line: None, reason, is_end };
         match self.features.next() {
             Ok(None) => None,
-            Ok(Some(feature)) => Some(read_feature(feature, row).map_err(unreadable)),
+            Ok(Some(feature)) => Some(read_feature(feature, row).map_err(|reason| unreadable(reason, false))),
             Err(error) => {
                 // The start of the next feature is unknown after a corrupt one.
                 self.broken = true;
-                Some(Err(unreadable(format!("the file ends unexpectedly or is corrupt here: {error}"))))
+                Some(Err(unreadable(format!("the file ends unexpectedly or is corrupt here: {error}"), true)))
             }
         }
     }

@@ -280,12 +280,12 @@ fn first_line(file: impl BufRead) -> Option<String> {
 
 fn push(rows: &mut Rows, text: &str, line: usize) -> bool {
     let (row, line) = (rows.count() + 1, Some(line));
-    rows.push(read_feature(text, row, line).map_err(|reason| Unreadable { row, line, reason }))
+    rows.push(read_feature(text, row, line).map_err(|reason| Unreadable { row, line, reason, is_end: false }))
 }
 
 fn push_error(rows: &mut Rows, line: usize, error: &io::Error) {
     let row = rows.count() + 1;
-    rows.push(Err(Unreadable { row, line: Some(line), reason: error.to_string() }));
+    rows.push(Err(Unreadable { row, line: Some(line), reason: error.to_string(), is_end: true }));
 }
 
 /// The name of the reference system in a `crs` member of GeoJSON 2008; the member itself if it has no name.

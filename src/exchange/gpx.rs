@@ -79,7 +79,7 @@ fn read(source: impl BufRead, rows: &mut Rows) {
             Err(reason) => {
                 let row = rows.count() + 1;
                 let reason = format!("the document is not read further: {reason}");
-                rows.push(Err(Unreadable { row, line: None, reason }));
+                rows.push(Err(Unreadable { row, line: None, reason, is_end: true }));
                 return;
             }
         }
@@ -99,7 +99,7 @@ fn position(attributes: &[(String, String)]) -> Result<Coord, String> {
 
 impl Track {
     fn into_record(self, row: usize) -> Result<Record, Unreadable> {
-        let failed = |reason: String| Unreadable { row, line: None, reason };
+        let failed = |reason: String| Unreadable { row, line: None, reason, is_end: false };
         if let Some(defect) = self.defect {
             return Err(failed(defect));
         }

@@ -111,6 +111,8 @@ pub struct RowIssue {
 pub struct Report {
     /// Rows read.
     pub read: usize,
+    /// Whether the rest of the file could not be read; nothing is imported then.
+    pub is_cut: bool,
     /// Rows accepted.
     pub taken: usize,
     /// Number of refused rows.
@@ -224,7 +226,10 @@ impl<'a> Importer<'a> {
         self.report.read += 1;
         let (row, line, outcome) = match record {
             Ok(record) => (record.row, record.line, self.feature(&record).and_then(|feature| self.checked(feature))),
-            Err(bad) => (bad.row, bad.line, Err(Refusal { field: None, value: None, reason: bad.reason })),
+            Err(bad) => {
+                self.report.is_cut |= bad.is_end;
+                (bad.row, bad.line, Err(Refusal { field: None, value: None, reason: bad.reason }))
+            }
         };
         match outcome {
             Ok(feature) => {

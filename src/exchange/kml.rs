@@ -111,6 +111,7 @@ fn read(source: impl BufRead, rows: &mut Rows) {
                     row,
                     line: None,
                     reason: format!("the document is not read further: {reason}"),
+                    is_end: true,
                 }));
                 return;
             }
@@ -167,7 +168,7 @@ impl Placemark {
     }
 
     fn into_record(self, row: usize) -> Result<Record, Unreadable> {
-        let failed = |reason: String| Unreadable { row, line: None, reason };
+        let failed = |reason: String| Unreadable { row, line: None, reason, is_end: false };
         if let Some(defect) = self.defect {
             return Err(failed(defect));
         }

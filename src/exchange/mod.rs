@@ -56,6 +56,8 @@ pub struct Unreadable {
     pub line: Option<usize>,
     /// The reason.
     pub reason: String,
+    /// Whether what follows in the file cannot be read either.
+    pub is_end: bool,
 }
 
 /// Why a file cannot be read or written.

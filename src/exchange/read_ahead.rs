@@ -45,7 +45,7 @@ pub fn read_ahead(decode: impl FnOnce(&mut Rows) + Send + 'static) -> Box<dyn It
         let mut rows = Rows { sender, batch: Vec::new(), sent: 0 };
         if catch_unwind(AssertUnwindSafe(|| decode(&mut rows))).is_err() {
             let reason = "the file is damaged here".to_owned();
-            rows.push(Err(Unreadable { row: rows.sent + 1, line: None, reason }));
+            rows.push(Err(Unreadable { row: rows.sent + 1, line: None, reason, is_end: true }));
         }
         rows.flush();
     });

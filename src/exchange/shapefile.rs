@@ -149,9 +149,10 @@ impl Parts {
             let mut records = reader.iter_records();
             for (index, shape) in shapes.iter_shapes().enumerate() {
                 let row = index + 1;
-                let failed = |reason: String| Unreadable { row, line: None, reason };
                 let record = records.next();
-                let is_shape_damaged = shape.is_err();
+                // After a damaged shape, the start of the next one is unknown.
+                let is_end = shape.is_err();
+                let failed = |reason: String| Unreadable { row, line: None, reason, is_end };
                 if deleted.contains(&index) {
                     continue;
                 }
@@ -169,8 +170,7 @@ impl Parts {
                     (_, Some(Err(error))) => Err(failed(error.to_string())),
                     (_, None) => Err(failed("the .dbf has no attributes for it".to_owned())),
                 };
-                // After a damaged shape, the start of the next one is unknown.
-                if !rows.push(own) || is_shape_damaged {
+                if !rows.push(own) || is_end {
                     break;
                 }
             }

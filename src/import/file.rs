@@ -127,8 +127,6 @@ pub struct ImportFile<'a> {
     pub record: Option<ImportRecord>,
     /// Set to stop reading; nothing is imported then.
     pub is_cancelled: Arc<AtomicBool>,
-    /// Set by what reads the rows if it could not read all of them; nothing is imported then.
-    pub is_cut: Arc<AtomicBool>,
     scope: ImportScope,
     newest_by: Option<usize>,
 }
@@ -238,7 +236,6 @@ impl<'a> ImportFile<'a> {
             skip_bad: false,
             record: None,
             is_cancelled: Arc::default(),
-            is_cut: Arc::default(),
             scope: options.scope.clone(),
             newest_by: None,
         })
@@ -278,7 +275,7 @@ impl ImportSource for ImportFile<'_> {
 
     fn merge(&mut self) -> Option<Merge> {
         let report = self.importer.report();
-        let is_ended = self.is_cancelled.load(Ordering::Relaxed) || self.is_cut.load(Ordering::Relaxed);
+        let is_ended = self.is_cancelled.load(Ordering::Relaxed) || report.is_cut;
         // Another server that suddenly has no features is more likely to be wrong than empty.
         let is_emptied = report.read == 0 && matches!(self.scope, ImportScope::Only(_));
         if is_ended || is_emptied || (report.refused_count > 0 && !self.skip_bad) {

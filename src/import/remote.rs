@@ -1,7 +1,5 @@
 //! Features of a collection of another server by OGC API Features (OGC 17-069r4), page by page.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -71,8 +69,6 @@ pub enum Fetched {
         source: RecordSource,
         /// The entity tag of the first page, if it has one.
         tag: Option<String>,
-        /// Set when not every page could be read.
-        is_cut: Arc<AtomicBool>,
     },
 }
 
@@ -106,17 +102,15 @@ impl RemoteCollection {
             ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
         let Some((page, own_tag)) = self.page(&agent, &first, tag)? else { return Ok(Fetched::Unchanged) };
         let matched = page.matched;
-        let is_cut = Arc::new(AtomicBool::new(false));
-        let (cut, remote) = (is_cut.clone(), self.clone());
+        let remote = self.clone();
         let records = read_ahead(move |rows| {
             if let Err(reason) = remote.read(&agent, first, page, rows) {
-                cut.store(true, Ordering::Relaxed);
                 let row = rows.count() + 1;
-                rows.push(Err(Unreadable { row, line: None, reason: reason.to_string() }));
+                rows.push(Err(Unreadable { row, line: None, reason: reason.to_string(), is_end: true }));
             }
         });
         let source = RecordSource { crs: Some("wgs84".to_owned()), unnamed_crs: None, rows: matched, records };
-        Ok(Fetched::Features { source, tag: own_tag, is_cut })
+        Ok(Fetched::Features { source, tag: own_tag })
     }
 
     /// Hands over the features of a page and of those that follow.
@@ -131,7 +125,7 @@ impl RemoteCollection {
             for feature in &page.features {
                 let row = rows.count() + 1;
                 let record = read_feature(feature.get(), row, None);
-                if !rows.push(record.map_err(|reason| Unreadable { row, line: None, reason })) {
+                if !rows.push(record.map_err(|reason| Unreadable { row, line: None, reason, is_end: false })) {
                     return Ok(());
                 }
             }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::file::{ImportFile, ImportFileError, ImportOptions};
 use super::remote::{Fetched, RemoteCollection, RemoteError};
-use crate::exchange::RecordSource;
+use crate::exchange::{RecordSource, Unreadable};
 use crate::model::{
     AuditEntry, Catalog, ImportCounts, ImportMode, ImportRecord, ImportScope, LayerIndex, Origin, Role, format_instant,
 };
@@ -114,7 +114,7 @@ pub async fn sync(
     let (remote, own_tag) = (synced.remote.clone(), tag.map(str::to_owned));
     let fetched = tokio::task::spawn_blocking(move || remote.fetch(own_tag.as_deref())).await;
     let fetched = fetched.map_err(|error| SyncError::System(error.to_string()))??;
-    let Fetched::Features { source, tag, is_cut } = fetched else {
+    let Fetched::Features { source, tag } = fetched else {
         return Ok(Synced { tag: tag.map(str::to_owned), ..Synced::default() });
     };
     let options = ImportOptions {
@@ -130,7 +130,6 @@ pub async fn sync(
     let source = named(source, synced);
     let mut file = ImportFile::of_source(catalog, schema, source, &synced.source, &options, now)?;
     file.skip_bad = true;
-    file.is_cut = is_cut;
     file.record = Some(record(synced, now)?);
     let counts = store.import(index, &mut file).await?;
     let is_empty = file.report().read == 0;
@@ -152,7 +151,7 @@ fn named(source: RecordSource, synced: &SyncedCollection) -> RecordSource {
             Some(Json::Number(id)) => Some(id.to_string()),
             _ => None,
         });
-        let missing = || crate::exchange::Unreadable { row: record.row, line: None, reason: "it has no id".to_owned() };
+        let missing = || Unreadable { row: record.row, line: None, reason: "it has no id".to_owned(), is_end: false };
         let id = format!("{prefix}:{}", own.ok_or_else(missing)?);
         record.properties.insert("id".to_owned(), Json::from(id));
         record.properties.insert("source".to_owned(), Json::from(name.as_str()));

@@ -54,7 +54,7 @@ impl TableSource {
             {
                 // The rows before were read already.
                 let row = rows.count() + 1;
-                rows.push(Err(Unreadable { row, line: None, reason: error.to_string() }));
+                rows.push(Err(Unreadable { row, line: None, reason: error.to_string(), is_end: true }));
             }
         });
         let DescribedTable { crs, rows } = described.recv().unwrap_or_else(|_| {
@@ -91,6 +91,6 @@ impl TableSource {
 
 fn record(row: usize, found: ForeignRow) -> Result<Record, Unreadable> {
     let ForeignRow { geometry, properties } = found;
-    let geometry = geometry.map_err(|reason| Unreadable { row, line: None, reason })?;
+    let geometry = geometry.map_err(|reason| Unreadable { row, line: None, reason, is_end: false })?;
     Ok(Record { row, line: None, id: None, geometry, properties })
 }

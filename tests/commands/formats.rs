@@ -230,5 +230,10 @@ fn hostile_and_damaged_files_are_refused() {
             "{name}: {found:?} {log:.2000}"
         );
         assert!(!folder.file("onemap.gpkg").exists(), "{name}: nothing is stored");
+        // What comes before a cut is not taken for the whole.
+        if name.starts_with("cut") {
+            let (found, log) = import(&folder, &[name, "--layer", "shelters", "--crs", "wgs84", "--skip-bad"]);
+            assert!(found == Some(3) && log.contains("the rest of the file cannot be read"), "{name}: {log}");
+        }
     }
 }

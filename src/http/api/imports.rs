@@ -128,10 +128,13 @@ pub(crate) async fn confirm(call: Call<'static>) -> Result<Reply, Problem> {
     let done = run(&call, &upload, raw, Some(record)).await?;
     let Outcome { imported, report, .. } = done.map_err(|error| unusable(&error))?;
     let Some(counts) = imported? else {
-        return Err(Problem::ImportRefused {
-            detail: format!("{} rows are refused and nothing was stored", report.refused_count),
-            accepted: "a file without refused rows, or the option skip_bad".to_owned(),
-        });
+        let (detail, accepted) = if report.is_cut {
+            ("the rest of the file cannot be read and nothing was stored".to_owned(), "a whole file")
+        } else {
+            let detail = format!("{} rows are refused and nothing was stored", report.refused_count);
+            (detail, "a file without refused rows, or the option skip_bad")
+        };
+        return Err(Problem::ImportRefused { detail, accepted: accepted.to_owned() });
     };
     call.state.uploads.discard(&id);
     Ok(json_reply(StatusCode::OK, &json!({"id": id, "collection": upload.collection, "counts": counts})))
