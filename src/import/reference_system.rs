@@ -1,10 +1,13 @@
 //! The reference system of a file that is imported: declared, named by its columns, certain from its coordinates, or asked for.
 
+use std::ops::RangeInclusive;
+
 use geo::Coord;
 
 use super::file::ImportFileError;
 use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::projection_file;
+use crate::geodesy::LonLat;
 use crate::geodesy::crs::{ACCEPTED_CRS, Crs, CrsError};
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::model::Catalog;
@@ -12,6 +15,9 @@ use crate::model::Catalog;
 /// Systems of degrees that Chinese data is in, with what uses them.
 const DEGREE_SYSTEMS: [(&str, &str); 3] =
     [("wgs84", "GPS, CGCS2000, 天地图"), ("gcj02", "高德, 腾讯"), ("bd09", "百度")];
+/// EPSG codes of the Gauss-Krüger systems of CGCS2000, and of Web Mercator.
+const PROJECTED_SYSTEMS: RangeInclusive<u32> = 4491..=4554;
+const WEB_MERCATOR: u32 = 3857;
 /// Parts of the name of a coordinate column that name its system.
 const NAMED_SYSTEMS: [(&str, &str); 10] = [
     ("wgs84", "wgs84"),
@@ -44,11 +50,30 @@ fn are_degrees(sample: &[Coord]) -> bool {
 }
 
 /// The system of features without a declared one: WGS 84 by the standards, unless the coordinates cannot be degrees.
-fn system_of_features(sample: &[Coord]) -> Result<Crs, ImportFileError> {
+fn system_of_features(catalog: &Catalog, sample: &[Coord]) -> Result<Crs, ImportFileError> {
     match (are_degrees(sample), projection_file::unnamed(extent(sample))) {
-        (false, Some(reason)) => Err(ImportFileError::UnnamedCrs { reason }),
+        (false, Some(reason)) => Err(unnamed(catalog, &reason, sample)),
         _ => Ok(Crs::CRS84),
     }
+}
+
+/// The error for a file whose system must be named, with the projected systems that put its rows into the county.
+fn unnamed(catalog: &Catalog, reason: &str, sample: &[Coord]) -> ImportFileError {
+    let county = &catalog.county;
+    let is_inside = |at: &LonLat| county.bounds.intersects(&(*at).into());
+    let share = |code: u32| {
+        let transform = Crs::parse(&format!("EPSG:{code}")).and_then(CrsTransform::new).ok()?;
+        let landed = sample.iter().filter_map(|at| transform.position(at.x, at.y).ok());
+        let inside = landed.filter(is_inside).count();
+        (inside > 0).then(|| format!("EPSG:{code}: {} %", 100 * inside / sample.len().max(1)))
+    };
+    if are_degrees(sample) {
+        return ImportFileError::UnnamedCrs { reason: reason.to_owned() };
+    }
+    let shares: Vec<String> = PROJECTED_SYSTEMS.chain([WEB_MERCATOR]).filter_map(share).collect();
+    let landing = if shares.is_empty() { "none puts a row there".to_owned() } else { shares.join(", ") };
+    let name = format!("{} {}", county.name.zh, county.name.en);
+    ImportFileError::UnnamedCrs { reason: format!("{reason}. Rows inside {name} by each: {landing}") }
 }
 
 /// The least first and second coordinate, then the greatest.
@@ -81,10 +106,10 @@ pub(super) fn declared_system(
             };
             ImportFileError::UnnamedCrs { reason }
         }),
-        (None, Some(reason), _) => Err(ImportFileError::UnnamedCrs { reason }),
+        (None, Some(reason), _) => Err(unnamed(catalog, &reason, sample)),
         (None, None, Some(places)) if is_own_export(places, columns) => Ok(Crs::CRS84),
         (None, None, Some(places)) => system_of_table(catalog, places, sample),
-        (None, None, None) => system_of_features(sample),
+        (None, None, None) => system_of_features(catalog, sample),
     }
 }
 
@@ -108,7 +133,7 @@ fn system_of_table(catalog: &Catalog, places: &PlaceColumns, sample: &[Coord]) -
         return Ok(Crs::parse(system)?);
     }
     if !are_degrees(sample) {
-        return system_of_features(sample);
+        return system_of_features(catalog, sample);
     }
     let mut landings = Vec::new();
     for (system, users) in DEGREE_SYSTEMS {

@@ -90,7 +90,11 @@ fn the_reference_system_of_a_table_must_be_known() {
         assert!(log.contains(words), "{words}: {log}");
     }
     let (code, log) = table("X", "Y", "40385976.6,2901931.6");
-    assert!(code == Some(1) && log.contains("EPSG:4528"), "{log}");
+    assert!(code == Some(1) && log.contains("Rows inside 闽清县 Minqing by each: EPSG:4528: 100 %"), "{log}");
+    let (code, log) = table("X", "Y", "385976.6,2901931.6");
+    assert!(code == Some(1) && log.contains("by each: EPSG:4549: 100 %") && !log.contains("EPSG:4548: "), "{log}");
+    let (code, log) = table("X", "Y", "385976.6,5901931.6");
+    assert!(code == Some(1) && log.contains("none puts a row there"), "{log}");
     folder.write("in.csv", "编号,名称,X,Y\n1,县城,40385976.6,2901931.6\n");
     for (crs, datum) in [("EPSG:2365", "Xi'an 1980"), ("EPSG:2437", "Beijing 1954"), ("西安80", "Xi'an 1980")] {
         let (code, log) = import(&folder, &["in.csv", "--layer", "key_places", "--crs", crs]);
