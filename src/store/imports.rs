@@ -81,7 +81,7 @@ impl<'a> MergedColumns<'a> {
             changed: of("changed"),
             unchanged: of("unchanged"),
             removed: of("removed"),
-            skipped: of("unmatched"),
+            skipped: of("unmatched") + of("older"),
         }
     }
 }

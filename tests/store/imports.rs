@@ -55,6 +55,7 @@ struct Import<'a> {
     key: Option<&'a str>,
     unmatched: Unmatched,
     scope: ImportScope,
+    newest_by: Option<&'a str>,
     id: Option<&'a str>,
 }
 
@@ -69,6 +70,7 @@ impl<'a> Import<'a> {
             key: None,
             unmatched: Unmatched::Create,
             scope: ImportScope::default(),
+            newest_by: None,
             id: Some(id),
         }
     }
@@ -92,7 +94,7 @@ impl<'a> Import<'a> {
             key: self.key.as_ref().map(position),
             unmatched: self.unmatched,
             scope: self.scope.clone(),
-            newest_by: None,
+            newest_by: self.newest_by.as_ref().map(position),
             record,
         };
         let mut source = Rows { features: features.into_iter(), merge: Some(merge) };
@@ -288,6 +290,26 @@ async fn features_of_another_source_are_left_alone(backend: Backend) {
     assert_eq!(stored(&backend).await.keys().collect::<Vec<_>>(), ["c:1", "c:3", "new"]);
 }
 
+async fn rows_older_than_what_is_stored_are_left_out_and_counted(backend: Backend) {
+    let position = |field: &str| backend.layer(LAYER).of(backend.store.schemas()).position(field).expect("a field");
+    let of_day = |id: &str, capacity: i64, day: u8| {
+        let mut feature = shelter(&backend, id, "一中", capacity);
+        let at = parse_instant(&format!("2026-11-{day:02}T00:00:00Z")).expect("an instant");
+        feature.values[position("confirmed_at")] = Value::DateTime(at);
+        feature
+    };
+    let import = |id| Import {
+        fields: &["name", "capacity", "confirmed_at"],
+        newest_by: Some("confirmed_at"),
+        ..Import::new(&backend, ImportMode::Update, id)
+    };
+    import("i1").of(vec![of_day("a", 100, 20), of_day("b", 200, 20)]).await.expect("stored");
+    let done = import("i2").of(vec![of_day("a", 1, 19), of_day("b", 2, 21), of_day("c", 3, 1)]).await.expect("stored");
+    assert_eq!(done, Some(ImportCounts { skipped: 1, ..counts(1, 1, 0, 0) }));
+    let capacities: Vec<Value> = stored(&backend).await.into_values().map(|(_, capacity)| capacity).collect();
+    assert_eq!(capacities, [100, 2, 3].map(Value::Integer));
+}
+
 async fn discarded_rows_leave_nothing(backend: Backend) {
     let mut log = backend.store.read_all(&mut |_, _| {}).await.expect("a reading");
     let features: Vec<Feature> = (0..1000).map(|n| shelter(&backend, &format!("s{n}"), "名", n)).collect();
@@ -349,6 +371,7 @@ held_by_both!(
     a_feature_that_changed_since_keeps_its_values,
     rows_are_found_by_a_key,
     features_of_another_source_are_left_alone,
+    rows_older_than_what_is_stored_are_left_out_and_counted,
     discarded_rows_leave_nothing,
     imports_equal_a_model_in_memory,
 );
