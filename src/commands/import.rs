@@ -19,10 +19,12 @@ use crate::exchange::matching::ColumnMatch;
 use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised, known_columns};
 use crate::import::tables::TableSource;
 use crate::model::{
-    AuditEntry, Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportScope, ImportSource, LayerIndex,
-    LayerSchema, Merge,
+    Catalog, Feature, ImportCounts, ImportMode, ImportRecord, ImportScope, ImportSource, LayerIndex, LayerSchema, Merge,
 };
 use crate::store::{Store, StoreError};
+
+/// Characters of the id of an import.
+const SHORT_ID: usize = 8;
 
 /// Import a file into a layer: all rows or none.
 #[derive(Args)]
@@ -244,14 +246,9 @@ impl ImportSource for Counted<'_> {
 }
 
 fn record(schema: &LayerSchema, name: &str) -> anyhow::Result<ImportRecord> {
-    let audit = command_origin()?.entry(0, "import", clock::now());
-    let audit = AuditEntry { layer: Some(schema.id.clone()), id: Some(name.to_owned()), ..audit };
-    Ok(ImportRecord { id: import_id()?, at: clock::now(), file: name.to_owned(), audit, is_kept: true })
-}
-
-/// A new id of an import.
-fn import_id() -> anyhow::Result<String> {
-    Ok(format!("{:08x}", getrandom::u32().context("the system returns no random numbers")?))
+    let record = ImportRecord::new(&command_origin()?, &schema.id, name, clock::now());
+    // Short, because `onemap undo` is typed.
+    Ok(ImportRecord { id: record.id.chars().take(SHORT_ID).collect(), ..record })
 }
 
 /// The message of a file that is not imported, with the options of the command line.

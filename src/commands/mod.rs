@@ -149,15 +149,8 @@ fn refuse_usage(error: &clap::Error, command_line: &[OsString]) -> ExitCode {
 
 /// Who runs the command, for the audit log.
 fn command_origin() -> anyhow::Result<Origin> {
-    Ok(Origin {
-        entry: format!("{:016x}", getrandom::u64().context("the system returns no random numbers")?),
-        actor: format!("command line, user {}", rustix::process::getuid().as_raw()),
-        account: None,
-        role: Role::Admin,
-        address: None,
-        request_id: None,
-        reason: None,
-    })
+    let actor = format!("command line, user {}", rustix::process::getuid().as_raw());
+    Origin::of_program(actor, Role::Admin).context("the system returns no random numbers")
 }
 
 /// The error and its causes in one line; causes that the text already contains are omitted.

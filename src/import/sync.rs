@@ -130,7 +130,10 @@ pub async fn sync(
     let source = named(source, synced);
     let mut file = ImportFile::of_source(catalog, schema, source, &synced.source, &options, now)?;
     file.skip_bad = true;
-    file.record = Some(record(synced, now)?);
+    let origin = Origin::of_program(format!("sync of {}", synced.source), Role::Editor);
+    let origin = origin.map_err(|error| SyncError::System(error.to_string()))?;
+    let audit = AuditEntry { layer: Some(synced.layer.clone()), ..origin.entry(0, "sync", now) };
+    file.record = Some(ImportRecord { id: origin.entry, at: now, file: synced.source.clone(), audit, is_kept: false });
     let counts = store.import(index, &mut file).await?;
     let is_empty = file.report().read == 0;
     let report = file.into_report();
@@ -158,21 +161,6 @@ fn named(source: RecordSource, synced: &SyncedCollection) -> RecordSource {
         Ok(record)
     });
     RecordSource { records: Box::new(records), ..source }
-}
-
-fn record(synced: &SyncedCollection, now: UtcDateTime) -> Result<ImportRecord, SyncError> {
-    let random = getrandom::u64().map_err(|error| SyncError::System(error.to_string()))?;
-    let origin = Origin {
-        entry: format!("{random:016x}"),
-        actor: format!("sync of {}", synced.source),
-        account: None,
-        role: Role::Editor,
-        address: None,
-        request_id: None,
-        reason: None,
-    };
-    let audit = AuditEntry { layer: Some(synced.layer.clone()), ..origin.entry(0, "sync", now) };
-    Ok(ImportRecord { id: format!("{random:016x}"), at: now, file: synced.source.clone(), audit, is_kept: false })
 }
 
 /// Statuses before the first reading.

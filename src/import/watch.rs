@@ -17,7 +17,7 @@ use super::file::{ImportFile, ImportFileError, ImportOptions};
 use super::report;
 use crate::exchange::import::{MAX_ISSUES, Report};
 use crate::model::{
-    AuditEntry, Catalog, ImportCounts, ImportMode, ImportRecord, ImportScope, LayerIndex, Origin, Role,
+    Catalog, ImportCounts, ImportMode, ImportRecord, ImportScope, LayerIndex, LayerSchema, Origin, Role,
 };
 use crate::private_file;
 use crate::store::{Store, StoreError};
@@ -182,29 +182,16 @@ fn moved(file: &Path, folder: &Path, name: &str) -> io::Result<PathBuf> {
 async fn import(
     store: &dyn Store,
     catalog: &Catalog,
-    (watched, synced): (&WatchedFolder, &[String]),
+    watched: (&WatchedFolder, &[String]),
     path: &Path,
     name: &str,
     now: fn() -> UtcDateTime,
 ) -> (Result<ImportCounts, WatchError>, Report) {
-    let Some(index) = LayerIndex::find(store.schemas(), &watched.layer) else {
-        return (Err(WatchError::NoLayer(watched.layer.clone())), Report::default());
+    let Some(index) = LayerIndex::find(store.schemas(), &watched.0.layer) else {
+        return (Err(WatchError::NoLayer(watched.0.layer.clone())), Report::default());
     };
-    let options = ImportOptions {
-        crs: watched.crs.clone(),
-        columns: watched.columns.clone(),
-        mode: watched.mode,
-        scope: ImportScope::Except(synced.to_vec()),
-        ..ImportOptions::default()
-    };
-    let schema = index.of(store.schemas());
-    let opened = ImportFile::open(catalog, schema, path, name, &options, now());
-    let mut file = match opened.map_err(WatchError::from).and_then(|file| Ok((file, record(watched, name, now())?))) {
-        Ok((mut file, record)) => {
-            file.record = Some(record);
-            file.skip_bad = watched.skip_bad;
-            file
-        }
+    let mut file = match open(catalog, index.of(store.schemas()), watched, path, name, now()) {
+        Ok(file) => file,
         Err(error) => return (Err(error), Report::default()),
     };
     let counts = store.import(index, &mut file).await;
@@ -217,18 +204,25 @@ async fn import(
     (outcome, report)
 }
 
-fn record(watched: &WatchedFolder, name: &str, now: UtcDateTime) -> Result<ImportRecord, WatchError> {
-    let random = getrandom::u64().map_err(|error| WatchError::System(error.to_string()))?;
-    let origin = Origin {
-        entry: format!("{random:016x}"),
-        actor: format!("folder {}", watched.folder.display()),
-        account: None,
-        role: Role::Editor,
-        address: None,
-        request_id: None,
-        reason: None,
+fn open<'a>(
+    catalog: &'a Catalog,
+    schema: &'a LayerSchema,
+    (watched, synced): (&WatchedFolder, &[String]),
+    path: &Path,
+    name: &str,
+    now: UtcDateTime,
+) -> Result<ImportFile<'a>, WatchError> {
+    let options = ImportOptions {
+        crs: watched.crs.clone(),
+        columns: watched.columns.clone(),
+        mode: watched.mode,
+        scope: ImportScope::Except(synced.to_vec()),
+        ..ImportOptions::default()
     };
-    let audit =
-        AuditEntry { layer: Some(watched.layer.clone()), id: Some(name.to_owned()), ..origin.entry(0, "import", now) };
-    Ok(ImportRecord { id: format!("{random:016x}"), at: now, file: name.to_owned(), audit, is_kept: true })
+    let mut file = ImportFile::open(catalog, schema, path, name, &options, now)?;
+    let origin = Origin::of_program(format!("folder {}", watched.folder.display()), Role::Editor);
+    let origin = origin.map_err(|error| WatchError::System(error.to_string()))?;
+    file.record = Some(ImportRecord::new(&origin, &watched.layer, name, now));
+    file.skip_bad = watched.skip_bad;
+    Ok(file)
 }

@@ -69,6 +69,15 @@ pub struct AuditEntry {
 }
 
 impl Origin {
+    /// The program itself, not a request.
+    ///
+    /// # Errors
+    /// When the system returns no random numbers.
+    pub fn of_program(actor: String, role: Role) -> Result<Self, getrandom::Error> {
+        let entry = format!("{:016x}", getrandom::u64()?);
+        Ok(Self { entry, actor, account: None, role, address: None, request_id: None, reason: None })
+    }
+
     /// An entry without further members.
     #[must_use]
     pub fn entry(&self, number: usize, action: &str, at: UtcDateTime) -> AuditEntry {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use time::UtcDateTime;
 
-use super::{AuditEntry, Feature};
+use super::{AuditEntry, Feature, Origin};
 
 /// Imports of a layer that can be undone.
 pub const KEPT_IMPORTS: u32 = 20;
@@ -107,6 +107,16 @@ pub struct ImportRecord {
     pub audit: AuditEntry,
     /// Whether it is listed and can be undone.
     pub is_kept: bool,
+}
+
+impl ImportRecord {
+    /// The record of an import of a file into a layer, which can be undone; its id is that of its origin.
+    #[must_use]
+    pub fn new(origin: &Origin, layer: &str, file: &str, at: UtcDateTime) -> Self {
+        let (layer, id) = (Some(layer.to_owned()), Some(file.to_owned()));
+        let audit = AuditEntry { layer, id, ..origin.entry(0, "import", at) };
+        Self { id: origin.entry.clone(), at, file: file.to_owned(), audit, is_kept: true }
+    }
 }
 
 /// How many features an import changed, or would change.

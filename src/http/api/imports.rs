@@ -119,12 +119,8 @@ pub(crate) async fn look(call: Call<'static>) -> Result<Reply, Problem> {
 pub(crate) async fn confirm(call: Call<'static>) -> Result<Reply, Problem> {
     let (id, upload) = own_upload(&call)?;
     let raw = options(&call)?;
-    let audit = AuditEntry {
-        layer: Some(upload.collection.clone()),
-        id: Some(upload.name.clone()),
-        ..call.origin()?.entry(0, "import", clock::now())
-    };
-    let record = ImportRecord { id: id.clone(), at: clock::now(), file: upload.name.clone(), audit, is_kept: true };
+    let record = ImportRecord::new(&call.origin()?, &upload.collection, &upload.name, clock::now());
+    let record = ImportRecord { id: id.clone(), ..record };
     let done = run(&call, &upload, raw, Some(record)).await?;
     let Outcome { imported, report, .. } = done.map_err(|error| unusable(&error))?;
     let Some(counts) = imported? else {
