@@ -144,17 +144,13 @@ pub(super) async fn import(arguments: ImportArguments) -> anyhow::Result<ExitCod
     let mut options = arguments.options()?;
     options.scope = ImportScope::Except(config.syncs.into_iter().map(|synced| synced.source).collect());
     // The file is opened before the store, so that a wrong one does not create a store.
-    let opened = |options: &ImportOptions| {
-        ImportFile::open(&catalog, schema, &arguments.file, &name, options, clock::now())
-            .map_err(|error| explained(&error))
-    };
-    let mut file = opened(&options)?;
+    let opened = ImportFile::open(&catalog, schema, &arguments.file, &name, &options, clock::now());
+    let mut file = opened.map_err(|error| explained(&error))?;
     let target = arguments.store.open_for_import(&catalog).await?;
     let store = target.store();
     let index = LayerIndex::find(store.schemas(), &schema.id).context("the store does not contain the layer")?;
     if schema.roles.capacity.is_some() {
-        options.danger_zones = danger_zones(store, &catalog).await?;
-        file = opened(&options)?;
+        file.warn_inside(danger_zones(store, &catalog).await?);
     }
     log_recognised(&file, &name, schema);
 
@@ -308,7 +304,6 @@ impl ImportArguments {
             key: self.key.clone(),
             anywhere: self.anywhere,
             incomplete: self.incomplete,
-            danger_zones: Vec::new(),
             scope: ImportScope::default(),
         })
     }

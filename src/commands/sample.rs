@@ -41,7 +41,6 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
             anywhere: false,
             needs_name: false,
             needs_place: false,
-            danger_zones: Vec::new(),
         };
         let mut importer = Importer::new(catalog, schema, rules)?;
         let features: Vec<Feature> = source

@@ -46,8 +46,6 @@ pub struct Rules {
     pub needs_name: bool,
     /// Whether a row without a place is refused.
     pub needs_place: bool,
-    /// Places where a shelter is in danger, for warnings.
-    pub danger_zones: Vec<DangerZone>,
 }
 
 /// An area of danger.
@@ -178,6 +176,7 @@ pub struct Importer<'a> {
     named: Vec<(String, FeatureId, LonLat)>,
     name_field: Option<usize>,
     check: Option<FeatureCheck>,
+    danger_zones: Vec<DangerZone>,
     report: Report,
 }
 
@@ -212,13 +211,29 @@ impl<'a> Importer<'a> {
         let transform = CrsTransform::new(rules.crs.clone())?;
         let reader = Reader::new(catalog, schema, Spelling::Table);
         let name_field = schema.position("name");
-        let (seen, named, report) = (HashSet::new(), Vec::new(), Report::default());
-        Ok(Self { catalog, schema, reader, rules, transform, seen, named, name_field, check: None, report })
+        Ok(Self {
+            catalog,
+            schema,
+            reader,
+            rules,
+            transform,
+            seen: HashSet::new(),
+            named: Vec::new(),
+            name_field,
+            check: None,
+            danger_zones: Vec::new(),
+            report: Report::default(),
+        })
     }
 
     /// Refuses rows whose features do not pass a check.
     pub fn check_features(&mut self, check: FeatureCheck) {
         self.check = Some(check);
+    }
+
+    /// Warns of features inside these areas.
+    pub fn warn_inside(&mut self, zones: Vec<DangerZone>) {
+        self.danger_zones = zones;
     }
 
     /// Converts one row; `None` if it is refused, with the reason in the report.
@@ -257,7 +272,7 @@ impl<'a> Importer<'a> {
         let is_around = |zone: &&DangerZone| {
             zone.envelope.intersects(&at.into()) && zone.area.intersects(&geo::Point::new(at.lon(), at.lat()))
         };
-        if let Some(zone) = self.rules.danger_zones.iter().find(is_around)
+        if let Some(zone) = self.danger_zones.iter().find(is_around)
             && self.report.warnings.len() < MAX_ISSUES
         {
             let (field, value) = (Some("geometry".to_owned()), Some(format!("{},{}", at.lon(), at.lat())));

@@ -25,6 +25,7 @@ use crate::store::StoreError;
 
 /// Rows that are searched for column names, and whose coordinates tell their reference system.
 const SCANNED_ROWS: usize = 1_000;
+
 /// What is known of a file and how it is imported.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
@@ -44,8 +45,6 @@ pub struct ImportOptions {
     pub anywhere: bool,
     /// Whether features without a name or a place are accepted.
     pub incomplete: bool,
-    /// Areas in which a shelter is in danger.
-    pub danger_zones: Vec<DangerZone>,
     /// Which stored features it may change or delete.
     pub scope: ImportScope,
 }
@@ -219,7 +218,6 @@ impl<'a> ImportFile<'a> {
             anywhere: options.anywhere,
             needs_name: !options.incomplete && (has_name || !is_update),
             needs_place: !options.incomplete && (!sample.is_empty() || !is_update),
-            danger_zones: options.danger_zones.clone(),
         };
         let importer = Importer::new(catalog, schema, rules)?;
         let records = Box::new(first.into_iter().chain(records));
@@ -244,6 +242,11 @@ impl<'a> ImportFile<'a> {
     /// Refuses rows whose features do not pass a check.
     pub fn check_features(&mut self, check: FeatureCheck) {
         self.importer.check_features(check);
+    }
+
+    /// Warns of features inside these areas.
+    pub fn warn_inside(&mut self, zones: Vec<DangerZone>) {
+        self.importer.warn_inside(zones);
     }
 
     /// Rows read so far.

@@ -304,7 +304,6 @@ async fn run(
             key,
             anywhere,
             incomplete,
-            danger_zones: Vec::new(),
             scope: ImportScope::Except(call.state.synced_sources.clone()),
         },
         skip_bad,
@@ -354,9 +353,6 @@ struct Job {
 
 impl Job {
     async fn run(mut self) -> Result<Outcome, ImportFileError> {
-        if self.schema.roles.capacity.is_some() {
-            self.options.danger_zones = danger_zones(&self.catalog, &self.visible);
-        }
         let Upload { path, name, .. } = &self.upload;
         let mut file = ImportFile::open(&self.catalog, &self.schema, path, name, &self.options, clock::now())?;
         let hidden = self.hidden.iter().map(|at| self.schema.fields[*at].name.as_str());
@@ -364,6 +360,9 @@ impl Job {
         if !hidden.is_empty() {
             let reason = format!("the account may not write {}", hidden.join(", "));
             return Err(ImportFileError::Option { option: "columns", reason });
+        }
+        if self.schema.roles.capacity.is_some() {
+            file.warn_inside(danger_zones(&self.catalog, &self.visible));
         }
         file.skip_bad = self.skip_bad;
         file.record = self.record.take();
