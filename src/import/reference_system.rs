@@ -59,21 +59,34 @@ fn system_of_features(catalog: &Catalog, sample: &[Coord]) -> Result<Crs, Import
 
 /// The error for a file whose system must be named, with the projected systems that put its rows into the county.
 fn unnamed(catalog: &Catalog, reason: &str, sample: &[Coord]) -> ImportFileError {
-    let county = &catalog.county;
-    let is_inside = |at: &LonLat| county.bounds.intersects(&(*at).into());
-    let share = |code: u32| {
-        let transform = Crs::parse(&format!("EPSG:{code}")).and_then(CrsTransform::new).ok()?;
-        let landed = sample.iter().filter_map(|at| transform.position(at.x, at.y).ok());
-        let inside = landed.filter(is_inside).count();
-        (inside > 0).then(|| format!("EPSG:{code}: {} %", 100 * inside / sample.len().max(1)))
-    };
     if are_degrees(sample) {
         return ImportFileError::UnnamedCrs { reason: reason.to_owned() };
     }
+    let share = |code: u32| {
+        let crs = Crs::parse(&format!("EPSG:{code}")).ok()?;
+        let inside = percent_inside(catalog, &landed(&crs, sample).ok()?)?;
+        Some(format!("{crs}: {inside} %"))
+    };
     let shares: Vec<String> = PROJECTED_SYSTEMS.chain([WEB_MERCATOR]).filter_map(share).collect();
-    let landing = if shares.is_empty() { "none puts a row there".to_owned() } else { shares.join(", ") };
-    let name = format!("{} {}", county.name.zh, county.name.en);
-    ImportFileError::UnnamedCrs { reason: format!("{reason}. Rows inside {name} by each: {landing}") }
+    let shares = if shares.is_empty() { "none puts a row there".to_owned() } else { shares.join(", ") };
+    unnamed_with_shares(catalog, reason, &shares)
+}
+
+/// Where a system puts positions.
+fn landed(crs: &Crs, sample: &[Coord]) -> Result<Vec<Option<LonLat>>, CrsError> {
+    let transform = CrsTransform::new(crs.clone())?;
+    Ok(sample.iter().map(|at| transform.position(at.x, at.y).ok()).collect())
+}
+
+/// How many of some positions are inside the bounds of the county, percent rounded down; `None` if none is.
+fn percent_inside(catalog: &Catalog, positions: &[Option<LonLat>]) -> Option<usize> {
+    let inside = positions.iter().flatten().filter(|at| catalog.county.bounds.intersects(&(**at).into())).count();
+    (inside > 0).then(|| 100 * inside / positions.len())
+}
+
+fn unnamed_with_shares(catalog: &Catalog, reason: &str, shares: &str) -> ImportFileError {
+    let name = &catalog.county.name;
+    ImportFileError::UnnamedCrs { reason: format!("{reason}. Rows inside {} {} by each: {shares}", name.zh, name.en) }
 }
 
 /// The least first and second coordinate, then the greatest.
@@ -137,26 +150,16 @@ fn system_of_table(catalog: &Catalog, places: &PlaceColumns, sample: &[Coord]) -
     }
     let mut landings = Vec::new();
     for (system, users) in DEGREE_SYSTEMS {
-        let transform = CrsTransform::new(Crs::parse(system)?)?;
-        let landed: Vec<_> = sample.iter().map(|at| transform.position(at.x, at.y).ok()).collect();
-        landings.push((system, users, landed));
+        landings.push((system, users, landed(&Crs::parse(system)?, sample)?));
     }
     if landings.windows(2).all(|pair| pair[0].2 == pair[1].2) {
         return Ok(Crs::CRS84);
     }
-    let county = &catalog.county;
     let shares = landings.iter().map(|(system, users, landed)| {
-        let inside = landed.iter().flatten().filter(|at| county.bounds.intersects(&(**at).into())).count();
-        format!("{system} ({users}): {} %", 100 * inside / landed.len().max(1))
+        format!("{system} ({users}): {} %", percent_inside(catalog, landed).unwrap_or(0))
     });
     let shares: Vec<String> = shares.collect();
-    Err(ImportFileError::UnnamedCrs {
-        reason: format!(
-            "the table does not say in which reference system its coordinates are, and the candidates differ by some \
-             hundred metres: name it with crs. Rows inside {} {} by each: {}",
-            county.name.zh,
-            county.name.en,
-            shares.join(", ")
-        ),
-    })
+    let reason = "the table does not say in which reference system its coordinates are, and the candidates differ by some \
+                  hundred metres: name it with crs";
+    Err(unnamed_with_shares(catalog, reason, &shares.join(", ")))
 }
