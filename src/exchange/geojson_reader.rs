@@ -249,7 +249,7 @@ fn read_single(mut file: impl BufRead, rows: &mut Rows) {
             let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
             push(rows, text.trim(), line);
         }
-        Err(error) => push_error(rows, 1, &error),
+        Err(error) => rows.push_cut(Some(1), error.to_string()),
     }
 }
 
@@ -257,7 +257,7 @@ fn read_lines(file: impl BufRead, rows: &mut Rows) {
     for (index, line) in file.split(b'\n').enumerate() {
         let line = match line {
             Ok(line) => line,
-            Err(error) => return push_error(rows, index + 1, &error),
+            Err(error) => return rows.push_cut(Some(index + 1), error.to_string()),
         };
         for text in line.split(|byte| *byte == RECORD_SEPARATOR) {
             let text = String::from_utf8_lossy(text);
@@ -281,11 +281,6 @@ fn first_line(file: impl BufRead) -> Option<String> {
 fn push(rows: &mut Rows, text: &str, line: usize) -> bool {
     let (row, line) = (rows.count() + 1, Some(line));
     rows.push(read_feature(text, row, line).map_err(|reason| Unreadable { row, line, reason, is_end: false }))
-}
-
-fn push_error(rows: &mut Rows, line: usize, error: &io::Error) {
-    let row = rows.count() + 1;
-    rows.push(Err(Unreadable { row, line: Some(line), reason: error.to_string(), is_end: true }));
 }
 
 /// The name of the reference system in a `crs` member of GeoJSON 2008; the member itself if it has no name.

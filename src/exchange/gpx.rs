@@ -76,12 +76,7 @@ fn read(source: impl BufRead, rows: &mut Rows) {
                     track.properties.insert(name, Json::from(text));
                 }
             }
-            Err(reason) => {
-                let row = rows.count() + 1;
-                let reason = format!("the document is not read further: {reason}");
-                rows.push(Err(Unreadable { row, line: None, reason, is_end: true }));
-                return;
-            }
+            Err(reason) => return rows.push_cut(None, format!("the document is not read further: {reason}")),
         }
     }
 }

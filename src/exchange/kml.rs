@@ -105,16 +105,7 @@ fn read(source: impl BufRead, rows: &mut Rows) {
                     placemark.end(&name, &text, &path);
                 }
             }
-            Err(reason) => {
-                let row = rows.count() + 1;
-                rows.push(Err(Unreadable {
-                    row,
-                    line: None,
-                    reason: format!("the document is not read further: {reason}"),
-                    is_end: true,
-                }));
-                return;
-            }
+            Err(reason) => return rows.push_cut(None, format!("the document is not read further: {reason}")),
         }
     }
 }

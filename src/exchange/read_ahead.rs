@@ -27,6 +27,12 @@ impl Rows {
         self.batch.len() < BATCH_ROWS || self.flush()
     }
 
+    /// Hands over that the rest of the file cannot be read.
+    pub fn push_cut(&mut self, line: Option<usize>, reason: String) {
+        let row = self.sent + 1;
+        self.push(Err(Unreadable { row, line, reason, is_end: true }));
+    }
+
     /// The number of rows so far.
     pub fn count(&self) -> usize {
         self.sent
@@ -44,8 +50,7 @@ pub fn read_ahead(decode: impl FnOnce(&mut Rows) + Send + 'static) -> Box<dyn It
     std::thread::spawn(move || {
         let mut rows = Rows { sender, batch: Vec::new(), sent: 0 };
         if catch_unwind(AssertUnwindSafe(|| decode(&mut rows))).is_err() {
-            let reason = "the file is damaged here".to_owned();
-            rows.push(Err(Unreadable { row: rows.sent + 1, line: None, reason, is_end: true }));
+            rows.push_cut(None, "the file is damaged here".to_owned());
         }
         rows.flush();
     });

@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::exchange::RecordSource;
-use crate::exchange::Unreadable;
 use crate::exchange::geojson_reader::read_feature;
 use crate::exchange::read_ahead::{Rows, read_ahead};
+use crate::exchange::{RecordSource, Unreadable};
 
 /// Time limit of one request.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -105,8 +104,7 @@ impl RemoteCollection {
         let remote = self.clone();
         let records = read_ahead(move |rows| {
             if let Err(reason) = remote.read(&agent, first, page, rows) {
-                let row = rows.count() + 1;
-                rows.push(Err(Unreadable { row, line: None, reason: reason.to_string(), is_end: true }));
+                rows.push_cut(None, reason.to_string());
             }
         });
         let source = RecordSource { crs: Some("wgs84".to_owned()), unnamed_crs: None, rows: matched, records };

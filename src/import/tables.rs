@@ -53,18 +53,13 @@ impl TableSource {
                 && let Err(error) = unsent.0
             {
                 // The rows before were read already.
-                let row = rows.count() + 1;
-                rows.push(Err(Unreadable { row, line: None, reason: error.to_string(), is_end: true }));
+                rows.push_cut(None, error.to_string());
             }
         });
-        let DescribedTable { crs, rows } = described.recv().unwrap_or_else(|_| {
-            let source = std::io::Error::other("its reader ended");
-            Err(StoreError::File { path: String::new(), source })
-        })?;
-        let is_undefined = crs.is_none();
-        // An undefined system may be any; only degrees are unambiguous enough.
+        let DescribedTable { crs, rows } =
+            described.recv().unwrap_or_else(|_| Err(unread("its reader ended unexpectedly".to_owned())))?;
         let unnamed_crs =
-            is_undefined.then(|| "the table does not say its reference system: name it with crs".to_owned());
+            crs.is_none().then(|| "the table does not say its reference system: name it with crs".to_owned());
         Ok(RecordSource { crs, unnamed_crs, rows, records })
     }
 
@@ -77,7 +72,7 @@ impl TableSource {
         take: RowReader<'_>,
     ) -> Result<(), StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|source| StoreError::File { path: "the reader".to_owned(), source })?;
+        let runtime = runtime.map_err(|error| unread(error.to_string()))?;
         // Nobody waits for the description any more if it was sent already.
         let mut describe = |found: DescribedTable| drop(opened.send(Ok(found)));
         runtime.block_on(async {
@@ -87,6 +82,11 @@ impl TableSource {
             }
         })
     }
+}
+
+/// The error of a table that was not read, for a reason that is not its own.
+fn unread(reason: String) -> StoreError {
+    StoreError::NoTable { location: "the table".to_owned(), reason }
 }
 
 fn record(row: usize, found: ForeignRow) -> Result<Record, Unreadable> {
