@@ -48,9 +48,6 @@ pub struct SyncStatus {
     pub refused: usize,
     /// Whether the last reading failed.
     pub is_failing: bool,
-    /// Why; it may name addresses that are not for everybody.
-    #[serde(skip)]
-    error: Option<String>,
 }
 
 #[expect(clippy::ref_option, reason = "the signature is serde's")]
@@ -184,39 +181,35 @@ pub async fn keep_syncing(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut tag: Option<String> = None;
+    let mut last_error: Option<String> = None;
+    let (source, layer) = (&synced.source, &synced.layer);
+    let note = |note: &dyn Fn(&mut SyncStatus)| {
+        statuses.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at).map(note);
+    };
     loop {
-        let result = sync(&*store, &catalog, &synced, tag.as_deref(), now()).await;
-        let mut told = None;
-        {
-            let mut statuses = statuses.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(status) = statuses.get_mut(at) {
-                match result {
-                    Ok(done) => {
-                        status.confirmed_at = Some(now());
-                        if done.counts.is_some() {
-                            status.refused = done.refused;
-                        }
-                        (status.is_failing, status.error) = (false, None);
-                        tag.clone_from(&done.tag);
-                        told = done.counts.filter(|counts| counts.new + counts.changed + counts.removed > 0).map(Ok);
+        match sync(&*store, &catalog, &synced, tag.as_deref(), now()).await {
+            Ok(done) => {
+                note(&|status| {
+                    (status.confirmed_at, status.is_failing) = (Some(now()), false);
+                    if done.counts.is_some() {
+                        status.refused = done.refused;
                     }
-                    Err(error) => {
-                        // Each failure is logged once.
-                        let error = error.to_string();
-                        let is_new = status.error.as_ref() != Some(&error);
-                        (status.is_failing, status.error) = (true, Some(error.clone()));
-                        told = is_new.then_some(Err(error));
-                    }
+                });
+                let ImportCounts { new, changed, removed, .. } = done.counts.unwrap_or_default();
+                if new + changed + removed > 0 {
+                    tracing::info!(source, layer, new, changed, removed, "features of another server changed");
                 }
+                (tag, last_error) = (done.tag, None);
             }
-        }
-        let (source, layer) = (&synced.source, &synced.layer);
-        match told {
-            Some(Ok(ImportCounts { new, changed, removed, .. })) => {
-                tracing::info!(source, layer, new, changed, removed, "features of another server changed");
+            Err(error) => {
+                note(&|status| status.is_failing = true);
+                // Each failure is logged once; it may name addresses that are not for everybody.
+                let error = Some(error.to_string());
+                if let Some(error) = error.as_ref().filter(|_| error != last_error) {
+                    tracing::warn!(source, layer, "features of another server are not current: {error}");
+                }
+                last_error = error;
             }
-            Some(Err(error)) => tracing::warn!(source, layer, "features of another server are not current: {error}"),
-            None => {}
         }
         tokio::select! {
             () = tokio::time::sleep(synced.every) => {}
