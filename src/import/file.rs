@@ -102,8 +102,13 @@ impl Recognised {
     /// Whether a column of the file fills a field.
     #[must_use]
     pub fn fills(&self, field: &str) -> bool {
-        self.matches.iter().any(|own| own.field == field && self.columns.contains(&own.column))
+        is_filled(field, &self.columns, &self.matches)
     }
+}
+
+/// Whether one of the columns fills a field.
+fn is_filled(field: &str, columns: &[String], matches: &[ColumnMatch]) -> bool {
+    matches.iter().any(|own| own.field == field && columns.contains(&own.column))
 }
 
 /// A file that is being imported.
@@ -201,8 +206,8 @@ impl<'a> ImportFile<'a> {
             table,
             crs: crs.to_string(),
             places: places.map(|PlaceColumns { lon, lat }| [lon, lat]),
-            columns: columns.clone(),
-            matches: matches.clone(),
+            columns,
+            matches,
         };
         let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         // A file that only changes features need not have both, but what it has must not be blank.
@@ -211,7 +216,7 @@ impl<'a> ImportFile<'a> {
         let is_whole = has_name && !sample.is_empty();
         let rules = Rules {
             crs,
-            columns: matches,
+            columns: recognised.matches.clone(),
             source: options.source.clone().unwrap_or_else(|| name.to_owned()),
             id_prefix: stem.unwrap_or_default(),
             now,
@@ -407,7 +412,7 @@ fn check_columns(
     matches: &[ColumnMatch],
     has_id: bool,
 ) -> Result<(), ImportFileError> {
-    let is_matched = |field: &str| matches.iter().any(|own| own.field == field && columns.contains(&own.column));
+    let is_matched = |field: &str| is_filled(field, columns, matches);
     let missing = |what: String| {
         let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
         Err(ImportFileError::MissingColumn {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use crate::clock;
@@ -58,11 +59,8 @@ struct RawOptions {
 
 /// `POST /api/imports`: keeps a file and looks at it.
 pub(crate) async fn upload(mut call: Call<'static>) -> Result<Reply, Problem> {
-    let given = |param: &'static Text| {
-        let missing = || Problem::MissingParameter { parameter: param.name, accepted: param.about.to_owned() };
-        call.params.get(param).map(str::to_owned).ok_or_else(missing)
-    };
-    let (collection, name) = (given(&spec::COLLECTION)?, given(&spec::FILE_NAME)?);
+    let given = |param: &Text| call.params.get(param).unwrap_or_default().to_owned();
+    let (collection, name) = (given(&spec::COLLECTION), given(&spec::FILE_NAME));
     drop(Target::to_edit(&call, &collection)?);
     let id = new_id()?;
     let now = clock::now();
@@ -87,7 +85,7 @@ pub(crate) async fn upload(mut call: Call<'static>) -> Result<Reply, Problem> {
 pub(crate) async fn look(call: Call<'static>) -> Result<Reply, Problem> {
     let format = call.media_type()?;
     let (id, upload) = own_upload(&call)?;
-    let raw = options(&call)?;
+    let raw: RawOptions = members(&call, ACCEPTED)?;
     let sheet = raw.sheet.clone();
     let preview = preview(&call, &id, &upload, raw).await?;
     let attachment = |ending: &str| (header::CONTENT_DISPOSITION, format!("attachment; filename=\"report.{ending}\""));
@@ -118,7 +116,7 @@ pub(crate) async fn look(call: Call<'static>) -> Result<Reply, Problem> {
 /// `POST /api/imports/{importId}`: imports the file.
 pub(crate) async fn confirm(call: Call<'static>) -> Result<Reply, Problem> {
     let (id, upload) = own_upload(&call)?;
-    let raw = options(&call)?;
+    let raw = members(&call, ACCEPTED)?;
     let record = ImportRecord::new(&call.origin()?, &upload.collection, &upload.name, clock::now());
     let record = ImportRecord { id: id.clone(), ..record };
     let done = run(&call, &upload, raw, Some(record)).await?;
@@ -160,8 +158,7 @@ struct RawUndo {
 /// `POST /api/imports/{importId}/undo`: its features have their earlier values again.
 pub(crate) async fn undo(call: Call<'static>) -> Result<Reply, Problem> {
     let id = call.segment("importId").to_owned();
-    let raw: RawUndo = serde_json::from_value(parse_json(&call.body)?)
-        .map_err(|error| invalid("body", "", &error.to_string(), "{\"skip_changed\": true|false}"))?;
+    let raw: RawUndo = members(&call, "{\"skip_changed\": true|false}")?;
     let imports = call.state.store.imports(LISTED).await?;
     let missing = || Problem::NotFound { what: "importId", value: id.clone(), accepted: String::new() };
     let import = imports.into_iter().find(|import| import.id == id).ok_or_else(missing)?;
@@ -199,11 +196,12 @@ fn own_upload(call: &Call<'_>) -> Result<(String, Upload), Problem> {
     Ok((id.to_owned(), upload))
 }
 
-fn options(call: &Call<'_>) -> Result<RawOptions, Problem> {
+/// The body, an object with known members.
+fn members<T: DeserializeOwned>(call: &Call<'_>, accepted: &str) -> Result<T, Problem> {
     // An array would be taken for the values of the members in their order.
     let body = Some(parse_json(&call.body)?).filter(Json::is_object);
-    let body = body.ok_or_else(|| invalid("body", "", "it is no object", ACCEPTED))?;
-    serde_json::from_value(body).map_err(|error| invalid("body", "", &error.to_string(), ACCEPTED))
+    let body = body.ok_or_else(|| invalid("body", "", "it is no object", accepted))?;
+    serde_json::from_value(body).map_err(|error| invalid("body", "", &error.to_string(), accepted))
 }
 
 /// What a file would change.
@@ -283,8 +281,9 @@ async fn run(
         let accepted = "mode add or update, without a key, for an account that is limited to divisions";
         return Err(invalid("mode", mode.name(), "it may concern features of other divisions", accepted));
     }
+    let fields = target.schema.fields.iter().enumerate();
     let hidden =
-        (0..target.schema.fields.len()).filter(|field| target.check_field(*field).is_err()).collect::<Vec<_>>();
+        fields.filter(|(at, _)| target.check_field(*at).is_err()).map(|(_, field)| field.name.clone()).collect();
     let job = Job {
         store: call.state.store.clone(),
         catalog: call.state.catalog.clone(),
@@ -343,7 +342,7 @@ struct Job {
     /// What the caller sees of it.
     visible: Arc<Snapshot>,
     /// Fields that the caller does not see and may not write.
-    hidden: Vec<usize>,
+    hidden: Vec<String>,
     upload: Upload,
     options: ImportOptions,
     skip_bad: bool,
@@ -355,10 +354,9 @@ impl Job {
     async fn run(mut self) -> Result<Outcome, ImportFileError> {
         let Upload { path, name, .. } = &self.upload;
         let mut file = ImportFile::open(&self.catalog, &self.schema, path, name, &self.options, clock::now())?;
-        let hidden = self.hidden.iter().map(|at| self.schema.fields[*at].name.as_str());
-        let hidden: Vec<&str> = hidden.filter(|own| file.recognised.fills(own)).collect();
-        if !hidden.is_empty() {
-            let reason = format!("the account may not write {}", hidden.join(", "));
+        self.hidden.retain(|own| file.recognised.fills(own));
+        if !self.hidden.is_empty() {
+            let reason = format!("the account may not write {}", self.hidden.join(", "));
             return Err(ImportFileError::Option { option: "columns", reason });
         }
         if self.schema.roles.capacity.is_some() {
@@ -394,7 +392,7 @@ fn check_division(
     let stored = stored.map(|(layer, row)| layer.text(&row, "region_code").map(str::to_owned));
     let is_stored_own = stored.as_ref().is_none_or(|code| is_own(code.as_deref()));
     // A file without divisions keeps that of a stored feature.
-    let is_new_own = if code.is_none() && stored.is_some() { true } else { is_own(code) };
+    let is_new_own = (code.is_none() && stored.is_some()) || is_own(code);
     if is_stored_own && is_new_own {
         return Ok(());
     }
