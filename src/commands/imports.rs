@@ -38,7 +38,7 @@ pub(super) struct UndoArguments {
 pub(super) async fn list(arguments: ImportsArguments) -> anyhow::Result<ExitCode> {
     let catalog = arguments.store.config()?.catalog;
     let store = arguments.store.open_existing(&catalog).await?;
-    let imports = store.imports(LISTED).await?;
+    let imports = store.imports(None, LISTED).await?;
     store.close().await;
     let mut out = std::io::stdout().lock();
     writeln!(out, "id\ttime\tlayer\tfile\tby\tmode\tnew\tchanged\tunchanged\tremoved\tundone")?;

@@ -77,8 +77,8 @@ impl Store for DeferredStore {
         Box::pin(async move { self.store()?.import(layer, source).await })
     }
 
-    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
-        Box::pin(async move { self.store()?.imports(limit).await })
+    fn imports<'a>(&'a self, id: Option<&'a str>, limit: u32) -> BoxFuture<'a, Result<Vec<PastImport>, StoreError>> {
+        Box::pin(async move { self.store()?.imports(id, limit).await })
     }
 
     fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {

@@ -168,8 +168,8 @@ pub trait Store: Send + Sync {
         source: &'a mut dyn ImportSource,
     ) -> BoxFuture<'a, Result<Option<ImportCounts>, StoreError>>;
 
-    /// The last imports, newest first.
-    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>>;
+    /// The last imports, newest first; with an id only that one.
+    fn imports<'a>(&'a self, id: Option<&'a str>, limit: u32) -> BoxFuture<'a, Result<Vec<PastImport>, StoreError>>;
 
     /// Undoes an import: its features have their earlier values again.
     fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>>;

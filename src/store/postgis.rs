@@ -318,8 +318,8 @@ impl Store for PostGis {
         Box::pin(self.import_features(layer, source))
     }
 
-    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
-        Box::pin(self.past_imports(limit))
+    fn imports<'a>(&'a self, id: Option<&'a str>, limit: u32) -> BoxFuture<'a, Result<Vec<PastImport>, StoreError>> {
+        Box::pin(self.past_imports(id, limit))
     }
 
     fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {

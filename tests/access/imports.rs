@@ -112,6 +112,8 @@ fn wrong_requests_are_refused_by_name_and_files_are_few() {
         ("/api/imports?collection=shelters&filename=x.csv", "text/html", 415, json!("Content-Type")),
         ("/api/imports/none/preview", "application/json", 404, json!("importId")),
         ("/api/imports/none/undo", "application/json", 404, json!("importId")),
+        ("/api/imports/%00/undo", "application/json", 404, json!("importId")),
+        ("/api/imports/00000000/undo", "application/json", 404, json!("importId")),
     ] {
         let body = if kind == "application/json" { "{}" } else { content.as_str() };
         let reply = server.send("POST", path, &[("Authorization", &authorization), ("Content-Type", kind)], body);

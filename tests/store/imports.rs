@@ -160,9 +160,12 @@ async fn an_import_changes_what_differs_and_nothing_else(backend: Backend) {
     let replaced = Import::new(&backend, ImportMode::Replace, "i2").of(vec![shelter(&backend, "c", "三中", 7)]).await;
     assert_eq!(replaced.expect("stored"), Some(counts(0, 0, 1, 2)));
     assert_eq!(stored(&backend).await.keys().collect::<Vec<_>>(), ["c"]);
-    let imports = backend.store.imports(10).await.expect("listed");
+    let imports = backend.store.imports(None, 10).await.expect("listed");
     let listed: Vec<_> = imports.iter().map(|own| (own.id.as_str(), own.mode.as_str(), own.actor.as_str())).collect();
     assert_eq!(listed, [("i2", "replace", "clerk"), ("i1", "update", "clerk")]);
+    let named = backend.store.imports(Some("i1"), 1).await.expect("found");
+    assert_eq!(named, imports[1..], "also after others");
+    assert_eq!(backend.store.imports(Some("none"), 1).await.expect("looked for"), []);
     let audit = backend.store.audit_rows(0, 10).await.expect("an audit log");
     assert!(audit.len() == 2 && audit[1].body.contains("\"removed\":[null,\"2\"]"), "{audit:?}");
 }

@@ -320,8 +320,8 @@ impl Store for Panicking {
         self.store.import(layer, source)
     }
 
-    fn imports(&self, limit: u32) -> BoxFuture<'_, Result<Vec<PastImport>, StoreError>> {
-        self.store.imports(limit)
+    fn imports<'a>(&'a self, id: Option<&'a str>, limit: u32) -> BoxFuture<'a, Result<Vec<PastImport>, StoreError>> {
+        self.store.imports(id, limit)
     }
 
     fn undo_import<'a>(&'a self, undo: &'a Undo) -> BoxFuture<'a, Result<Undone, StoreError>> {

@@ -143,7 +143,7 @@ pub(crate) fn discard(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /api/imports`: the last imports into layers that the caller sees.
 pub(crate) async fn list(call: Call<'static>) -> Result<Reply, Problem> {
-    let imports = call.state.store.imports(LISTED).await?;
+    let imports = call.state.store.imports(None, LISTED).await?;
     let seen: Vec<_> =
         imports.into_iter().filter(|import| call.current.snapshot.layer(&import.layer).is_some()).collect();
     Ok(json_reply(StatusCode::OK, &json!({"imports": seen})))
@@ -159,9 +159,12 @@ struct RawUndo {
 pub(crate) async fn undo(call: Call<'static>) -> Result<Reply, Problem> {
     let id = call.segment("importId").to_owned();
     let raw: RawUndo = members(&call, "{\"skip_changed\": true|false}")?;
-    let imports = call.state.store.imports(LISTED).await?;
     let missing = || Problem::NotFound { what: "importId", value: id.clone(), accepted: String::new() };
-    let import = imports.into_iter().find(|import| import.id == id).ok_or_else(missing)?;
+    // Ids are hexadecimal digits; other texts need not fit into a database.
+    if !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(missing());
+    }
+    let import = call.state.store.imports(Some(&id), 1).await?.pop().ok_or_else(missing)?;
     let target = Target::to_edit(&call, &import.layer)?;
     if !target.regions.is_empty() {
         return Err(Problem::OutOfScope {

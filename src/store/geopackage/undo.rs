@@ -11,7 +11,7 @@ use crate::store::imports::{ImportRow, OF_UNDONE_IMPORTS, past_import};
 use crate::store::{Store, StoreError};
 
 impl GeoPackage {
-    pub(super) async fn past_imports(&self, limit: u32) -> Result<Vec<PastImport>, StoreError> {
+    pub(super) async fn past_imports(&self, id: Option<&str>, limit: u32) -> Result<Vec<PastImport>, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool()?.acquire().await.map_err(failed)?;
         let present = "SELECT count(*) FROM sqlite_master WHERE name = 'onemap_imports'";
@@ -20,8 +20,9 @@ impl GeoPackage {
             return Ok(Vec::new());
         }
         let sql = "SELECT id, at, layer, file, actor, mode, counts, undone_at FROM onemap_imports \
-                   ORDER BY number DESC LIMIT ?";
-        let rows: Vec<ImportRow> = sqlx::query_as(sql).bind(limit).fetch_all(&mut *connection).await.map_err(failed)?;
+                   WHERE ?1 IS NULL OR id = ?1 ORDER BY number DESC LIMIT ?2";
+        let rows = sqlx::query_as(sql).bind(id).bind(limit);
+        let rows: Vec<ImportRow> = rows.fetch_all(&mut *connection).await.map_err(failed)?;
         Ok(rows.into_iter().map(past_import).collect())
     }
 

@@ -17,12 +17,13 @@ const COVERED: &str = "6 days 23 hours";
 const UTC: &str = "YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"";
 
 impl PostGis {
-    pub(super) async fn past_imports(&self, limit: u32) -> Result<Vec<PastImport>, StoreError> {
+    pub(super) async fn past_imports(&self, id: Option<&str>, limit: u32) -> Result<Vec<PastImport>, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         let sql = "SELECT id, to_char(at AT TIME ZONE 'UTC', $2), layer, file, actor, mode, counts, \
-                   to_char(undone_at AT TIME ZONE 'UTC', $2) FROM onemap.imports ORDER BY number DESC LIMIT $1";
-        let rows = query_as(sql).bind(i64::from(limit)).bind(UTC);
+                   to_char(undone_at AT TIME ZONE 'UTC', $2) FROM onemap.imports \
+                   WHERE $3::text IS NULL OR id = $3 ORDER BY number DESC LIMIT $1";
+        let rows = query_as(sql).bind(i64::from(limit)).bind(UTC).bind(id);
         let rows: Vec<ImportRow> = rows.fetch_all(&mut *connection).await.map_err(failed)?;
         Ok(rows.into_iter().map(past_import).collect())
     }
