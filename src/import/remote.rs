@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use url::Url;
 
 use crate::exchange::geojson_reader::read_feature;
 use crate::exchange::read_ahead::{Rows, read_ahead};
@@ -145,7 +146,8 @@ impl RemoteCollection {
     ) -> Result<Option<(RemotePage, Option<String>)>, RemoteError> {
         let unreachable = |error| RemoteError::Unreachable { url: url.to_owned(), error: Box::new(error) };
         let mut request = agent.get(url).header("accept", ACCEPT);
-        if let Some(secret) = &self.secret {
+        // The secret is not for a server that a link leads to.
+        if let Some(secret) = self.secret.as_ref().filter(|_| is_same_server(url, &self.url)) {
             request = request.header("authorization", format!("Bearer {secret}"));
         }
         if let Some(tag) = tag {
@@ -167,10 +169,10 @@ impl RemoteCollection {
 
 /// The address of a link on a page.
 fn absolute(page: &str, href: &str) -> String {
-    let origin_end = page.find("://").and_then(|at| page[at + 3..].find('/').map(|end| at + 3 + end));
-    match origin_end {
-        Some(end) if href.starts_with('/') => format!("{}{href}", page.get(..end).unwrap_or_default()),
-        _ if href.starts_with('?') => format!("{}{href}", page.split('?').next().unwrap_or_default()),
-        _ => href.to_owned(),
-    }
+    Url::parse(page).and_then(|page| page.join(href)).map_or_else(|_| href.to_owned(), String::from)
+}
+
+/// Whether two addresses have the same scheme, host and port.
+fn is_same_server(one: &str, other: &str) -> bool {
+    matches!((Url::parse(one), Url::parse(other)), (Ok(one), Ok(other)) if one.origin() == other.origin())
 }

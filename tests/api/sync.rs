@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
@@ -88,22 +87,22 @@ fn features_of_another_server_are_kept_current_and_read_only() {
 struct Foreign {
     url: String,
     pages: Arc<Mutex<Vec<String>>>,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Foreign {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (pages, asked) = (Arc::new(Mutex::new(Vec::<String>::new())), Arc::new(AtomicUsize::new(0)));
-        let (served, counted) = (pages.clone(), asked.clone());
+        let (pages, requests) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+        let (served, kept) = (pages.clone(), requests.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { continue };
                 let mut request = [0; 4096];
                 let length = stream.read(&mut request).unwrap_or(0);
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
-                counted.fetch_add(1, Ordering::Relaxed);
+                kept.lock().expect("requests").push(request.clone());
                 let page = usize::from(request.contains("page=2"));
                 let body = served.lock().expect("pages").get(page).cloned().unwrap_or_default();
                 let status = if body.is_empty() { "500 Internal Server Error" } else { "200 OK" };
@@ -114,18 +113,53 @@ impl Foreign {
                 let _ = stream.write_all(format!("{head}{body}").as_bytes());
             }
         });
-        Self { url, pages, asked }
+        Self { url, pages, requests }
     }
 
     fn serve(&self, first: &[Json], second: Option<&[Json]>) {
+        self.serve_linked(first, "/collections/shelters/items?page=2", second);
+    }
+
+    /// Serves a first page with a link to the second one.
+    fn serve_linked(&self, first: &[Json], next: &str, second: Option<&[Json]>) {
         let page = |features: &[Json], next: Option<&str>| {
             let links: Vec<Json> = next.iter().map(|href| json!({"rel": "next", "href": href})).collect();
             json!({"type": "FeatureCollection", "features": features, "links": links}).to_string()
         };
         let second = second.map_or_else(String::new, |features| page(features, None));
-        let first = page(first, Some("/collections/shelters/items?page=2"));
+        let first = page(first, Some(next));
         *self.pages.lock().expect("pages") = vec![first, second];
     }
+}
+
+#[test]
+fn links_between_pages_are_followed_and_the_secret_stays_with_its_server() {
+    let folder = Folder::new();
+    let (own, other) = (Foreign::start(), Foreign::start());
+    folder.write("secret", "a-secret\n");
+    folder.write("onemap.toml", format!("{}secret_file = \"secret\"\n", config(&own.url)));
+    let feature = |id: &str| {
+        json!({"type": "Feature", "id": id, "properties": {"name": format!("点{id}")},
+            "geometry": {"type": "Point", "coordinates": [135.0, 35.0]}})
+    };
+    let absolute = format!("{}/collections/shelters/items?page=2", other.url);
+    other.serve(&[], Some(&[feature("b")]));
+    for (next, is_elsewhere) in [
+        ("/collections/shelters/items?page=2", false),
+        ("?page=2", false),
+        ("items?page=2", false),
+        ("../shelters/items?page=2", false),
+        (absolute.as_str(), true),
+    ] {
+        own.requests.lock().expect("requests").clear();
+        own.serve_linked(&[feature("a")], next, (!is_elsewhere).then_some(&[feature("b")]));
+        crate::support::run_well(&folder, &["sync"]);
+        let asked = own.requests.lock().expect("requests").clone();
+        assert_eq!(asked.len(), if is_elsewhere { 1 } else { 2 }, "{next}");
+        assert!(asked.iter().all(|request| request.contains("Bearer a-secret")), "{next}: {asked:?}");
+    }
+    let asked = other.requests.lock().expect("requests").clone();
+    assert!(asked.len() == 1 && !asked[0].contains("a-secret"), "{asked:?}");
 }
 
 #[test]
@@ -167,7 +201,7 @@ fn a_collection_that_cannot_be_read_as_a_whole_changes_nothing() {
     let (is_well, log) = sync();
     assert!(is_well && log.contains("refused=1") && log.contains("removed=2"), "{log}");
     assert_eq!(stored(), ["fz:a"]);
-    assert!(foreign.asked.load(Ordering::Relaxed) >= 9);
+    assert!(foreign.requests.lock().expect("requests").len() >= 9);
     for (wrong, words) in [
         ("url = \"ftp://x\"", "does not begin with http"),
         ("layer = \"none\"", "is no layer"),
