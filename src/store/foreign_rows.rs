@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, PgConnection, Row,
 
 use super::StoreError;
 use super::geopackage::check_header;
+use super::quoting::identifier;
 use super::wkb_geometry::{read_ewkb, read_geopackage as geometry_of_blob};
 
 /// What is known of a table before its rows are read.
@@ -62,12 +63,11 @@ pub async fn read_geopackage(
     };
     // -1 and 0 are undefined systems.
     let crs = (*code > 0).then(|| format!("{organization}:{code}"));
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let count = format!("SELECT count(*) FROM {}", quoted(name));
+    let count = format!("SELECT count(*) FROM {}", identifier(name));
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.map_err(failed)?;
     describe(DescribedTable { crs, rows: usize::try_from(count).ok() });
     let booleans = boolean_columns(&mut connection, name).await.map_err(failed)?;
-    let sql = format!("SELECT * FROM {}", quoted(name));
+    let sql = format!("SELECT * FROM {}", identifier(name));
     let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut connection);
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         if !take(row_of_geopackage(&row, geometry, &booleans)) {
@@ -154,13 +154,12 @@ pub async fn read_postgis(
         let reason = format!("{schema}.{name} has {count} geometry columns, or does not exist; accepted: exactly one");
         return Err(StoreError::NoTable { location, reason });
     };
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     describe(DescribedTable { crs: (*srid > 0).then(|| format!("EPSG:{srid}")), rows: None });
     let sql = format!(
         "SELECT ST_AsEWKB(ST_CurveToLine(ST_Force2D({0}))), (to_jsonb(own) - $1)::text FROM {1}.{2} AS own",
-        quoted(geometry),
-        quoted(schema),
-        quoted(name)
+        identifier(geometry),
+        identifier(schema),
+        identifier(name)
     );
     let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(geometry).fetch(&mut connection);
     while let Some(row) = rows.try_next().await.map_err(failed)? {

@@ -40,6 +40,7 @@ use crate::model::{
     Applied, AuditEntry, Batch, Catalog, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
     Undo, Undone,
 };
+use crate::store::quoting::identifier;
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
 /// Maximum wait of a writer for another writer.
@@ -274,7 +275,7 @@ impl GeoPackage {
             if let Some(id) = first_present(&mut transaction, layer, &batch).await.map_err(|e| self.database(e))? {
                 return Err(StoreError::Duplicate { layer: layer.id.clone(), id });
             }
-            let table = tables::identifier(&layer.id);
+            let table = identifier(&layer.id);
             insert(&mut transaction, &table, layer, &batch, all_columns(layer))
                 .await
                 .map_err(|error| self.database(error))?;
@@ -473,8 +474,8 @@ fn missing_base_schema(present: &BTreeSet<String>) -> String {
 
 /// Columns are named with their table: SQLite takes the quoted name of a missing column for a text.
 fn select(layer: &LayerSchema, condition: &str) -> String {
-    let table = tables::identifier(&layer.id);
+    let table = identifier(&layer.id);
     let columns: Vec<String> =
-        layer.fields.iter().map(|field| format!("{table}.{}", tables::identifier(&field.name))).collect();
+        layer.fields.iter().map(|field| format!("{table}.{}", identifier(&field.name))).collect();
     format!("SELECT geom, id, {} FROM {table} {condition}", columns.join(", "))
 }

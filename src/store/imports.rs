@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::edits::GEOMETRY_COLUMN;
+use super::quoting::literal;
 use crate::model::{
     FeatureId, ImportCounts, ImportError, ImportMode, ImportScope, LayerSchema, Merge, PastImport, Unmatched,
 };
@@ -88,13 +89,12 @@ impl<'a> MergedColumns<'a> {
 
 /// The condition on the source of a stored row.
 fn in_scope(layer: &LayerSchema, scope: &ImportScope) -> String {
-    let literal = |text: &String| format!("'{}'", text.replace('\'', "''"));
     match scope {
         _ if layer.position("source").is_none() => "true".to_owned(),
         ImportScope::Only(source) => format!("stored.source IS NOT DISTINCT FROM {}", literal(source)),
         ImportScope::Except(sources) if sources.is_empty() => "true".to_owned(),
         ImportScope::Except(sources) => {
-            let sources: Vec<String> = sources.iter().map(literal).collect();
+            let sources: Vec<String> = sources.iter().map(|source| literal(source)).collect();
             format!("(stored.source IS NULL OR stored.source NOT IN ({}))", sources.join(", "))
         }
     }

@@ -11,6 +11,7 @@ mod imports;
 mod layer_state;
 mod log_retention;
 pub mod postgis;
+mod quoting;
 mod read_warnings;
 mod wkb;
 mod wkb_geometry;

@@ -5,9 +5,10 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::audit;
 use super::rows::{all_columns, insert, read_feature};
-use super::{GeoPackage, ROWS_PER_STATEMENT, release, select, tables};
+use super::{GeoPackage, ROWS_PER_STATEMENT, release, select};
 use crate::model::{Applied, Batch, FeatureId, LayerIndex, LayerSchema};
 use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
+use crate::store::quoting::identifier;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
@@ -109,17 +110,17 @@ impl GeoPackage {
         for (&layer, features) in &plan.new {
             let schema = layer.of(self.schemas());
             for features in features.chunks(ROWS_PER_STATEMENT) {
-                insert(connection, &tables::identifier(&schema.id), schema, features, all_columns(schema)).await?;
+                insert(connection, &identifier(&schema.id), schema, features, all_columns(schema)).await?;
             }
         }
         for ((layer, written), features) in &plan.changed {
             let schema = layer.of(self.schemas());
             for features in features.chunks(ROWS_PER_STATEMENT) {
-                insert(connection, &tables::identifier(&schema.id), schema, features, written.columns(schema)).await?;
+                insert(connection, &identifier(&schema.id), schema, features, written.columns(schema)).await?;
             }
         }
         for (&layer, ids) in &plan.gone {
-            let sql = format!("DELETE FROM {} WHERE id = ?", tables::identifier(&layer.of(self.schemas()).id));
+            let sql = format!("DELETE FROM {} WHERE id = ?", identifier(&layer.of(self.schemas()).id));
             for id in ids {
                 sqlx::query(AssertSqlSafe(sql.clone())).bind(id.as_str()).execute(&mut *connection).await?;
             }
@@ -155,9 +156,9 @@ pub(super) async fn drop_spatial_indexes(
         .bind(&index)
         .fetch_all(&mut *connection)
         .await?;
-        let drop = |name: &String| format!("DROP TRIGGER {};", tables::identifier(name));
+        let drop = |name: &String| format!("DROP TRIGGER {};", identifier(name));
         let drops: String = triggers.iter().map(drop).collect();
-        let sql = format!("{drops}DROP TABLE IF EXISTS {};", tables::identifier(&index));
+        let sql = format!("{drops}DROP TABLE IF EXISTS {};", identifier(&index));
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
         sqlx::query("DELETE FROM gpkg_extensions WHERE extension_name = ? AND table_name = ?")
             .bind(EXTENSION)

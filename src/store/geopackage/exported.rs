@@ -5,11 +5,11 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::tables::{identifier, literal};
 use super::{GeoPackage, StoreError};
 use crate::geodesy::Envelope;
 use crate::model::{Catalog, Feature, LayerIndex, LayerSchema};
 use crate::store::Store;
+use crate::store::quoting::{identifier, literal};
 
 /// Writes features to a new file, which is renamed into place when it is complete; a file of that name is replaced.
 /// Returns their number.

@@ -5,7 +5,6 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::rows::{all_columns, insert};
-use super::tables::{identifier, literal};
 use super::{GeoPackage, ROWS_PER_STATEMENT, audit, edits, release};
 use crate::model::import::KEPT_IMPORTS;
 use crate::model::{
@@ -13,6 +12,7 @@ use crate::model::{
     format_instant,
 };
 use crate::store::imports::{AMBIGUOUS_IN_FILE, AMBIGUOUS_IN_LAYER, MergedColumns};
+use crate::store::quoting::{identifier, literal};
 use crate::store::{Store, StoreError};
 
 /// Created at first use; private to this program and not registered as content of the package. `before` has the stored

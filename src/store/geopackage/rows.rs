@@ -6,9 +6,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, TypeInfo, ValueRef};
 
 use super::structure::Transform;
-use super::tables;
 use crate::model::{Feature, FeatureId, Field, FieldType, LayerSchema, Shape, Value, format_date, format_instant};
 use crate::store::edits::GEOMETRY_COLUMN;
+use crate::store::quoting::identifier;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::wkb::{value_from_text, write_shape};
 use crate::store::wkb_geometry;
@@ -95,7 +95,7 @@ pub(super) async fn first_present(
     batch: &[Feature],
 ) -> Result<Option<FeatureId>, sqlx::Error> {
     let marks = vec!["?"; batch.len()].join(",");
-    let sql = format!("SELECT id FROM {} WHERE id IN ({marks}) ORDER BY id LIMIT 1", tables::identifier(&layer.id));
+    let sql = format!("SELECT id FROM {} WHERE id IN ({marks}) ORDER BY id LIMIT 1", identifier(&layer.id));
     let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(sql));
     for feature in batch {
         query = query.bind(feature.id.as_str());
@@ -117,10 +117,10 @@ pub(super) async fn insert(
     batch: &[Feature],
     written: impl Iterator<Item = &str>,
 ) -> Result<(), sqlx::Error> {
-    let columns: Vec<String> = layer.fields.iter().map(|field| tables::identifier(&field.name)).collect();
+    let columns: Vec<String> = layer.fields.iter().map(|field| identifier(&field.name)).collect();
     let row = format!("({})", vec!["?"; columns.len() + 2].join(","));
     let update = |column: String| format!("{column} = excluded.{column}");
-    let updates: Vec<String> = written.map(tables::identifier).map(update).collect();
+    let updates: Vec<String> = written.map(identifier).map(update).collect();
     let sql = format!(
         "INSERT INTO {table} (geom, id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET {}",
         columns.join(", "),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, Field, FieldType, GeometryKind, LayerSchema};
+use crate::store::quoting::{identifier, literal};
 
 /// Statements that create a layer's table, its triggers and its entries in the GeoPackage's own tables.
 pub(super) fn create(layer: &LayerSchema, catalog: &Catalog) -> String {
@@ -116,16 +117,6 @@ fn describe_codes(sql: &mut String, layer: &LayerSchema, catalog: &Catalog) {
             );
         }
     }
-}
-
-/// A quoted identifier.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A quoted text.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn geometry_type(kind: GeometryKind) -> &'static str {

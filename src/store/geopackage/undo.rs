@@ -4,10 +4,10 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::import::{LAST_POSITION, NAMED_IDS, TABLES};
-use super::tables::{identifier, literal};
 use super::{GeoPackage, audit, edits, release};
 use crate::model::{ImportError, LayerIndex, LayerSchema, PastImport, Undo, Undone, format_instant};
 use crate::store::imports::{ImportRow, OF_UNDONE_IMPORTS, past_import};
+use crate::store::quoting::{identifier, literal};
 use crate::store::{Store, StoreError};
 
 impl GeoPackage {

@@ -12,6 +12,7 @@ use super::sql::{query, query_as};
 use super::{PostGis, copy_in, merge_in, tables};
 use crate::model::{Applied, Batch, EditError, Feature, FeatureId, LayerIndex};
 use crate::store::edits::{Plan, Stored, ids_by_layer, plan, read_outcomes, write_outcomes};
+use crate::store::quoting::identifier;
 use crate::store::read_warnings::ReadWarnings;
 use crate::store::{Store, StoreError};
 
@@ -124,7 +125,7 @@ impl PostGis {
         }
         for ((layer, written), features) in &plan.changed {
             let (table, columns) = names(*layer);
-            let written: Vec<String> = written.columns(layer.of(self.schemas())).map(tables::identifier).collect();
+            let written: Vec<String> = written.columns(layer.of(self.schemas())).map(identifier).collect();
             answered(merge_in(connection, &table, &columns, &written, &mut features.iter().cloned())).await?;
             answered(sqlx::raw_sql("DROP TABLE pg_temp.incoming").execute(&mut *connection)).await?;
         }

@@ -6,11 +6,11 @@ use sqlx::postgres::PgConnection;
 use super::reading::is_of_statement;
 use super::source::{ForeignTable, GeometryExpression, Source};
 use super::sql::{query_as, query_scalar};
-use super::tables::identifier;
 use super::triggers::Watchable;
 use crate::model::cluster::ClusterConfig;
 use crate::model::schema::Label;
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema, Roles};
+use crate::store::quoting::identifier;
 use crate::store::{StoreError, TableLayer, reason};
 
 /// Ids of layers that the server computes.

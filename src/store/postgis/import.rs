@@ -5,11 +5,12 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::sql::{query, query_as, query_scalar};
-use super::tables::{self, identifier, literal};
+use super::tables;
 use super::{PostGis, audit, copy_in};
 use crate::model::import::KEPT_IMPORTS;
 use crate::model::{ImportCounts, ImportError, ImportRecord, ImportSource, LayerIndex, LayerSchema, Merge, Unmatched};
 use crate::store::imports::{AMBIGUOUS_IN_FILE, AMBIGUOUS_IN_LAYER, MergedColumns};
+use crate::store::quoting::{identifier, literal};
 use crate::store::{Store, StoreError};
 
 /// Temporary tables: the rows of the file, and what becomes of each feature.

@@ -10,8 +10,9 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::WITHOUT_STANDBY;
 use super::sql::{query, query_as, query_scalar};
-use super::tables::{self, identifier};
+use super::tables;
 use crate::model::LayerSchema;
+use crate::store::quoting::identifier;
 
 /// Advisory lock that keeps two servers from migrating at the same time.
 const LOCK: i64 = 0x6f6e_656d_6170;

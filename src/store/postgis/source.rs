@@ -10,6 +10,7 @@ use super::tables;
 use crate::model::{Feature, FeatureId, LayerSchema};
 use crate::store::TableLayer;
 use crate::store::layer_state::LayerState;
+use crate::store::quoting::identifier;
 
 /// A layer and the SQL that reads it.
 pub(super) struct Source {
@@ -76,7 +77,7 @@ impl Source {
             relation: tables::name(&schema),
             key: "id".to_owned(),
             geometry: GeometryExpression::new(format!("{gis}.ST_AsEWKB(geom)"), None),
-            expressions: schema.fields.iter().map(|field| tables::identifier(&field.name)).collect(),
+            expressions: schema.fields.iter().map(|field| identifier(&field.name)).collect(),
             foreign: None,
             placeholder: None,
             state: LayerState::default(),
@@ -95,7 +96,7 @@ impl Source {
         watch: Watch,
     ) -> Self {
         Self {
-            key: format!("{}::text", tables::identifier(&table.key)),
+            key: format!("{}::text", identifier(&table.key)),
             foreign: Some(table),
             placeholder: None,
             state: LayerState::default(),

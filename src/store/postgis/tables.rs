@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::model::{Field, FieldType, GeometryKind, LayerSchema};
+use crate::store::quoting::{identifier, literal};
 
 /// Statements that create a layer's table, its index, its comments and its triggers; `gis` is the quoted schema of
 /// PostGIS.
@@ -60,20 +61,10 @@ pub(super) fn columns(layer: &LayerSchema) -> String {
     ["id".to_owned(), "geom".to_owned()].into_iter().chain(fields).collect::<Vec<_>>().join(", ")
 }
 
-/// A quoted identifier.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 fn comment(table: &str, field: &Field) -> String {
     let unit = field.unit.as_ref().map(|unit| format!(" ({unit})")).unwrap_or_default();
     let about = format!("{} {}{unit}", field.title.zh, field.title.en);
     format!("COMMENT ON COLUMN {table}.{} IS {};\n", identifier(&field.name), literal(&about))
-}
-
-/// A quoted text.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn range(field: &Field) -> String {

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::WITHOUT_STANDBY;
 use super::source::{Source, Watch};
 use super::sql::{query_as, query_scalar};
-use super::tables::{identifier, literal};
+use crate::store::quoting::{identifier, literal};
 
 /// Limits the time that creating triggers waits for other transactions on the table.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";

@@ -5,10 +5,11 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::import::{LAST_POSITION, LOCK_TIMEOUT, MERGED, NAMED_IDS, STAGED};
 use super::sql::{query, query_as, query_scalar};
-use super::tables::{self, identifier, literal};
+use super::tables;
 use super::{PostGis, audit};
 use crate::model::{ImportError, LayerIndex, LayerSchema, PastImport, Undo, Undone};
 use crate::store::imports::{ImportRow, OF_UNDONE_IMPORTS, past_import};
+use crate::store::quoting::{identifier, literal};
 use crate::store::{Store, StoreError};
 
 /// The change log covers at least this time.
