@@ -4,6 +4,8 @@ use anyhow::{Context, Result, ensure};
 use geo::{Area, Coord, CoordsIter, Geometry, Validation};
 use std::collections::BTreeSet;
 
+use onemap::model::division::division_prefix;
+
 use crate::categories::CATEGORIES;
 use crate::land::Land;
 use crate::network::separate_networks;
@@ -13,7 +15,7 @@ use crate::shelters::{MISPLACED, SLOPES};
 use crate::zones::{Zone, within};
 
 /// Minimum and maximum number of features per layer.
-const COUNTS: [(&str, usize, usize); 18] = [
+const COUNTS: [(&str, usize, usize); 20] = [
     ("county", 1, 1),
     ("townships", 16, 16),
     ("villages", 292, 292),
@@ -32,6 +34,8 @@ const COUNTS: [(&str, usize, usize); 18] = [
     ("key_places", 170, 220),
     ("incidents", 3, 4),
     ("warnings", 2, 2),
+    ("situation_reports", 34, 34),
+    ("plans", 21, 21),
 ];
 
 /// Runs all checks; the error names the defect and its position.
@@ -75,12 +79,15 @@ fn shape(land: &Land, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// The division code is that of the village, township or county at the position.
+/// The division code is that of the village, township or county at the position; resources and hazards have that of
+/// their village.
 fn region(land: &Land, row: &Row) -> Result<()> {
     ensure!(row.region.len() == 12 && row.region.starts_with("350124"), "odd code {}", row.region);
     if let Geometry::Point(point) = &row.shape {
         let village = &land.villages[land.village(point.0)];
-        ensure!(village.code == row.region, "lies in {}", village.code);
+        let is_of_office = row.facts.iter().any(|fact| matches!(fact.0, "issued_by" | "as_of"));
+        let is_within = division_prefix(&row.region).is_some_and(|prefix| village.code.starts_with(prefix));
+        ensure!(village.code == row.region || (is_of_office && is_within), "lies in {}", village.code);
         ensure!(covers(&land.townships[village.township], point.0), "in no township");
     }
     Ok(())

@@ -7,7 +7,7 @@
 //! ```text
 //! terrain -> divisions -> villages   the land
 //!    land -> zones, roads, streets   what covers and crosses it
-//!         -> hazards, shelters, rescue, monitor, places, events
+//!         -> hazards, shelters, rescue, monitor, places, events, duty
 //!    rows -> checks -> output        invalid data is not written
 //! ```
 
@@ -15,6 +15,7 @@ mod categories;
 mod checks;
 mod contour;
 mod divisions;
+mod duty;
 mod events;
 mod hazards;
 mod land;
@@ -80,6 +81,8 @@ fn draw(land: &land::Land, zones: &[zones::Zone]) -> Vec<sheet::Sheet> {
         rescue::teams(land),
         shelters::sheet(land, zones),
         events::incidents(land, zones, &roads),
+        duty::reports(land),
+        duty::plans(land),
     ]);
     sheets
 }

@@ -20,7 +20,7 @@ use crate::sheet::{Row, Sheet};
 
 const SOURCE: &str = "示例数据";
 /// Maximum total size: the sample is built into the binary.
-const MOST_BYTES: usize = 2_000_000;
+const MOST_BYTES: usize = 2_500_000;
 
 /// A shape in longitude and latitude.
 pub(crate) fn in_degrees(shape: &Geometry<f64>) -> Geometry<f64> {
@@ -102,7 +102,7 @@ fn value(catalog: &Catalog, field: &Field, row: &Row) -> Result<Value> {
 /// Times of confirmation and last change of a record: a day in 2025 or 2026, for current events the day itself.
 fn history(random: &mut Random, layer: &str) -> (UtcDateTime, UtcDateTime) {
     let now = utc_datetime!(2026-08-14 05:50);
-    if matches!(layer, "incidents" | "warnings" | "stations") {
+    if matches!(layer, "incidents" | "warnings" | "stations" | "situation_reports") {
         let confirmed = now - Duration::minutes(random.whole(20, 70));
         return (confirmed, confirmed + Duration::minutes(random.whole(0, 20)));
     }

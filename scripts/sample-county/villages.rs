@@ -161,6 +161,7 @@ pub(crate) fn sheets(land: &Land) -> Vec<Sheet> {
             place_row(land, village.code.clone(), village.name.clone(), place)
                 .with("code", village.code.clone())
                 .with("population", village.people)
+                .with("frail", village.people * random.whole(6, 14) / 100)
                 .with("households", round(village.weight() / random.between(3.0, 3.9)))
                 .with("demo_community", village.code.ends_with("100001") || village.code.ends_with("106001"))
                 .with("grid_officer", format!("示例网格员{:03}", index + 1))
@@ -171,6 +172,6 @@ pub(crate) fn sheets(land: &Land) -> Vec<Sheet> {
 }
 
 /// A number that no network assigns.
-fn invented_phone(number: usize) -> String {
+pub(crate) fn invented_phone(number: usize) -> String {
     format!("1000000{number:04}")
 }

@@ -8,6 +8,7 @@ mod clusters;
 mod document;
 mod fault;
 mod mistake;
+mod needs;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use crate::geodesy::{Envelope, LonLat};
 
 pub use document::distances_grow;
 pub use fault::{CatalogError, CatalogFault};
+pub use needs::EvacueeNeed;
 
 /// One entry of a code list.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +86,8 @@ pub struct Catalog {
     pub synonyms: BTreeMap<String, Vec<String>>,
     /// Default ring radii around an incident, metres, ascending, by kind of incident; `default` for any other kind.
     pub rings_m: BTreeMap<String, Vec<f64>>,
+    /// Minimum needs of evacuees.
+    pub needs: Vec<EvacueeNeed>,
     /// Access rules by layer id; a layer without rules is public, and editors write it.
     pub access: BTreeMap<String, LayerAccess>,
 }
@@ -105,8 +109,8 @@ impl Catalog {
         document::built_in(Some(table))
     }
 
-    /// Reads a catalog document. `county` is required; if `layers`, `common_fields` or `rings_m` is missing, the
-    /// built-in one applies, as do built-in code lists, colours and synonyms that it does not define.
+    /// Reads a catalog document. `county` is required; if `layers`, `common_fields`, `rings_m` or `needs` is
+    /// missing, the built-in one applies, as do built-in code lists, colours and synonyms that it does not define.
     ///
     /// # Errors
     /// The first mistake, with its line and column.

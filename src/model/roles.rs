@@ -171,6 +171,24 @@ impl EngagedRole {
     }
 }
 
+/// An emergency plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRole {
+    /// Name of the list field with the kinds of incident and warning that it is for; without any, it is for all.
+    pub kinds: String,
+}
+
+/// A report of losses and evacuation, whose figures are the state of a division at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SituationReportRole {
+    /// Name of the field with the id of the incident; reports without one are about all incidents.
+    pub incident: String,
+    /// Names of the number fields that are added up over divisions.
+    pub figures: Vec<String>,
+}
+
 /// Roles of a layer: what queries may use, by field name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -191,6 +209,8 @@ pub struct Roles {
     pub active_area: Option<Codes>,
     /// Name of the number field with the people present.
     pub people: Option<String>,
+    /// Name of the number field with the people of these who cannot move without help.
+    pub frail: Option<String>,
     /// A place with people that must not be in a risk zone.
     pub exposed_site: Option<ExposedSiteRole>,
     /// Names of the fields by whose codes features are counted; lengths of lines are summed by the first.
@@ -215,9 +235,19 @@ pub struct Roles {
     pub engaged: Option<EngagedRole>,
     /// Its features are commitments, which are written by their own requests.
     pub commitments: bool,
+    /// An emergency plan.
+    pub plan: Option<PlanRole>,
+    /// A report of losses and evacuation.
+    pub situation_report: Option<SituationReportRole>,
 }
 
 impl Roles {
+    /// Whether its features are records of the administration, which stand at an office and are no objects in the field.
+    #[must_use]
+    pub fn are_records(&self) -> bool {
+        self.commitments || self.plan.is_some() || self.situation_report.is_some()
+    }
+
     /// Field names in all roles, each with the types that the role accepts.
     pub fn typed_fields(&self) -> impl Iterator<Item = (&str, &'static [FieldType])> {
         const TEXT: &[FieldType] = &[FieldType::Text];
@@ -247,7 +277,12 @@ impl Roles {
             fields.extend(stock.until.iter().map(|field| (field, DATE)));
         }
         fields.extend(self.zone.iter().flat_map(|zone| [(&zone.hazard, TEXT), (&zone.level, INTEGER)]));
-        fields.extend(self.people.iter().map(|field| (field, INTEGER)));
+        fields.extend(self.people.iter().chain(&self.frail).map(|field| (field, INTEGER)));
+        fields.extend(self.plan.iter().map(|plan| (&plan.kinds, LIST)));
+        if let Some(report) = &self.situation_report {
+            fields.push((&report.incident, TEXT));
+            fields.extend(report.figures.iter().map(|field| (field, NUMBER)));
+        }
         if let Some(exposed_site) = &self.exposed_site {
             fields.extend(exposed_site.people.iter().map(|field| (field, INTEGER)));
             fields.extend(exposed_site.only.iter().map(|only| (&only.field, TEXT)));

@@ -34,6 +34,8 @@ pub struct AlertQuery<'a> {
 /// The persons that a warning concerns.
 #[derive(Clone, Debug)]
 pub struct Alert<'a> {
+    /// The area.
+    pub area: Arc<EdgeIndex>,
     /// Places with people and a responsible person in the area, by division, then id.
     pub places: Vec<AlertedPlace<'a>>,
     /// Number of loudspeakers in or near the area whose reach is unknown; they are taken to reach nobody.
@@ -94,6 +96,7 @@ pub fn alert<'a>(snapshot: &'a Snapshot, query: &AlertQuery<'_>, cancel: &Cancel
         shelters_inside: inside(&|layer| layer.resources().has_capacity())?,
         shelters_outside: outside(snapshot, &area, query, cancel)?,
         over_threshold,
+        area,
     })
 }
 

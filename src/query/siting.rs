@@ -105,6 +105,12 @@ pub fn people(layer: &Layer, row: &Row<'_>) -> Option<i64> {
     layer.integer(row, roles.people.as_ref().or_else(|| roles.exposed_site.as_ref()?.people.as_ref())?)
 }
 
+/// The number of people of a place who cannot move without help; unknown if it is not recorded.
+#[must_use]
+pub fn frail(layer: &Layer, row: &Row<'_>) -> Option<i64> {
+    layer.integer(row, layer.schema().roles.frail.as_ref()?)
+}
+
 fn of_site<'a>(
     zones: &[&'a Layer],
     layer: &'a Layer,

@@ -169,14 +169,18 @@ impl ResourceFields {
     #[must_use]
     pub fn is_active(&self, row: &Row<'_>, now: UtcDateTime) -> bool {
         let Some((at, codes)) = &self.active_area else { return false };
+        text(row, *at).is_none_or(|status| codes.iter().any(|code| code == status)) && self.is_current(row, now)
+    }
+
+    /// Whether an instant is in its time span; an unknown end is unlimited.
+    #[must_use]
+    pub fn is_current(&self, row: &Row<'_>, now: UtcDateTime) -> bool {
         let (start, end) = self.when.unwrap_or_default();
         let time = |field: Option<usize>| match row.cell(field?) {
             ValueRef::DateTime(instant) => Some(instant),
             _ => None,
         };
-        text(row, *at).is_none_or(|status| codes.iter().any(|code| code == status))
-            && time(start).is_none_or(|start| start <= now)
-            && time(end).is_none_or(|end| now < end)
+        time(start).is_none_or(|start| start <= now) && time(end).is_none_or(|end| now < end)
     }
 
     /// Free places in persons, at least 0; `None` if the capacity or the occupancy is unknown. Unknown promised places

@@ -120,6 +120,30 @@ fn stock_teams_and_the_villages_of_an_area_are_allocated() {
 }
 
 #[test]
+fn the_frail_of_the_villages_of_an_area_are_allocated() {
+    let (_folder, server) = Server::of_sample();
+    let demand = json!({"each_of": "villages", "inside": {"layer": "incidents", "id": "IN-01"}, "frail": true});
+    let all =
+        json!({"each_of": "villages", "inside": {"layer": "warnings", "id": "WN-01"}, "frail": true, "share": 0.5});
+    let villages = server.get("/ogc/collections/villages/items?limit=1000").json();
+    let frail: BTreeMap<&str, i64> = villages["features"]
+        .as_array()
+        .expect("features")
+        .iter()
+        .map(|own| (own["id"].as_str().expect("an id"), own["properties"]["frail"].as_i64().expect("a number")))
+        .collect();
+    let plan = allocate(&server, &json!({"layer": "shelters", "demands": [all]})).json();
+    let demands = plan["demands"].as_array().expect("demands");
+    assert!(demands.len() > 10, "{plan}");
+    for own in demands {
+        let frail = frail[own["id"].as_str().expect("an id")];
+        assert_eq!(own["amount"], json!((frail + 1) / 2), "{own}");
+    }
+    let refused = json!({"point": [118.86, 26.22], "amount": 3, "frail": true});
+    assert_eq!(allocate(&server, &json!({"layer": "shelters", "demands": [refused, demand]})).status, 400);
+}
+
+#[test]
 fn allocations_that_make_no_sense_are_refused() {
     let (_folder, server) = Server::of_sample();
     let one = json!([{"point": [118.86, 26.22], "amount": 1}]);

@@ -8,6 +8,7 @@ mod filters;
 mod load;
 mod modified;
 mod proxies;
+mod statistics;
 mod sync;
 mod times;
 mod watch;

@@ -133,4 +133,26 @@ proptest! {
             prop_assert!((saved - price.saved).abs() < 1e-3, "{} instead of {}", saved, price.saved);
         }
     }
+
+    #[test]
+    fn the_plan_with_more_units_at_a_site_is_the_best_plan_of_that_problem(seed in any::<u64>(), units in 1_u32..60) {
+        let problem = problem(seed);
+        let plan = problem.solve(&CancelToken::new()).expect("a plan");
+        for price in problem.shadow_prices(&plan).into_iter().take(3) {
+            let mut larger = problem.clone();
+            larger.capacities[price.site] += units;
+            let best = larger.solve(&CancelToken::new()).expect("a plan");
+            let found = problem.with_more(&plan, price.site, units, &CancelToken::new()).expect("a plan");
+            prop_assert_eq!(found.served(), best.served());
+            prop_assert!((found.cost() - best.cost()).abs() < 1e-3, "{} instead of {}", found.cost(), best.cost());
+            for (site, capacity) in larger.capacities.iter().enumerate() {
+                let used: u32 = found.flows.iter().filter(|flow| flow.arc.site == site).map(|flow| flow.amount).sum();
+                prop_assert!(used <= *capacity);
+            }
+            for (demand, needed) in larger.demands.iter().enumerate() {
+                let got: u32 = found.flows.iter().filter(|flow| flow.arc.demand == demand).map(|flow| flow.amount).sum();
+                prop_assert!(got <= *needed);
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub(crate) fn page(
     warning: &(&Layer, Row<'_>),
     found: &Alert<'_>,
     townships: &[TownshipAlert<'_>],
+    plans: &[(&Layer, Row<'_>)],
 ) -> PrintedPage {
     let (layer, row) = warning;
     PrintedPage {
@@ -23,6 +24,7 @@ pub(crate) fn page(
         body: html! {
             (facts(call, warning))
             (chips(found, townships))
+            (plans_in_force(call, plans))
             (places(call, townships))
             (silent(found))
             (shelters(found))
@@ -64,13 +66,36 @@ fn chips(found: &Alert<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
     }
 }
 
-/// Calls are made by township, then village.
-fn places(call: &Call<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
-    let words = |contact: Option<[Option<String>; 2]>| match contact {
+fn plans_in_force(call: &Call<'_>, plans: &[(&Layer, Row<'_>)]) -> Markup {
+    html! {
+        h2 { "适用预案" }
+        @if plans.is_empty() { p { "没有登记适用的预案。" } }
+        @else {
+            table {
+                tr { th { "预案" } th { "发布单位、文号" } th { "指挥长、电话" } }
+                @for (layer, row) in plans {
+                    tr {
+                        td { (layer.text(row, "name").unwrap_or(row.id().as_str())) }
+                        td { (layer.text(row, "issued_by").unwrap_or("不明")) " " (layer.text(row, "document").unwrap_or_default()) }
+                        td { (words(contact(call, layer, row))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The person and the phone of a contact.
+fn words(contact: Option<[Option<String>; 2]>) -> String {
+    match contact {
         None => String::new(),
         Some([None, None]) => "未登记".to_owned(),
         Some(known) => known.into_iter().flatten().collect::<Vec<_>>().join(" "),
-    };
+    }
+}
+
+/// Calls are made by township, then village.
+fn places(call: &Call<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
     html! {
         h2 { "责任人（乡镇、村居）" }
         @if townships.is_empty() { p { "预警区内没有村居。" } }

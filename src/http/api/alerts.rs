@@ -1,6 +1,7 @@
 //! From a warning to persons: people by township and village, who is responsible, loudspeakers, shelters, stations.
 
 use serde_json::{Value as Json, json};
+use time::UtcDateTime;
 
 use crate::exchange::csv::write_table;
 use crate::exchange::write_value;
@@ -15,6 +16,7 @@ use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::model::ValueRef;
 use crate::query::alert::{Alert, AlertQuery, AlertedPlace, alert};
+use crate::query::plans::{PlanQuery, plans_in_force};
 use crate::query::surroundings::People;
 use crate::snapshot::{Layer, Row};
 
@@ -30,9 +32,10 @@ pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
     let query = AlertQuery { area: row.shape().ok_or_else(no_area)?, active_areas: vec![WARNINGS.to_owned()], at };
     let found = alert(snapshot, &query, &call.cancel)?;
     let townships = by_township(snapshot, &found);
+    let plans = plans(call, &(warnings, row), &found, at)?;
     let warning = (warnings, row);
     Ok(match format {
-        HTML => alert_report::page(call, &warning, &found, &townships).reply(current),
+        HTML => alert_report::page(call, &warning, &found, &townships, &plans).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(call, &townships)),
         _ => current.json(json!({
             "warning": describe_warning(call, &warning, warnings.resources().is_active(&row, at)),
@@ -40,9 +43,39 @@ pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
             "broadcast": broadcast(&found),
             "townships": townships.iter().map(|own| describe_township(call, own)).collect::<Vec<_>>(),
             "shelters": shelters(&found),
+            "plans": plans.iter().map(|(layer, row)| describe_plan(call, layer, row)).collect::<Vec<_>>(),
             "over_threshold": found.over_threshold.iter().map(|(layer, row)| reading(call, layer, row)).collect::<Vec<_>>(),
         })),
     })
+}
+
+/// The plans in force for the kind of the warning in its area.
+fn plans<'a>(
+    call: &'a Call<'_>,
+    warning: &(&Layer, Row<'_>),
+    found: &Alert<'_>,
+    at: UtcDateTime,
+) -> Result<Vec<(&'a Layer, Row<'a>)>, Problem> {
+    let (layer, row) = warning;
+    let kind = match value(call, layer, row, "kind") {
+        ValueRef::Text(kind) => Some(kind),
+        _ => None,
+    };
+    let divisions: Vec<&str> = found.places.iter().filter_map(AlertedPlace::division).collect();
+    let query = PlanQuery { area: &found.area, divisions: &divisions, kind, at };
+    Ok(plans_in_force(&call.current.snapshot, &query, &call.cancel)?)
+}
+
+fn describe_plan(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> Json {
+    let mut plan = json!({"layer": layer.schema().id, "id": row.id().as_str()});
+    for name in ["name", "level", "issued_by", "document", "effective_from", "effective_until"] {
+        plan[name] = json_of(value(call, layer, row, name));
+    }
+    if let Some([person, phone]) = contact(call, layer, row) {
+        plan["person"] = json!(person);
+        plan["phone"] = json!(phone);
+    }
+    plan
 }
 
 fn people_json(people: People) -> Json {

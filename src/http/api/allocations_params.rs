@@ -16,7 +16,7 @@ use crate::model::{FeatureId, Shape};
 use crate::query::allocation::{PlacedDemand, Resource};
 use crate::query::nearest::demand::Demand;
 use crate::query::query_geometry::QueryGeometry;
-use crate::query::siting::people;
+use crate::query::siting::{frail, people};
 use crate::snapshot::{Layer, Row};
 
 /// Conditions on the resources, as for `/api/nearest`.
@@ -44,7 +44,7 @@ const MAX_DEMANDS: usize = 2_000;
 /// Maximum amount of one demand.
 const MAX_AMOUNT: u32 = 1_000_000;
 const ACCEPTED: &str = "a list of 1 to 2000 objects with amount and point [LON,LAT], or with place {layer, id}, or with \
-                        each_of LAYER and inside {layer, id}";
+                        each_of LAYER and inside {layer, id}; these take share and frail";
 
 /// A demand with its id and name.
 #[derive(Clone, Debug)]
@@ -80,6 +80,16 @@ struct RawDemand {
     inside: Option<FeatureName>,
     /// Share of the people of a feature, above 0 and at most 1.
     share: Option<f64>,
+    /// Whether only the people are counted who cannot move without help.
+    #[serde(default)]
+    frail: bool,
+}
+
+/// How many people of a feature are a demand.
+#[derive(Clone, Copy)]
+struct PeopleShare {
+    share: f64,
+    frail: bool,
 }
 
 #[derive(Deserialize)]
@@ -163,9 +173,12 @@ impl<'a> DemandReader<'a, '_> {
         let mut named = Vec::new();
         for (number, raw) in raw.into_iter().enumerate() {
             let at = |detail: &str| refused(&format!("demand {}: {detail}", number + 1));
-            let share = raw.share.unwrap_or(1.0);
-            if !(share > 0.0 && share <= 1.0) || (raw.share.is_some() && raw.amount.is_some()) {
-                return Err(at("share is a number above 0 and at most 1, of a feature without amount"));
+            let part = PeopleShare { share: raw.share.unwrap_or(1.0), frail: raw.frail };
+            let is_part = raw.share.is_some() || raw.frail;
+            if !(part.share > 0.0 && part.share <= 1.0) || (is_part && raw.amount.is_some()) {
+                return Err(at(
+                    "share is a number above 0 and at most 1, share and frail are of a feature without amount",
+                ));
             }
             match raw {
                 RawDemand {
@@ -176,6 +189,7 @@ impl<'a> DemandReader<'a, '_> {
                     each_of: None,
                     inside: None,
                     share: None,
+                    frail: false,
                 } => {
                     let position = self.crs.position(x, y).map_err(|error| at(&error.to_string()))?;
                     let placed = PlacedDemand { origin: QueryGeometry::point(position), amount };
@@ -184,7 +198,7 @@ impl<'a> DemandReader<'a, '_> {
                 }
                 RawDemand { id, amount, point: None, place: Some(place), each_of: None, inside: None, .. } => {
                     let (layer, row) = self.feature(&place)?;
-                    let found = of_feature(layer, &row, amount, share)
+                    let found = of_feature(layer, &row, amount, part)
                         .ok_or_else(|| at("the feature has no amount or no place"))?;
                     named.push(NamedDemand { id: id.unwrap_or(found.id), ..found });
                 }
@@ -197,7 +211,7 @@ impl<'a> DemandReader<'a, '_> {
                     inside: Some(area),
                     ..
                 } => {
-                    named.extend(self.each_inside(&name, &area, amount, share)?);
+                    named.extend(self.each_inside(&name, &area, amount, part)?);
                 }
                 _ => return Err(at("it needs amount and point, or place, or each_of and inside")),
             }
@@ -228,7 +242,7 @@ impl<'a> DemandReader<'a, '_> {
         name: &str,
         area: &FeatureName,
         amount: Option<u32>,
-        share: f64,
+        part: PeopleShare,
     ) -> Result<Vec<NamedDemand>, Problem> {
         let places = layer(&self.call.current.snapshot, "layer", name)?;
         let (_, area_row) = self.feature(area)?;
@@ -240,7 +254,7 @@ impl<'a> DemandReader<'a, '_> {
         for row in places.rows_in(&around) {
             self.call.cancel.check()?;
             if row.shape().is_some_and(|shape| index.intersects(shape.geometry())) {
-                found.extend(of_feature(places, &row, amount, share));
+                found.extend(of_feature(places, &row, amount, part));
             }
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -249,13 +263,14 @@ impl<'a> DemandReader<'a, '_> {
 }
 
 /// The demand of a feature; without an amount, a share of the number of its people, rounded up.
-fn of_feature(layer: &Layer, row: &Row<'_>, amount: Option<u32>, part_of_people: f64) -> Option<NamedDemand> {
-    let part = |people: u32| {
+fn of_feature(layer: &Layer, row: &Row<'_>, amount: Option<u32>, part: PeopleShare) -> Option<NamedDemand> {
+    let share_of = |people: u32| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the number of people")]
-        let part = (f64::from(people) * part_of_people).ceil() as u32;
-        part
+        let share = (f64::from(people) * part.share).ceil() as u32;
+        share
     };
-    let counted = || people(layer, row).map(|people| part(u32::try_from(people.max(0)).unwrap_or(u32::MAX)));
+    let people = if part.frail { frail } else { people };
+    let counted = || people(layer, row).map(|people| share_of(u32::try_from(people.max(0)).unwrap_or(u32::MAX)));
     let amount = amount.or_else(counted)?;
     let shape: &Shape = row.shape()?;
     Some(NamedDemand {

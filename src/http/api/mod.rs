@@ -25,6 +25,7 @@ pub(crate) mod routes;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod siting;
+pub(crate) mod statistics;
 pub(crate) mod surroundings;
 mod surroundings_map;
 pub(crate) mod surroundings_params;

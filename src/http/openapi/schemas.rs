@@ -9,7 +9,7 @@ use crate::model::{ImportMode, Role, View};
 /// All schemas, by name.
 pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
     let mut schemas = pages();
-    for more in [features(), tiles(), dispatch(), roads(), commitments(), imports()] {
+    for more in [features(), tiles(), dispatch(), duty(), roads(), commitments(), imports()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -378,10 +378,10 @@ fn dispatch() -> Json {
             "expires_at": {"type": "string", "format": "date-time", "nullable": true},
             "writable_layers": list(text()), "regions": {"type": "array", "items": text(), "nullable": true},
         })),
-        "alert": answer(&["warning", "people", "broadcast", "townships", "shelters", "over_threshold"], json!({
+        "alert": answer(&["warning", "people", "broadcast", "townships", "shelters", "plans", "over_threshold"], json!({
             "warning": object(&["layer", "id", "active"], json!({"layer": text(), "id": text(), "active": {"type": "boolean"}})),
             "people": {"type": "object"}, "broadcast": {"type": "object"}, "townships": list(json!({"type": "object"})),
-            "shelters": {"type": "object"}, "over_threshold": list(json!({"type": "object"})),
+            "shelters": {"type": "object"}, "plans": list(json!({"type": "object"})), "over_threshold": list(json!({"type": "object"})),
         })),
         "surroundings": answer(&["place", "rings", "secondary_hazards", "help"], json!({
             "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),
@@ -397,6 +397,18 @@ fn dispatch() -> Json {
             }))),
         })),
         "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Number of unreadable values and skipped rows, by layer", "additionalProperties": whole()}})),
+    })
+}
+
+fn duty() -> Json {
+    json!({
+        "statistics": answer(&["layer", "figures", "expected", "days"], json!({
+            "layer": text(), "incident": {"type": "string", "nullable": true}, "figures": list(json!({"type": "object"})),
+            "expected": whole(), "days": list(json!({"type": "object"})),
+        })),
+        "needs": answer(&["people", "days", "needs", "items"], json!({
+            "people": whole(), "days": whole(), "needs": list(json!({"type": "object"})), "items": text(),
+        })),
     })
 }
 

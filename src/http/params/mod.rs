@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod cookie;
 pub(crate) mod crs;
+pub(crate) mod duty;
 pub(crate) mod filters;
 pub(crate) mod lists;
 pub(crate) mod param;

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::clusters::RawClusterConfig;
 use super::fault::MAX_NAME_BYTES;
 use super::mistake::{Checked, DocumentLocation, at, located, mistake};
+use super::needs::{self, EvacueeNeed};
 use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::LayerAccess;
@@ -48,16 +49,23 @@ pub(super) fn parse(text: &str) -> Result<Catalog, CatalogError> {
     colors.extend(own.colors.unwrap_or_default());
     let mut synonyms = default.synonyms.unwrap_or_default();
     synonyms.extend(own.synonyms.unwrap_or_default());
+    let has_needs = own.needs.is_some();
     let raw = RawCatalog {
         county: own.county,
         colors: Some(colors),
         synonyms: Some(synonyms),
         common_fields: own.common_fields.or(default.common_fields),
         rings_m: own.rings_m.or(default.rings_m),
+        needs: own.needs,
         codes: Some(codes),
         layers: own.layers.or(default.layers),
     };
-    raw.into_catalog().map_err(|mistake| located(text, *mistake.0))
+    let mut catalog = raw.into_catalog().map_err(|mistake| located(text, *mistake.0))?;
+    if !has_needs {
+        let built_in = default.needs.unwrap_or_default();
+        catalog.needs = needs::of_known_items(built_in, &catalog.layers, &catalog.codes);
+    }
+    Ok(catalog)
 }
 
 fn from_json<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, CatalogError> {
@@ -96,6 +104,7 @@ struct RawCatalog {
     common_fields: Option<Vec<RawField>>,
     codes: Option<BTreeMap<String, Vec<RawCode>>>,
     rings_m: Option<BTreeMap<String, Vec<f64>>>,
+    needs: Option<Vec<EvacueeNeed>>,
     layers: Option<Vec<RawLayer>>,
 }
 
@@ -216,7 +225,9 @@ impl RawCatalog {
         if layers.is_empty() {
             return Err(mistake(at("/layers"), CatalogFault::Empty));
         }
-        Ok(Catalog { county, layers, codes, synonyms: self.synonyms.unwrap_or_default(), rings_m, access })
+        let needs = self.needs.unwrap_or_default();
+        needs::check(&needs, &layers, &codes)?;
+        Ok(Catalog { county, layers, codes, synonyms: self.synonyms.unwrap_or_default(), rings_m, needs, access })
     }
 }
 
@@ -437,7 +448,7 @@ fn listed(names: impl Iterator<Item = impl AsRef<str>>) -> String {
 }
 
 pub(super) fn write(catalog: &Catalog) -> Json {
-    let Catalog { county, layers, codes, synonyms, rings_m, access } = catalog;
+    let Catalog { county, layers, codes, synonyms, rings_m, needs, access } = catalog;
     let county = RawCounty {
         zh: county.name.zh.clone(),
         en: county.name.en.clone(),
@@ -457,12 +468,15 @@ pub(super) fn write(catalog: &Catalog) -> Json {
     };
     let codes: BTreeMap<&String, Vec<RawCode>> =
         codes.iter().map(|(name, list)| (name, list.iter().map(code).collect())).collect();
+    // Of a catalog of some layers, only the needs that their stock can meet.
+    let needs = needs::of_known_items(needs.clone(), layers, &catalog.codes);
     let layers: Vec<Json> = layers.iter().map(|layer| write_layer(layer, access.get(&layer.id))).collect();
     json!({
         "county": county,
         "synonyms": synonyms,
         "common_fields": [],
         "rings_m": rings_m,
+        "needs": needs,
         "codes": codes,
         "layers": layers,
     })

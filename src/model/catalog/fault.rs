@@ -135,4 +135,9 @@ pub enum CatalogFault {
     /// Invalid ring radii.
     #[error("{0:?} is not an ascending list of distances above 0, in metres")]
     Rings(Vec<f64>),
+    /// An invalid need of evacuees.
+    #[error(
+        "the need of {0:?} is invalid; accepted: each stock item once, with per_person or per_person_day of 0 to 1000, not both 0"
+    )]
+    Need(String),
 }

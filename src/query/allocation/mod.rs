@@ -260,9 +260,8 @@ fn relief(
         return Ok(None);
     }
     let Some(best) = transport.shadow_prices(plan).into_iter().next() else { return Ok(None) };
-    let mut larger = transport.clone();
-    larger.capacities[best.site] = larger.capacities[best.site].saturating_add(RELIEF_UNITS);
-    Ok(Some((best.site, Totals::of(&larger.solve_like(plan, query.cancel)?))))
+    let larger = transport.with_more(plan, best.site, RELIEF_UNITS, query.cancel)?;
+    Ok(Some((best.site, Totals::of(&larger))))
 }
 
 /// Costs of the solver are kilometres or thousands of seconds, so that it computes with numbers of similar size.

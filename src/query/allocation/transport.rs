@@ -116,18 +116,9 @@ impl Transport {
     /// # Errors
     /// When it is cancelled.
     pub fn solve(&self, cancel: &CancelToken) -> Result<TransportPlan, Cancelled> {
-        self.solve_like(&TransportPlan::default(), cancel)
-    }
-
-    /// The same, faster if the plan resembles a known one.
-    ///
-    /// # Errors
-    /// When it is cancelled.
-    pub fn solve_like(&self, known: &TransportPlan, cancel: &CancelToken) -> Result<TransportPlan, Cancelled> {
         if self.together {
             return Ok(self.solve_together());
         }
-        let likely: HashSet<(usize, usize)> = known.flows.iter().map(|flow| (flow.arc.demand, flow.arc.site)).collect();
         // What is not served cheaply by the nearest sites goes where serving one after the other would send it.
         let greedy = self.greedy();
         let greedy: HashSet<(usize, usize)> =
@@ -138,7 +129,7 @@ impl Transport {
             let mut others = Vec::new();
             for (rank, arc) in arcs.into_iter().enumerate() {
                 let pair = (arc.demand, arc.site);
-                let is_first = rank < FIRST_ARCS || likely.contains(&pair) || greedy.contains(&pair);
+                let is_first = rank < FIRST_ARCS || greedy.contains(&pair);
                 if is_first { used.push(arc) } else { others.push(arc) }
             }
             rest.push(others);
@@ -166,7 +157,7 @@ impl Transport {
     #[must_use]
     pub fn shadow_prices(&self, plan: &TransportPlan) -> Vec<ShadowPrice> {
         let residual = Residual::of(self, &self.arcs, plan);
-        let from_sink = residual.distances(residual.sink());
+        let (from_sink, _) = residual.distances(residual.sink());
         let price = |site: usize| {
             let saved = -from_sink[self.demands.len() + site];
             let serves_more = saved > self.penalty() / 2.0;
@@ -176,6 +167,80 @@ impl Transport {
         let mut prices: Vec<ShadowPrice> = (0..self.capacities.len()).filter_map(price).collect();
         prices.sort_by(|a, b| b.serves_more.cmp(&a.serves_more).then_with(|| b.saved.total_cmp(&a.saved)));
         prices
+    }
+
+    /// The best plan if a site had more units, from the best plan without them: each further unit goes where it saves
+    /// most, along a path of the residual graph. Only for plans that may split demands.
+    ///
+    /// # Errors
+    /// When it is cancelled.
+    pub fn with_more(
+        &self,
+        plan: &TransportPlan,
+        site: usize,
+        units: u32,
+        cancel: &CancelToken,
+    ) -> Result<TransportPlan, Cancelled> {
+        let (sites, mut left) = (self.demands.len(), units);
+        let mut plan = plan.clone();
+        // Units that the site has left without more would be used already if they saved anything.
+        while left > 0 {
+            cancel.check()?;
+            let residual = Residual::of(self, &self.arcs, &plan);
+            let (costs, before) = residual.distances(residual.sink());
+            if costs[sites + site] >= -TOLERANCE {
+                break;
+            }
+            let path = residual.path(&before, sites + site);
+            let amount = path.windows(2).map(|step| self.movable(&plan, step[0], step[1])).fold(left, u32::min);
+            if path.first() != Some(&residual.sink()) || amount == 0 {
+                break;
+            }
+            self.move_along(&mut plan, &path, amount);
+            left -= amount;
+        }
+        plan.flows.sort_by(|a, b| a.arc.demand.cmp(&b.arc.demand).then_with(|| a.arc.cost.total_cmp(&b.arc.cost)));
+        Ok(plan)
+    }
+
+    /// Units that can move over an edge of the residual graph.
+    fn movable(&self, plan: &TransportPlan, from: usize, to: usize) -> u32 {
+        let demands = self.demands.len();
+        let (unserved, sink) = (demands + self.capacities.len(), demands + self.capacities.len() + 1);
+        let sum = |is_own: &dyn Fn(&Flow) -> bool| -> u32 {
+            plan.flows.iter().filter(|flow| is_own(flow)).map(|flow| flow.amount).sum()
+        };
+        match (from, to) {
+            (from, to) if from == unserved && to < demands => self.demands[to] - sum(&|flow| flow.arc.demand == to),
+            (from, to) if from == sink && to == unserved => u32::MAX,
+            (from, to) if from == sink => sum(&|flow| demands + flow.arc.site == to),
+            (from, to) if (demands..unserved).contains(&from) && to < demands => {
+                sum(&|flow| flow.arc.demand == to && demands + flow.arc.site == from)
+            }
+            _ => u32::MAX,
+        }
+    }
+
+    /// Moves units along a path of the residual graph: an edge to a site serves more there, one from a site less.
+    fn move_along(&self, plan: &mut TransportPlan, path: &[usize], amount: u32) {
+        let demands = self.demands.len();
+        let sites = demands..demands + self.capacities.len();
+        for step in path.windows(2) {
+            let (demand, site, adds) = match (step[0], step[1]) {
+                (demand, site) if demand < demands && sites.contains(&site) => (demand, site - demands, true),
+                (site, demand) if demand < demands && sites.contains(&site) => (demand, site - demands, false),
+                _ => continue,
+            };
+            let is_own = |arc: &TransportArc| arc.demand == demand && arc.site == site;
+            match plan.flows.iter_mut().find(|flow| is_own(&flow.arc)) {
+                Some(flow) if adds => flow.amount += amount,
+                Some(flow) => flow.amount -= amount,
+                None => {
+                    plan.flows.extend(self.arcs.iter().find(|arc| is_own(arc)).map(|arc| Flow { arc: *arc, amount }));
+                }
+            }
+        }
+        plan.flows.retain(|flow| flow.amount > 0);
     }
 
     /// The arcs of each demand, cheapest first.
@@ -339,11 +404,19 @@ impl Residual {
 
     /// Potentials with which no edge has a negative reduced cost.
     fn potentials(&self) -> Vec<f64> {
-        self.shortest((0..self.nodes).collect(), vec![0.0; self.nodes])
+        self.shortest((0..self.nodes).collect(), vec![0.0; self.nodes]).0
     }
 
-    /// Least costs of paths from a node; infinite for nodes that it does not reach.
-    fn distances(&self, from: usize) -> Vec<f64> {
+    /// The nodes of the cheapest path to a node, by the node before each.
+    fn path(&self, before: &[Option<usize>], to: usize) -> Vec<usize> {
+        let steps = std::iter::successors(Some(to), |node| before[*node]).take(self.nodes);
+        let mut path: Vec<usize> = steps.collect();
+        path.reverse();
+        path
+    }
+
+    /// Least costs of paths from a node, infinite for nodes that it does not reach, and the node before each.
+    fn distances(&self, from: usize) -> (Vec<f64>, Vec<Option<usize>>) {
         let mut costs = vec![f64::INFINITY; self.nodes];
         costs[from] = 0.0;
         self.shortest(VecDeque::from([from]), costs)
@@ -351,7 +424,8 @@ impl Residual {
 
     /// Bellman and Ford's algorithm with a queue. The rounds are bounded, so that rounding errors of a solver cannot
     /// make it run for ever.
-    fn shortest(&self, mut queue: VecDeque<usize>, mut costs: Vec<f64>) -> Vec<f64> {
+    fn shortest(&self, mut queue: VecDeque<usize>, mut costs: Vec<f64>) -> (Vec<f64>, Vec<Option<usize>>) {
+        let mut before = vec![None; self.nodes];
         let mut waiting = vec![false; self.nodes];
         for node in &queue {
             waiting[*node] = true;
@@ -364,12 +438,13 @@ impl Residual {
                 let through = costs[node] + cost;
                 if through < costs[*to] - TOLERANCE / 1e3 {
                     costs[*to] = through;
+                    before[*to] = Some(node);
                     if !std::mem::replace(&mut waiting[*to], true) {
                         queue.push_back(*to);
                     }
                 }
             }
         }
-        costs
+        (costs, before)
     }
 }

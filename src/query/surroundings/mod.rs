@@ -124,7 +124,8 @@ pub fn surroundings<'a>(
         Area::Inside(shape) => Search::Inside(Arc::new(EdgeIndex::new(shape.geometry().clone()))),
     };
     let of_layer = |layer: &'a Arc<Layer>| Ok((&**layer, hits(layer, &search, query.at, cancel)?));
-    let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> = snapshot.layers().par_iter().map(of_layer).collect::<Result<_, _>>()?;
+    let layers = snapshot.layers().par_iter().filter(|layer| !layer.schema().roles.are_records());
+    let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> = layers.map(of_layer).collect::<Result<_, _>>()?;
     let radii: Vec<Option<f64>> = match &query.area {
         Area::Rings(_, radii) => radii.iter().copied().map(Some).collect(),
         Area::Inside(_) => vec![None],
