@@ -7,6 +7,7 @@ mod events;
 mod filters;
 mod load;
 mod modified;
+mod night;
 mod proxies;
 mod statistics;
 mod sync;
