@@ -1,5 +1,6 @@
 //! Travel by road: times against another library, closures, and what is refused.
 
+mod coverage;
 mod isochrones;
 
 use std::collections::BTreeSet;

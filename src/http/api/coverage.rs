@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
+use time::UtcDateTime;
 
 use crate::clock;
 use crate::exchange::csv::write_table;
+use crate::http::api::by_road::ByRoad;
+use crate::http::api::exclusion::closure_json;
 use crate::http::call::Call;
 use crate::http::params::crs::crs_by_name;
+use crate::http::params::filters::instant;
 use crate::http::params::param::Metres;
 use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
@@ -18,7 +22,7 @@ use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::model::schema::Label;
 use crate::model::{Feature, Field, FieldType, GeometryKind, LayerSchema, Roles, Value};
-use crate::query::coverage::{Covered, Need, coverage as cover};
+use crate::query::coverage::{CoverageByRoad, Covered, Need, coverage as cover};
 use crate::query::nearest::demand::Demand;
 use crate::snapshot::{Layer, Snapshot};
 
@@ -28,6 +32,8 @@ static HELP: [(&str, &str, &Metres); 3] =
 
 /// The id of the coverage with the default limits, as a layer of tiles.
 pub(crate) const LAYER_ID: &str = "coverage";
+/// By road without a limit: half an hour.
+const DEFAULT_LIMIT_S: f64 = 1_800.0;
 /// The places of the coverage with the default limits.
 pub(crate) const PLACES: &str = "villages";
 
@@ -37,9 +43,11 @@ pub(crate) fn coverage_layer(call: &Call<'_>) -> Result<Arc<Layer>, Problem> {
     call.audience.coverage.get_or_build(snapshot.version(), clock::today(), || {
         let places = layer(snapshot, "layer", PLACES)?;
         let limit_m = |limit: &Metres| limit.default.unwrap_or(limit.max);
-        let needs =
-            HELP.iter().map(|(_, id, limit)| need(snapshot, id, 1, limit_m(limit))).collect::<Result<Vec<_>, _>>()?;
-        let covered = cover(snapshot, places, &needs, &call.cancel)?;
+        let needs = HELP
+            .iter()
+            .map(|(_, id, limit)| need(snapshot, id, 1, limit_m(limit), clock::now()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let covered = cover(snapshot, places, &needs, None, &call.cancel)?;
         let features = covered.iter().map(|own| as_feature(places, own)).collect();
         Ok(Layer::build(schema(), features))
     })
@@ -93,8 +101,8 @@ fn as_feature(places: &Layer, own: &Covered<'_>) -> Feature {
     }
 }
 
-fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64) -> Result<Need<'a>, Problem> {
-    let demand = Demand { people: Some(people), ..Demand::ready(clock::now()) };
+fn need<'a>(snapshot: &'a Snapshot, id: &str, people: u32, limit_m: f64, at: UtcDateTime) -> Result<Need<'a>, Problem> {
+    let demand = Demand { people: Some(people), ..Demand::ready(at) };
     Ok(Need { layer: layer(snapshot, "layer", id)?, demand, limit_m })
 }
 
@@ -112,23 +120,33 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
             layers.filter(|schema| schema.roles.people.is_some()).map(|schema| schema.id.as_str()).collect();
         return Err(invalid("layer", name, "this layer has no population field", &accepted.join(", ")));
     }
-    let people = params.count(&spec::PEOPLE)?.unwrap_or(1);
+    let (people, at) = (params.count(&spec::PEOPLE)?.unwrap_or(1), instant(params)?);
+    let by_road = by_road(call, at)?;
+    let closures = by_road.as_ref().map(|by_road| by_road.closures(snapshot));
+    let by_road = by_road.as_ref().zip(closures.as_ref()).map(|(by_road, closures)| CoverageByRoad {
+        network: &by_road.network,
+        closures,
+        mode: by_road.mode,
+        limit_s: by_road.max_duration_s.unwrap_or(DEFAULT_LIMIT_S),
+    });
     let mut needs = Vec::new();
     for (_, id, limit) in &HELP {
-        needs.push(need(snapshot, id, people, params.metres(limit)?.unwrap_or(limit.max))?);
+        needs.push(need(snapshot, id, people, params.metres(limit)?.unwrap_or(limit.max), at)?);
     }
-    let covered = cover(snapshot, places, &needs, &call.cancel)?;
+    let covered = cover(snapshot, places, &needs, by_road.as_ref(), &call.cancel)?;
     let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
     if format == CSV {
-        return Ok(call.current.reply(CSV_UTF8).body(table(places, shown())));
+        return Ok(call.current.reply(CSV_UTF8).body(table(places, by_road.is_some(), shown())));
     }
     let mut body = CollectionWriter::new();
     for own in shown() {
         let properties = describe(places, own);
         body.feature(|out| write_feature(out, &crs, own.row.id().as_str(), &own.row, &properties));
     }
-    let limits: BTreeMap<&str, f64> =
-        HELP.iter().zip(&needs).map(|((.., param), need)| (param.name, need.limit_m)).collect();
+    let limits: BTreeMap<&str, f64> = match &by_road {
+        Some(by_road) => BTreeMap::from([(spec::MAX_MINUTES.name, by_road.limit_s / 60.0)]),
+        None => HELP.iter().zip(&needs).map(|((.., param), need)| (param.name, need.limit_m)).collect(),
+    };
     let body = body
         .end_features()
         .member("townships", &totals(places, &covered, snapshot))
@@ -137,31 +155,44 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(call.current.reply(GEOJSON.media_type).body(body))
 }
 
+/// Travel on roads, if it is what is measured; its limit is a time.
+fn by_road(call: &Call<'_>, at: UtcDateTime) -> Result<Option<ByRoad>, Problem> {
+    let by_road = ByRoad::read(call, &call.params, at)?;
+    let distance = HELP.iter().find_map(|(.., limit)| Some((limit.name, call.params.get(*limit)?)));
+    match distance.filter(|_| by_road.is_some()) {
+        Some((name, value)) => Err(invalid(name, value, "by road the limit is a time", "max_minutes=")),
+        None => Ok(by_road),
+    }
+}
+
 fn describe(places: &Layer, own: &Covered<'_>) -> Json {
     let mut json = json!({"name": places.text(&own.row, "name"), "people": own.people, "region_code": places.text(&own.row, "region_code")});
     for ((help, ..), near) in HELP.iter().zip(&own.help) {
         json[help] = json!(near.map(|near| near.row.id().as_str()));
         json[format!("{help}_m")] = json!(near.map(|near| millimetres(near.distance_m)));
+        if let Some(trip) = near.and_then(|near| near.trip) {
+            json[format!("{help}_s")] = json!(trip.duration_s.round());
+        }
+    }
+    for ((help, ..), cut_by) in HELP.iter().zip(&own.cut_by).filter(|(_, cut_by)| !cut_by.is_empty()) {
+        json[format!("{help}_cut_by")] = cut_by.iter().map(closure_json).collect();
     }
     let beyond = HELP.iter().zip(&own.is_beyond).filter(|(_, is_beyond)| **is_beyond).map(|((help, ..), _)| *help);
     json["beyond"] = beyond.collect();
     json
 }
 
-fn table<'a>(places: &Layer, covered: impl Iterator<Item = &'a Covered<'a>>) -> Vec<u8> {
-    const HEADER: [&str; 11] = [
-        "编号 id",
-        "名称 name",
-        "区划代码 region_code",
-        "人口 people",
-        "避灾点 shelter",
-        "距离 shelter_m",
-        "队伍 team",
-        "距离 team_m",
-        "物资库 depot",
-        "距离 depot_m",
-        "超限 beyond",
-    ];
+fn table<'a>(places: &Layer, is_by_road: bool, covered: impl Iterator<Item = &'a Covered<'a>>) -> Vec<u8> {
+    let mut header: Vec<String> =
+        ["编号 id", "名称 name", "区划代码 region_code", "人口 people"].map(str::to_owned).into();
+    for ((help, ..), title) in HELP.iter().zip(["避灾点", "队伍", "物资库"]) {
+        header.extend([format!("{title} {help}"), format!("距离 {help}_m")]);
+        if is_by_road {
+            header.push(format!("时间 {help}_s"));
+        }
+    }
+    header.push("超限 beyond".to_owned());
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let rows = covered.map(|own| {
         let mut row = vec![
             own.row.id().to_string(),
@@ -172,12 +203,16 @@ fn table<'a>(places: &Layer, covered: impl Iterator<Item = &'a Covered<'a>>) -> 
         for near in &own.help {
             row.push(near.map_or(String::new(), |near| near.row.id().to_string()));
             row.push(near.map_or(String::new(), |near| format!("{:.3}", near.distance_m)));
+            if is_by_road {
+                let trip = near.and_then(|near| near.trip);
+                row.push(trip.map_or(String::new(), |trip| format!("{:.0}", trip.duration_s)));
+            }
         }
         let beyond = HELP.iter().zip(&own.is_beyond).filter(|(_, is_beyond)| **is_beyond).map(|((help, ..), _)| *help);
         row.push(beyond.collect::<Vec<_>>().join(" "));
         row
     });
-    write_table(&HEADER, rows)
+    write_table(&header, rows)
 }
 
 /// Totals of each township, by the first nine digits of the division code.

@@ -201,7 +201,7 @@ pub fn nearest<'a>(
     Ok(NearestAnswer { found, excluded, more_excluded })
 }
 
-/// The nearest eligible features.
+/// The nearest eligible features by straight line.
 ///
 /// # Errors
 /// When it is cancelled.
@@ -216,6 +216,25 @@ pub fn fitting<'a>(
     let eligibility = Eligibility::new(snapshot, layer, demand);
     let is_eligible = |row: &Row<'a>| eligibility.verdict(row) == Verdict::Eligible;
     nearest_where(layer, origin, limit, cancel, |group| eligibility.may_be_eligible(group), is_eligible)
+}
+
+/// The nearest eligible feature by road.
+///
+/// # Errors
+/// When it is cancelled.
+pub fn fitting_by_road<'a>(
+    snapshot: &'a Snapshot,
+    layer: &'a Layer,
+    origin: &QueryGeometry,
+    travel: &Travel<'_>,
+    demand: &Demand,
+    cancel: &CancelToken,
+) -> Result<Option<Near<'a>>, Cancelled> {
+    let eligibility = Eligibility::new(snapshot, layer, demand);
+    let is_eligible = |row: &Row<'a>| eligibility.verdict(row) == Verdict::Eligible;
+    let may_be_eligible = |group: Group<'_>| eligibility.may_be_eligible(group);
+    let one = SearchLimit { k: 1, max_distance_m: None };
+    Ok(nearest_by_road(layer, origin, travel, one, cancel, may_be_eligible, is_eligible)?.into_iter().next())
 }
 
 /// Partial matches, best first, then by distance.
