@@ -92,14 +92,13 @@ impl<'a> CoverageByRoad<'a> {
         for need in needs {
             let travel = if need.layer.resources().has_capacity() { &outward } else { &inward };
             let near = fitting_by_road(snapshot, need.layer, &origin, travel, &need.demand, cancel)?;
-            cut_by.push(match near {
-                Some(_) => Vec::new(),
-                None => {
-                    let one = SearchLimit { k: 1, max_distance_m: None };
-                    let by_line = fitting(snapshot, need.layer, &origin, one, &need.demand, cancel)?;
-                    by_line.first().map_or_else(Vec::new, |near| travel.cut_by(near.place, cancel))
-                }
-            });
+            let by_line = if near.is_none() {
+                let one = SearchLimit { k: 1, max_distance_m: None };
+                fitting(snapshot, need.layer, &origin, one, &need.demand, cancel)?
+            } else {
+                Vec::new()
+            };
+            cut_by.push(by_line.first().map_or_else(Vec::new, |near| travel.cut_by(near.place, cancel)));
             help.push(near);
         }
         let is_far =

@@ -47,13 +47,14 @@ impl Night {
         self.get(&format!("/ogc/collections/{layer}/items/{id}"))["properties"][name].clone()
     }
 
-    fn commit(&self, body: Json) -> String {
-        let reply = self.send("POST", "/api/commitments", &body).json();
+    fn commit(&self, body: &Json) -> String {
+        let reply = self.send("POST", "/api/commitments", body).json();
         reply["id"].as_str().expect("an id").to_owned()
     }
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one night, in order")]
 fn the_questions_of_a_night_are_answered_from_report_to_release() {
     let night = Night::begin();
     let now = onemap::model::format_instant(onemap::clock::now());
@@ -106,7 +107,7 @@ fn the_questions_of_a_night_are_answered_from_report_to_release() {
     let places = night.commit(
         json!({"incident": "N-1", "resource": {"layer": "shelters", "id": shelter}, "people": 40, "night": true}),
     );
-    let team = night.commit(json!({"incident": "N-1", "resource": {"layer": "teams", "id": teams[0]["id"]}}));
+    let team = night.commit(&json!({"incident": "N-1", "resource": {"layer": "teams", "id": teams[0]["id"]}}));
     let next = night.features(&format!("/api/nearest?{LOCATION}&layer=teams:1&by=road"));
     assert_eq!(next[0]["id"], teams[1]["id"], "the first team is on its way");
     let again = night.features(&format!("/api/nearest?{LOCATION}&layer=shelters:349&{conditions}&status=any"));
