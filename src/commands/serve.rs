@@ -215,6 +215,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         base_map: config.base_map,
         uploads: options.store.file_beside(".uploads"),
         sync_statuses,
+        over_commitment: config.over_commitment,
     };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
     run(server, if tls.is_some() { "https" } else { "http" }, &addresses, &close_streams).await?;

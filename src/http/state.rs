@@ -20,7 +20,7 @@ use crate::http::workers::Workers;
 use crate::import::sync::SyncStatuses;
 use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
-use crate::model::{Catalog, FingerprintKey, Role};
+use crate::model::{Catalog, FingerprintKey, OverCommitment, Role};
 use crate::query::road::RoadNetworks;
 use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
@@ -54,6 +54,8 @@ pub struct Service {
     pub uploads: PathBuf,
     /// How collections of other servers are kept.
     pub sync_statuses: SyncStatuses,
+    /// What happens to commitments of more than is free.
+    pub over_commitment: OverCommitment,
 }
 
 /// Limits of a server.
@@ -94,6 +96,7 @@ pub(crate) struct AppState {
     /// Held by the import that runs.
     pub(crate) import_turn: Semaphore,
     pub(crate) sync_statuses: SyncStatuses,
+    pub(crate) over_commitment: OverCommitment,
     /// Values of `source` of the features that other servers maintain.
     pub(crate) synced_sources: Vec<String>,
     /// The runtime of the store.
@@ -148,6 +151,7 @@ impl AppState {
             base_map,
             uploads,
             sync_statuses,
+            over_commitment,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,6 +183,7 @@ impl AppState {
             rate_limits: RateLimits::new(limits.requests_per_s),
             uploads: Uploads::new(uploads),
             sync_statuses,
+            over_commitment,
             synced_sources,
             import_turn: Semaphore::new(1),
             runtime: Handle::try_current().map_err(std::io::Error::other)?,

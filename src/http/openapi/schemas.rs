@@ -419,6 +419,7 @@ fn nearest() -> Json {
             "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
                 "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
                 "eligibility": text(), "free_places": whole(), "jurisdiction": text(),
+                "over_committed": {"type": "object"},
                 "duration_s": number(), "road_m": number(), "access_m": number(),
             })),
         }))),
