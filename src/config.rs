@@ -1,5 +1,7 @@
 //! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
+mod subscriptions;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
 use crate::model::{Catalog, ImportMode, LayerAccess, OverCommitment};
 use crate::store::TableLayer;
+use crate::subscription::webhook::DeliveryRules;
+use subscriptions::RawSubscriptions;
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +44,8 @@ pub struct Config {
     pub watches: Vec<WatchedFolder>,
     /// What happens to commitments of more than is free.
     pub over_commitment: OverCommitment,
+    /// How webhooks are sent.
+    pub delivery: DeliveryRules,
 }
 
 /// Why a configuration file cannot be used.
@@ -85,6 +91,8 @@ struct RawConfig {
     watch: Vec<RawWatch>,
     #[serde(default)]
     commitments: RawCommitments,
+    #[serde(default)]
+    subscriptions: RawSubscriptions,
 }
 
 #[derive(Default, Deserialize)]
@@ -302,6 +310,7 @@ impl Config {
             syncs: Vec::new(),
             watches: Vec::new(),
             over_commitment: OverCommitment::default(),
+            delivery: DeliveryRules::default(),
         })
     }
 
@@ -361,6 +370,7 @@ impl Config {
         let watches = raw.watch.into_iter().map(|watch| watch.checked(&catalog, folder));
         let watches = watches.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
         let over_commitment = raw.commitments.over;
+        let delivery = raw.subscriptions.checked().map_err(mistake)?;
         Ok(Self {
             layers,
             catalog,
@@ -371,6 +381,7 @@ impl Config {
             syncs,
             watches,
             over_commitment,
+            delivery,
         })
     }
 }

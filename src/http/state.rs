@@ -22,8 +22,9 @@ use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
 use crate::model::{Catalog, FingerprintKey, OverCommitment, Role};
 use crate::query::road::RoadNetworks;
-use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
+use crate::snapshot::{DerivedLayer, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
+use crate::subscription::{Registry, Views};
 use crate::tile::cache::TileCache;
 
 /// The parts of a server.
@@ -36,8 +37,8 @@ pub struct Service {
     pub access: AccessControl,
     /// Audit entries that wait for the store.
     pub audit: AuditSpool,
-    /// What is hidden from each role.
-    pub restrictions: Vec<(Vec<Role>, Restriction)>,
+    /// What each role sees.
+    pub views: Views,
     /// Key of the feature fingerprints, which are their entity tags.
     pub fingerprint_key: FingerprintKey,
     /// Layers, code lists and their labels.
@@ -56,6 +57,8 @@ pub struct Service {
     pub sync_statuses: SyncStatuses,
     /// What happens to commitments of more than is free.
     pub over_commitment: OverCommitment,
+    /// Subscriptions of other services; `None` if there can be none.
+    pub subscriptions: Option<Arc<Registry>>,
 }
 
 /// Limits of a server.
@@ -97,6 +100,7 @@ pub(crate) struct AppState {
     pub(crate) import_turn: Semaphore,
     pub(crate) sync_statuses: SyncStatuses,
     pub(crate) over_commitment: OverCommitment,
+    pub(crate) subscriptions: Option<Arc<Registry>>,
     /// Values of `source` of the features that other servers maintain.
     pub(crate) synced_sources: Vec<String>,
     /// The runtime of the store.
@@ -142,7 +146,7 @@ impl AppState {
             store,
             access,
             audit,
-            restrictions,
+            views,
             fingerprint_key,
             catalog,
             reachability,
@@ -152,18 +156,16 @@ impl AppState {
             uploads,
             sync_statuses,
             over_commitment,
+            subscriptions,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
             statuses.iter().map(|status| status.source.clone()).collect()
         };
-        let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
-        let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
-            let own = if restriction.0.is_empty() { snapshots.clone() } else { snapshots.restricted(restriction) };
-            (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)))
-        };
+        let share = limits.tile_cache_bytes / views.len().max(1) as u64;
+        let audience = |(roles, own)| (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)));
         Ok(Self {
-            audiences: restrictions.into_iter().map(audience).collect(),
+            audiences: views.into_iter().map(audience).collect(),
             snapshots,
             store,
             access,
@@ -184,6 +186,7 @@ impl AppState {
             uploads: Uploads::new(uploads),
             sync_statuses,
             over_commitment,
+            subscriptions,
             synced_sources,
             import_turn: Semaphore::new(1),
             runtime: Handle::try_current().map_err(std::io::Error::other)?,

@@ -4,6 +4,7 @@ mod dispatch;
 mod imports;
 mod ogc;
 mod operation;
+mod subscriptions;
 mod tiles;
 
 use std::sync::LazyLock;
@@ -12,8 +13,15 @@ use crate::http::endpoint::Endpoint;
 
 /// All endpoints. Routes are tried in this order, so the most frequent paths come first.
 pub(crate) static ENDPOINTS: LazyLock<Vec<&'static Endpoint>> = LazyLock::new(|| {
-    [tiles::ENDPOINTS, dispatch::ENDPOINTS, imports::ENDPOINTS, operation::ENDPOINTS, ogc::ENDPOINTS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        tiles::ENDPOINTS,
+        dispatch::ENDPOINTS,
+        imports::ENDPOINTS,
+        subscriptions::ENDPOINTS,
+        operation::ENDPOINTS,
+        ogc::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 });
