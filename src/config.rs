@@ -1,5 +1,7 @@
 //! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
+mod subscriptions;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,10 @@ use crate::model::access::Anonymous;
 use crate::model::base_map::{BaseMap, TileTemplate};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
-use crate::model::{Catalog, ImportMode, LayerAccess};
+use crate::model::{Catalog, ImportMode, LayerAccess, OverCommitment};
 use crate::store::TableLayer;
+use crate::subscription::webhook::DeliveryRules;
+use subscriptions::RawSubscriptions;
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +42,10 @@ pub struct Config {
     pub syncs: Vec<SyncedCollection>,
     /// Folders whose files are imported.
     pub watches: Vec<WatchedFolder>,
+    /// What happens to commitments of more than is free.
+    pub over_commitment: OverCommitment,
+    /// How webhooks are sent.
+    pub delivery: DeliveryRules,
 }
 
 /// Why a configuration file cannot be used.
@@ -81,6 +89,17 @@ struct RawConfig {
     sync: Vec<RawSync>,
     #[serde(default)]
     watch: Vec<RawWatch>,
+    #[serde(default)]
+    commitments: RawCommitments,
+    #[serde(default)]
+    subscriptions: RawSubscriptions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCommitments {
+    #[serde(default)]
+    over: OverCommitment,
 }
 
 #[derive(Deserialize)]
@@ -290,6 +309,8 @@ impl Config {
             base_map: None,
             syncs: Vec::new(),
             watches: Vec::new(),
+            over_commitment: OverCommitment::default(),
+            delivery: DeliveryRules::default(),
         })
     }
 
@@ -335,19 +356,7 @@ impl Config {
             None => Catalog::built_in().map_err(ConfigError::BuiltIn)?,
         };
         catalog.access.extend(access);
-        let kinds = catalog.incident_kinds();
-        for (kind, rings) in raw.rings_m {
-            if !kinds.contains(kind.get_ref()) {
-                let reason = format!("unknown kind of incident {:?}; accepted: {}", kind.get_ref(), kinds.join(", "));
-                return Err(mistake((kind.span().start, reason)));
-            }
-            if !distances_grow(rings.get_ref()) {
-                let reason =
-                    format!("rings_m.{} is not an ascending list of distances above 0, in metres", kind.get_ref());
-                return Err(mistake((rings.span().start, reason)));
-            }
-            catalog.rings_m.insert(kind.into_inner(), rings.into_inner());
-        }
+        set_rings(&mut catalog, raw.rings_m).map_err(mistake)?;
         let network = |text: Spanned<String>| {
             parse_network(text.get_ref())
                 .map_err(|reason| mistake((text.span().start, format!("trusted_proxies: {reason}"))))
@@ -360,8 +369,38 @@ impl Config {
         let syncs = syncs.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
         let watches = raw.watch.into_iter().map(|watch| watch.checked(&catalog, folder));
         let watches = watches.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
-        Ok(Self { layers, catalog, has_own_catalog, trusted_proxies, anonymous, base_map, syncs, watches })
+        let over_commitment = raw.commitments.over;
+        let delivery = raw.subscriptions.checked().map_err(mistake)?;
+        Ok(Self {
+            layers,
+            catalog,
+            has_own_catalog,
+            trusted_proxies,
+            anonymous,
+            base_map,
+            syncs,
+            watches,
+            over_commitment,
+            delivery,
+        })
     }
+}
+
+/// Sets the rings of kinds of incidents.
+fn set_rings(catalog: &mut Catalog, rings_m: BTreeMap<Spanned<String>, Spanned<Vec<f64>>>) -> Result<(), Mistake> {
+    let kinds = catalog.incident_kinds();
+    for (kind, rings) in rings_m {
+        if !kinds.contains(kind.get_ref()) {
+            let reason = format!("unknown kind of incident {:?}; accepted: {}", kind.get_ref(), kinds.join(", "));
+            return Err((kind.span().start, reason));
+        }
+        if !distances_grow(rings.get_ref()) {
+            let reason = format!("rings_m.{} is not an ascending list of distances above 0, in metres", kind.get_ref());
+            return Err((rings.span().start, reason));
+        }
+        catalog.rings_m.insert(kind.into_inner(), rings.into_inner());
+    }
+    Ok(())
 }
 
 /// Reads an IP address, or a network in CIDR notation.

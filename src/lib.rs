@@ -33,7 +33,7 @@
 //!
 //! A test reads this table and fails if a module uses another module or crate that the table does not allow.
 //!
-//! | module | purpose | may use | only user of |
+//! | module | purpose | may use | only user of, with other modules that name it too |
 //! |---|---|---|---|
 //! | [`geodesy`] | positions, reference systems, distances on the ellipsoid | – | proj4rs |
 //! | [`model`] | features, schemas, the catalog | geodesy | – |
@@ -47,9 +47,10 @@
 //! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
 //! | [`dispatch`] | commitments of resources to incidents | model, store, snapshot | – |
-//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch | actix_web, maud, prometheus, governor, rustls |
-//! | [`config`] | the configuration file | model, store, import | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`subscription`] | notices of what happens in an area, for other services | model, private_file, store, snapshot, query, access | ureq |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch, subscription | actix_web, maud, prometheus, governor, rustls |
+//! | [`config`] | the configuration file | model, store, import, subscription | toml |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, subscription, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!
@@ -74,4 +75,5 @@ pub mod private_file;
 pub mod query;
 pub mod snapshot;
 pub mod store;
+pub mod subscription;
 pub mod tile;

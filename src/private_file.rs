@@ -33,6 +33,19 @@ pub fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// The same without waiting; `None` while another process holds the lock.
+///
+/// # Errors
+/// When the lock cannot be created.
+pub fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = open(&beside(path, ".lock"), File::options().create(true).truncate(false).write(true))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// A new file beside its final name. It is removed unless it is finished.
 pub struct UnfinishedFile {
     file: File,

@@ -25,5 +25,6 @@ mod roads; // travel by road, compared with another library
 mod sample; // the sample county
 mod search; // search by name, pinyin and code
 mod store; // the contract of stores, and both backends
+mod subscriptions; // notices for other services, taken by a receiver of their own
 mod surroundings; // surroundings, compared with PostGIS
 mod tiles; // tiles decoded by a second implementation, compared with their source

@@ -272,6 +272,12 @@ impl Accounts {
         secret.starts_with(SECRET_PREFIX).then(|| self.current().get(&digest(secret)).cloned())?
     }
 
+    /// The account with an id, expired ones included.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Option<Arc<Account>> {
+        self.current().values().find(|account| account.id == id).cloned()
+    }
+
     /// Whether an account that was found before still works.
     #[must_use]
     pub fn is_current(&self, account: &Account, now: UtcDateTime) -> bool {

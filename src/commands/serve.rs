@@ -27,9 +27,13 @@ use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
-use crate::model::Catalog;
-use crate::snapshot::{Snapshot, SnapshotHandle, disk_cache_writer, follower};
-use crate::store::{AuditSpool, Store, audit_spool};
+use crate::model::{Catalog, Role};
+use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, disk_cache_writer, follower};
+use crate::store::{AuditSpool, NoticeFile, Store, audit_spool};
+use crate::subscription::delivery::keep_delivering;
+use crate::subscription::watching::keep_noticing;
+use crate::subscription::webhook::DeliveryRules;
+use crate::subscription::{Registry, Views};
 
 /// Pause before a background task that panicked is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -158,8 +162,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let tls = options.tls()?;
     raise_file_limit();
     let config = options.store.config()?;
-    let accounts = Accounts::open(options.accounts.file(&options.store))?;
-    let access = AccessControl { token: None, accounts, anonymous: config.anonymous };
+    let accounts = Arc::new(Accounts::open(options.accounts.file(&options.store))?);
+    let access = AccessControl { token: None, accounts: accounts.clone(), anonymous: config.anonymous };
     let is_agreed = options.insecure_public || !access.lets_everybody_in();
     addresses.iter().try_for_each(|address| require_consent(*address, is_agreed))?;
     let catalog = config.catalog;
@@ -175,13 +179,12 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let audit = AuditSpool::new(options.store.audit_spool_file());
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
+    let views = views(&snapshots, &catalog)?;
+    let subscribers = (!options.no_write).then_some((config.delivery, views.clone(), accounts));
+    let registry = start_subscriptions(&mut tasks, &options.store, subscribers, (&store, &stopped)).await?;
     tasks.spawn(follower::follow(store.clone(), snapshots.clone(), opened.position, clock::now_ms, stopped.clone()));
     if !options.no_write {
-        let (key, now) = (token::ephemeral_key()?, clock::now_to_the_millisecond);
-        let (store, snapshots, until) = (store.clone(), snapshots.clone(), stopped.clone());
-        tasks.spawn(restart_on_panic("expiry of commitments", RESTART_AFTER, stopped.clone(), move || {
-            expiry::keep_releasing(store.clone(), snapshots.clone(), key.clone(), now, until.clone())
-        }));
+        spawn_expiry(&mut tasks, (store.clone(), snapshots.clone()), &stopped)?;
     }
     let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
     let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
@@ -192,7 +195,6 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let (close_streams, closing) = watch::channel(false);
     let limits = options.limits();
     let token = (!options.no_write).then(|| token::load(&options.token_file())).transpose()?;
-    let restrictions = access::restrictions(&catalog)?;
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let reachability = Reachability {
@@ -206,7 +208,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         store: Arc::clone(&store),
         access,
         audit,
-        restrictions,
+        views,
         fingerprint_key,
         catalog,
         reachability,
@@ -215,6 +217,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         base_map: config.base_map,
         uploads: options.store.file_beside(".uploads"),
         sync_statuses,
+        over_commitment: config.over_commitment,
+        subscriptions: registry,
     };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
     run(server, if tls.is_some() { "https" } else { "http" }, &addresses, &close_streams).await?;
@@ -224,6 +228,50 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Releases commitments that have ended.
+fn spawn_expiry(
+    tasks: &mut JoinSet<()>,
+    (store, snapshots): (Arc<dyn Store>, Arc<SnapshotHandle>),
+    stopped: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let (key, now) = (token::ephemeral_key()?, clock::now_to_the_millisecond);
+    let until = stopped.clone();
+    tasks.spawn(restart_on_panic("expiry of commitments", RESTART_AFTER, stopped.clone(), move || {
+        expiry::keep_releasing(store.clone(), snapshots.clone(), key.clone(), now, until.clone())
+    }));
+    Ok(())
+}
+
+/// What each role sees.
+fn views(snapshots: &Arc<SnapshotHandle>, catalog: &Catalog) -> anyhow::Result<Views> {
+    let view = |(roles, restriction): (Vec<Role>, Restriction)| {
+        let own = if restriction.0.is_empty() { snapshots.clone() } else { snapshots.restricted(restriction) };
+        (roles, own)
+    };
+    Ok(access::restrictions(catalog)?.into_iter().map(view).collect())
+}
+
+/// Opens the file of subscriptions of a server that takes them, watches for them, and delivers their notices.
+async fn start_subscriptions(
+    tasks: &mut JoinSet<()>,
+    options: &StoreOptions,
+    parts: Option<(DeliveryRules, Views, Arc<Accounts>)>,
+    (store, stopped): (&Arc<dyn Store>, &watch::Receiver<bool>),
+) -> anyhow::Result<Option<Arc<Registry>>> {
+    let Some((rules, views, accounts)) = parts else { return Ok(None) };
+    let file = NoticeFile::open(&options.subscriptions_file()?).await?;
+    let registry = Arc::new(Registry::new(file, rules, views, accounts));
+    let (own, store, until) = (registry.clone(), store.clone(), stopped.clone());
+    tasks.spawn(restart_on_panic("subscriptions", RESTART_AFTER, stopped.clone(), move || {
+        keep_noticing(own.clone(), store.clone(), clock::now_to_the_millisecond, until.clone())
+    }));
+    let (own, until) = (registry.clone(), stopped.clone());
+    tasks.spawn(restart_on_panic("deliveries of notices", RESTART_AFTER, stopped.clone(), move || {
+        keep_delivering(own.clone(), clock::now_to_the_millisecond, until.clone())
+    }));
+    Ok(Some(registry))
 }
 
 /// Moves audit entries into the store.

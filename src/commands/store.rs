@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use sha2::{Digest, Sha256};
 
 use super::sample;
 use crate::config::Config;
@@ -146,6 +147,14 @@ impl StoreOptions {
     /// The file of audit entries that wait for the store.
     pub(super) fn audit_spool_file(&self) -> PathBuf {
         self.file_beside(".audit-pending")
+    }
+
+    /// The file of subscriptions: one for each database, because what they have seen of one is wrong for another.
+    pub(super) fn subscriptions_file(&self) -> anyhow::Result<PathBuf> {
+        let Some(location) = self.database_location()? else { return Ok(self.file_beside(".subscriptions")) };
+        let digest = Sha256::digest(location.as_bytes());
+        let digest = digest.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        Ok(self.file_beside(&format!("-{digest}.subscriptions")))
     }
 
     /// A function that opens the store and does not fill it.

@@ -4,8 +4,8 @@
 use time::UtcDateTime;
 
 use crate::model::{
-    Action, Edit, FeatureId, FingerprintKey, LayerIndex, LayerSchema, Precondition, Reservation, ReservedPart, Shape,
-    Value, ValueRef,
+    Action, Edit, ExcessMark, FeatureId, FingerprintKey, LayerIndex, LayerSchema, OverCommitment, Precondition,
+    Reservation, ReservedPart, Shape, Value, ValueRef,
 };
 use crate::snapshot::{Layer, Row, Snapshot};
 
@@ -82,8 +82,8 @@ pub struct NewCommitment {
     pub until: Option<UtcDateTime>,
     /// A remark.
     pub note: Option<String>,
-    /// Whether it may exceed what is free.
-    pub overbooks: bool,
+    /// What happens beyond what is free.
+    pub over: OverCommitment,
     /// Who makes it.
     pub by: String,
 }
@@ -109,8 +109,8 @@ pub struct StateChange {
     pub until: EndChange,
     /// The new remark.
     pub note: Option<String>,
-    /// Whether it may exceed what is free.
-    pub overbooks: bool,
+    /// What happens beyond what is free.
+    pub over: OverCommitment,
 }
 
 /// Why a commitment cannot be made or changed.
@@ -175,6 +175,12 @@ impl<'a> CommitmentFields<'a> {
         &self.schema.id
     }
 
+    /// Where a commitment records what it takes beyond what is free.
+    fn mark(self, layer: LayerIndex, id: FeatureId) -> ExcessMark {
+        let (people, items) = (self.schema.position("over_people"), self.schema.position("over_items"));
+        ExcessMark { layer, id, people, items }
+    }
+
     /// Fields that the catalog does not have are left out.
     fn values(self, named: Vec<(&str, Value)>) -> Vec<(usize, Value)> {
         named.into_iter().filter_map(|(name, value)| Some((self.schema.position(name)?, value))).collect()
@@ -228,6 +234,12 @@ impl<'a> Commitment<'a> {
             until,
             row,
         })
+    }
+
+    /// Layer and id of the resource.
+    #[must_use]
+    pub fn resource(&self) -> (&'a str, &'a str) {
+        (self.layer, self.resource)
     }
 
     /// Whether it has not been released.
@@ -314,11 +326,13 @@ pub fn create(
         Amount::Whole => values.extend(layer.resources().status(&row).map(|status| ("status_before", text(status)))),
     }
     let action = Action::Create { geometry: place(&row), values: fields.values(values) };
-    let mut edits = vec![edit(own, id, action, Precondition::Absent)];
+    // The reservation comes first, because the commitment records what exceeds what is free.
+    let mut edits = Vec::new();
     if new.state.promises() {
-        let action = Action::Reserve(Reservation { part: taken, overbooks: new.overbooks });
-        edits.push(edit(index, row.id().clone(), action, Precondition::Exists));
+        let reservation = Reservation { part: taken, over: new.over, mark: Some(fields.mark(own, id.clone())) };
+        edits.push(edit(index, row.id().clone(), Action::Reserve(reservation), Precondition::Exists));
     }
+    edits.push(edit(own, id, action, Precondition::Absent));
     Ok(edits)
 }
 
@@ -363,18 +377,21 @@ pub fn update(
     // Of two writers one fails: the state that both saw is no longer there for the second.
     let seen = Precondition::OneOf(vec![row.fingerprint(key)]);
     let action = Action::Change { geometry: None, values: fields.values(values) };
-    let mut edits = vec![edit(own, row.id().clone(), action, seen)];
+    let change_of_own = edit(own, row.id().clone(), action, seen);
     // A resource that was deleted has nothing to return.
     let index = LayerIndex::find(schemas, stored.layer);
     let resource = FeatureId::new(stored.resource)
         .ok()
         .filter(|id| snapshot.layer(stored.layer).is_some_and(|layer| layer.find(id).is_some()));
+    let mut edits = Vec::new();
     if let (Some(index), Some(resource)) = (index, resource)
         && let Some(part) = transition(index.of(schemas), &stored, to)?
     {
-        let action = Action::Reserve(Reservation { part, overbooks: change.overbooks });
+        let mark = Some(fields.mark(own, change_of_own.id.clone()));
+        let action = Action::Reserve(Reservation { part, over: change.over, mark });
         edits.push(edit(index, resource, action, Precondition::Exists));
     }
+    edits.push(change_of_own);
     Ok(edits)
 }
 

@@ -14,6 +14,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::import::sync::{SyncStatus, SyncStatuses};
 use crate::store::Store;
+use crate::subscription::NoticeFigures;
 
 /// Upper bounds of the duration histogram, seconds: from cached tiles to audits of a country.
 const BUCKETS_S: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
@@ -31,7 +32,46 @@ pub(crate) struct Metrics {
     unavailable: GaugeVec,
     read_warnings: GaugeVec,
     synced_age: GaugeVec,
+    notices: NoticeMetrics,
     reading: Mutex<()>,
+}
+
+/// Notices of subscriptions.
+struct NoticeMetrics {
+    attempts: IntCounterVec,
+    waiting: GaugeVec,
+    oldest_age: Gauge,
+}
+
+impl NoticeMetrics {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let attempts =
+            Opts::new("onemap_notice_deliveries_total", "Attempts to deliver notices to webhooks by outcome");
+        let waiting = Opts::new("onemap_notices", "Notices that wait for a webhook, and those that were given up");
+        let attempts = IntCounterVec::new(attempts, &["outcome"])?;
+        let waiting = GaugeVec::new(waiting, &["state"])?;
+        let oldest_age = Gauge::new("onemap_notice_oldest_age_seconds", "Age of the oldest notice that waits")?;
+        registry.register(Box::new(attempts.clone()))?;
+        registry.register(Box::new(waiting.clone()))?;
+        registry.register(Box::new(oldest_age.clone()))?;
+        Ok(Self { attempts, waiting, oldest_age })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn set(&self, figures: &NoticeFigures) {
+        let NoticeFigures { counts, attempts } = figures;
+        self.attempts.reset();
+        let outcomes =
+            [("delivered", attempts.delivered), ("failed", attempts.failed), ("given_up", attempts.given_up)];
+        for (outcome, count) in outcomes {
+            self.attempts.with_label_values(&[outcome]).inc_by(count);
+        }
+        for (state, count) in [("undelivered", counts.undelivered), ("dead", counts.dead)] {
+            self.waiting.with_label_values(&[state]).set(count as f64);
+        }
+        let now_ms = clock::now_ms();
+        self.oldest_age.set(counts.oldest_ms.map_or(0.0, |oldest| (now_ms - oldest).max(0) as f64 / 1_000.0));
+    }
 }
 
 struct EndpointMetrics {
@@ -75,6 +115,7 @@ impl Metrics {
             registry.register(Box::new(of_layer.clone()))?;
         }
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let notices = NoticeMetrics::new(&registry)?;
         let metrics = |endpoint: &'static Endpoint| {
             let duration = durations.with_label_values(&[name_of(endpoint)]);
             let requests = CLASSES.map(|class| requests.with_label_values(&[name_of(endpoint), class]));
@@ -90,6 +131,7 @@ impl Metrics {
             unavailable,
             read_warnings,
             synced_age,
+            notices,
             reading: Mutex::default(),
         })
     }
@@ -113,6 +155,7 @@ impl Metrics {
         current: &RequestSnapshot,
         store: &dyn Store,
         synced: &SyncStatuses,
+        notices: Option<NoticeFigures>,
     ) -> prometheus::Result<Vec<u8>> {
         // The gauges of layers are those of one caller until its text is finished.
         let _own = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,6 +177,7 @@ impl Metrics {
             let age_s = confirmed_at.map_or(f64::INFINITY, |at| (clock::now() - at).as_seconds_f64());
             self.synced_age.with_label_values(&[source, layer]).set(age_s);
         }
+        self.notices.set(&notices.unwrap_or_default());
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)

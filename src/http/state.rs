@@ -20,10 +20,11 @@ use crate::http::workers::Workers;
 use crate::import::sync::SyncStatuses;
 use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
-use crate::model::{Catalog, FingerprintKey, Role};
+use crate::model::{Catalog, FingerprintKey, OverCommitment, Role};
 use crate::query::road::RoadNetworks;
-use crate::snapshot::{DerivedLayer, Restriction, SnapshotHandle};
+use crate::snapshot::{DerivedLayer, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
+use crate::subscription::{Registry, Views};
 use crate::tile::cache::TileCache;
 
 /// The parts of a server.
@@ -36,8 +37,8 @@ pub struct Service {
     pub access: AccessControl,
     /// Audit entries that wait for the store.
     pub audit: AuditSpool,
-    /// What is hidden from each role.
-    pub restrictions: Vec<(Vec<Role>, Restriction)>,
+    /// What each role sees.
+    pub views: Views,
     /// Key of the feature fingerprints, which are their entity tags.
     pub fingerprint_key: FingerprintKey,
     /// Layers, code lists and their labels.
@@ -54,6 +55,10 @@ pub struct Service {
     pub uploads: PathBuf,
     /// How collections of other servers are kept.
     pub sync_statuses: SyncStatuses,
+    /// What happens to commitments of more than is free.
+    pub over_commitment: OverCommitment,
+    /// Subscriptions of other services; `None` if there can be none.
+    pub subscriptions: Option<Arc<Registry>>,
 }
 
 /// Limits of a server.
@@ -94,6 +99,8 @@ pub(crate) struct AppState {
     /// Held by the import that runs.
     pub(crate) import_turn: Semaphore,
     pub(crate) sync_statuses: SyncStatuses,
+    pub(crate) over_commitment: OverCommitment,
+    pub(crate) subscriptions: Option<Arc<Registry>>,
     /// Values of `source` of the features that other servers maintain.
     pub(crate) synced_sources: Vec<String>,
     /// The runtime of the store.
@@ -139,7 +146,7 @@ impl AppState {
             store,
             access,
             audit,
-            restrictions,
+            views,
             fingerprint_key,
             catalog,
             reachability,
@@ -148,18 +155,17 @@ impl AppState {
             base_map,
             uploads,
             sync_statuses,
+            over_commitment,
+            subscriptions,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
             statuses.iter().map(|status| status.source.clone()).collect()
         };
-        let share = limits.tile_cache_bytes / restrictions.len().max(1) as u64;
-        let audience = |(roles, restriction): (Vec<Role>, Restriction)| {
-            let own = if restriction.0.is_empty() { snapshots.clone() } else { snapshots.restricted(restriction) };
-            (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)))
-        };
+        let share = limits.tile_cache_bytes / views.len().max(1) as u64;
+        let audience = |(roles, own)| (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)));
         Ok(Self {
-            audiences: restrictions.into_iter().map(audience).collect(),
+            audiences: views.into_iter().map(audience).collect(),
             snapshots,
             store,
             access,
@@ -179,6 +185,8 @@ impl AppState {
             rate_limits: RateLimits::new(limits.requests_per_s),
             uploads: Uploads::new(uploads),
             sync_statuses,
+            over_commitment,
+            subscriptions,
             synced_sources,
             import_turn: Semaphore::new(1),
             runtime: Handle::try_current().map_err(std::io::Error::other)?,

@@ -31,6 +31,16 @@ pub struct Edit {
 const REGION_CODE: &str = "region_code";
 
 impl Edit {
+    /// The same with more values of a feature that is created or changed.
+    #[must_use]
+    pub fn with_values(&self, more: Vec<(usize, Value)>) -> Self {
+        let mut edit = self.clone();
+        if let Action::Create { values, .. } | Action::Change { values, .. } = &mut edit.action {
+            values.extend(more);
+        }
+        edit
+    }
+
     /// Whether it may concern a feature in this state.
     fn reaches(&self, schema: &LayerSchema, feature: &Feature) -> bool {
         let division = schema.position(REGION_CODE).and_then(|at| feature.values.get(at));

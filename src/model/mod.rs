@@ -33,7 +33,7 @@ pub use instant::{
     beijing_day, format_beijing, format_date, format_instant, parse_date, parse_instant, parse_time_span,
     parse_zoned_instant,
 };
-pub use reservation::{Reservation, ReservationError, ReservedPart};
+pub use reservation::{ExcessMark, OverCommitment, Reservation, ReservationError, ReservedPart};
 pub use roles::Roles;
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
 

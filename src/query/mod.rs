@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod coverage;
 pub mod cursor;
 pub mod filter;
+pub mod geofence;
 pub mod items;
 pub mod nearest;
 pub mod needs;

@@ -39,6 +39,8 @@ pub struct StockItem {
     pub code: Box<str>,
     /// Quantity not promised; unknown if quantity or promised quantity is.
     pub free: Option<f64>,
+    /// Quantity that is promised beyond the stock, if any.
+    pub over: Option<f64>,
     /// Last day of validity; unknown means unlimited.
     pub expires_on: Option<Date>,
 }
@@ -193,6 +195,17 @@ impl ResourceFields {
         Some(whole(row, capacity)?.saturating_sub(whole(row, fields.taken)?).saturating_sub(promised).max(0))
     }
 
+    /// Persons, present and promised, beyond the capacity; `None` if there are none, or if the capacity or the occupancy is
+    /// unknown.
+    #[must_use]
+    pub fn over_committed(&self, row: &Row<'_>, by_night: bool) -> Option<i64> {
+        let fields = self.capacity.as_ref()?;
+        let capacity = whole(row, if by_night { fields.night? } else { fields.capacity })?;
+        let promised = fields.promised.and_then(|promised| whole(row, promised)).unwrap_or(0);
+        let over = whole(row, fields.taken)?.saturating_add(promised).saturating_sub(capacity);
+        (promised > 0 && over > 0).then_some(over)
+    }
+
     /// Whether it is suitable for a hazard; `None` if unknown.
     #[must_use]
     pub fn suitable_for(&self, row: &Row<'_>, hazard: &str) -> Option<bool> {
@@ -334,6 +347,7 @@ fn stock_items(row: &Row<'_>, field: usize) -> Option<Box<[StockItem]>> {
     let item = |raw: RawStockItem| StockItem {
         code: raw.item_code.into(),
         free: raw.quantity.map(|quantity| (quantity - raw.promised.unwrap_or_default()).max(0.0)),
+        over: raw.quantity.zip(raw.promised).map(|(quantity, promised)| promised - quantity).filter(|over| *over > 0.0),
         expires_on: raw.expires_on.map(|day| parse_date(&day).unwrap_or(Date::MIN)),
     };
     Some(raw.into_iter().map(item).collect())

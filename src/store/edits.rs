@@ -77,11 +77,20 @@ pub(super) fn ids_by_layer(batch: &Batch) -> BTreeMap<LayerIndex, BTreeSet<&Feat
 pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> Result<Plan, StoreError> {
     let mut now: BTreeMap<(LayerIndex, &FeatureId), (Option<Feature>, Written)> = BTreeMap::new();
     let mut plan = Plan::default();
+    // What reservations take beyond what is free, by the feature that records it.
+    let mut excess: HashMap<(LayerIndex, &FeatureId), Vec<(usize, Value)>> = HashMap::new();
     for (index, edit) in batch.edits.iter().enumerate() {
         let schema = edit.layer.of(schemas);
         let key = (edit.layer, &edit.id);
         let earlier = now.get(&key);
         let before = earlier.map_or_else(|| stored.get(&(edit.layer, edit.id.clone())), |(before, _)| before.as_ref());
+        if let (Action::Reserve(reservation), Some(before)) = (&edit.action, before)
+            && let Some(mark) = &reservation.mark
+        {
+            excess.entry((mark.layer, &mark.id)).or_default().extend(reservation.excess(schema, before));
+        }
+        let marked = excess.remove(&key).map(|excess| edit.with_values(excess));
+        let edit = marked.as_ref().unwrap_or(edit);
         let after = resolve(schema, edit, before, &batch.fingerprint_key, batch.now)
             .map_err(|reason| StoreError::Edit { index, reason })?;
         let recorded = batch.origin.as_ref().map(|origin| {

@@ -10,6 +10,7 @@ pub mod geopackage;
 mod imports;
 mod layer_state;
 mod log_retention;
+pub mod notices;
 pub mod postgis;
 mod quoting;
 mod read_warnings;
@@ -31,6 +32,7 @@ pub use audit_spool::AuditSpool;
 pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
 pub use layer_state::LayerStatus;
+pub use notices::NoticeFile;
 pub use postgis::PostGis;
 
 /// A position in the change log of a store.

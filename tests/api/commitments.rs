@@ -1,20 +1,19 @@
 //! Commitments: nothing is promised twice, whoever asks at the same time and whatever fails meanwhile.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value as Json, json};
 
 use super::edits::{ITEMS, Writer, both, shelter};
 use crate::access::account;
-use crate::support::database::{fresh_database, psql};
-use crate::support::{Folder, Reply, Server, await_that, foreign};
+use crate::support::database::fresh_database;
+use crate::support::listener::Listener;
+use crate::support::{Folder, Reply, Server, await_that};
 
-const COMMITMENTS: &str = "/api/commitments";
+pub(super) const COMMITMENTS: &str = "/api/commitments";
 const INCIDENT: &str = "IN-01";
 
-fn people(count: i64) -> Json {
+pub(super) fn people(count: i64) -> Json {
     json!({"incident": INCIDENT, "resource": {"layer": "shelters", "id": "X-1"}, "people": count})
 }
 
@@ -23,7 +22,7 @@ fn commit(writer: &Writer, body: &Json) -> Reply {
 }
 
 /// A writer whose store has a shelter X-1 with 120 places.
-fn with_shelter(writer: &Writer) {
+pub(super) fn with_shelter(writer: &Writer) {
     assert_eq!(writer.send("POST", ITEMS, &[], &shelter("X-1", 120)).status, 201);
     assert_eq!(
         writer.send("PATCH", &format!("{ITEMS}/X-1"), &[], &json!({"properties": {"occupancy": 20}})).status,
@@ -238,6 +237,9 @@ fn wrong_commitments_are_refused_by_name() {
         (with("items", json!([{"code": "A", "quantity": 1}])), 400, "/items"),
         (with("until", json!("2020-01-01T00:00:00Z")), 400, "/until"),
         (with("until", json!("morgen")), 400, "/until"),
+        (with("people", json!("NaN")), 400, "body"),
+        (with("people", json!(null)), 400, "/resource"),
+        (with("resource/id", json!("a".repeat(300))), 400, "/resource/id"),
         (with("state", json!("released")), 400, "/state"),
         (with("override", json!("  ")), 400, "/override"),
         (with("nope", json!(1)), 400, "body"),
@@ -256,6 +258,13 @@ fn wrong_commitments_are_refused_by_name() {
             "{body}: {:?}",
             reply.json()
         );
+    }
+    // JSON has neither NaN nor infinity.
+    for number in ["NaN", "Infinity", "1e999", "-1e999"] {
+        let body = people(1).to_string().replace("\"people\":1", &format!("\"people\":{number}"));
+        assert!(body.contains(number), "{body}");
+        let reply = writer.send_text("POST", COMMITMENTS, &body);
+        assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("body")), "{number}: {:?}", reply.json());
     }
     assert_eq!(writer.send("PATCH", &format!("{COMMITMENTS}/none"), &[], &json!({"state": "released"})).status, 404);
     assert_eq!(writer.server.get(&format!("{COMMITMENTS}?state=lost")).status, 400);
@@ -291,49 +300,99 @@ fn dispatchers_commit_and_the_public_sees_nothing_of_it() {
     assert_eq!(send(&township, &own).status, 201);
     let made = send(&dispatcher, &other);
     assert_eq!((made.status, &made.json()["properties"]["made_by"]), (201, &json!("指挥中心")));
+    // Nor does a township release what another division has promised.
+    let path = format!("{COMMITMENTS}/{}", made.json()["id"].as_str().expect("an id"));
+    let release = |secret: &str| {
+        let authorization = format!("Bearer {secret}");
+        let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
+        server.send("PATCH", &path, &headers, r#"{"state": "released"}"#)
+    };
+    let refused = release(&township);
+    assert_eq!((refused.status, &refused.json()["parameter"]), (403, &json!("region_code")), "{:?}", refused.json());
+    assert_eq!(release(&dispatcher).status, 200);
     assert_eq!(server.get(COMMITMENTS).status, 404);
     assert_eq!(server.get("/ogc/collections/commitments").status, 404);
 }
 
-/// Fifty dispatchers at two servers want the last places, and one server is killed meanwhile.
+const WARN: &str = "[commitments]\nover = \"warn\"\n";
+
+/// What is promised beyond the 100 free places is the sum of what the commitments say, whoever was first.
 #[test]
-fn concurrent_dispatchers_at_two_servers_never_promise_more_than_there_is() {
-    const FREE: usize = 100;
-    const EACH: usize = 3;
+fn with_a_warning_more_is_taken_and_each_commitment_tells_its_part_beyond() {
     let url = fresh_database();
-    let writers = [Writer::of_database(&url), Writer::of_database(&url)];
-    with_shelter(&writers[0]);
-    await_that("the other server has the shelter", || writers[1].server.get(&format!("{ITEMS}/X-1")).status == 200);
-    let killed = AtomicBool::new(false);
-    let dispatch = |number: usize| -> Vec<String> {
-        let writer = &writers[number % 2];
-        let mut made = Vec::new();
-        for _ in 0..3 {
-            let Some(reply) = writer.try_send("POST", COMMITMENTS, &people(3)) else { break };
-            match reply.status {
-                201 => made.push(reply.json()["id"].as_str().expect("an id").to_owned()),
-                409 => {}
-                other => panic!("{other}: {:?}", reply.json()),
+    for writer in [Writer::configured(WARN, None), Writer::configured(WARN, Some(&url))] {
+        with_shelter(&writer);
+        let writer = &writer;
+        thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(move || assert_eq!(commit(writer, &people(7)).status, 201));
             }
-            if number == 1 && !killed.swap(true, Ordering::SeqCst) {
-                foreign("kill", &["-9", &writers[1].server.process_id().to_string()]);
-            }
+        });
+        let open = open_commitments(writer);
+        let sum = |name: &str| -> i64 { open.iter().filter_map(|own| own["properties"][name].as_i64()).sum() };
+        assert_eq!((open.len(), sum("people"), promised(writer)), (20, 140, 140));
+        assert_eq!(sum("over_people"), 140 - 100);
+        assert!(
+            open.iter().all(|own| own["properties"]["over_people"].as_i64().is_none_or(|over| (1..=7).contains(&over)))
+        );
+        // The last one says so in its reply, in the log, in the tile and in the answers of nearest.
+        let mut events = Listener::open(&writer.server, "?layers=commitments");
+        let made = commit(writer, &people(9)).json();
+        assert_eq!(made["properties"]["over_people"], 9);
+        assert_eq!(events.change().data["ids"], json!([made["id"]]));
+        let log = writer.send("GET", "/api/audit?limit=1000", &[], &Json::Null).json();
+        let entries = log["entries"].as_array().expect("entries");
+        let entry = entries.iter().map(|own| &own["entry"]).find(|own| own["id"] == made["id"]).expect("an entry");
+        assert_eq!(entry["changes"]["over_people"], json!([null, "9"]));
+        let tile = writer.server.get("/tiles/commitments/14/13594/6948");
+        assert_eq!(tile.status, 200);
+        assert!(tile.body.windows(11).any(|own| own == b"over_people"));
+        let path = "/api/nearest?point=118.7012,26.3345&layer=shelters&k=1&status=any";
+        let nearest = writer.server.get(path).json()["features"][0].clone();
+        assert_eq!((&nearest["id"], &nearest["properties"]["free_places"]), (&json!("X-1"), &json!(0)));
+        assert_eq!(nearest["properties"]["over_committed"], json!({"people": 49}));
+        // Released, everything is free again.
+        for own in open_commitments(writer) {
+            let path = format!("{COMMITMENTS}/{}", own["id"].as_str().expect("an id"));
+            assert_eq!(writer.send("PATCH", &path, &[], &json!({"state": "released"})).status, 200);
         }
-        made
+        assert_eq!(promised(writer), 0);
+        let nearest = writer.server.get(path).json()["features"][0]["properties"].clone();
+        assert_eq!((&nearest["free_places"], &nearest["over_committed"]), (&json!(100), &Json::Null));
+        // A proposal is marked when it is committed, and a closed shelter is refused nevertheless.
+        let mut proposal = people(103);
+        proposal["state"] = json!("proposed");
+        let made = commit(writer, &proposal).json();
+        assert_eq!(made["properties"]["over_people"], Json::Null);
+        let path = format!("{COMMITMENTS}/{}", made["id"].as_str().expect("an id"));
+        let committed = writer.send("PATCH", &path, &[], &json!({"state": "committed"})).json();
+        assert_eq!(committed["properties"]["over_people"], 3, "{committed}");
+        writer.send("PATCH", &format!("{ITEMS}/X-1"), &[], &json!({"properties": {"status": "closed"}}));
+        let closed = commit(writer, &people(1));
+        assert_eq!((closed.status, &closed.json()["parameter"]), (409, &json!("resource")), "{:?}", closed.json());
+    }
+}
+
+#[test]
+fn stock_beyond_what_there_is_is_told_by_item() {
+    let writer = Writer::configured(WARN, None);
+    let stock = json!([{"item_code": "1010101", "quantity": 10}, {"item_code": "1010102", "quantity": 4},
+        {"item_code": "1010103", "quantity": 7}]);
+    let depot = json!({"type": "Feature", "id": "D-1", "geometry": {"type": "Point", "coordinates": [118.7012, 26.3345]},
+        "properties": {"name": "库", "stock": stock}});
+    let made = writer.send("POST", "/ogc/collections/depots/items", &[], &depot);
+    assert_eq!(made.status, 201, "{:?}", made.json());
+    let body = |first: f64, second: f64| {
+        json!({"incident": INCIDENT, "resource": {"layer": "depots", "id": "D-1"},
+            "items": [{"code": "1010101", "quantity": first}, {"code": "1010102", "quantity": second}]})
     };
-    let dispatch = &dispatch;
-    let acknowledged: Vec<String> = thread::scope(|scope| {
-        let dispatchers: Vec<_> = (0..50).map(|number| scope.spawn(move || dispatch(number))).collect();
-        dispatchers.into_iter().flat_map(|own| own.join().expect("a dispatcher")).collect()
-    });
-    let stored = psql(&url, "SELECT id FROM onemap.commitments WHERE state = 'committed'");
-    let stored: BTreeSet<&str> = stored.lines().map(str::trim).filter(|id| !id.is_empty()).collect();
-    let promised = psql(&url, "SELECT promised FROM onemap.shelters WHERE id = 'X-1'");
-    let promised: usize = promised.trim().parse().expect("a number");
-    assert_eq!(promised, stored.len() * EACH, "the promised places are the sum of the commitments");
-    assert_eq!(stored.len(), FREE / EACH, "all that fits is promised, and no more");
-    let distinct: BTreeSet<&str> = acknowledged.iter().map(String::as_str).collect();
-    assert_eq!(distinct.len(), acknowledged.len());
-    // The killed server may have stored what it did not acknowledge, but nothing that it acknowledged is gone.
-    assert!(distinct.is_subset(&stored), "{distinct:?} {stored:?}");
+    assert_eq!(commit(&writer, &body(8.0, 4.0)).json()["properties"]["over_items"], Json::Null);
+    let over = commit(&writer, &body(5.0, 1.5)).json()["properties"]["over_items"].clone();
+    let over = over.as_str().map_or(over.clone(), |text| serde_json::from_str(text).expect("a list"));
+    let expected = json!([{"item_code": "1010101", "quantity": 3.0}, {"item_code": "1010102", "quantity": 1.5}]);
+    let number = |list: &Json, at: usize| list[at]["quantity"].as_f64();
+    assert_eq!((number(&over, 0), number(&over, 1)), (number(&expected, 0), number(&expected, 1)), "{over}");
+    let near = writer.server.get("/api/nearest?point=118.7012,26.3345&layer=depots&k=1").json();
+    let told = &near["features"][0]["properties"]["over_committed"]["items"];
+    assert_eq!((number(told, 0), number(told, 1)), (Some(3.0), Some(1.5)), "{told}");
 }

@@ -23,6 +23,15 @@ impl Writer {
         Self::of_database(&fresh_database())
     }
 
+    /// A server with a configuration, over a GeoPackage or a database.
+    pub(super) fn configured(config: &str, database: Option<&str>) -> Self {
+        let folder = Folder::new();
+        folder.write("onemap.toml", config);
+        let store = database.map_or_else(Vec::new, |url| vec!["--store", url]);
+        let server = Server::start(&folder, &store);
+        Self::new(folder, server, if database.is_some() { "onemap.token" } else { "onemap.gpkg.token" })
+    }
+
     pub(super) fn of_database(url: &str) -> Self {
         let folder = Folder::new();
         let server = Server::start(&folder, &["--store", url]);
@@ -41,10 +50,16 @@ impl Writer {
         self.server.send(method, path, &[&own[..], headers].concat(), &body)
     }
 
+    /// Sends a body that need not be JSON.
+    pub(super) fn send_text(&self, method: &str, path: &str, body: &str) -> Reply {
+        let own = [("Authorization", self.authorization.as_str()), ("Content-Type", "application/json")];
+        self.server.send(method, path, &own, body)
+    }
+
     /// Sends JSON to a server that may be killed meanwhile.
-    pub(super) fn try_send(&self, method: &str, path: &str, body: &Json) -> Option<Reply> {
-        let headers = [("Authorization", self.authorization.as_str()), ("Content-Type", "application/json")];
-        self.server.try_send(method, path, &headers, &body.to_string())
+    pub(super) fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Json) -> Option<Reply> {
+        let own = [("Authorization", self.authorization.as_str()), ("Content-Type", "application/json")];
+        self.server.try_send(method, path, &[&own[..], headers].concat(), &body.to_string())
     }
 
     pub(super) fn etag(&self, path: &str) -> String {

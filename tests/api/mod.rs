@@ -1,6 +1,7 @@
 //! Every path: its replies and how it refuses invalid requests.
 
 mod allocations;
+mod commitment_failures;
 mod commitments;
 mod edits;
 mod events;

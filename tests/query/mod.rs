@@ -4,6 +4,7 @@ mod active;
 mod allocation;
 mod costly;
 mod cover;
+mod geofences;
 mod paging;
 mod regions;
 

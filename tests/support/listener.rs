@@ -43,6 +43,16 @@ impl Listener {
         Self::read(request)
     }
 
+    /// Another stream with a greeting.
+    pub(crate) fn open_at(server: &Server, path: &str, headers: &[(&str, &str)]) -> Self {
+        let request = ureq::get(&format!("{}{path}", server.url));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.config().timeout_global(Some(PATIENCE)).build().call().expect("a stream");
+        let mut listener = Self(BufReader::new(Box::new(response.into_body().into_reader())));
+        assert_eq!(listener.receive().expect("a greeting").name, "hello");
+        listener
+    }
+
     fn read(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Self {
         let response = request.config().timeout_global(Some(PATIENCE)).build().call().expect("a stream");
         assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -18,7 +18,7 @@ use crate::http::reply::geojson::CollectionWriter;
 use crate::http::reply::links::encode;
 use crate::http::reply::media::GEOJSON;
 use crate::http::reply::problem::Problem;
-use crate::model::{Edit, FeatureId, format_instant, parse_instant};
+use crate::model::{Edit, FeatureId, OverCommitment, format_instant, parse_instant};
 
 /// Maximum number of commitments in one request.
 const MAX_COMMITMENTS: usize = 500;
@@ -94,8 +94,9 @@ pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
         let place =
             |member: &str| if is_list { format!("/commitments/{index}/{member}") } else { format!("/{member}") };
         reason = reason.or(reason_of(raw.reason.as_deref(), &place)?);
-        let new = read(raw, by.clone(), &place)?;
-        check_scope(&call, &new)?;
+        let over = over(&call, raw.reason.is_some());
+        let new = read(raw, by.clone(), over, &place)?;
+        check_scope(&call, &new.layer, &new.resource)?;
         let id = new_id()?;
         let own = dispatch::create(&call.current.snapshot, call.state.store.schemas(), &new, id.clone(), now);
         let own = own.map_err(|error| refusal(&error, &new, &place))?;
@@ -139,10 +140,15 @@ pub(crate) async fn update(call: Call<'static>) -> Result<Reply, Problem> {
         state: raw.state.as_deref().map(|code| state(code, &place)).transpose()?,
         until,
         note: raw.note.map(|note| note_of(note, &place)).transpose()?,
-        overbooks: reason.is_some(),
+        over: over(&call, reason.is_some()),
     };
     let now = clock::now_to_the_millisecond();
     let (snapshot, schemas) = (&call.current.snapshot, call.state.store.schemas());
+    if let Some((layer, resource)) =
+        dispatch::list(snapshot).find(|own| own.row.id().as_str() == id).map(|own| own.resource())
+    {
+        check_scope(&call, layer, resource)?;
+    }
     let edits = dispatch::update(snapshot, schemas, &id, &change, &call.state.fingerprint_key, now);
     let edits = edits.map_err(|error| match error {
         CommitmentError::UnknownCommitment | CommitmentError::NoLayer => {
@@ -180,7 +186,17 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(call.current.reply(GEOJSON.media_type).body(collection(call, &ids)))
 }
 
-fn read(raw: RawCommitment, by: String, place: &impl Fn(&str) -> String) -> Result<NewCommitment, Problem> {
+/// What happens beyond what is free: with a reason it is taken, otherwise the configuration decides.
+fn over(call: &Call<'_>, has_reason: bool) -> OverCommitment {
+    if has_reason { OverCommitment::Override } else { call.state.over_commitment }
+}
+
+fn read(
+    raw: RawCommitment,
+    by: String,
+    over: OverCommitment,
+    place: &impl Fn(&str) -> String,
+) -> Result<NewCommitment, Problem> {
     let amount = match (raw.people, raw.items) {
         (Some(count), None) => {
             if !(1..=MAX_AMOUNT).contains(&count) {
@@ -208,7 +224,7 @@ fn read(raw: RawCommitment, by: String, place: &impl Fn(&str) -> String) -> Resu
         state: first,
         until: raw.until.as_deref().map(|text| end(text, place)).transpose()?,
         note: raw.note.map(|note| note_of(note, place)).transpose()?,
-        overbooks: raw.reason.is_some(),
+        over,
         by,
     })
 }
@@ -263,10 +279,10 @@ fn reason_of(reason: Option<&str>, place: &impl Fn(&str) -> String) -> Result<Op
 }
 
 /// An account that is limited to layers or divisions commits the resources that it may write.
-fn check_scope(call: &Call<'_>, new: &NewCommitment) -> Result<(), Problem> {
-    let Some(found) = call.current.snapshot.layer(&new.layer) else { return Ok(()) };
-    let target = Target::of(call, &new.layer)?;
-    let row = FeatureId::new(&new.resource).ok().and_then(|id| found.find(&id));
+fn check_scope(call: &Call<'_>, layer: &str, resource: &str) -> Result<(), Problem> {
+    let Some(found) = call.current.snapshot.layer(layer) else { return Ok(()) };
+    let target = Target::of(call, layer)?;
+    let row = FeatureId::new(resource).ok().and_then(|id| found.find(&id));
     row.map_or(Ok(()), |row| target.check_division(found.text(&row, "region_code")))
 }
 

@@ -21,7 +21,12 @@ pub(crate) fn live(_: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /metrics`: the metrics in the text format of Prometheus.
 pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, Problem> {
-    let text = call.state.metrics.text(&call.current, &*call.state.store, &call.state.sync_statuses);
+    let text = call.state.metrics.text(
+        &call.current,
+        &*call.state.store,
+        &call.state.sync_statuses,
+        call.state.subscriptions.as_ref().map(|own| own.figures()),
+    );
     let text = text.map_err(|error| Problem::internal(&error))?;
     Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, METRICS_TYPE)).body(text))
 }
@@ -40,6 +45,7 @@ pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
     let reply = current.json(json!({
         "status": status, "features": features, "read_warnings": read_warnings, "unavailable": current.unavailable(),
         "synced": &*call.state.sync_statuses.lock().unwrap_or_else(PoisonError::into_inner),
+        "subscriptions": call.state.subscriptions.as_ref().map(|own| own.as_json()),
     }));
     Ok(if current.is_stale() { reply.status(StatusCode::SERVICE_UNAVAILABLE) } else { reply })
 }

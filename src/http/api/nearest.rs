@@ -27,7 +27,7 @@ use crate::query::nearest::traversal::Near;
 use crate::query::nearest::{Explain, NearestQuery, nearest as find_nearest};
 use crate::query::query_geometry::QueryGeometry;
 use crate::query::road::Travel;
-use crate::snapshot::{Layer, Snapshot};
+use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Maximum number of positions in one request.
 const MAX_POINTS: usize = 10_000;
@@ -301,6 +301,7 @@ impl NearestWriter<'_> {
             if let Some(free) = resources.free_places(&found.near.row, part.demand.by_night) {
                 extra.push(("free_places", json!(free)));
             }
+            extra.extend(self.over_committed(&found.near.row, part.demand.by_night));
             self.feature(&found.near, extra);
         }
         let mut summary = json!({"layer": part.layer, "returned": answer.found.len()});
@@ -317,6 +318,20 @@ impl NearestWriter<'_> {
             summary["more_excluded"] = json!(answer.more_excluded);
         }
         Ok(summary)
+    }
+
+    /// How much more of a resource is promised than there is.
+    fn over_committed<'a>(&self, row: &Row<'_>, by_night: bool) -> Option<(&'a str, Json)> {
+        let resources = self.layer.resources();
+        let people = resources.over_committed(row, by_night).map(|people| json!({"people": people}));
+        let items = resources
+            .stock_items(row)
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item.over.map(|over| json!({"item_code": item.code, "quantity": quantity(over)})));
+        let items: Vec<Json> = items.collect();
+        let over = people.or_else(|| (!items.is_empty()).then(|| json!({"items": items})));
+        over.map(|over| ("over_committed", over))
     }
 
     fn covering_set(

@@ -9,7 +9,7 @@ use crate::model::{ImportMode, Role, View};
 /// All schemas, by name.
 pub(crate) fn schemas(catalog: &Catalog, views: &[View<'_>]) -> Json {
     let mut schemas = pages();
-    for more in [features(), tiles(), dispatch(), duty(), roads(), commitments(), imports()] {
+    for more in [features(), tiles(), dispatch(), duty(), roads(), commitments(), imports(), subscriptions()] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -274,6 +274,38 @@ fn commitments() -> Json {
     })
 }
 
+fn subscriptions() -> Json {
+    let condition = object(
+        &["field"],
+        json!({
+            "field": text(), "becomes": list(text()), "above": number(), "below": number(),
+        }),
+    );
+    let words = json!({"type": "string", "enum": ["enters", "leaves", "changes"]});
+    let common = || {
+        json!({
+            "name": {"type": "string", "nullable": true}, "layers": list(text()), "area": {"type": "object"},
+            "when": list(json!({"oneOf": [words, condition]})), "filter": {"type": "string", "nullable": true},
+            "webhook": {"type": "object", "nullable": true, "properties": {"url": text(), "secret": text()}},
+        })
+    };
+    let mut own = common();
+    for (name, schema) in [("id", text()), ("owner", text()), ("created_at", text()), ("last_sequence", whole())] {
+        own[name] = schema;
+    }
+    let notice = json!({
+        "id": text(), "sequence": whole(), "subscription": text(), "layer": text(), "feature": text(), "event": text(),
+        "data_version": text(), "time": text(), "attempts": whole(), "reason": {"type": "string", "nullable": true},
+    });
+    json!({
+        "subscriptionRequest": object(&["layers", "area", "when"], common()),
+        "subscription": object(&["id", "layers", "area", "when"], own),
+        "subscriptions": object(&["subscriptions"], json!({"subscriptions": list(reference("subscription"))})),
+        "deadNotices": object(&["notices"], json!({"notices": list(object(&["id", "sequence"], notice))})),
+        "resent": object(&["resent"], json!({"resent": whole()})),
+    })
+}
+
 fn imports() -> Json {
     let mode = || json!({"type": "string", "enum": ImportMode::ALL.map(ImportMode::name)});
     let flag = || json!({"type": "boolean"});
@@ -431,6 +463,7 @@ fn nearest() -> Json {
             "properties": object(&["rank", "distance_m", "bearing_deg"], json!({
                 "rank": whole(), "distance_m": number(), "bearing_deg": {"type": "number", "nullable": true},
                 "eligibility": text(), "free_places": whole(), "jurisdiction": text(),
+                "over_committed": {"type": "object"},
                 "duration_s": number(), "road_m": number(), "access_m": number(),
             })),
         }))),

@@ -45,7 +45,7 @@ pub struct AccessControl {
     /// The token of the machine that runs the server; `None` disables edits.
     pub token: Option<BearerToken>,
     /// Accounts of people and programs.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// What callers without credentials may do; `None`: viewer as long as there are no accounts, then public.
     pub anonymous: Option<Anonymous>,
 }

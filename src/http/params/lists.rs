@@ -98,4 +98,5 @@ pub(crate) static AUDIT: &[&dyn Param] = &[&spec::AUDIT_AFTER, &spec::AUDIT_LIMI
 /// Read by the page itself.
 pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL, &spec::THEME, &spec::EMBED, &spec::LAYERS];
 pub(crate) static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
+pub(crate) static SUBSCRIPTION_EVENTS: &[&dyn Param] = &[&spec::LAST_EVENT_ID];
 pub(crate) static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];

@@ -487,6 +487,7 @@ pub(crate) static PATH: &[PathParam] = &[
         kind: PathKind::Text("a117a555eb95f9cf"),
     },
     PathParam { name: "commitmentId", about: "Id of a commitment", kind: PathKind::Text("49f50a2b") },
+    PathParam { name: "subscriptionId", about: "Id of a subscription", kind: PathKind::Text("5b0c2f6a9d3e4711") },
     PathParam { name: "warningId", about: "Id of a warning", kind: PathKind::Text("WN-01") },
     PathParam { name: "pack", about: "File name of an archive of tiles", kind: PathKind::Text("county.pmtiles") },
     PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },

@@ -5,6 +5,7 @@ mod duty;
 mod imports;
 mod ogc;
 mod operation;
+mod subscriptions;
 mod tiles;
 
 use std::sync::LazyLock;
@@ -13,8 +14,16 @@ use crate::http::endpoint::Endpoint;
 
 /// All endpoints. Routes are tried in this order, so the most frequent paths come first.
 pub(crate) static ENDPOINTS: LazyLock<Vec<&'static Endpoint>> = LazyLock::new(|| {
-    [tiles::ENDPOINTS, dispatch::ENDPOINTS, duty::ENDPOINTS, imports::ENDPOINTS, operation::ENDPOINTS, ogc::ENDPOINTS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        tiles::ENDPOINTS,
+        dispatch::ENDPOINTS,
+        duty::ENDPOINTS,
+        imports::ENDPOINTS,
+        subscriptions::ENDPOINTS,
+        operation::ENDPOINTS,
+        ogc::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 });
