@@ -40,7 +40,7 @@
 //! | [`clock`] | the time | – | – |
 //! | [`private_file`] | files that only their owner may read | – | – |
 //! | [`store`] | backends: GeoPackage and PostGIS | geodesy, model, private_file | sqlx, postgis |
-//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, Shapefiles, KML, GPX, CSV, workbooks, CAP | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, shapefile, strsim, rust_xlsxwriter, roxmltree, quick_xml |
+//! | [`exchange`] | file formats: GeoJSON, FlatGeobuf, Shapefiles, KML, GPX, CSV, workbooks, CAP, OpenStreetMap PBF | geodesy, model | flatgeobuf, csv, encoding_rs, chardetng, calamine, zip, osmpbf, shapefile, strsim, rust_xlsxwriter, roxmltree, quick_xml |
 //! | [`import`] | imports of files, tables and other servers into a layer | geodesy, model, private_file, store, exchange | ureq |
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, travel by road, surroundings, alerts, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |

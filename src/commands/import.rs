@@ -34,6 +34,7 @@ FlatGeobuf (.fgb), Shapefiles (.shp, .zip), point tables (.csv, .tsv, .txt) in U
 common delimiter, and workbooks (.xlsx, .xlsb, .xls, .ods), KML (.kml, .kmz), GPX (.gpx), GeoPackage (.gpkg), and tables of a PostGIS database
 (postgres://USER:PASSWORD@HOST/DATABASE --table SCHEMA.TABLE). A title above the header and headers of two rows are
 recognised. Cells may have full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and seconds.
+The roads of OpenStreetMap extracts (.osm.pbf) are read for the layer of roads.
 Warnings are also read as CAP alerts (.xml, .cap); with --update updates and cancellations take the place of the alert
 that they refer to.
 
@@ -50,6 +51,7 @@ Examples:
   onemap import amap.csv --layer key_places --crs gcj02 --dry-run
   onemap import 避灾点.xlsx --layer shelters --crs wgs84 --skip-bad --report 退回.xlsx
   onemap import 今日在点人数.xlsx --layer shelters --update --key name
+  onemap import county.osm.pbf --layer roads --anywhere
   onemap import 预警.xml --layer warnings --update")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct ImportArguments {

@@ -15,6 +15,7 @@ pub mod import;
 pub mod kml;
 pub mod marked_table;
 pub mod matching;
+pub mod osm;
 pub mod point_table;
 pub mod projection_file;
 pub mod read_ahead;
@@ -103,7 +104,7 @@ impl ExchangeError {
 }
 
 /// Endings of files that are read.
-const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .shp, .zip (Shapefile), .kml, .kmz, .gpx, .xml (CAP), .gpkg";
+const READ: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .tsv, .txt, .xlsx, .xlsb, .xls, .ods, .shp, .zip (Shapefile), .kml, .kmz, .gpx, .pbf (OpenStreetMap), .xml (CAP), .gpkg";
 /// Endings of files that are written.
 const WRITTEN: &str = ".geojson, .json, .geojsonl, .ndjson, .fgb, .csv, .xlsx, .kml, .shp, .zip (Shapefile), .gpkg";
 
@@ -198,15 +199,23 @@ pub fn open(path: &Path, hints: &TableHints<'_>) -> Result<Opened, ExchangeError
         "shp" | "zip" => shapefile::open(path).map(Opened::Features),
         "kml" | "kmz" => kml::open(path).map(Opened::Features),
         "gpx" => gpx::open(path).map(Opened::Features),
+        "pbf" => osm::open(path).map(Opened::Features),
         _ if is_alert(path) => cap::open(path).map(Opened::Features),
         _ => Err(ExchangeError::UnknownFormat { path: path.display().to_string(), accepted: READ }),
     }
 }
 
-/// Whether a file is an alert, by its ending. Alerts may only name their area, and an older one must not replace a newer one.
+/// Whether a file is an alert, by its ending. An older one must not replace a newer one.
 #[must_use]
 pub fn is_alert(path: &Path) -> bool {
     ["xml", "cap"].contains(&ending(path).as_str())
+}
+
+/// Whether features of a file may lack a name or place, by its ending: alerts may only name their area, most roads of
+/// OpenStreetMap have no name.
+#[must_use]
+pub fn may_be_incomplete(path: &Path) -> bool {
+    is_alert(path) || ending(path) == "pbf"
 }
 
 /// Lower-case ending of a file name.

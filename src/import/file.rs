@@ -16,7 +16,7 @@ use crate::exchange::delimited::PlaceColumns;
 use crate::exchange::import::{DangerZone, FeatureCheck, Importer, Report, Rules};
 use crate::exchange::matching::{ColumnMatch, column_of, match_columns};
 use crate::exchange::read_ahead::Row;
-use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, is_alert, open};
+use crate::exchange::{ExchangeError, Opened, RecordSource, TableHints, is_alert, may_be_incomplete, open};
 use crate::geodesy::crs::{Crs, CrsError};
 use crate::model::{
     Catalog, Feature, ImportMode, ImportRecord, ImportScope, ImportSource, LayerSchema, Merge, Unmatched,
@@ -151,12 +151,10 @@ impl<'a> ImportFile<'a> {
     ) -> Result<Self, ImportFileError> {
         let given = fields_of_columns(schema, &options.columns)?;
         let opened = open_rows(catalog, schema, path, &given, options)?;
-        if !is_alert(path) {
-            return Self::of_rows(catalog, schema, opened, given, (name, options, now));
-        }
-        let options = ImportOptions { incomplete: true, ..options.clone() };
+        let incomplete = options.incomplete || may_be_incomplete(path);
+        let options = ImportOptions { incomplete, ..options.clone() };
         let mut file = Self::of_rows(catalog, schema, opened, given, (name, &options, now))?;
-        file.newest_by = schema.position("confirmed_at");
+        file.newest_by = if is_alert(path) { schema.position("confirmed_at") } else { None };
         Ok(file)
     }
 

@@ -14,7 +14,7 @@ const FORMATS: readonly (readonly [string, string, readonly Layer["geometry"][]]
   ["fgb", "FlatGeobuf", ["point", "line", "polygon", "any"]],
 ];
 const MOST_FEATURES = "10000";
-const ACCEPTED = ".xlsx,.xls,.xlsb,.ods,.csv,.tsv,.txt,.zip,.kml,.kmz,.gpx,.gpkg,.geojson,.json,.geojsonl,.ndjson,.fgb,.xml,.cap";
+const ACCEPTED = ".xlsx,.xls,.xlsb,.ods,.csv,.tsv,.txt,.zip,.kml,.kmz,.gpx,.pbf,.gpkg,.geojson,.json,.geojsonl,.ndjson,.fgb,.xml,.cap";
 
 export class Exchange {
   #layer = "shelters";

@@ -105,7 +105,7 @@ fn the_questions_of_a_night_are_answered_from_report_to_release() {
     let shelter = shelters[0]["id"].clone();
     let before = shelters[0]["properties"]["free_places"].clone();
     let places = night.commit(
-        json!({"incident": "N-1", "resource": {"layer": "shelters", "id": shelter}, "people": 40, "night": true}),
+        &json!({"incident": "N-1", "resource": {"layer": "shelters", "id": shelter}, "people": 40, "night": true}),
     );
     let team = night.commit(&json!({"incident": "N-1", "resource": {"layer": "teams", "id": teams[0]["id"]}}));
     let next = night.features(&format!("/api/nearest?{LOCATION}&layer=teams:1&by=road"));
