@@ -22,6 +22,7 @@ import { startOffline } from "./offline";
 import { Drawing } from "./drawing";
 import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
+import { Panel } from "./panel";
 import { PlanPanel } from "./plan";
 import { Reach } from "./reach";
 import { drawnPlace, pointAt, type Place } from "./question";
@@ -83,9 +84,10 @@ async function start(): Promise<void> {
     if (unknown.length > 0) notice("layers", "unknownLayers", () => unknown.join(say("listComma")));
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
-    const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
-    const plan = new PlanPanel(map, style, part("nearest"));
-    const imports = new ImportPanel(map, catalog, part("nearest"), (layer) => session.writes(layer));
+    const panel = new Panel(map, part("nearest"));
+    const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), panel);
+    const plan = new PlanPanel(map, style, panel);
+    const imports = new ImportPanel(map, catalog, panel, (layer) => session.writes(layer));
     const exchange = new Exchange(map, catalog, imports, part("exchange"));
     const reach = new Reach(map);
     card.onReach = (found) => void reach.toggle(found);
@@ -102,20 +104,14 @@ async function start(): Promise<void> {
     card.mayEdit = (layer) => session.writes(layer) && layer !== COMMITMENT_LAYER;
     card.onPlan = (found) => {
       card.close();
-      nearest.close();
-      imports.clear();
+      reach.clear();
       void plan.open(found);
     };
     imports.onOpen = () => {
       card.close();
-      nearest.close();
-      plan.clear();
-    };
-    nearest.onChange = () => {
-      plan.clear();
-      imports.clear();
       reach.clear();
     };
+    nearest.onChange = () => reach.clear();
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();
     card.onAsk = (found) => {
@@ -259,9 +255,6 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
   part("ask-centre").addEventListener("click", askCentre);
   map.getCanvas().addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !drawing.isActive) askCentre();
-  });
-  part("nearest").addEventListener("keydown", (event) => {
-    if (event.key === "Escape") nearest.close();
   });
 }
 

@@ -100,7 +100,7 @@ fn a_dropped_file_is_looked_at_stored_and_undone() {
     let server = Server::start(&folder, &[]);
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/imports.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    assert_eq!(printed.lines().count(), 7, "{printed}");
 }
 
 #[test]
