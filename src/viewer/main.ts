@@ -13,6 +13,7 @@ import { Freshness } from "./freshness";
 import { Headlines } from "./headlines";
 import { ImportPanel } from "./import_panel";
 import { onLanguage, say, setTitle, startLanguage } from "./language";
+import { LastEdit } from "./last_edit";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
 import { clusterAt, createMap, featuresAt } from "./map";
@@ -20,6 +21,7 @@ import { NearestPanel } from "./nearest";
 import { notice, settle } from "./notices";
 import { startOffline } from "./offline";
 import { Drawing } from "./drawing";
+import { Editing } from "./editing";
 import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
 import { Panel } from "./panel";
@@ -92,8 +94,15 @@ async function start(): Promise<void> {
     const reach = new Reach(map);
     card.onReach = (found) => void reach.toggle(found);
     const commitments = new Commitments(catalog, situation, session);
+    const editing = new Editing(map, catalog, panel, session, new LastEdit(part("stage")), part<HTMLButtonElement>("create"));
+    editing.onOpen = () => {
+      card.close();
+      reach.clear();
+    };
+    editing.onStored = (found, at) => card.open([found], at);
     const mayCommit = () => {
       exchange.draw();
+      editing.known();
       const ask = (offers: Offer[], incident?: string) => commitments.ask(offers, incident);
       plan.onCommit = nearest.onCommit = commitments.isPossible ? ask : undefined;
       void nearest.changed("shelters");
@@ -101,7 +110,9 @@ async function start(): Promise<void> {
     };
     session.onKnown = mayCommit;
     mayCommit();
-    card.mayEdit = (layer) => session.writes(layer) && layer !== COMMITMENT_LAYER;
+    card.mayEdit = (layer) => editing.mayWrite(layer);
+    card.onEdit = (found) => void editing.edit(found);
+    card.onDelete = (found) => void editing.remove(found);
     card.onPlan = (found) => {
       card.close();
       reach.clear();
@@ -136,7 +147,7 @@ async function start(): Promise<void> {
     events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments });
     const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
-    startClicks(map, card, clusters, nearest, drawing);
+    startClicks(map, card, clusters, nearest, drawing, editing);
     void nearest.askAddress();
     if (!isEmbedded) void ready.then(startOffline);
     onLanguage(() => spellSymbols(map, style));
@@ -228,7 +239,8 @@ function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefin
 }
 
 /** A click queries the nearest resources and opens the card of the clicked feature or cluster. */
-function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel, drawing: Drawing): void {
+function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel, drawing: Drawing, editing: Editing): void {
+  const isTaken = () => drawing.isActive || editing.isPlacing;
   const ask = (at: { x: number; y: number }, place: { lng: number; lat: number }, open: boolean) => {
     const { marked, township } = featuresAt(map, at);
     const lngLat = map.unproject([at.x, at.y]);
@@ -236,6 +248,8 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     if (cluster) clusters.open(cluster, lngLat);
     else if (open) clusters.close();
     if (open) card.open(cluster ? [] : marked, lngLat);
+    // A form would leave the panel to the answer.
+    if (editing.isOpen) return;
     void nearest.ask(
       pointAt(place.lng, place.lat),
       township && { name: township.name, open: () => card.open([township], lngLat) },
@@ -246,15 +260,15 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     ask(map.project(centre), centre, false);
   };
   map.on("click", (event) => {
-    if (!drawing.isActive) ask(event.point, event.lngLat, true);
+    if (!isTaken()) ask(event.point, event.lngLat, true);
   });
   map.on("mousemove", (event) => {
-    if (drawing.isActive) return;
+    if (isTaken()) return;
     map.getCanvas().style.cursor = clusterAt(map, event.point) || featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
   });
   part("ask-centre").addEventListener("click", askCentre);
   map.getCanvas().addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !drawing.isActive) askCentre();
+    if (event.key === "Enter" && !isTaken() && !editing.isOpen) askCentre();
   });
 }
 

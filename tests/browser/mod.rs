@@ -74,6 +74,17 @@ fn an_officer_signs_in_reads_contacts_and_edits() {
 }
 
 #[test]
+fn features_are_created_moved_and_deleted_and_nothing_typed_is_lost() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let other = crate::access::account(&folder, "管理员", &["--role", "admin"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/edits.mjs", &[&server.url, &snapshots, &secret, &other]);
+    assert_eq!(printed.lines().count(), 14, "{printed}");
+}
+
+#[test]
 fn a_dispatcher_promises_resources_and_releases_them() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);

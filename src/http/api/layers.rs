@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::http::api::labels::code_json;
 use crate::http::call::Call;
+use crate::http::ogc::schemas::SET_BY_THE_SERVER;
 use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
@@ -63,6 +64,14 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
             if let Some(codes) = &field.codes {
                 json["codes"] = json!(codes);
             }
+            for (name, limit) in [("min", field.min), ("max", field.max)] {
+                if let Some(limit) = limit {
+                    json[name] = json!(limit);
+                }
+            }
+            if SET_BY_THE_SERVER.contains(&field.name.as_str()) {
+                json["read_only"] = json!(true);
+            }
             json
         })
         .collect();
@@ -81,6 +90,7 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
         })),
         "fields": fields,
         "contacts": contacts,
+        "withheld": own.is_some_and(|own| own.fields.iter().any(|field| field.sensitive)),
     })
 }
 
