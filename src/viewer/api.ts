@@ -167,11 +167,17 @@ export async function allocationTable(body: AllocationRequest): Promise<Blob> {
   return (await request("api/allocations?f=csv", undefined, { method: "POST", body: JSON.stringify(body) })).blob();
 }
 
-export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number };
+export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number; links?: { rel: string; href: string }[] };
 
 /** Features of a layer by the parameters of OGC API Features. */
-export function items(layer: string, parameters: Record<string, string>): Promise<ItemsPage> {
-  return ask(`ogc/collections/${encodeURIComponent(layer)}/items?${new URLSearchParams(parameters).toString()}`);
+export function items(layer: string, parameters: Record<string, string>, signal?: AbortSignal): Promise<ItemsPage> {
+  return ask(`ogc/collections/${encodeURIComponent(layer)}/items?${new URLSearchParams(parameters).toString()}`, signal);
+}
+
+/** The page after a page; undefined after the last one. */
+export async function nextPage(layer: string, { links }: ItemsPage, signal: AbortSignal): Promise<ItemsPage | undefined> {
+  const next = links?.find(({ rel }) => rel === "next");
+  return next && items(layer, Object.fromEntries(new URL(next.href, location.href).searchParams), signal);
 }
 
 type RingLayer = { layer: string; title: Bilingual; count: number; people?: { known: number; unknown_places: number } };

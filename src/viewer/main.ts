@@ -37,6 +37,7 @@ import { SituationPanel } from "./situation_panel";
 import { drawSituation, spellSymbols } from "./style";
 import { onTheme, recolour, startTheme, styleName } from "./theme";
 import { Tiles } from "./tiles";
+import { ViewList } from "./view_list";
 import { enlarged, isWall, startWall, wallScale } from "./wall";
 
 declare global {
@@ -130,6 +131,14 @@ async function start(): Promise<void> {
       void nearest.ask(placeOf(found));
     };
     new Search(map, catalog, card, part("search"));
+    const list = new ViewList(map, catalog, panel, card, (layer) => layers.isVisible(layer));
+    for (const opener of ["list-view", "skip-to-list"]) {
+      part(opener).addEventListener("click", (event) => {
+        event.preventDefault();
+        void list.open();
+      });
+    }
+    layers.onChange(() => void list.changed());
     const audits = new Audits(map, catalog, part("audits"));
     const headlines = new Headlines(catalog);
     startSituation(map, catalog, card, situation, headlines);
@@ -144,7 +153,7 @@ async function start(): Promise<void> {
         headlines.changed();
       }
     });
-    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments });
+    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list });
     const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
     startClicks(map, card, clusters, nearest, drawing, editing);
@@ -160,11 +169,11 @@ async function start(): Promise<void> {
 
 type Parts = {
   tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
-  commitments: Commitments;
+  commitments: Commitments; list: ViewList;
 };
 
 /** Updates the page after changes on the server: tiles, results, lists and cards. */
-function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments }: Parts): Events {
+function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
     change({ layer, ids, boxes }) {
@@ -174,6 +183,7 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
       if (layer === COMMITMENT_LAYER) void commitments.load();
       void nearest.changed(layer);
       card.changed(layer, ids);
+      void list.changed();
       void audits.changed();
       freshness.lookSoon();
     },

@@ -15,6 +15,8 @@ const APART = new Set(["name", "region_code", "source", "confirmed_at", "updated
 export class Card {
   readonly #popup: Popup;
   #found: Found[] = [];
+  /** Gives the focus back to where the card was opened. */
+  #onClose: (() => void) | undefined;
   #at = 0;
   #request = new AbortController();
 
@@ -41,14 +43,21 @@ export class Card {
     });
   }
 
-  /** Several features under one click are shown one at a time. */
-  open(found: Found[], place: LngLat): void {
+  /**
+   * Several features under one click are shown one at a time.
+   * @param onClose gives the focus back
+   */
+  open(found: Found[], place: LngLat, onClose?: () => void): void {
+    this.#onClose = undefined;
     this.#found = found;
     this.#at = 0;
     if (found.length === 0) return this.close();
     this.#popup.setLngLat(place);
     this.#draw();
-    if (!this.#popup.isOpen()) this.#popup.addTo(this.map);
+    // Opening gives the card the focus.
+    if (this.#popup.isOpen()) this.#popup.getElement()?.querySelector<HTMLElement>("header button")?.focus();
+    else this.#popup.addTo(this.map);
+    this.#onClose = onClose;
   }
 
   /** Reloads the card after a change of its feature. */
@@ -61,6 +70,9 @@ export class Card {
     this.#request.abort();
     this.#found = [];
     this.#popup.remove();
+    const onClose = this.#onClose;
+    this.#onClose = undefined;
+    onClose?.();
   }
 
   #draw(): void {

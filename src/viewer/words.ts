@@ -2,6 +2,9 @@
 export const words = {
   title: ["应急管理一张图", "One Map"],
   skipToMap: ["跳到地图", "Skip to the map"],
+  skipToList: ["跳到当前视图列表", "Skip to the list of what is in view"],
+  viewList: ["当前视图列表", "What is in view"],
+  inView: ["当前视图内", "In view:"],
   layersPanel: ["图层", "Layers"],
   legend: ["图例", "Legend"],
   mapTools: ["地图工具", "Map tools"],

@@ -85,6 +85,14 @@ fn features_are_created_moved_and_deleted_and_nothing_typed_is_lost() {
 }
 
 #[test]
+fn everything_in_view_is_reached_by_keyboard_through_a_list() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/view_list.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
 fn a_dispatcher_promises_resources_and_releases_them() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
