@@ -19,6 +19,8 @@ export type Field = {
   /** Set by the server at each write. */
   read_only?: boolean;
 };
+/** A field and the codes for which a role applies. */
+export type CodeRole = { field: string; codes: string[] };
 export type Layer = {
   id: string;
   title: Bilingual;
@@ -34,6 +36,15 @@ export type Layer = {
   /** Clustering of features at low zooms. */
   clusters: { to_zoom: number; severity: string | null; sums: { name: string; title: Bilingual }[] } | null;
   fields: Field[];
+  roles: {
+    /** The codes of an event that is not over. */
+    active_area: CodeRole | null;
+    /** The codes of an event that closes the roads that it touches. */
+    closes_roads: CodeRole | null;
+    /** A road, and the codes of a closed one. */
+    road: { closed: CodeRole | null } | null;
+    time: { start: string; end: string | null } | null;
+  };
 };
 /** Members of every reply about the age of its data. */
 export type Freshness = {

@@ -230,7 +230,7 @@ async function load() {
     const [catalog, style] = await Promise.all([api.catalog(), api.style(styleName())]);
     settle("start");
     const own = SITUATION_LAYERS.filter((layer) => catalog.layers.some(({ id }) => id === layer));
-    const situation = new Situation(own);
+    const situation = new Situation(own, catalog);
     const [named] = await Promise.all([townships, situation.load()]);
     const drawn = Object.fromEntries(own.map((layer: SituationLayer) => [layer, situation.drawn(layer)]));
     const complete = (own: StyleSpecification) => enlarged(drawSituation(own, drawn), wallScale());

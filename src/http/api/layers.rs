@@ -11,6 +11,7 @@ use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 use crate::model::LayerSchema;
+use crate::model::roles::Roles;
 use crate::model::schema::Label;
 use crate::snapshot::Layer;
 
@@ -89,8 +90,19 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
             "sums": clusters.sums.iter().map(|sum| json!({"name": sum.name, "title": label(&sum.title)})).collect::<Vec<_>>(),
         })),
         "fields": fields,
+        "roles": roles(&schema.roles),
         "contacts": contacts,
         "withheld": own.is_some_and(|own| own.fields.iter().any(|field| field.sensitive)),
+    })
+}
+
+/// The roles by which the viewer tells what is over, closed, or may be closed.
+fn roles(roles: &Roles) -> Json {
+    json!({
+        "active_area": roles.active_area,
+        "closes_roads": roles.closes_roads,
+        "road": roles.road.as_ref().map(|road| json!({"closed": road.closed})),
+        "time": roles.time,
     })
 }
 
