@@ -29,6 +29,7 @@ import { PlanPanel } from "./plan";
 import { Reach } from "./reach";
 import { drawnPlace, pointAt, type Place } from "./question";
 import type { Township } from "./question_form";
+import { RoadClosure } from "./road_closure";
 import { Search } from "./search";
 import { SessionPanel } from "./session";
 import { startSheet } from "./sheet";
@@ -95,12 +96,15 @@ async function start(): Promise<void> {
     const reach = new Reach(map);
     card.onReach = (found) => void reach.toggle(found);
     const commitments = new Commitments(catalog, situation, session);
-    const editing = new Editing(map, catalog, panel, session, new LastEdit(part("stage")), part<HTMLButtonElement>("create"));
+    const lastEdit = new LastEdit(part("stage"));
+    const editing = new Editing(map, catalog, panel, session, lastEdit, part<HTMLButtonElement>("create"));
     editing.onOpen = () => {
       card.close();
       reach.clear();
     };
     editing.onStored = (found, at) => card.open([found], at);
+    const closure = new RoadClosure(catalog, lastEdit, (layer) => editing.mayWrite(layer), () => card.close());
+    card.actionsOf = (found, layer, at) => closure.actionsOf(found, layer, at);
     const mayCommit = () => {
       exchange.draw();
       editing.known();

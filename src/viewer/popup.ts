@@ -35,6 +35,9 @@ export class Card {
   /** Shows what can be reached by road. */
   onReach: ((found: Found) => void) | undefined;
 
+  /** Further actions of a feature at the place of the card. */
+  actionsOf: (found: Found, layer: Layer, at: LngLat) => HTMLElement[] = () => [];
+
   constructor(private readonly map: Map, private readonly catalog: Catalog) {
     this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
     onLanguage(() => this.#draw());
@@ -87,6 +90,7 @@ export class Card {
         element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),
         ...this.#leaf(), this.#button("×", "close", () => this.close())),
       body,
+      ...this.actionsOf(found, layer, this.#popup.getLngLat()),
       ...(this.mayEdit(layer.id) ? [this.#editButtons(found)] : []),
       ...(layer.contacts.length > 0 ? [this.#contacts(layer, found)] : []),
       ...this.#reports(found),

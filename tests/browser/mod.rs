@@ -93,6 +93,17 @@ fn everything_in_view_is_reached_by_keyboard_through_a_list() {
 }
 
 #[test]
+fn a_road_is_closed_and_opened_from_its_card() {
+    let folder = Folder::new();
+    let dispatcher = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let editor = crate::access::account(&folder, "道路员", &["--role", "editor", "--layer", "roads"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/road_closure.mjs", &[&server.url, &snapshots, &dispatcher, &editor]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
 fn a_dispatcher_promises_resources_and_releases_them() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
