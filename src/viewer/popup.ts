@@ -84,7 +84,7 @@ export class Card {
     if (!found || !layer) return;
     this.#request.abort();
     this.#request = new AbortController();
-    const body = element("div", { class: "body", "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
+    const body = element("div", { class: "body", tabindex: 0, "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
     this.#popup.setDOMContent(element("article", { "data-feature": found.id, "aria-label": found.name },
       element("header", {},
         element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),

@@ -18,6 +18,18 @@ fn the_page_loads_with_its_parameters_and_all_its_files() {
 }
 
 #[test]
+fn pages_permit_no_inline_script_or_style_and_little_of_the_device() {
+    let (_folder, server) = Server::of_sample();
+    for path in ["/", "/docs", "/ogc?f=html", "/ogc/collections/shelters/items?f=html"] {
+        let page = server.get(path);
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'self'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(page.header("referrer-policy"), "same-origin", "{path}");
+        assert!(page.header("permissions-policy").contains("geolocation=(self), camera=()"), "{path}");
+    }
+}
+
+#[test]
 fn the_viewer_draws_lists_and_has_two_languages() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots");
@@ -191,7 +203,7 @@ fn pages_and_panels_violate_no_rule_of_accessibility() {
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let server = Server::start(&folder, &[]);
     let printed = script_well("browser/accessible.mjs", &[&server.url, &secret]);
-    assert_eq!(printed.lines().count(), 15, "{printed}");
+    assert_eq!(printed.lines().count(), 46, "{printed}");
 }
 
 #[test]
