@@ -15,6 +15,10 @@ const COLOUR = "#c2185b";
 /** Reference systems that are offered; any other can be typed. */
 const SYSTEMS = ["wgs84", "gcj02", "bd09", "cgcs2000", "EPSG:4549", "EPSG:4548", "EPSG:4528", "EPSG:3857"];
 const MODES: Record<api.ImportOptions["mode"], Word> = { add: "importAdd", update: "importUpdate", replace: "importReplace" };
+/** Endings of the names of files that can be imported. */
+export const ACCEPTED = [
+  ".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".tsv", ".txt", ".zip", ".kml", ".kmz", ".gpx", ".gpkg", ".geojson", ".json", ".geojsonl", ".ndjson", ".fgb", ".xml", ".cap",
+];
 /** Rows of each kind in the panel; the reports have all. */
 const SHOWN_ROWS = 50;
 
@@ -66,10 +70,10 @@ export class ImportPanel {
     // The name of the file often names the layer.
     const named = layers.find(({ id, title }) => file.name.includes(id) || file.name.includes(title.zh));
     if (!layers.some(({ id }) => id === this.#layer) || named) this.#layer = (named ?? layers[0])?.id ?? "";
-    if (this.#layer === "") {
-      this.#failure = say("importNoLayer");
-      this.#draw();
-    } else await this.#send();
+    const isKnown = ACCEPTED.some((ending) => file.name.toLowerCase().endsWith(ending));
+    this.#failure = !isKnown ? `${say("importWrongKind")}${say("importFormats")}` : this.#layer === "" ? say("importNoLayer") : undefined;
+    if (this.#failure === undefined) await this.#send();
+    else this.#draw();
   }
 
   /** The panel is closed, or shows something else: takes the rows off the map and discards the file. */

@@ -6,7 +6,7 @@ import { element } from "./element";
 import { isSame } from "./field_input";
 import { boundsOf } from "./geometry";
 import { say } from "./language";
-import { ShapeEditor } from "./shape_editor";
+import { crossesItself, ShapeEditor } from "./shape_editor";
 import { geometryOf, kindOfGeometry, NoPlace, partsIn, partsOf, textOf, type Kind } from "./typed_place";
 import type { Word } from "./words";
 
@@ -235,13 +235,4 @@ export class PlaceInput {
 
 function pointOf([lon, lat]: Position): Geometry {
   return { type: "Point", coordinates: [Number(lon!.toFixed(6)), Number(lat!.toFixed(6))] };
-}
-
-/** Whether the outline of an area crosses itself. */
-export async function crossesItself(geometry: Geometry): Promise<boolean> {
-  if (!geometry.type.endsWith("Polygon")) return false;
-  const { ValidateNotSelfIntersecting } = await import("terra-draw");
-  return (partsOf(geometry) ?? []).some((ring) => !ValidateNotSelfIntersecting({
-    type: "Feature", geometry: { type: "Polygon", coordinates: [[...ring, ring[0]!]] }, properties: { mode: "polygon" },
-  }).valid);
 }

@@ -1,7 +1,8 @@
 // Draws a new line or area on the map, and moves, adds and removes vertices of one. The library is loaded when it is used.
-import type { LineString, Polygon, Position } from "geojson";
+import type { Geometry, LineString, Polygon, Position } from "geojson";
 import type { Map } from "maplibre-gl";
 import type { GeoJSONStoreFeatures, TerraDraw } from "terra-draw";
+import { partsOf } from "./typed_place";
 
 const MODES = { line: "linestring", polygon: "polygon" } as const;
 /** Decimal places of degrees: about a centimetre. */
@@ -83,4 +84,13 @@ function featureOf(part: Position[], kind: "line" | "polygon", mode: string): Ge
 
 function partOf({ geometry }: GeoJSONStoreFeatures): Position[] {
   return geometry.type === "Polygon" ? geometry.coordinates[0]!.slice(0, -1) : (geometry as LineString).coordinates;
+}
+
+/** Whether the outline of an area crosses itself. */
+export async function crossesItself(geometry: Geometry): Promise<boolean> {
+  if (!geometry.type.endsWith("Polygon")) return false;
+  const { ValidateNotSelfIntersecting } = await import("terra-draw");
+  return (partsOf(geometry) ?? []).some((ring) => !ValidateNotSelfIntersecting({
+    type: "Feature", geometry: { type: "Polygon", coordinates: [[...ring, ring[0]!]] }, properties: { mode: "polygon" },
+  }).valid);
 }

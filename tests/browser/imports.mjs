@@ -87,7 +87,7 @@ await run(async () => {
   await check("a file of no known kind is refused, and closing leaves the map", async () => {
     await drop("photo.png", "not a table");
     await page.locator("#nearest .failed").waitFor();
-    assert.match(await page.locator("#nearest .failed").textContent(), /unknown file name ending/);
+    assert.match(await page.locator("#nearest .failed").textContent(), /不能导入这种文件.*Excel、CSV、Shapefile/);
     await page.locator("#nearest .close").click();
     assert.ok(await page.locator("#nearest").isHidden());
     assert.equal(await page.evaluate(() => window.onemap.map.querySourceFeatures("import").length), 0);
