@@ -79,7 +79,7 @@ export class RoadClosure {
   async #close({ layer, kind, active }: Closing, road: Item, name: string, at: LngLat): Promise<void> {
     const place = nearestPlace(road.geometry, [at.lng, at.lat]);
     if (!place) return;
-    const label = `${name || road.id} ${say("roadClosed")}`;
+    const label = `${name || road.id}${say("roadClosed")}`;
     const time = layer.roles.time;
     const { id, tag } = await create(layer.id, {
       geometry: { type: "Point", coordinates: place.map((degrees) => Number(degrees.toFixed(6))) },

@@ -198,7 +198,7 @@ export const words = {
   problemInternal: ["服务器内部错误，请联系管理员", "Internal error of the server. Tell the administrator"],
   closeRoad: ["封闭此道路", "Close this road"],
   openRoad: ["重新开放", "Open again"],
-  roadClosed: ["封闭", "closed"],
+  roadClosed: ["封闭", " closed"],
   roadIsClosed: ["道路已封闭：", "The road is closed:"],
   roadOpened: ["道路已重新开放：", "The road is open again:"],
   changedTo: ["他人已改为：", "Changed by somebody else to: "],

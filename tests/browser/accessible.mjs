@@ -154,7 +154,7 @@ async function inBothThemes(what, within) {
 async function examine(what, within) {
   // The policy of the page permits no inline script, but the browser's own evaluation.
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-  const { violations } = await page.evaluate((within) => window.axe.run(within ?? document), within);
+  const { violations } = await page.evaluate((within) => window.axe.run(within ?? document, { rules: { "target-size": { enabled: true } } }), within);
   for (const { id, impact, nodes } of violations) {
     for (const node of nodes.slice(0, 5)) complain(`${what}: ${id} (${impact}) ${node.target.join(" ")}: ${(node.any[0] ?? node.all[0] ?? node.none[0])?.message}`);
   }
