@@ -17,7 +17,7 @@ pub(crate) fn viewer_policy(base_map: Option<&BaseMap>) -> String {
     origins.dedup();
     let more = origins.join(" ");
     format!(
-        "default-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' {more}; \
+        "default-src 'self'; worker-src 'self' blob:; connect-src 'self' {more}; \
          img-src 'self' data: blob: {more}; frame-ancestors *"
     )
 }

@@ -3,6 +3,7 @@ import type { Feature, FeatureCollection, Geometry, LineString, MultiPolygon, Po
 import type { StyleSpecification } from "maplibre-gl";
 import { KEPT_AT } from "./kept";
 import { say, type Bilingual } from "./language";
+import { explain, type Problem } from "./problem";
 
 export type Code = { code: string | number; zh: string; en: string; color?: string };
 export type Field = {
@@ -12,7 +13,14 @@ export type Field = {
   unit?: string;
   codes?: string;
   tile?: boolean;
+  /** Smallest and largest accepted number. */
+  min?: number;
+  max?: number;
+  /** Set by the server at each write. */
+  read_only?: boolean;
 };
+/** A field and the codes for which a role applies. */
+export type CodeRole = { field: string; codes: string[] };
 export type Layer = {
   id: string;
   title: Bilingual;
@@ -21,11 +29,22 @@ export type Layer = {
   count: number;
   /** Fields that are in no reply, and which /api/reveal gives. */
   contacts: { name: string; title: Bilingual }[];
+  /** Whether it has such fields, for anybody. */
+  withheld: boolean;
   bounds: [number, number, number, number] | null;
   minzoom: number;
   /** Clustering of features at low zooms. */
   clusters: { to_zoom: number; severity: string | null; sums: { name: string; title: Bilingual }[] } | null;
   fields: Field[];
+  roles: {
+    /** The codes of an event that is not over. */
+    active_area: CodeRole | null;
+    /** The codes of an event that closes the roads that it touches. */
+    closes_roads: CodeRole | null;
+    /** A road, and the codes of a closed one. */
+    road: { closed: CodeRole | null } | null;
+    time: { start: string; end: string | null } | null;
+  };
 };
 /** Members of every reply about the age of its data. */
 export type Freshness = {
@@ -99,7 +118,7 @@ export async function reveal(collection: string, id: string, why: string): Promi
 /** The server refused the request or did not respond. */
 export class ServerError extends Error {
   /** @param status 0 if the server did not respond. */
-  constructor(readonly status: number, message: string) {
+  constructor(readonly status: number, message: string, readonly problem: Problem = {}) {
     super(message);
   }
 }
@@ -159,11 +178,17 @@ export async function allocationTable(body: AllocationRequest): Promise<Blob> {
   return (await request("api/allocations?f=csv", undefined, { method: "POST", body: JSON.stringify(body) })).blob();
 }
 
-export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number };
+export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number; links?: { rel: string; href: string }[] };
 
 /** Features of a layer by the parameters of OGC API Features. */
-export function items(layer: string, parameters: Record<string, string>): Promise<ItemsPage> {
-  return ask(`ogc/collections/${encodeURIComponent(layer)}/items?${new URLSearchParams(parameters).toString()}`);
+export function items(layer: string, parameters: Record<string, string>, signal?: AbortSignal): Promise<ItemsPage> {
+  return ask(`ogc/collections/${encodeURIComponent(layer)}/items?${new URLSearchParams(parameters).toString()}`, signal);
+}
+
+/** The page after a page; undefined after the last one. */
+export async function nextPage(layer: string, { links }: ItemsPage, signal: AbortSignal): Promise<ItemsPage | undefined> {
+  const next = links?.find(({ rel }) => rel === "next");
+  return next && items(layer, Object.fromEntries(new URL(next.href, location.href).searchParams), signal);
 }
 
 type RingLayer = { layer: string; title: Bilingual; count: number; people?: { known: number; unknown_places: number } };
@@ -194,18 +219,38 @@ export function item(layer: string, id: string, signal: AbortSignal): Promise<It
   return ask(itemPath(layer, id), signal);
 }
 
-/** A feature and the tag of its state. */
+/** A state of a feature, and its tag. */
 export async function itemToEdit(layer: string, id: string, signal: AbortSignal): Promise<{ item: Item; tag: string }> {
   const response = await request(itemPath(layer, id), signal);
   return { item: (await response.json()) as Item, tag: response.headers.get("etag") ?? "" };
 }
 
-/** Changes some values of a feature that is still in the state of a tag; returns the tag of its new state. */
-export async function edit(layer: string, id: string, properties: Properties, tag: string): Promise<string> {
-  const body = JSON.stringify({ properties });
-  const response = await request(itemPath(layer, id), undefined,
-    { method: "PATCH", body, type: "application/merge-patch+json", headers: { "if-match": tag } });
+/** New values of some fields, and a new place. */
+export type Change = { properties?: Properties; geometry?: Geometry | null };
+
+/** Changes a feature that is still in the state of a tag; returns the tag of its new state. */
+export async function edit(layer: string, id: string, change: Change, tag: string, key?: string): Promise<string> {
+  const response = await request(itemPath(layer, id), undefined, {
+    method: "PATCH", body: JSON.stringify(change), type: "application/merge-patch+json", headers: { "if-match": tag, ...keyed(key) },
+  });
   return response.headers.get("etag") ?? "";
+}
+
+/** Creates a feature; returns its id and the tag of its state. */
+export async function create(layer: string, feature: Change & { id?: string }, key?: string): Promise<{ id: string; tag: string }> {
+  const body = JSON.stringify({ type: "Feature", ...feature });
+  const response = await request(`ogc/collections/${encodeURIComponent(layer)}/items`, undefined, { method: "POST", body, type: "application/geo+json", headers: keyed(key) });
+  return { id: ((await response.json()) as { id: string }).id, tag: response.headers.get("etag") ?? "" };
+}
+
+/** Deletes a feature that is still in the state of a tag. */
+export async function remove(layer: string, id: string, tag: string): Promise<void> {
+  await request(itemPath(layer, id), undefined, { method: "DELETE", headers: { "if-match": tag } });
+}
+
+/** A request that is repeated with its key is carried out once. */
+function keyed(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { "idempotency-key": key };
 }
 
 function itemPath(layer: string, id: string): string {
@@ -358,16 +403,6 @@ async function request(path: string, signal?: AbortSignal, sent?: Sent): Promise
   }
   if (response.ok) return response;
   if (response.status === 401 && path !== SESSION) refused();
-  throw new ServerError(response.status, await reason(response));
-}
-
-/** The message of a problem+json reply, or the status. */
-async function reason(response: Response): Promise<string> {
-  const status = `${response.status} ${response.statusText}`.trim();
-  try {
-    const problem = (await response.json()) as { title?: string; detail?: string };
-    return problem.detail ?? problem.title ?? status;
-  } catch {
-    return status;
-  }
+  const problem = (await response.json().catch(() => ({}))) as Problem;
+  throw new ServerError(response.status, explain(problem) ?? `${response.status} ${response.statusText}`.trim(), problem);
 }

@@ -59,7 +59,7 @@ export class ClusterCard {
     const zoom = element("button", { type: "button", class: "wide" }, say("zoomToMembers"));
     zoom.addEventListener("click", () => this.#zoomTo(cluster));
     const title = `${pick(layer.title)} · ${number(cluster.count)} ${say("features")}`;
-    const body = element("div", { class: "body", "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
+    const body = element("div", { class: "body", tabindex: 0, "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
     this.#popup.setDOMContent(element("article", { "data-cluster": cluster.id, "aria-label": title },
       element("header", {}, element("div", {}, element("h2", {}, title)), zoom, close), body));
     void this.#fill(body, layer, cluster, this.#request.signal);

@@ -7,6 +7,7 @@ import { coordinatesOf, surroundingsOf } from "./api";
 import { element, part } from "./element";
 import { area, distance, number } from "./format";
 import { onLanguage, pick, say } from "./language";
+import { crossesItself } from "./shape_editor";
 import type { Word } from "./words";
 
 type Mode = "linestring" | "polygon" | "circle" | "coordinates";
@@ -87,6 +88,11 @@ export class Drawing {
 
   async #measure(shape: Polygon | LineString): Promise<void> {
     this.#shape = shape;
+    if (await crossesItself(shape)) {
+      this.#said = () => [element("p", { class: "failed", role: "alert" }, say("crossesItself"))];
+      this.#fill();
+      return;
+    }
     const measured = shape.type === "LineString" ? await lengthOf(shape.coordinates) : await areaOf(shape.coordinates[0]!);
     const words = () => (shape.type === "LineString"
       ? `${say("length")} ${distance(measured.length)}`

@@ -2,7 +2,7 @@
 import type { Map } from "maplibre-gl";
 import type { Catalog, Layer } from "./api";
 import { element } from "./element";
-import type { ImportPanel } from "./import_panel";
+import { ACCEPTED, type ImportPanel } from "./import_panel";
 import { onLanguage, pick, say } from "./language";
 
 const FORMATS: readonly (readonly [string, string, readonly Layer["geometry"][]])[] = [
@@ -14,7 +14,6 @@ const FORMATS: readonly (readonly [string, string, readonly Layer["geometry"][]]
   ["fgb", "FlatGeobuf", ["point", "line", "polygon", "any"]],
 ];
 const MOST_FEATURES = "10000";
-const ACCEPTED = ".xlsx,.xls,.xlsb,.ods,.csv,.tsv,.txt,.zip,.kml,.kmz,.gpx,.pbf,.gpkg,.geojson,.json,.geojsonl,.ndjson,.fgb,.xml,.cap";
 
 export class Exchange {
   #layer = "shelters";
@@ -35,7 +34,7 @@ export class Exchange {
 
   /** Draws the section; who may import is known only with the session. */
   draw(): void {
-    const file = element("input", { type: "file", id: "import-file", accept: ACCEPTED, hidden: true });
+    const file = element("input", { type: "file", id: "import-file", accept: ACCEPTED.join(","), hidden: true });
     file.addEventListener("change", () => {
       const chosen = file.files?.[0];
       file.value = "";

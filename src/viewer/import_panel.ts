@@ -6,7 +6,8 @@ import * as api from "./api";
 import { element } from "./element";
 import { number } from "./format";
 import { onLanguage, pick, say } from "./language";
-import { openSheet } from "./sheet";
+import type { Panel } from "./panel";
+import { saveFile } from "./save_file";
 import type { Word } from "./words";
 
 const SOURCE = "import";
@@ -14,6 +15,10 @@ const COLOUR = "#c2185b";
 /** Reference systems that are offered; any other can be typed. */
 const SYSTEMS = ["wgs84", "gcj02", "bd09", "cgcs2000", "EPSG:4549", "EPSG:4548", "EPSG:4528", "EPSG:3857"];
 const MODES: Record<api.ImportOptions["mode"], Word> = { add: "importAdd", update: "importUpdate", replace: "importReplace" };
+/** Endings of the names of files that can be imported. */
+export const ACCEPTED = [
+  ".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".tsv", ".txt", ".zip", ".kml", ".kmz", ".gpx", ".pbf", ".gpkg", ".geojson", ".json", ".geojsonl", ".ndjson", ".fgb", ".xml", ".cap",
+];
 /** Rows of each kind in the panel; the reports have all. */
 const SHOWN_ROWS = 50;
 
@@ -31,7 +36,7 @@ export class ImportPanel {
 
   /** @param writes whether this browser may write a layer */
   constructor(
-    private readonly map: MapView, private readonly catalog: api.Catalog, private readonly panel: HTMLElement,
+    private readonly map: MapView, private readonly catalog: api.Catalog, private readonly panel: Panel,
     private readonly writes: (layer: string) => boolean,
   ) {
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
@@ -45,7 +50,7 @@ export class ImportPanel {
     onLanguage(() => this.#draw());
   }
 
-  /** Called before the panel opens, so that others leave it. */
+  /** Called before the panel opens. */
   onOpen: () => void = () => undefined;
 
   /** Layers into which a file may be imported. */
@@ -57,39 +62,28 @@ export class ImportPanel {
   async open(file: File): Promise<void> {
     const layers = this.layers();
     this.onOpen();
+    this.#leave();
+    this.panel.open(this.#leave);
     this.#file = file;
     this.#done = undefined;
     this.#options = { columns: {}, mode: "add", skip_bad: false, anywhere: false, incomplete: false };
     // The name of the file often names the layer.
     const named = layers.find(({ id, title }) => file.name.includes(id) || file.name.includes(title.zh));
     if (!layers.some(({ id }) => id === this.#layer) || named) this.#layer = (named ?? layers[0])?.id ?? "";
-    this.panel.hidden = false;
-    document.body.classList.add("answering");
-    openSheet("nearest");
-    this.map.resize();
-    if (this.#layer === "") {
-      this.#failure = say("importNoLayer");
-      this.#draw();
-    } else await this.#send();
+    const isKnown = ACCEPTED.some((ending) => file.name.toLowerCase().endsWith(ending));
+    this.#failure = !isKnown ? `${say("importWrongKind")}${say("importFormats")}` : this.#layer === "" ? say("importNoLayer") : undefined;
+    if (this.#failure === undefined) await this.#send();
+    else this.#draw();
   }
 
-  /** Takes the rows off the map and discards the file; the panel may show something else already. */
-  clear(): void {
+  /** The panel is closed, or shows something else: takes the rows off the map and discards the file. */
+  readonly #leave = (): void => {
     this.#turn += 1;
     if (this.#preview && !this.#done) void api.discardImport(this.#preview.id).catch(() => undefined);
     this.#file = undefined;
     this.#preview = undefined;
     this.#show(undefined);
-  }
-
-  #close(): void {
-    this.clear();
-    this.panel.hidden = true;
-    document.body.classList.remove("answering");
-    openSheet(undefined);
-    this.map.resize();
-    this.map.getCanvas().focus();
-  }
+  };
 
   /** Sends the file; a file that was sent for another layer is discarded. */
   async #send(): Promise<void> {
@@ -109,7 +103,7 @@ export class ImportPanel {
     this.#turn += 1;
     const turn = this.#turn;
     this.#failure = undefined;
-    this.panel.setAttribute("aria-busy", "true");
+    this.panel.busy = true;
     this.#draw();
     try {
       const preview = await ask();
@@ -120,7 +114,7 @@ export class ImportPanel {
       if (turn !== this.#turn) return;
       this.#failure = error instanceof Error ? error.message : String(error);
     }
-    this.panel.setAttribute("aria-busy", "false");
+    this.panel.busy = false;
     this.#draw();
   }
 
@@ -154,24 +148,21 @@ export class ImportPanel {
 
   async #act(act: () => Promise<void>): Promise<void> {
     this.#failure = undefined;
-    this.panel.setAttribute("aria-busy", "true");
+    this.panel.busy = true;
     try {
       await act();
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
     }
-    this.panel.setAttribute("aria-busy", "false");
+    this.panel.busy = false;
     this.#draw();
   }
 
   #draw(): void {
     const file = this.#file;
     if (!file) return;
-    const close = element("button", { type: "button", class: "close", "aria-label": say("close"), title: say("close") }, "×");
-    close.addEventListener("click", () => this.#close());
-    const isBusy = this.panel.getAttribute("aria-busy") === "true";
-    this.panel.replaceChildren(
-      element("header", {}, element("h2", {}, say("importTitle")), close),
+    const isBusy = this.panel.busy;
+    this.panel.draw(say("importTitle"),
       element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, file.name)), ...(this.#done ? [] : [this.#target()])),
       ...(this.#failure === undefined ? [] : [element("p", { class: "failed", role: "alert" }, this.#failure)]),
       ...(isBusy && !this.#preview ? [element("p", { class: "quiet", role: "status" }, say("importReading"))] : []),
@@ -192,7 +183,7 @@ export class ImportPanel {
     const importNow = element("button", { type: "button", class: "commit", disabled: !counts }, say("importNow"));
     importNow.addEventListener("click", () => void this.#confirm());
     const back = element("button", { type: "button", class: "link" }, say("importBack"));
-    back.addEventListener("click", () => this.#close());
+    back.addEventListener("click", () => this.panel.close());
     return [
       ...(needs ? [element("p", { class: "failed", role: "alert", "data-needs": needs.option ?? "" }, needs.detail)] : []),
       this.#form(preview),
@@ -265,10 +256,7 @@ export class ImportPanel {
     const link = (word: Word, format: "csv" | "xlsx") => {
       const button = element("button", { type: "button", class: "link" }, say(word));
       button.addEventListener("click", () => void this.#act(async () => {
-        const blob = await api.importReport(preview.id, this.#options, format);
-        const anchor = element("a", { href: URL.createObjectURL(blob), download: `${preview.file}.${say("importRefused")}.${format}` });
-        anchor.click();
-        URL.revokeObjectURL(anchor.href);
+        saveFile(await api.importReport(preview.id, this.#options, format), `${preview.file}.${say("importRefused")}.${format}`);
       }));
       return button;
     };

@@ -35,7 +35,7 @@ export class Legend {
   #draw(): void {
     const details = element("details", { open: this.#open },
       element("summary", {}, element("span", { class: "heading" }, say("legend")), this.#riskColours()),
-      element("div", { class: "explained" }, ...this.#explanations()));
+      element("div", { class: "explained", tabindex: 0, role: "group", "aria-label": say("legend") }, ...this.#explanations()));
     details.addEventListener("toggle", () => (this.#open = details.open));
     this.box.replaceChildren(details);
   }

@@ -13,19 +13,23 @@ import { Freshness } from "./freshness";
 import { Headlines } from "./headlines";
 import { ImportPanel } from "./import_panel";
 import { onLanguage, say, setTitle, startLanguage } from "./language";
+import { LastEdit } from "./last_edit";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
 import { clusterAt, createMap, featuresAt } from "./map";
 import { NearestPanel } from "./nearest";
-import { notice, settle } from "./notices";
+import { notice, noticeWith, settle } from "./notices";
 import { startOffline } from "./offline";
 import { Drawing } from "./drawing";
+import { Editing } from "./editing";
 import { Picture } from "./picture";
 import { Card, type Found } from "./popup";
+import { Panel } from "./panel";
 import { PlanPanel } from "./plan";
 import { Reach } from "./reach";
-import { drawnPlace, pointAt, type Place } from "./question";
+import { drawnPlace, pointAt, unknownInAddress, type Place } from "./question";
 import type { Township } from "./question_form";
+import { RoadClosure } from "./road_closure";
 import { Search } from "./search";
 import { SessionPanel } from "./session";
 import { startSheet } from "./sheet";
@@ -34,6 +38,7 @@ import { SituationPanel } from "./situation_panel";
 import { drawSituation, spellSymbols } from "./style";
 import { onTheme, recolour, startTheme, styleName } from "./theme";
 import { Tiles } from "./tiles";
+import { ViewList } from "./view_list";
 import { enlarged, isWall, startWall, wallScale } from "./wall";
 
 declare global {
@@ -79,19 +84,30 @@ async function start(): Promise<void> {
     picture.version = catalog.data_version;
     const layers = new LayerPanel(map, style, catalog, part("layer-groups"));
     new Legend(style, catalog, layers, part("legend"));
-    const unknown = isEmbedded ? showNamedLayers(layers, catalog) : [];
-    if (unknown.length > 0) notice("layers", "unknownLayers", () => unknown.join(say("listComma")));
+    const unknown = isEmbedded ? showNamedLayers(layers, catalog) : unknownInAddress();
+    if (unknown.length > 0) noticeWith("layers", "unknownLayers", [{ word: "understood", act: () => settle("layers") }], () => unknown.join(say("listComma")));
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
-    const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), part("nearest"));
-    const plan = new PlanPanel(map, style, part("nearest"));
-    const imports = new ImportPanel(map, catalog, part("nearest"), (layer) => session.writes(layer));
+    const panel = new Panel(map, part("nearest"));
+    const nearest = new NearestPanel(map, style, catalog, townshipsOf(townships), panel);
+    const plan = new PlanPanel(map, style, panel);
+    const imports = new ImportPanel(map, catalog, panel, (layer) => session.writes(layer));
     const exchange = new Exchange(map, catalog, imports, part("exchange"));
     const reach = new Reach(map);
     card.onReach = (found) => void reach.toggle(found);
     const commitments = new Commitments(catalog, situation, session);
+    const lastEdit = new LastEdit(part("stage"));
+    const editing = new Editing(map, catalog, panel, session, lastEdit, part<HTMLButtonElement>("create"));
+    editing.onOpen = () => {
+      card.close();
+      reach.clear();
+    };
+    editing.onStored = (found, at) => card.open([found], at);
+    const closure = new RoadClosure(catalog, lastEdit, (layer) => editing.mayWrite(layer), () => card.close());
+    card.actionsOf = (found, layer, at) => closure.actionsOf(found, layer, at);
     const mayCommit = () => {
       exchange.draw();
+      editing.known();
       const ask = (offers: Offer[], incident?: string) => commitments.ask(offers, incident);
       plan.onCommit = nearest.onCommit = commitments.isPossible ? ask : undefined;
       void nearest.changed("shelters");
@@ -99,23 +115,19 @@ async function start(): Promise<void> {
     };
     session.onKnown = mayCommit;
     mayCommit();
-    card.mayEdit = (layer) => session.writes(layer) && layer !== COMMITMENT_LAYER;
+    card.mayEdit = (layer) => editing.mayWrite(layer);
+    card.onEdit = (found) => void editing.edit(found);
+    card.onDelete = (found) => void editing.remove(found);
     card.onPlan = (found) => {
       card.close();
-      nearest.close();
-      imports.clear();
+      reach.clear();
       void plan.open(found);
     };
     imports.onOpen = () => {
       card.close();
-      nearest.close();
-      plan.clear();
-    };
-    nearest.onChange = () => {
-      plan.clear();
-      imports.clear();
       reach.clear();
     };
+    nearest.onChange = () => reach.clear();
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();
     card.onAsk = (found) => {
@@ -123,6 +135,14 @@ async function start(): Promise<void> {
       void nearest.ask(placeOf(found));
     };
     new Search(map, catalog, card, part("search"));
+    const list = new ViewList(map, catalog, panel, card, (layer) => layers.isVisible(layer));
+    for (const opener of ["list-view", "skip-to-list"]) {
+      part(opener).addEventListener("click", (event) => {
+        event.preventDefault();
+        void list.open();
+      });
+    }
+    layers.onChange(() => void list.changed());
     const audits = new Audits(map, catalog, part("audits"));
     const headlines = new Headlines(catalog);
     startSituation(map, catalog, card, situation, headlines);
@@ -137,10 +157,10 @@ async function start(): Promise<void> {
         headlines.changed();
       }
     });
-    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments });
+    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list });
     const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
-    startClicks(map, card, clusters, nearest, drawing);
+    startClicks(map, card, clusters, nearest, drawing, editing);
     void nearest.askAddress();
     if (!isEmbedded) void ready.then(startOffline);
     onLanguage(() => spellSymbols(map, style));
@@ -153,11 +173,11 @@ async function start(): Promise<void> {
 
 type Parts = {
   tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
-  commitments: Commitments;
+  commitments: Commitments; list: ViewList;
 };
 
 /** Updates the page after changes on the server: tiles, results, lists and cards. */
-function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments }: Parts): Events {
+function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
     change({ layer, ids, boxes }) {
@@ -167,6 +187,7 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
       if (layer === COMMITMENT_LAYER) void commitments.load();
       void nearest.changed(layer);
       card.changed(layer, ids);
+      void list.changed();
       void audits.changed();
       freshness.lookSoon();
     },
@@ -213,7 +234,7 @@ async function load() {
     const [catalog, style] = await Promise.all([api.catalog(), api.style(styleName())]);
     settle("start");
     const own = SITUATION_LAYERS.filter((layer) => catalog.layers.some(({ id }) => id === layer));
-    const situation = new Situation(own);
+    const situation = new Situation(own, catalog);
     const [named] = await Promise.all([townships, situation.load()]);
     const drawn = Object.fromEntries(own.map((layer: SituationLayer) => [layer, situation.drawn(layer)]));
     const complete = (own: StyleSpecification) => enlarged(drawSituation(own, drawn), wallScale());
@@ -232,7 +253,8 @@ function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefin
 }
 
 /** A click queries the nearest resources and opens the card of the clicked feature or cluster. */
-function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel, drawing: Drawing): void {
+function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: NearestPanel, drawing: Drawing, editing: Editing): void {
+  const isTaken = () => drawing.isActive || editing.isPlacing;
   const ask = (at: { x: number; y: number }, place: { lng: number; lat: number }, open: boolean) => {
     const { marked, township } = featuresAt(map, at);
     const lngLat = map.unproject([at.x, at.y]);
@@ -240,6 +262,8 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     if (cluster) clusters.open(cluster, lngLat);
     else if (open) clusters.close();
     if (open) card.open(cluster ? [] : marked, lngLat);
+    // A form would leave the panel to the answer.
+    if (editing.isOpen) return;
     void nearest.ask(
       pointAt(place.lng, place.lat),
       township && { name: township.name, open: () => card.open([township], lngLat) },
@@ -250,18 +274,15 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     ask(map.project(centre), centre, false);
   };
   map.on("click", (event) => {
-    if (!drawing.isActive) ask(event.point, event.lngLat, true);
+    if (!isTaken()) ask(event.point, event.lngLat, true);
   });
   map.on("mousemove", (event) => {
-    if (drawing.isActive) return;
+    if (isTaken()) return;
     map.getCanvas().style.cursor = clusterAt(map, event.point) || featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
   });
   part("ask-centre").addEventListener("click", askCentre);
   map.getCanvas().addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !drawing.isActive) askCentre();
-  });
-  part("nearest").addEventListener("keydown", (event) => {
-    if (event.key === "Escape") nearest.close();
+    if (event.key === "Enter" && !isTaken() && !editing.isOpen) askCentre();
   });
 }
 

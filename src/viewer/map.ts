@@ -4,6 +4,7 @@ import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
+import { OVER } from "./situation";
 import { metadata } from "./style";
 import type { Found } from "./popup";
 import { wallScale } from "./wall";
@@ -78,7 +79,7 @@ export function clusterAt(map: Map, at: { x: number; y: number }): Cluster | und
 
 /** Ended or expired features come last. */
 function isOver({ properties }: MapGeoJSONFeature): boolean {
-  return properties.status === "closed" || properties.status === "lifted";
+  return properties[OVER] === true;
 }
 
 function startTools(map: Map, bounds: LngLatBoundsLike): void {

@@ -13,7 +13,7 @@ import {
 } from "./question";
 import { QuestionForm, summaryOf, type Township } from "./question_form";
 import { Results } from "./results";
-import { openSheet } from "./sheet";
+import type { Panel } from "./panel";
 import { signOf } from "./signs";
 
 /** Minimum distance of the query point from the edge of the map, pixels. */
@@ -51,7 +51,7 @@ export class NearestPanel {
     style: StyleSpecification,
     private readonly catalog: Catalog,
     private readonly townships: readonly Township[],
-    private readonly panel: HTMLElement,
+    private readonly panel: Panel,
   ) {
     const layers = ASKED_LAYERS.filter((id) => catalog.layers.some((layer) => layer.id === id));
     this.#lines = new AnswerLines(map, Object.fromEntries(layers.map((id) => [id, signOf(style, id, { status: "standby" }).fill])));
@@ -101,20 +101,15 @@ export class NearestPanel {
     await this.#ask();
   }
 
-  close(): void {
+  /** The panel is closed, or shows something else. */
+  readonly #leave = (): void => {
     this.onChange?.();
     this.#request.abort();
     this.#question = undefined;
     this.#answer = undefined;
-    this.panel.hidden = true;
-    document.body.classList.remove("answering");
-    this.panel.setAttribute("aria-busy", "false");
     this.#lines.clear();
     keepInAddress(undefined);
-    openSheet(undefined);
-    this.map.resize();
-    this.map.getCanvas().focus();
-  }
+  };
 
   async #pose(question: Question): Promise<void> {
     this.onChange?.();
@@ -137,7 +132,7 @@ export class NearestPanel {
     this.#request.abort();
     const request = new AbortController();
     this.#request = request;
-    this.panel.setAttribute("aria-busy", "true");
+    this.panel.busy = true;
     try {
       await this.#locate(request.signal);
       const question = this.#question;
@@ -158,7 +153,7 @@ export class NearestPanel {
     this.#draw();
     this.#drawLines();
     if (isByRoad) await this.#loadRoutes(request.signal);
-    if (!request.signal.aborted) this.panel.setAttribute("aria-busy", "false");
+    if (!request.signal.aborted) this.panel.busy = false;
   }
 
   /** Loads the lines of the journeys: people go to shelters, others come. A line that cannot be loaded is not drawn. */
@@ -196,13 +191,10 @@ export class NearestPanel {
    * centre. On narrow screens the panel opens from below.
    */
   #reveal(): void {
-    const wasHidden = this.panel.hidden;
+    const wasHidden = this.panel.isHidden;
     const centre = this.map.getCenter();
     const before = this.map.getContainer().clientWidth;
-    this.panel.hidden = false;
-    document.body.classList.add("answering");
-    openSheet("nearest");
-    this.map.resize();
+    this.panel.open(this.#leave);
     const after = this.map.getContainer().clientWidth;
     const point = this.#centre();
     const { x, y } = point ? this.map.project(point) : { x: after / 2, y: 0 };
@@ -242,12 +234,10 @@ export class NearestPanel {
   #draw(): void {
     const question = this.#question;
     if (!question) return;
-    const close = element("button", { type: "button", class: "close", "aria-label": say("close"), title: say("close") }, "×");
-    close.addEventListener("click", () => this.close());
-    const focus = focusMark(this.panel);
-    const { scrollTop } = this.panel;
-    this.panel.replaceChildren(
-      element("header", {}, element("h2", {}, say("nearestTitle")), close),
+    const panel = this.panel.element;
+    const focus = focusMark(panel);
+    const { scrollTop } = panel;
+    this.panel.draw(say("nearestTitle"),
       this.#place(question),
       this.#way(question),
       this.#conditions(question),
@@ -256,8 +246,8 @@ export class NearestPanel {
       ...(this.#answer
         ? [...this.#results.draw(question, this.#answer), element("p", { class: "quiet foot" }, say(wayOf(question) === WAYS[0] ? "straightLine" : "byRoadNote"))]
         : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
-    this.panel.scrollTop = scrollTop;
-    if (focus) this.panel.querySelector<HTMLElement>(focus)?.focus();
+    panel.scrollTop = scrollTop;
+    if (focus) panel.querySelector<HTMLElement>(focus)?.focus();
   }
 
   /** How near is measured; journeys begin at a point. */

@@ -1,6 +1,7 @@
 // The map on an HTML page of features: the features of the page over the base map of the county.
 import { LngLatBounds, Map, setWorkerUrl, type StyleSpecification } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
+import "./pages.css";
 import { LOCAL_FONTS } from "./map";
 
 interface Shape {

@@ -7,7 +7,8 @@ import { element } from "./element";
 import { distance, duration, number } from "./format";
 import { onLanguage, pick, say } from "./language";
 import { isNight } from "./question";
-import { openSheet } from "./sheet";
+import type { Panel } from "./panel";
+import { saveFile } from "./save_file";
 import { signOf } from "./signs";
 import { enlarged, wallScale } from "./wall";
 
@@ -32,7 +33,7 @@ export class PlanPanel {
   #failure: string | undefined;
   #request = new AbortController();
 
-  constructor(private readonly map: MapView, style: StyleSpecification, private readonly panel: HTMLElement) {
+  constructor(private readonly map: MapView, style: StyleSpecification, private readonly panel: Panel) {
     const colour = signOf(style, SHELTERS, { status: "standby" }).fill;
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
     const line: LayerSpecification = {
@@ -48,29 +49,17 @@ export class PlanPanel {
     this.#area = area;
     this.#percent = SHARES[area.layer] ?? ALL;
     this.#night = isNight();
-    this.panel.hidden = false;
-    document.body.classList.add("answering");
-    openSheet("nearest");
-    this.map.resize();
+    this.panel.open(this.#leave);
     await this.#ask();
   }
 
-  /** Takes the plan off the map; the panel may show something else already. */
-  clear(): void {
+  /** The panel is closed, or shows something else. */
+  readonly #leave = (): void => {
     this.#request.abort();
     this.#area = undefined;
     this.#plan = undefined;
     this.map.getSource<GeoJSONSource>(SOURCE)?.setData({ type: "FeatureCollection", features: [] });
-  }
-
-  #close(): void {
-    this.clear();
-    this.panel.hidden = true;
-    document.body.classList.remove("answering");
-    openSheet(undefined);
-    this.map.resize();
-    this.map.getCanvas().focus();
-  }
+  };
 
   #body(area: Area): AllocationRequest {
     const inside = { layer: area.layer, id: area.id };
@@ -87,7 +76,7 @@ export class PlanPanel {
     const request = new AbortController();
     this.#request = request;
     this.#failure = undefined;
-    this.panel.setAttribute("aria-busy", "true");
+    this.panel.busy = true;
     this.#draw();
     try {
       this.#plan = await allocate(this.#body(area), request.signal);
@@ -98,17 +87,14 @@ export class PlanPanel {
     }
     if (request.signal.aborted) return;
     this.map.getSource<GeoJSONSource>(SOURCE)?.setData({ type: "FeatureCollection", features: this.#plan?.features ?? [] });
-    this.panel.setAttribute("aria-busy", "false");
+    this.panel.busy = false;
     this.#draw();
   }
 
   #draw(): void {
     const area = this.#area;
     if (!area) return;
-    const close = element("button", { type: "button", class: "close", "aria-label": say("close"), title: say("close") }, "×");
-    close.addEventListener("click", () => this.#close());
-    this.panel.replaceChildren(
-      element("header", {}, element("h2", {}, say("planTitle")), close),
+    this.panel.draw(say("planTitle"),
       element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, area.name)), this.#conditions()),
       ...(this.#failure === undefined ? [] : [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)]),
       ...(this.#plan ? this.#result(area, this.#plan) : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
@@ -162,11 +148,7 @@ export class PlanPanel {
 
   #actions(area: Area, plan: Allocation): HTMLElement[] {
     const table = element("button", { type: "button", class: "link" }, say("planTable"));
-    table.addEventListener("click", () => void allocationTable(this.#body(area)).then((blob) => {
-      const link = element("a", { href: URL.createObjectURL(blob), download: `${area.name}.csv` });
-      link.click();
-      URL.revokeObjectURL(link.href);
-    }, (error: unknown) => (table.textContent = String(error instanceof Error ? error.message : error))));
+    table.addEventListener("click", () => void allocationTable(this.#body(area)).then((blob) => saveFile(blob, `${area.name}.csv`), (error: unknown) => (table.textContent = String(error instanceof Error ? error.message : error))));
     const isEvent = area.layer === "warnings" || area.layer === "incidents";
     if (!this.onCommit || !isEvent || plan.features.length === 0) return [table];
     const commit = element("button", { type: "button", class: "commit" }, say("commitAll"));

@@ -1,7 +1,6 @@
 // The card of one feature: opened by a click, with all its public fields.
 import { Popup, type LngLat, type Map } from "maplibre-gl";
 import { item, reveal, ServerError, type Catalog, type Field, type Layer, type Properties } from "./api";
-import { EditForm } from "./edit";
 import { element } from "./element";
 import { fieldValue, time } from "./format";
 import { onLanguage, pick, say } from "./language";
@@ -16,15 +15,17 @@ const APART = new Set(["name", "region_code", "source", "confirmed_at", "updated
 export class Card {
   readonly #popup: Popup;
   #found: Found[] = [];
+  /** Gives the focus back to where the card was opened. */
+  #onClose: (() => void) | undefined;
   #at = 0;
   #request = new AbortController();
 
   /** Whether features of a layer may be edited. */
   mayEdit: (layer: string) => boolean = () => false;
-  /** While a form is open, changes from elsewhere do not replace it. */
-  #isEditing = false;
-  /** How the last edit of a feature is undone; shown until another card is opened. */
-  #undo: { id: string; act: () => Promise<void> } | undefined;
+  /** Opens the form of the feature of the card. */
+  onEdit: ((found: Found) => void) | undefined;
+  /** Deletes the feature of the card. */
+  onDelete: ((found: Found) => void) | undefined;
 
   /** Queries the nearest resources to the feature of the card. */
   onAsk: ((found: Found) => void) | undefined;
@@ -34,6 +35,9 @@ export class Card {
   /** Shows what can be reached by road. */
   onReach: ((found: Found) => void) | undefined;
 
+  /** Further actions of a feature at the place of the card. */
+  actionsOf: (found: Found, layer: Layer, at: LngLat) => HTMLElement[] = () => [];
+
   constructor(private readonly map: Map, private readonly catalog: Catalog) {
     this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
     onLanguage(() => this.#draw());
@@ -42,48 +46,56 @@ export class Card {
     });
   }
 
-  /** Several features under one click are shown one at a time. */
-  open(found: Found[], place: LngLat): void {
+  /**
+   * Several features under one click are shown one at a time.
+   * @param onClose gives the focus back
+   */
+  open(found: Found[], place: LngLat, onClose?: () => void): void {
+    this.#onClose = undefined;
     this.#found = found;
     this.#at = 0;
-    this.#undo = undefined;
     if (found.length === 0) return this.close();
     this.#popup.setLngLat(place);
     this.#draw();
-    if (!this.#popup.isOpen()) this.#popup.addTo(this.map);
+    // Opening gives the card the focus.
+    if (this.#popup.isOpen()) this.#popup.getElement()?.querySelector<HTMLElement>("header button")?.focus();
+    else this.#popup.addTo(this.map);
+    this.#onClose = onClose;
   }
 
   /** Reloads the card after a change of its feature. */
   changed(layerId: string, ids: readonly string[] | undefined): void {
     const shown = this.#found[this.#at];
-    if (!this.#isEditing && shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
+    if (shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
   }
 
   close(): void {
     this.#request.abort();
     this.#found = [];
     this.#popup.remove();
+    const onClose = this.#onClose;
+    this.#onClose = undefined;
+    onClose?.();
   }
 
   #draw(): void {
-    this.#isEditing = false;
     const found = this.#found[this.#at];
     const layer = this.catalog.layers.find((one) => one.id === found?.layer);
     if (!found || !layer) return;
     this.#request.abort();
     this.#request = new AbortController();
-    const body = element("div", { class: "body", "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
+    const body = element("div", { class: "body", tabindex: 0, "aria-busy": "true" }, element("p", { class: "quiet" }, say("loading")));
     this.#popup.setDOMContent(element("article", { "data-feature": found.id, "aria-label": found.name },
       element("header", {},
         element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),
         ...this.#leaf(), this.#button("×", "close", () => this.close())),
       body,
-      ...(this.mayEdit(layer.id) ? [this.#editButton(body, layer, found)] : []),
+      ...this.actionsOf(found, layer, this.#popup.getLngLat()),
+      ...(this.mayEdit(layer.id) ? [this.#editButtons(found)] : []),
       ...(layer.contacts.length > 0 ? [this.#contacts(layer, found)] : []),
       ...this.#reports(found),
       ...(this.onReach && layer.geometry === "point" ? [this.#reachButton(found)] : []),
-      ...(this.onAsk ? [this.#askButton(found)] : []),
-      ...(this.#undo?.id === found.id ? [this.#undoNote(this.#undo.act)] : [])));
+      ...(this.onAsk ? [this.#askButton(found)] : [])));
     void this.#fill(body, layer, found, this.#request.signal);
   }
 
@@ -173,37 +185,13 @@ export class Card {
     return element("p", { class: "actions" }, ask);
   }
 
-  /** Replaces the values by a form, and offers to undo what was saved. */
-  #editButton(body: HTMLElement, layer: Layer, found: Found): HTMLElement {
-    const open = element("button", { type: "button", class: "wide start-edit" }, say("edit"));
-    const actions = element("p", { class: "actions" }, open);
-    const form = new EditForm(layer, found.id, this.catalog.codes, (undo) => {
-      this.#undo = undo && { id: found.id, act: undo };
-      this.#draw();
-    });
-    open.addEventListener("click", () => {
-      this.#isEditing = true;
-      actions.hidden = true;
-      const shown = form.open(this.#request.signal);
-      shown.then(() => {
-        body.replaceChildren(form.element);
-        this.#keepInView();
-      }, (error: unknown) => {
-        if (!(error instanceof ServerError)) return;
-        body.replaceChildren(element("p", { class: "failed" }, error.message));
-      });
-    });
-    return actions;
-  }
-
-  #undoNote(undo: () => Promise<void>): HTMLElement {
-    const back = element("button", { type: "button" }, say("undo"));
-    const note = element("p", { class: "saved", role: "status" }, say("saved"), back);
-    back.addEventListener("click", () => {
-      this.#undo = undefined;
-      undo().then(() => this.#draw(), (error: unknown) => note.replaceChildren(error instanceof Error ? error.message : String(error)));
-    });
-    return note;
+  #editButtons(found: Found): HTMLElement {
+    const button = (word: "edit" | "delete", kind: string, act: ((found: Found) => void) | undefined) => {
+      const made = element("button", { type: "button", class: `wide ${kind}` }, say(word));
+      made.addEventListener("click", () => act?.(found));
+      return made;
+    };
+    return element("p", { class: "actions pair" }, button("edit", "start-edit", this.onEdit), button("delete", "start-delete", this.onDelete));
   }
 
   /** Moves the map until the whole card is visible, because its content grows after it is placed. */

@@ -130,6 +130,12 @@ export function keepInAddress(question: Question | undefined): void {
   history.replaceState(history.state, "", hash === "" ? location.pathname + location.search : `#${hash}`);
 }
 
+/** The layers that the URL hash asks about and that cannot be asked about. */
+export function unknownInAddress(hash = location.hash): string[] {
+  const asked = hash.replace(/^#/, "").split("&").find((part) => part.startsWith("layer="))?.slice("layer=".length);
+  return decoded(asked ?? "").split(",").filter((id) => id !== "" && !(ASKED_LAYERS as readonly string[]).includes(id));
+}
+
 /** The query in the URL hash; undefined if it is missing or invalid. */
 export function questionInAddress(hash = location.hash): Question | undefined {
   const given = new Map(hash.replace(/^#/, "").split("&").map((part) => {

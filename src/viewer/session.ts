@@ -1,5 +1,6 @@
 // Signing in and out: who uses this browser, and what the server permits.
 import * as api from "./api";
+import { dropDraft } from "./draft";
 import { element } from "./element";
 import { time } from "./format";
 import { onLanguage, say } from "./language";
@@ -31,6 +32,11 @@ export class SessionPanel {
   /** Whether this browser may write a layer. */
   writes(layer: string): boolean {
     return this.#session?.writable_layers.includes(layer) ?? false;
+  }
+
+  /** The name of the account. */
+  get account(): string | null {
+    return this.#session?.name ?? null;
   }
 
   async #load(): Promise<void> {
@@ -77,7 +83,11 @@ export class SessionPanel {
   #account(session: api.Session, note: HTMLElement, close: HTMLElement): HTMLElement {
     const fact = (word: Word, text: string) => [element("dt", {}, say(word)), element("dd", {}, text)];
     const out = element("button", { type: "button", class: "primary" }, say("signOut"));
-    out.addEventListener("click", () => void this.#change(note, api.signOut));
+    out.addEventListener("click", () => {
+      // What somebody typed is not for whoever comes next.
+      dropDraft();
+      void this.#change(note, api.signOut);
+    });
     return element("div", {},
       element("dl", {},
         ...(session.name ? fact("accountName", session.name) : []),

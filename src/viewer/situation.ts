@@ -1,7 +1,8 @@
 // Incidents and warnings with their current state, running ones first; reports new and changed ones.
 import type { Feature, FeatureCollection, Geometry } from "geojson";
-import { items, type Properties } from "./api";
+import { items, type Catalog, type Layer, type Properties } from "./api";
 import { boundsOf } from "./geometry";
+import { endedStatus, hasEnded } from "./roles";
 
 export const SITUATION_LAYERS = ["incidents", "warnings"] as const;
 export type SituationLayer = (typeof SITUATION_LAYERS)[number];
@@ -26,7 +27,8 @@ export type Occurrence = {
 };
 export type Arrival = { occurrence: Occurrence; isNew: boolean };
 
-const ENDED = new Set(["closed", "lifted"]);
+/** Property of drawn features that have ended or expired. */
+export const OVER = "over";
 /** Maximum number of features of a layer, latest first. */
 const MAX_FEATURES = 1_000;
 const UPDATE_EVERY_MS = 30_000;
@@ -45,7 +47,7 @@ export class Situation {
   #failed = false;
   #reportFailure: (failed: boolean) => void = () => undefined;
 
-  constructor(readonly layers: readonly SituationLayer[]) {}
+  constructor(readonly layers: readonly SituationLayer[], private readonly catalog: Catalog) {}
 
   /** Called now and at changes with whether the request failed; failed requests are retried. */
   set onFailure(report: (failed: boolean) => void) {
@@ -90,7 +92,7 @@ export class Situation {
 
   /** Running ones first, by severity, then latest first. */
   list(): Occurrence[] {
-    return [...this.#features].flatMap(([layer, features]) => features.map((feature) => occurrence(layer, feature)))
+    return [...this.#features].flatMap(([layer, features]) => features.map((feature) => occurrence(this.#layer(layer), layer, feature)))
       .toSorted((a, b) => Number(isOver(a)) - Number(isOver(b))
         || (isOver(a) ? 0 : (a.severity ?? 9) - (b.severity ?? 9))
         || (b.startedAt ?? 0) - (a.startedAt ?? 0));
@@ -98,11 +100,18 @@ export class Situation {
 
   /** The features of a layer for the map; expired ones are drawn like ended ones. */
   drawn(layer: SituationLayer): FeatureCollection<Geometry, Properties> {
+    const own = this.#layer(layer);
+    const field = own?.roles.active_area?.field;
+    const ended = field === undefined ? {} : { [field]: endedStatus(this.catalog, own) };
     const features = this.list().filter((one) => one.layer === layer).flatMap((one): Feature<Geometry, Properties>[] => one.geometry === null ? [] : [{
       type: "Feature", geometry: one.geometry,
-      properties: { ...one.properties, id: one.id, ...(isOver(one) ? { status: layer === "incidents" ? "closed" : "lifted" } : {}) },
+      properties: { ...one.properties, id: one.id, ...(isOver(one) ? { ...ended, [OVER]: true } : {}) },
     }]);
     return { type: "FeatureCollection", features };
+  }
+
+  #layer(id: SituationLayer): Layer | undefined {
+    return this.catalog.layers.find((layer) => layer.id === id);
   }
 
   #arrival(one: Occurrence): Arrival[] {
@@ -126,14 +135,14 @@ export function isOver(one: Occurrence): boolean {
   return one.ended || one.expired;
 }
 
-function occurrence(layer: SituationLayer, { id, geometry, properties }: Feature<Geometry | null, Properties>): Occurrence {
+function occurrence(own: Layer | undefined, layer: SituationLayer, { id, geometry, properties }: Feature<Geometry | null, Properties>): Occurrence {
   const expiresAt = instant(properties.expires_at);
-  const ended = ENDED.has(String(properties.status));
+  const ended = hasEnded(own, properties);
   return {
     layer, id: String(id), geometry, properties, ended, expiresAt,
     name: String(properties.name ?? id),
     severity: typeof properties.severity === "number" ? properties.severity : undefined,
-    status: String(properties.status ?? ""),
+    status: String(properties[own?.roles.active_area?.field ?? ""] ?? ""),
     report: typeof properties.report === "string" ? properties.report : undefined,
     startedAt: instant(properties.started_at),
     expired: !ended && expiresAt !== undefined && expiresAt <= Date.now(),

@@ -3,6 +3,7 @@ import type { ExpressionSpecification, LayerSpecification, Map, StyleSpecificati
 import type { FeatureCollection, Geometry } from "geojson";
 import type { Properties } from "./api";
 import { language } from "./language";
+import { OVER } from "./situation";
 
 /** Layer of the base map, and beginning of the names of its sources. */
 export const BASE_MAP = "base_map";
@@ -58,7 +59,7 @@ const OPACITIES: Record<string, string[]> = {
 function faded(layer: LayerSpecification): LayerSpecification {
   const paint = { ...layer.paint } as Record<string, unknown>;
   for (const name of OPACITIES[layer.type] ?? []) {
-    paint[name] = ["*", ["case", ["in", ["get", "status"], ["literal", ["closed", "lifted"]]], 0.4, 1], paint[name] ?? 1];
+    paint[name] = ["*", ["case", ["==", ["get", OVER], true], 0.4, 1], paint[name] ?? 1];
   }
   return { ...layer, paint } as LayerSpecification;
 }

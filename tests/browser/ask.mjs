@@ -142,6 +142,15 @@ await run(async () => {
     assert.doesNotMatch(await page.evaluate(() => location.hash), /of=|point=|layer=/);
   });
 
+  await check("a link with a layer that does not exist shows the others and says so", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=zh#point=118.86,26.22&layer=shelters,nope&k=2`);
+    await page.waitForFunction(() => document.querySelectorAll('#nearest [data-layer="shelters"] ol > li').length === 2);
+    assert.match(await page.locator('[data-notice="layers"]').textContent(), /链接中有不存在的图层，其余照常显示.*nope/);
+    await page.locator('[data-notice="layers"] button').click();
+    assert.equal(await page.locator('[data-notice="layers"]').count(), 0);
+  });
+
   assert.deepEqual(complaints, []);
 });
 

@@ -6,7 +6,7 @@ import { crc32, deflateSync } from "node:zlib";
 import { openScenario } from "./scenario.mjs";
 
 const { origin, more: [port], page, check, screenshot, complaints, run } = await openScenario(
-  ["BASE_URL", "OUT_DIR", "PORT"], { viewport: { width: 1366, height: 768 }, expected: /Failed to load resource|ERR_CONNECTION/ });
+  ["BASE_URL", "OUT_DIR", "PORT"], { viewport: { width: 1366, height: 768 }, expected: /Failed to load resource|ERR_CONNECTION/, elsewhere: /^http:\/\/127\.0\.0\.1:/ });
 
 const asked = [];
 const tiles = createServer((request, reply) => {

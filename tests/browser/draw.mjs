@@ -46,6 +46,15 @@ await run(async () => {
     assert.deepEqual(await ids(), before);
   });
 
+  await check("an area that crosses itself is told to be drawn again", async () => {
+    await page.locator("#draw").click();
+    await choose("polygon");
+    for (const at of [0, 2, 1, 3, 0]) await click(CORNERS[at]);
+    await page.waitForFunction(() => document.querySelector("#drawing .failed")?.textContent.includes("边界自相交"));
+    assert.equal(await page.locator('#drawing button:has-text("统计区内")').count(), 0);
+    await page.locator("#drawing .close").click();
+  });
+
   await check("coordinates are read in the systems in use, and copied", async () => {
     await page.locator("#draw").click();
     await choose("coordinates");

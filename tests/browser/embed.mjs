@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { openScenario } from "./scenario.mjs";
 
-const { origin, out, more: [maplibre, token], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "MAPLIBRE_DIR", "TOKEN"], { viewport: { width: 1024, height: 640 } });
+const { origin, out, more: [maplibre, token], page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "MAPLIBRE_DIR", "TOKEN"], { viewport: { width: 1024, height: 640 }, elsewhere: /^http:\/\/127\.0\.0\.1:/ });
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>另一个系统</title>
 <style>html, body, #map { height: 100%; margin: 0 }</style><div id="map"></div>

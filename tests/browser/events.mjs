@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { openScenario } from "./scenario.mjs";
 
-const { origin, out, more: [file], browser, page, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "GEOPACKAGE"]);
+const { origin, out, more: [file], browser, page, check, run } = await openScenario(["BASE_URL", "OUT_DIR", "GEOPACKAGE"], { expected: /ERR_INTERNET_DISCONNECTED/ });
 
 const ID = "SH-0001";
 const [OLD, NEW] = [[118.67, 26.2], [118.86, 26.3]];

@@ -71,10 +71,23 @@ await run(async () => {
     await stored(0);
   });
 
+  await check("a question and a file take turns in the panel", async () => {
+    await page.evaluate(() => (location.hash = "point=118.86,26.22&layer=shelters"));
+    await page.locator("#nearest .question form input").waitFor();
+    assert.equal(await page.locator("#nearest").getAttribute("aria-label"), "周边可用力量");
+    await drop("shelters 避灾点.csv", TABLE);
+    await page.locator('#nearest [data-needs="crs"]').waitFor();
+    assert.equal(await page.locator("#nearest").getAttribute("aria-label"), "导入文件");
+    assert.ok(!page.url().includes("point="), "the address has no question that is not shown");
+    await page.locator("#nearest .close").focus();
+    await page.keyboard.press("Escape");
+    assert.ok(await page.locator("#nearest").isHidden());
+  });
+
   await check("a file of no known kind is refused, and closing leaves the map", async () => {
     await drop("photo.png", "not a table");
     await page.locator("#nearest .failed").waitFor();
-    assert.match(await page.locator("#nearest .failed").textContent(), /unknown file name ending/);
+    assert.match(await page.locator("#nearest .failed").textContent(), /不能导入这种文件.*Excel、CSV、Shapefile/);
     await page.locator("#nearest .close").click();
     assert.ok(await page.locator("#nearest").isHidden());
     assert.equal(await page.evaluate(() => window.onemap.map.querySourceFeatures("import").length), 0);

@@ -1,5 +1,6 @@
 //! Chromium: the viewer draws the map, lists results, has two languages and contacts no other host; the style is valid.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 
 use crate::support::node::script_well;
@@ -14,6 +15,70 @@ fn the_page_loads_with_its_parameters_and_all_its_files() {
     let files = named.iter().map(|file| format!("/{file}"));
     for path in files.chain(["/?lang=en", "/?wall=1", "/?lang=zh&wall=1"].map(str::to_owned)) {
         assert_eq!(server.get(&path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn pages_permit_no_inline_script_or_style_and_little_of_the_device() {
+    let (_folder, server) = Server::of_sample();
+    for path in ["/", "/docs", "/ogc?f=html", "/ogc/collections/shelters/items?f=html"] {
+        let page = server.get(path);
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'self'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(page.header("referrer-policy"), "same-origin", "{path}");
+        assert!(page.header("permissions-policy").contains("geolocation=(self), camera=()"), "{path}");
+    }
+}
+
+/// The words of the viewer: each with its texts in Chinese and in English.
+fn words_of_the_viewer() -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(project().join("src/viewer/words.ts")).expect("the words");
+    let entry = |line: &str| {
+        let (name, texts) = line.trim().strip_suffix("],")?.split_once(": [")?;
+        let texts: Vec<String> = serde_json::from_str(&format!("[{texts}]")).ok()?;
+        Some((name.to_owned(), texts))
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+#[test]
+fn every_text_of_the_viewer_is_there_in_both_languages_and_used() {
+    let words = words_of_the_viewer();
+    assert!(words.len() > 300, "{} words were read", words.len());
+    for (name, texts) in &words {
+        assert!(texts.len() == 2 && texts.iter().all(|text| !text.trim().is_empty()), "{name}: {texts:?}");
+    }
+    let viewer = project().join("src/viewer");
+    // Units of the catalog are words too.
+    let mut code = std::fs::read_to_string(project().join("data/catalog.json")).expect("the catalog");
+    for file in std::fs::read_dir(&viewer).expect("the viewer").flatten().map(|entry| entry.path()) {
+        let is_code = file.extension().is_some_and(|own| own == "ts" || own == "html");
+        if is_code && !file.ends_with("words.ts") {
+            code += &std::fs::read_to_string(file).expect("a source file");
+        }
+    }
+    for attribute in ["data-word=\"", "data-word-label=\""] {
+        for named in code.split(attribute).skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(words.contains_key(named), "index.html says {named}, which words.ts lacks");
+        }
+    }
+    let says = |name: &str| code.contains(&format!("\"{name}\"")) || code.contains(&format!("words.{name}"));
+    let spare: Vec<&String> = words.keys().filter(|name| !name.starts_with("problem") && !says(name)).collect();
+    assert!(spare.is_empty(), "nothing says {spare:?}");
+}
+
+#[test]
+fn every_problem_of_the_server_is_explained_in_both_languages() {
+    let words = words_of_the_viewer();
+    let source = std::fs::read_to_string(project().join("src/http/reply/problem.rs")).expect("the problems");
+    let (_, kinds) = source.split_once("fn kind(&self)").expect("the kinds of problems");
+    let (kinds, _) = kinds.split_once("fn body(&self)").expect("the end of the kinds");
+    let kinds: BTreeSet<&str> = kinds.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(kinds.len() > 30, "{kinds:?}");
+    for kind in kinds {
+        let parts = kind.split('-').map(|part| part[..1].to_uppercase() + &part[1..]);
+        let name = format!("problem{}", parts.collect::<String>());
+        assert!(words.contains_key(&name), "words.ts does not explain {kind} ({name})");
     }
 }
 
@@ -56,7 +121,7 @@ fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    assert_eq!(printed.lines().count(), 7, "{printed}");
 }
 
 #[test]
@@ -71,6 +136,36 @@ fn an_officer_signs_in_reads_contacts_and_edits() {
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/session.mjs", &[&server.url, &snapshots, &secret, &other]);
     assert_eq!(printed.lines().count(), 6, "{printed}");
+}
+
+#[test]
+fn features_are_created_moved_and_deleted_and_nothing_typed_is_lost() {
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let other = crate::access::account(&folder, "管理员", &["--role", "admin"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/edits.mjs", &[&server.url, &snapshots, &secret, &other]);
+    assert_eq!(printed.lines().count(), 14, "{printed}");
+}
+
+#[test]
+fn everything_in_view_is_reached_by_keyboard_through_a_list() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/view_list.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
+fn a_road_is_closed_and_opened_from_its_card() {
+    let folder = Folder::new();
+    let dispatcher = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let editor = crate::access::account(&folder, "道路员", &["--role", "editor", "--layer", "roads"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/road_closure.mjs", &[&server.url, &snapshots, &dispatcher, &editor]);
+    assert_eq!(printed.lines().count(), 4, "{printed}");
 }
 
 #[test]
@@ -100,7 +195,7 @@ fn a_dropped_file_is_looked_at_stored_and_undone() {
     let server = Server::start(&folder, &[]);
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/imports.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    assert_eq!(printed.lines().count(), 7, "{printed}");
 }
 
 #[test]
@@ -152,7 +247,7 @@ fn lines_and_areas_are_measured_and_asked_about_and_coordinates_copied() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/draw.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]
@@ -161,7 +256,7 @@ fn pages_and_panels_violate_no_rule_of_accessibility() {
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let server = Server::start(&folder, &[]);
     let printed = script_well("browser/accessible.mjs", &[&server.url, &secret]);
-    assert_eq!(printed.lines().count(), 15, "{printed}");
+    assert_eq!(printed.lines().count(), 46, "{printed}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { openScenario } from "./scenario.mjs";
 
 const { origin, more: [processId, program, store], page, check, screenshot, run } = await openScenario(
-  ["BASE_URL", "OUT_DIR", "PROCESS_ID", "PROGRAM", "STORE"], { viewport: { width: 1366, height: 900 }, serviceWorkers: "allow" });
+  ["BASE_URL", "OUT_DIR", "PROCESS_ID", "PROGRAM", "STORE"], { viewport: { width: 1366, height: 900 }, expected: /Failed to load resource|ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE/, serviceWorkers: "allow" });
 const ADDRESS = `${origin}/#map=13/26.22/118.86&point=118.86,26.22&layer=shelters&k=3`;
 let server;
 

@@ -1,4 +1,5 @@
 // A browser test: its arguments, a page that collects complaints, named checks, and a picture when one fails.
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { openBrowser } from "./chromium.mjs";
@@ -7,9 +8,10 @@ export const PATIENCE_MS = 90_000;
 
 /**
  * Opens a page for the arguments of the script: the address of the server, a directory for pictures, and further ones by
- * name. Console errors that match `expected`, such as refusals that the test provokes, are no complaints.
+ * name. Console errors that match `expected`, such as refusals that the test provokes, are no complaints; requests to other
+ * hosts are, unless their URL matches `elsewhere`.
  */
-export async function openScenario(names, { viewport = { width: 1366, height: 768 }, expected, serviceWorkers } = {}) {
+export async function openScenario(names, { viewport = { width: 1366, height: 768 }, expected, elsewhere, serviceWorkers } = {}) {
   const values = process.argv.slice(2);
   const script = basename(process.argv[1]);
   if (values.length !== names.length) {
@@ -26,6 +28,10 @@ export async function openScenario(names, { viewport = { width: 1366, height: 76
     if (message.type() === "error" && !expected?.test(message.text())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${new URL(base).origin}/`) && !/^(about|blob|data):/.test(url) && !elsewhere?.test(url)) complaints.push(`foreign request: ${url}`);
+  });
   let name = "start";
 
   /** Prints a line when the check holds. */
@@ -41,6 +47,7 @@ export async function openScenario(names, { viewport = { width: 1366, height: 76
   async function run(checks) {
     try {
       await checks();
+      assert.deepEqual(complaints, [], "the page complained");
     } catch (error) {
       console.error(`failed: ${name}\n${error.stack ?? error}`);
       for (const complaint of complaints) console.error(`page: ${complaint}`);

@@ -46,28 +46,28 @@ await run(async () => {
 
   await check("an edit is saved and can be undone", async () => {
     await edit();
-    await page.locator('.card .edit label:has-text("状态") select').selectOption("full");
+    await page.locator("#edit-status").selectOption("full");
     await page.screenshot({ path: join(out, "edit-zh.png") });
     await save();
-    await page.waitForSelector(".card .saved button");
+    await page.waitForSelector("#last-edit .undo");
     assert.equal((await stored()).status, "full");
-    await page.locator(".card .saved button").click();
-    await page.waitForFunction(() => !document.querySelector(".card .saved button"));
+    await page.locator("#last-edit .undo").click();
+    await page.waitForFunction(() => !document.querySelector("#last-edit .undo"));
     assert.deepEqual([(await stored()).status, (await stored()).phone], ["open", undefined]);
   });
 
   await check("a change of somebody else is shown by its field, and what was typed is kept", async () => {
     await edit();
-    await page.locator('.card .edit label:has-text("状态") select').selectOption("full");
+    await page.locator("#edit-status").selectOption("full");
     await send("PATCH", { status: "closed", occupancy: 9 });
     await save();
-    await page.waitForFunction(() => document.querySelector(".card .edit .end .failed")?.textContent.includes("他人刚刚修改"));
-    const note = page.locator('.card .edit label:has-text("状态") .failed');
+    await page.waitForFunction(() => document.querySelector("#nearest .edit .end .failed")?.textContent.includes("他人刚刚修改"));
+    const note = page.locator("#edit-status-note");
     assert.match(await note.textContent(), /他人已改为：.*已关闭/);
-    assert.equal(await page.locator('.card .edit label:has-text("状态") select').inputValue(), "full");
+    assert.equal(await page.locator("#edit-status").inputValue(), "full");
     await page.screenshot({ path: join(out, "conflict-zh.png") });
     await save();
-    await page.waitForSelector(".card .saved button");
+    await page.waitForSelector("#last-edit .undo");
     assert.deepEqual([(await stored()).status, (await stored()).occupancy], ["full", 9]);
   });
 
@@ -105,11 +105,11 @@ async function openCard() {
 
 async function edit() {
   await page.locator(".card .start-edit").click();
-  await page.waitForSelector(".card .edit select");
+  await page.waitForSelector("#nearest .edit select");
 }
 
 function save() {
-  return page.locator('.card .edit button[type="submit"]').click();
+  return page.locator('#nearest .edit button[type="submit"]').click();
 }
 
 async function stored() {

@@ -6,10 +6,12 @@ use serde_json::{Value as Json, json};
 
 use crate::http::api::labels::code_json;
 use crate::http::call::Call;
+use crate::http::ogc::schemas::SET_BY_THE_SERVER;
 use crate::http::params::auth::Caller;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 use crate::model::LayerSchema;
+use crate::model::roles::Roles;
 use crate::model::schema::Label;
 use crate::snapshot::Layer;
 
@@ -63,6 +65,14 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
             if let Some(codes) = &field.codes {
                 json["codes"] = json!(codes);
             }
+            for (name, limit) in [("min", field.min), ("max", field.max)] {
+                if let Some(limit) = limit {
+                    json[name] = json!(limit);
+                }
+            }
+            if SET_BY_THE_SERVER.contains(&field.name.as_str()) {
+                json["read_only"] = json!(true);
+            }
             json
         })
         .collect();
@@ -80,7 +90,19 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
             "sums": clusters.sums.iter().map(|sum| json!({"name": sum.name, "title": label(&sum.title)})).collect::<Vec<_>>(),
         })),
         "fields": fields,
+        "roles": roles(&schema.roles),
         "contacts": contacts,
+        "withheld": own.is_some_and(|own| own.fields.iter().any(|field| field.sensitive)),
+    })
+}
+
+/// The roles by which the viewer tells what is over, closed, or may be closed.
+fn roles(roles: &Roles) -> Json {
+    json!({
+        "active_area": roles.active_area,
+        "closes_roads": roles.closes_roads,
+        "road": roles.road.as_ref().map(|road| json!({"closed": road.closed})),
+        "time": roles.time,
     })
 }
 

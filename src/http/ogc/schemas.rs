@@ -61,7 +61,7 @@ impl CodelistProfile {
 }
 
 /// Fields that the server sets at each write.
-const SET_BY_THE_SERVER: [&str; 2] = ["version", "updated_at"];
+pub(crate) const SET_BY_THE_SERVER: [&str; 2] = ["version", "updated_at"];
 
 /// The schema of a collection. `base` is the URL of the OGC API.
 pub(crate) fn schema(

@@ -8,22 +8,8 @@ use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::HTML_UTF8;
 
 /// Scripts, tiles and data come from the same host; the map runs its worker from a blob.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data: blob:; base-uri 'none'; form-action 'self'";
-
-const STYLE: &str = "\
-*{box-sizing:border-box}body{font:15px/1.6 'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei',system-ui,sans-serif;\
-color:#1d2530;background:#f6f7f9;margin:0}header,main,footer{max-width:1180px;margin:0 auto;padding:0 20px}\
-header{padding-top:18px}nav{color:#5b6673;font-size:14px}nav a{color:#5b6673}h1{font-size:26px;margin:6px 0 2px}\
-h1 small{font-size:15px;color:#5b6673;font-weight:400;margin-left:8px}h2{font-size:17px;margin:26px 0 8px;border-left:4px solid #b3261e;padding-left:10px}\
-a{color:#0b57a4;text-decoration:none}a:hover{text-decoration:underline}p{margin:6px 0}\
-table{border-collapse:collapse;width:100%;background:#fff;font-size:14px}th,td{border-bottom:1px solid #e3e7ec;padding:6px 10px;text-align:left;vertical-align:top}\
-th{background:#eef1f4;font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td:nth-child(2){min-width:13em}main>div>table th:only-of-type{width:17em}.wide{overflow-x:auto;border:1px solid #e3e7ec}\
-form{display:flex;gap:8px;margin:10px 0}input[type=search]{flex:1;max-width:420px;padding:7px 10px;border:1px solid #b8c0ca;border-radius:4px;font:inherit}\
-button,.button{padding:7px 14px;border:1px solid #b8c0ca;border-radius:4px;background:#fff;font:inherit;color:#1d2530;display:inline-block}\
-#map{height:380px;border:1px solid #cfd6de;background:#fbfaf6;margin:10px 0}.forms a,.pages a{margin-right:14px}\
-code,pre{font-family:ui-monospace,'Cascadia Mono',Consolas,monospace;font-size:13px;background:#eef1f4;border-radius:3px;padding:1px 5px}\
-.stale{background:#fff1d6;border:1px solid #e0a100;padding:4px 10px}footer{color:#5b6673;font-size:13px;padding-top:24px;padding-bottom:30px}footer a{text-decoration:underline}";
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'self'; worker-src 'self' blob:; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'";
 
 /// One HTML page.
 pub(crate) struct HtmlPage {
@@ -61,7 +47,7 @@ impl HtmlPage {
                     meta name="viewport" content="width=device-width";
                     title { (self.title) " " (self.english) }
                     link rel="icon" href={ (root) "/viewer/icon.svg" };
-                    (style_sheet(STYLE))
+                    link rel="stylesheet" href={ (root) "/viewer/page.css" };
                 }
                 body {
                     header {

@@ -1,0 +1,58 @@
+// The panel beside the map, and the sheet on narrow screens. Queries, plans, imports and forms take turns in it.
+import type { Map } from "maplibre-gl";
+import { element } from "./element";
+import { say } from "./language";
+import { openSheet } from "./sheet";
+
+export class Panel {
+  /** Ends what the panel shows. */
+  #leave: (() => void) | undefined;
+
+  constructor(private readonly map: Map, readonly element: HTMLElement) {
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+    });
+  }
+
+  /** Opens the panel for somebody; whoever had it before leaves it. The map gets narrower. */
+  open(leave: () => void): void {
+    if (this.#leave !== leave) this.#leave?.();
+    this.#leave = leave;
+    this.element.hidden = false;
+    document.body.classList.add("answering");
+    openSheet("nearest");
+    this.map.resize();
+  }
+
+  close(): void {
+    this.#leave?.();
+    this.#leave = undefined;
+    this.element.hidden = true;
+    this.busy = false;
+    document.body.classList.remove("answering");
+    openSheet(undefined);
+    this.map.resize();
+    this.map.getCanvas().focus();
+  }
+
+  get isHidden(): boolean {
+    return this.element.hidden !== false;
+  }
+
+  get busy(): boolean {
+    return this.element.getAttribute("aria-busy") === "true";
+  }
+
+  set busy(busy: boolean) {
+    this.element.setAttribute("aria-busy", String(busy));
+  }
+
+  /** Replaces the content below a heading with a button that closes the panel. */
+  draw(title: string, ...content: (Node | undefined)[]): void {
+    const close = element("button", { type: "button", class: "close", "aria-label": say("close"), title: say("close") }, "×");
+    close.addEventListener("click", () => this.close());
+    this.element.setAttribute("aria-label", title);
+    const shown = content.filter((node) => node !== undefined);
+    this.element.replaceChildren(element("header", {}, element("h2", {}, title), close), ...shown);
+  }
+}
