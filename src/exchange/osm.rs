@@ -69,7 +69,7 @@ fn read(path: &Path, rows: &mut Rows) -> Result<(), osmpbf::Error> {
     let mut nodes = Vec::new();
     ElementReader::from_path(path)?.for_each(|element| {
         if let Element::Way(way) = element
-            && Road::of(&way).is_some()
+            && OsmRoad::of(&way).is_some()
         {
             nodes.extend(way.refs());
         }
@@ -84,7 +84,7 @@ fn read(path: &Path, rows: &mut Rows) -> Result<(), osmpbf::Error> {
     ElementReader::from_path(path)?.for_each(|element| {
         if let Element::Way(way) = element
             && is_read
-            && let Some(road) = Road::of(&way)
+            && let Some(road) = OsmRoad::of(&way)
         {
             let row = rows.count() + 1;
             is_read = rows.push(road.into_record(row, &way, &positions));
@@ -122,13 +122,13 @@ impl Positions {
 }
 
 /// What the tags of a way say of a road.
-struct Road {
+struct OsmRoad {
     properties: Map<String, Json>,
     /// Whether it is open only against the direction of its line.
     is_reversed: bool,
 }
 
-impl Road {
+impl OsmRoad {
     /// The road of a way, if it is one.
     fn of(way: &Way<'_>) -> Option<Self> {
         let tag = |wanted: &str| way.tags().find(|(name, _)| *name == wanted).map(|(_, value)| value);
