@@ -33,7 +33,9 @@ import { Situation, SITUATION_LAYERS, type SituationLayer } from "./situation";
 import { SituationPanel } from "./situation_panel";
 import { drawSituation, spellSymbols } from "./style";
 import { onTheme, recolour, startTheme, styleName } from "./theme";
+import { Ticker } from "./ticker";
 import { Tiles } from "./tiles";
+import { Tour } from "./tour";
 import { enlarged, isWall, startWall, wallScale } from "./wall";
 
 declare global {
@@ -125,7 +127,7 @@ async function start(): Promise<void> {
     new Search(map, catalog, card, part("search"));
     const audits = new Audits(map, catalog, part("audits"));
     const headlines = new Headlines(catalog);
-    startSituation(map, catalog, card, situation, headlines);
+    const ticker = startSituation(map, catalog, card, situation, headlines);
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
@@ -137,7 +139,7 @@ async function start(): Promise<void> {
         headlines.changed();
       }
     });
-    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments });
+    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, ticker });
     const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
     startClicks(map, card, clusters, nearest, drawing);
@@ -153,17 +155,18 @@ async function start(): Promise<void> {
 
 type Parts = {
   tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
-  commitments: Commitments;
+  commitments: Commitments; ticker: Ticker | undefined;
 };
 
 /** Updates the page after changes on the server: tiles, results, lists and cards. */
-function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments }: Parts): Events {
+function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, ticker }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
     change({ layer, ids, boxes }) {
       if (isSituation(layer)) situation.loadSoon();
       else tiles.touch(boxes);
       headlines.changed(layer);
+      ticker?.changed(layer);
       if (layer === COMMITMENT_LAYER) void commitments.load();
       void nearest.changed(layer);
       card.changed(layer, ids);
@@ -174,6 +177,7 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
       tiles.refresh();
       situation.loadSoon();
       headlines.changed();
+      ticker?.changed();
       void commitments.load();
       for (const { id } of catalog.layers) {
         void nearest.changed(id);
@@ -187,14 +191,17 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
   });
 }
 
-/** Starts the situation panel, its announcements, and its layers on the map. */
-function startSituation(map: Map, catalog: api.Catalog, card: Card, situation: Situation, headlines: Headlines): void {
+/** Starts the situation panel, its announcements, and its layers on the map; on a wall the tour and the ticker. */
+function startSituation(map: Map, catalog: api.Catalog, card: Card, situation: Situation, headlines: Headlines): Ticker | undefined {
   const panel = new SituationPanel(map, catalog, card, situation, (people) => headlines.people(people));
   situation.onFailure = (failed) => panel.failed(failed);
   new Arrivals(catalog, panel, situation);
   situation.onChange(() => {
     for (const layer of situation.layers) void map.getSource<GeoJSONSource>(layer)?.setData(situation.drawn(layer));
   });
+  if (!isWall) return undefined;
+  new Tour(map, catalog.county.bounds, panel, situation);
+  return new Ticker(map, catalog, panel, situation);
 }
 
 function placeOf({ layer, id, name }: Found): Place {

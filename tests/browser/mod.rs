@@ -52,6 +52,14 @@ fn running_incidents_come_first_and_new_ones_are_announced() {
 }
 
 #[test]
+fn a_wall_screen_tours_the_situation() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/wall.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
+}
+
+#[test]
 fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
