@@ -3,10 +3,10 @@
 import type { Map, MapMouseEvent } from "maplibre-gl";
 import type { Geometry, LineString, Polygon, Position } from "geojson";
 import type { TerraDraw } from "terra-draw";
-import { coordinatesOf, surroundingsOf } from "./api";
+import { coordinatesOf } from "./api";
 import { element, part } from "./element";
-import { area, distance, number } from "./format";
-import { onLanguage, pick, say } from "./language";
+import { area, distance } from "./format";
+import { onLanguage, say } from "./language";
 import type { Word } from "./words";
 
 type Mode = "linestring" | "polygon" | "circle" | "coordinates";
@@ -19,12 +19,13 @@ const MODES: { mode: Mode; word: Word }[] = [
 export class Drawing {
   #mode: Mode | undefined;
   #draw: TerraDraw | undefined;
-  #shape: Polygon | LineString | undefined;
   /** What the bar says about the shape or position. */
   #said: (() => HTMLElement[]) | undefined;
 
   /** Queries the nearest resources to a drawn shape. */
   onAsk: ((shape: Geometry) => void) | undefined;
+  /** Shows what is inside a drawn area, or along a drawn line. */
+  onCount: ((shape: Geometry) => void) | undefined;
 
   constructor(private readonly map: Map, button: HTMLButtonElement) {
     button.addEventListener("click", () => (part("drawing").hidden ? this.open() : this.close()));
@@ -49,7 +50,6 @@ export class Drawing {
     this.#draw?.stop();
     this.#draw = undefined;
     this.#mode = undefined;
-    this.#shape = undefined;
     this.#said = undefined;
     part("drawing").hidden = true;
     this.map.getCanvas().style.cursor = "";
@@ -57,7 +57,6 @@ export class Drawing {
 
   async #choose(mode: Mode): Promise<void> {
     this.#mode = mode;
-    this.#shape = undefined;
     this.#said = undefined;
     delete part("drawing").dataset.ready;
     this.#fill();
@@ -86,7 +85,6 @@ export class Drawing {
   }
 
   async #measure(shape: Polygon | LineString): Promise<void> {
-    this.#shape = shape;
     const measured = shape.type === "LineString" ? await lengthOf(shape.coordinates) : await areaOf(shape.coordinates[0]!);
     const words = () => (shape.type === "LineString"
       ? `${say("length")} ${distance(measured.length)}`
@@ -98,31 +96,9 @@ export class Drawing {
   #questions(shape: Polygon | LineString): HTMLElement[] {
     const ask = element("button", { type: "button" }, say("askShape"));
     ask.addEventListener("click", () => this.onAsk?.(shape));
-    if (shape.type === "LineString") return [ask];
-    const count = element("button", { type: "button" }, say("countShape"));
-    count.addEventListener("click", () => void this.#count(shape));
+    const count = element("button", { type: "button" }, say(shape.type === "LineString" ? "countAlong" : "countShape"));
+    count.addEventListener("click", () => this.onCount?.(shape));
     return [ask, count];
-  }
-
-  /** People and features inside the drawn area. */
-  async #count(shape: Polygon): Promise<void> {
-    let rows: [string, string][];
-    try {
-      const found = await surroundingsOf(shape);
-      const layers = found.rings[0]?.layers ?? [];
-      const people = layers.find(({ layer }) => layer === "villages")?.people?.known;
-      rows = [
-        [say("peopleInside"), people === undefined ? say("unknown") : number(people)],
-        ...layers.filter(({ count }) => count > 0).map(({ title, count }): [string, string] => [pick(title), number(count)]),
-      ];
-    } catch (error) {
-      rows = [[say("askFailed"), error instanceof Error ? error.message : String(error)]];
-    }
-    if (this.#shape !== shape) return;
-    const before = this.#said;
-    this.#said = () => [...(before?.() ?? []).filter(({ tagName }) => tagName !== "DL"),
-      element("dl", {}, ...rows.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, value)]))];
-    this.#fill();
   }
 
   /** The position under a click in the systems of the county. */

@@ -1,6 +1,7 @@
 // Starts the page: language, then data from the server, then the map and its panels.
 import type { GeoJSONSource, Map, StyleSpecification } from "maplibre-gl";
 import * as api from "./api";
+import { Around } from "./around";
 import { Arrivals } from "./arrivals";
 import { Audits } from "./audits";
 import { ClusterCard } from "./clusters";
@@ -105,15 +106,20 @@ async function start(): Promise<void> {
     card.onPlan = (found) => {
       card.close();
       nearest.close();
-      imports.clear();
       void plan.open(found);
     };
-    imports.onOpen = () => {
+    const around = new Around(map, catalog, part("nearest"));
+    const audits = new Audits(map, catalog, townshipsOf(townships), part("audits"), part("nearest"));
+    card.onAround = ({ layer, id, name }) => void around.ofFeature(layer, id, name);
+    const leave = () => {
       card.close();
       nearest.close();
-      plan.clear();
     };
+    around.onOpen = leave;
+    imports.onOpen = leave;
     nearest.onChange = () => {
+      around.clear();
+      audits.clear();
       plan.clear();
       imports.clear();
       reach.clear();
@@ -124,8 +130,8 @@ async function start(): Promise<void> {
       card.close();
       void nearest.ask(placeOf(found));
     };
-    new Search(map, catalog, card, part("search"));
-    const audits = new Audits(map, catalog, part("audits"));
+    new Search(map, catalog, card, part("search")).onPosition = (lon, lat) => void nearest.ask(pointAt(lon, lat));
+    audits.onOpen = leave;
     const headlines = new Headlines(catalog);
     const ticker = startSituation(map, catalog, card, situation, headlines);
     let events: Events | undefined;
@@ -142,6 +148,7 @@ async function start(): Promise<void> {
     events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, ticker });
     const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
+    drawing.onCount = (shape) => void around.ofDrawing(shape);
     startClicks(map, card, clusters, nearest, drawing);
     void nearest.askAddress();
     if (!isEmbedded) void ready.then(startOffline);

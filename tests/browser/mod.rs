@@ -39,7 +39,7 @@ fn names_are_found_and_audits_are_drawn() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/search.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 4, "{printed}");
+    assert_eq!(printed.lines().count(), 5, "{printed}");
 }
 
 #[test]
