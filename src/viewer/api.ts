@@ -191,11 +191,33 @@ export async function nextPage(layer: string, { links }: ItemsPage, signal: Abor
   return next && items(layer, Object.fromEntries(new URL(next.href, location.href).searchParams), signal);
 }
 
-type RingLayer = { layer: string; title: Bilingual; count: number; people?: { known: number; unknown_places: number } };
+type RingLayer = {
+  layer: string; title: Bilingual; count: number; people?: { known: number; unknown_places: number };
+  by?: Record<string, { code: string | null; count: number }[]>;
+};
+/** What is within a distance, or inside an area. */
+export type Ring = { radius_m: number | null; layers: RingLayer[] };
+export type Surroundings = {
+  rings: Ring[];
+  secondary_hazards: { id: string; name: string | null; kind: Bilingual | null; risk_level: number | null; distance_m: number; place: Position | null }[];
+  more_secondary_hazards: number;
+  help: { layer: string; title: Bilingual; features: { id: string; name: string | null; distance_m: number; bearing_deg: number | null; place: Position | null }[] }[];
+};
+
+/** Distances around a drawn line, which has no inside. */
+export const LINE_RADII = "500,1000";
+
+export function surroundingsPath(parameters: Record<string, string>): string {
+  return `api/surroundings?${new URLSearchParams(parameters).toString()}`;
+}
+
+export function surroundings(parameters: Record<string, string>, signal?: AbortSignal): Promise<Surroundings> {
+  return ask(surroundingsPath(parameters), signal);
+}
 
 /** Number of people in the villages inside the area of a warning; undefined if unknown. */
 export async function peopleIn(kind: "warning", id: string): Promise<number | undefined> {
-  const reply = await ask<{ rings: { layers: RingLayer[] }[] }>(`api/surroundings?${kind}=${encodeURIComponent(id)}`);
+  const reply = await surroundings({ [kind]: id });
   return reply.rings[0]?.layers.find(({ layer }) => layer === "villages")?.people?.known;
 }
 
@@ -211,8 +233,14 @@ export function search(words: string, lon: number, lat: number, limit: number, s
 
 export type AuditName = "siting" | "coverage";
 
-export function audit(name: AuditName): Promise<FeatureCollection<Geometry, Properties>> {
-  return ask(name === "siting" ? "api/audits/siting" : "api/coverage");
+export type Audit = Freshness & { features: Item[] };
+
+export function auditPath(name: AuditName, parameters: Record<string, string>): string {
+  return `${name === "siting" ? "api/audits/siting" : "api/coverage"}?${new URLSearchParams(parameters).toString()}`;
+}
+
+export function audit(name: AuditName, parameters: Record<string, string>, signal: AbortSignal): Promise<Audit> {
+  return ask(auditPath(name, parameters), signal);
 }
 
 export function item(layer: string, id: string, signal: AbortSignal): Promise<Item> {
@@ -293,11 +321,6 @@ export async function updateCommitment(id: string, change: { state: string }): P
 /** A position in the coordinate systems in use. */
 export async function coordinatesOf(lon: number, lat: number): Promise<{ title: string; unit: string; coordinates: [number, number] }[]> {
   return (await ask<{ systems: { title: string; unit: string; coordinates: [number, number] }[] }>(`api/coordinates?point=${lon.toFixed(7)},${lat.toFixed(7)}`)).systems;
-}
-
-/** What is inside an area. */
-export function surroundingsOf(area: Geometry): Promise<{ rings: { layers: RingLayer[] }[] }> {
-  return ask("api/surroundings", undefined, JSON.stringify(area));
 }
 
 export function townships(): Promise<FeatureCollection<Geometry, Properties>> {

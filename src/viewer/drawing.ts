@@ -3,10 +3,10 @@
 import type { Map, MapMouseEvent } from "maplibre-gl";
 import type { Geometry, LineString, Polygon, Position } from "geojson";
 import type { TerraDraw } from "terra-draw";
-import { coordinatesOf, surroundingsOf } from "./api";
+import { coordinatesOf } from "./api";
 import { element, part } from "./element";
-import { area, distance, number } from "./format";
-import { onLanguage, pick, say } from "./language";
+import { area, distance } from "./format";
+import { onLanguage, say } from "./language";
 import { crossesItself } from "./shape_editor";
 import type { Word } from "./words";
 
@@ -20,12 +20,13 @@ const MODES: { mode: Mode; word: Word }[] = [
 export class Drawing {
   #mode: Mode | undefined;
   #draw: TerraDraw | undefined;
-  #shape: Polygon | LineString | undefined;
   /** What the bar says about the shape or position. */
   #said: (() => HTMLElement[]) | undefined;
 
   /** Queries the nearest resources to a drawn shape. */
   onAsk: ((shape: Geometry) => void) | undefined;
+  /** Shows what is inside a drawn area, or along a drawn line. */
+  onCount: ((shape: Geometry) => void) | undefined;
 
   constructor(private readonly map: Map, button: HTMLButtonElement) {
     button.addEventListener("click", () => (part("drawing").hidden ? this.open() : this.close()));
@@ -50,7 +51,6 @@ export class Drawing {
     this.#draw?.stop();
     this.#draw = undefined;
     this.#mode = undefined;
-    this.#shape = undefined;
     this.#said = undefined;
     part("drawing").hidden = true;
     this.map.getCanvas().style.cursor = "";
@@ -58,7 +58,6 @@ export class Drawing {
 
   async #choose(mode: Mode): Promise<void> {
     this.#mode = mode;
-    this.#shape = undefined;
     this.#said = undefined;
     delete part("drawing").dataset.ready;
     this.#fill();
@@ -87,7 +86,6 @@ export class Drawing {
   }
 
   async #measure(shape: Polygon | LineString): Promise<void> {
-    this.#shape = shape;
     if (await crossesItself(shape)) {
       this.#said = () => [element("p", { class: "failed", role: "alert" }, say("crossesItself"))];
       this.#fill();
@@ -104,31 +102,9 @@ export class Drawing {
   #questions(shape: Polygon | LineString): HTMLElement[] {
     const ask = element("button", { type: "button" }, say("askShape"));
     ask.addEventListener("click", () => this.onAsk?.(shape));
-    if (shape.type === "LineString") return [ask];
-    const count = element("button", { type: "button" }, say("countShape"));
-    count.addEventListener("click", () => void this.#count(shape));
+    const count = element("button", { type: "button" }, say(shape.type === "LineString" ? "countAlong" : "countShape"));
+    count.addEventListener("click", () => this.onCount?.(shape));
     return [ask, count];
-  }
-
-  /** People and features inside the drawn area. */
-  async #count(shape: Polygon): Promise<void> {
-    let rows: [string, string][];
-    try {
-      const found = await surroundingsOf(shape);
-      const layers = found.rings[0]?.layers ?? [];
-      const people = layers.find(({ layer }) => layer === "villages")?.people?.known;
-      rows = [
-        [say("peopleInside"), people === undefined ? say("unknown") : number(people)],
-        ...layers.filter(({ count }) => count > 0).map(({ title, count }): [string, string] => [pick(title), number(count)]),
-      ];
-    } catch (error) {
-      rows = [[say("askFailed"), error instanceof Error ? error.message : String(error)]];
-    }
-    if (this.#shape !== shape) return;
-    const before = this.#said;
-    this.#said = () => [...(before?.() ?? []).filter(({ tagName }) => tagName !== "DL"),
-      element("dl", {}, ...rows.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, value)]))];
-    this.#fill();
   }
 
   /** The position under a click in the systems of the county. */

@@ -1,6 +1,7 @@
 // Starts the page: language, then data from the server, then the map and its panels.
 import type { GeoJSONSource, Map, StyleSpecification } from "maplibre-gl";
 import * as api from "./api";
+import { Around } from "./around";
 import { Arrivals } from "./arrivals";
 import { Audits } from "./audits";
 import { ClusterCard } from "./clusters";
@@ -37,7 +38,9 @@ import { Situation, SITUATION_LAYERS, type SituationLayer } from "./situation";
 import { SituationPanel } from "./situation_panel";
 import { drawSituation, spellSymbols } from "./style";
 import { onTheme, recolour, startTheme, styleName } from "./theme";
+import { Ticker } from "./ticker";
 import { Tiles } from "./tiles";
+import { Tour } from "./tour";
 import { ViewList } from "./view_list";
 import { enlarged, isWall, startWall, wallScale } from "./wall";
 
@@ -123,10 +126,14 @@ async function start(): Promise<void> {
       reach.clear();
       void plan.open(found);
     };
-    imports.onOpen = () => {
+    const around = new Around(map, catalog, panel);
+    const audits = new Audits(map, catalog, townshipsOf(townships), part("audits"), panel);
+    card.onAround = ({ layer, id, name }) => void around.ofFeature(layer, id, name);
+    const leave = () => {
       card.close();
       reach.clear();
     };
+    imports.onOpen = around.onOpen = audits.onOpen = leave;
     nearest.onChange = () => reach.clear();
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();
@@ -134,7 +141,7 @@ async function start(): Promise<void> {
       card.close();
       void nearest.ask(placeOf(found));
     };
-    new Search(map, catalog, card, part("search"));
+    new Search(map, catalog, card, part("search")).onPosition = (lon, lat) => void nearest.ask(pointAt(lon, lat));
     const list = new ViewList(map, catalog, panel, card, (layer) => layers.isVisible(layer));
     for (const opener of ["list-view", "skip-to-list"]) {
       part(opener).addEventListener("click", (event) => {
@@ -143,9 +150,8 @@ async function start(): Promise<void> {
       });
     }
     layers.onChange(() => void list.changed());
-    const audits = new Audits(map, catalog, part("audits"));
     const headlines = new Headlines(catalog);
-    startSituation(map, catalog, card, situation, headlines);
+    const ticker = startSituation(map, catalog, card, situation, headlines);
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
@@ -157,9 +163,10 @@ async function start(): Promise<void> {
         headlines.changed();
       }
     });
-    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list });
+    events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list, ticker });
     const drawing = new Drawing(map, part<HTMLButtonElement>("draw"));
     drawing.onAsk = (shape) => void nearest.ask(drawnPlace(shape, say("drawnShape")));
+    drawing.onCount = (shape) => void around.ofDrawing(shape);
     startClicks(map, card, clusters, nearest, drawing, editing);
     void nearest.askAddress();
     if (!isEmbedded) void ready.then(startOffline);
@@ -173,17 +180,18 @@ async function start(): Promise<void> {
 
 type Parts = {
   tiles: Tiles; freshness: Freshness; nearest: NearestPanel; card: Card; audits: Audits; catalog: api.Catalog; situation: Situation; headlines: Headlines;
-  commitments: Commitments; list: ViewList;
+  commitments: Commitments; list: ViewList; ticker: Ticker | undefined;
 };
 
 /** Updates the page after changes on the server: tiles, results, lists and cards. */
-function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list }: Parts): Events {
+function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list, ticker }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
   return new Events({
     change({ layer, ids, boxes }) {
       if (isSituation(layer)) situation.loadSoon();
       else tiles.touch(boxes);
       headlines.changed(layer);
+      ticker?.changed(layer);
       if (layer === COMMITMENT_LAYER) void commitments.load();
       void nearest.changed(layer);
       card.changed(layer, ids);
@@ -195,6 +203,7 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
       tiles.refresh();
       situation.loadSoon();
       headlines.changed();
+      ticker?.changed();
       void commitments.load();
       for (const { id } of catalog.layers) {
         void nearest.changed(id);
@@ -208,14 +217,17 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
   });
 }
 
-/** Starts the situation panel, its announcements, and its layers on the map. */
-function startSituation(map: Map, catalog: api.Catalog, card: Card, situation: Situation, headlines: Headlines): void {
+/** Starts the situation panel, its announcements, and its layers on the map; on a wall the tour and the ticker. */
+function startSituation(map: Map, catalog: api.Catalog, card: Card, situation: Situation, headlines: Headlines): Ticker | undefined {
   const panel = new SituationPanel(map, catalog, card, situation, (people) => headlines.people(people));
   situation.onFailure = (failed) => panel.failed(failed);
   new Arrivals(catalog, panel, situation);
   situation.onChange(() => {
     for (const layer of situation.layers) void map.getSource<GeoJSONSource>(layer)?.setData(situation.drawn(layer));
   });
+  if (!isWall) return undefined;
+  new Tour(map, catalog.county.bounds, panel, situation);
+  return new Ticker(map, catalog, panel, situation);
 }
 
 function placeOf({ layer, id, name }: Found): Place {

@@ -1,6 +1,7 @@
 // The query panel for nearest resources: location, form, results and lines on the map; its state is kept in the URL.
 import { LngLatBounds, type Map as MapView, type StyleSpecification } from "maplibre-gl";
 import { item, nearestOf, routeOf, search, ServerError, type Answer, type Catalog, type Result, type Route } from "./api";
+import { drawnParameters } from "./around";
 import { AnswerLines } from "./answers";
 import type { Offer } from "./commitments";
 import { element } from "./element";
@@ -294,7 +295,7 @@ export class NearestPanel {
     if (centre && place.kind === "point") where.append(coordinates(...centre));
     const zoom = this.#link(say("seeAnswers"), () => this.#zoomToAnswers());
     const copy = this.#link(say("copyLink"), () => void navigator.clipboard?.writeText(location.href).then(() => (copy.textContent = say("copied"))));
-    const of = place.kind === "point" ? `point=${place.lon},${place.lat}` : BRIEF_OF[place.layer] ? `${BRIEF_OF[place.layer]}=${encodeURIComponent(place.id)}` : centre && `point=${centre.join(",")}`;
+    const of = place.kind === "point" ? `point=${place.lon},${place.lat}` : place.layer === "" && place.geometry ? drawnParameters(place.geometry) : BRIEF_OF[place.layer] ? `${BRIEF_OF[place.layer]}=${encodeURIComponent(place.id)}` : centre && `point=${centre.join(",")}`;
     const brief = element("a", { class: "link brief", target: "_blank", rel: "noopener", href: `api/surroundings?${of}&f=html` }, say("printBrief"));
     return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom, copy, of ? brief : undefined));
   }

@@ -32,6 +32,8 @@ export class Card {
 
   /** Plans for the people in the area of the card. */
   onPlan: ((found: Found) => void) | undefined;
+  /** Shows the surroundings of the feature of the card. */
+  onAround: ((found: Found) => void) | undefined;
   /** Shows what can be reached by road. */
   onReach: ((found: Found) => void) | undefined;
 
@@ -167,16 +169,16 @@ export class Card {
 
   /** Printable pages about a feature. */
   #reports({ layer, id, name }: Found): HTMLElement[] {
-    const link = (path: string, word: "alertPage" | "printBrief") =>
-      element("a", { class: "link", target: "_blank", rel: "noopener", href: path }, say(word));
-    const of = { incidents: "incident", warnings: "warning", risk_zones: "zone" }[layer];
-    if (!of) return [];
+    const link = (path: string) => element("a", { class: "link", target: "_blank", rel: "noopener", href: path }, say("alertPage"));
+    if (!["incidents", "warnings", "risk_zones"].includes(layer)) return [];
+    const around = element("button", { type: "button", class: "link around-here" }, say("printBrief"));
+    around.addEventListener("click", () => this.onAround?.({ layer, id, name }));
     const plan = element("button", { type: "button", class: "link plan-here" }, say("planTitle"));
     plan.addEventListener("click", () => this.onPlan?.({ layer, id, name }));
     return [element("p", { class: "actions reports" },
       ...(this.onPlan ? [plan] : []),
-      ...(layer === "warnings" ? [link(`api/alerts/${encodeURIComponent(id)}?f=html`, "alertPage")] : []),
-      link(`api/surroundings?${of}=${encodeURIComponent(id)}&f=html`, "printBrief"))];
+      ...(layer === "warnings" ? [link(`api/alerts/${encodeURIComponent(id)}?f=html`)] : []),
+      around)];
   }
 
   #askButton(found: Found): HTMLElement {

@@ -1,9 +1,10 @@
 // The search field in the header: names, pinyin, initials, codes; arrow keys and Enter select a result and open its
 // card.
 import { LngLat, type Map } from "maplibre-gl";
-import { search, type Catalog, type Hit } from "./api";
+import { item, search, type Catalog, type Hit } from "./api";
 import { element } from "./element";
 import { distance } from "./format";
+import { boundsOf, type LonLat } from "./geometry";
 import { onLanguage, pick, say } from "./language";
 import type { Card } from "./popup";
 
@@ -11,6 +12,9 @@ import type { Card } from "./popup";
 const PAUSE_MS = 120;
 const SHOWN = 8;
 const CLOSE_UP_ZOOM = 15;
+const FIT_PADDING_PX = 60;
+/** Two decimal numbers with a sign between them. */
+const POSITION = /^(-?\d{1,3}(?:\.\d+)?)\s*[,，;\s]\s*(-?\d{1,3}(?:\.\d+)?)$/;
 
 export class Search {
   readonly #field: HTMLInputElement;
@@ -22,6 +26,9 @@ export class Search {
   /** Whether the results for the current text have arrived, and whether Enter was pressed before. */
   #settled = true;
   #chooseFirst = false;
+
+  /** Queries the nearest resources to a position that was typed. */
+  onPosition: ((lon: number, lat: number) => void) | undefined;
 
   constructor(private readonly map: Map, private readonly catalog: Catalog, private readonly card: Card, box: HTMLElement) {
     this.#list = element("ul", { id: "search-hits", role: "listbox", hidden: true });
@@ -51,6 +58,7 @@ export class Search {
     this.#chosen = -1;
     this.#chooseFirst = false;
     this.#settled = this.#field.value.trim() === "";
+    this.#list.setAttribute("aria-busy", "true");
     window.clearTimeout(this.#pause);
     this.#pause = window.setTimeout(() => void this.#ask(), PAUSE_MS);
   }
@@ -62,7 +70,8 @@ export class Search {
     const words = this.#field.value.trim();
     try {
       const centre = this.map.getCenter();
-      this.#hits = words === "" ? [] : (await search(words, centre.lng, centre.lat, SHOWN, request.signal)).features;
+      const position = positionIn(words);
+      this.#hits = words === "" ? [] : position ? [atPosition(position)] : (await search(words, centre.lng, centre.lat, SHOWN, request.signal)).features;
       if (request.signal.aborted) return;
       this.#draw(words !== "" && this.#hits.length === 0 ? say("nothingFound") : undefined);
     } catch (error) {
@@ -71,6 +80,7 @@ export class Search {
       this.#draw(say("askFailed") + (error instanceof Error ? error.message : String(error)));
     }
     this.#settled = true;
+    this.#list.setAttribute("aria-busy", "false");
     this.#show(words !== "");
     const first = this.#hits[0];
     if (this.#chooseFirst && first) this.#choose(first);
@@ -104,8 +114,30 @@ export class Search {
     this.#field.blur();
     if (!hit.geometry) return;
     const [lon, lat] = hit.geometry.coordinates as [number, number];
-    this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), CLOSE_UP_ZOOM) });
+    const { layer } = hit.properties;
+    const isPoint = layer === "" || this.catalog.layers.find(({ id }) => id === layer)?.geometry === "point";
+    if (isPoint) this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), CLOSE_UP_ZOOM) });
+    else void this.#fit(layer, hit.id, [lon, lat]);
+    if (layer === "") {
+      this.onPosition?.(lon, lat);
+      return;
+    }
     this.card.open([{ layer: hit.properties.layer, id: hit.id, name: hit.properties.name ?? hit.id }], new LngLat(lon, lat));
+  }
+
+  /** Shows the whole of a line or area. */
+  async #fit(layer: string, id: string, inside: LonLat): Promise<void> {
+    const request = new AbortController();
+    this.#request = request;
+    let bounds: ReturnType<typeof boundsOf>;
+    try {
+      bounds = boundsOf((await item(layer, id, request.signal)).geometry);
+    } catch {
+      // The card says what went wrong; the position inside is known.
+    }
+    if (request.signal.aborted) return;
+    if (bounds) this.map.fitBounds(bounds, { padding: FIT_PADDING_PX, maxZoom: CLOSE_UP_ZOOM });
+    else this.map.flyTo({ center: inside, zoom: CLOSE_UP_ZOOM });
   }
 
   #draw(instead?: string): void {
@@ -114,7 +146,7 @@ export class Search {
       const far = hit.properties.distance_m === null ? "" : distance(hit.properties.distance_m);
       const row = element("li", { role: "option", id: `search-hit-${at}`, "aria-selected": String(at === this.#chosen), "data-id": hit.id },
         element("span", { class: "name" }, hit.properties.name ?? hit.id),
-        element("span", { class: "quiet" }, layer ? pick(layer.title) : hit.properties.layer, " ", far));
+        element("span", { class: "quiet" }, hit.properties.layer === "" ? say("position") : layer ? pick(layer.title) : hit.properties.layer, " ", far));
       // mousedown precedes the loss of focus of the field.
       row.addEventListener("pointerdown", (event) => {
         event.preventDefault();
@@ -131,4 +163,21 @@ export class Search {
     this.#list.hidden = !open;
     this.#field.setAttribute("aria-expanded", String(open));
   }
+}
+
+/** A typed longitude and latitude; the other order is understood where only one of both is possible. */
+function positionIn(words: string): LonLat | undefined {
+  const [, first, second] = POSITION.exec(words) ?? [];
+  if (first === undefined || second === undefined) return undefined;
+  const [a, b] = [Number(first), Number(second)];
+  if (Math.abs(a) <= 180 && Math.abs(b) <= 90) return [a, b];
+  return Math.abs(a) <= 90 && Math.abs(b) <= 180 ? [b, a] : undefined;
+}
+
+/** A position as a hit, which belongs to no layer. */
+function atPosition([lon, lat]: LonLat): Hit {
+  return {
+    type: "Feature", id: "", geometry: { type: "Point", coordinates: [lon, lat] },
+    properties: { layer: "", name: `${lon}, ${lat}`, matched: "position", distance_m: null },
+  };
 }

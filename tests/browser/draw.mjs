@@ -33,8 +33,11 @@ await run(async () => {
     // 17.72 km².
     assert.ok(Math.abs(Number(surface) - 17.72) <= 0.4, text);
     await page.locator('#drawing button:has-text("统计区内")').click();
-    await page.waitForFunction(() => document.querySelector("#drawing dl")?.textContent.includes("避灾点"));
+    await page.waitForFunction(() => document.querySelector("#nearest .counts")?.textContent.includes("避灾点"));
     await page.screenshot({ path: join(out, "draw-zh.png") });
+    // The brief of the drawing has an address.
+    const brief = await (await fetch(new URL(await page.locator("#nearest .tools a").first().getAttribute("href"), page.url()))).text();
+    assert.match(brief, /<h1>周边分析<\/h1>[^]*指定区域/);
     await page.locator('#drawing button:has-text("查询周边力量")').click();
     await page.waitForFunction(() => document.querySelectorAll('#nearest [data-layer="shelters"] > ol > li').length === 3);
     assert.match(page.url(), /near=118\.8/);

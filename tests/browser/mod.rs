@@ -104,7 +104,7 @@ fn names_are_found_and_audits_are_drawn() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/search.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 4, "{printed}");
+    assert_eq!(printed.lines().count(), 5, "{printed}");
 }
 
 #[test]
@@ -114,6 +114,14 @@ fn running_incidents_come_first_and_new_ones_are_announced() {
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let printed = script_well("browser/situation.mjs", &[&server.url, &snapshots, token.trim()]);
     assert_eq!(printed.lines().count(), 8, "{printed}");
+}
+
+#[test]
+fn a_wall_screen_tours_the_situation() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/wall.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
 }
 
 #[test]

@@ -63,6 +63,39 @@ fn names_are_found_by_any_part_and_by_pinyin() {
 }
 
 #[test]
+fn what_an_officer_types_is_found() {
+    let (_folder, server) = Server::of_sample();
+    let first = |query: &str| search(&server, &format!("limit=20&q={}", encoded(query)));
+    // The words of a name with others between them.
+    let school = first("梅城小学");
+    assert!(school.iter().any(|(_, name, how)| how == "scattered" && name.contains("小学")), "{school:?}");
+    assert!(first("县医院").iter().any(|(_, name, _)| name.contains("医院")), "{:?}", first("县医院"));
+    // Stock, as the depots have it.
+    let depots = server.get("/ogc/collections/depots/items?limit=1000").json();
+    let mut expected: Vec<String> = depots["features"]
+        .as_array()
+        .expect("depots")
+        .iter()
+        .filter(|own| own["properties"]["stock"].to_string().contains("帐篷"))
+        .map(|own| own["id"].as_str().expect("an id").to_owned())
+        .collect();
+    expected.sort_unstable();
+    let by_stock = search(&server, &format!("limit=100&q={}", encoded("帐篷")));
+    let mut found: Vec<String> = by_stock.into_iter().filter(|(.., how)| how == "stock").map(|(id, ..)| id).collect();
+    found.sort_unstable();
+    assert!(!found.is_empty() && found == expected, "{found:?} {expected:?}");
+    // Townships before villages and places, these before roads and pipelines.
+    let answer = server.get(&format!("/api/search?limit=100&q={}", encoded("梅城"))).json();
+    let hits = answer["features"].as_array().expect("hits");
+    let lines = ["roads", "pipelines"];
+    let start = |own: &&Json| own["properties"]["matched"] == "start";
+    let is_line: Vec<bool> =
+        hits.iter().filter(start).map(|own| lines.iter().any(|line| own["properties"]["layer"] == *line)).collect();
+    assert_eq!(hits[0]["properties"]["layer"], "townships");
+    assert!(is_line.is_sorted() && is_line.contains(&true) && is_line.contains(&false), "{is_line:?}");
+}
+
+#[test]
 fn equal_matches_are_ordered_by_distance() {
     let (_folder, server) = Server::of_sample();
     let path = format!("/api/search?layer=shelters&limit=50&point=118.86,26.22&q={}", encoded("村部避灾点"));

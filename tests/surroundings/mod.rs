@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::database::{fresh_database, psql};
 use crate::support::listener::edit;
-use crate::support::{Folder, Server, chances, until};
+use crate::support::{Folder, Server, chances, encoded, until};
 
 const JSON: [(&str, &str); 1] = [("Content-Type", "application/geo+json")];
 
@@ -198,6 +198,73 @@ fn rings_equal_postgis() {
     }
 }
 
+#[test]
+fn distances_around_lines_equal_postgis() {
+    const RADIUS: f64 = 900.0;
+    let url = fresh_database();
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--store", &url]);
+    let mut chance = chances(11);
+    let mut sql = "CREATE TABLE asked (n integer, radius float8, place geography);".to_owned();
+    let mut answers = Vec::new();
+    for n in 0..20 {
+        let (lon, lat) = (118.6 + 0.3 * chance(), 26.0 + 0.4 * chance());
+        let wkt = format!("LINESTRING({lon} {lat},{} {},{} {lat})", lon + 0.01, lat + 0.01, lon + 0.02);
+        answers.push(server.get(&format!("/api/surroundings?near={}&radius_m={RADIUS}", encoded(&wkt))).json());
+        let _ = write!(sql, "INSERT INTO asked VALUES ({n}, {RADIUS}, ST_GeogFromText('{wkt}'));");
+    }
+    psql(&url, &sql);
+    let expected = expected(&url, "ST_DWithin(own.geom::geography, asked.place, asked.radius)");
+    let near = expected_near(&url);
+    let found = answers.iter().enumerate().flat_map(|(n, answer)| tallies(n, &answer["rings"][0]));
+    let found = counted(found.collect(), &expected);
+    assert!(expected.len() > 200);
+    for (key, count) in &found {
+        let doubtful = near.contains(&key.split('|').take(2).collect::<Vec<_>>().join("|"));
+        assert!(doubtful || expected.get(key) == Some(count), "{key}: {count} against {:?}", expected.get(key));
+    }
+    // A buffer of PostGIS has 32 corners in each quarter of a circle, so it is too small by up to a metre.
+    let lengths = numbers(
+        &url,
+        "SELECT asked.n, 'roads', 'class', class, sum(ST_Length(ST_Intersection(own.geom, \
+         ST_Buffer(asked.place, asked.radius, 32)::geometry)::geography)) \
+         FROM asked JOIN onemap.roads own ON ST_DWithin(own.geom::geography, asked.place, asked.radius - 5) GROUP BY asked.n, class",
+    );
+    assert!(lengths.len() > 20);
+    for (key, metres) in lengths {
+        let mut parts = key.split('|');
+        let n: usize = parts.next().and_then(|n| n.parse().ok()).expect("a number");
+        let class = parts.nth(2).expect("a class");
+        let layers = answers[n]["rings"][0]["layers"].as_array().expect("layers");
+        let roads = layers.iter().find(|own| own["layer"] == "roads").expect("roads");
+        let lengths = roads["length_m"].as_array().expect("lengths");
+        let ours = lengths.iter().find(|own| own["code"] == class).expect("the class")["length_m"].as_f64();
+        assert!((ours.expect("metres") - metres).abs() < 30.0 + metres * 0.01, "{key}: {ours:?} against {metres}");
+    }
+}
+
+#[test]
+fn the_printed_report_has_a_header_contacts_and_kilometres() {
+    let (folder, server) = Server::of_sample();
+    let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
+    let page = |path: &str, headers: &[(&str, &str)]| {
+        String::from_utf8(server.send("GET", path, headers, "").body).expect("text")
+    };
+    let bearer = format!("Bearer {}", token.trim());
+    let path = "/api/surroundings?incident=IN-01&radius_m=500,2000&f=html";
+    let open = page(path, &[]);
+    for words in ["III级", "处置中", "续报", "500 米", "2 公里"] {
+        assert!(open.contains(words), "{words}: {open}");
+    }
+    assert!(!open.contains("<h2>联系人"), "contacts are for those who may see them");
+    assert!(page(path, &[("Authorization", &bearer)]).contains("<h2>联系人"));
+    // The most severe dangers come first, unknown levels last.
+    let dangers = server.get("/api/surroundings?point=118.86,26.22&radius_m=6000").json()["secondary_hazards"].clone();
+    let levels = dangers.as_array().expect("dangers").iter().map(|own| own["risk_level"].as_i64().unwrap_or(i64::MAX));
+    let levels: Vec<i64> = levels.collect();
+    assert!(levels.len() > 20 && levels.is_sorted() && levels.first() != levels.last(), "{levels:?}");
+}
+
 /// Features so close to a ring that two methods of measurement may differ.
 fn expected_near(url: &str) -> Vec<String> {
     let layers = [
@@ -271,6 +338,9 @@ fn invalid_surroundings_are_refused() {
     let post = |body: &str| server.send("POST", "/api/surroundings", &JSON, body);
     let bow = json!({"type": "Polygon", "coordinates": [[[118.0, 26.0], [119.0, 27.0], [119.0, 26.0], [118.0, 27.0], [118.0, 26.0]]]});
     assert_eq!(post(&bow.to_string()).status, 400, "it crosses itself");
+    refuses("/api/surroundings?near=POINT(118.8%2026.2)", 400, "near", "radius_m is missing");
+    refuses("/api/surroundings?near=LINESTRING(118%2026,118.1%2026)", 400, "near", "radius_m is missing");
+    refuses("/api/surroundings?near=POINT(118%2026)&point=118,26&radius_m=9", 400, "point", "another location");
     assert_eq!(post("{\"type\": \"Point\", \"coordinates\": [118.8, 26.2]}").status, 400);
     assert_eq!(post("[1, 2").status, 400);
     let corner = "[118.8123,26.2123],".repeat(30_000);

@@ -12,7 +12,10 @@ use crate::http::reply::geojson::CollectionWriter;
 use crate::http::reply::media::GEOJSON;
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
+use crate::model::Catalog;
+use crate::model::catalog::CodeValue;
 use crate::query::search::{Match, SearchQuery, fold, named_layers, search as find};
+use crate::snapshot::Layer;
 
 const MAX_WORDS: usize = 8;
 
@@ -35,7 +38,8 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let limit = params.count(&spec::SEARCH_LIMIT)?.map_or(0, |limit| limit as usize);
     let mut body = CollectionWriter::new();
-    for hit in find(&SearchQuery { words, layers, near, limit }) {
+    let items = words.iter().map(|word| stock_items(&call.state.catalog, &layers, word)).collect();
+    for hit in find(&SearchQuery { words, items, layers, near, limit }) {
         let place = hit.row.shape().and_then(|shape| shape.geometry().interior_point()).map(geo::Geometry::from);
         let place = place.as_ref().and_then(|place| crs.from_lon_lat(place));
         let properties = json!({
@@ -60,12 +64,22 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Reply, Problem> {
     Ok(call.current.reply(GEOJSON.media_type).body(body.end_features().close(&call.current)))
 }
 
+/// The codes of the stock items that a word names.
+fn stock_items<'a>(catalog: &'a Catalog, layers: &[&Layer], word: &str) -> Vec<&'a str> {
+    let lists = layers.iter().filter_map(|layer| Some(layer.schema().roles.stock.as_ref()?.codes.as_str()));
+    let codes = lists.filter_map(|list| catalog.codes.get(list)).flatten();
+    let named = codes.filter(|own| own.label.zh.contains(word) || fold(&own.label.en) == word);
+    named.filter_map(|own| if let CodeValue::Text(code) = &own.code { Some(code.as_str()) } else { None }).collect()
+}
+
 fn matched(how: Match) -> Json {
     json!(match how {
         Match::Whole => "whole",
         Match::Start => "start",
         Match::Code | Match::LettersOfCode => "code",
         Match::Inside => "inside",
+        Match::Stock => "stock",
+        Match::Scattered => "scattered",
         Match::SoundOfWhole | Match::SoundOfStart | Match::SoundInside => "pinyin",
     })
 }

@@ -83,6 +83,7 @@ fn describe(finding: &Finding<'_>) -> Json {
         "layer": finding.layer.schema().id,
         "id": finding.site.id().as_str(),
         "name": finding.layer.text(&finding.site, "name"),
+        "region_code": finding.layer.text(&finding.site, "region_code"),
         "zone": finding.zone.id().as_str(),
         "zone_name": finding.zone_layer.text(&finding.zone, "name"),
         "hazard": finding.hazard,

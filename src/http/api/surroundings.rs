@@ -25,7 +25,7 @@ pub(crate) fn surroundings(call: &Call<'_>) -> Result<Reply, Problem> {
     answer(call, &crs, &surroundings_params::read(call, &crs)?)
 }
 
-/// `POST /api/surroundings`: an area as GeoJSON.
+/// `POST /api/surroundings`: an area as GeoJSON, or any geometry with distances around it.
 pub(crate) fn surroundings_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
     let crs = crs_by_name(&call.params)?;
     answer(call, &crs, &surroundings_params::read_body(call, &crs)?)
@@ -36,7 +36,7 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
     let format = call.format()?;
     let found = look_around(&current.snapshot, &wanted.ask, &call.cancel)?;
     Ok(match format {
-        HTML => surroundings_report::page(catalog, current, wanted, &found).reply(current),
+        HTML => surroundings_report::page(call, wanted, &found).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(catalog, &found)),
         _ => {
             let mut json = describe(catalog, crs, wanted, &found);

@@ -6,6 +6,7 @@ use geo::{CoordsIter, Geometry, LineString};
 use maud::{Markup, html};
 
 use crate::geodesy::{Envelope, LonLat};
+use crate::http::reply::numbers::metres;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, Shape};
 use crate::query::surroundings::{Area, Surroundings};
@@ -26,6 +27,11 @@ const METRES_PER_DEGREE: f64 = 111_195.0;
 pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) -> Markup {
     let (centre, half_width_m, half_height_m) = match area {
         Area::Rings(at, radii) => (*at, radii.last().copied().unwrap_or(1.0), radii.last().copied().unwrap_or(1.0)),
+        Area::Around(shape, radii) => {
+            let (centre, width_m, height_m) = bounds_of(shape);
+            let farthest_m = radii.last().copied().unwrap_or_default();
+            (centre, width_m + farthest_m, height_m + farthest_m)
+        }
         Area::Inside(shape) => bounds_of(shape),
     };
     let pixels_per_m = (WIDTH / 2.0 / half_width_m).min(HEIGHT / 2.0 / half_height_m) * 0.94;
@@ -38,7 +44,7 @@ pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &S
             }
             @match area {
                 Area::Rings(_, radii) => (map.rings(radii)),
-                Area::Inside(shape) => (map.shape(shape, "fill:none;stroke:#b3261e;stroke-width:2.5")),
+                Area::Around(shape, _) | Area::Inside(shape) => (map.shape(shape, "fill:none;stroke:#b3261e;stroke-width:2.5")),
             }
             @for (index, hazard) in found.secondary_hazards.iter().take(MAX_NUMBERED).enumerate() {
                 @if let Some(at) = hazard.row.shape().and_then(Shape::as_point) { (map.number(at, index + 1)) }
@@ -140,7 +146,7 @@ impl MapSvg {
                 @let pixels = radius_m * self.pixels_per_m;
                 circle cx=(x) cy=(y) r=(tenths(pixels)) style="fill:none;stroke:#b3261e;stroke-dasharray:6 4" {}
                 text x=(x) y=(tenths(y - pixels + 12.0)) style="font:10px sans-serif;fill:#b3261e;text-anchor:middle" {
-                    (format_args!("{radius_m:.0} m"))
+                    (metres(*radius_m))
                 }
             }
             path d={ "M" (x - 8.0) " " (y) "h16M" (x) " " (y - 8.0) "v16" } style="stroke:#b3261e;stroke-width:2" {}
@@ -163,10 +169,9 @@ impl MapSvg {
         let power = 10_f64.powf(longest_m.log10().floor());
         let bar_m = [5.0, 2.0, 1.0].into_iter().map(|step| step * power).find(|bar| *bar <= longest_m).unwrap_or(power);
         let (pixels, y) = (bar_m * self.pixels_per_m, HEIGHT - 17.0);
-        let length = if bar_m >= 1_000.0 { format!("{} km", bar_m / 1_000.0) } else { format!("{bar_m} m") };
         html! {
             path d={ "M14 " (y) "v5h" (tenths(pixels)) "v-5" } style="fill:none;stroke:#1d2530;stroke-width:1.5" {}
-            text x=(tenths(14.0 + pixels / 2.0)) y=(y) style="font:10px sans-serif;text-anchor:middle" { (length) }
+            text x=(tenths(14.0 + pixels / 2.0)) y=(y) style="font:10px sans-serif;text-anchor:middle" { (metres(bar_m)) }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A surroundings request, read from parameters or a body: the location and the rings.
 
+use geo::CoordsIter;
 use serde_json::{Value as Json, json};
 
 use crate::geodesy::crs_transform::CrsTransform;
@@ -9,7 +10,8 @@ use crate::http::params::filters::instant;
 use crate::http::params::param::Text;
 use crate::http::params::{QueryParams, feature, invalid, layer, parse_json, spec};
 use crate::http::reply::problem::Problem;
-use crate::model::Catalog;
+use crate::model::{Catalog, Shape};
+use crate::query::query_geometry::QueryGeometry;
 use crate::query::surroundings::{Area, SurroundingsQuery};
 use crate::snapshot::Snapshot;
 
@@ -24,46 +26,82 @@ pub(crate) struct SurroundingsRequest {
     pub(crate) ask: SurroundingsQuery,
     pub(crate) title: Option<String>,
     pub(crate) place: Json,
+    /// The layer and the id of a stored feature.
+    pub(crate) subject: Option<(&'static str, String)>,
 }
 
 /// A point with rings, or a feature.
 pub(crate) fn read(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRequest, Problem> {
     let params = &call.params;
-    let on_file: Vec<(&'static str, &str, &str)> =
+    let on_file: Vec<(&'static str, &'static str, &str)> =
         STORED_FEATURES.iter().filter_map(|(param, layer)| Some((param.name, *layer, params.get(*param)?))).collect();
-    match (params.get(&spec::POINT), on_file.as_slice()) {
+    match (params.get(&spec::POINT).or(params.get(&spec::NEAR)), on_file.as_slice()) {
+        (_, []) if let Some(near) = params.get(&spec::NEAR) => of_geometry(call, crs, near),
         (_, []) => {
             let at = required_point(crs, params, &spec::POINT)?;
             let radii = rings(params, &call.state.catalog, params.get(&spec::KIND))?;
             let place = json!({"point": crs.pair(at).ok()});
-            Ok(SurroundingsRequest { ask: ask(params, Area::Rings(at, radii))?, title: None, place })
+            Ok(SurroundingsRequest { ask: ask(params, Area::Rings(at, radii))?, title: None, place, subject: None })
         }
         (None, [feature]) => of_feature(params, &call.state.catalog, &call.current.snapshot, *feature),
         (_, [(name, _, id), ..]) => {
-            let accepted = "one of point, incident, warning, zone";
+            let accepted = "one of point, near, incident, warning, zone";
             Err(invalid(name, id, "it cannot be combined with another location", accepted))
         }
     }
 }
 
-/// An area as GeoJSON in the body.
+/// An area as GeoJSON in the body, or any geometry with the distances around it.
 pub(crate) fn read_body(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRequest, Problem> {
     let document = parse_json(&call.body)?;
     let geometry = if document["type"] == "Feature" { &document["geometry"] } else { &document };
-    let shape = shape(crs, "body", &geometry.to_string(), MAX_COORDINATES)?;
-    if !matches!(shape.geometry(), geo::Geometry::Polygon(_) | geo::Geometry::MultiPolygon(_)) {
-        let detail = "it is not an area";
-        return Err(invalid("body", &geometry["type"].to_string(), detail, "a GeoJSON Polygon or MultiPolygon"));
+    of_shape(call, "body", shape(crs, "body", &geometry.to_string(), MAX_COORDINATES)?)
+}
+
+/// A drawn geometry in the URL, which gives a drawn area an address to print and to send.
+fn of_geometry(call: &Call<'_>, crs: &CrsTransform, near: &str) -> Result<SurroundingsRequest, Problem> {
+    if let Some(point) = call.params.get(&spec::POINT) {
+        let detail = "it cannot be combined with another location";
+        return Err(invalid("point", point, detail, "one of point, near, incident, warning, zone"));
     }
+    of_shape(call, spec::NEAR.name, shape(crs, spec::NEAR.name, near, MAX_COORDINATES)?)
+}
+
+/// An area as it is, or any geometry with the distances around it.
+fn of_shape(call: &Call<'_>, name: &'static str, shape: Shape) -> Result<SurroundingsRequest, Problem> {
+    let is_area = matches!(shape.geometry(), geo::Geometry::Polygon(_) | geo::Geometry::MultiPolygon(_));
+    let area = if call.params.get(&spec::RADIUS_M).is_some() {
+        around(&call.params, &call.state.catalog, name, shape)?
+    } else if is_area {
+        Area::Inside(Box::new(shape))
+    } else {
+        let detail = "it is not an area, and radius_m is missing";
+        return Err(invalid(name, "", detail, "a Polygon or MultiPolygon, or any geometry with radius_m"));
+    };
     Ok(SurroundingsRequest {
-        ask: ask(&call.params, Area::Inside(Box::new(shape)))?,
+        ask: ask(&call.params, area)?,
         title: None,
-        place: json!({"area": true}),
+        place: json!({"area": is_area}),
+        subject: None,
     })
 }
 
 fn ask(params: &QueryParams, area: Area) -> Result<SurroundingsQuery, Problem> {
     Ok(SurroundingsQuery { area, at: instant(params)? })
+}
+
+/// Rings around a shape.
+fn around(params: &QueryParams, catalog: &Catalog, name: &'static str, shape: Shape) -> Result<Area, Problem> {
+    let radii = rings(params, catalog, None)?;
+    if let Some(at) = shape.as_point() {
+        return Ok(Area::Rings(at, radii));
+    }
+    let count = shape.geometry().coords_count();
+    if count > QueryGeometry::MAX_COORDINATES {
+        let accepted = format!("at most {} coordinates with radius_m", QueryGeometry::MAX_COORDINATES);
+        return Err(invalid(name, "", &format!("it has {count} coordinates"), &accepted));
+    }
+    Ok(Area::Around(Box::new(shape), radii))
 }
 
 /// The requested rings, or the default rings of a kind of incident.
@@ -84,12 +122,12 @@ fn rings(params: &QueryParams, catalog: &Catalog, kind: Option<&str>) -> Result<
     Ok(radii)
 }
 
-/// A stored area is used as it is; a stored point gets the rings of its kind.
+/// A stored area is used as it is, or with the requested distances around it; a stored point gets the rings of its kind.
 fn of_feature(
     parameters: &QueryParams,
     catalog: &Catalog,
     snapshot: &Snapshot,
-    (name, layer_id, id): (&'static str, &str, &str),
+    (name, layer_id, id): (&'static str, &'static str, &str),
 ) -> Result<SurroundingsRequest, Problem> {
     let layer = layer(snapshot, "layer", layer_id)?;
     let row = feature(layer, name, id)?;
@@ -99,9 +137,11 @@ fn of_feature(
             let kind = parameters.get(&spec::KIND).or_else(|| layer.text(&row, "kind"));
             Area::Rings(at, rings(parameters, catalog, kind)?)
         }
+        None if parameters.get(&spec::RADIUS_M).is_some() => around(parameters, catalog, name, shape.clone())?,
         None => Area::Inside(Box::new(shape.clone())),
     };
     let title = layer.text(&row, "name").map(str::to_owned);
     let place = json!({"layer": layer_id, "id": id, "name": title});
-    Ok(SurroundingsRequest { ask: ask(parameters, area)?, title, place })
+    let subject = Some((layer_id, id.to_owned()));
+    Ok(SurroundingsRequest { ask: ask(parameters, area)?, title, place, subject })
 }

@@ -2,33 +2,78 @@
 
 use maud::{Markup, html};
 
-use crate::http::api::labels::{hazard_type, label_of};
+use crate::http::api::labels::{hazard_type, label, label_of};
+use crate::http::api::surroundings::contacts;
 use crate::http::api::surroundings_map;
 use crate::http::api::surroundings_params::SurroundingsRequest;
-use crate::http::reply::freshness::RequestSnapshot;
-use crate::http::reply::printed_page::PrintedPage;
-use crate::model::Catalog;
+use crate::http::call::Call;
+use crate::http::reply::numbers::metres;
+use crate::http::reply::printed_page::{PrintedPage, beijing_time};
+use crate::model::{Catalog, FeatureId, ValueRef};
 use crate::query::surroundings::{Area, LayerCount, Ring, Surroundings};
 
 /// The page.
-pub(crate) fn page(
-    catalog: &Catalog,
-    current: &RequestSnapshot,
-    wanted: &SurroundingsRequest,
-    found: &Surroundings<'_>,
-) -> PrintedPage {
+pub(crate) fn page(call: &Call<'_>, wanted: &SurroundingsRequest, found: &Surroundings<'_>) -> PrintedPage {
+    let (catalog, current) = (&call.state.catalog, &call.current);
     PrintedPage {
         heading: "周边分析",
         subject: wanted.title.as_deref().map_or_else(|| place_name(&wanted.ask.area), str::to_owned),
         body: html! {
+            @if let Some((layer, id)) = &wanted.subject { (facts(call, layer, id)) }
             (chips(found))
             (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
             (legend(catalog))
             (counts(catalog, found))
             (secondary_hazards(catalog, found))
             (help(found))
+            @if call.caller.sees_contacts() { (responsible(call, found)) }
         },
-        remark: "距离为椭球面测地线距离；未知值不计为零。",
+        remark: "距离为椭球面测地线距离；未知值不计为零；联系人和电话已脱敏。",
+    }
+}
+
+/// The state of a stored feature: every coded value that the caller may see, then its times.
+fn facts(call: &Call<'_>, layer: &str, id: &str) -> Markup {
+    let Some(layer) = call.current.snapshot.layer(layer) else { return Markup::default() };
+    let Some(row) = FeatureId::new(id).ok().and_then(|id| layer.find(&id)) else { return Markup::default() };
+    let view = call.caller.view(layer.schema());
+    let shown = row.visible(&view);
+    let facts = layer.schema().fields.iter().enumerate().filter_map(|(at, field)| {
+        let code = match shown.value(at) {
+            ValueRef::DateTime(instant) => return Some((field, beijing_time(instant))),
+            ValueRef::Text(text) => text.to_owned(),
+            ValueRef::Integer(number) => number.to_string(),
+            _ => return None,
+        };
+        field.codes.as_ref().map(|list| (field, label(&call.state.catalog, Some(list), &code).zh))
+    });
+    let mut facts: Vec<_> = facts.collect();
+    facts.sort_by_key(|(field, _)| field.codes.is_none());
+    html! {
+        p.facts { @for (field, words) in facts { span { (field.title.zh) "：" b { (words) } } } }
+    }
+}
+
+/// Features with a responsible person, nearest first.
+fn responsible(call: &Call<'_>, found: &Surroundings<'_>) -> Markup {
+    html! {
+        h2 { "联系人（由近及远）" }
+        @if found.responsible.is_empty() {
+            p { "范围内没有登记联系人。" }
+        } @else {
+            table {
+                tr { th { "类别" } th { "名称" } th { "联系人" } th { "电话" } }
+                @for (layer, row) in &found.responsible {
+                    @let contact = contacts(&call.caller.contact_view(layer.schema()), row);
+                    tr {
+                        td { (layer.schema().title.zh) }
+                        td { (contact["name"].as_str().unwrap_or(row.id().as_str())) }
+                        td { (contact["person"].as_str().unwrap_or("未登记")) }
+                        td.n { (contact["phone"].as_str().unwrap_or("未登记")) }
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -48,6 +93,7 @@ fn legend(catalog: &Catalog) -> Markup {
 fn place_name(area: &Area) -> String {
     match area {
         Area::Rings(at, _) => format!("东经{:.5}°　北纬{:.5}°", at.lon(), at.lat()),
+        Area::Around(..) => "指定线路或区域周边".to_owned(),
         Area::Inside(_) => "指定区域".to_owned(),
     }
 }
@@ -55,7 +101,7 @@ fn place_name(area: &Area) -> String {
 /// Four totals of the largest ring.
 fn chips(found: &Surroundings<'_>) -> Markup {
     let Some(ring) = found.rings.last() else { return Markup::default() };
-    let within = ring.radius_m.map_or("区域内".to_owned(), |radius| format!("{radius:.0}米内"));
+    let within = ring.radius_m.map_or("区域内".to_owned(), |radius| format!("{}内", metres(radius)));
     let layer_count = |id: &str| ring.layers.iter().find(|layer_count| layer_count.layer.schema().id == id);
     let count =
         |id: &str| layer_count(id).map_or(0, |layer_count| i64::try_from(layer_count.count).unwrap_or(i64::MAX));
@@ -86,7 +132,7 @@ fn counts(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
                 @for ring in &found.rings {
                     th.n {
                         @match ring.radius_m {
-                            Some(radius_m) => (format_args!("{radius_m:.0} 米")),
+                            Some(radius_m) => (metres(radius_m)),
                             None => "区域内",
                         }
                     }
@@ -118,7 +164,7 @@ fn parts(catalog: &Catalog, layer_count: &LayerCount<'_>) -> String {
         for (code, count) in counts {
             let label = label_of(catalog, layer_count.layer, field, code.as_deref()).zh;
             let length = layer_count.length_m.as_ref().and_then(|lengths| lengths.get(code));
-            let length = length.map_or(String::new(), |metres| format!("（{metres:.0}米）"));
+            let length = length.map_or(String::new(), |length_m| format!("（{}）", metres(*length_m)));
             parts.push(format!("{label}{count}{length}"));
         }
     }
@@ -134,7 +180,7 @@ fn secondary_hazards(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
             p { "范围内没有次生危险源。" }
         } @else {
             table {
-                tr { th.n { "序" } th { "名称" } th { "类别" } th { "等级" } th.n { "距离（米）" } }
+                tr { th.n { "序" } th { "名称" } th { "类别" } th { "等级" } th.n { "距离" } }
                 @for (index, hazard) in found.secondary_hazards.iter().take(SHOWN).enumerate() {
                     @let level = hazard.layer.integer(&hazard.row, "risk_level").map(|level| level.to_string());
                     tr {
@@ -146,7 +192,7 @@ fn secondary_hazards(catalog: &Catalog, found: &Surroundings<'_>) -> Markup {
                                 (label_of(catalog, hazard.layer, "risk_level", Some(&level)).zh)
                             }
                         }
-                        td.n { (format_args!("{:.0}", hazard.distance_m)) }
+                        td.n { (metres(hazard.distance_m)) }
                     }
                 }
             }
@@ -159,13 +205,13 @@ fn help(found: &Surroundings<'_>) -> Markup {
     html! {
         h2 { "最近可用力量" }
         table {
-            tr { th { "类别" } th { "名称" } th.n { "距离（米）" } th { "方位" } }
+            tr { th { "类别" } th { "名称" } th.n { "距离" } th { "方位" } }
             @for (layer, resources) in &found.help {
                 @for resource in resources {
                     tr {
                         td { (layer.schema().title.zh) }
                         td { (layer.text(&resource.row, "name").unwrap_or(resource.row.id().as_str())) }
-                        td.n { (format_args!("{:.0}", resource.distance_m)) }
+                        td.n { (metres(resource.distance_m)) }
                         td { (resource.bearing_deg.map_or("原地", compass)) }
                     }
                 }

@@ -55,6 +55,7 @@ pub(crate) static ISOCHRONES: &[&dyn Param] =
     &[&spec::POINT, &spec::MINUTES, &spec::TRAVEL, &spec::DIRECTION, &spec::AT, &spec::CRS];
 pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::POINT,
+    &spec::NEAR,
     &spec::RADIUS_M,
     &spec::KIND,
     &spec::INCIDENT,
@@ -64,7 +65,7 @@ pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::F,
     &spec::CRS,
 ];
-pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::AT, &spec::F, &spec::CRS];
+pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::RADIUS_M, &spec::AT, &spec::F, &spec::CRS];
 pub(crate) static MEMBERS: &[&dyn Param] = &[
     &spec::MEMBERS_LIMIT,
     &spec::AFTER,

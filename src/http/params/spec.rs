@@ -60,7 +60,7 @@ pub(crate) static BBOX: Numbers = Numbers {
 };
 pub(crate) static RADIUS_M: Numbers = Numbers {
     name: "radius_m",
-    about: "Radii of the rings around the point, metres, ascending",
+    about: "Radii of the rings around the point, line or area, metres, ascending",
     example: &[500.0, 1000.0, 3000.0],
     min_items: 1,
     max_items: 10,

@@ -2,6 +2,7 @@
 
 use actix_web::http::header;
 use maud::{DOCTYPE, Markup, html};
+use time::UtcDateTime;
 
 use crate::clock;
 use crate::http::reply::Reply;
@@ -25,6 +26,8 @@ th{background:#f4f6f8;font-weight:600}td.n,th.n{text-align:right;font-variant-nu
 svg{width:100%;height:auto;border:1px solid #cfd6de;background:#fbfaf6;display:block}.chips{display:flex;gap:4mm;margin:0 0 4mm}\
 .chip{flex:1;border:1px solid #dfe4ea;border-radius:2mm;padding:2mm 3mm}.chip b{display:block;font-size:15pt}.chip span{color:#5b6673;font-size:9pt}\
 footer{margin-top:6mm;color:#5b6673;font-size:8.5pt;border-top:1px solid #dfe4ea;padding-top:1.5mm}\
+h2{break-after:avoid}svg,.chips,.facts{break-inside:avoid}thead{display:table-header-group}\
+.facts{display:flex;flex-wrap:wrap;gap:0 6mm;margin:0 0 4mm;color:#5b6673}.facts b{color:#1d2530}\
 .legend span{margin-right:4mm;white-space:nowrap}.legend i{display:inline-block;width:2.6mm;height:2.6mm;margin-right:1mm}";
 
 /// A printable page.
@@ -72,7 +75,12 @@ impl PrintedPage {
 
 /// The time in Beijing.
 fn now() -> String {
-    let now = clock::now().to_offset(time::macros::offset!(+8));
+    beijing_time(clock::now())
+}
+
+/// An instant in Beijing time, to the minute.
+pub(crate) fn beijing_time(instant: UtcDateTime) -> String {
+    let now = instant.to_offset(time::macros::offset!(+8));
     let format = time::macros::format_description!("[year]年[month]月[day]日 [hour]:[minute]");
     now.format(format).unwrap_or_default()
 }

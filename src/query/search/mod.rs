@@ -6,16 +6,22 @@ use rayon::prelude::*;
 
 use crate::geodesy::LonLat;
 use crate::geodesy::distance::nearest_place;
+use crate::model::GeometryKind;
 use crate::snapshot::{Layer, Row, Snapshot};
 use sound::sounds_like;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+
+/// The group of layers that are the ground of the map.
+const GROUND: &str = "base";
 
 /// A search.
 #[derive(Clone, Debug)]
 pub struct SearchQuery<'a> {
     /// Words folded by [`fold`], all of which must match.
     pub words: Vec<String>,
+    /// For each word, the codes of the stock items that it names.
+    pub items: Vec<Vec<&'a str>>,
     /// Layers to search.
     pub layers: Vec<&'a Layer>,
     /// Position that ranks equal matches by distance.
@@ -35,6 +41,10 @@ pub enum Match {
     Code,
     /// The name contains it.
     Inside,
+    /// The stock has an item of this name.
+    Stock,
+    /// The name contains its characters in their order, with others between them.
+    Scattered,
     /// It is the pinyin of the whole name.
     SoundOfWhole,
     /// The name begins with its pinyin or initials.
@@ -58,7 +68,8 @@ pub struct SearchHit<'a> {
     pub distance_m: Option<f64>,
 }
 
-/// Finds features: better matches first, then nearer, then shorter names, then by layer and id.
+/// Finds features: better matches first, then areas and places of the ground, other features, and lines, whose many
+/// sections often have the names of the places they pass; then nearer, shorter names, and by layer and id.
 #[must_use]
 pub fn search<'a>(query: &SearchQuery<'a>) -> Vec<SearchHit<'a>> {
     let chunks: Vec<_> =
@@ -83,18 +94,41 @@ fn first(mut hits: Vec<SearchHit<'_>>, limit: usize) -> Vec<SearchHit<'_>> {
     let length = |hit: &SearchHit<'_>| hit.layer.text(&hit.row, "name").map_or(0, |name| name.chars().count());
     hits.sort_by(|a, b| {
         let metres = |hit: &SearchHit<'_>| hit.distance_m.unwrap_or(f64::INFINITY);
-        let order = a.how.cmp(&b.how).then(metres(a).total_cmp(&metres(b))).then_with(|| length(a).cmp(&length(b)));
+        let order = a
+            .how
+            .cmp(&b.how)
+            .then(kind(a.layer).cmp(&kind(b.layer)))
+            .then(metres(a).total_cmp(&metres(b)))
+            .then_with(|| length(a).cmp(&length(b)));
         order.then_with(|| (&a.layer.schema().id, a.row.id()).cmp(&(&b.layer.schema().id, b.row.id())))
     });
     hits.truncate(limit);
     hits
 }
 
+/// Rank of the features of a layer among equal matches.
+fn kind(layer: &Layer) -> u8 {
+    let schema = layer.schema();
+    match schema.geometry {
+        GeometryKind::Line => 3,
+        _ if schema.group != GROUND => 2,
+        GeometryKind::Polygon => 0,
+        _ => 1,
+    }
+}
+
 fn hit<'a>(query: &SearchQuery<'_>, layer: &'a Layer, row: Row<'a>) -> Option<SearchHit<'a>> {
     let name = layer.text(&row, "name").unwrap_or_default();
     let (id, code) = (row.id().as_str(), layer.text(&row, "code"));
-    let how =
-        query.words.iter().map(|word| best(word, name, id, code)).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    let has = |codes: &[&str]| {
+        let stock = if codes.is_empty() { None } else { layer.resources().stock_items(&row) };
+        stock.is_some_and(|stock| stock.iter().any(|item| codes.contains(&&*item.code)))
+    };
+    let found = query.words.iter().zip(&query.items).map(|(word, items)| {
+        let by_stock = has(items).then_some(Match::Stock);
+        best(word, name, id, code).into_iter().chain(by_stock).min()
+    });
+    let how = found.collect::<Option<Vec<_>>>()?.into_iter().max()?;
     let distance_m = query.near.and_then(|from| Some(nearest_place(from, row.shape()?.geometry())?.1));
     Some(SearchHit { layer, row, how, distance_m })
 }
@@ -108,6 +142,12 @@ pub fn fold(text: &str) -> String {
 /// Whether folding may change a character: Chinese characters have neither case nor accents.
 fn is_latin(c: char) -> bool {
     c.is_ascii_uppercase() || ('\u{80}'..'\u{2e80}').contains(&c)
+}
+
+/// Whether a name contains the characters of a word in their order: 梅城小学 is 梅城镇第一小学.
+fn is_scattered(word: &str, name: &str) -> bool {
+    let mut rest = name.chars();
+    word.chars().nth(2).is_some() && word.chars().all(|c| rest.any(|own| own == c))
 }
 
 /// The best match of a word.
@@ -134,6 +174,9 @@ fn best(word: &str, name: &str, id: &str, code: Option<&str>) -> Option<Match> {
     }
     if name.contains(word) {
         return Some(Match::Inside);
+    }
+    if !letters && is_scattered(word, name) {
+        return Some(Match::Scattered);
     }
     let Some(spoken) = sounds_like(name, word).filter(|_| letters) else {
         return by_code.then_some(Match::LettersOfCode);

@@ -1,4 +1,4 @@
-//! Length of a line within a distance of a position, or inside an area; metres on the ellipsoid.
+//! Length of a line within a distance of a position, a line or an area, or inside an area; metres on the ellipsoid.
 
 use geo::{Coord, Geodesic, Geometry, Length, LineString, MultiLineString};
 
@@ -8,6 +8,8 @@ use crate::geodesy::edge_index::EdgeIndex;
 
 /// Accuracy of the intersection of an edge with a ring, metres.
 const CLOSED_M: f64 = 1e-3;
+/// Length of a piece of an edge that counts by its midpoint, metres.
+const SMALLEST_PIECE_M: f64 = 0.5;
 
 /// Length of the lines of a geometry within a geodesic distance of a position.
 pub(super) fn length_within_m(geometry: &Geometry, from: LonLat, radius_m: f64) -> f64 {
@@ -22,6 +24,29 @@ pub(super) fn length_inside_m(geometry: &Geometry, area: &EdgeIndex) -> f64 {
         area.shares_inside(&edge).into_iter().map(length_m).sum()
     };
     lines(geometry).0.iter().flat_map(LineString::lines).map(inside).sum()
+}
+
+/// Length of the lines of a geometry within a geodesic distance of a line or area. An edge is halved until each piece is
+/// entirely within the distance or entirely beyond it, which follows from the distance of its midpoint.
+pub(super) fn length_near_m(geometry: &Geometry, from: &EdgeIndex, radius_m: f64) -> f64 {
+    lines(geometry).0.iter().flat_map(LineString::lines).map(|edge| near(edge, from, radius_m)).sum()
+}
+
+fn near(edge: geo::Line, from: &EdgeIndex, radius_m: f64) -> f64 {
+    let length_m = Geodesic.length(&LineString::from(vec![edge.start, edge.end]));
+    let middle = edge.start + edge.delta() / 2.0;
+    let half_m = length_m / 2.0;
+    let distance_m = place(middle).and_then(|middle| from.nearest_place(middle, radius_m + half_m)).map(|(_, m)| m);
+    match distance_m {
+        None => 0.0,
+        Some(metres) if metres + half_m <= radius_m => length_m,
+        Some(metres) if length_m <= SMALLEST_PIECE_M && metres <= radius_m => length_m,
+        Some(_) if length_m <= SMALLEST_PIECE_M => 0.0,
+        Some(_) => {
+            let halves = [geo::Line::new(edge.start, middle), geo::Line::new(middle, edge.end)];
+            halves.into_iter().map(|half| near(half, from, radius_m)).sum()
+        }
+    }
 }
 
 fn lines(geometry: &Geometry) -> MultiLineString {

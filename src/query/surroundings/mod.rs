@@ -18,7 +18,7 @@ use crate::geodesy::edge_index::EdgeIndex;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::{GeometryKind, Shape, ValueRef};
 use crate::snapshot::{Chunk, Layer, Row, Snapshot};
-use length::{length_inside_m, length_within_m};
+use length::{length_inside_m, length_near_m, length_within_m};
 
 /// Maximum number of secondary hazards listed.
 pub const MAX_SECONDARY_HAZARDS: usize = 100;
@@ -32,6 +32,8 @@ const HELP: usize = 3;
 pub enum Area {
     /// Within ascending radii around a position, metres; by geodesic distance to the nearest part of a feature.
     Rings(LonLat, Vec<f64>),
+    /// Within ascending distances of a line or area, metres; what is inside an area is at distance 0.
+    Around(Box<Shape>, Vec<f64>),
     /// Intersecting an area.
     Inside(Box<Shape>),
 }
@@ -50,7 +52,7 @@ pub struct SurroundingsQuery {
 pub struct Surroundings<'a> {
     /// One entry per ring, each including the smaller rings; one entry for an area.
     pub rings: Vec<Ring<'a>>,
-    /// Secondary hazards: by rank, then level, then distance.
+    /// Secondary hazards: by level, the most severe first and unknown ones last, then rank, then distance.
     pub secondary_hazards: Vec<SecondaryHazard<'a>>,
     /// Number of further secondary hazards.
     pub more_secondary_hazards: usize,
@@ -121,13 +123,17 @@ pub fn surroundings<'a>(
 ) -> Result<Surroundings<'a>, Cancelled> {
     let search = match &query.area {
         Area::Rings(at, radii) => Search::Rings { origin: QueryGeometry::point(*at), at: *at, radii },
+        Area::Around(shape, radii) => {
+            let edges = Arc::new(EdgeIndex::new(shape.geometry().clone()));
+            Search::Around { origin: QueryGeometry::indexed(edges.clone()), edges, radii }
+        }
         Area::Inside(shape) => Search::Inside(Arc::new(EdgeIndex::new(shape.geometry().clone()))),
     };
     let of_layer = |layer: &'a Arc<Layer>| Ok((&**layer, hits(layer, &search, query.at, cancel)?));
     let layers = snapshot.layers().par_iter().filter(|layer| !layer.schema().roles.are_records());
     let hits: Vec<(&'a Layer, Vec<Hit<'a>>)> = layers.map(of_layer).collect::<Result<_, _>>()?;
     let radii: Vec<Option<f64>> = match &query.area {
-        Area::Rings(_, radii) => radii.iter().copied().map(Some).collect(),
+        Area::Rings(_, radii) | Area::Around(_, radii) => radii.iter().copied().map(Some).collect(),
         Area::Inside(_) => vec![None],
     };
     let ring = |(at, radius_m): (usize, Option<f64>)| {
@@ -141,8 +147,8 @@ pub fn surroundings<'a>(
         .flat_map(|(layer, hits)| hits.iter().filter_map(|(row, _, metres)| hazard(layer, *row, *metres)))
         .collect();
     secondary_hazards.sort_by(|a, b| {
-        let level = |own: &SecondaryHazard<'_>| own.level.unwrap_or(0);
-        let order = a.rank.cmp(&b.rank).then(level(a).cmp(&level(b))).then(a.distance_m.total_cmp(&b.distance_m));
+        let level = |own: &SecondaryHazard<'_>| own.level.unwrap_or(i64::MAX);
+        let order = level(a).cmp(&level(b)).then(a.rank.cmp(&b.rank)).then(a.distance_m.total_cmp(&b.distance_m));
         order.then_with(|| a.row.id().cmp(b.row.id()))
     });
     let more_secondary_hazards = secondary_hazards.len().saturating_sub(MAX_SECONDARY_HAZARDS);
@@ -156,6 +162,8 @@ pub fn surroundings<'a>(
 enum Search<'a> {
     /// Within ascending radii around a position, metres.
     Rings { origin: QueryGeometry, at: LonLat, radii: &'a [f64] },
+    /// Within ascending distances of a line or area, metres.
+    Around { origin: QueryGeometry, edges: Arc<EdgeIndex>, radii: &'a [f64] },
     /// Inside an area.
     Inside(Arc<EdgeIndex>),
 }
@@ -163,7 +171,7 @@ enum Search<'a> {
 impl Search<'_> {
     fn origin(&self) -> QueryGeometry {
         match self {
-            Self::Rings { origin, .. } => origin.clone(),
+            Self::Rings { origin, .. } | Self::Around { origin, .. } => origin.clone(),
             Self::Inside(area) => QueryGeometry::indexed(area.clone()),
         }
     }
@@ -179,20 +187,10 @@ fn hits<'a>(
     let resources = layer.resources();
     let counts = |row: &Row<'a>| !resources.has_active_area() || resources.is_active(row, at);
     match search {
-        Search::Rings { origin, at, radii } => {
-            let farthest = radii.last().copied().unwrap_or_default();
-            let around = Envelope::from(*at).padded(farthest);
-            let ring = |row: Row<'a>| {
-                let (.., metres) = origin.nearest(row.shape()?, farthest)?;
-                let ring = radii.iter().position(|radius| metres <= *radius)?;
-                Some((row, ring, metres))
-            };
-            let mut found = Vec::new();
-            for row in layer.rows_in(&around).filter(counts) {
-                cancel.check()?;
-                found.extend(ring(row));
-            }
-            Ok(found)
+        Search::Rings { origin, at, radii } => hits_within(layer, (origin, Envelope::from(*at)), radii, counts, cancel),
+        Search::Around { origin, edges, radii } => {
+            let Some(around) = edges.envelope() else { return Ok(Vec::new()) };
+            hits_within(layer, (origin, around), radii, counts, cancel)
         }
         Search::Inside(area) => {
             let Some(around) = area.envelope() else { return Ok(Vec::new()) };
@@ -212,6 +210,28 @@ fn hits<'a>(
             Ok(near.map(of_chunk).collect::<Result<Vec<Vec<Hit<'a>>>, _>>()?.concat())
         }
     }
+}
+
+/// Features within the greatest of ascending distances of a geometry with an envelope.
+fn hits_within<'a>(
+    layer: &'a Layer,
+    (origin, envelope): (&QueryGeometry, Envelope),
+    radii: &[f64],
+    counts: impl Fn(&Row<'a>) -> bool,
+    cancel: &CancelToken,
+) -> Result<Vec<Hit<'a>>, Cancelled> {
+    let farthest = radii.last().copied().unwrap_or_default();
+    let ring = |row: Row<'a>| {
+        let (.., metres) = origin.nearest(row.shape()?, farthest)?;
+        let ring = radii.iter().position(|radius| metres <= *radius)?;
+        Some((row, ring, metres))
+    };
+    let mut found = Vec::new();
+    for row in layer.rows_in(&envelope.padded(farthest)).filter(counts) {
+        cancel.check()?;
+        found.extend(ring(row));
+    }
+    Ok(found)
 }
 
 /// Counts of one layer in a ring; `None` without any feature there.
@@ -250,6 +270,7 @@ fn layer_count<'a>(
             let kind = roles.count_by.first().and_then(|field| code(layer, row, field));
             let metres = row.shape().map_or(0.0, |shape| match search {
                 Search::Rings { at, radii, .. } => length_within_m(shape.geometry(), *at, radii[ring]),
+                Search::Around { edges, radii, .. } => length_near_m(shape.geometry(), edges, radii[ring]),
                 Search::Inside(area) => length_inside_m(shape.geometry(), area),
             });
             *lengths.entry(kind).or_default() += metres;
