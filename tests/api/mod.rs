@@ -129,13 +129,13 @@ fn the_catalog_counts_existing_features() {
     let (_folder, server) = Server::of_sample();
     let catalog = server.get("/api/layers").json();
     let layers = catalog["layers"].as_array().expect("layers");
-    assert_eq!(layers.len(), 19);
+    assert_eq!(layers.len(), 21);
     for layer in layers {
         let id = layer["id"].as_str().expect("an id");
         let items = server.get(&format!("/ogc/collections/{id}/items?limit=1")).json();
         assert_eq!(items["numberMatched"], layer["count"], "{id}");
         let fields = layer["fields"].to_string();
-        for sensitive in ["\"phone\"", "\"contact\"", "\"grid_officer\""] {
+        for sensitive in ["\"phone\"", "\"contact\"", "\"grid_officer\"", "\"commander\"", "\"reporter\""] {
             assert!(!fields.contains(sensitive), "{id} shows {sensitive}");
         }
     }

@@ -104,7 +104,7 @@ function middleOf(line) {
 
 /** Opens the card of the road there by a click. */
 async function clickRoad(place) {
-  await page.evaluate((center) => window.onemap.map.jumpTo({ center, zoom: 17 }), place);
+  await page.evaluate((center) => window.onemap.map.jumpTo({ center, zoom: 15 }), place);
   await page.waitForFunction((place) => {
     const { x, y } = window.onemap.map.project(place);
     return window.onemap.map.queryRenderedFeatures([x, y]).some(({ sourceLayer }) => sourceLayer === "roads");

@@ -96,8 +96,6 @@ pub(crate) static COVERAGE: &[&dyn Param] = &[
 pub(crate) static COORDINATES: &[&dyn Param] = &[&spec::POINT, &spec::CRS];
 pub(crate) static COMMITMENTS: &[&dyn Param] = &[&spec::COMMITMENT_INCIDENT, &spec::COMMITMENT_STATES];
 pub(crate) static AUDIT: &[&dyn Param] = &[&spec::AUDIT_AFTER, &spec::AUDIT_LIMIT];
-/// Read by the page itself.
-pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &spec::WALL, &spec::THEME, &spec::EMBED, &spec::LAYERS];
 pub(crate) static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
 pub(crate) static SUBSCRIPTION_EVENTS: &[&dyn Param] = &[&spec::LAST_EVENT_ID];
 pub(crate) static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];

@@ -8,6 +8,7 @@ pub(crate) mod filters;
 pub(crate) mod lists;
 pub(crate) mod param;
 pub(crate) mod spec;
+pub(crate) mod viewer;
 
 use actix_web::web;
 use serde_json::{Map, Value as Json};

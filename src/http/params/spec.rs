@@ -428,21 +428,6 @@ pub(crate) static COMMITMENT_STATES: List = List {
     required: false,
 };
 
-pub(crate) static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
-pub(crate) static WALL: Choice =
-    Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
-
-pub(crate) static EMBED: Choice = Choice {
-    name: "embed",
-    about: "1 shows the map without header and panels, for use in another page",
-    values: &["0", "1"],
-};
-pub(crate) static THEME: Choice = Choice {
-    name: "theme",
-    about: "Colours of the page; without it those that the browser prefers",
-    values: &["light", "dark"],
-};
-
 /// A parameter in the path of an endpoint.
 pub(crate) struct PathParam {
     pub(crate) name: &'static str,

@@ -6,7 +6,8 @@ use crate::http::call::Call;
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, empty, ok};
 use crate::http::endpoint_kinds::{JSON_TYPE, OPENAPI, OPERATION};
 use crate::http::openapi;
-use crate::http::params::lists::{AUDIT, FORMAT_ONLY, VIEWER, VIEWER_FILE};
+use crate::http::params::lists::{AUDIT, FORMAT_ONLY, VIEWER_FILE};
+use crate::http::params::viewer::VIEWER;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 

@@ -1,0 +1,29 @@
+//! Parameters of the viewer, which the page reads itself.
+
+use crate::http::params::param::{Choice, Count, Param};
+use crate::http::params::spec;
+
+pub(crate) static VIEWER: &[&dyn Param] = &[&LANG, &WALL, &TOUR, &THEME, &EMBED, &spec::LAYERS];
+
+static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
+static WALL: Choice = Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
+
+static EMBED: Choice = Choice {
+    name: "embed",
+    about: "1 shows the map without header and panels, for use in another page",
+    values: &["0", "1"],
+};
+static THEME: Choice = Choice {
+    name: "theme",
+    about: "Colours of the page; without it those that the browser prefers",
+    values: &["light", "dark"],
+};
+static TOUR: Count = Count {
+    name: "tour",
+    about: "With wall=1: seconds at each running incident and warning; 0 for no tour",
+    example: 30,
+    min: 0,
+    max: 3_600,
+    default: None,
+    capped: false,
+};
