@@ -11,6 +11,8 @@ export type EventHandler = {
   /** The changes are unknown: anything may have changed. */
   reset(): void;
   freshness(news: Freshness): void;
+  /** A stream begins that tells no earlier changes. */
+  begun(news: Freshness): void;
   /** Whether the stream is connected; may be called without a change. */
   connection(up: boolean): void;
 };
@@ -35,6 +37,7 @@ export class Events {
 
   #open(): void {
     this.#close();
+    let isResumed = this.#last !== "";
     const source = new EventSource(`api/events${this.#last ? `?last_event_id=${encodeURIComponent(this.#last)}` : ""}`);
     this.#source = source;
     const on = <Data>(name: string, act: (data: Data) => void) =>
@@ -46,6 +49,8 @@ export class Events {
       this.#up = true;
       this.handler.connection(true);
       this.handler.freshness(news);
+      if (!isResumed) this.handler.begun(news);
+      isResumed = true;
     });
     on<Change>("change", (change) => this.handler.change(change));
     on<Freshness>("reset", (news) => {

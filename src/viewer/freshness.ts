@@ -27,6 +27,11 @@ export class Freshness {
     });
   }
 
+  /** The version of the data that the page shows. */
+  get version(): string {
+    return this.latest.data_version;
+  }
+
   /** Requests the catalog now and then at intervals. */
   async look(): Promise<void> {
     clearTimeout(this.#timer);

@@ -161,6 +161,7 @@ async function start(): Promise<void> {
       if (moved && !events?.isConnected) {
         situation.loadSoon();
         headlines.changed();
+        for (const { id } of catalog.layers) void nearest.changed(id);
       }
     });
     events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list, ticker });
@@ -186,6 +187,20 @@ type Parts = {
 /** Updates the page after changes on the server: tiles, results, lists and cards. */
 function listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list, ticker }: Parts): Events {
   const isSituation = (layer: string) => (SITUATION_LAYERS as readonly string[]).includes(layer);
+  const reset = () => {
+    tiles.refresh();
+    situation.loadSoon();
+    headlines.changed();
+    ticker?.changed();
+    void commitments.load();
+    for (const { id } of catalog.layers) {
+      void nearest.changed(id);
+      card.changed(id, undefined);
+    }
+    void list.changed();
+    void audits.changed();
+    freshness.lookSoon();
+  };
   return new Events({
     change({ layer, ids, boxes }) {
       if (isSituation(layer)) situation.loadSoon();
@@ -199,20 +214,12 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
       void audits.changed();
       freshness.lookSoon();
     },
-    reset() {
-      tiles.refresh();
-      situation.loadSoon();
-      headlines.changed();
-      ticker?.changed();
-      void commitments.load();
-      for (const { id } of catalog.layers) {
-        void nearest.changed(id);
-        card.changed(id, undefined);
-      }
-      void audits.changed();
-      freshness.lookSoon();
-    },
+    reset,
     freshness: (news) => freshness.hear(news),
+    // Between the loading of the page and the beginning of the stream, changes were told to nobody.
+    begun: ({ data_version }) => {
+      if (data_version !== freshness.version) reset();
+    },
     connection: (up) => freshness.live(up),
   });
 }

@@ -34,11 +34,10 @@ try {
   await map("");
   await page.locator("#layers-toggle").click();
   await inBothThemes("map with layers");
-  await page.locator('[data-audit="siting"] input').check();
   await page.locator('[data-audit="coverage"] input').check();
-  await page.waitForFunction(() => [...document.querySelectorAll("[data-audit] .count")].every(({ textContent }) => textContent !== ""));
+  await page.waitForFunction(() => document.querySelector('[data-audit="coverage"] .count').textContent !== "");
   await page.locator("#legend summary").click();
-  await inBothThemes("audits and legend", "#stage, #layers");
+  await inBothThemes("audits and legend", "#stage, #layers, #nearest");
   await page.locator("#draw").click();
   await inBothThemes("drawing", "#drawing");
   await page.locator("#drawing .close").click();

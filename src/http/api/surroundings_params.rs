@@ -35,8 +35,8 @@ pub(crate) fn read(call: &Call<'_>, crs: &CrsTransform) -> Result<SurroundingsRe
     let params = &call.params;
     let on_file: Vec<(&'static str, &'static str, &str)> =
         STORED_FEATURES.iter().filter_map(|(param, layer)| Some((param.name, *layer, params.get(*param)?))).collect();
-    match (params.get(&spec::POINT).or(params.get(&spec::NEAR)), on_file.as_slice()) {
-        (_, []) if let Some(near) = params.get(&spec::NEAR) => of_geometry(call, crs, near),
+    match (params.get(&spec::POINT).or(params.get(&spec::DRAWN)), on_file.as_slice()) {
+        (_, []) if let Some(near) = params.get(&spec::DRAWN) => of_geometry(call, crs, near),
         (_, []) => {
             let at = required_point(crs, params, &spec::POINT)?;
             let radii = rings(params, &call.state.catalog, params.get(&spec::KIND))?;
@@ -64,7 +64,7 @@ fn of_geometry(call: &Call<'_>, crs: &CrsTransform, near: &str) -> Result<Surrou
         let detail = "it cannot be combined with another location";
         return Err(invalid("point", point, detail, "one of point, near, incident, warning, zone"));
     }
-    of_shape(call, spec::NEAR.name, shape(crs, spec::NEAR.name, near, MAX_COORDINATES)?)
+    of_shape(call, spec::DRAWN.name, shape(crs, spec::DRAWN.name, near, MAX_COORDINATES)?)
 }
 
 /// An area as it is, or any geometry with the distances around it.

@@ -55,7 +55,7 @@ pub(crate) static ISOCHRONES: &[&dyn Param] =
     &[&spec::POINT, &spec::MINUTES, &spec::TRAVEL, &spec::DIRECTION, &spec::AT, &spec::CRS];
 pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::POINT,
-    &spec::NEAR,
+    &spec::DRAWN,
     &spec::RADIUS_M,
     &spec::KIND,
     &spec::INCIDENT,

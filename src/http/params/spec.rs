@@ -317,6 +317,8 @@ pub(crate) static NEAR: Text = Text {
     max: MAX_TEXT,
     required: false,
 };
+/// Short enough that its encoded text is never longer than a URL can be.
+pub(crate) static DRAWN: Text = Text { max: 4_000, ..NEAR };
 pub(crate) static WITHIN: Text = Text {
     name: "within",
     about: "Division code of 2, 4, 6, 9 or 12 digits, or an area as WKT or GeoJSON",
