@@ -50,7 +50,9 @@ impl Proxy {
         let own = line.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                if *own.state.lock().expect("a state") == State::Cut {
+                // Held until the connection is listed: a cut in between would leave it open.
+                let state = own.state.lock().expect("a state");
+                if *state == State::Cut {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { continue };
@@ -60,6 +62,7 @@ impl Proxy {
                     std::thread::spawn(move || line.forward(from, to, is_client));
                 }
                 own.connections.lock().expect("connections").extend([near, far]);
+                drop(state);
             }
         });
         Self { address, line }
