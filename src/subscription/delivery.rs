@@ -22,24 +22,24 @@ const MAX_ATTEMPTS: usize = 16;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// Pause before the next notice of a subscription after a failed attempt: a receiver that is down is not asked for each.
-const BREAK: Duration = Duration::from_secs(5);
+const RECEIVER_PAUSE: Duration = Duration::from_secs(5);
 /// The receiver wants no more of it (RFC 9110, section 15.5.11).
 const GONE: u16 = 410;
 
 /// The result of an attempt: the notice, and what the receiver answered.
 type Answered = (StoredNotice, Result<(), SendError>);
 
-/// Delivers notices as long as this process has its turn, until `stop` turns true.
+/// Delivers notices as long as this process holds the lock, until `stop` turns true.
 pub async fn keep_delivering(registry: Arc<Registry>, now: fn() -> UtcDateTime, mut stop: watch::Receiver<bool>) {
     let mut attempts: JoinSet<Answered> = JoinSet::new();
     let mut busy: HashSet<String> = HashSet::new();
-    let mut breaks: HashMap<String, Instant> = HashMap::new();
-    let mut bell = registry.bell.subscribe();
+    let mut pauses: HashMap<String, Instant> = HashMap::new();
+    let mut updates = registry.updates.subscribe();
     let mut is_failing = false;
     while !*stop.borrow() {
         let mut done = Ok(());
-        if registry.has_turn() {
-            done = start(&registry, &mut attempts, (&mut busy, &mut breaks), now()).await;
+        if registry.holds_lock() {
+            done = start(&registry, &mut attempts, (&mut busy, &mut pauses), now()).await;
         }
         if let Ok(counts) = registry.file.counts().await {
             registry.note(|figures| figures.counts = counts);
@@ -49,7 +49,7 @@ pub async fn keep_delivering(registry: Arc<Registry>, now: fn() -> UtcDateTime, 
                 Ok((notice, answer)) => {
                     busy.remove(&notice.subscription);
                     if answer.is_err() {
-                        breaks.insert(notice.subscription.clone(), Instant::now() + BREAK.min(pause(notice.attempts)));
+                        pauses.insert(notice.subscription.clone(), Instant::now() + RECEIVER_PAUSE.min(pause(notice.attempts)));
                     }
                     done = done.and(settle(&registry, &notice, answer, now()).await);
                 }
@@ -58,7 +58,7 @@ pub async fn keep_delivering(registry: Arc<Registry>, now: fn() -> UtcDateTime, 
                     busy.clear();
                 }
             },
-            _ = bell.changed() => {}
+            _ = updates.changed() => {}
             () = tokio::time::sleep(CHECK_EVERY) => {}
             _ = stop.changed() => {}
         }
@@ -78,12 +78,12 @@ pub async fn keep_delivering(registry: Arc<Registry>, now: fn() -> UtcDateTime, 
 async fn start(
     registry: &Arc<Registry>,
     attempts: &mut JoinSet<Answered>,
-    (busy, breaks): (&mut HashSet<String>, &mut HashMap<String, Instant>),
+    (busy, pauses): (&mut HashSet<String>, &mut HashMap<String, Instant>),
     now: UtcDateTime,
 ) -> Result<(), StoreError> {
-    breaks.retain(|_, until| *until > Instant::now());
+    pauses.retain(|_, until| *until > Instant::now());
     for notice in registry.file.due(ms(now)).await? {
-        let is_waiting = busy.contains(&notice.subscription) || breaks.contains_key(&notice.subscription);
+        let is_waiting = busy.contains(&notice.subscription) || pauses.contains_key(&notice.subscription);
         if is_waiting || busy.len() >= MAX_ATTEMPTS {
             continue;
         }

@@ -104,30 +104,30 @@ pub struct Registry {
     /// Accounts of subscribers.
     pub accounts: Arc<Accounts>,
     /// Changes when there are new notices or subscriptions.
-    pub bell: watch::Sender<u64>,
+    pub updates: watch::Sender<u64>,
     figures: Mutex<NoticeFigures>,
     /// Held while this process works on the file; other processes that use the same file wait.
-    turn: Mutex<Option<File>>,
+    lock: Mutex<Option<File>>,
 }
 
 impl Registry {
     /// A registry over an open file.
     #[must_use]
     pub fn new(file: NoticeFile, rules: DeliveryRules, views: Views, accounts: Arc<Accounts>) -> Self {
-        let (figures, turn) = (Mutex::default(), Mutex::default());
-        Self { file, rules, views, accounts, bell: watch::Sender::new(0), figures, turn }
+        let (figures, lock) = (Mutex::default(), Mutex::default());
+        Self { file, rules, views, accounts, updates: watch::Sender::new(0), figures, lock }
     }
 
     /// Whether this process is the one that watches and delivers; of several servers with one file, one is.
-    pub(super) fn has_turn(&self) -> bool {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if turn.is_none() {
+    pub(super) fn holds_lock(&self) -> bool {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
             match private_file::try_lock(self.file.path()) {
-                Ok(own) => *turn = own,
+                Ok(own) => *lock = own,
                 Err(error) => tracing::error!(%error, "the lock of subscriptions cannot be created"),
             }
         }
-        turn.is_some()
+        lock.is_some()
     }
 
     /// What an owner sees; `None` if its account no longer works, or may no longer subscribe.
@@ -144,8 +144,8 @@ impl Registry {
     }
 
     /// Tells streams and tasks that there is something new.
-    pub fn ring(&self) {
-        self.bell.send_modify(|count| *count += 1);
+    pub fn notify(&self) {
+        self.updates.send_modify(|count| *count += 1);
     }
 
     /// The figures.

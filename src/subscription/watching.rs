@@ -30,7 +30,7 @@ struct FenceWatch {
     compared: Option<(u64, Version)>,
 }
 
-/// Writes down what happens, as long as this process has its turn, until `stop` turns true.
+/// Writes down what happens, as long as this process holds the lock, until `stop` turns true.
 pub async fn keep_noticing(
     registry: Arc<Registry>,
     store: Arc<dyn Store>,
@@ -41,10 +41,10 @@ pub async fn keep_noticing(
     // The view of administrators is replaced last.
     let of_admin = registry.views.iter().find(|(roles, _)| roles.contains(&Role::Admin));
     let mut versions = of_admin.map(|(_, handle)| handle.versions());
-    let mut bell = registry.bell.subscribe();
+    let mut updates = registry.updates.subscribe();
     let mut is_failing = false;
     while !*stop.borrow() {
-        if registry.has_turn() {
+        if registry.holds_lock() {
             match round(&registry, &*store, &mut watches, now()).await {
                 Ok(()) => is_failing = false,
                 Err(error) => {
@@ -65,7 +65,7 @@ pub async fn keep_noticing(
         };
         tokio::select! {
             is_open = changed => if !is_open { return },
-            _ = bell.changed() => {}
+            _ = updates.changed() => {}
             () = tokio::time::sleep(CHECK_EVERY) => {}
             _ = stop.changed() => {}
         }
@@ -153,7 +153,7 @@ async fn advance(
         let seen = seen_rows(step);
         registry.file.advance(&watch.id, &seen, &notices, (at_ms, watch.has_webhook)).await?;
         if !notices.is_empty() {
-            registry.ring();
+            registry.notify();
         }
     }
     watch.compared = compared.filter(|_| is_whole);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::Method;
 use actix_web::web::{self, Bytes};
 use futures_util::stream::unfold;
 use serde_json::Value as Json;
@@ -15,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::access::Account;
-use crate::clock;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::geodesy::region::Region;
 use crate::http::api::change_events::EventFilter;
@@ -23,6 +22,7 @@ use crate::http::call::Call;
 use crate::http::params::crs::bbox;
 use crate::http::params::{QueryParams, layer, spec};
 use crate::http::reply::Reply;
+use crate::http::reply::event_stream::{HEARTBEAT_EVERY, RETRY_MS, event_stream, is_permitted};
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
 use crate::http::state::{AppState, Audience};
@@ -31,10 +31,6 @@ use crate::snapshot::{Snapshot, Version};
 
 /// Interval at which a stream checks whether the snapshot has become stale or fresh.
 const FRESHNESS_CHECK_EVERY: Duration = Duration::from_secs(1);
-/// Interval of comments on a silent stream, so that proxies keep the connection.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// Delay before a disconnected client reconnects, milliseconds.
-const RETRY_MS: u32 = 2_000;
 
 /// `GET /api/events`: streams changes from now on, or those after `Last-Event-ID`.
 #[expect(clippy::unused_async, reason = "asynchronous handlers have one type")]
@@ -42,13 +38,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let (state, audience, current) = (call.state.clone(), call.audience.clone(), call.current.clone());
     let versions = audience.snapshots.versions();
     let filter = filter(&call.params, &current.snapshot)?;
-    let reply = Reply::new(StatusCode::OK)
-        .header((header::CONTENT_TYPE, "text/event-stream"))
-        .header((header::CACHE_CONTROL, "no-store"))
-        // Disables response buffering in nginx.
-        .header(("x-accel-buffering", "no"))
-        .header(header::ContentEncoding::Identity)
-        .closing();
+    let reply = event_stream();
     if call.method == Method::HEAD {
         return Ok(reply);
     }
@@ -124,9 +114,7 @@ impl EventStream {
     async fn next(&mut self) -> Option<String> {
         loop {
             // Whoever loses the account also loses the streams that it opened.
-            let accounts = &self.state.access.accounts;
-            let is_permitted = self.account.as_ref().is_none_or(|own| accounts.is_current(own, clock::now()));
-            if *self.closing.borrow() || !is_permitted {
+            if *self.closing.borrow() || !is_permitted(&self.state, self.account.as_ref()) {
                 return None;
             }
             let text = self.due_events();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::Method;
 use actix_web::web::{self, Bytes};
 use futures_util::stream::unfold;
 use serde_json::json;
@@ -11,23 +11,19 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::access::Account;
-use crate::clock;
 use crate::http::api::subscriptions::{find, registry};
 use crate::http::call::Call;
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
+use crate::http::reply::event_stream::{HEARTBEAT_EVERY, RETRY_MS, event_stream, is_permitted};
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::subscription::Notice;
 
 /// Interval of checks for notices that another process has written, and of the account.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// Interval of comments on a silent stream, so that proxies keep the connection.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// Notices that are read at once.
 const AT_ONCE: i64 = 100;
-/// Delay before a disconnected client reconnects, milliseconds.
-const RETRY_MS: u32 = 2_000;
 
 /// `GET /api/subscriptions/{subscriptionId}/events`: notices from now on, or those after `Last-Event-ID`.
 pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
@@ -40,20 +36,14 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
             invalid("Last-Event-ID", text, "it is no number of a notice of this subscription", &accepted)
         })?,
     };
-    let reply = Reply::new(StatusCode::OK)
-        .header((header::CONTENT_TYPE, "text/event-stream"))
-        .header((header::CACHE_CONTROL, "no-store"))
-        // Disables response buffering in nginx.
-        .header(("x-accel-buffering", "no"))
-        .header(header::ContentEncoding::Identity)
-        .closing();
+    let reply = event_stream();
     if call.method == Method::HEAD {
         return Ok(reply);
     }
     let stream = NoticeStream {
         _place: call.state.streams.place()?,
         closing: call.state.streams.closing(),
-        bell: registry(&call)?.bell.subscribe(),
+        updates: registry(&call)?.updates.subscribe(),
         account: call.caller.account().cloned(),
         state: call.state.clone(),
         id: own.id,
@@ -76,7 +66,7 @@ struct NoticeStream {
     /// Number of the notice that was sent last.
     position: i64,
     closing: watch::Receiver<bool>,
-    bell: watch::Receiver<u64>,
+    updates: watch::Receiver<u64>,
     last_sent: Instant,
     is_new: bool,
     _place: OwnedSemaphorePermit,
@@ -87,12 +77,10 @@ impl NoticeStream {
     /// works.
     async fn next(&mut self) -> Option<String> {
         loop {
-            let accounts = &self.state.access.accounts;
-            let is_permitted = self.account.as_ref().is_none_or(|own| accounts.is_current(own, clock::now()));
-            if *self.closing.borrow() || !is_permitted {
+            if *self.closing.borrow() || !is_permitted(&self.state, self.account.as_ref()) {
                 return None;
             }
-            self.bell.borrow_and_update();
+            self.updates.borrow_and_update();
             let text = self.due().await?;
             if !text.is_empty() {
                 self.last_sent = Instant::now();
@@ -100,7 +88,7 @@ impl NoticeStream {
             }
             tokio::select! {
                 ended = self.closing.changed() => ended.ok()?,
-                ended = self.bell.changed() => ended.ok()?,
+                ended = self.updates.changed() => ended.ok()?,
                 () = sleep(CHECK_EVERY) => {}
             }
         }

@@ -43,7 +43,7 @@ pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
         let limit = u32::try_from(LIMITS.0).unwrap_or(u32::MAX);
         return Err(Problem::RateLimited { what: "subscriptions of one account", limit, retry_after_s: 60 });
     }
-    registry.ring();
+    registry.notify();
     let mut body = shown(&new, &document);
     // It is told once.
     if let Some(secret) = secret {
@@ -73,7 +73,7 @@ pub(crate) async fn delete(call: Call<'static>) -> Result<Reply, Problem> {
     let own = find(&call).await?;
     let registry = registry(&call)?;
     registry.file.remove(&own.id).await?;
-    registry.ring();
+    registry.notify();
     Ok(Reply::new(StatusCode::NO_CONTENT))
 }
 
@@ -95,7 +95,7 @@ pub(crate) async fn resend(call: Call<'static>) -> Result<Reply, Problem> {
     let own = find(&call).await?;
     let registry = registry(&call)?;
     let resent = registry.file.resend(&own.id, clock::now_ms()).await?;
-    registry.ring();
+    registry.notify();
     Ok(reply(StatusCode::OK, &json!({"resent": resent})))
 }
 

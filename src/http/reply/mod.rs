@@ -1,6 +1,7 @@
 //! Replies: status, headers and body, problem details, freshness, media types, ranges, HTML, streams.
 
 pub(crate) mod etag;
+pub(crate) mod event_stream;
 pub(crate) mod freshness;
 pub(crate) mod geojson;
 pub(crate) mod html;
