@@ -31,9 +31,10 @@ const SHORT_ID: usize = 8;
 #[command(after_help = "\
 Formats by file name ending: GeoJSON (.geojson, .json), one GeoJSON feature per line (.geojsonl, .ndjson),
 FlatGeobuf (.fgb), Shapefiles (.shp, .zip), point tables (.csv, .tsv, .txt) in UTF-8, UTF-16, GB 18030 or Big5 with any
-common delimiter, and workbooks (.xlsx, .xlsb, .xls, .ods), KML (.kml, .kmz), GPX (.gpx), GeoPackage (.gpkg), and tables of a PostGIS database
-(postgres://USER:PASSWORD@HOST/DATABASE --table SCHEMA.TABLE). A title above the header and headers of two rows are
-recognised. Cells may have full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and seconds.
+common delimiter, workbooks (.xlsx, .xlsb, .xls, .ods), KML (.kml, .kmz), GPX (.gpx), GeoPackage (.gpkg), and tables of a
+PostGIS database (postgres://USER:PASSWORD@HOST/DATABASE --table SCHEMA.TABLE). A title above the header and headers of two
+rows are recognised. Cells may have full-width digits, units (300人, 3.5公里), Chinese dates and degrees with minutes and
+seconds.
 The roads of OpenStreetMap extracts (.osm.pbf) are read for the layer of roads.
 Warnings are also read as CAP alerts (.xml, .cap); with --update updates and cancellations take the place of the alert
 that they refer to.

@@ -14,7 +14,7 @@ use super::query_geometry::QueryGeometry;
 use super::siting::people;
 use crate::geodesy::Envelope;
 use crate::geodesy::edge_index::EdgeIndex;
-use crate::model::{Shape, ValueRef};
+use crate::model::Shape;
 use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Number of shelters outside the area that are listed.
@@ -151,7 +151,7 @@ fn outside<'a>(
 /// Whether the reading of a station reaches its threshold; `None` if either is unknown.
 fn is_over(layer: &Layer, row: &Row<'_>) -> Option<bool> {
     let role = layer.schema().roles.reading.as_ref()?;
-    let number = |field: &str| number(row, layer.schema().position(field)?);
+    let number = |field: &str| row.real(layer.schema().position(field)?);
     Some(number(&role.value)? >= number(&role.threshold)?)
 }
 
@@ -173,7 +173,7 @@ impl<'a> Loudspeakers<'a> {
             })
             .collect();
         let reaches =
-            layers.iter().flat_map(|&(layer, field)| layer.rows_after(None).filter_map(move |row| number(&row, field)));
+            layers.iter().flat_map(|&(layer, field)| layer.rows_after(None).filter_map(move |row| row.real(field)));
         Self { farthest_m: reaches.fold(0.0, f64::max), layers }
     }
 
@@ -182,7 +182,7 @@ impl<'a> Loudspeakers<'a> {
         let Some(around) = Envelope::around(place.geometry()) else { return 0 };
         let origin = QueryGeometry::shape(place.clone());
         let reaches = |row: &Row<'_>, field: usize| {
-            let nearest = number(row, field).zip(row.shape()).and_then(|(reach_m, own)| origin.nearest(own, reach_m));
+            let nearest = row.real(field).zip(row.shape()).and_then(|(reach_m, own)| origin.nearest(own, reach_m));
             nearest.is_some()
         };
         let near = |&(layer, field): &(&'a Layer, usize)| {
@@ -195,17 +195,8 @@ impl<'a> Loudspeakers<'a> {
     fn unknown_in(&self, area: &EdgeIndex, cancel: &CancelToken) -> Result<usize, Cancelled> {
         let unknown = |&(layer, field): &(&'a Layer, usize)| {
             let inside = rows_inside(layer, area, cancel)?;
-            Ok(inside.iter().filter(|(_, row)| number(row, field).is_none()).count())
+            Ok(inside.iter().filter(|(_, row)| row.real(field).is_none()).count())
         };
         self.layers.iter().map(unknown).sum()
-    }
-}
-
-fn number(row: &Row<'_>, field: usize) -> Option<f64> {
-    match row.cell(field) {
-        #[expect(clippy::cast_precision_loss, reason = "readings and distances are far below 2^53")]
-        ValueRef::Integer(number) => Some(number as f64),
-        ValueRef::Real(number) => Some(number),
-        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use time::{Date, Duration, UtcDateTime};
+use time::{Date, UtcDateTime};
 
 use super::cancel::{CancelToken, Cancelled};
 use crate::model::division::division_prefix;
@@ -81,12 +81,7 @@ pub struct Figure {
 
 impl Figure {
     fn of(row: &Row<'_>, position: usize) -> Self {
-        let known = match row.cell(position) {
-            #[expect(clippy::cast_precision_loss, reason = "people, rooms and money are far below 2^53")]
-            ValueRef::Integer(number) => Some(number as f64),
-            ValueRef::Real(number) => Some(number),
-            _ => None,
-        };
+        let known = row.real(position);
         Self { known, unknown: usize::from(known.is_none()) }
     }
 
@@ -183,10 +178,4 @@ fn of_day<'a>(
         missing,
         not_counted: reports.len() - counted.len(),
     }
-}
-
-/// The last seven days.
-#[must_use]
-pub fn last_week(today: Date) -> (Date, Date) {
-    (today.checked_sub(Duration::days(6)).unwrap_or(today), today)
 }

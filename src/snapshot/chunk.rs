@@ -225,6 +225,17 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// The whole or real number of a field, by its position; `None` if it is unknown or no number.
+    #[must_use]
+    pub fn real(&self, field: usize) -> Option<f64> {
+        match self.cell(field) {
+            #[expect(clippy::cast_precision_loss, reason = "readings, distances and counts are far below 2^53")]
+            ValueRef::Integer(number) => Some(number as f64),
+            ValueRef::Real(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// Its chunk.
     #[must_use]
     pub fn chunk(&self) -> &'a Chunk {

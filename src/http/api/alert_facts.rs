@@ -13,7 +13,8 @@ use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Share of the people that loudspeakers are to reach.
 pub(crate) const TARGET_SHARE: f64 = 0.9;
-const TOWNSHIPS: &str = "townships";
+/// The layer of townships.
+pub(crate) const TOWNSHIPS: &str = "townships";
 /// Digits of the code of a township.
 const TOWNSHIP_DIGITS: usize = 9;
 

@@ -21,6 +21,7 @@ pub(crate) mod labels;
 pub(crate) mod layers;
 pub(crate) mod nearest;
 pub(crate) mod nearest_params;
+pub(crate) mod needs;
 pub(crate) mod routes;
 pub(crate) mod search;
 pub(crate) mod session;

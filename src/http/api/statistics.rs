@@ -1,28 +1,27 @@
-//! Statistics of situation reports, and what evacuees need.
+//! Statistics of situation reports: figures by day and township, as JSON and as a table.
 
 use serde_json::{Map, Value as Json, json};
-use time::Date;
+use time::{Date, Duration};
 
 use crate::clock;
 use crate::exchange::csv::write_table;
-use crate::http::api::alert_facts::value;
+use crate::http::api::alert_facts::{TOWNSHIPS, value};
 use crate::http::call::Call;
-use crate::http::params::duty::{DAYS, EVACUEES, REPORTED_INCIDENT, STAY_DAYS};
-use crate::http::params::filters::instant;
+use crate::http::params::duty::{DAYS, REPORTED_INCIDENT};
 use crate::http::params::{QueryParams, invalid, layer};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8};
+use crate::http::reply::numbers::quantity;
 use crate::http::reply::problem::Problem;
 use crate::model::{Field, ValueRef, format_date, format_instant, parse_date};
-use crate::query::nearest::demand::Demand;
-use crate::query::needs::needs as needs_of;
 use crate::query::statistics::{
-    DayStatistics, Figure, MAX_DAYS, Statistics, StatisticsQuery, TownshipFigures, last_week, statistics as compute,
+    DayStatistics, Figure, MAX_DAYS, Statistics, StatisticsQuery, TownshipFigures, statistics as compute,
 };
 use crate::snapshot::{Layer, Row};
 
 const REPORTS: &str = "situation_reports";
-const TOWNSHIPS: &str = "townships";
+/// Days of the statistics if the request names none.
+const USUAL_DAYS: i64 = 7;
 
 /// `GET /api/statistics`: figures of situation reports by day and township.
 pub(crate) fn statistics(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -48,7 +47,10 @@ pub(crate) fn statistics(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// The first and the last day.
 fn days(params: &QueryParams) -> Result<(Date, Date), Problem> {
-    let Some(text) = params.get(&DAYS) else { return Ok(last_week(clock::today())) };
+    let Some(text) = params.get(&DAYS) else {
+        let today = clock::today();
+        return Ok((today.checked_sub(Duration::days(USUAL_DAYS - 1)).unwrap_or(today), today));
+    };
     let refused = |detail: &str| {
         invalid(DAYS.name, text, detail, &format!("YYYY-MM-DD, or FIRST/LAST of at most {MAX_DAYS} days"))
     };
@@ -110,7 +112,7 @@ impl Writer<'_> {
 
     fn figures(&self, figures: &[Figure]) -> Map<String, Json> {
         let named = self.fields.iter().zip(figures);
-        named.map(|(field, figure)| (field.name.clone(), figure.known.map_or(Json::Null, number))).collect()
+        named.map(|(field, figure)| (field.name.clone(), figure.known.map_or(Json::Null, quantity))).collect()
     }
 
     /// Names of the figures that some report does not state.
@@ -129,7 +131,10 @@ impl Writer<'_> {
         }));
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
         let cells = |figures: &[Figure]| -> Vec<String> {
-            figures.iter().map(|figure| figure.known.map_or(String::new(), |known| number(known).to_string())).collect()
+            figures
+                .iter()
+                .map(|figure| figure.known.map_or(String::new(), |known| quantity(known).to_string()))
+                .collect()
         };
         let rows = found.days.iter().flat_map(|own| {
             let day = format_date(own.day);
@@ -160,43 +165,4 @@ impl Writer<'_> {
         });
         write_table(&header, rows)
     }
-}
-
-/// Whole numbers without a fraction.
-fn number(value: f64) -> Json {
-    #[expect(clippy::cast_possible_truncation, reason = "below 2^53")]
-    if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
-}
-
-/// `GET /api/needs`: the minimum needs of evacuees, beside the stock.
-pub(crate) fn needs(call: &Call<'_>) -> Result<Reply, Problem> {
-    let params = &call.params;
-    let (people, days) = (params.count(&EVACUEES)?.unwrap_or(1), params.count(&STAY_DAYS)?.unwrap_or(1));
-    let (catalog, snapshot) = (&call.state.catalog, &call.current.snapshot);
-    let conditions = Demand::ready(instant(params)?);
-    let found = needs_of(snapshot, &catalog.needs, (people, days), &conditions, &call.cancel)?;
-    let stocked = catalog.layers.iter().find_map(|schema| Some((schema, schema.roles.stock.as_ref()?)));
-    let label = |code: &str| {
-        let entries = stocked.and_then(|(_, stock)| catalog.codes.get(&stock.codes));
-        let entry = entries.into_iter().flatten().find(|entry| entry.code.to_string() == code);
-        entry.map(|entry| entry.label.clone())
-    };
-    let item = |own: &crate::query::needs::ItemNeed<'_>| {
-        json!({
-            "item": own.need.item,
-            "title": label(&own.need.item),
-            "per_person": own.need.per_person,
-            "per_person_day": own.need.per_person_day,
-            "needed": number(own.needed),
-            "free": number(own.free),
-            "short": number(own.short()),
-        })
-    };
-    let items: Vec<String> = found.iter().map(|own| format!("{}:{}", own.need.item, number(own.needed))).collect();
-    Ok(call.current.json(json!({
-        "people": people,
-        "days": days,
-        "needs": found.iter().map(item).collect::<Vec<_>>(),
-        "items": items.join(","),
-    })))
 }

@@ -1,6 +1,6 @@
 //! Endpoints for the duty office: statistics of situation reports, needs of evacuees.
 
-use crate::http::api::statistics;
+use crate::http::api::{needs, statistics};
 use crate::http::endpoint::{Endpoint, Thread, ok};
 use crate::http::endpoint_kinds::{DISPATCH, JSON_TYPE, TABLE};
 use crate::http::params::duty::{NEEDS, STATISTICS};
@@ -24,6 +24,6 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         thread: Thread::Interactive,
         params: NEEDS,
         replies: &[ok(JSON_TYPE, "needs")],
-        ..Endpoint::get("/api/needs", statistics::needs)
+        ..Endpoint::get("/api/needs", needs::needs)
     },
 ];
