@@ -2,13 +2,13 @@
 // dangers, the nearest help, and links to the printed brief and the table.
 import type { Map } from "maplibre-gl";
 import type { Geometry, Position } from "geojson";
-import { ServerError, surroundings, surroundingsPath, LINE_RADII, type Catalog, type Ring, type Surroundings } from "./api";
+import { surroundings, surroundingsPath, LINE_RADII, type Catalog, type Ring, type Surroundings } from "./api";
 import { bar, type Part } from "./charts";
 import { element } from "./element";
 import { codeOf, distance, number, wind } from "./format";
 import { wkt } from "./geometry";
 import { onLanguage, pick, say } from "./language";
-import type { Panel } from "./panel";
+import { PanelRequest, type Panel } from "./panel";
 
 const UNKNOWN_COLOUR = "#7d8794";
 const PEOPLE_COLOUR = "#1d5c96";
@@ -22,8 +22,7 @@ export class Around {
   #place: Place | undefined;
   #radii = "";
   #found: Surroundings | undefined;
-  #failure: string | undefined;
-  #request = new AbortController();
+  readonly #request: PanelRequest;
 
   readonly #leave = () => this.clear();
 
@@ -31,6 +30,7 @@ export class Around {
   onOpen: () => void = () => undefined;
 
   constructor(private readonly map: Map, private readonly catalog: Catalog, private readonly panel: Panel) {
+    this.#request = new PanelRequest(panel, () => this.#draw());
     onLanguage(() => this.#draw());
   }
 
@@ -68,22 +68,7 @@ export class Around {
   async #ask(): Promise<void> {
     const place = this.#place;
     if (!place) return;
-    this.#request.abort();
-    const request = new AbortController();
-    this.#request = request;
-    this.#failure = undefined;
-    this.panel.busy = true;
-    this.#draw();
-    try {
-      this.#found = await surroundings(this.#parameters(place), request.signal);
-    } catch (error) {
-      if (request.signal.aborted) return;
-      this.#found = undefined;
-      this.#failure = error instanceof ServerError ? error.message : String(error);
-    }
-    if (request.signal.aborted) return;
-    this.panel.busy = false;
-    this.#draw();
+    await this.#request.send((signal) => surroundings(this.#parameters(place), signal), (found) => (this.#found = found));
   }
 
   #draw(): void {
@@ -91,8 +76,7 @@ export class Around {
     if (!place) return;
     this.panel.draw(say("printBrief"),
       element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, place.name)), this.#form(), this.#links(place)),
-      ...(this.#failure === undefined ? [] : [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)]),
-      ...(this.#found ? this.#result(this.#found) : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
+      ...this.#request.told(this.#found !== undefined), ...(this.#found ? this.#result(this.#found) : []));
   }
 
   #form(): HTMLElement {

@@ -1,14 +1,14 @@
 // Two audits: places with people inside risk zones, and villages too far from help. Each is drawn over the dimmed map and
 // has a panel with its limits, a table by township, a list, the table as CSV, and a page to print.
 import type { CircleLayerSpecification, GeoJSONSource, Map } from "maplibre-gl";
-import { audit, auditPath, ServerError, type Audit, type AuditName, type Catalog, type Item } from "./api";
+import { audit, auditPath, type Audit, type AuditName, type Catalog, type Item } from "./api";
 import { element } from "./element";
 import { codeLabel, codeOf, distance, number, time } from "./format";
 import { boundsOf } from "./geometry";
 import { onLanguage, pick, say } from "./language";
 import { notice, settle } from "./notices";
 import type { Township } from "./question_form";
-import type { Panel } from "./panel";
+import { PanelRequest, type Panel } from "./panel";
 import type { Word } from "./words";
 
 type Paint = NonNullable<CircleLayerSpecification["paint"]>;
@@ -28,9 +28,8 @@ const SHOWN = 200;
 export class Audits {
   #open: AuditName | undefined;
   #found: Audit | undefined;
-  #failure: string | undefined;
   #township: string | undefined;
-  #request = new AbortController();
+  readonly #request: PanelRequest;
   readonly #limits: Record<AuditName, Limit[]> = {
     siting: [{ name: "margin_m", word: "margin", least: 0, most: 10_000, value: 0 }, { name: "level", word: "worstLevel", least: 1, most: 4, value: 4 }],
     coverage: HELP.map(([name, word]) => ({ name: `${name}_m`, word, least: 1, most: 100_000, value: name === "shelter" ? 3_000 : 10_000 })),
@@ -45,6 +44,7 @@ export class Audits {
     private readonly map: Map, private readonly catalog: Catalog, private readonly townships: readonly Township[],
     private readonly menu: HTMLElement, private readonly panel: Panel,
   ) {
+    this.#request = new PanelRequest(panel, () => this.#draw());
     onLanguage(() => {
       this.#drawMenu();
       this.#draw();
@@ -101,26 +101,15 @@ export class Audits {
   async #load(): Promise<void> {
     const name = this.#open;
     if (!name) return;
-    this.#request.abort();
-    const request = new AbortController();
-    this.#request = request;
-    this.#failure = undefined;
-    this.panel.busy = true;
-    this.#draw();
-    try {
-      this.#found = await audit(name, this.#parameters(name), request.signal);
-      settle("audit");
-    } catch (error) {
-      if (request.signal.aborted) return;
-      this.#failure = error instanceof ServerError ? error.message : String(error);
-      const why = this.#failure;
-      notice("audit", "askFailed", () => why, () => void this.#load());
-    }
-    if (request.signal.aborted) return;
-    this.panel.busy = false;
-    this.#show();
-    this.#drawMenu();
-    this.#draw();
+    await this.#request.send((signal) => audit(name, this.#parameters(name), signal), (found) => {
+      const { failure } = this.#request;
+      if (failure === undefined) settle("audit");
+      else notice("audit", "askFailed", () => failure, () => void this.#load());
+      // After a failure the last findings stay.
+      this.#found = found ?? this.#found;
+      this.#show();
+      this.#drawMenu();
+    });
   }
 
   /** What does not meet the limits. */
@@ -173,8 +162,7 @@ export class Audits {
     this.panel.draw(say(name),
       element("p", { class: "printed" }, `${pick(this.catalog.county.title)} · ${time(new Date().toISOString())} · ${say("dataVersion")} ${this.#found?.data_version ?? ""}`),
       element("div", { class: "question" }, element("p", { class: "quiet" }, say(name === "siting" ? "sitingHint" : "coverageHint")), this.#form(name), this.#links(name), this.#legend(name)),
-      ...(this.#failure === undefined ? [] : [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)]),
-      ...(this.#found ? [this.#table(name), this.#list(name)] : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
+      ...this.#request.told(this.#found !== undefined), ...(this.#found ? [this.#table(name), this.#list(name)] : []));
   }
 
   #form(name: AuditName): HTMLElement {

@@ -1,5 +1,5 @@
 // The input of one field in a form: made from the schema, checked against it, with what is wrong below it.
-import type { Catalog, Code, Field, Properties } from "./api";
+import type { Catalog, Code, Field } from "./api";
 import { element } from "./element";
 import { number } from "./format";
 import { pick, say, unitWord } from "./language";
@@ -71,11 +71,6 @@ export class FieldInput {
 /** The value of a field for the form; two values are the same if these are. */
 export function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
-}
-
-/** The values that differ between two states. */
-export function changesOf(names: readonly string[], before: Properties, after: Properties): string[] {
-  return names.filter((name) => !isSame(before[name], after[name]));
 }
 
 function limitsOf({ min, max, codes }: Field): string | undefined {

@@ -161,7 +161,7 @@ async function start(): Promise<void> {
       if (moved && !events?.isConnected) {
         situation.loadSoon();
         headlines.changed();
-        for (const { id } of catalog.layers) void nearest.changed(id);
+        void nearest.refresh();
       }
     });
     events = listen({ tiles, freshness, nearest, card, audits, catalog, situation, headlines, commitments, list, ticker });
@@ -193,10 +193,8 @@ function listen({ tiles, freshness, nearest, card, audits, catalog, situation, h
     headlines.changed();
     ticker?.changed();
     void commitments.load();
-    for (const { id } of catalog.layers) {
-      void nearest.changed(id);
-      card.changed(id, undefined);
-    }
+    void nearest.refresh();
+    for (const { id } of catalog.layers) card.changed(id, undefined);
     void list.changed();
     void audits.changed();
     freshness.lookSoon();

@@ -102,6 +102,15 @@ export class NearestPanel {
     await this.#ask();
   }
 
+  /** Repeats an open query after unknown changes. */
+  async refresh(): Promise<void> {
+    const question = this.#question;
+    if (!question) return;
+    // The place may have moved; a drawn one cannot.
+    if (question.place.kind === "feature" && question.place.layer !== "") this.#question = { ...question, place: { ...question.place, geometry: undefined } };
+    await this.#ask();
+  }
+
   /** The panel is closed, or shows something else. */
   readonly #leave = (): void => {
     this.onChange?.();

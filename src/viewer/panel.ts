@@ -1,5 +1,6 @@
 // The panel beside the map, and the sheet on narrow screens. Queries, plans, imports and forms take turns in it.
 import type { Map } from "maplibre-gl";
+import { ServerError } from "./api";
 import { element } from "./element";
 import { say } from "./language";
 import { openSheet } from "./sheet";
@@ -54,5 +55,49 @@ export class Panel {
     this.element.setAttribute("aria-label", title);
     const shown = content.filter((node) => node !== undefined);
     this.element.replaceChildren(element("header", {}, element("h2", {}, title), close), ...shown);
+  }
+}
+
+/** What the content of a panel waits for. A newer request replaces an older one, whose outcome is dropped. */
+export class PanelRequest {
+  #request = new AbortController();
+  #failure: string | undefined;
+
+  /** @param draw draws the content again */
+  constructor(private readonly panel: Panel, private readonly draw: () => void) {}
+
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  abort(): void {
+    this.#request.abort();
+  }
+
+  /** Sends a request; `take` gets what was found, or undefined after a failure. */
+  async send<Found>(ask: (signal: AbortSignal) => Promise<Found>, take: (found: Found | undefined) => void): Promise<void> {
+    this.#request.abort();
+    const request = new AbortController();
+    this.#request = request;
+    this.#failure = undefined;
+    this.panel.busy = true;
+    this.draw();
+    let found: Found | undefined;
+    try {
+      found = await ask(request.signal);
+    } catch (error) {
+      if (request.signal.aborted) return;
+      this.#failure = error instanceof ServerError ? error.message : String(error);
+    }
+    if (request.signal.aborted) return;
+    this.panel.busy = false;
+    take(found);
+    this.draw();
+  }
+
+  /** Why the request failed, or that nothing is there yet. */
+  told(hasContent: boolean): HTMLElement[] {
+    if (this.#failure !== undefined) return [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)];
+    return hasContent ? [] : [element("p", { class: "quiet", role: "status" }, say("loading"))];
   }
 }

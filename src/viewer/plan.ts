@@ -1,13 +1,13 @@
 // The evacuation plan of an area: which shelters take the people of which villages, as lines and a list that can be
 // promised. It takes the place of the query panel.
 import type { GeoJSONSource, LayerSpecification, Map as MapView, StyleSpecification } from "maplibre-gl";
-import { allocate, allocationTable, ServerError, type Allocation, type AllocationRequest } from "./api";
+import { allocate, allocationTable, type Allocation, type AllocationRequest } from "./api";
 import type { Offer } from "./commitments";
 import { element } from "./element";
 import { distance, duration, number } from "./format";
 import { onLanguage, pick, say } from "./language";
 import { isNight } from "./question";
-import type { Panel } from "./panel";
+import { PanelRequest, type Panel } from "./panel";
 import { saveFile } from "./save_file";
 import { signOf } from "./signs";
 import { enlarged, wallScale } from "./wall";
@@ -30,10 +30,10 @@ export class PlanPanel {
   #night = false;
   #way: Way = "road";
   #plan: Allocation | undefined;
-  #failure: string | undefined;
-  #request = new AbortController();
+  readonly #request: PanelRequest;
 
   constructor(private readonly map: MapView, style: StyleSpecification, private readonly panel: Panel) {
+    this.#request = new PanelRequest(panel, () => this.#draw());
     const colour = signOf(style, SHELTERS, { status: "standby" }).fill;
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
     const line: LayerSpecification = {
@@ -72,23 +72,10 @@ export class PlanPanel {
   async #ask(): Promise<void> {
     const area = this.#area;
     if (!area) return;
-    this.#request.abort();
-    const request = new AbortController();
-    this.#request = request;
-    this.#failure = undefined;
-    this.panel.busy = true;
-    this.#draw();
-    try {
-      this.#plan = await allocate(this.#body(area), request.signal);
-    } catch (error) {
-      if (request.signal.aborted) return;
-      this.#plan = undefined;
-      this.#failure = error instanceof ServerError ? error.message : String(error);
-    }
-    if (request.signal.aborted) return;
-    this.map.getSource<GeoJSONSource>(SOURCE)?.setData({ type: "FeatureCollection", features: this.#plan?.features ?? [] });
-    this.panel.busy = false;
-    this.#draw();
+    await this.#request.send((signal) => allocate(this.#body(area), signal), (plan) => {
+      this.#plan = plan;
+      this.map.getSource<GeoJSONSource>(SOURCE)?.setData({ type: "FeatureCollection", features: plan?.features ?? [] });
+    });
   }
 
   #draw(): void {
@@ -96,8 +83,7 @@ export class PlanPanel {
     if (!area) return;
     this.panel.draw(say("planTitle"),
       element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, area.name)), this.#conditions()),
-      ...(this.#failure === undefined ? [] : [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)]),
-      ...(this.#plan ? this.#result(area, this.#plan) : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
+      ...this.#request.told(this.#plan !== undefined), ...(this.#plan ? this.#result(area, this.#plan) : []));
   }
 
   #conditions(): HTMLElement {

@@ -33,7 +33,7 @@ export class Tour {
     });
     onLanguage(() => this.#draw());
     for (const input of INPUTS) document.addEventListener(input, () => this.#pause(), { capture: true, passive: true });
-    // The first picture is complete before the map moves.
+    // The map is drawn before it moves.
     void map.once("idle", () => this.#wait(this.#stopMs));
   }
 
