@@ -130,6 +130,7 @@ impl Roads {
     /// The layer.
     pub(crate) fn sheet(&self, land: &Land) -> Sheet {
         let mut random = Random::of("road sheet");
+        let mut limited = Random::of("road limits");
         let mut sheet = Sheet::new("roads");
         let part = |road: &Road| Part {
             line: road.line.drawn(500.0),
@@ -147,11 +148,18 @@ impl Roads {
                     .with("class", road.class)
                     .with("status", "open")
                     .with("oneway", road.oneway && (joined.is_through || road.class == "expressway"))
-                    .with("dangerous", dangerous),
+                    .with("dangerous", dangerous)
+                    .with_known("max_weight_t", weight_limit_t(road.class, &mut limited)),
             );
         }
         sheet
     }
+}
+
+/// The weight limit of a road: some township roads have a weak bridge.
+fn weight_limit_t(class: &str, random: &mut Random) -> Option<f64> {
+    let limit = *random.pick(&[10.0, 15.0, 20.0, 30.0]);
+    (random.chance(0.15) && class == "township").then_some(limit)
 }
 
 /// A line through some points that winds as mountain roads do.

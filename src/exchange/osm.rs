@@ -15,6 +15,10 @@ use super::kml::joined;
 use super::read_ahead::{Rows, read_ahead};
 use super::{ExchangeError, Record, RecordSource, Unreadable};
 
+/// Limits of vehicles: the property, the tag and the unit.
+const LIMITS: [(&str, &str, &str); 3] =
+    [("max_height_m", "maxheight", "m"), ("max_width_m", "maxwidth", "m"), ("max_weight_t", "maxweight", "t")];
+
 /// Ways that are roads, and their class. Streets and tracks have no class of the road administration: it is unknown.
 const ROADS: [(&str, Option<&str>); 16] = [
     ("motorway", Some("expressway")),
@@ -121,6 +125,13 @@ impl Positions {
     }
 }
 
+/// A limit in metres or tonnes, with or without its unit; `None` if it is in another unit or no number, such as
+/// `none` and `default`.
+fn limit(text: &str, unit: &str) -> Option<f64> {
+    let number = text.strip_suffix(unit).unwrap_or(text).trim();
+    number.parse().ok().filter(|limit: &f64| limit.is_finite() && *limit > 0.0)
+}
+
 /// What the tags of a way say of a road.
 struct OsmRoad {
     properties: Map<String, Json>,
@@ -151,6 +162,10 @@ impl OsmRoad {
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Json::from(text?))));
         let mut properties: Map<String, Json> = texts.collect();
         properties.insert("oneway".to_owned(), Json::from(is_oneway));
+        for (name, key, unit) in LIMITS {
+            let limit = tag(key).and_then(|text| limit(text, unit));
+            properties.extend(limit.map(|limit| (name.to_owned(), Json::from(limit))));
+        }
         Some(Self { properties, is_reversed })
     }
 

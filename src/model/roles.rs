@@ -147,6 +147,29 @@ pub struct RoadRole {
     pub oneway: Option<String>,
     /// The status codes of a closed road.
     pub closed: Option<Codes>,
+    /// Names of the number fields with the limits of vehicles.
+    #[serde(default)]
+    pub limits: RoadLimits,
+}
+
+/// The fields with the limits of vehicles on a road; a road without a value has no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoadLimits {
+    /// Greatest height, metres.
+    pub height_m: Option<String>,
+    /// Greatest width, metres.
+    pub width_m: Option<String>,
+    /// Greatest weight, tonnes.
+    pub weight_t: Option<String>,
+}
+
+impl RoadLimits {
+    /// The fields, in the order of the declaration.
+    #[must_use]
+    pub fn fields(&self) -> [Option<&String>; 3] {
+        [self.height_m.as_ref(), self.width_m.as_ref(), self.weight_t.as_ref()]
+    }
 }
 
 /// The status codes of a resource that is promised as a whole.
@@ -298,6 +321,7 @@ impl Roles {
             fields.push((&road.class, TEXT));
             fields.extend(road.oneway.iter().map(|field| (field, FLAG)));
             fields.extend(road.closed.iter().map(|closed| (&closed.field, TEXT)));
+            fields.extend(road.limits.fields().into_iter().flatten().map(|field| (field, NUMBER)));
         }
         if let Some(time) = &self.time {
             fields.push((&time.start, TIME));

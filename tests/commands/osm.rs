@@ -92,8 +92,16 @@ fn ways_of_an_extract_become_roads() {
     let folder = Folder::new();
     let far = 9_000_000_001;
     let ways: [Way<'_>; 13] = [
-        (11, &[1, 2, 3], &[("highway", "trunk"), ("name", "G316"), ("name:zh", "国道"), ("lanes", "2")]),
-        (12, &[2, far], &[("highway", "residential"), ("oneway", "-1")]),
+        (
+            11,
+            &[1, 2, 3],
+            &[("highway", "trunk"), ("name", "G316"), ("name:zh", "国道"), ("maxweight", "20 t"), ("maxheight", "4.2")],
+        ),
+        (
+            12,
+            &[2, far],
+            &[("highway", "residential"), ("oneway", "-1"), ("maxheight", "default"), ("maxweight", "5 st")],
+        ),
         (13, &[3, 5], &[("highway", "motorway"), ("ref", "G70")]),
         (14, &[1, 2], &[("highway", "motorway_link"), ("oneway", "no")]),
         (15, &[1, 2, far, 1], &[("highway", "tertiary"), ("junction", "roundabout")]),
@@ -125,6 +133,11 @@ fn ways_of_an_extract_become_roads() {
         ["way-19", null, null, null, false, [[at(1), at(2)], [at(3), at(5)]]],
     ]);
     assert_eq!(Json::from(found.iter().map(told).collect::<Vec<_>>()), expected);
+    let limits =
+        |own: &Json| ["max_height_m", "max_width_m", "max_weight_t"].map(|name| own["properties"][name].clone());
+    assert_eq!(limits(&found[0]), [json!(4.2), Json::Null, json!(20.0)]);
+    // Other units and words are no limit that is known.
+    assert_eq!(limits(&found[1]), [Json::Null, Json::Null, Json::Null]);
 
     // Roads meet in their common nodes.
     let server = Server::start(&folder, &[]);

@@ -254,6 +254,48 @@ fn a_closure_makes_a_detour_or_cuts_off_and_is_named() {
 }
 
 #[test]
+fn a_road_is_closed_to_a_vehicle_that_exceeds_its_limit() {
+    let folder = Folder::new();
+    let main: &[[f64; 2]] = &[[118.77, 26.2], [118.8, 26.2], [118.82, 26.2]];
+    let around: &[[f64; 2]] = &[[118.8, 26.2], [118.81, 26.23], [118.82, 26.2]];
+    small_county(&folder, &[("main", "county", main), ("around", "township", around)]);
+    edit(&folder.file("onemap.gpkg"), "UPDATE roads SET max_weight_t = 10, max_height_m = 3.5 WHERE id = 'main';");
+    let server = Server::start(&folder, &[]);
+    let way = |more: &str| route(&server, FROM, &format!("118.82,26.2{more}"));
+    let roads = |way: &Json| way["roads"][0]["id"].clone();
+    for fits in ["", "&vehicle_weight_t=10", "&vehicle_height_m=3.5&vehicle_width_m=2.5"] {
+        assert_eq!(roads(&way(fits).expect("a route")), "main", "{fits}");
+    }
+    let heavy = way("&vehicle_weight_t=18").expect("a route");
+    assert_eq!(roads(&heavy), "around");
+    let limit = json!({"layer": "roads", "id": "main", "name": "main", "max_weight_t": 10.0});
+    assert_eq!(heavy["closures_avoided"], json!([limit]));
+    let high = way("&vehicle_height_m=3.8").expect("a route");
+    assert_eq!(high["closures_avoided"][0]["max_height_m"], 3.5);
+    // A limit that cuts a place off is a reason.
+    edit(&folder.file("onemap.gpkg"), "UPDATE roads SET max_weight_t = 15 WHERE id = 'around';");
+    await_that("the east is cut off for the vehicle", || {
+        ids(&nearest(&server, "&vehicle_weight_t=18")) == ["west"]
+            || nearest(&server, "&vehicle_weight_t=18")["features"] == json!([])
+    });
+    let excluded = nearest(&server, "&vehicle_weight_t=18")["layers"][0]["excluded"][0].clone();
+    assert_eq!(excluded["reasons"][0]["code"], "unreachable", "{excluded}");
+    assert_eq!(excluded["reasons"][0]["closures"], json!([limit]));
+    assert_eq!(excluded["reasons"][0]["zh"], "道路被“main”（限重10吨）阻断");
+    let areas = |more: &str| server.get(&format!("/api/isochrones?point={FROM}&minutes=10{more}")).json();
+    assert!(areas("")["features"][0]["geometry"].is_object());
+    assert!(areas("&vehicle_weight_t=18")["features"][0]["geometry"].is_null());
+    for wrong in ["vehicle_weight_t=0", "vehicle_height_m=NaN", "vehicle_width_m=99", "by=walk&vehicle_width_m=2"] {
+        let reply = server.get(&format!("/api/routes?from={FROM}&to=118.82,26.2&{wrong}"));
+        assert_eq!(
+            (reply.status, reply.json()["parameter"].as_str().is_some_and(|own| wrong.contains(own))),
+            (400, true)
+        );
+    }
+    assert_eq!(server.get(&format!("/api/nearest?layer=shelters&point={FROM}&vehicle_width_m=2")).status, 400);
+}
+
+#[test]
 fn an_area_closes_what_is_inside_it_and_routes_tell_what_they_cross() {
     let folder = Folder::new();
     small_county(&folder, &[("main", "county", &[[118.77, 26.2], [118.82, 26.2]])]);

@@ -9,7 +9,7 @@ use crate::http::api::by_road::ByRoad;
 use crate::http::api::nearest_params::{LayerRequest, NearestRequest, code};
 use crate::http::call::Call;
 use crate::http::params::param::Param;
-use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
+use crate::http::params::{QueryParams, invalid, layer, parse_json, spec, travel};
 use crate::http::reply::problem::Problem;
 use crate::model::catalog::Code;
 use crate::model::{FeatureId, Shape};
@@ -23,8 +23,11 @@ use crate::snapshot::{Layer, Row};
 static CONDITIONS: &[&dyn Param] = &[
     &spec::NEAREST_LAYER,
     &spec::MAX_DISTANCE_M,
-    &spec::BY,
-    &spec::MAX_MINUTES,
+    &travel::BY,
+    &travel::MAX_MINUTES,
+    &travel::VEHICLE_HEIGHT_M,
+    &travel::VEHICLE_WIDTH_M,
+    &travel::VEHICLE_WEIGHT_T,
     &spec::STATUS,
     &spec::NIGHT,
     &spec::AT,
@@ -130,7 +133,7 @@ impl<'a> AllocationRequest<'a> {
             let detail = format!("a journey begins at a point, which the place of {} is not", wide.id);
             return Err(invalid(
                 "by",
-                params.get(&spec::BY).unwrap_or_default(),
+                params.get(&travel::BY).unwrap_or_default(),
                 &detail,
                 "line, or demands at points",
             ));

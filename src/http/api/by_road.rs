@@ -8,7 +8,8 @@ use time::UtcDateTime;
 
 use crate::geodesy::LonLat;
 use crate::http::call::Call;
-use crate::http::params::{QueryParams, invalid, spec};
+use crate::http::params::param::Decimal;
+use crate::http::params::{QueryParams, invalid, travel};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::query::cancel::CancelToken;
@@ -17,6 +18,7 @@ use crate::query::road::Travel;
 use crate::query::road::closures::Closures;
 use crate::query::road::network::RoadNetwork;
 use crate::query::road::search::{RoadPath, TravelDirection, TravelMode, Trip};
+use crate::query::road::vehicle::VehicleSize;
 use crate::snapshot::{Layer, Snapshot};
 
 /// Travel on the roads of the snapshot of a request.
@@ -26,19 +28,22 @@ pub(crate) struct ByRoad {
     pub(crate) max_duration_s: Option<f64>,
     /// The instant at which incidents close roads.
     at: UtcDateTime,
+    /// The vehicle to which roads may be closed by their limits.
+    vehicle: VehicleSize,
 }
 
 impl ByRoad {
-    /// Reads `by` and `max_minutes`; `None` for the straight line.
+    /// Reads `by`, `max_minutes` and the size of the vehicle; `None` for the straight line.
     ///
     /// # Errors
     /// When they are invalid, or there are no roads.
     pub(crate) fn read(call: &Call<'_>, params: &QueryParams, at: UtcDateTime) -> Result<Option<Self>, Problem> {
-        let minutes = params.count(&spec::MAX_MINUTES)?;
-        let by = params.choice(&spec::BY)?;
+        let minutes = params.count(&travel::MAX_MINUTES)?;
+        let by = params.choice(&travel::BY)?;
         if by != "line" {
-            return Self::new(call, by, minutes, at).map(Some);
+            return Self::new(call, params, by, minutes, at).map(Some);
         }
+        vehicle(params, by)?;
         match minutes {
             Some(minutes) => {
                 let accepted = "max_minutes= with by=road or by=walk";
@@ -48,22 +53,29 @@ impl ByRoad {
         }
     }
 
-    /// Travel by `road` or `walk`.
+    /// Travel by `road` or `walk`, with the vehicle of the parameters.
     ///
     /// # Errors
-    /// When there are no roads.
-    pub(crate) fn new(call: &Call<'_>, by: &str, minutes: Option<u32>, at: UtcDateTime) -> Result<Self, Problem> {
+    /// When there are no roads, or the size of the vehicle is invalid.
+    pub(crate) fn new(
+        call: &Call<'_>,
+        params: &QueryParams,
+        by: &str,
+        minutes: Option<u32>,
+        at: UtcDateTime,
+    ) -> Result<Self, Problem> {
+        let vehicle = vehicle(params, by)?;
         let network = call.state.road_networks.of(&call.current.snapshot);
         let network = network.ok_or_else(|| {
             invalid("by", by, "no layer that you can read has roads", "line, or a layer with the role road")
         })?;
         let mode = if by == "walk" { TravelMode::Walk } else { TravelMode::Drive };
-        Ok(Self { network, mode, max_duration_s: minutes.map(|minutes| f64::from(minutes) * 60.0), at })
+        Ok(Self { network, mode, max_duration_s: minutes.map(|minutes| f64::from(minutes) * 60.0), at, vehicle })
     }
 
     /// The closed parts of the roads.
     pub(crate) fn closures<'a>(&self, snapshot: &'a Snapshot) -> Closures<'a> {
-        Closures::at(snapshot, &self.network, self.at)
+        Closures::at(snapshot, &self.network, self.at, &self.vehicle)
     }
 
     /// How people travel to places with a capacity, and other resources from theirs.
@@ -92,6 +104,19 @@ impl ByRoad {
         })?;
         Ok(Travel::new(&self.network, closures, self.way(layer), from, self.max_duration_s, cancel)?)
     }
+}
+
+/// The size of the vehicle.
+fn vehicle(params: &QueryParams, by: &str) -> Result<VehicleSize, Problem> {
+    let read = |param: &Decimal| {
+        let size = params.decimal(param)?;
+        match size.filter(|_| by != "road") {
+            Some(size) => Err(invalid(param.name, &size.to_string(), "vehicles are on roads", "it with by=road")),
+            None => Ok(size),
+        }
+    };
+    let sizes = [read(&travel::VEHICLE_HEIGHT_M)?, read(&travel::VEHICLE_WIDTH_M)?, read(&travel::VEHICLE_WEIGHT_T)?];
+    Ok(VehicleSize(sizes))
 }
 
 /// Members that describe a journey.

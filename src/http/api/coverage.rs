@@ -13,8 +13,8 @@ use crate::http::api::exclusion::closure_json;
 use crate::http::call::Call;
 use crate::http::params::crs::crs_by_name;
 use crate::http::params::filters::instant;
-use crate::http::params::param::Metres;
-use crate::http::params::{invalid, layer, spec};
+use crate::http::params::param::Decimal;
+use crate::http::params::{invalid, layer, spec, travel};
 use crate::http::reply::Reply;
 use crate::http::reply::geojson::{CollectionWriter, write_feature};
 use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
@@ -27,7 +27,7 @@ use crate::query::nearest::demand::Demand;
 use crate::snapshot::{Layer, Snapshot};
 
 /// Kinds of help: name, layer, and the parameter for the distance beyond which a place is not covered.
-static HELP: [(&str, &str, &Metres); 3] =
+static HELP: [(&str, &str, &Decimal); 3] =
     [("shelter", "shelters", &spec::SHELTER_M), ("team", "teams", &spec::TEAM_M), ("depot", "depots", &spec::DEPOT_M)];
 
 /// The id of the coverage with the default limits, as a layer of tiles.
@@ -42,7 +42,7 @@ pub(crate) fn coverage_layer(call: &Call<'_>) -> Result<Arc<Layer>, Problem> {
     let snapshot = &call.current.snapshot;
     call.audience.coverage.get_or_build(snapshot.version(), clock::today(), || {
         let places = layer(snapshot, "layer", PLACES)?;
-        let limit_m = |limit: &Metres| limit.default.unwrap_or(limit.max);
+        let limit_m = |limit: &Decimal| limit.default.unwrap_or(limit.max);
         let needs = HELP
             .iter()
             .map(|(_, id, limit)| need(snapshot, id, 1, limit_m(limit), clock::now()))
@@ -131,7 +131,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     });
     let mut needs = Vec::new();
     for (_, id, limit) in &HELP {
-        needs.push(need(snapshot, id, people, params.metres(limit)?.unwrap_or(limit.max), at)?);
+        needs.push(need(snapshot, id, people, params.decimal(limit)?.unwrap_or(limit.max), at)?);
     }
     let covered = cover(snapshot, places, &needs, by_road.as_ref(), &call.cancel)?;
     let shown = || covered.iter().filter(|own| !only_beyond || own.is_beyond.contains(&true));
@@ -144,7 +144,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
         body.feature(|out| write_feature(out, &crs, own.row.id().as_str(), &own.row, &properties));
     }
     let limits: BTreeMap<&str, f64> = match &by_road {
-        Some(by_road) => BTreeMap::from([(spec::MAX_MINUTES.name, by_road.limit_s / 60.0)]),
+        Some(by_road) => BTreeMap::from([(travel::MAX_MINUTES.name, by_road.limit_s / 60.0)]),
         None => HELP.iter().zip(&needs).map(|((.., param), need)| (param.name, need.limit_m)).collect(),
     };
     let body = body

@@ -9,6 +9,7 @@ use crate::model::schema::Label;
 use crate::model::{LayerSchema, format_date};
 use crate::query::nearest::demand::Reason;
 use crate::query::road::closures::Closure;
+use crate::query::road::vehicle::{ExceededLimit, LimitKind};
 use crate::snapshot::{Layer, Row};
 
 /// One reason as JSON: its code, a text in both languages, and its facts.
@@ -128,23 +129,36 @@ fn too_long(duration_s: f64) -> Json {
 
 /// No open road, and what closes the roads.
 pub(crate) fn unreachable(cut_by: &[Closure<'_>]) -> Json {
-    let name = |closure: &Closure<'_>| {
-        closure.layer.text(&closure.row, "name").unwrap_or(closure.row.id().as_str()).to_owned()
-    };
-    let names: Vec<String> = cut_by.iter().map(name).collect();
-    let (zh, en) = if names.is_empty() {
+    let (zh, en): (Vec<String>, Vec<String>) = cut_by.iter().map(closure_name).unzip();
+    let (zh, en) = if cut_by.is_empty() {
         ("没有道路可达".to_owned(), "no road leads there".to_owned())
     } else {
-        (format!("道路被“{}”阻断", names.join("”、“")), format!("the road is closed by {}", names.join(", ")))
+        (format!("道路被{}阻断", zh.join("、")), format!("the road is closed by {}", en.join(", ")))
     };
     let closures: Vec<Json> = cut_by.iter().map(closure_json).collect();
     reason_json("unreachable", zh, en, json!({"closures": closures}))
 }
 
-/// What closes a road: the layer, the id and the name of the feature.
+/// The name of what closes a road, and the limit that the vehicle exceeds, in Chinese and English.
+fn closure_name(closure: &Closure<'_>) -> (String, String) {
+    let name = closure.layer.text(&closure.row, "name").unwrap_or(closure.row.id().as_str());
+    let Some(ExceededLimit { kind, limit }) = &closure.limit else { return (format!("“{name}”"), name.to_owned()) };
+    let (zh, en, unit_zh, unit) = match kind {
+        LimitKind::Height => ("限高", "height", "米", "m"),
+        LimitKind::Width => ("限宽", "width", "米", "m"),
+        LimitKind::Weight => ("限重", "weight", "吨", "t"),
+    };
+    (format!("“{name}”（{zh}{limit}{unit_zh}）"), format!("{name} ({en} limit {limit} {unit})"))
+}
+
+/// What closes a road: the layer, the id and the name of the feature, and the limit that the vehicle exceeds.
 pub(crate) fn closure_json(closure: &Closure<'_>) -> Json {
     let name = closure.layer.text(&closure.row, "name");
-    json!({"layer": closure.layer.schema().id, "id": closure.row.id().as_str(), "name": name})
+    let mut json = json!({"layer": closure.layer.schema().id, "id": closure.row.id().as_str(), "name": name});
+    if let Some(limit) = &closure.limit {
+        json[limit.kind.property()] = json!(limit.limit);
+    }
+    json
 }
 
 fn reason_json(code: &str, zh: impl Into<String>, en: impl Into<String>, facts: Json) -> Json {

@@ -13,7 +13,7 @@ use crate::http::call::Call;
 use crate::http::endpoint::has_many_bytes;
 use crate::http::params::crs::{required_point, shape};
 use crate::http::params::param::Param;
-use crate::http::params::{QueryParams, invalid, layer, parse_json, spec};
+use crate::http::params::{QueryParams, invalid, layer, parse_json, spec, travel};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{GEOJSON, GEOJSON_NAMED, NDJSON};
 use crate::http::reply::numbers::{bearing, millimetres, quantity};
@@ -67,7 +67,7 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
     // Each feature that these compare can cost as much as thousands of others.
     let expensive: [&dyn Param; 6] =
-        [&spec::NEAR, &spec::WITHIN, &spec::FILTER, &spec::EXPLAIN, &spec::COVER, &spec::BY];
+        [&spec::NEAR, &spec::WITHIN, &spec::FILTER, &spec::EXPLAIN, &spec::COVER, &travel::BY];
     if expensive.into_iter().any(|param| params.get(param).is_some()) {
         call.leave_web_thread()?;
     }

@@ -10,7 +10,7 @@ use crate::http::params::auth::Caller;
 use crate::http::params::crs::{crs_by_name, shape};
 use crate::http::params::filters::{filter, instant};
 use crate::http::params::param::{List, Param};
-use crate::http::params::{QueryParams, invalid, layer, spec};
+use crate::http::params::{QueryParams, invalid, layer, spec, travel};
 use crate::http::reply::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::LayerSchema;
@@ -26,8 +26,11 @@ pub(crate) static PARAMS: &[&dyn Param] = &[
     &spec::NEAREST_LAYER,
     &spec::K,
     &spec::MAX_DISTANCE_M,
-    &spec::BY,
-    &spec::MAX_MINUTES,
+    &travel::BY,
+    &travel::MAX_MINUTES,
+    &travel::VEHICLE_HEIGHT_M,
+    &travel::VEHICLE_WIDTH_M,
+    &travel::VEHICLE_WEIGHT_T,
     &spec::FILTER,
     &spec::FILTER_LANG,
     &spec::FILTER_CRS,
@@ -93,7 +96,7 @@ impl NearestRequest {
         let layers = layers(parameters, snapshot)?;
         let reading = NearestParamsReader { parameters, state, snapshot, layers: &layers };
         let common = reading.common(&crs)?;
-        let max_distance_m = parameters.metres(&spec::MAX_DISTANCE_M)?;
+        let max_distance_m = parameters.decimal(&spec::MAX_DISTANCE_M)?;
         let mut parts = Vec::new();
         for &(layer, k) in &layers {
             let view = caller.view(layer.schema());

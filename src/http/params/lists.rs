@@ -1,7 +1,7 @@
 //! The query parameters that each endpoint takes.
 
 use crate::http::params::param::Param;
-use crate::http::params::spec;
+use crate::http::params::{spec, travel};
 
 pub(crate) static FORMAT_ONLY: &[&dyn Param] = &[&spec::F];
 pub(crate) static ITEMS: &[&dyn Param] = &[
@@ -50,9 +50,27 @@ pub(crate) static XYZ_TILE: &[&dyn Param] = &[
 ];
 pub(crate) static UPLOAD: &[&dyn Param] = &[&spec::COLLECTION, &spec::FILE_NAME];
 pub(crate) static ALERTS: &[&dyn Param] = &[&spec::AT, &spec::F];
-pub(crate) static ROUTES: &[&dyn Param] = &[&spec::FROM, &spec::TO, &spec::TRAVEL, &spec::AT, &spec::CRS];
-pub(crate) static ISOCHRONES: &[&dyn Param] =
-    &[&spec::POINT, &spec::MINUTES, &spec::TRAVEL, &spec::DIRECTION, &spec::AT, &spec::CRS];
+pub(crate) static ROUTES: &[&dyn Param] = &[
+    &spec::FROM,
+    &spec::TO,
+    &travel::TRAVEL,
+    &travel::VEHICLE_HEIGHT_M,
+    &travel::VEHICLE_WIDTH_M,
+    &travel::VEHICLE_WEIGHT_T,
+    &spec::AT,
+    &spec::CRS,
+];
+pub(crate) static ISOCHRONES: &[&dyn Param] = &[
+    &spec::POINT,
+    &travel::MINUTES,
+    &travel::TRAVEL,
+    &travel::DIRECTION,
+    &travel::VEHICLE_HEIGHT_M,
+    &travel::VEHICLE_WIDTH_M,
+    &travel::VEHICLE_WEIGHT_T,
+    &spec::AT,
+    &spec::CRS,
+];
 pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::POINT,
     &spec::DRAWN,
@@ -86,8 +104,11 @@ pub(crate) static COVERAGE: &[&dyn Param] = &[
     &spec::SHELTER_M,
     &spec::TEAM_M,
     &spec::DEPOT_M,
-    &spec::BY,
-    &spec::MAX_MINUTES,
+    &travel::BY,
+    &travel::MAX_MINUTES,
+    &travel::VEHICLE_HEIGHT_M,
+    &travel::VEHICLE_WIDTH_M,
+    &travel::VEHICLE_WEIGHT_T,
     &spec::AT,
     &spec::BEYOND,
     &spec::F,

@@ -8,12 +8,13 @@ pub(crate) mod filters;
 pub(crate) mod lists;
 pub(crate) mod param;
 pub(crate) mod spec;
+pub(crate) mod travel;
 pub(crate) mod viewer;
 
 use actix_web::web;
 use serde_json::{Map, Value as Json};
 
-use crate::http::params::param::{Choice, Count, Flag, List, Metres, Numbers, Param, Profiles};
+use crate::http::params::param::{Choice, Count, Decimal, Flag, List, Numbers, Param, Profiles};
 use crate::http::reply::problem::Problem;
 use crate::model::FeatureId;
 use crate::snapshot::{Layer, Row, Snapshot};
@@ -212,12 +213,12 @@ impl QueryParams {
         }
     }
 
-    /// A distance in metres; its default without the parameter.
-    pub(crate) fn metres(&self, param: &Metres) -> Result<Option<f64>, Problem> {
+    /// A number in its unit; its default without the parameter.
+    pub(crate) fn decimal(&self, param: &Decimal) -> Result<Option<f64>, Problem> {
         let Some(text) = self.get(param) else { return Ok(param.default) };
         match text.parse::<f64>() {
-            Ok(metres) if metres > 0.0 && metres <= param.max => Ok(Some(metres)),
-            _ => Err(invalid(param.name, text, "it is not a distance in range", &param.accepted())),
+            Ok(number) if number > 0.0 && number <= param.max => Ok(Some(number)),
+            _ => Err(invalid(param.name, text, "it is not a number in range", &param.accepted())),
         }
     }
 

@@ -65,10 +65,11 @@ pub(crate) struct Count {
     pub(crate) capped: bool,
 }
 
-/// A distance in metres, above 0.
-pub(crate) struct Metres {
+/// A number above 0 in a unit, such as a distance in metres.
+pub(crate) struct Decimal {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    pub(crate) unit: &'static str,
     pub(crate) example: f64,
     pub(crate) max: f64,
     pub(crate) default: Option<f64>,
@@ -227,9 +228,9 @@ impl Param for Count {
     }
 }
 
-impl Param for Metres {
+impl Param for Decimal {
     fn accepted(&self) -> String {
-        format!("a number of metres above 0 and up to {}", self.max)
+        format!("a number of {} above 0 and up to {}", self.unit, self.max)
     }
     fn name(&self) -> &'static str {
         self.name

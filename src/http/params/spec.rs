@@ -5,7 +5,7 @@
 //! limits are those in `/openapi.json`.
 
 use crate::http::params::param::{
-    Choice, Count, CrsName, CrsUri, Flag, FormatName, List, Metres, Numbers, Profiles, Text,
+    Choice, Count, CrsName, CrsUri, Decimal, Flag, FormatName, List, Numbers, Profiles, Text,
 };
 use crate::tile::TileFormat;
 
@@ -162,29 +162,33 @@ pub(crate) static STALE_AFTER_H: Count = Count {
     capped: false,
 };
 
-pub(crate) static MAX_DISTANCE_M: Metres = Metres {
+pub(crate) static MAX_DISTANCE_M: Decimal = Decimal {
     name: "max_distance_m",
+    unit: "metres",
     about: "Farthest distance of a feature in the reply, metres",
     example: 20_000.0,
     // Longer than any geodesic.
     max: 20_100_000.0,
     default: None,
 };
-pub(crate) static SHELTER_M: Metres = Metres {
+pub(crate) static SHELTER_M: Decimal = Decimal {
     name: "shelter_m",
+    unit: "metres",
     about: "Distance to a ready shelter beyond which a place counts as not covered, metres",
     example: 5_000.0,
     max: 1_000_000.0,
     default: Some(3_000.0),
 };
-pub(crate) static TEAM_M: Metres = Metres {
+pub(crate) static TEAM_M: Decimal = Decimal {
     name: "team_m",
+    unit: "metres",
     about: "Distance to a ready team beyond which a place counts as not covered, metres",
     default: Some(10_000.0),
     ..SHELTER_M
 };
-pub(crate) static DEPOT_M: Metres = Metres {
+pub(crate) static DEPOT_M: Decimal = Decimal {
     name: "depot_m",
+    unit: "metres",
     about: "Distance to a stocked depot beyond which a place counts as not covered, metres",
     default: Some(10_000.0),
     ..SHELTER_M
@@ -207,38 +211,6 @@ pub(crate) static PREFER: Choice = Choice {
     name: "prefer",
     about: "With cover: nearest makes the farthest member as near as possible, fewest minimizes the number of members, balanced minimizes their total distance",
     values: &["nearest", "fewest", "balanced"],
-};
-pub(crate) static BY: Choice = Choice {
-    name: "by",
-    about: "How near is measured: line is the straight line; road is the travel time by vehicle on open roads, walk on foot",
-    values: &["line", "road", "walk"],
-};
-pub(crate) static TRAVEL: Choice =
-    Choice { name: "by", about: "Travel by vehicle or on foot", values: &["road", "walk"] };
-pub(crate) static MAX_MINUTES: Count = Count {
-    name: "max_minutes",
-    about: "With by=road or walk: longest travel time, minutes",
-    example: 30,
-    min: 1,
-    max: 1_440,
-    default: None,
-    capped: false,
-};
-pub(crate) static MINUTES: Numbers = Numbers {
-    name: "minutes",
-    about: "Travel times, minutes; an area for each",
-    example: &[10.0, 20.0, 30.0],
-    min_items: 1,
-    max_items: 6,
-    above: Some(0.0),
-    max: Some(240.0),
-    accepted: "up to 6 times in minutes above 0 and up to 240, such as 10,20,30",
-    required: false,
-};
-pub(crate) static DIRECTION: Choice = Choice {
-    name: "direction",
-    about: "Travel from the position (outward, as people) or to it (inward, as teams)",
-    values: &["outward", "inward"],
 };
 pub(crate) static MAX_SITES: Count = Count {
     name: "max_sites",

@@ -1,4 +1,5 @@
-//! Closed parts of roads: closed by their own status, or by active features that close the roads they touch.
+//! Closed parts of roads: closed by their own status, by their limits to a vehicle, or by active features that close the
+//! roads they touch.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,7 @@ use geo::Geometry;
 use time::UtcDateTime;
 
 use super::network::RoadNetwork;
+use super::vehicle::{ExceededLimit, VehicleSize};
 use crate::geodesy::Envelope;
 use crate::geodesy::LonLat;
 use crate::geodesy::edge_index::EdgeIndex;
@@ -24,6 +26,8 @@ pub struct Closure<'a> {
     pub layer: &'a Layer,
     /// The feature.
     pub row: Row<'a>,
+    /// The limit of the road that the vehicle exceeds, if the road is open to smaller ones.
+    pub limit: Option<ExceededLimit>,
 }
 
 /// The closed parts of a network at an instant.
@@ -45,14 +49,18 @@ pub(super) struct ClosedPart {
 }
 
 impl<'a> Closures<'a> {
-    /// The closed parts of the network of this snapshot at an instant.
+    /// The parts of the network of this snapshot that are closed to a vehicle at an instant.
     #[must_use]
-    pub fn at(snapshot: &'a Snapshot, network: &RoadNetwork, now: UtcDateTime) -> Self {
+    pub fn at(snapshot: &'a Snapshot, network: &RoadNetwork, now: UtcDateTime, vehicle: &VehicleSize) -> Self {
         let mut closures = Self::default();
-        for road in network.roads.iter().filter(|road| road.is_closed) {
+        for road in &network.roads {
+            let limit = if road.is_closed { None } else { road.limits.exceeded_by(vehicle) };
+            if !road.is_closed && limit.is_none() {
+                continue;
+            }
             let Some(layer) = snapshot.layer(&road.layer) else { continue };
             let Some(row) = layer.find(&road.id) else { continue };
-            let closure = closures.add(layer, row);
+            let closure = closures.add(Closure { layer, row, limit });
             for segment in road.segments.clone() {
                 closures.close(segment, ClosedPart { from: 0.0, to: 1.0, closure });
             }
@@ -86,8 +94,8 @@ impl<'a> Closures<'a> {
         self.parts.is_empty()
     }
 
-    fn add(&mut self, layer: &'a Layer, row: Row<'a>) -> usize {
-        self.closures.push(Closure { layer, row });
+    fn add(&mut self, closure: Closure<'a>) -> usize {
+        self.closures.push(closure);
         self.closures.len() - 1
     }
 
@@ -102,7 +110,7 @@ impl<'a> Closures<'a> {
         let mut closure = None;
         for segment in near {
             for (from, to) in closed_shares(network, segment, &area) {
-                let closure = *closure.get_or_insert_with(|| self.add(layer, row));
+                let closure = *closure.get_or_insert_with(|| self.add(Closure { layer, row, limit: None }));
                 self.close(segment, ClosedPart { from, to, closure });
             }
         }

@@ -5,6 +5,7 @@ pub mod isochrone;
 pub mod network;
 pub mod passage;
 pub mod search;
+pub mod vehicle;
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use geo::{Coord, Geometry, LineString, MultiLineString};
 
+use super::vehicle::VehicleSize;
 use crate::geodesy::LonLat;
 use crate::geodesy::distance::distance_m;
 use crate::geodesy::edge_index::EdgeIndex;
@@ -64,6 +65,7 @@ pub(super) struct Road {
     pub(super) is_oneway: bool,
     pub(super) has_limited_access: bool,
     pub(super) is_closed: bool,
+    pub(super) limits: VehicleSize,
     pub(super) segments: Range<usize>,
 }
 
@@ -172,6 +174,7 @@ impl RoadLines {
         let name: Arc<str> = schema.id.as_str().into();
         let position = |field: &String| schema.position(field);
         let (class, oneway) = (position(&role.class), role.oneway.as_ref().and_then(position));
+        let limits = role.limits.fields().map(|field| field.and_then(position));
         let closed = role.closed.as_ref().and_then(|closed| Some((position(&closed.field)?, &closed.codes)));
         let slowest = role.speeds_km_h.values().min().map_or(1, |speed| speed.get());
         for row in layer.rows_after(None) {
@@ -187,6 +190,7 @@ impl RoadLines {
                 is_oneway: oneway.is_some_and(|field| matches!(row.cell(field), ValueRef::Boolean(true))),
                 has_limited_access: class.is_some_and(|class| role.limited_access.iter().any(|own| own == class)),
                 is_closed: code.is_some_and(|(code, codes)| codes.iter().any(|own| own == code)),
+                limits: VehicleSize(limits.map(|field| row.real(field?))),
                 segments: 0..0,
             });
             self.add_lines(road, shape.geometry());

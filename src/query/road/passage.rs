@@ -4,7 +4,7 @@ use geo::{Geometry, LineString};
 use time::UtcDateTime;
 
 use super::network::RoadNetwork;
-use super::search::RoadPath;
+use super::search::{RoadPath, SAME_PLACE_M};
 use crate::geodesy::Envelope;
 use crate::geodesy::edge_index::EdgeIndex;
 use crate::query::cancel::{CancelToken, Cancelled};
@@ -25,7 +25,8 @@ pub struct RoadPart<'a> {
 #[must_use]
 pub fn roads_of<'a>(snapshot: &'a Snapshot, network: &RoadNetwork, path: &RoadPath) -> Vec<RoadPart<'a>> {
     let mut parts: Vec<RoadPart<'a>> = Vec::new();
-    for part in &path.parts {
+    // A path that begins at a junction may touch another road there.
+    for part in path.parts.iter().filter(|part| part.length_m > SAME_PLACE_M) {
         let road = network.road_of(part.segment);
         let Some(layer) = snapshot.layer(&road.layer) else { continue };
         let Some(row) = layer.find(&road.id) else { continue };

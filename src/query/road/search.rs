@@ -15,7 +15,7 @@ use crate::query::cancel::{CancelToken, Cancelled};
 /// Speed on foot, metres per second: 4 km/h. Between positions and roads everybody walks.
 const WALKING_M_S: f64 = 4.0 / 3.6;
 /// Positions this near are one, metres: leaving it is no travel against the direction of a road.
-const SAME_PLACE_M: f64 = 0.01;
+pub(super) const SAME_PLACE_M: f64 = 0.01;
 /// A search checks for its cancellation after so many nodes.
 const NODES_PER_CHECK: usize = 1_024;
 
