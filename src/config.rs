@@ -1,5 +1,6 @@
 //! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
+mod arrivals;
 mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -11,16 +12,16 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::import::remote::RemoteCollection;
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
 use crate::model::access::Anonymous;
 use crate::model::base_map::{BaseMap, TileTemplate};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
-use crate::model::{Catalog, ImportMode, LayerAccess, OverCommitment};
+use crate::model::{Catalog, LayerAccess, OverCommitment};
 use crate::store::TableLayer;
 use crate::subscription::webhook::DeliveryRules;
+use arrivals::{RawSync, RawWatch};
 use subscriptions::RawSubscriptions;
 
 /// The checked configuration.
@@ -104,112 +105,6 @@ struct RawCommitments {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawWatch {
-    folder: Spanned<PathBuf>,
-    layer: Spanned<String>,
-    #[serde(default = "update")]
-    mode: ImportMode,
-    crs: Option<String>,
-    #[serde(default)]
-    skip_bad: bool,
-    #[serde(default)]
-    columns: BTreeMap<String, String>,
-}
-
-/// Files that arrive one after the other change what is stored.
-fn update() -> ImportMode {
-    ImportMode::Update
-}
-
-impl RawWatch {
-    /// `folder` is that of the configuration, to which file names are relative.
-    fn checked(self, catalog: &Catalog, folder: &Path) -> Result<WatchedFolder, Mistake> {
-        let layer = self.layer.get_ref();
-        if !takes_features(catalog, layer) {
-            return Err((self.layer.span().start, format!("watch.layer = {layer:?} is no layer that takes features")));
-        }
-        let watched = folder.join(self.folder.get_ref());
-        if !watched.is_dir() {
-            return Err((self.folder.span().start, format!("watch.folder = {} is no folder", watched.display())));
-        }
-        Ok(WatchedFolder {
-            folder: watched,
-            layer: self.layer.into_inner(),
-            mode: self.mode,
-            crs: self.crs,
-            skip_bad: self.skip_bad,
-            columns: self.columns.into_iter().collect(),
-        })
-    }
-}
-
-/// Whether a layer is one that is not written by requests of its own.
-fn takes_features(catalog: &Catalog, layer: &str) -> bool {
-    catalog.layer(layer).is_some_and(|schema| !schema.roles.commitments)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSync {
-    url: Spanned<String>,
-    collection: String,
-    layer: Spanned<String>,
-    source: Spanned<String>,
-    prefix: Spanned<String>,
-    every_s: Option<Spanned<u64>>,
-    secret_file: Option<PathBuf>,
-    #[serde(default)]
-    columns: BTreeMap<String, String>,
-}
-
-impl RawSync {
-    /// `folder` is that of the configuration, to which file names are relative.
-    fn checked(self, catalog: &Catalog, folder: &Path) -> Result<SyncedCollection, Mistake> {
-        let mistake = |at: usize, reason: String| Err((at, reason));
-        let url = self.url.get_ref();
-        if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return mistake(
-                self.url.span().start,
-                format!("sync.url = {url:?} does not begin with http:// or https://"),
-            );
-        }
-        let layer = self.layer.get_ref();
-        if !takes_features(catalog, layer) {
-            return mistake(self.layer.span().start, format!("sync.layer = {layer:?} is no layer that takes features"));
-        }
-        let prefix = self.prefix.get_ref();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if prefix.is_empty() || prefix.len() > MAX_PREFIX_BYTES || !prefix.chars().all(is_plain) {
-            let reason = format!("sync.prefix = {prefix:?} is not 1 to {MAX_PREFIX_BYTES} letters, digits, - and _");
-            return mistake(self.prefix.span().start, reason);
-        }
-        if self.source.get_ref().trim().is_empty() {
-            return mistake(self.source.span().start, "sync.source is blank".to_owned());
-        }
-        let every_s = self.every_s.as_ref().map_or(DEFAULT_SYNC_S, |seconds| *seconds.get_ref());
-        if every_s == 0 {
-            let at = self.every_s.map_or(0, |seconds| seconds.span().start);
-            return mistake(at, "sync.every_s must be at least 1".to_owned());
-        }
-        let read = |file: PathBuf| {
-            let path = folder.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Ok::<_, String>(text.trim().to_owned())
-        };
-        let secret = self.secret_file.map(read).transpose().map_err(|reason| (self.url.span().start, reason))?;
-        Ok(SyncedCollection {
-            remote: RemoteCollection { url: self.url.into_inner(), collection: self.collection, secret },
-            layer: self.layer.into_inner(),
-            source: self.source.into_inner(),
-            prefix: self.prefix.into_inner(),
-            every: Duration::from_secs(every_s),
-            columns: self.columns.into_iter().collect(),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawBaseMap {
     tiles: Spanned<Vec<Spanned<String>>>,
     attribution: Option<String>,
@@ -273,8 +168,6 @@ struct RawLabel {
 }
 
 const DEFAULT_REFRESH_S: u64 = 10;
-const DEFAULT_SYNC_S: u64 = 60;
-const MAX_PREFIX_BYTES: usize = 20;
 const DEFAULT_BASE_MAP_ZOOM: u8 = 18;
 const MAX_BASE_MAP_ZOOM: u8 = 22;
 const DEFAULT_TILE_PX: u16 = 256;

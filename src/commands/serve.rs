@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -25,6 +25,7 @@ use crate::clock;
 use crate::config::parse_network;
 use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
+use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
 use crate::model::{Catalog, Role};
@@ -292,7 +293,10 @@ fn spawn_imports(
     let statuses = statuses_of(&syncs);
     let catalog = Arc::new(catalog.clone());
     let sources: Vec<String> = syncs.iter().map(|synced| synced.source.clone()).collect();
-    for watched in watches {
+    for mut watched in watches {
+        if let Some(download) = watched.download.take() {
+            spawn_download(tasks, (download, &watched), &statuses, stopped);
+        }
         let (store, catalog, until) = (store.clone(), catalog.clone(), stopped.clone());
         let parts = (watched, sources.clone());
         tasks.spawn(restart_on_panic("watched folder", RESTART_AFTER, stopped.clone(), move || {
@@ -308,6 +312,24 @@ fn spawn_imports(
         }));
     }
     statuses
+}
+
+/// Puts the documents of an address into a watched folder.
+fn spawn_download(
+    tasks: &mut JoinSet<()>,
+    (download, watched): (WatchedUrl, &WatchedFolder),
+    statuses: &SyncStatuses,
+    stopped: &watch::Receiver<bool>,
+) {
+    let at = {
+        let mut all = statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(download.status(&watched.layer));
+        all.len() - 1
+    };
+    let (parts, statuses, until) = ((download, watched.folder.clone()), statuses.clone(), stopped.clone());
+    tasks.spawn(restart_on_panic("watched address", RESTART_AFTER, stopped.clone(), move || {
+        keep_downloading(parts.clone(), (statuses.clone(), at), clock::now_to_the_millisecond, until.clone())
+    }));
 }
 
 /// Runs the server until a signal arrives, and then completes the requests that it has.

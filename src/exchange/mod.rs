@@ -7,6 +7,7 @@ pub mod cap;
 pub mod csv;
 pub mod delimited;
 pub mod feature_json;
+pub mod feed;
 pub mod flatgeobuf;
 pub mod geojson;
 pub mod geojson_reader;

@@ -160,7 +160,7 @@ impl AppState {
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
-            statuses.iter().map(|status| status.source.clone()).collect()
+            statuses.iter().filter(|status| status.is_kept).map(|status| status.source.clone()).collect()
         };
         let share = limits.tile_cache_bytes / views.len().max(1) as u64;
         let audience = |(roles, own)| (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)));

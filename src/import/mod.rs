@@ -1,6 +1,8 @@
 //! Imports into a layer: files of every format that is read, GeoPackage files, tables of a PostGIS database, and collections
 //! of other servers.
 
+pub mod download;
+pub mod fetch;
 pub mod file;
 mod reference_system;
 pub mod remote;

@@ -48,6 +48,9 @@ pub struct SyncStatus {
     pub refused: usize,
     /// Whether the last reading failed.
     pub is_failing: bool,
+    /// Whether the features are kept equal to those of the other server, and are read-only here.
+    #[serde(skip)]
+    pub is_kept: bool,
 }
 
 #[expect(clippy::ref_option, reason = "the signature is serde's")]
@@ -166,6 +169,7 @@ pub fn statuses_of(collections: &[SyncedCollection]) -> SyncStatuses {
     let status = |own: &SyncedCollection| SyncStatus {
         source: own.source.clone(),
         layer: own.layer.clone(),
+        is_kept: true,
         ..SyncStatus::default()
     };
     Arc::new(Mutex::new(collections.iter().map(status).collect()))

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use time::UtcDateTime;
 use tokio::sync::watch;
 
+use super::download::WatchedUrl;
 use super::file::{ImportFile, ImportFileError, ImportOptions};
 use super::report;
 use crate::exchange::import::{MAX_ISSUES, Report};
@@ -25,7 +26,7 @@ use crate::store::{Store, StoreError};
 /// Interval between two looks at the folder.
 const EVERY: Duration = Duration::from_secs(1);
 /// Endings of files that are being written.
-const UNFINISHED: [&str; 4] = ["part", "tmp", "filepart", "crdownload"];
+const UNFINISHED: [&str; 5] = ["part", "tmp", "filepart", "crdownload", "unfinished"];
 const WORKING: &str = "working";
 const DONE: &str = "done";
 const FAILED: &str = "failed";
@@ -45,6 +46,8 @@ pub struct WatchedFolder {
     pub skip_bad: bool,
     /// Columns and the fields that they fill.
     pub columns: Vec<(String, String)>,
+    /// An address whose documents are put into the folder.
+    pub download: Option<WatchedUrl>,
 }
 
 /// Why a file was not imported.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use crate::support::file_server::FileServer;
 use crate::support::{Folder, Server, await_that, until};
 
 /// An alert with this number, references and severity.
@@ -97,4 +98,65 @@ fn files_that_arrive_in_a_folder_are_imported_and_filed() {
     let imports = fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let listed = server.get_with("/api/imports", ("Authorization", &format!("Bearer {}", imports.trim()))).json();
     assert_eq!(listed["imports"].as_array().map(Vec::len), Some(6), "{listed}");
+}
+
+#[test]
+fn documents_at_an_address_are_imported_when_they_are_new() {
+    let (folder, site) = (Folder::new(), Folder::new());
+    let (feed, document) = (FileServer::start(site.file("")), FileServer::start(site.file("")));
+    for inbox in ["alerts", "areas"] {
+        fs::create_dir(folder.file(inbox)).expect("a folder");
+    }
+    folder.write("secret", "a-secret\n");
+    folder.write(
+        "onemap.toml",
+        format!(
+            "[[watch]]\nfolder = \"alerts\"\nlayer = \"warnings\"\nurl = \"{}/feed?key=hidden\"\nevery_s = 1\n\
+             secret_file = \"secret\"\n[[watch]]\nfolder = \"areas\"\nlayer = \"warnings\"\nurl = \"{}/3.do\"\nevery_s = 1\n",
+            feed.url, document.url
+        ),
+    );
+    let atom = |links: &[&str]| {
+        let entry = |link: &&str| format!("<entry><link type=\"application/cap+xml\" href=\"{link}\"/></entry>");
+        let entries: Vec<String> = links.iter().map(entry).collect();
+        format!("<feed xmlns=\"http://www.w3.org/2005/Atom\">{}</feed>", entries.concat())
+    };
+    site.write("1.xml", alert(1, "10:00", "Alert", "", "蓝色", AREA));
+    site.write("3.do", alert(3, "10:00", "Alert", "", "黄色", AREA));
+    site.write("feed", atom(&["1.xml"]));
+    let server = Server::start(&folder, &["--empty"]);
+    let severity = |id: &str| {
+        let reply = server.get(&format!("/ogc/collections/warnings/items/{id}"));
+        if reply.status == 200 { reply.json()["properties"]["severity"].clone() } else { json!(null) }
+    };
+    let statuses = || server.get("/health/ready").json()["synced"].clone();
+    let failing = || {
+        let statuses = statuses();
+        statuses.as_array().expect("statuses").iter().filter(|own| own["is_failing"] == true).count()
+    };
+    await_that("both arrive", || severity("MQ-1") == 4 && severity("MQ-3") == 3);
+    await_that("nothing fails", || failing() == 0 && statuses()[0]["confirmed_at"].is_string());
+    assert_eq!((&statuses()[0]["source"], &statuses()[0]["layer"]), (&json!("127.0.0.1"), &json!("warnings")));
+
+    // A document that is missing is asked for again; one of another server never.
+    site.write("feed", atom(&["2.xml", "1.xml", &format!("{}/4.xml", document.url)]));
+    site.write("4.xml", alert(4, "10:00", "Alert", "", "红色", AREA));
+    await_that("the failure is told", || failing() == 1);
+    site.write("2.xml", alert(2, "11:00", "Update", FIRST, "橙色", AREA));
+    await_that("the update arrives", || severity("MQ-1") == 2);
+    fs::remove_file(site.file("feed")).expect("removed");
+    await_that("the feed is missing", || server.log().contains("/feed: the server answers 404"));
+    site.write("feed", atom(&["2.xml", "1.xml"]));
+    await_that("nothing fails any more", || failing() == 0);
+    site.write("3.do", alert(3, "12:00", "Alert", "", "红色", AREA));
+    await_that("the document is fetched again", || severity("MQ-3") == 1);
+
+    let of = |server: &FileServer, path: &str| {
+        server.requests().into_iter().filter(|own| own.starts_with(&format!("GET /{path}"))).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&feed, "1.xml").len(), 1, "each is fetched once");
+    assert!(of(&feed, "").iter().all(|own| own.contains("Bearer a-secret")));
+    assert!(of(&feed, "feed").iter().any(|own| own.to_lowercase().contains("if-none-match")));
+    assert!(of(&document, "4.xml").is_empty() && of(&document, "").iter().all(|own| !own.contains("a-secret")));
+    assert!(!server.log().contains("hidden"), "the key is not logged: {}", server.log());
 }

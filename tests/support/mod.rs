@@ -1,6 +1,7 @@
 //! Shared by all tests: the real binary, temporary directories, foreign programs.
 
 pub(crate) mod database;
+pub(crate) mod file_server;
 pub(crate) mod listener;
 pub(crate) mod node;
 pub(crate) mod proxy;
