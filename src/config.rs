@@ -1,6 +1,7 @@
 //! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
 mod arrivals;
+pub mod roads;
 mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::model::{Catalog, LayerAccess, OverCommitment};
 use crate::store::TableLayer;
 use crate::subscription::webhook::DeliveryRules;
 use arrivals::{RawSync, RawWatch};
+use roads::{RawRoads, RoadEngineConfig};
 use subscriptions::RawSubscriptions;
 
 /// The checked configuration.
@@ -47,6 +49,8 @@ pub struct Config {
     pub over_commitment: OverCommitment,
     /// How webhooks are sent.
     pub delivery: DeliveryRules,
+    /// The engine that computes travel on roads; `None` for the roads on the map.
+    pub road_engine: Option<RoadEngineConfig>,
 }
 
 /// Why a configuration file cannot be used.
@@ -94,6 +98,8 @@ struct RawConfig {
     commitments: RawCommitments,
     #[serde(default)]
     subscriptions: RawSubscriptions,
+    #[serde(default)]
+    roads: RawRoads,
 }
 
 #[derive(Default, Deserialize)]
@@ -204,6 +210,7 @@ impl Config {
             watches: Vec::new(),
             over_commitment: OverCommitment::default(),
             delivery: DeliveryRules::default(),
+            road_engine: None,
         })
     }
 
@@ -264,6 +271,7 @@ impl Config {
         let watches = watches.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
         let over_commitment = raw.commitments.over;
         let delivery = raw.subscriptions.checked().map_err(mistake)?;
+        let road_engine = raw.roads.checked().map_err(mistake)?;
         Ok(Self {
             layers,
             catalog,
@@ -275,6 +283,7 @@ impl Config {
             watches,
             over_commitment,
             delivery,
+            road_engine,
         })
     }
 }

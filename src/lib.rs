@@ -47,10 +47,11 @@
 //! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles |
 //! | [`access`] | accounts, and what each role sees of the snapshot | model, query, snapshot, private_file | – |
 //! | [`dispatch`] | commitments of resources to incidents | model, store, snapshot | – |
+//! | [`routing`] | travel on roads by pgRouting | geodesy, store, query | sqlx |
 //! | [`subscription`] | notices of what happens in an area, for other services | model, private_file, store, snapshot, query, access | ureq |
 //! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch, subscription | actix_web, maud, prometheus, governor, rustls |
-//! | [`config`] | the configuration file | model, store, import, subscription | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, subscription, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`config`] | the configuration file | model, store, import, routing, subscription | toml |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, routing, subscription, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!
@@ -73,6 +74,7 @@ pub mod import;
 pub mod model;
 pub mod private_file;
 pub mod query;
+pub mod routing;
 pub mod snapshot;
 pub mod store;
 pub mod subscription;

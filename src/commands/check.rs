@@ -80,6 +80,11 @@ pub(super) async fn check(options: CheckOptions) -> anyhow::Result<ExitCode> {
             writeln!(out, "  {} {kind}: {}{more}", problems.count, problems.named.join("; "))?;
         }
     }
+    if let Some(engine) = options.store.road_engine(config.road_engine)? {
+        let found = engine.check().await;
+        is_sound &= found.is_ok();
+        writeln!(out, "road engine\t{}", found.map_or_else(|error| error.to_string(), |()| "pgRouting".to_owned()))?;
+    }
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -23,12 +23,14 @@ use super::token;
 use crate::access::{self, Accounts};
 use crate::clock;
 use crate::config::parse_network;
+use crate::config::roads::RoadEngineConfig;
 use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
 use crate::model::{Catalog, Role};
+use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, disk_cache_writer, follower};
 use crate::store::{AuditSpool, NoticeFile, Store, audit_spool};
 use crate::subscription::delivery::keep_delivering;
@@ -190,9 +192,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
     let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
     spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
-    if let Some(cache) = opened.cache {
-        tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped));
-    }
+    opened.cache.map(|cache| tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped)));
     let (close_streams, closing) = watch::channel(false);
     let limits = options.limits();
     let token = (!options.no_write).then(|| token::load(&options.token_file())).transpose()?;
@@ -220,6 +220,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         sync_statuses,
         over_commitment: config.over_commitment,
         subscriptions: registry,
+        road_engine: road_engine(&options.store, config.road_engine).await?.map(|engine| engine as _),
     };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
     run(server, if tls.is_some() { "https" } else { "http" }, &addresses, &close_streams).await?;
@@ -243,6 +244,18 @@ fn spawn_expiry(
         expiry::keep_releasing(store.clone(), snapshots.clone(), key.clone(), now, until.clone())
     }));
     Ok(())
+}
+
+/// The engine that computes travel on roads, if there is one.
+async fn road_engine(
+    options: &StoreOptions,
+    config: Option<RoadEngineConfig>,
+) -> anyhow::Result<Option<Arc<PgRouting>>> {
+    let Some(engine) = options.road_engine(config)? else { return Ok(None) };
+    if let Err(error) = engine.check().await {
+        tracing::warn!("travel on roads cannot be computed until this is mended: {error}");
+    }
+    Ok(Some(engine))
 }
 
 /// What each role sees.

@@ -12,8 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::sample;
 use crate::config::Config;
+use crate::config::roads::RoadEngineConfig;
 use crate::model::Catalog;
 use crate::private_file::beside;
+use crate::routing::pgrouting::PgRouting;
 use crate::store::deferred::Opener;
 use crate::store::geopackage::NewFile;
 use crate::store::{GeoPackage, PostGis, Store};
@@ -112,6 +114,15 @@ impl StoreOptions {
             }
         }
         self.open(catalog, Fill::Nothing).await.map(ImportTarget::Existing)
+    }
+
+    /// The engine that computes travel on roads: in the database of the store, if the configuration names no other.
+    pub(super) fn road_engine(&self, config: Option<RoadEngineConfig>) -> anyhow::Result<Option<Arc<PgRouting>>> {
+        let Some(RoadEngineConfig { url, table }) = config else { return Ok(None) };
+        let ((Some(url), _) | (None, Location::Database(url))) = (&url, &self.store) else {
+            anyhow::bail!("the configuration needs roads.url, because the store is no PostGIS database");
+        };
+        Ok(Some(Arc::new(PgRouting::open(url, table)?)))
     }
 
     /// The file; `None` for a database.

@@ -255,7 +255,14 @@ async fn on_thread(
         Thread::Interactive | Thread::Bulk => (call.state.clone(), call.into_owned()),
     };
     let _guard = CancelOnDrop(call.cancel.clone());
-    let work = move || handler(&call);
+    let work = move || {
+        let reply = handler(&call);
+        // What a computation returned after something that it needs had failed must not be used.
+        match call.cancel.failure() {
+            Some(reason) => Err(Problem::RoadEngine { reason: reason.to_owned() }),
+            None => reply,
+        }
+    };
     let (limit, reply) = if thread == Thread::Bulk {
         (BULK_LIMIT, tokio::time::timeout(BULK_LIMIT, state.workers.bulk(work)).await)
     } else {

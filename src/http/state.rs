@@ -22,6 +22,7 @@ use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
 use crate::model::{Catalog, FingerprintKey, OverCommitment, Role};
 use crate::query::road::RoadNetworks;
+use crate::query::road::engine::RoadEngine;
 use crate::snapshot::{DerivedLayer, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
 use crate::subscription::{Registry, Views};
@@ -59,6 +60,8 @@ pub struct Service {
     pub over_commitment: OverCommitment,
     /// Subscriptions of other services; `None` if there can be none.
     pub subscriptions: Option<Arc<Registry>>,
+    /// The engine that computes travel on roads; `None` for the roads on the map.
+    pub road_engine: Option<Arc<dyn RoadEngine>>,
 }
 
 /// Limits of a server.
@@ -90,6 +93,8 @@ pub(crate) struct AppState {
     /// Security policy of the viewer.
     pub(crate) viewer_policy: String,
     pub(crate) road_networks: RoadNetworks,
+    /// The engine that computes travel instead.
+    pub(crate) road_engine: Option<Arc<dyn RoadEngine>>,
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
@@ -157,6 +162,7 @@ impl AppState {
             sync_statuses,
             over_commitment,
             subscriptions,
+            road_engine,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,6 +184,7 @@ impl AppState {
             viewer_policy: assets::viewer_policy(base_map.as_ref()),
             base_map,
             road_networks: RoadNetworks::default(),
+            road_engine,
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,

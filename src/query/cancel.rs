@@ -3,8 +3,8 @@
 //! Query functions read no clock; the caller cancels the token on timeout or disconnect. A token with a budget cancels
 //! itself after so many checks, so that a caller can try a request at a known cost.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A flag shared by its clones; once cancelled it stays cancelled.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub struct CancelToken {
     cancelled: Arc<AtomicBool>,
     /// Checks that are left; `None` without a budget.
     budget: Option<Arc<AtomicUsize>>,
+    /// Why it cannot be completed.
+    failure: Arc<OnceLock<String>>,
 }
 
 /// The computation was cancelled.
@@ -41,6 +43,18 @@ impl CancelToken {
     /// Cancels the computations that check this token or a clone of it.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Cancels them because something that they need has failed: what they return must not be used.
+    pub fn fail(&self, reason: &str) {
+        self.failure.get_or_init(|| reason.to_owned());
+        self.cancel();
+    }
+
+    /// What failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// Whether it is cancelled; costs one relaxed load.

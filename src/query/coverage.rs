@@ -7,10 +7,9 @@ use super::nearest::demand::Demand;
 use super::nearest::traversal::{Near, SearchLimit};
 use super::nearest::{fitting, fitting_by_road};
 use super::query_geometry::QueryGeometry;
-use super::road::Travel;
 use super::road::closures::{Closure, Closures};
-use super::road::network::RoadNetwork;
 use super::road::search::{TravelDirection, TravelMode};
+use super::road::{RoadSource, Travel};
 use super::siting::people;
 use crate::geodesy::LonLat;
 use crate::model::Shape;
@@ -30,8 +29,8 @@ pub struct Need<'a> {
 /// Travel on roads between places and help.
 #[derive(Clone, Copy, Debug)]
 pub struct CoverageByRoad<'a> {
-    /// The roads.
-    pub network: &'a RoadNetwork,
+    /// Where travel is computed.
+    pub source: &'a RoadSource,
     /// Their closed parts.
     pub closures: &'a Closures<'a>,
     /// By vehicle or on foot.
@@ -86,7 +85,7 @@ impl<'a> CoverageByRoad<'a> {
         cancel: &CancelToken,
     ) -> Result<Covered<'a>, Cancelled> {
         let origin = QueryGeometry::point(from);
-        let travel = |direction| Travel::new(self.network, self.closures, (self.mode, direction), from, None, cancel);
+        let travel = |direction| Travel::new(self.source, self.closures, (self.mode, direction), from, None, cancel);
         let (outward, inward) = (travel(TravelDirection::Outward)?, travel(TravelDirection::Inward)?);
         let (mut help, mut cut_by) = (Vec::new(), Vec::new());
         for need in needs {

@@ -12,7 +12,7 @@ mod layer_state;
 mod log_retention;
 pub mod notices;
 pub mod postgis;
-mod quoting;
+pub mod quoting;
 mod read_warnings;
 mod wkb;
 mod wkb_geometry;

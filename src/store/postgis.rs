@@ -16,7 +16,7 @@ mod import;
 mod migration;
 mod reading;
 mod source;
-mod sql;
+pub mod sql;
 mod tables;
 mod triggers;
 mod undo;

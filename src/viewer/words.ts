@@ -203,6 +203,7 @@ export const words = {
   problemIdempotencyKeyReused: ["请求重复，请重新打开后再试", "The request was repeated with other content. Open it again"],
   problemReadOnlyLayer: ["此图层由其他程序维护，不能在此修改", "Another program maintains this layer; it is read-only here"],
   problemOtherSource: ["此要素由其他单位的服务器维护，不能在此修改", "Another server maintains this feature; it is read-only here"],
+  problemRoadEngine: ["道路计算服务没有响应，请改按直线距离或稍后再试", "The road engine does not answer. Ask by straight line, or try again in a moment"],
   problemUnavailable: ["数据库暂时无法写入，请稍后再试", "The database cannot be written at the moment. Try again in a moment"],
   problemInsufficientStorage: ["服务器磁盘已满，请联系管理员", "The disk of the server is full. Tell the administrator"],
   problemOutcomeUnknown: ["不确定是否已保存，请再次保存确认", "It is not certain whether it was saved. Save again to make sure"],

@@ -7,7 +7,7 @@ use super::{items, route, text};
 use crate::support::Server;
 
 /// The area of each time, in the order of the reply.
-fn areas(server: &Server, query: &str) -> Vec<(f64, MultiPolygon)> {
+pub(super) fn areas(server: &Server, query: &str) -> Vec<(f64, MultiPolygon)> {
     let reply = server.get(&format!("/api/isochrones?{query}"));
     let body = reply.json();
     assert_eq!(reply.status, 200, "{body}");

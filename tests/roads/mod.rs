@@ -2,6 +2,7 @@
 
 mod coverage;
 mod isochrones;
+mod pgrouting;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

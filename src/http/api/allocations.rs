@@ -30,7 +30,7 @@ pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
     let snapshot = &call.current.snapshot;
     let closures = request.by_road.as_ref().map(|by_road| by_road.closures(snapshot));
     let by_road = request.by_road.as_ref().zip(closures.as_ref()).map(|(by_road, closures)| AllocationByRoad {
-        network: &by_road.network,
+        source: &by_road.source,
         closures,
         way: by_road.way(request.layer),
         max_duration_s: by_road.max_duration_s,
@@ -149,7 +149,9 @@ fn write_assignment(
         "amount": assignment.amount,
         "distance_m": millimetres(assignment.distance_m),
     });
-    for (name, value) in assignment.trip.iter().flat_map(trip_members) {
+    // An engine computes the length with the line only.
+    let trip = path.map(|path| path.trip).or(assignment.trip);
+    for (name, value) in trip.iter().flat_map(trip_members) {
         properties[name] = value;
     }
     write_feature_of(out, &request.crs, &id, line.as_ref(), &properties);

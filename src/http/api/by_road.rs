@@ -1,7 +1,5 @@
 //! Travel on roads, as requests ask for it.
 
-use std::sync::Arc;
-
 use geo::{Coord, Geometry, LineString};
 use serde_json::{Value as Json, json};
 use time::UtcDateTime;
@@ -14,16 +12,15 @@ use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::query::cancel::CancelToken;
 use crate::query::query_geometry::QueryGeometry;
-use crate::query::road::Travel;
 use crate::query::road::closures::Closures;
-use crate::query::road::network::RoadNetwork;
 use crate::query::road::search::{RoadPath, TravelDirection, TravelMode, Trip};
 use crate::query::road::vehicle::VehicleSize;
+use crate::query::road::{RoadSource, Travel};
 use crate::snapshot::{Layer, Snapshot};
 
 /// Travel on the roads of the snapshot of a request.
 pub(crate) struct ByRoad {
-    pub(crate) network: Arc<RoadNetwork>,
+    pub(crate) source: RoadSource,
     pub(crate) mode: TravelMode,
     pub(crate) max_duration_s: Option<f64>,
     /// The instant at which incidents close roads.
@@ -65,17 +62,27 @@ impl ByRoad {
         at: UtcDateTime,
     ) -> Result<Self, Problem> {
         let vehicle = vehicle(params, by)?;
-        let network = call.state.road_networks.of(&call.current.snapshot);
-        let network = network.ok_or_else(|| {
-            invalid("by", by, "no layer that you can read has roads", "line, or a layer with the role road")
-        })?;
         let mode = if by == "walk" { TravelMode::Walk } else { TravelMode::Drive };
-        Ok(Self { network, mode, max_duration_s: minutes.map(|minutes| f64::from(minutes) * 60.0), at, vehicle })
+        let source = match &call.state.road_engine {
+            Some(engine) if mode == TravelMode::Walk && !engine.knows_footways() => {
+                let detail = "the road engine does not know where people may walk";
+                return Err(invalid("by", by, detail, "road, or line where it is offered"));
+            }
+            Some(engine) => {
+                // It is asked over a connection.
+                call.leave_web_thread()?;
+                RoadSource::Engine(engine.clone())
+            }
+            None => RoadSource::Network(call.state.road_networks.of(&call.current.snapshot).ok_or_else(|| {
+                invalid("by", by, "no layer that you can read has roads", "line, or a layer with the role road")
+            })?),
+        };
+        Ok(Self { source, mode, max_duration_s: minutes.map(|minutes| f64::from(minutes) * 60.0), at, vehicle })
     }
 
     /// The closed parts of the roads.
     pub(crate) fn closures<'a>(&self, snapshot: &'a Snapshot) -> Closures<'a> {
-        Closures::at(snapshot, &self.network, self.at, &self.vehicle)
+        self.source.closures(snapshot, self.at, &self.vehicle)
     }
 
     /// How people travel to places with a capacity, and other resources from theirs.
@@ -102,7 +109,7 @@ impl ByRoad {
         let from = from.ok_or_else(|| {
             invalid("by", "road", "a journey begins at a point, not a line or an area", "by=line, or point=LON,LAT")
         })?;
-        Ok(Travel::new(&self.network, closures, self.way(layer), from, self.max_duration_s, cancel)?)
+        Ok(Travel::new(&self.source, closures, self.way(layer), from, self.max_duration_s, cancel)?)
     }
 }
 
@@ -123,7 +130,7 @@ fn vehicle(params: &QueryParams, by: &str) -> Result<VehicleSize, Problem> {
 pub(crate) fn trip_members(trip: &Trip) -> [(&'static str, Json); 3] {
     [
         ("duration_s", json!(trip.duration_s.round())),
-        ("road_m", json!(millimetres(trip.road_m))),
+        ("road_m", json!(trip.road_m.map(millimetres))),
         ("access_m", json!(millimetres(trip.access_m))),
     ]
 }

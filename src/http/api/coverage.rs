@@ -124,7 +124,7 @@ pub(crate) fn coverage(call: &Call<'_>) -> Result<Reply, Problem> {
     let by_road = by_road(call, at)?;
     let closures = by_road.as_ref().map(|by_road| by_road.closures(snapshot));
     let by_road = by_road.as_ref().zip(closures.as_ref()).map(|(by_road, closures)| CoverageByRoad {
-        network: &by_road.network,
+        source: &by_road.source,
         closures,
         mode: by_road.mode,
         limit_s: by_road.max_duration_s.unwrap_or(DEFAULT_LIMIT_S),

@@ -33,7 +33,7 @@ pub(crate) fn isochrones(call: &Call<'_>) -> Result<Reply, Problem> {
     let by_road = ByRoad::new(call, params, by, None, instant(params)?)?;
     let closures = by_road.closures(&call.current.snapshot);
     let way = if direction == "inward" { TravelDirection::Inward } else { TravelDirection::Outward };
-    let travel = Travel::new(&by_road.network, &closures, (by_road.mode, way), point, None, &call.cancel)?;
+    let travel = Travel::new(&by_road.source, &closures, (by_road.mode, way), point, None, &call.cancel)?;
     let mut reply = CollectionWriter::new();
     for minutes in minutes {
         let mut area = isochrone(&travel, point, minutes * 60.0, &call.cancel)?;

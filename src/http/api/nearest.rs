@@ -125,6 +125,9 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
             };
             let answers: Result<Vec<Vec<u8>>, Problem> = batch.par_iter().map(answer).collect();
             let bytes = answers.map_err(|problem| std::io::Error::other(problem.to_string()))?.concat();
+            if let Some(reason) = cancel.failure() {
+                return Err(std::io::Error::other(reason.to_owned()));
+            }
             // No comma precedes the first feature of the array.
             let skipped = usize::from(is_collection && is_first && !bytes.is_empty());
             is_first &= bytes.is_empty();

@@ -28,7 +28,7 @@ pub(crate) fn routes(call: &Call<'_>) -> Result<Reply, Problem> {
     let snapshot = &call.current.snapshot;
     let closures = by_road.closures(snapshot);
     let way = (by_road.mode, TravelDirection::Outward);
-    let travel = Travel::new(&by_road.network, &closures, way, from, None, &call.cancel)?;
+    let travel = Travel::new(&by_road.source, &closures, way, from, None, &call.cancel)?;
     // A route that closures make longer is told, like one that they cut off.
     let open = travel.path_without_closures(to, &call.cancel);
     let avoided: Vec<Json> =
@@ -38,7 +38,7 @@ pub(crate) fn routes(call: &Call<'_>) -> Result<Reply, Problem> {
         let reply = reply.end_features().member("unreachable", &json!({"closures": avoided}));
         return Ok(call.current.reply(GEOJSON.media_type).body(reply.close(&call.current)));
     };
-    let roads: Vec<Json> = roads_of(snapshot, &by_road.network, &path).iter().map(road_json).collect();
+    let roads: Vec<Json> = roads_of(snapshot, &path).iter().map(road_json).collect();
     let areas = areas_on(snapshot, &path, at, &call.cancel)?;
     let areas: Vec<Json> = areas.iter().map(|(layer, row)| area_json(layer, row)).collect();
     let detour_s = open.filter(|_| !avoided.is_empty()).map(|open| path.trip.duration_s - open.trip.duration_s);

@@ -11,6 +11,7 @@ pub(crate) mod modified;
 pub(crate) mod numbers;
 pub(crate) mod printed_page;
 pub(crate) mod problem;
+mod problem_text;
 pub(crate) mod range;
 mod store_problem;
 pub(crate) mod stream;

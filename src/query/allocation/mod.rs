@@ -11,10 +11,9 @@ use crate::geodesy::LonLat;
 use crate::query::cancel::{CancelToken, Cancelled};
 use crate::query::nearest::demand::{Demand, Eligibility, Verdict};
 use crate::query::query_geometry::QueryGeometry;
-use crate::query::road::Travel;
 use crate::query::road::closures::{Closure, Closures};
-use crate::query::road::network::RoadNetwork;
 use crate::query::road::search::{RoadPath, TravelDirection, TravelMode, Trip};
+use crate::query::road::{RoadSource, Travel};
 use crate::snapshot::{Layer, Row, Snapshot};
 
 /// Maximum number of pairs of a demand and a resource.
@@ -64,8 +63,8 @@ pub struct AllocationQuery<'a> {
 /// Travel on roads between demands, which are points, and resources.
 #[derive(Clone, Copy, Debug)]
 pub struct AllocationByRoad<'a> {
-    /// The roads.
-    pub network: &'a RoadNetwork,
+    /// Where travel is computed.
+    pub source: &'a RoadSource,
     /// Their closed parts.
     pub closures: &'a Closures<'a>,
     /// How, and whether to the resources or from them.
@@ -76,9 +75,16 @@ pub struct AllocationByRoad<'a> {
 
 impl<'a> AllocationByRoad<'a> {
     fn travel(&self, origin: &QueryGeometry, cancel: &CancelToken) -> Result<Option<Travel<'a>>, Cancelled> {
-        let Geometry::Point(point) = origin.geometry() else { return Ok(None) };
-        let Ok(from) = LonLat::try_from(point.0) else { return Ok(None) };
-        Travel::new(self.network, self.closures, self.way, from, self.max_duration_s, cancel).map(Some)
+        let Some(from) = position(origin) else { return Ok(None) };
+        Travel::new(self.source, self.closures, self.way, from, self.max_duration_s, cancel).map(Some)
+    }
+}
+
+/// The position of a demand that is a point.
+fn position(origin: &QueryGeometry) -> Option<LonLat> {
+    match origin.geometry() {
+        Geometry::Point(point) => LonLat::try_from(point.0).ok(),
+        _ => None,
     }
 }
 
@@ -179,10 +185,13 @@ pub fn allocate<'a>(
     if pairs > MAX_PAIRS {
         return Err(AllocationError::TooLarge(pairs));
     }
+    let by_engine = by_engine(&sites, query);
+    let travel_of = |at: usize| by_engine.as_ref().and_then(|travels| travels.get(at));
     let reached: Vec<Reachable<'a>> = query
         .demands
         .par_iter()
-        .map(|demand| Reachable::of(&demand.origin, &sites, query))
+        .enumerate()
+        .map(|(at, demand)| Reachable::of((&demand.origin, travel_of(at)), &sites, query))
         .collect::<Result<_, Cancelled>>()?;
     let arc = |(demand, reachable): (usize, &Reachable<'_>)| -> Vec<TransportArc> {
         reachable.legs.iter().map(|leg| TransportArc { demand, site: leg.site, cost: leg.cost() * SCALE }).collect()
@@ -249,6 +258,25 @@ fn sites<'a>(
     Ok(sites)
 }
 
+/// Travel from each demand, if an engine computes it. Resources that are no points are where their line to the first demand
+/// ends.
+fn by_engine<'a>(sites: &[(Row<'a>, u32)], query: &AllocationQuery<'a>) -> Option<Vec<Travel<'a>>> {
+    let by_road = query.by_road?;
+    let origins: Option<Vec<LonLat>> = query.demands.iter().map(|demand| position(&demand.origin)).collect();
+    let first = &query.demands.first()?.origin;
+    let place = |(row, _): &(Row<'a>, u32)| Some(first.nearest(row.shape()?, f64::INFINITY)?.1);
+    let places: Vec<LonLat> = sites.iter().filter_map(place).collect();
+    let ends = (origins?, places);
+    Travel::by_engine(
+        by_road.source,
+        by_road.closures,
+        by_road.way,
+        (&ends.0, &ends.1),
+        by_road.max_duration_s,
+        query.cancel,
+    )
+}
+
 /// The site where more capacity helps most, with the totals of the plan that it allows.
 fn relief(
     transport: &Transport,
@@ -289,7 +317,11 @@ struct Reachable<'a> {
 }
 
 impl<'a> Reachable<'a> {
-    fn of(origin: &QueryGeometry, sites: &[(Row<'_>, u32)], query: &AllocationQuery<'a>) -> Result<Self, Cancelled> {
+    fn of(
+        (origin, by_engine): (&QueryGeometry, Option<&Travel<'a>>),
+        sites: &[(Row<'_>, u32)],
+        query: &AllocationQuery<'a>,
+    ) -> Result<Self, Cancelled> {
         query.cancel.check()?;
         let limit_m = query.max_distance_m.unwrap_or(f64::INFINITY);
         let places = sites.iter().enumerate().filter_map(|(site, (row, _))| {
@@ -299,7 +331,8 @@ impl<'a> Reachable<'a> {
         let Some(by_road) = query.by_road else {
             return Ok(Self { legs: places.map(|(_, leg)| leg).collect(), cut_by: Vec::new() });
         };
-        let Some(travel) = by_road.travel(origin, query.cancel)? else {
+        let in_memory = if by_engine.is_none() { by_road.travel(origin, query.cancel)? } else { None };
+        let Some(travel) = by_engine.or(in_memory.as_ref()) else {
             return Ok(Self { legs: Vec::new(), cut_by: Vec::new() });
         };
         let places: Vec<(LonLat, Leg)> = places.collect();

@@ -183,6 +183,11 @@ pub fn nearest<'a>(
     } else {
         let limit =
             SearchLimit { k: listed.saturating_add(COUNTED), max_distance_m: last_m.or(query.limit.max_distance_m) };
+        if let Some(travel) = query.travel.filter(|travel| travel.is_by_engine()) {
+            let near = SearchLimit { k: limit.k.saturating_add(found.len()), ..limit };
+            let near = nearest_where(layer, query.origin, near, query.cancel, |_| true, |_| true)?;
+            travel.prepare(&near.iter().map(|near| near.place).collect::<Vec<_>>());
+        }
         let answered: Vec<_> = found.iter().map(|found| found.near.row.id()).collect();
         let is_reached = |row: &Row<'a>| {
             query.travel.is_none_or(|travel| {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use geo::Geometry;
 use time::UtcDateTime;
 
-use super::network::RoadNetwork;
+use super::network::{RoadFields, RoadNetwork, road_layers};
 use super::vehicle::{ExceededLimit, VehicleSize};
 use crate::geodesy::Envelope;
 use crate::geodesy::LonLat;
@@ -65,21 +65,27 @@ impl<'a> Closures<'a> {
                 closures.close(segment, ClosedPart { from: 0.0, to: 1.0, closure });
             }
         }
-        for layer in snapshot.layers() {
-            let schema = layer.schema();
-            let Some(role) = &schema.roles.closes_roads else { continue };
-            let Some(field) = schema.position(&role.field) else { continue };
+        for (closure, shape) in closing_features(snapshot, now) {
+            closures.close_near(network, closure, shape);
+        }
+        closures
+    }
+
+    /// All features that close roads to a vehicle at an instant, for an engine with a network of its own.
+    #[must_use]
+    pub fn without_network(snapshot: &'a Snapshot, now: UtcDateTime, vehicle: &VehicleSize) -> Self {
+        let mut closures = Self::default();
+        for (layer, role) in road_layers(snapshot) {
+            let fields = RoadFields::of(layer, role);
             for row in layer.rows_after(None) {
-                let closes =
-                    matches!(row.cell(field), ValueRef::Text(code) if role.codes.iter().any(|own| own == code));
-                if closes
-                    && layer.resources().is_active(&row, now)
-                    && let Some(shape) = row.shape()
-                {
-                    closures.close_near(network, layer, row, shape);
+                let limit = fields.limits(&row).exceeded_by(vehicle);
+                let is_closed = fields.is_closed(&row);
+                if is_closed || limit.is_some() {
+                    closures.add(Closure { layer, row, limit: limit.filter(|_| !is_closed) });
                 }
             }
         }
+        closures.closures.extend(closing_features(snapshot, now).into_iter().map(|(closure, _)| closure));
         closures
     }
 
@@ -88,7 +94,7 @@ impl<'a> Closures<'a> {
         self.parts.get(&segment).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether nothing is closed.
+    /// Whether no part of the network is closed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
@@ -103,18 +109,38 @@ impl<'a> Closures<'a> {
         self.parts.entry(segment).or_default().push(part);
     }
 
-    fn close_near(&mut self, network: &RoadNetwork, layer: &'a Layer, row: Row<'a>, shape: &Shape) {
+    fn close_near(&mut self, network: &RoadNetwork, closing: Closure<'a>, shape: &Shape) {
         let Some(around) = Envelope::around(shape.geometry()) else { return };
         let near = around.padded(REACH_M).split().flat_map(|part| network.index.edges_in(&part)).collect::<Vec<_>>();
         let area = EdgeIndex::new(shape.geometry().clone());
         let mut closure = None;
         for segment in near {
             for (from, to) in closed_shares(network, segment, &area) {
-                let closure = *closure.get_or_insert_with(|| self.add(Closure { layer, row, limit: None }));
+                let closure = *closure.get_or_insert_with(|| self.add(closing));
                 self.close(segment, ClosedPart { from, to, closure });
             }
         }
     }
+}
+
+/// The active features that close the roads they touch.
+fn closing_features(snapshot: &Snapshot, now: UtcDateTime) -> Vec<(Closure<'_>, &Shape)> {
+    let mut closing = Vec::new();
+    for layer in snapshot.layers().iter().map(|layer| &**layer) {
+        let schema = layer.schema();
+        let Some(role) = &schema.roles.closes_roads else { continue };
+        let Some(field) = schema.position(&role.field) else { continue };
+        for row in layer.rows_after(None) {
+            let closes = matches!(row.cell(field), ValueRef::Text(code) if role.codes.iter().any(|own| own == code));
+            if closes
+                && layer.resources().is_active(&row, now)
+                && let Some(shape) = row.shape()
+            {
+                closing.push((Closure { layer, row, limit: None }, shape));
+            }
+        }
+    }
+    closing
 }
 
 /// The parts of a segment that are inside an area, or near a point or line.

@@ -27,7 +27,7 @@ pub fn isochrone(
     let from_plane = |at: Coord| Coord { x: around.lon() + at.x / east_m, y: around.lat() + at.y / METRES_PER_DEG };
     let parts = travel.reached_parts(max_duration_s);
     cancel.check()?;
-    let lines = parts.into_iter().map(|part| LineString(part.map(to_plane).to_vec()));
+    let lines = parts.into_iter().map(|part| LineString(part.into_iter().map(to_plane).collect()));
     let area = MultiLineString(lines.collect()).buffer(WITHIN_M);
     cancel.check()?;
     Ok(area.map_coords(from_plane))

@@ -152,7 +152,37 @@ impl RoadNetwork {
     }
 }
 
-fn road_layers(snapshot: &Snapshot) -> impl Iterator<Item = (&Layer, &RoadRole)> {
+/// The fields of a road layer that travel depends on.
+pub(super) struct RoadFields<'a> {
+    class: Option<usize>,
+    oneway: Option<usize>,
+    closed: Option<(usize, &'a [String])>,
+    limits: [Option<usize>; 3],
+}
+
+impl<'a> RoadFields<'a> {
+    pub(super) fn of(layer: &Layer, role: &'a RoadRole) -> Self {
+        let position = |field: &String| layer.schema().position(field);
+        let closed = role.closed.as_ref().and_then(|closed| Some((position(&closed.field)?, closed.codes.as_slice())));
+        Self {
+            class: position(&role.class),
+            oneway: role.oneway.as_ref().and_then(position),
+            closed,
+            limits: role.limits.fields().map(|field| field.and_then(position)),
+        }
+    }
+
+    pub(super) fn is_closed(&self, row: &Row<'_>) -> bool {
+        let code = self.closed.and_then(|(field, codes)| Some((text(row, Some(field))?, codes)));
+        code.is_some_and(|(code, codes)| codes.iter().any(|own| own == code))
+    }
+
+    pub(super) fn limits(&self, row: &Row<'_>) -> VehicleSize {
+        VehicleSize(self.limits.map(|field| row.real(field?)))
+    }
+}
+
+pub(super) fn road_layers(snapshot: &Snapshot) -> impl Iterator<Item = (&Layer, &RoadRole)> {
     snapshot.layers().iter().filter_map(|layer| Some((&**layer, layer.schema().roles.road.as_ref()?)))
 }
 
@@ -170,27 +200,22 @@ struct RoadLines {
 
 impl RoadLines {
     fn add(&mut self, layer: &Layer, role: &RoadRole) {
-        let schema = layer.schema();
-        let name: Arc<str> = schema.id.as_str().into();
-        let position = |field: &String| schema.position(field);
-        let (class, oneway) = (position(&role.class), role.oneway.as_ref().and_then(position));
-        let limits = role.limits.fields().map(|field| field.and_then(position));
-        let closed = role.closed.as_ref().and_then(|closed| Some((position(&closed.field)?, &closed.codes)));
+        let name: Arc<str> = layer.schema().id.as_str().into();
+        let fields = RoadFields::of(layer, role);
         let slowest = role.speeds_km_h.values().min().map_or(1, |speed| speed.get());
         for row in layer.rows_after(None) {
             let Some(shape) = row.shape() else { continue };
-            let class = text(&row, class);
+            let class = text(&row, fields.class);
             let speed = class.and_then(|class| role.speeds_km_h.get(class)).map_or(slowest, |speed| speed.get());
-            let code = closed.and_then(|(field, codes)| Some((text(&row, Some(field))?, codes)));
             let road = self.roads.len();
             self.roads.push(Road {
                 layer: name.clone(),
                 id: row.id().clone(),
                 speed_m_s: f64::from(speed) / 3.6,
-                is_oneway: oneway.is_some_and(|field| matches!(row.cell(field), ValueRef::Boolean(true))),
+                is_oneway: fields.oneway.is_some_and(|field| matches!(row.cell(field), ValueRef::Boolean(true))),
                 has_limited_access: class.is_some_and(|class| role.limited_access.iter().any(|own| own == class)),
-                is_closed: code.is_some_and(|(code, codes)| codes.iter().any(|own| own == code)),
-                limits: VehicleSize(limits.map(|field| row.real(field?))),
+                is_closed: fields.is_closed(&row),
+                limits: fields.limits(&row),
                 segments: 0..0,
             });
             self.add_lines(road, shape.geometry());

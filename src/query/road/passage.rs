@@ -3,8 +3,7 @@
 use geo::{Geometry, LineString};
 use time::UtcDateTime;
 
-use super::network::RoadNetwork;
-use super::search::{RoadPath, SAME_PLACE_M};
+use super::search::{RoadPath, RoadStretch};
 use crate::geodesy::Envelope;
 use crate::geodesy::edge_index::EdgeIndex;
 use crate::query::cancel::{CancelToken, Cancelled};
@@ -21,21 +20,16 @@ pub struct RoadPart<'a> {
     pub length_m: f64,
 }
 
-/// The roads of a path, in its direction. The network is that of the snapshot.
+/// The roads of a path, in its direction, as features of the snapshot.
 #[must_use]
-pub fn roads_of<'a>(snapshot: &'a Snapshot, network: &RoadNetwork, path: &RoadPath) -> Vec<RoadPart<'a>> {
-    let mut parts: Vec<RoadPart<'a>> = Vec::new();
-    // A path that begins at a junction may touch another road there.
-    for part in path.parts.iter().filter(|part| part.length_m > SAME_PLACE_M) {
-        let road = network.road_of(part.segment);
-        let Some(layer) = snapshot.layer(&road.layer) else { continue };
-        let Some(row) = layer.find(&road.id) else { continue };
-        match parts.last_mut().filter(|last| last.row.id() == row.id() && last.layer.schema().id == layer.schema().id) {
-            Some(last) => last.length_m += part.length_m,
-            None => parts.push(RoadPart { layer, row, length_m: part.length_m }),
-        }
-    }
-    parts
+pub fn roads_of<'a>(snapshot: &'a Snapshot, path: &RoadPath) -> Vec<RoadPart<'a>> {
+    let layers = || snapshot.layers().iter().map(|layer| &**layer).filter(|layer| layer.schema().roles.road.is_some());
+    let part = |own: &RoadStretch| {
+        let is_of = |layer: &&Layer| own.layer.as_ref().is_none_or(|id| **id == *layer.schema().id);
+        let (layer, row) = layers().filter(is_of).find_map(|layer| Some((layer, layer.find(&own.id)?)))?;
+        Some(RoadPart { layer, row, length_m: own.length_m })
+    };
+    path.roads.iter().filter_map(part).collect()
 }
 
 /// The risk zones, and the areas of events that are active at an instant, which a path crosses, by layer and id.

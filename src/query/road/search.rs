@@ -10,12 +10,13 @@ use super::closures::{Closures, nearest_open};
 use super::network::{AccessPoint, RoadNetwork};
 use crate::geodesy::LonLat;
 use crate::geodesy::distance::distance_m;
+use crate::model::FeatureId;
 use crate::query::cancel::{CancelToken, Cancelled};
 
 /// Speed on foot, metres per second: 4 km/h. Between positions and roads everybody walks.
-const WALKING_M_S: f64 = 4.0 / 3.6;
+pub const WALKING_M_S: f64 = 4.0 / 3.6;
 /// Positions this near are one, metres: leaving it is no travel against the direction of a road.
-pub(super) const SAME_PLACE_M: f64 = 0.01;
+const SAME_PLACE_M: f64 = 0.01;
 /// A search checks for its cancellation after so many nodes.
 const NODES_PER_CHECK: usize = 1_024;
 
@@ -42,8 +43,8 @@ pub enum TravelDirection {
 pub struct Trip {
     /// Travel time, seconds.
     pub duration_s: f64,
-    /// Length on roads, metres.
-    pub road_m: f64,
+    /// Length on roads, metres; `None` if an engine computed the time only.
+    pub road_m: Option<f64>,
     /// Distance between both positions and their roads, metres, walked in a straight line.
     pub access_m: f64,
 }
@@ -55,20 +56,38 @@ pub struct RoadPath {
     pub trip: Trip,
     /// Positions on roads, in the direction of travel.
     pub line: Vec<Coord>,
-    /// Parts of segments in the direction of travel.
-    pub(super) parts: Vec<PathPart>,
+    /// The roads, in the direction of travel.
+    pub roads: Vec<RoadStretch>,
+    /// Parts of segments of the network in memory, in the direction of travel.
+    parts: Vec<PathPart>,
+}
+
+/// A stretch of a journey on one road.
+#[derive(Clone, Debug)]
+pub struct RoadStretch {
+    /// The layer of the road, if it is known.
+    pub layer: Option<Arc<str>>,
+    /// The road.
+    pub id: FeatureId,
+    /// Length of the stretch, metres.
+    pub length_m: f64,
 }
 
 /// A part of a path on one segment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PathPart {
-    pub(super) segment: usize,
+struct PathPart {
+    segment: usize,
     /// The part that is travelled, as shares of the length of the segment, the lesser first.
     shares: (f64, f64),
-    pub(super) length_m: f64,
+    length_m: f64,
 }
 
 impl RoadPath {
+    /// The path of an engine.
+    pub(super) fn of_engine(trip: Trip, line: Vec<Coord>, roads: Vec<RoadStretch>) -> Self {
+        Self { trip, line, roads, parts: Vec::new() }
+    }
+
     /// Indices of the closures of its roads.
     #[must_use]
     pub fn closures(&self, closures: &Closures<'_>) -> Vec<usize> {
@@ -178,7 +197,11 @@ impl<'a> RoadSearch<'a> {
         let start = self.tree.start?;
         let (_, reached) = self.last_step(start, end)?;
         let access_m = start.distance_m + end.distance_m;
-        Some(Trip { duration_s: reached.duration_s + end.distance_m / WALKING_M_S, road_m: reached.road_m, access_m })
+        Some(Trip {
+            duration_s: reached.duration_s + end.distance_m / WALKING_M_S,
+            road_m: Some(reached.road_m),
+            access_m,
+        })
     }
 
     /// The line of the journey to or from another position.
@@ -211,11 +234,29 @@ impl<'a> RoadSearch<'a> {
             line.reverse();
             parts.reverse();
         }
-        Some(RoadPath { trip, line, parts })
+        Some(RoadPath { trip, line, roads: self.stretches(&parts), parts })
     }
 
-    /// The parts of open roads that are reached within a time, as pairs of positions.
-    pub(super) fn reached_parts(&self, max_s: f64) -> Vec<[Coord; 2]> {
+    /// Consecutive parts on one road. A path that begins at a junction may touch another road there.
+    fn stretches(&self, parts: &[PathPart]) -> Vec<RoadStretch> {
+        let mut stretches: Vec<RoadStretch> = Vec::new();
+        for part in parts.iter().filter(|part| part.length_m > SAME_PLACE_M) {
+            let road = self.network.road_of(part.segment);
+            let is_same = |last: &&mut RoadStretch| last.id == road.id && last.layer.as_ref() == Some(&road.layer);
+            match stretches.last_mut().filter(is_same) {
+                Some(last) => last.length_m += part.length_m,
+                None => stretches.push(RoadStretch {
+                    layer: Some(road.layer.clone()),
+                    id: road.id.clone(),
+                    length_m: part.length_m,
+                }),
+            }
+        }
+        stretches
+    }
+
+    /// The parts of open roads that are reached within a time, as lines.
+    pub(super) fn reached_parts(&self, max_s: f64) -> Vec<Vec<Coord>> {
         let is_outward = self.direction == TravelDirection::Outward;
         // The share of a segment that the time which is left allows.
         let share = |at: usize, left_s: f64, is_with_line: bool| {
@@ -225,7 +266,7 @@ impl<'a> RoadSearch<'a> {
         };
         let mut parts = Vec::new();
         let mut push = |at: usize, from: f64, to: f64| {
-            parts.push([self.network.place(at, from), self.network.place(at, to)]);
+            parts.push(vec![self.network.place(at, from), self.network.place(at, to)]);
         };
         for (at, segment) in self.network.segments.iter().enumerate() {
             if !self.closures.parts_of(at).is_empty() {

@@ -11,7 +11,7 @@ pub(super) fn query<'q>(sql: impl SqlSafeStr) -> Query<'q, Postgres, PgArguments
 }
 
 /// A statement whose rows are tuples.
-pub(super) fn query_as<'q, T>(sql: impl SqlSafeStr) -> QueryAs<'q, Postgres, T, PgArguments>
+pub fn query_as<'q, T>(sql: impl SqlSafeStr) -> QueryAs<'q, Postgres, T, PgArguments>
 where
     T: for<'r> FromRow<'r, PgRow>,
 {
