@@ -84,6 +84,10 @@ fn record(alert: Node<'_, '_>, info: Node<'_, '_>, row: usize, suffix: &str) -> 
     {
         return Err("it expires before it begins".to_owned());
     }
+    let sent_at = text(alert, "sent").and_then(parse_instant);
+    if !ended && sent_at.zip(end.and_then(parse_instant)).is_some_and(|(sent, end)| end < sent) {
+        return Err("it had expired when it was sent".to_owned());
+    }
     let event = text(info, "event").unwrap_or_default();
     let mut properties = Map::new();
     let mut set = |name: &str, value: Option<Json>| properties.extend(value.map(|value| (name.to_owned(), value)));

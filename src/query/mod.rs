@@ -15,5 +15,6 @@ pub mod query_geometry;
 pub mod road;
 pub mod search;
 pub mod siting;
+pub mod situation_reports;
 pub mod statistics;
 pub mod surroundings;

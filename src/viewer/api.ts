@@ -44,6 +44,8 @@ export type Layer = {
     /** A road, and the codes of a closed one. */
     road: { closed: CodeRole | null } | null;
     time: { start: string; end: string | null } | null;
+    /** A report about an incident: the field with its id, and those with figures. */
+    situation_report: { incident: string; figures: string[] } | null;
   };
 };
 /** Members of every reply about the age of its data. */
@@ -176,6 +178,11 @@ export function allocate(body: AllocationRequest, signal: AbortSignal): Promise<
 /** The plan as CSV. */
 export async function allocationTable(body: AllocationRequest): Promise<Blob> {
   return (await request("api/allocations?f=csv", undefined, { method: "POST", body: JSON.stringify(body) })).blob();
+}
+
+/** The address of a plan to print. */
+export function allocationPage(body: AllocationRequest): string {
+  return `api/allocations?${new URLSearchParams({ request: JSON.stringify(body), f: "html" }).toString()}`;
 }
 
 export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number; links?: { rel: string; href: string }[] };

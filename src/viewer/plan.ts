@@ -1,7 +1,7 @@
 // The evacuation plan of an area: which shelters take the people of which villages, as lines and a list that can be
 // promised. It takes the place of the query panel.
 import type { GeoJSONSource, LayerSpecification, Map as MapView, StyleSpecification } from "maplibre-gl";
-import { allocate, allocationTable, type Allocation, type AllocationRequest } from "./api";
+import { allocate, allocationPage, allocationTable, type Allocation, type AllocationRequest } from "./api";
 import type { Offer } from "./commitments";
 import { element } from "./element";
 import { distance, duration, number } from "./format";
@@ -135,11 +135,12 @@ export class PlanPanel {
   #actions(area: Area, plan: Allocation): HTMLElement[] {
     const table = element("button", { type: "button", class: "link" }, say("planTable"));
     table.addEventListener("click", () => void allocationTable(this.#body(area)).then((blob) => saveFile(blob, `${area.name}.csv`), (error: unknown) => (table.textContent = String(error instanceof Error ? error.message : error))));
+    const print = element("a", { class: "link", target: "_blank", rel: "noopener", href: allocationPage(this.#body(area)) }, say("print"));
     const isEvent = area.layer === "warnings" || area.layer === "incidents";
-    if (!this.onCommit || !isEvent || plan.features.length === 0) return [table];
+    if (!this.onCommit || !isEvent || plan.features.length === 0) return [table, print];
     const commit = element("button", { type: "button", class: "commit" }, say("commitAll"));
     commit.addEventListener("click", () => this.onCommit?.(offersOf(plan, this.#night), area.id));
-    return [commit, table];
+    return [commit, table, print];
   }
 
   /** Each shelter with the villages that it takes. */

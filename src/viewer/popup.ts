@@ -4,6 +4,7 @@ import { item, reveal, ServerError, type Catalog, type Field, type Layer, type P
 import { element } from "./element";
 import { fieldValue, time } from "./format";
 import { onLanguage, pick, say } from "./language";
+import { reportLayer, situationReports } from "./situation_reports";
 
 export type Found = { layer: string; id: string; name: string };
 
@@ -68,7 +69,8 @@ export class Card {
   /** Reloads the card after a change of its feature. */
   changed(layerId: string, ids: readonly string[] | undefined): void {
     const shown = this.#found[this.#at];
-    if (shown?.layer === layerId && (ids?.includes(shown.id) ?? true)) this.#draw();
+    const isOfReports = shown?.layer === "incidents" && layerId === reportLayer(this.catalog)?.id;
+    if (isOfReports || (shown?.layer === layerId && (ids?.includes(shown.id) ?? true))) this.#draw();
   }
 
   close(): void {
@@ -105,6 +107,8 @@ export class Card {
     try {
       const { properties } = await item(layer.id, found.id, signal);
       body.replaceChildren(...this.#rows(layer, properties));
+      const reports = layer.id === "incidents" ? await situationReports(this.catalog, found.id, signal) : undefined;
+      if (reports) body.append(reports);
     } catch (error) {
       if (signal.aborted) return;
       const why = error instanceof ServerError ? error.message : String(error);

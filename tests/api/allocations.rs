@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Reply, Server};
+use crate::support::{Reply, Server, encoded};
 
 const JSON_BODY: [(&str, &str); 1] = [("Content-Type", "application/json")];
 
@@ -60,6 +60,33 @@ fn places_are_given_once_and_the_plan_is_no_longer_than_nearest_first() {
     let text = String::from_utf8(table.body).expect("text");
     assert!(text.starts_with("\u{feff}需求 demand"), "{text}");
     assert!(text.lines().count() > 5);
+}
+
+#[test]
+fn a_plan_has_an_address_and_is_printed() {
+    let (_folder, server) = Server::of_sample();
+    let far = json!({"id": "远", "point": [117.0, 25.0], "amount": 7});
+    let demands: Vec<Json> = villages().as_array().expect("demands").iter().cloned().chain([far]).collect();
+    let request = json!({"layer": "shelters", "by": "road", "demands": demands}).to_string();
+    let posted = server.send("POST", "/api/allocations", &JSON_BODY, &request).json();
+    let address = format!("/api/allocations?request={}", encoded(&request));
+    assert_eq!(server.get(&address).json()["features"], posted["features"]);
+    let page = server.get(&format!("{address}&f=html"));
+    assert_eq!(page.header("content-security-policy"), "default-src 'none'; style-src 'unsafe-inline'");
+    let html = String::from_utf8(page.body).expect("text");
+    for feature in posted["features"].as_array().expect("features") {
+        let of = |name: &str| feature["properties"][name].as_str().expect("a name").to_owned();
+        assert!(html.contains(&of("resource_name")) && html.contains(&of("demand")), "{feature}");
+    }
+    let figures =
+        format!("{} / {}", posted["totals"]["served"], posted["totals"]["served"].as_u64().expect("a number") + 7);
+    assert!(html.contains("<h1>转移安置方案</h1>") && html.contains(&figures), "{figures}: {html}");
+    assert!(html.contains("尚未安排") && html.contains("没有道路可达") || html.contains("在限定距离内"), "{html}");
+    for (wrong, words) in [("request=%7B", "EOF"), ("request=3", "not a JSON object"), ("", "missing")] {
+        let reply = server.get(&format!("/api/allocations?{wrong}"));
+        assert_eq!(reply.status, 400);
+        assert!(reply.json()["detail"].as_str().is_some_and(|own| own.contains(words)), "{wrong}: {:?}", reply.json());
+    }
 }
 
 #[test]

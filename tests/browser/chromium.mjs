@@ -13,12 +13,12 @@ const FLAGS = [
 
 /**
  * A new browser window with its own profile; close() removes both. Without service workers every request of a page can be
- * watched and changed by the test.
+ * watched and changed by the test. Without motion the map jumps instead of flying, which software WebGL draws slowly.
  */
-export async function openBrowser(viewport, serviceWorkers = "block") {
+export async function openBrowser(viewport, { serviceWorkers = "block", reducedMotion = "reduce" } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "onemap-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: executable(), args: FLAGS, viewport, locale: "zh-CN", timezoneId: "Asia/Shanghai", serviceWorkers,
+    executablePath: executable(), args: FLAGS, viewport, locale: "zh-CN", timezoneId: "Asia/Shanghai", serviceWorkers, reducedMotion,
   });
   return {
     context,

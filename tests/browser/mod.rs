@@ -113,7 +113,7 @@ fn running_incidents_come_first_and_new_ones_are_announced() {
     let snapshots = project().join("target/screenshots").display().to_string();
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let printed = script_well("browser/situation.mjs", &[&server.url, &snapshots, token.trim()]);
-    assert_eq!(printed.lines().count(), 8, "{printed}");
+    assert_eq!(printed.lines().count(), 9, "{printed}");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn an_evacuation_plan_is_drawn_and_promised() {
     let server = Server::start(&folder, &[]);
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/plan.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]

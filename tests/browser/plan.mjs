@@ -40,11 +40,18 @@ await run(async () => {
   });
 
   await check("the plan is a table to download", async () => {
-    const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#nearest .plan-actions .link").click()]);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#nearest .plan-actions button.link").click()]);
     const table = readFileSync(await download.path(), "utf8");
     assert.match(download.suggestedFilename(), /\.csv$/);
     assert.match(table, /需求 demand.*行程 duration_s/);
     assert.ok(table.split("\n").length > 10);
+  });
+
+  await check("the plan is a page to print", async () => {
+    const link = page.locator("#nearest .plan-actions a.link");
+    const html = await (await fetch(new URL(await link.getAttribute("href"), `${origin}/`))).text();
+    const { served, needed } = await shown();
+    assert.match(html, new RegExp(`<h1>转移安置方案</h1>[^]*${served} / ${needed}`));
   });
 
   await check("the whole plan is promised to the warning in one step", async () => {

@@ -11,7 +11,7 @@ export const PATIENCE_MS = 90_000;
  * name. Console errors that match `expected`, such as refusals that the test provokes, are no complaints; requests to other
  * hosts are, unless their URL matches `elsewhere`.
  */
-export async function openScenario(names, { viewport = { width: 1366, height: 768 }, expected, elsewhere, serviceWorkers } = {}) {
+export async function openScenario(names, { viewport = { width: 1366, height: 768 }, expected, elsewhere, ...options } = {}) {
   const values = process.argv.slice(2);
   const script = basename(process.argv[1]);
   if (values.length !== names.length) {
@@ -21,7 +21,7 @@ export async function openScenario(names, { viewport = { width: 1366, height: 76
   const [base, out, ...more] = values;
   mkdirSync(out, { recursive: true });
   const complaints = [];
-  const browser = await openBrowser(viewport, serviceWorkers);
+  const browser = await openBrowser(viewport, options);
   const page = browser.context.pages()[0] ?? (await browser.context.newPage());
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("console", (message) => {

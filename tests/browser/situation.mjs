@@ -72,6 +72,23 @@ await run(async () => {
     await page.locator('#occurrences [data-id="IN-91"]').click();
     await page.waitForSelector('.card [data-feature="IN-91"] .body[aria-busy="false"]');
     await near([118.72, 26.1]);
+  });
+
+  await check("the card lists the situation reports of the incident as they arrive", async () => {
+    assert.equal(await page.locator(".card [data-list=reports]").count(), 0);
+    const report = (id, hours, kind, figures) => create("situation_reports", id, point(118.72, 26.1),
+      { name: "池园镇", incident: "IN-91", report: kind, as_of: at(hours), summary: `第${id.at(-1)}次报告`, ...figures });
+    await report("SR-91", -2, "first", { evacuated: 120, dead: 0 });
+    const rows = page.locator(".card [data-list=reports] li");
+    await rows.filter({ hasText: "转移人数 120" }).waitFor();
+    assert.match(await rows.first().textContent(), /首报 · 池园镇.*死亡人数 0/s);
+    assert.doesNotMatch(await rows.first().textContent(), /失踪/);
+    await report("SR-92", -1, "follow_up", { evacuated: 300 });
+    await rows.filter({ hasText: "转移人数 300" }).waitFor();
+    assert.match(await rows.first().textContent(), /续报/);
+    await page.screenshot({ path: join(out, "situation-reports.png") });
+    const brief = await (await fetch(`${origin}/api/surroundings?incident=IN-91&f=html`)).text();
+    assert.ok(brief.indexOf("第2次报告") > 0 && brief.indexOf("第2次报告") < brief.indexOf("第1次报告"), "the brief lacks the reports");
     await page.keyboard.press("Escape");
   });
 

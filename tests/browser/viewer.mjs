@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openScenario } from "./scenario.mjs";
 
-const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"]);
+const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"], { reducedMotion: "no-preference" });
 
 /** Layers that the initial view of the county must show. */
 const AT_FIRST = ["county", "townships", "risk_zones", "roads", "hazards", "shelters", "teams", "depots"];

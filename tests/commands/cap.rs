@@ -128,6 +128,9 @@ fn other_than_actual_valid_alerts_are_refused() {
     refused(&ALERT.replace("26.30,118.90", "118.90,26.30"), "latitude comes first");
     refused(&ALERT.replace("26.30,118.90 26.30,118.80", "26.30,118.80 26.30,118.90"), "crosses or touches itself");
     refused(&ALERT.replace("2026-11-27T03:00:00", "2026-11-26T03:00:00"), "expires before it begins");
+    let sent = ALERT.split_once("<sent>").and_then(|(_, rest)| rest.split_once("</sent>")).expect("a time").0;
+    let late = sent.replace("2026-11-2", "2026-12-2");
+    refused(&ALERT.replacen(sent, &late, 1), "it had expired when it was sent");
     refused("<feed xmlns=\"http://www.w3.org/2005/Atom\"/>", "root element is feed");
     refused("<alert><identifier>x</identifier></alert>", "no info");
     refused(&ALERT[..ALERT.len() / 2 - 200], "CAP alert");

@@ -255,6 +255,31 @@ fn a_closure_makes_a_detour_or_cuts_off_and_is_named() {
 }
 
 #[test]
+fn islands_of_roads_are_not_reached_and_nothing_is_blamed() {
+    let folder = Folder::new();
+    let west: &[[f64; 2]] = &[[118.77, 26.2], [118.8, 26.2]];
+    let east: &[[f64; 2]] = &[[118.81, 26.2], [118.82, 26.2]];
+    small_county(&folder, &[("west", "county", west), ("east", "county", east)]);
+    // Something is closed, though not what separates the two.
+    edit(
+        &folder.file("onemap.gpkg"),
+        "INSERT INTO roads (id, name, class, status, geom) SELECT 'far', '远', class, 'closed', geom FROM roads WHERE id = 'east';",
+    );
+    let server = Server::start(&folder, &[]);
+    let reply = nearest(&server, "");
+    assert_eq!(ids(&reply), ["west"]);
+    let excluded = &reply["layers"][0]["excluded"][0];
+    assert_eq!((&excluded["id"], &excluded["reasons"][0]["code"]), (&json!("east"), &json!("unreachable")));
+    assert_eq!(excluded["reasons"][0]["closures"], json!([]));
+    assert_eq!(route(&server, FROM, "118.82,26.2"), Err(json!([])));
+    let body =
+        json!({"layer": "shelters", "by": "road", "demands": [{"id": "A", "point": [118.77, 26.2], "amount": 150}]});
+    let plan =
+        server.send("POST", "/api/allocations", &[("Content-Type", "application/json")], &body.to_string()).json();
+    assert_eq!((&plan["totals"]["served"], &plan["demands"][0]["unserved"]), (&json!(100), &json!(50)));
+}
+
+#[test]
 fn a_road_is_closed_to_a_vehicle_that_exceeds_its_limit() {
     let folder = Folder::new();
     let main: &[[f64; 2]] = &[[118.77, 26.2], [118.8, 26.2], [118.82, 26.2]];

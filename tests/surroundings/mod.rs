@@ -304,6 +304,21 @@ fn stored_features_have_surroundings_and_a_printed_report() {
             server.get(&format!("/api/surroundings?incident={}", incident["id"].as_str().expect("an id"))).json();
         assert!(answer["rings"].as_array().expect("rings").len() >= 3, "rings of its kind");
     }
+    let reports = server.get("/ogc/collections/situation_reports/items?limit=1000").json();
+    let mut named = reports["features"].as_array().expect("features").iter();
+    let reported = named.find_map(|own| own["properties"]["incident"].as_str()).expect("an incident").to_owned();
+    let on_file = server.get(&format!("/api/surroundings?incident={reported}")).json();
+    let times: Vec<&str> =
+        on_file["reports"].as_array().expect("reports").iter().filter_map(|own| own["as_of"].as_str()).collect();
+    let of_incident =
+        |own: &&Json| own["properties"]["incident"] == json!(reported) && own["properties"]["as_of"].is_string();
+    let expected = reports["features"].as_array().expect("features").iter().filter(of_incident).count();
+    assert!(times.len() == expected && times.is_sorted_by(|a, b| a >= b), "{times:?}, expected {expected}");
+    assert!(!on_file["plans"].as_array().expect("plans").is_empty(), "the county has a plan for all");
+    let page =
+        String::from_utf8(server.get(&format!("/api/surroundings?incident={reported}&f=html")).body).expect("text");
+    assert!(page.contains("适用预案") && page.contains("灾情报告") && !page.contains("reporter"), "{page}");
+    assert!(zone["reports"].is_null(), "a zone is no event");
     let ranks = zone["secondary_hazards"].as_array().expect("secondary_hazards");
     assert!(ranks.iter().all(|own| own["kind"]["zh"].is_string()));
     assert_eq!(zone["help"].as_array().map(Vec::len), Some(3), "shelters, teams, depots");

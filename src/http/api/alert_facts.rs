@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
+use crate::exchange::write_value;
 use crate::http::api::labels::label_of;
 use crate::http::api::surroundings::contacts;
 use crate::http::call::Call;
@@ -91,4 +94,20 @@ pub(crate) fn warning_label(call: &Call<'_>, (layer, row): &(&Layer, Row<'_>), f
         _ => None,
     };
     label_of(&call.state.catalog, layer, field, code.as_deref())
+}
+
+/// The person and the phone of a contact in words.
+pub(crate) fn contact_words(contact: Option<[Option<String>; 2]>) -> String {
+    match contact {
+        None => String::new(),
+        Some([None, None]) => "未登记".to_owned(),
+        Some(known) => known.into_iter().flatten().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// A value as JSON.
+pub(crate) fn json_of(value: ValueRef<'_>) -> Json {
+    let mut bytes = Vec::new();
+    write_value(&mut bytes, value);
+    serde_json::from_slice(&bytes).unwrap_or(Json::Null)
 }

@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use crate::http::api::alert_facts::{TARGET_SHARE, TownshipAlert, contact, people_in, reached, value, warning_label};
+use crate::http::api::alert_facts::{
+    TARGET_SHARE, TownshipAlert, contact, contact_words, people_in, reached, value, warning_label,
+};
+use crate::http::api::event_file::plans_printed;
 use crate::http::call::Call;
 use crate::http::reply::printed_page::PrintedPage;
 use crate::model::ValueRef;
@@ -24,7 +27,7 @@ pub(crate) fn page(
         body: html! {
             (facts(call, warning))
             (chips(found, townships))
-            (plans_in_force(call, plans))
+            (plans_printed(call, plans))
             (places(call, townships))
             (silent(found))
             (shelters(found))
@@ -66,34 +69,6 @@ fn chips(found: &Alert<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
     }
 }
 
-fn plans_in_force(call: &Call<'_>, plans: &[(&Layer, Row<'_>)]) -> Markup {
-    html! {
-        h2 { "适用预案" }
-        @if plans.is_empty() { p { "没有登记适用的预案。" } }
-        @else {
-            table {
-                tr { th { "预案" } th { "发布单位、文号" } th { "指挥长、电话" } }
-                @for (layer, row) in plans {
-                    tr {
-                        td { (layer.text(row, "name").unwrap_or(row.id().as_str())) }
-                        td { (layer.text(row, "issued_by").unwrap_or("不明")) " " (layer.text(row, "document").unwrap_or_default()) }
-                        td { (words(contact(call, layer, row))) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The person and the phone of a contact.
-fn words(contact: Option<[Option<String>; 2]>) -> String {
-    match contact {
-        None => String::new(),
-        Some([None, None]) => "未登记".to_owned(),
-        Some(known) => known.into_iter().flatten().collect::<Vec<_>>().join(" "),
-    }
-}
-
 /// Calls are made by township, then village.
 fn places(call: &Call<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
     html! {
@@ -103,7 +78,7 @@ fn places(call: &Call<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
         table {
             tr { th { "乡镇、村居" } th.n { "人口" } th { "责任人、电话" } th { "应急广播" } }
             @for own in townships {
-                @let officer = own.township.as_ref().map(|(layer, row)| words(contact(call, layer, row)));
+                @let officer = own.township.as_ref().map(|(layer, row)| contact_words(contact(call, layer, row)));
                 tr {
                     th { (own.name()) }
                     th.n { (people_in(&own.places).known) }
@@ -114,7 +89,7 @@ fn places(call: &Call<'_>, townships: &[TownshipAlert<'_>]) -> Markup {
                     tr {
                         td { "　" (name_of(place)) }
                         td.n { (place.people.map_or("不明".to_owned(), |people| people.to_string())) }
-                        td { (words(contact(call, place.layer, &place.row))) }
+                        td { (contact_words(contact(call, place.layer, &place.row))) }
                         td { @if place.loudspeakers > 0 { (place.loudspeakers) " 个" } @else { b { "未覆盖，须上门或电话" } } }
                     }
                 }

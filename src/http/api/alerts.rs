@@ -1,12 +1,13 @@
 //! From a warning to persons: people by township and village, who is responsible, loudspeakers, shelters, stations.
 
 use serde_json::{Value as Json, json};
-use time::UtcDateTime;
 
 use crate::exchange::csv::write_table;
-use crate::exchange::write_value;
-use crate::http::api::alert_facts::{TARGET_SHARE, TownshipAlert, by_township, contact, people_in, reached, value};
+use crate::http::api::alert_facts::{
+    TARGET_SHARE, TownshipAlert, by_township, contact, json_of, people_in, reached, value,
+};
 use crate::http::api::alert_report;
+use crate::http::api::event_file::{describe_plan, plans_of};
 use crate::http::call::Call;
 use crate::http::params::filters::instant;
 use crate::http::params::{feature, invalid, layer};
@@ -14,9 +15,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, HTML};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
-use crate::model::ValueRef;
 use crate::query::alert::{Alert, AlertQuery, AlertedPlace, alert};
-use crate::query::plans::{PlanQuery, plans_in_force};
 use crate::query::surroundings::People;
 use crate::snapshot::{Layer, Row};
 
@@ -32,7 +31,8 @@ pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
     let query = AlertQuery { area: row.shape().ok_or_else(no_area)?, active_areas: vec![WARNINGS.to_owned()], at };
     let found = alert(snapshot, &query, &call.cancel)?;
     let townships = by_township(snapshot, &found);
-    let plans = plans(call, &(warnings, row), &found, at)?;
+    let divisions: Vec<&str> = found.places.iter().filter_map(AlertedPlace::division).collect();
+    let plans = plans_of(call, (warnings, row), (&found.area, &divisions), at)?;
     let warning = (warnings, row);
     Ok(match format {
         HTML => alert_report::page(call, &warning, &found, &townships, &plans).reply(current),
@@ -47,35 +47,6 @@ pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
             "over_threshold": found.over_threshold.iter().map(|(layer, row)| reading(call, layer, row)).collect::<Vec<_>>(),
         })),
     })
-}
-
-/// The plans in force for the kind of the warning in its area.
-fn plans<'a>(
-    call: &'a Call<'_>,
-    warning: &(&Layer, Row<'_>),
-    found: &Alert<'_>,
-    at: UtcDateTime,
-) -> Result<Vec<(&'a Layer, Row<'a>)>, Problem> {
-    let (layer, row) = warning;
-    let kind = match value(call, layer, row, "kind") {
-        ValueRef::Text(kind) => Some(kind),
-        _ => None,
-    };
-    let divisions: Vec<&str> = found.places.iter().filter_map(AlertedPlace::division).collect();
-    let query = PlanQuery { area: &found.area, divisions: &divisions, kind, at };
-    Ok(plans_in_force(&call.current.snapshot, &query, &call.cancel)?)
-}
-
-fn describe_plan(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> Json {
-    let mut plan = json!({"layer": layer.schema().id, "id": row.id().as_str()});
-    for name in ["name", "level", "issued_by", "document", "effective_from", "effective_until"] {
-        plan[name] = json_of(value(call, layer, row, name));
-    }
-    if let Some([person, phone]) = contact(call, layer, row) {
-        plan["person"] = json!(person);
-        plan["phone"] = json!(phone);
-    }
-    plan
 }
 
 fn people_json(people: People) -> Json {
@@ -162,12 +133,6 @@ fn reading(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> Json {
         described[name] = json_of(value(call, layer, row, name));
     }
     described
-}
-
-fn json_of(value: ValueRef<'_>) -> Json {
-    let mut bytes = Vec::new();
-    write_value(&mut bytes, value);
-    serde_json::from_slice(&bytes).unwrap_or(Json::Null)
 }
 
 /// A list to call from: one row per place.

@@ -1,29 +1,26 @@
 //! `POST /api/allocations`: which demands are served from which resources, nothing given twice, at the least distance.
 
 use geo::{Coord, LineString};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::exchange::csv::write_table;
+use crate::http::api::allocation_facts::{Measure, describe_demands, describe_relief};
+use crate::http::api::allocation_report;
 use crate::http::api::allocations_params::{AllocationRequest, NamedDemand};
 use crate::http::api::by_road::{road_line, trip_members};
-use crate::http::api::exclusion::unreachable;
 use crate::http::call::Call;
 use crate::http::params::invalid;
 use crate::http::reply::Reply;
 use crate::http::reply::geojson::{CollectionWriter, write_feature_of};
-use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON};
+use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON, HTML};
 use crate::http::reply::numbers::millimetres;
 use crate::http::reply::problem::Problem;
 use crate::model::Shape;
-use crate::query::allocation::{
-    Allocation, AllocationByRoad, AllocationError, AllocationQuery, Assignment, RELIEF_UNITS, Relief, Resource, Totals,
-    allocate,
-};
-use crate::query::road::closures::Closure;
+use crate::query::allocation::{Allocation, AllocationByRoad, AllocationError, AllocationQuery, Assignment, allocate};
 use crate::query::road::search::RoadPath;
 use crate::snapshot::Layer;
 
-/// `POST /api/allocations`.
+/// `POST /api/allocations`, and `GET` with the same object as a parameter, which gives a plan an address.
 pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
     let request = AllocationRequest::read(call)?;
     let format = call.format()?;
@@ -57,6 +54,9 @@ pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
     if format == CSV {
         return Ok(call.current.reply(CSV_UTF8).body(table(&request, &allocation)));
     }
+    if format == HTML {
+        return Ok(allocation_report::page(call, &request, &allocation).reply(&call.current));
+    }
     let mut body = CollectionWriter::new();
     for (assignment, path) in allocation.assignments.iter().zip(&allocation.paths) {
         body.feature(|out| write_assignment(out, &request, assignment, path.as_ref()));
@@ -77,56 +77,6 @@ pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
         .member("relief", &relief)
         .close(&call.current);
     Ok(call.current.reply(GEOJSON.media_type).body(body))
-}
-
-/// How the cost of a plan is measured.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Measure {
-    /// Metres of the straight line.
-    Distance,
-    /// Seconds by road.
-    Time,
-}
-
-impl Measure {
-    fn of(request: &AllocationRequest<'_>) -> Self {
-        if request.by_road.is_some() { Self::Time } else { Self::Distance }
-    }
-
-    /// Name of the member with units times cost.
-    fn sum_name(self) -> &'static str {
-        match self {
-            Self::Distance => "unit_km",
-            Self::Time => "unit_h",
-        }
-    }
-
-    /// Units times cost with one decimal: kilometres, or hours.
-    fn sum(self, unit_cost: f64) -> f64 {
-        let sum = match self {
-            Self::Distance => unit_cost / 1_000.0,
-            Self::Time => unit_cost / 3_600.0,
-        };
-        (sum * 10.0).round() / 10.0
-    }
-
-    fn totals(self, totals: &Totals) -> Json {
-        let sum = self.sum(totals.unit_cost);
-        match self {
-            Self::Distance => json!({
-                "served": totals.served,
-                "unit_km": sum,
-                "mean_m": totals.mean_cost().map(millimetres),
-                "worst_m": millimetres(totals.worst_cost),
-            }),
-            Self::Time => json!({
-                "served": totals.served,
-                "unit_h": sum,
-                "mean_s": totals.mean_cost().map(f64::round),
-                "worst_s": totals.worst_cost.round(),
-            }),
-        }
-    }
 }
 
 /// Appends a line between a demand and the resource that serves it: the journey by road, or a straight line.
@@ -159,74 +109,6 @@ fn write_assignment(
 
 fn name<'a>(layer: &Layer, assignment: &Assignment<'a>) -> Option<&'a str> {
     layer.text(&assignment.row, "name")
-}
-
-/// Each demand: what it needs, what it receives, and why not all.
-fn describe_demands(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<Json> {
-    let rest = allocation.unserved.iter().zip(&allocation.candidates).zip(&allocation.cut_by);
-    let describe = |(demand, ((unserved, candidates), cut_by)): (&NamedDemand, ((&u32, &usize), &Vec<Closure<'_>>))| {
-        let reason = (*unserved > 0).then(|| match candidates {
-            0 if !cut_by.is_empty() => unreachable(cut_by),
-            0 => json!({
-                "code": "out_of_reach",
-                "zh": "在限定距离内没有符合条件且有余量的资源",
-                "en": "no eligible resource with free capacity within the distance limit",
-            }),
-            _ => json!({
-                "code": "exhausted",
-                "zh": "范围内资源的余量已全部分配",
-                "en": "the resources in reach have no capacity left",
-            }),
-        });
-        json!({
-            "id": demand.id,
-            "name": demand.name,
-            "amount": demand.placed.amount,
-            "served": demand.placed.amount - unserved,
-            "unserved": unserved,
-            "candidates": candidates,
-            "reason": reason,
-        })
-    };
-    request.demands.iter().zip(rest).map(describe).collect()
-}
-
-/// The resource where more capacity helps most, in words.
-fn describe_relief(request: &AllocationRequest<'_>, relief: &Relief<'_>, totals: &Totals) -> Json {
-    let name = request.layer.text(&relief.row, "name").unwrap_or(relief.row.id().as_str());
-    let served_more = relief.totals.served.saturating_sub(totals.served);
-    let measure = Measure::of(request);
-    let saved = measure.sum(totals.unit_cost - relief.totals.unit_cost);
-    let (of_zh, of_en) = match measure {
-        Measure::Distance => ("公里", "km"),
-        Measure::Time => ("小时", "h"),
-    };
-    let (unit_zh, unit_en) = match &request.resource {
-        Resource::Places => ("人", "person"),
-        Resource::Item(_) => ("件", "unit"),
-        Resource::Features => ("支", "team"),
-    };
-    let (zh, en) = if served_more > 0 {
-        (
-            format!("{name}再增加{RELIEF_UNITS}的余量，可多安排{served_more}{unit_zh}"),
-            format!("{RELIEF_UNITS} more at {name} would serve {served_more} more"),
-        )
-    } else {
-        (
-            format!("{name}再增加{RELIEF_UNITS}的余量，可节省{saved}{unit_zh}·{of_zh}"),
-            format!("{RELIEF_UNITS} more at {name} would save {saved} {unit_en}-{of_en}"),
-        )
-    };
-    let mut described = json!({
-        "id": relief.row.id().as_str(),
-        "name": name,
-        "more": RELIEF_UNITS,
-        "served_more": served_more,
-        "zh": zh,
-        "en": en,
-    });
-    described[format!("saved_{}", measure.sum_name())] = json!(saved);
-    described
 }
 
 fn table(request: &AllocationRequest<'_>, allocation: &Allocation<'_>) -> Vec<u8> {

@@ -107,8 +107,15 @@ impl<'a> AllocationRequest<'a> {
     /// When the body is invalid.
     pub(crate) fn read(call: &'a Call<'_>) -> Result<Self, Problem> {
         let accepted = "an object with layer, demands, and conditions as of /api/nearest";
-        let Json::Object(mut members) = parse_json(&call.body)? else {
-            return Err(invalid("body", "", "it is not a JSON object", accepted));
+        let (name, document) = match call.params.get(&spec::ALLOCATION) {
+            Some(text) => {
+                let refused = |error: serde_json::Error| invalid("request", text, &error.to_string(), accepted);
+                ("request", serde_json::from_str(text).map_err(refused)?)
+            }
+            None => ("body", parse_json(&call.body)?),
+        };
+        let Json::Object(mut members) = document else {
+            return Err(invalid(name, "", "it is not a JSON object", accepted));
         };
         let (demands, item) = (members.shift_remove("demands"), members.shift_remove("item"));
         let together = match members.shift_remove("together") {

@@ -96,13 +96,14 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
     })
 }
 
-/// The roles by which the viewer tells what is over, closed, or may be closed.
+/// The roles by which the viewer tells what is over, closed, or may be closed, and finds reports.
 fn roles(roles: &Roles) -> Json {
     json!({
         "active_area": roles.active_area,
         "closes_roads": roles.closes_roads,
         "road": roles.road.as_ref().map(|road| json!({"closed": road.closed})),
         "time": roles.time,
+        "situation_report": roles.situation_report,
     })
 }
 

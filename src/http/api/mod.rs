@@ -3,6 +3,8 @@
 mod alert_facts;
 mod alert_report;
 pub(crate) mod alerts;
+mod allocation_facts;
+mod allocation_report;
 pub(crate) mod allocations;
 pub(crate) mod allocations_params;
 pub(crate) mod audit;
@@ -12,6 +14,7 @@ pub(crate) mod clusters;
 pub(crate) mod commitments;
 pub(crate) mod coordinates;
 pub(crate) mod coverage;
+pub(crate) mod event_file;
 pub(crate) mod events;
 pub(crate) mod exclusion;
 pub(crate) mod health;

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::http::api::event_file::{EventFile, plans_printed, reports_printed};
 use crate::http::api::labels::{hazard_type, label, label_of};
 use crate::http::api::surroundings::contacts;
 use crate::http::api::surroundings_map;
@@ -13,7 +14,12 @@ use crate::model::{Catalog, FeatureId, ValueRef};
 use crate::query::surroundings::{Area, LayerCount, Ring, Surroundings};
 
 /// The page.
-pub(crate) fn page(call: &Call<'_>, wanted: &SurroundingsRequest, found: &Surroundings<'_>) -> PrintedPage {
+pub(crate) fn page(
+    call: &Call<'_>,
+    wanted: &SurroundingsRequest,
+    found: &Surroundings<'_>,
+    on_file: Option<&EventFile<'_>>,
+) -> PrintedPage {
     let (catalog, current) = (&call.state.catalog, &call.current);
     PrintedPage {
         heading: "周边分析",
@@ -23,6 +29,10 @@ pub(crate) fn page(call: &Call<'_>, wanted: &SurroundingsRequest, found: &Surrou
             (chips(found))
             (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
             (legend(catalog))
+            @if let Some(on_file) = on_file {
+                (plans_printed(call, &on_file.plans))
+                @if !on_file.reports.is_empty() { (reports_printed(call, &on_file.reports)) }
+            }
             (counts(catalog, found))
             (secondary_hazards(catalog, found))
             (help(found))

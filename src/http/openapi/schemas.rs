@@ -418,6 +418,7 @@ fn dispatch() -> Json {
         "surroundings": answer(&["place", "rings", "secondary_hazards", "help"], json!({
             "place": {"type": "object"}, "rings": list(json!({"type": "object"})), "secondary_hazards": list(json!({"type": "object"})),
             "more_secondary_hazards": {}, "help": list(json!({"type": "object"})), "responsible": {},
+            "plans": list(json!({"type": "object"})), "reports": list(json!({"type": "object"})),
         })),
         "members": answer(&["type", "features", "count", "bbox"], json!({
             "type": kind("FeatureCollection"), "count": whole(), "bbox": list(json!({"type": "number"})),

@@ -229,6 +229,13 @@ pub(crate) static FILTER_LANG: Choice =
 
 pub(crate) static FILTER: Text =
     Text { name: "filter", about: "CQL2 expression", example: "name LIKE '%小学%'", max: MAX_TEXT, required: false };
+pub(crate) static ALLOCATION: Text = Text {
+    name: "request",
+    about: "The request as a JSON object",
+    example: "{\"layer\": \"shelters\", \"demands\": [{\"amount\": 300, \"point\": [118.86, 26.22]}]}",
+    max: 12_000,
+    required: true,
+};
 pub(crate) static AT: Text = Text {
     name: "at",
     about: "Instant with a zone at which warnings and incidents are active, and stock and agreements are valid; now without it",

@@ -7,8 +7,8 @@ use crate::http::api::{
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
 use crate::http::params::lists::{
-    ALERTS, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ISOCHRONES, ROUTES, SEARCH, SITING, SURROUNDINGS,
-    SURROUNDINGS_OF_BODY,
+    ALERTS, ALLOCATION, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ISOCHRONES, ROUTES, SEARCH, SITING,
+    SURROUNDINGS, SURROUNDINGS_OF_BODY,
 };
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
 
@@ -43,9 +43,19 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         summary: "Resources for several demands at once: as much as possible served, nothing given twice, least total distance",
         thread: Thread::Bulk,
         params: FORMAT_ONLY,
-        formats: &[GEOJSON_NAMED, CSV],
+        formats: &[GEOJSON_NAMED, CSV, HTML],
         body: Some(Body { media_types: &[JSON_TYPE], schema: "allocationRequest", max_bytes: 1_000_000 }),
-        replies: &[ok(GEOJSON_TYPE, "allocation"), TABLE],
+        replies: &[ok(GEOJSON_TYPE, "allocation"), TABLE, PAGE],
+        ..Endpoint::get("/api/allocations", allocations::allocations)
+    },
+    Endpoint {
+        id: "getAllocation",
+        tag: DISPATCH,
+        summary: "The same with an address, to print it or to send it to a colleague",
+        thread: Thread::Bulk,
+        params: ALLOCATION,
+        formats: &[GEOJSON_NAMED, CSV, HTML],
+        replies: &[ok(GEOJSON_TYPE, "allocation"), TABLE, PAGE],
         ..Endpoint::get("/api/allocations", allocations::allocations)
     },
     Endpoint {

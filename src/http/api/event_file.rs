@@ -1,0 +1,170 @@
+//! What is on file about an incident or a warning: the plans in force for it, and its situation reports.
+
+use maud::{Markup, html};
+use serde_json::{Value as Json, json};
+use time::UtcDateTime;
+
+use crate::geodesy::edge_index::EdgeIndex;
+use crate::http::api::alert_facts::{TOWNSHIPS, contact, contact_words, json_of, value};
+use crate::http::api::labels::label_of;
+use crate::http::call::Call;
+use crate::http::reply::printed_page::beijing_time;
+use crate::http::reply::problem::Problem;
+use crate::model::ValueRef;
+use crate::query::plans::{PlanQuery, plans_in_force};
+use crate::query::situation_reports::reports_of;
+use crate::snapshot::{Layer, Row};
+
+/// Features with their layer.
+type Features<'a> = Vec<(&'a Layer, Row<'a>)>;
+
+/// What is on file about an event.
+pub(crate) struct EventFile<'a> {
+    pub(crate) plans: Features<'a>,
+    /// The latest first.
+    pub(crate) reports: Features<'a>,
+}
+
+impl<'a> EventFile<'a> {
+    /// Of an event with a geometry.
+    ///
+    /// # Errors
+    /// When the request is cancelled.
+    pub(crate) fn of(
+        call: &'a Call<'_>,
+        (layer, row): (&'a Layer, Row<'a>),
+        area: &EdgeIndex,
+        at: UtcDateTime,
+    ) -> Result<Self, Problem> {
+        let snapshot = &call.current.snapshot;
+        let townships = snapshot.layer(TOWNSHIPS).into_iter().flat_map(|townships| {
+            let around = area.envelope().into_iter().flat_map(|around| townships.rows_in(&around));
+            let touched = around.filter(|row| row.shape().is_some_and(|shape| area.intersects(shape.geometry())));
+            touched.filter_map(|row| townships.text(&row, "region_code"))
+        });
+        let divisions: Vec<&str> = layer.text(&row, "region_code").into_iter().chain(townships).collect();
+        let plans = plans_of(call, (layer, row), (area, &divisions), at)?;
+        Ok(Self { plans, reports: reports_of(snapshot, row.id().as_str()) })
+    }
+
+    pub(crate) fn plans_json(&self, call: &Call<'_>) -> Json {
+        self.plans.iter().map(|(layer, row)| describe_plan(call, layer, row)).collect()
+    }
+
+    /// Every field that the caller may see.
+    pub(crate) fn reports_json(&self, call: &Call<'_>) -> Json {
+        let report = |(layer, row): &(&Layer, Row<'_>)| {
+            let mut report = json!({"layer": layer.schema().id, "id": row.id().as_str()});
+            for field in layer.schema().fields.iter().filter(|field| !field.sensitive) {
+                report[&field.name] = json_of(value(call, layer, row, &field.name));
+            }
+            report
+        };
+        self.reports.iter().map(report).collect()
+    }
+}
+
+/// The plans in force for the kind of an event in its area.
+///
+/// # Errors
+/// When the request is cancelled.
+pub(crate) fn plans_of<'a>(
+    call: &'a Call<'_>,
+    (layer, row): (&Layer, Row<'_>),
+    (area, divisions): (&EdgeIndex, &[&str]),
+    at: UtcDateTime,
+) -> Result<Features<'a>, Problem> {
+    let kind = match value(call, layer, &row, "kind") {
+        ValueRef::Text(kind) => Some(kind),
+        _ => None,
+    };
+    let query = PlanQuery { area, divisions, kind, at };
+    Ok(plans_in_force(&call.current.snapshot, &query, &call.cancel)?)
+}
+
+/// A plan with its contact, masked.
+pub(crate) fn describe_plan(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> Json {
+    let mut plan = json!({"layer": layer.schema().id, "id": row.id().as_str()});
+    for name in ["name", "level", "issued_by", "document", "effective_from", "effective_until"] {
+        plan[name] = json_of(value(call, layer, row, name));
+    }
+    if let Some([person, phone]) = contact(call, layer, row) {
+        plan["person"] = json!(person);
+        plan["phone"] = json!(phone);
+    }
+    plan
+}
+
+/// The plans on a printed page.
+pub(crate) fn plans_printed(call: &Call<'_>, plans: &[(&Layer, Row<'_>)]) -> Markup {
+    html! {
+        h2 { "适用预案" }
+        @if plans.is_empty() { p { "没有登记适用的预案。" } }
+        @else {
+            table {
+                tr { th { "预案" } th { "发布单位、文号" } th { "指挥长、电话" } }
+                @for (layer, row) in plans {
+                    tr {
+                        td { (layer.text(row, "name").unwrap_or(row.id().as_str())) }
+                        td { (layer.text(row, "issued_by").unwrap_or("不明")) " " (layer.text(row, "document").unwrap_or_default()) }
+                        td { (contact_words(contact(call, layer, row))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The situation reports of an incident on a printed page.
+pub(crate) fn reports_printed(call: &Call<'_>, reports: &[(&Layer, Row<'_>)]) -> Markup {
+    html! {
+        h2 { "灾情报告（由新到旧）" }
+        @if reports.is_empty() { p { "没有报告。" } }
+        @else {
+            table {
+                tr { th { "截至时间" } th { "类别" } th { "地点" } th { "情况" } th { "数据" } }
+                @for (layer, row) in reports {
+                    tr {
+                        td { (as_of(call, layer, row)) }
+                        td { (kind(call, layer, row)) }
+                        td { (layer.text(row, "name").unwrap_or(row.id().as_str())) }
+                        td { (text(call, layer, row, "summary")) }
+                        td { (figures(call, layer, row)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn as_of(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
+    let field = layer.schema().roles.time.as_ref().map_or("", |time| time.start.as_str());
+    match value(call, layer, row, field) {
+        ValueRef::DateTime(instant) => beijing_time(instant),
+        _ => "不明".to_owned(),
+    }
+}
+
+fn kind(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
+    let code = text(call, layer, row, "report");
+    label_of(&call.state.catalog, layer, "report", Some(code).filter(|code| !code.is_empty())).zh
+}
+
+fn text<'a>(call: &Call<'_>, layer: &Layer, row: &Row<'a>, field: &str) -> &'a str {
+    match value(call, layer, row, field) {
+        ValueRef::Text(text) => text,
+        _ => "",
+    }
+}
+
+/// The figures that a report states; what it does not state is left out, and zero is told.
+fn figures(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
+    let schema = layer.schema();
+    let names = schema.roles.situation_report.as_ref().map_or(&[][..], |role| role.figures.as_slice());
+    let stated = names.iter().filter_map(|name| {
+        let field = schema.fields.get(schema.position(name)?)?;
+        let figure = json_of(value(call, layer, row, name));
+        figure.is_number().then(|| format!("{}{figure}", field.title.zh))
+    });
+    stated.collect::<Vec<_>>().join("，")
+}
