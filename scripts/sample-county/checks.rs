@@ -15,7 +15,7 @@ use crate::shelters::{MISPLACED, SLOPES};
 use crate::zones::{Zone, within};
 
 /// Minimum and maximum number of features per layer.
-const COUNTS: [(&str, usize, usize); 20] = [
+const COUNTS: [(&str, usize, usize); 21] = [
     ("county", 1, 1),
     ("townships", 16, 16),
     ("villages", 292, 292),
@@ -27,6 +27,7 @@ const COUNTS: [(&str, usize, usize); 20] = [
     ("geo_hazard_points", 160, 200),
     ("risk_zones", 120, 220),
     ("pipelines", 150, 260),
+    ("rivers", 14, 14),
     ("roads", 250, 600),
     ("water_works", 70, 90),
     ("stations", 130, 150),

@@ -26,6 +26,7 @@ mod places;
 mod plane;
 mod random;
 mod rescue;
+mod rivers;
 mod roads;
 mod sheet;
 mod shelters;
@@ -67,6 +68,7 @@ fn draw(land: &land::Land, zones: &[zones::Zone]) -> Vec<sheet::Sheet> {
     let mut sheets = villages::sheets(land);
     sheets.extend([
         zones::sheet(land, zones),
+        rivers::sheet(land),
         roads.sheet(land),
         streets::sheet(land),
         events::warnings(land),

@@ -4,6 +4,7 @@ import type { StyleSpecification } from "maplibre-gl";
 import { KEPT_AT } from "./kept";
 import { say, type Bilingual } from "./language";
 import { explain, type Problem } from "./problem";
+import { noteOwnWrite } from "./own_writes";
 
 export type Code = { code: string | number; zh: string; en: string; color?: string };
 export type Field = {
@@ -268,6 +269,7 @@ export async function edit(layer: string, id: string, change: Change, tag: strin
   const response = await request(itemPath(layer, id), undefined, {
     method: "PATCH", body: JSON.stringify(change), type: "application/merge-patch+json", headers: { "if-match": tag, ...keyed(key) },
   });
+  noteOwnWrite(layer, id);
   return response.headers.get("etag") ?? "";
 }
 
@@ -275,7 +277,9 @@ export async function edit(layer: string, id: string, change: Change, tag: strin
 export async function create(layer: string, feature: Change & { id?: string }, key?: string): Promise<{ id: string; tag: string }> {
   const body = JSON.stringify({ type: "Feature", ...feature });
   const response = await request(`ogc/collections/${encodeURIComponent(layer)}/items`, undefined, { method: "POST", body, type: "application/geo+json", headers: keyed(key) });
-  return { id: ((await response.json()) as { id: string }).id, tag: response.headers.get("etag") ?? "" };
+  const { id } = (await response.json()) as { id: string };
+  noteOwnWrite(layer, id);
+  return { id, tag: response.headers.get("etag") ?? "" };
 }
 
 /** Deletes a feature that is still in the state of a tag. */

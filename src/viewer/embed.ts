@@ -1,4 +1,5 @@
-// The map inside another page (?embed=1): no header and panels; `layers` names what is shown, the hash of the URL the view.
+// The map inside another page (?embed=1): no header and panels; `layers` names what is shown, `view` or the hash of the URL
+// what part of the map.
 import type { LayerPanel } from "./layers";
 import type { Catalog } from "./api";
 
@@ -17,4 +18,12 @@ export function showNamedLayers(panel: LayerPanel, catalog: Catalog): string[] {
   const shown = new Set([...named, ...catalog.layers.filter(({ group }) => group === "base").map(({ id }) => id)]);
   panel.showOnly(shown);
   return named.filter((id) => !panel.ids().includes(id));
+}
+
+/** The view that the URL names (view=LON,LAT,ZOOM); undefined without one, or if the hash names another. */
+export function viewInAddress(): { center: [number, number]; zoom: number } | undefined {
+  const [lon, lat, zoom, ...more] = (parameters.get("view") ?? "").split(",").map((text) => (text.trim() === "" ? NaN : Number(text)));
+  const isPlace = [lon, lat, zoom].every((number) => Number.isFinite(number)) && Math.abs(lon!) <= 180 && Math.abs(lat!) <= 85;
+  if (!isPlace || more.length > 0 || location.hash.includes("map=")) return undefined;
+  return { center: [lon!, lat!], zoom: zoom! };
 }

@@ -2,6 +2,7 @@
 import { AttributionControl, Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
 import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
+import { viewInAddress } from "./embed";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
 import { OVER } from "./situation";
@@ -22,8 +23,7 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   const map = new Map({
     container: "map",
     style,
-    bounds,
-    fitBoundsOptions: { padding: edges() },
+    ...(viewInAddress() ?? { bounds, fitBoundsOptions: { padding: edges() } }),
     hash: "map",
     minZoom: 3,
     maxZoom: 18,

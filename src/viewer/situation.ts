@@ -2,6 +2,7 @@
 import type { Feature, FeatureCollection, Geometry } from "geojson";
 import { items, type Catalog, type Layer, type Properties } from "./api";
 import { boundsOf } from "./geometry";
+import { isOwnWrite } from "./own_writes";
 import { endedStatus, hasEnded } from "./roles";
 
 export const SITUATION_LAYERS = ["incidents", "warnings"] as const;
@@ -116,7 +117,7 @@ export class Situation {
 
   #arrival(one: Occurrence): Arrival[] {
     const before = this.#known.get(key(one));
-    if (before === state(one) || (before === undefined && isOver(one))) return [];
+    if (before === state(one) || (before === undefined && isOver(one)) || isOwnWrite(one.layer, one.id)) return [];
     return [{ occurrence: one, isNew: before === undefined }];
   }
 

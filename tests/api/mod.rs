@@ -129,7 +129,7 @@ fn the_catalog_counts_existing_features() {
     let (_folder, server) = Server::of_sample();
     let catalog = server.get("/api/layers").json();
     let layers = catalog["layers"].as_array().expect("layers");
-    assert_eq!(layers.len(), 21);
+    assert_eq!(layers.len(), 22);
     for layer in layers {
         let id = layer["id"].as_str().expect("an id");
         let items = server.get(&format!("/ogc/collections/{id}/items?limit=1")).json();

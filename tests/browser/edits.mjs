@@ -87,7 +87,11 @@ await run(async () => {
     assert.deepEqual((await item("warnings", id)).geometry.coordinates[0][2], [118.87, 26.23]);
   });
 
-  await check("a line is drawn", async () => {
+  await check("a line is drawn; another window hears of it, and the own one announces nothing", async () => {
+    const second = await page.context().newPage();
+    await second.goto(`${origin}/`);
+    await second.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    await page.bringToFront();
     await page.locator("#create").click();
     await page.locator("#edit-layer").selectOption("incidents");
     await page.locator('input[name="place-kind"][value="line"]').check({ force: true });
@@ -98,8 +102,14 @@ await run(async () => {
     await page.locator("#edit-name").fill("绘制的事件");
     await page.locator("#edit-status").selectOption("responding");
     await page.locator("#edit-name").press("Enter");
+    const stored = Date.now();
+    await second.locator("#arrivals .toast", { hasText: "绘制的事件" }).waitFor();
+    console.log(`the other window showed it ${Date.now() - stored} ms after it was sent`);
+    await second.close();
     await said("已新建： 绘制的事件");
     assert.equal((await found("incidents", "绘制的事件"))[0].geometry.coordinates.length, 3);
+    await page.locator("#occurrences .name", { hasText: "绘制的事件" }).waitFor();
+    assert.equal(await page.locator("#arrivals .toast", { hasText: "绘制的事件" }).count(), 0);
   });
 
   await check("a point is moved by dragging and put back", async () => {

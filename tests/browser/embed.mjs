@@ -29,8 +29,10 @@ await new Promise((done) => other.listen(0, "127.0.0.1", done));
 
 await run(async () => {
   await check("an embedded map shows the named layers, and nothing around the map", async () => {
-    await page.goto(`${origin}/?embed=1&layers=shelters,nope&theme=dark#map=12.5/26.22/118.86`);
+    await page.goto(`${origin}/?embed=1&layers=shelters,nope&theme=dark&view=118.86,26.22,12.5`);
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    const view = await page.evaluate(() => [...window.onemap.map.getCenter().toArray(), window.onemap.map.getZoom()]);
+    assert.deepEqual(view.map((number) => Math.round(number * 1e4) / 1e4), [118.86, 26.22, 12.5]);
     for (const part of ["#header", "#situation", "#layers"]) assert.ok(await page.locator(part).isHidden(), part);
     await page.waitForFunction(() => document.getElementById("notices").textContent.includes("nope"));
     const drawn = await page.evaluate(async () => {

@@ -154,7 +154,7 @@ fn features_are_created_moved_and_deleted_and_nothing_typed_is_lost() {
     let server = Server::start(&folder, &[]);
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/edits.mjs", &[&server.url, &snapshots, &secret, &other]);
-    assert_eq!(printed.lines().count(), 14, "{printed}");
+    assert_eq!(printed.lines().count(), 15, "{printed}");
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_geopackage_of_another_program_keeps_its_own_layers() {
         (folder.file("roads.geojson").display().to_string(), folder.file("theirs.gpkg").display().to_string());
     foreign("ogr2ogr", &["-f", "GPKG", &path, &source, "-nln", "reservoirs"]);
     let server = Server::start(&folder, &["--store", "theirs.gpkg"]);
-    assert_eq!(server.get("/api/layers").json()["layers"].as_array().map(Vec::len), Some(21));
+    assert_eq!(server.get("/api/layers").json()["layers"].as_array().map(Vec::len), Some(22));
     assert_eq!(server.stop(), Some(0));
     let listed = foreign("ogrinfo", &["-ro", "-so", &path, "reservoirs"]);
     assert!(listed.contains("Feature Count: 1"), "{listed}");

@@ -1,9 +1,9 @@
 //! Parameters of the viewer, which the page reads itself.
 
-use crate::http::params::param::{Choice, Count, Param};
+use crate::http::params::param::{Choice, Count, Numbers, Param};
 use crate::http::params::spec;
 
-pub(crate) static VIEWER: &[&dyn Param] = &[&LANG, &WALL, &TOUR, &THEME, &EMBED, &spec::LAYERS];
+pub(crate) static VIEWER: &[&dyn Param] = &[&LANG, &WALL, &TOUR, &THEME, &EMBED, &VIEW, &spec::LAYERS];
 
 static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
 static WALL: Choice = Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
@@ -12,6 +12,17 @@ static EMBED: Choice = Choice {
     name: "embed",
     about: "1 shows the map without header and panels, for use in another page",
     values: &["0", "1"],
+};
+static VIEW: Numbers = Numbers {
+    name: "view",
+    about: "What the map shows at first: longitude, latitude and zoom",
+    example: &[118.86, 26.22, 12.5],
+    min_items: 3,
+    max_items: 3,
+    above: None,
+    max: None,
+    accepted: "LON,LAT,ZOOM, such as 118.86,26.22,12.5",
+    required: false,
 };
 static THEME: Choice = Choice {
     name: "theme",
