@@ -16,7 +16,7 @@ use toml::Spanned;
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
 use crate::model::access::Anonymous;
-use crate::model::base_map::{BaseMap, TileTemplate};
+use crate::model::base_map::{BaseMap, BaseMapDatum, TileTemplate};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
 use crate::model::{Catalog, LayerAccess, OverCommitment};
@@ -116,6 +116,8 @@ struct RawBaseMap {
     attribution: Option<String>,
     max_zoom: Option<Spanned<u8>>,
     tile_px: Option<Spanned<u16>>,
+    #[serde(default)]
+    datum: BaseMapDatum,
 }
 
 impl RawBaseMap {
@@ -137,7 +139,7 @@ impl RawBaseMap {
         if let Some(px) = self.tile_px.filter(|px| ![256, 512].contains(px.get_ref())) {
             return Err((px.span().start, format!("base_map.tile_px {} is neither 256 nor 512", px.get_ref())));
         }
-        Ok(BaseMap { tiles, attribution: self.attribution, max_zoom, tile_px })
+        Ok(BaseMap { tiles, attribution: self.attribution, max_zoom, tile_px, datum: self.datum })
     }
 }
 

@@ -3,12 +3,12 @@
 //! In the template, `{center}`, `{zoom}` and `{layers}` are values from the catalog, `{LIST:CODE}` is the colour of a
 //! code, and `{base}` is the base URL of the server, because URLs in a style must be absolute.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::http::default_style;
 use crate::http::map_theme::MapTheme;
 use crate::http::reply::links::encode;
-use crate::model::base_map::BaseMap;
+use crate::model::base_map::{BaseMap, BaseMapDatum};
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, LayerSchema};
 use crate::tile::LABELS;
@@ -19,6 +19,8 @@ const NEUTRAL: &str = "#7d8794";
 
 /// Beginning of the names of sources and layers of the base map.
 const BASE_MAP: &str = "base_map";
+/// Member of the metadata of a style with the sources and layers of a base map in GCJ-02.
+const GCJ02_BASE_MAP: &str = "onemap:gcj02_base_map";
 /// Layers whose areas are the ground of the map.
 const GROUNDS: [&str; 2] = ["county", "townships"];
 
@@ -58,8 +60,28 @@ pub(crate) fn fill<'a>(
     serde_json::to_vec(&style)
 }
 
-/// Draws a base map below everything but the background, and makes the areas of the ground transparent.
+/// Draws a base map below everything but the background, and makes the areas of the ground transparent. One in GCJ-02
+/// would be off by hundreds of metres, so it is in the metadata only: the viewer shifts its tiles and draws them.
 fn add_base_map(style: &mut Json, base_map: &BaseMap, theme: Option<&MapTheme>, base: &str) {
+    let paint = theme.map_or_else(|| json!({}), MapTheme::raster_paint);
+    let (mut sources, mut drawn) = (Map::new(), Vec::new());
+    for (number, tiles) in base_map.tiles.iter().enumerate() {
+        let id = format!("{BASE_MAP}-{number}");
+        let metadata = json!({default_style::LAYER: BASE_MAP});
+        drawn.push(json!({"id": id, "type": "raster", "source": id, "metadata": metadata, "paint": paint}));
+        let source = json!({
+            "type": "raster",
+            "tiles": [tiles.url(base)],
+            "tileSize": base_map.tile_px,
+            "maxzoom": base_map.max_zoom,
+            "attribution": base_map.attribution.as_deref().unwrap_or_default(),
+        });
+        sources.insert(id, source);
+    }
+    if base_map.datum == BaseMapDatum::Gcj02 {
+        style["metadata"][GCJ02_BASE_MAP] = json!({"sources": sources, "layers": drawn, "grounds": GROUNDS});
+        return;
+    }
     let Some(layers) = style["layers"].as_array_mut() else { return };
     for layer in layers.iter_mut() {
         let id = layer["metadata"][default_style::LAYER].as_str().unwrap_or_default();
@@ -67,21 +89,10 @@ fn add_base_map(style: &mut Json, base_map: &BaseMap, theme: Option<&MapTheme>, 
             layer["paint"]["fill-opacity"] = json!(0);
         }
     }
-    let paint = theme.map_or_else(|| json!({}), MapTheme::raster_paint);
     let at = layers.iter().position(|layer| layer["type"] != "background").unwrap_or(0);
-    for (number, _) in base_map.tiles.iter().enumerate().rev() {
-        let id = format!("{BASE_MAP}-{number}");
-        let metadata = json!({default_style::LAYER: BASE_MAP});
-        layers.insert(at, json!({"id": id, "type": "raster", "source": id, "metadata": metadata, "paint": paint}));
-    }
-    for (number, tiles) in base_map.tiles.iter().enumerate() {
-        style["sources"][format!("{BASE_MAP}-{number}")] = json!({
-            "type": "raster",
-            "tiles": [tiles.url(base)],
-            "tileSize": base_map.tile_px,
-            "maxzoom": base_map.max_zoom,
-            "attribution": base_map.attribution.as_deref().unwrap_or_default(),
-        });
+    layers.splice(at..at, drawn);
+    if let Some(all) = style["sources"].as_object_mut() {
+        all.extend(sources);
     }
 }
 

@@ -1,9 +1,22 @@
 //! A base map: raster tiles of somebody else below the layers.
 
+use serde::Deserialize;
+
 /// Placeholders that a template must have.
 const PLACEHOLDERS: [&str; 3] = ["{z}", "{x}", "{y}"];
 
-/// A base map in Web Mercator and WGS 84 or CGCS2000.
+/// Datum of a base map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BaseMapDatum {
+    /// WGS 84, or CGCS2000, which is the same to a metre.
+    #[default]
+    Wgs84,
+    /// GCJ-02, as commercial Chinese maps have it.
+    Gcj02,
+}
+
+/// A base map in Web Mercator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseMap {
     /// Templates of tile URLs with `{z}`, `{x}` and `{y}`: absolute, or paths on this server. Each is drawn over the
@@ -15,6 +28,8 @@ pub struct BaseMap {
     pub max_zoom: u8,
     /// Side of a tile, pixels.
     pub tile_px: u16,
+    /// Its datum.
+    pub datum: BaseMapDatum,
 }
 
 /// A checked template of tile URLs.

@@ -47,6 +47,7 @@ export type Layer = {
     time: { start: string; end: string | null } | null;
     /** A report about an incident: the field with its id, and those with figures. */
     situation_report: { incident: string; figures: string[] } | null;
+    plan: { kinds: string } | null;
   };
 };
 /** Members of every reply about the age of its data. */

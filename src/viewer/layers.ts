@@ -39,6 +39,8 @@ export class LayerPanel {
     private catalog: Catalog,
     private readonly panel: HTMLElement,
   ) {
+    // Documents have a place, but are read with their incident or warning.
+    for (const { id, roles } of catalog.layers) if (roles.plan || roles.situation_report) this.#set(id, false);
     onLanguage(() => this.#draw());
     map.on("zoomend", () => this.#markTooFar());
   }

@@ -11,6 +11,7 @@ import { isEmbedded, showNamedLayers, startEmbedding } from "./embed";
 import { Events } from "./events";
 import { Exchange } from "./exchange";
 import { Freshness } from "./freshness";
+import { withShiftedBaseMap } from "./gcj02";
 import { Headlines } from "./headlines";
 import { ImportPanel } from "./import_panel";
 import { onLanguage, say, setTitle, startLanguage } from "./language";
@@ -60,6 +61,8 @@ startEmbedding();
 startDrawer();
 startSheet();
 const session = new SessionPanel(part<HTMLButtonElement>("session"));
+/** The style of the theme. */
+const mapStyle = async () => withShiftedBaseMap(await api.style(styleName()));
 void start();
 
 async function start(): Promise<void> {
@@ -172,7 +175,7 @@ async function start(): Promise<void> {
     void nearest.askAddress();
     if (!isEmbedded) void ready.then(startOffline);
     onLanguage(() => spellSymbols(map, style));
-    onTheme(() => void api.style(styleName()).then((own) => recolour(map, complete(own)), console.warn));
+    onTheme(() => void mapStyle().then((own) => recolour(map, complete(own)), console.warn));
   });
   await ready;
   part("loading").hidden = true;
@@ -248,7 +251,7 @@ function townshipsOf(townships: Awaited<ReturnType<typeof api.townships>> | unde
 async function load() {
   const townships = api.townships().catch(() => undefined);
   try {
-    const [catalog, style] = await Promise.all([api.catalog(), api.style(styleName())]);
+    const [catalog, style] = await Promise.all([api.catalog(), mapStyle()]);
     settle("start");
     const own = SITUATION_LAYERS.filter((layer) => catalog.layers.some(({ id }) => id === layer));
     const situation = new Situation(own, catalog);

@@ -2,16 +2,17 @@
 // tiles at PORT; exit code 1 at the first failure.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { crc32, deflateSync } from "node:zlib";
+import { png } from "./png.mjs";
 import { openScenario } from "./scenario.mjs";
 
 const { origin, more: [port], page, check, screenshot, complaints, run } = await openScenario(
   ["BASE_URL", "OUT_DIR", "PORT"], { viewport: { width: 1366, height: 768 }, expected: /Failed to load resource|ERR_CONNECTION/, elsewhere: /^http:\/\/127\.0\.0\.1:/ });
 
+const CHECKERED = png(2, (x, y) => (x === y ? [180, 210, 180] : [150, 190, 160]));
 const asked = [];
 const tiles = createServer((request, reply) => {
   asked.push(request.url);
-  reply.writeHead(200, { "content-type": "image/png", "access-control-allow-origin": "*" }).end(checkered());
+  reply.writeHead(200, { "content-type": "image/png", "access-control-allow-origin": "*" }).end(CHECKERED);
 });
 await new Promise((resolve) => tiles.listen(Number(port), "127.0.0.1", resolve));
 
@@ -59,19 +60,4 @@ try {
 } finally {
   tiles.closeAllConnections();
   tiles.close();
-}
-
-/** A PNG of two shades, 2 by 2 pixels. */
-function checkered() {
-  const chunk = (name, data) => {
-    const body = Buffer.concat([Buffer.from(name), data]);
-    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, sum]);
-  };
-  const header = Buffer.from([0, 0, 0, 2, 0, 0, 0, 2, 8, 2, 0, 0, 0]);
-  const pixels = Buffer.from([0, 180, 210, 180, 150, 190, 160, 0, 150, 190, 160, 180, 210, 180]);
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", deflateSync(pixels)), chunk("IEND", Buffer.alloc(0))]);
 }

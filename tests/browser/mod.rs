@@ -231,6 +231,23 @@ fn a_base_map_lies_below_the_layers() {
 }
 
 #[test]
+fn a_base_map_in_gcj02_lies_below_the_layers_where_they_are() {
+    let folder = Folder::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let tiles = format!("http://127.0.0.1:{port}/{{z}}/{{x}}/{{y}}.png");
+    folder.write("onemap.toml", format!("[base_map]\ntiles = [\"{tiles}\"]\ndatum = \"gcj02\"\n"));
+    let server = Server::start(&folder, &[]);
+    let style = server.get("/styles/onemap.json").json();
+    let sources = style["sources"].as_object().expect("sources");
+    assert!(!sources.contains_key("base_map-0"), "other programs would draw it at another place");
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/gcj02.mjs", &[&server.url, &snapshots, &port.to_string()]);
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+}
+
+#[test]
 fn the_map_opens_and_answers_without_a_server() {
     let (folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();

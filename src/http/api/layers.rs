@@ -96,7 +96,7 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
     })
 }
 
-/// The roles by which the viewer tells what is over, closed, or may be closed, and finds reports.
+/// The roles by which the viewer tells what is over, closed, or may be closed, and finds reports and plans.
 fn roles(roles: &Roles) -> Json {
     json!({
         "active_area": roles.active_area,
@@ -104,6 +104,7 @@ fn roles(roles: &Roles) -> Json {
         "road": roles.road.as_ref().map(|road| json!({"closed": road.closed})),
         "time": roles.time,
         "situation_report": roles.situation_report,
+        "plan": roles.plan,
     })
 }
 
