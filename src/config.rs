@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
+use url::Url;
 
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
@@ -49,6 +50,8 @@ pub struct Config {
     pub over_commitment: OverCommitment,
     /// How webhooks are sent.
     pub delivery: DeliveryRules,
+    /// Web pages of other origins that may read replies; `None` for the default.
+    pub allowed_origins: Option<Vec<String>>,
     /// The engine that computes travel on roads; `None` for the roads on the map.
     pub road_engine: Option<RoadEngineConfig>,
 }
@@ -100,6 +103,32 @@ struct RawConfig {
     subscriptions: RawSubscriptions,
     #[serde(default)]
     roads: RawRoads,
+    #[serde(default)]
+    cors: RawCors,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCors {
+    origins: Option<Vec<Spanned<String>>>,
+}
+
+impl RawCors {
+    fn checked(self) -> Result<Option<Vec<String>>, Mistake> {
+        let checked = |origin: Spanned<String>| {
+            if Url::parse(origin.get_ref()).is_ok_and(|url| url.origin().ascii_serialization() == *origin.get_ref())
+                || origin.get_ref() == "*"
+            {
+                return Ok(origin.into_inner());
+            }
+            let reason = format!(
+                "cors.origins: {:?} is no origin; accepted: a scheme and a host, such as https://board.example, or *",
+                origin.get_ref()
+            );
+            Err((origin.span().start, reason))
+        };
+        self.origins.map(|origins| origins.into_iter().map(checked).collect()).transpose()
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -212,6 +241,7 @@ impl Config {
             watches: Vec::new(),
             over_commitment: OverCommitment::default(),
             delivery: DeliveryRules::default(),
+            allowed_origins: None,
             road_engine: None,
         })
     }
@@ -274,6 +304,7 @@ impl Config {
         let over_commitment = raw.commitments.over;
         let delivery = raw.subscriptions.checked().map_err(mistake)?;
         let road_engine = raw.roads.checked().map_err(mistake)?;
+        let allowed_origins = raw.cors.checked().map_err(mistake)?;
         Ok(Self {
             layers,
             catalog,
@@ -285,6 +316,7 @@ impl Config {
             watches,
             over_commitment,
             delivery,
+            allowed_origins,
             road_engine,
         })
     }

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::config::parse_network;
 use crate::config::roads::RoadEngineConfig;
 use crate::dispatch::expiry;
-use crate::http::{self, AccessControl, Limits, Reachability, Server, Service, Tls, TlsFiles};
+use crate::http::{self, AccessControl, AllowedOrigins, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
@@ -220,6 +220,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         sync_statuses,
         over_commitment: config.over_commitment,
         subscriptions: registry,
+        allowed_origins: AllowedOrigins(config.allowed_origins),
         road_engine: road_engine(&options.store, config.road_engine).await?.map(|engine| engine as _),
     };
     let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;

@@ -3,6 +3,7 @@
 mod api;
 mod assets;
 mod call;
+mod cors;
 mod default_style;
 mod endpoint;
 mod endpoint_kinds;
@@ -24,6 +25,7 @@ mod tls;
 mod workers;
 
 pub use actix_web::dev::Server;
+pub use cors::AllowedOrigins;
 pub use forwarded::Reachability;
 pub use params::auth::{AccessControl, BearerToken};
 pub use service::serve;

@@ -75,12 +75,12 @@ pub fn serve(
             .wrap(from_fn(finish_head))
             .wrap(from_fn(log_request))
             .wrap(NormalizePath::trim())
+            .wrap(from_fn(allow_origin))
             .wrap(
                 DefaultHeaders::new()
                     .add(("X-Content-Type-Options", "nosniff"))
                     .add(("Referrer-Policy", "same-origin"))
                     .add(("Permissions-Policy", PERMISSIONS))
-                    .add(("Access-Control-Allow-Origin", "*"))
                     .add(("Access-Control-Expose-Headers", REPLY_HEADERS)),
             )
             .wrap(Condition::new(has_tls, DefaultHeaders::new().add(STRICT_TRANSPORT)))
@@ -105,6 +105,29 @@ fn end_when_unread(listener: &TcpListener) {
     if let Err(error) = socket2::SockRef::from(listener).set_tcp_user_timeout(Some(UNREAD_TIMEOUT)) {
         tracing::debug!(%error, "cannot set the time limit of connections");
     }
+}
+
+/// Tells browsers which pages of other origins may read a reply.
+async fn allow_origin(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let state = request.app_data::<web::Data<AppState>>().cloned();
+    let mut response = next.call(request).await?;
+    let Some(state) = state else { return Ok(response) };
+    let allowed = state.allowed_origins.header(origin.as_ref(), state.access.lets_everybody_in());
+    let headers = response.headers_mut();
+    if allowed.as_ref().is_none_or(|allowed| allowed != "*") {
+        let known =
+            headers.get(header::VARY).and_then(|known| known.to_str().ok()).map(|known| format!("{known}, Origin"));
+        let varies = known.and_then(|known| HeaderValue::from_str(&known).ok());
+        headers.insert(header::VARY, varies.unwrap_or(HeaderValue::from_static("Origin")));
+    }
+    if let Some(allowed) = allowed {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    }
+    Ok(response)
 }
 
 /// Last changes to a response: `identity` only disables the compressor and is not a content coding (RFC 9110, section

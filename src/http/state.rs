@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::assets;
+use crate::http::cors::AllowedOrigins;
 use crate::http::forwarded::Reachability;
 use crate::http::metrics::Metrics;
 use crate::http::params::auth::AccessControl;
@@ -60,6 +61,8 @@ pub struct Service {
     pub over_commitment: OverCommitment,
     /// Subscriptions of other services; `None` if there can be none.
     pub subscriptions: Option<Arc<Registry>>,
+    /// Pages of other origins that may read replies.
+    pub allowed_origins: AllowedOrigins,
     /// The engine that computes travel on roads; `None` for the roads on the map.
     pub road_engine: Option<Arc<dyn RoadEngine>>,
 }
@@ -93,6 +96,7 @@ pub(crate) struct AppState {
     /// Security policy of the viewer.
     pub(crate) viewer_policy: String,
     pub(crate) road_networks: RoadNetworks,
+    pub(crate) allowed_origins: AllowedOrigins,
     /// The engine that computes travel instead.
     pub(crate) road_engine: Option<Arc<dyn RoadEngine>>,
     pub(crate) downloads: Downloads,
@@ -162,6 +166,7 @@ impl AppState {
             sync_statuses,
             over_commitment,
             subscriptions,
+            allowed_origins,
             road_engine,
         } = service;
         let synced_sources = {
@@ -184,6 +189,7 @@ impl AppState {
             viewer_policy: assets::viewer_policy(base_map.as_ref()),
             base_map,
             road_networks: RoadNetworks::default(),
+            allowed_origins,
             road_engine,
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod cors;
 mod imports;
 mod rates;
 mod tls;
