@@ -10,7 +10,7 @@ url = sys.argv[1] + "/ogc"
 service = Features(url)
 conformance = service.conformance()["conformsTo"]
 assert any(name.endswith("ogcapi-features-3/1.0/conf/features-filter") for name in conformance)
-assert len(service.feature_collections()) == 21, service.feature_collections()
+assert len(service.feature_collections()) == 22, service.feature_collections()
 assert service.api()["openapi"].startswith("3.0")
 assert "capacity" in service.collection_queryables("shelters")["properties"]
 page = service.collection_items("shelters", limit=10)
