@@ -21,7 +21,7 @@ assert service.collection_item("shelters", first["id"])["properties"] == first["
 
 print("OWSLib", "GDAL", ".".join(map(str, pyogrio.__gdal_version__)))
 layers = [name for name, _ in pyogrio.list_layers(f"OAPIF:{url}")]
-assert len(layers) == 21, layers
+assert len(layers) == 22, layers
 for layer, count in [("shelters", 349), ("hazards", 1850), ("townships", 16)]:
     meta, _, geometry, _ = pyogrio.raw.read(f"OAPIF:{url}", layer=layer, PAGE_SIZE="500")
     assert len(geometry) == count, (layer, len(geometry))

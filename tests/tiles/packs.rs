@@ -63,7 +63,7 @@ fn an_archive_has_the_tiles_of_the_server_and_equal_data_give_equal_bytes() {
     let path = folder.file("packs").join(PACK).display().to_string();
     let script = "import sys, pyogrio; print('count', len(pyogrio.raw.read(sys.argv[1], layer='townships', ZOOM_LEVEL='9')[2]) > 0, len(pyogrio.list_layers(sys.argv[1])))";
     let printed = foreign(&python("python"), &["-c", script, &path]);
-    assert!(printed.contains("count True 18"), "{printed}");
+    assert!(printed.contains("count True 19"), "{printed}");
 }
 
 #[test]
