@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { openScenario } from "./scenario.mjs";
 
-const { origin, page, complaints, check, screenshot, run } = await openScenario(["BASE_URL", "OUT_DIR"], { viewport: { width: 1920, height: 1080 } });
+const { origin, page, complaints, check, screenshot, run } = await openScenario(["BASE_URL", "OUT_DIR"], { viewport: { width: 1920, height: 1080 }, reducedMotion: "no-preference" });
 
 const ready = () => page.waitForFunction(() => document.documentElement.dataset.ready === "true");
 /** The stop of the tour once it is another one than before. */
