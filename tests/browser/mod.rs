@@ -231,6 +231,19 @@ fn a_base_map_lies_below_the_layers() {
 }
 
 #[test]
+fn the_questions_of_a_night_are_answered_in_few_clicks() {
+    const MOST_CLICKS: u32 = 4;
+    let folder = Folder::new();
+    let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
+    let server = Server::start(&folder, &[]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/questions.mjs", &[&server.url, &snapshots, &secret]);
+    let clicks = |line: &str| line.split(" clicks").next()?.rsplit(' ').next()?.parse::<u32>().ok();
+    let clicks: Vec<u32> = printed.lines().filter_map(clicks).collect();
+    assert!(clicks.len() == 10 && clicks.iter().all(|own| *own <= MOST_CLICKS), "{printed}");
+}
+
+#[test]
 fn a_base_map_in_gcj02_lies_below_the_layers_where_they_are() {
     let folder = Folder::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
