@@ -5,6 +5,7 @@ mod budget;
 pub mod cache;
 mod clip;
 mod compress;
+mod mbtiles;
 mod mlt;
 mod mvt;
 pub mod pack;

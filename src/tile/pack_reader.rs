@@ -1,12 +1,13 @@
-//! Reads PMTiles archives: their description and their tiles.
+//! Reads archives of tiles, PMTiles and MBTiles: their description and their tiles.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use pmtiles::{
     AsyncBackend, AsyncPmTilesReader, BackendResponse, Compression, HashMapCache, PmtError, PmtResult, TileCoord,
     TileType,
@@ -14,16 +15,41 @@ use pmtiles::{
 use serde_json::{Map, Value as Json};
 
 use super::TileFormat;
+use super::mbtiles::MbTiles;
 use super::pack::ROLE_KEY;
 use crate::geodesy::Envelope;
 use crate::model::Role;
 
+/// Ending of the names of MBTiles files.
+pub const MBTILES: &str = "mbtiles";
+/// Largest tile after decompression, bytes.
+const MAX_TILE_BYTES: u64 = 64_000_000;
+
 /// An open archive. A file that replaces it has another [`ArchiveState`].
 pub struct PackReader {
-    reader: AsyncPmTilesReader<ArchiveFile, HashMapCache>,
+    archive: Archive,
     file: Arc<File>,
     state: ArchiveState,
     metadata: Map<String, Json>,
+}
+
+enum Archive {
+    PmTiles(AsyncPmTilesReader<ArchiveFile, HashMapCache>),
+    MbTiles(MbTiles),
+}
+
+/// Why an archive cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PackReadError {
+    /// A PMTiles archive.
+    #[error(transparent)]
+    PmTiles(#[from] PmtError),
+    /// An MBTiles file.
+    #[error(transparent)]
+    MbTiles(#[from] sqlx::Error),
+    /// The file, or a compressed tile.
+    #[error(transparent)]
+    File(#[from] io::Error),
 }
 
 /// What changes when a file is replaced or written.
@@ -59,18 +85,22 @@ impl From<&std::fs::Metadata> for ArchiveState {
 }
 
 impl PackReader {
-    /// Opens an archive.
+    /// Opens an archive; the ending of its name tells the format.
     ///
     /// # Errors
-    /// When the file cannot be read or is no PMTiles archive.
-    pub async fn open(path: &Path) -> Result<Self, PmtError> {
+    /// When the file cannot be read or is no archive.
+    pub async fn open(path: &Path) -> Result<Self, PackReadError> {
         let file = Arc::new(File::open(path)?);
         let state = ArchiveState::from(&file.metadata()?);
+        if path.extension().is_some_and(|ending| ending == MBTILES) {
+            let mbtiles = MbTiles::open(path).await?;
+            return Ok(Self { metadata: mbtiles.metadata.clone(), archive: Archive::MbTiles(mbtiles), file, state });
+        }
         let reader =
             AsyncPmTilesReader::try_from_cached_source(ArchiveFile(file.clone()), HashMapCache::default()).await?;
         let metadata = reader.get_metadata().await?;
         let metadata = serde_json::from_str(&metadata).map_err(|_| PmtError::InvalidMetadata)?;
-        Ok(Self { reader, file, state, metadata })
+        Ok(Self { archive: Archive::PmTiles(reader), file, state, metadata })
     }
 
     /// The state of the file when it was opened.
@@ -104,14 +134,19 @@ impl PackReader {
     /// Lowest and highest zoom.
     #[must_use]
     pub fn zooms(&self) -> (u8, u8) {
-        let header = self.reader.get_header();
-        (header.min_zoom, header.max_zoom)
+        match &self.archive {
+            Archive::PmTiles(reader) => (reader.get_header().min_zoom, reader.get_header().max_zoom),
+            Archive::MbTiles(own) => own.zooms,
+        }
     }
 
     /// The area of its tiles; the world if the file states none.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
-        let own = self.reader.get_header();
+        let own = match &self.archive {
+            Archive::PmTiles(reader) => reader.get_header(),
+            Archive::MbTiles(own) => return own.envelope,
+        };
         Envelope::new(own.min_longitude, own.min_latitude, own.max_longitude, own.max_latitude)
             .unwrap_or(Envelope::WORLD)
     }
@@ -119,7 +154,11 @@ impl PackReader {
     /// Name of the tile format and media type of the tiles.
     #[must_use]
     pub fn format(&self) -> (&'static str, &'static str) {
-        match self.reader.get_header().tile_type {
+        let tile_type = match &self.archive {
+            Archive::PmTiles(reader) => reader.get_header().tile_type,
+            Archive::MbTiles(own) => return own.format,
+        };
+        match tile_type {
             TileType::Mvt => (TileFormat::Mvt.name(), TileFormat::Mvt.media_type()),
             TileType::Mlt => (TileFormat::Mlt.name(), TileFormat::Mlt.media_type()),
             TileType::Png => ("png", "image/png"),
@@ -133,17 +172,37 @@ impl PackReader {
     /// Whether its tiles are compressed with gzip.
     #[must_use]
     pub fn has_gzip(&self) -> bool {
-        self.reader.get_header().tile_compression == Compression::Gzip
+        match &self.archive {
+            Archive::PmTiles(reader) => reader.get_header().tile_compression == Compression::Gzip,
+            Archive::MbTiles(own) => own.has_gzip,
+        }
     }
 
     /// A tile, compressed as in the archive or not; `None` if the archive does not contain it.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
-    pub async fn tile(&self, zoom: u8, x: u32, y: u32, is_compressed: bool) -> Result<Option<Bytes>, PmtError> {
+    pub async fn tile(&self, zoom: u8, x: u32, y: u32, is_compressed: bool) -> Result<Option<Bytes>, PackReadError> {
         let Ok(coord) = TileCoord::new(zoom, x, y) else { return Ok(None) };
-        if is_compressed { self.reader.get_tile(coord).await } else { self.reader.get_tile_decompressed(coord).await }
+        match &self.archive {
+            Archive::PmTiles(reader) if is_compressed => Ok(reader.get_tile(coord).await?),
+            Archive::PmTiles(reader) => Ok(reader.get_tile_decompressed(coord).await?),
+            Archive::MbTiles(own) => {
+                let tile = own.tile(zoom, x, y).await?;
+                if is_compressed || !own.has_gzip {
+                    Ok(tile)
+                } else {
+                    Ok(tile.map(|tile| unpacked(&tile)).transpose()?)
+                }
+            }
+        }
     }
+}
+
+fn unpacked(tile: &[u8]) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(tile).take(MAX_TILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
 }
 
 /// Reads a file at positions. It is not mapped into memory, because a truncated mapped file ends the process.

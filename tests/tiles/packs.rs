@@ -1,8 +1,10 @@
 //! Archives of tiles: what `onemap export --pmtiles` writes, and what `/packs` serves.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 use crate::access::{account, get};
 use crate::conformance::clients::python;
@@ -90,6 +92,57 @@ fn an_archive_is_limited_to_layers_zooms_and_an_area() {
     assert!(inside.body == server.get("/tiles/shelters/12/3400/1738?f=mlt").body);
     assert_eq!(server.get(&format!("/packs/{PACK}/12/3398/1738")).status, 204);
     assert_eq!(server.get(&format!("/packs/{PACK}/11/1700/869")).status, 204);
+}
+
+#[test]
+fn mbtiles_of_another_program_are_served() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.file("packs")).expect("a folder");
+    let file = |name: &str| folder.file("packs").join(name).display().to_string();
+    let square = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"name":"方"},"geometry":{"type":"Polygon","coordinates":[[[118,26],[119,26],[119,27],[118,27],[118,26]]]}}]}"#;
+    let source = folder.write("square.geojson", square).display().to_string();
+    foreign("ogr2ogr", &["-f", "MBTILES", &file("vector.mbtiles"), &source, "-nln", "square", "-dsco", "MAXZOOM=8"]);
+    let raster = folder.file("image.tif").display().to_string();
+    let corners = ["-a_ullr", "13135750", "3100000", "13247000", "2990000"];
+    let burn = ["-bands", "3", "-burn", "200", "-burn", "100", "-burn", "50", "-ot", "Byte", "-a_srs", "EPSG:3857"];
+    foreign("gdal_create", &[&["-outsize", "300", "300"][..], &burn, &corners, &[&raster]].concat());
+    foreign("gdal_translate", &["-q", "-of", "MBTILES", &raster, &file("image.mbtiles")]);
+    std::fs::write(file("broken.mbtiles"), b"no database").expect("a file");
+    let server = Server::start(&folder, &["--packs", "packs"]);
+    let listed = server.get("/packs").json()["packs"].clone();
+    let of =
+        |name: &str| listed.as_array().expect("archives").iter().find(|own| own["name"] == name).expect(name).clone();
+    assert!(of("broken.mbtiles")["unavailable"].is_string());
+    assert_eq!((&of("vector.mbtiles")["format"], &of("vector.mbtiles")["maxzoom"]), (&"mvt".into(), &8.into()));
+    assert_eq!(of("image.mbtiles")["format"], "png");
+    let described = server.get("/packs/vector.mbtiles/tilejson.json").json();
+    assert_eq!(described["vector_layers"][0]["id"], "square");
+    assert!(described["bounds"][0].as_f64().is_some_and(|west| (west - 118.0).abs() < 0.01), "{described}");
+
+    // Each tile is that of the file, whose rows are counted from the south.
+    let script = "import sqlite3, sys, gzip, hashlib
+for z, x, y, data in sqlite3.connect(sys.argv[1]).execute('select zoom_level, tile_column, tile_row, tile_data from tiles'):
+    data = gzip.decompress(data) if data[:2] == b'\\x1f\\x8b' else data
+    print(f'{z}/{x}/{2**z - 1 - y}', hashlib.sha256(data).hexdigest())";
+    for (name, media_type) in [("vector.mbtiles", "application/vnd.mapbox-vector-tile"), ("image.mbtiles", "image/png")]
+    {
+        let stored = foreign(&python("python"), &["-c", script, &file(name)]);
+        assert!(stored.lines().count() >= 2, "{name}: {stored}");
+        for line in stored.lines() {
+            let (address, digest) = line.split_once(' ').expect("an address");
+            let tile = server.get(&format!("/packs/{name}/{address}"));
+            assert_eq!((tile.status, tile.header("content-type")), (200, media_type), "{name} {address}");
+            let mut own = String::new();
+            Sha256::digest(&tile.body).iter().try_for_each(|byte| write!(own, "{byte:02x}")).expect("text");
+            assert_eq!(own, digest, "{name} {address}");
+        }
+    }
+    let packed = server.get_with("/packs/vector.mbtiles/8/212/108", ("Accept-Encoding", "gzip"));
+    assert_eq!((packed.status, packed.header("content-encoding")), (200, "gzip"));
+    assert_eq!(server.get("/packs/vector.mbtiles/8/0/0").status, 204);
+    let whole = server.get("/packs/image.mbtiles");
+    assert!(whole.body == std::fs::read(file("image.mbtiles")).expect("a file"));
+    assert_eq!(whole.header("content-type"), "application/vnd.sqlite3");
 }
 
 #[test]

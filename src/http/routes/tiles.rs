@@ -58,11 +58,13 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         id: "getPack",
         tag: TILES,
-        summary: "An archive of tiles as a PMTiles file, or a range of it",
+        summary: "An archive of tiles as a PMTiles or MBTiles file, or a range of it",
         handler: Handler::Async(|call| Box::pin(packs::file(call))),
         replies: &[
             ok(packs::MEDIA_TYPE, ""),
+            ok(packs::SQLITE, ""),
             Success { status: 206, media_type: packs::MEDIA_TYPE, schema: "" },
+            Success { status: 206, media_type: packs::SQLITE, schema: "" },
             empty(304),
         ],
         ..Endpoint::get("/packs/{pack}", health::live)

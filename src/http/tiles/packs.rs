@@ -1,4 +1,4 @@
-//! PMTiles archives of a directory: their list, each as a file with byte ranges, and their tiles.
+//! PMTiles and MBTiles archives of a directory: their list, each as a file with byte ranges, and their tiles.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -19,11 +19,13 @@ use crate::http::reply::links::encode;
 use crate::http::reply::problem::Problem;
 use crate::http::reply::range::{RequestedRange, requested_range};
 use crate::model::Role;
-use crate::tile::pack_reader::{ArchiveState, PackReader};
+use crate::tile::pack_reader::{ArchiveState, MBTILES, PackReader};
 
 /// Media type of archives.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.pmtiles";
-const EXTENSION: &str = ".pmtiles";
+/// Media type of MBTiles files.
+pub(crate) const SQLITE: &str = "application/vnd.sqlite3";
+const ENDINGS: [&str; 2] = ["pmtiles", MBTILES];
 /// A larger range is streamed, bytes.
 const MAX_IN_MEMORY: usize = 1 << 20;
 /// Size of a piece of a streamed file, bytes.
@@ -80,7 +82,9 @@ impl Packs {
 
 /// Whether a file name is one of an archive: no path, no hidden file.
 fn is_pack_name(name: &str) -> bool {
-    name.ends_with(EXTENSION) && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+    name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+        && !name.starts_with('.')
+        && !name.contains(['/', '\\', '\0'])
 }
 
 /// `GET /packs`.
@@ -167,7 +171,8 @@ fn accepts_gzip(call: &Call<'_>) -> bool {
 /// `GET /packs/{pack}`: the file, or the requested range of it.
 pub(crate) async fn file(call: Call<'static>) -> Result<Reply, Problem> {
     let reader = call.state.packs.get(call.segment("pack"), call.caller.role()).await?;
-    let (reply, is_known) = opened(&call, &reader, MEDIA_TYPE);
+    let media_type = if call.segment("pack").ends_with(MBTILES) { SQLITE } else { MEDIA_TYPE };
+    let (reply, is_known) = opened(&call, &reader, media_type);
     let reply = reply.header((header::ACCEPT_RANGES, "bytes"));
     if is_known {
         return Ok(reply.not_modified());
