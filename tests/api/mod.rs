@@ -8,6 +8,7 @@ mod events;
 mod filters;
 mod load;
 mod modified;
+mod monitoring;
 mod night;
 mod proxies;
 mod statistics;
