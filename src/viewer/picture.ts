@@ -4,10 +4,12 @@ import type { Catalog } from "./api";
 import { element, part } from "./element";
 import { distance, time } from "./format";
 import { onLanguage, pick, say } from "./language";
+import { saveFile } from "./save_file";
 
 const MARGIN = 24;
 const HEAD = 64;
 const FOOT = 52;
+const JPEG_QUALITY = 0.92;
 /** Colours of the sheet, which is light in every theme. */
 const INK = "#17222c";
 const QUIET = "#56616b";
@@ -29,14 +31,30 @@ export class Picture {
     if (!blob) return;
     const address = URL.createObjectURL(blob);
     const image = element("img", { src: address, alt: this.#title(), class: "sheet" });
-    const save = element("a", { href: address, download: `${this.#title()} ${time(new Date().toISOString()).replaceAll(":", "-")}.png`, class: "primary" }, say("savePicture"));
+    const save = element("a", { href: address, download: `${this.#fileName()}.png`, class: "primary" }, say("savePicture"));
+    const pdf = element("button", { type: "button", class: "pdf" }, say("savePdf"));
+    pdf.addEventListener("click", () => void this.#savePdf(sheet, pdf));
     const print = element("button", { type: "button" }, say("print"));
     print.addEventListener("click", () => window.print());
     const close = element("button", { type: "button" }, say("close"));
     close.addEventListener("click", () => this.#dialog.close());
-    this.#dialog.replaceChildren(element("h2", { id: "picture-title" }, say("picture")), image, element("p", { class: "actions" }, save, print, close));
+    this.#dialog.replaceChildren(element("h2", { id: "picture-title" }, say("picture")), image, element("p", { class: "actions" }, save, pdf, print, close));
     this.#dialog.addEventListener("close", () => URL.revokeObjectURL(address), { once: true });
     this.#dialog.showModal();
+  }
+
+  async #savePdf(sheet: HTMLCanvasElement, button: HTMLButtonElement): Promise<void> {
+    try {
+      const { pdfOf } = await import("./pdf");
+      const jpeg = await new Promise<Blob | null>((resolve) => sheet.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
+      if (jpeg) saveFile(await pdfOf(jpeg, this.#title()), `${this.#fileName()}.pdf`);
+    } catch (error) {
+      button.textContent = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #fileName(): string {
+    return `${this.#title()} ${time(new Date().toISOString()).replaceAll(":", "-")}`;
   }
 
   #title(): string {

@@ -56,6 +56,7 @@ export const words = {
   copy: ["复制", "Copy"],
   copyFailed: ["复制失败", "Not copied"],
   picture: ["地图图片", "Picture of the map"],
+  savePdf: ["保存为 PDF", "Save as PDF"],
   savePicture: ["保存 PNG", "Save PNG"],
   print: ["打印", "Print"],
   exchange: ["数据交换", "Import and export"],

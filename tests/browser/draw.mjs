@@ -1,5 +1,6 @@
 // Measuring, questions about drawn shapes, coordinates to copy: draw.mjs BASE_URL OUT_DIR; exit code 1 at the first failure.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { openScenario } from "./scenario.mjs";
 
@@ -89,6 +90,13 @@ await run(async () => {
     const shown = await page.evaluate(() => window.onemap.map.getCanvas().clientWidth);
     assert.ok(picture.width > shown && picture.map > 500 && picture.head > 20 && picture.foot > 20, JSON.stringify(picture));
     assert.match(await page.locator("#picture a[download]").getAttribute("download"), /^闽清县.*\.png$/);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#picture .pdf").click()]);
+    assert.match(download.suggestedFilename(), /^闽清县.*\.pdf$/);
+    const pdf = join(out, "map.pdf");
+    await download.saveAs(pdf);
+    const told = JSON.parse(execFileSync("gdalinfo", ["-json", pdf], { encoding: "utf8" }));
+    // A page of A4, which is upright because the panels beside the map are open.
+    assert.ok(told.driverShortName === "PDF" && Math.abs(Math.max(...told.size) / Math.min(...told.size) - Math.SQRT2) < 0.01, JSON.stringify(told.size));
     await page.screenshot({ path: join(out, "picture-zh.png") });
     await page.keyboard.press("Escape");
   });
