@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::http::api::alert_facts::{
     TARGET_SHARE, TownshipAlert, contact, contact_words, people_in, reached, value, warning_label,
 };
-use crate::http::api::event_file::plans_printed;
+use crate::http::api::event_documents::plans_printed;
 use crate::http::call::Call;
 use crate::http::reply::printed_page::PrintedPage;
 use crate::model::ValueRef;

@@ -7,7 +7,7 @@ use crate::http::api::alert_facts::{
     TARGET_SHARE, TownshipAlert, by_township, contact, json_of, people_in, reached, value,
 };
 use crate::http::api::alert_report;
-use crate::http::api::event_file::{describe_plan, plans_of};
+use crate::http::api::event_documents::{describe_plan, plans_of};
 use crate::http::call::Call;
 use crate::http::params::filters::instant;
 use crate::http::params::{feature, invalid, layer};

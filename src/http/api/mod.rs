@@ -14,7 +14,7 @@ pub(crate) mod clusters;
 pub(crate) mod commitments;
 pub(crate) mod coordinates;
 pub(crate) mod coverage;
-pub(crate) mod event_file;
+pub(crate) mod event_documents;
 pub(crate) mod events;
 pub(crate) mod exclusion;
 pub(crate) mod health;

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::exchange::csv::write_table;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::geodesy::edge_index::EdgeIndex;
-use crate::http::api::event_file::EventFile;
+use crate::http::api::event_documents::EventDocuments;
 use crate::http::api::labels::{hazard_type, label_of};
 use crate::http::api::surroundings_params::SurroundingsRequest;
 use crate::http::api::{surroundings_params, surroundings_report};
@@ -37,9 +37,9 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
     let (current, catalog) = (&call.current, &call.state.catalog);
     let format = call.format()?;
     let found = look_around(&current.snapshot, &wanted.ask, &call.cancel)?;
-    let on_file = on_file(call, wanted)?;
+    let documents = documents(call, wanted)?;
     Ok(match format {
-        HTML => surroundings_report::page(call, wanted, &found, on_file.as_ref()).reply(current),
+        HTML => surroundings_report::page(call, wanted, &found, documents.as_ref()).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(catalog, &found)),
         _ => {
             let mut json = describe(catalog, crs, wanted, &found);
@@ -48,9 +48,9 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
                     |(layer, row): &(&Layer, Row<'_>)| contacts(&call.caller.contact_view(layer.schema()), row);
                 json["responsible"] = found.responsible.iter().map(contact).collect();
             }
-            if let Some(on_file) = &on_file {
-                json["plans"] = on_file.plans_json(call);
-                json["reports"] = on_file.reports_json(call);
+            if let Some(documents) = &documents {
+                json["plans"] = documents.plans_json(call);
+                json["reports"] = documents.reports_json(call);
             }
             current.json(json)
         }
@@ -58,13 +58,13 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
 }
 
 /// What is on file about the incident or warning that is asked about.
-fn on_file<'a>(call: &'a Call<'_>, wanted: &SurroundingsRequest) -> Result<Option<EventFile<'a>>, Problem> {
+fn documents<'a>(call: &'a Call<'_>, wanted: &SurroundingsRequest) -> Result<Option<EventDocuments<'a>>, Problem> {
     let subject = wanted.subject.as_ref().and_then(|(layer, id)| {
         let layer = call.current.snapshot.layer(layer).filter(|layer| layer.schema().roles.time.is_some())?;
         let row = layer.find(&FeatureId::new(id).ok()?)?;
         Some((layer, row, EdgeIndex::new(row.shape()?.geometry().clone())))
     });
-    subject.map(|(layer, row, area)| EventFile::of(call, (layer, row), &area, wanted.ask.at)).transpose()
+    subject.map(|(layer, row, area)| EventDocuments::of(call, (layer, row), &area, wanted.ask.at)).transpose()
 }
 
 fn describe(catalog: &Catalog, crs: &CrsTransform, wanted: &SurroundingsRequest, found: &Surroundings<'_>) -> Json {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::http::api::event_file::{EventFile, plans_printed, reports_printed};
+use crate::http::api::event_documents::{EventDocuments, plans_printed, reports_printed};
 use crate::http::api::labels::{hazard_type, label, label_of};
 use crate::http::api::surroundings::contacts;
 use crate::http::api::surroundings_map;
@@ -18,7 +18,7 @@ pub(crate) fn page(
     call: &Call<'_>,
     wanted: &SurroundingsRequest,
     found: &Surroundings<'_>,
-    on_file: Option<&EventFile<'_>>,
+    documents: Option<&EventDocuments<'_>>,
 ) -> PrintedPage {
     let (catalog, current) = (&call.state.catalog, &call.current);
     PrintedPage {
@@ -29,9 +29,9 @@ pub(crate) fn page(
             (chips(found))
             (surroundings_map::map(catalog, &current.snapshot, &wanted.ask.area, found))
             (legend(catalog))
-            @if let Some(on_file) = on_file {
-                (plans_printed(call, &on_file.plans))
-                @if !on_file.reports.is_empty() { (reports_printed(call, &on_file.reports)) }
+            @if let Some(documents) = documents {
+                (plans_printed(call, &documents.plans))
+                @if !documents.reports.is_empty() { (reports_printed(call, &documents.reports)) }
             }
             (counts(catalog, found))
             (secondary_hazards(catalog, found))

@@ -19,13 +19,13 @@ use crate::snapshot::{Layer, Row};
 type Features<'a> = Vec<(&'a Layer, Row<'a>)>;
 
 /// What is on file about an event.
-pub(crate) struct EventFile<'a> {
+pub(crate) struct EventDocuments<'a> {
     pub(crate) plans: Features<'a>,
     /// The latest first.
     pub(crate) reports: Features<'a>,
 }
 
-impl<'a> EventFile<'a> {
+impl<'a> EventDocuments<'a> {
     /// Of an event with a geometry.
     ///
     /// # Errors
