@@ -9,11 +9,16 @@ use std::sync::{Arc, OnceLock};
 /// A flag shared by its clones; once cancelled it stays cancelled.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken {
-    cancelled: Arc<AtomicBool>,
+    state: Arc<CancelState>,
     /// Checks that are left; `None` without a budget.
     budget: Option<Arc<AtomicUsize>>,
+}
+
+#[derive(Debug, Default)]
+struct CancelState {
+    cancelled: AtomicBool,
     /// Why it cannot be completed.
-    failure: Arc<OnceLock<String>>,
+    failure: OnceLock<String>,
 }
 
 /// The computation was cancelled.
@@ -42,25 +47,25 @@ impl CancelToken {
 
     /// Cancels the computations that check this token or a clone of it.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.state.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Cancels them because something that they need has failed: what they return must not be used.
     pub fn fail(&self, reason: &str) {
-        self.failure.get_or_init(|| reason.to_owned());
+        self.state.failure.get_or_init(|| reason.to_owned());
         self.cancel();
     }
 
     /// What failed.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
+        self.state.failure.get().map(String::as_str)
     }
 
     /// Whether it is cancelled; costs one relaxed load.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.state.cancelled.load(Ordering::Relaxed)
     }
 
     /// Call this once per feature, or group of features, in a long loop.

@@ -3,8 +3,7 @@
 use geo::Geometry;
 
 use crate::query::filter::write_wkt;
-use crate::query::road::closures::REACH_M;
-use crate::query::road::engine::Avoided;
+use crate::query::road::closures::{Avoided, REACH_M};
 use crate::query::road::search::{TravelDirection, TravelMode, WALKING_M_S};
 use crate::store::quoting::{identifier, literal};
 
@@ -135,20 +134,20 @@ pub(super) const COSTS: &str = "SELECT start_pid, end_pid, agg_cost FROM pgr_wit
                                 $4::bigint[], directed => true, driving_side => 'b')";
 
 /// The parts of the shortest path in order: `$1` graph, `$2` points, `$3` start, `$4` end, `$5` and `$6` their shares.
-/// Columns: road, length, longitudes, latitudes.
+/// Columns: road, time in seconds, length, longitudes, latitudes.
 pub(super) fn path(all: &str) -> String {
     let share = |node: &str| {
         format!("CASE WHEN {node} = -1 THEN $5 WHEN {node} = -2 THEN $6 WHEN {node} = e.source THEN 0.0 ELSE 1.0 END")
     };
     format!(
-        "WITH steps AS (SELECT path_seq, node, edge, lead(node) OVER (ORDER BY path_seq) AS next \
+        "WITH steps AS (SELECT path_seq, node, edge, cost, lead(node) OVER (ORDER BY path_seq) AS next \
            FROM pgr_withPoints($1, $2, $3::bigint, $4::bigint, directed => true, driving_side => 'b')), \
-         parts AS (SELECT path_seq, road, length_m, geom, {} AS a, {} AS b FROM steps \
+         parts AS (SELECT path_seq, road, cost, length_m, geom, {} AS a, {} AS b FROM steps \
            JOIN ({all}) AS e ON e.id = steps.edge), \
-         lines AS (SELECT path_seq, road, length_m * abs(b - a) AS length_m, \
+         lines AS (SELECT path_seq, road, cost, length_m * abs(b - a) AS length_m, \
            CASE WHEN a <= b THEN ST_LineSubstring(geom, a, b) ELSE ST_Reverse(ST_LineSubstring(geom, b, a)) END AS line \
            FROM parts) \
-         SELECT road, length_m, {COORDINATES} FROM lines ORDER BY path_seq",
+         SELECT road, cost, length_m, {COORDINATES} FROM lines ORDER BY path_seq",
         share("steps.node"),
         share("steps.next"),
     )

@@ -69,7 +69,7 @@ impl PgRouting {
     /// Whether the database has pgRouting and the edges.
     ///
     /// # Errors
-    /// What is missing, as the database tells it.
+    /// What is missing, in the words of the database.
     pub async fn check(&self) -> Result<(), EngineError> {
         let sql = format!(
             "SELECT pgr_version() FROM (SELECT 1) AS one LEFT JOIN ({} LIMIT 1) AS e ON true",
@@ -106,11 +106,10 @@ impl PgRouting {
         }
     }
 
-    /// Where places are on the open network, numbered from `first`.
+    /// Where places are on the open network, numbered from 1.
     fn accesses(
         &self,
         request: &EngineRequest<'_>,
-        first: i64,
         places: &[LonLat],
     ) -> Result<Vec<Option<NetworkPosition>>, EngineError> {
         let sql = edges::accesses(&self.table.open(request.mode, request.avoid));
@@ -128,7 +127,7 @@ impl PgRouting {
             };
             Some(NetworkPosition { node, away_m: away_m?, on })
         };
-        Ok((first..).zip(rows).map(access).collect())
+        Ok((1..).zip(rows).map(access).collect())
     }
 }
 
@@ -156,7 +155,7 @@ impl RoadEngine for PgRouting {
         origins: &[LonLat],
         places: &[LonLat],
     ) -> Result<Vec<Option<Trip>>, EngineError> {
-        let all = self.accesses(request, 1, &[origins, places].concat())?;
+        let all = self.accesses(request, &[origins, places].concat())?;
         let (from, to) = all.split_at(origins.len());
         let nodes = |accesses: &[Option<NetworkPosition>]| -> Vec<i64> {
             let mut nodes: Vec<i64> = accesses.iter().flatten().map(|access| access.node).collect();
@@ -191,7 +190,7 @@ impl RoadEngine for PgRouting {
             TravelDirection::Outward => [origin, place],
             TravelDirection::Inward => [place, origin],
         };
-        let accesses = self.accesses(request, 1, &ends)?;
+        let accesses = self.accesses(request, &ends)?;
         let [Some(start), Some(end)] = accesses.as_slice() else { return Ok(None) };
         let access_m = start.away_m + end.away_m;
         if start.node == end.node {
@@ -201,15 +200,8 @@ impl RoadEngine for PgRouting {
         let graph = self.table.graph(request.mode, false, request.avoid);
         let share = |access: &NetworkPosition| access.on.map(|(_, share)| share);
         let points = points([start, end].into_iter());
-        let cost = query_as::<(i64, i64, f64)>(COSTS)
-            .bind(graph.clone())
-            .bind(points.clone())
-            .bind(vec![start.node])
-            .bind(vec![end.node]);
-        let cost = self.wait(request.cancel, cost.fetch_optional(&self.pool))?;
-        let Some((.., cost_s)) = cost else { return Ok(None) };
         let sql = edges::path(&self.table.all());
-        let parts = query_as::<(Option<String>, f64, Vec<f64>, Vec<f64>)>(AssertSqlSafe(sql))
+        let parts = query_as::<(Option<String>, f64, f64, Vec<f64>, Vec<f64>)>(AssertSqlSafe(sql))
             .bind(graph)
             .bind(points)
             .bind(start.node)
@@ -217,24 +209,24 @@ impl RoadEngine for PgRouting {
             .bind(share(start))
             .bind(share(end));
         let parts = self.wait(request.cancel, parts.fetch_all(&self.pool))?;
-        let mut found = EnginePath {
-            trip: Trip { duration_s: cost_s + access_m / WALKING_M_S, road_m: None, access_m },
-            line: Vec::new(),
-            roads: Vec::new(),
-        };
-        let mut road_m = 0.0;
-        for (road, length_m, lons, lats) in parts {
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let (mut cost_s, mut road_m) = (0.0, 0.0);
+        let (mut points, mut roads) = (Vec::new(), Vec::<(String, f64)>::new());
+        for (road, part_s, length_m, lons, lats) in parts {
+            cost_s += part_s;
             road_m += length_m;
-            found.line.extend(line(lons, lats));
-            match (road, found.roads.last_mut()) {
+            points.extend(line(lons, lats));
+            match (road, roads.last_mut()) {
                 (Some(road), Some(last)) if last.0 == road => last.1 += length_m,
-                (Some(road), _) => found.roads.push((road, length_m)),
+                (Some(road), _) => roads.push((road, length_m)),
                 (None, _) => {}
             }
         }
-        found.line.dedup();
-        found.trip.road_m = Some(road_m);
-        Ok(Some(found))
+        points.dedup();
+        let trip = Trip { duration_s: cost_s + access_m / WALKING_M_S, road_m: Some(road_m), access_m };
+        Ok(Some(EnginePath { trip, line: points, roads }))
     }
 
     fn reached(
@@ -243,7 +235,7 @@ impl RoadEngine for PgRouting {
         origin: LonLat,
         max_duration_s: f64,
     ) -> Result<Vec<Vec<Coord>>, EngineError> {
-        let accesses = self.accesses(request, 1, &[origin])?;
+        let accesses = self.accesses(request, &[origin])?;
         let [Some(start)] = accesses.as_slice() else { return Ok(Vec::new()) };
         let left_s = max_duration_s - start.away_m / WALKING_M_S;
         if left_s <= 0.0 {

@@ -69,7 +69,7 @@ impl ByRoad {
                 return Err(invalid("by", by, detail, "road, or line where it is offered"));
             }
             Some(engine) => {
-                // It is asked over a connection.
+                // The request waits for the connection to the engine.
                 call.leave_web_thread()?;
                 RoadSource::Engine(engine.clone())
             }

@@ -33,7 +33,7 @@ pub(super) fn nearest_by_road<'a>(
         let is_all = near.len() < candidate_count;
         let least_s = near.last().map_or(0.0, |last| travel.least_s(last.distance_m));
         let mut found: Vec<(f64, &FeatureId, Near<'a>)> = Vec::with_capacity(near.len());
-        travel.prepare(&near.iter().map(|near| near.place).collect::<Vec<_>>());
+        travel.prepare(near.iter().map(|near| near.place));
         for near in near {
             cancel.check()?;
             if let Some(trip) = travel.trip(near.place) {

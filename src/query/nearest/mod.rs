@@ -186,7 +186,7 @@ pub fn nearest<'a>(
         if let Some(travel) = query.travel.filter(|travel| travel.is_by_engine()) {
             let near = SearchLimit { k: limit.k.saturating_add(found.len()), ..limit };
             let near = nearest_where(layer, query.origin, near, query.cancel, |_| true, |_| true)?;
-            travel.prepare(&near.iter().map(|near| near.place).collect::<Vec<_>>());
+            travel.prepare(near.iter().map(|near| near.place));
         }
         let answered: Vec<_> = found.iter().map(|found| found.near.row.id()).collect();
         let is_reached = |row: &Row<'a>| {

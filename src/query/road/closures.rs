@@ -37,6 +37,17 @@ pub struct Closures<'a> {
     pub closures: Vec<Closure<'a>>,
     /// By segment.
     parts: BTreeMap<usize, Vec<ClosedPart>>,
+    /// The same for an engine; empty with a network in memory.
+    pub avoided: Avoided,
+}
+
+/// What an engine with a network of its own avoids.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Avoided {
+    /// Ids of closed roads.
+    pub roads: Vec<String>,
+    /// What closes the roads inside it, or within [`REACH_M`] of a point or line.
+    pub closing: Vec<Geometry>,
 }
 
 /// A closed part of a segment, as shares of its length.
@@ -81,11 +92,15 @@ impl<'a> Closures<'a> {
                 let limit = fields.limits(&row).exceeded_by(vehicle);
                 let is_closed = fields.is_closed(&row);
                 if is_closed || limit.is_some() {
+                    closures.avoided.roads.push(row.id().as_str().to_owned());
                     closures.add(Closure { layer, row, limit: limit.filter(|_| !is_closed) });
                 }
             }
         }
-        closures.closures.extend(closing_features(snapshot, now).into_iter().map(|(closure, _)| closure));
+        for (closure, shape) in closing_features(snapshot, now) {
+            closures.avoided.closing.push(shape.geometry().clone());
+            closures.add(closure);
+        }
         closures
     }
 

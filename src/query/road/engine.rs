@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use geo::{Coord, Geometry};
 
-use super::closures::{Closure, Closures, REACH_M};
+use super::closures::{Avoided, Closure, Closures, REACH_M};
 use super::search::{RoadPath, RoadStretch, TravelDirection, TravelMode, Trip};
 use crate::geodesy::LonLat;
 use crate::geodesy::edge_index::EdgeIndex;
@@ -73,30 +73,6 @@ pub struct EngineRequest<'a> {
     pub cancel: &'a CancelToken,
 }
 
-/// What an engine avoids.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Avoided {
-    /// Ids of closed roads.
-    pub roads: Vec<String>,
-    /// What closes the roads inside it, or within [`REACH_M`] of a point or line.
-    pub closing: Vec<Geometry>,
-}
-
-impl Avoided {
-    /// Of the features that close roads.
-    fn of(closures: &Closures<'_>) -> Self {
-        let mut avoided = Self::default();
-        for closure in &closures.closures {
-            if is_road(closure) {
-                avoided.roads.push(closure.row.id().as_str().to_owned());
-            } else if let Some(shape) = closure.row.shape() {
-                avoided.closing.push(shape.geometry().clone());
-            }
-        }
-        avoided
-    }
-}
-
 /// Whether a closure is a road that is closed itself.
 fn is_road(closure: &Closure<'_>) -> bool {
     closure.layer.schema().roles.road.is_some()
@@ -118,7 +94,6 @@ pub struct EnginePath {
 pub(super) struct EngineTravel<'a> {
     engine: &'a dyn RoadEngine,
     closures: &'a Closures<'a>,
-    avoided: Avoided,
     way: (TravelMode, TravelDirection),
     from: LonLat,
     cancel: CancelToken,
@@ -133,50 +108,43 @@ impl<'a> EngineTravel<'a> {
         from: LonLat,
         cancel: &CancelToken,
     ) -> Self {
-        let (avoided, known) = (Avoided::of(closures), Mutex::default());
-        Self { engine, closures, avoided, way, from, cancel: cancel.clone(), known }
+        Self { engine, closures, way, from, cancel: cancel.clone(), known: Mutex::default() }
     }
 
-    /// Travel from each of several positions to the same places, asked for at once.
+    /// Travel from each of several positions to the same places, in one request.
     pub(super) fn between(self, origins: &[LonLat], places: &[LonLat]) -> Vec<Self> {
-        let trips = self.asked(|request| self.engine.trips(&request, origins, places));
+        let trips = self.request(|request| self.engine.trips(&request, origins, places));
         let mut rows = trips.as_deref().unwrap_or_default().chunks(places.len().max(1));
         let travel = |from: &LonLat| {
             let row = rows.next().unwrap_or_default();
             let known = places.iter().zip(row).map(|(place, trip)| (key(*place), *trip)).collect();
-            Self {
-                from: *from,
-                known: Mutex::new(known),
-                avoided: self.avoided.clone(),
-                cancel: self.cancel.clone(),
-                ..self
-            }
+            Self { from: *from, known: Mutex::new(known), cancel: self.cancel.clone(), ..self }
         };
         origins.iter().map(travel).collect()
     }
 
-    /// Asks for places at once, which is quicker than one by one.
-    pub(super) fn prepare(&self, places: &[LonLat]) {
+    /// Requests the journeys to places at once, which is quicker than one by one.
+    pub(super) fn prepare(&self, places: impl Iterator<Item = LonLat>) {
         let unknown: Vec<LonLat> = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            places.iter().copied().filter(|place| !known.contains_key(&key(*place))).collect()
+            places.filter(|place| !known.contains_key(&key(*place))).collect()
         };
         if unknown.is_empty() {
             return;
         }
-        if let Some(trips) = self.asked(|request| self.engine.trips(&request, &[self.from], &unknown)) {
+        if let Some(trips) = self.request(|request| self.engine.trips(&request, &[self.from], &unknown)) {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.extend(unknown.iter().zip(trips).map(|(place, trip)| (key(*place), trip)));
         }
     }
 
     pub(super) fn trip(&self, place: LonLat) -> Option<Trip> {
-        self.prepare(&[place]);
+        self.prepare(std::iter::once(place));
         *self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key(place))?
     }
 
     pub(super) fn path(&self, place: LonLat) -> Option<RoadPath> {
-        let found = self.asked(|request| self.engine.path(&request, self.from, place))?;
+        let found = self.request(|request| self.engine.path(&request, self.from, place))?;
         found.map(named)
     }
 
@@ -188,11 +156,11 @@ impl<'a> EngineTravel<'a> {
         let open = |request: EngineRequest<'_>| {
             self.engine.path(&EngineRequest { avoid: &nothing, ..request }, self.from, place)
         };
-        self.asked(open)?.map(named)
+        self.request(open)?.map(named)
     }
 
     pub(super) fn reached(&self, max_duration_s: f64) -> Vec<Vec<Coord>> {
-        self.asked(|request| self.engine.reached(&request, self.from, max_duration_s)).unwrap_or_default()
+        self.request(|request| self.engine.reached(&request, self.from, max_duration_s)).unwrap_or_default()
     }
 
     /// The closures that a path passes.
@@ -211,13 +179,13 @@ impl<'a> EngineTravel<'a> {
         self.closures.closures.iter().filter(passes).copied().collect()
     }
 
-    /// Asks the engine, unless the computation has ended.
-    fn asked<T>(&self, ask: impl FnOnce(EngineRequest<'_>) -> Result<T, EngineError>) -> Option<T> {
+    /// Sends a request to the engine, unless the computation has ended.
+    fn request<T>(&self, send: impl FnOnce(EngineRequest<'_>) -> Result<T, EngineError>) -> Option<T> {
         let (mode, direction) = self.way;
         if self.cancel.is_cancelled() {
             return None;
         }
-        ask(EngineRequest { mode, direction, avoid: &self.avoided, cancel: &self.cancel })
+        send(EngineRequest { mode, direction, avoid: &self.closures.avoided, cancel: &self.cancel })
             .map_err(|error| self.cancel.fail(&error.0))
             .ok()
     }

@@ -85,7 +85,7 @@ enum TravelBy<'a> {
 }
 
 impl<'a> Travel<'a> {
-    /// Travel from a position, or to it. What an engine computes is computed when it is asked for.
+    /// Travel from a position, or to it. An engine computes a journey when it is requested.
     ///
     /// # Errors
     /// When it is cancelled.
@@ -104,7 +104,7 @@ impl<'a> Travel<'a> {
         Ok(Self { by, max_duration_s })
     }
 
-    /// Travel between each of several positions and the same places, if an engine computes it: it is asked once.
+    /// Travel between each of several positions and the same places, if an engine computes it: in one request.
     #[must_use]
     pub fn by_engine(
         source: &'a RoadSource,
@@ -120,8 +120,8 @@ impl<'a> Travel<'a> {
         Some(own.between(origins, places).into_iter().map(travel).collect())
     }
 
-    /// Tells which places will be asked for: an engine computes them at once.
-    pub fn prepare(&self, places: &[LonLat]) {
+    /// Prepares the journeys to places: an engine computes them in one request.
+    pub fn prepare(&self, places: impl Iterator<Item = LonLat>) {
         if let TravelBy::Engine(own) = &self.by {
             own.prepare(places);
         }
