@@ -1,5 +1,6 @@
 // GCJ-02, the datum of commercial Chinese maps: positions, and base maps in it, whose tiles are shifted to WGS 84.
 import { addProtocol, type StyleSpecification } from "maplibre-gl";
+import { column, row } from "./web_mercator";
 
 /** Where a style has such a base map: other programs, which would draw it hundreds of metres off, ignore it. */
 const METADATA = "onemap:gcj02_base_map";
@@ -10,7 +11,7 @@ type BaseMap = Pick<StyleSpecification, "sources" | "layers"> & { grounds: strin
 const templates: string[] = [];
 
 /** The published formula, on the Krasovsky 1940 ellipsoid; unshifted outside of China. */
-export function toGcj02([lon, lat]: readonly [number, number]): [number, number] {
+function toGcj02([lon, lat]: readonly [number, number]): [number, number] {
   if (lon < 72.004 || lon > 137.8347 || lat < 0.8293 || lat > 55.8271) return [lon, lat];
   const [semiMajor, eccentricity2] = [6_378_245, 0.006693421622965943];
   const [x, y] = [lon - 105, lat - 35];
@@ -54,8 +55,8 @@ export function withShiftedBaseMap(style: StyleSpecification): StyleSpecificatio
 async function shiftedTile(url: string, signal: AbortSignal): Promise<ImageBitmap> {
   const [number, z, x, y] = url.slice(`${PROTOCOL}://`.length).split("/").map(Number) as [number, number, number, number];
   const side = 2 ** z;
-  const [column, row] = tileOf(toGcj02(middleOf(x, y, side)), side);
-  const [left, top] = [column - 0.5, row - 0.5];
+  const [lon, lat] = toGcj02(middleOf(x, y, side));
+  const [left, top] = [column(lon) * side - 0.5, row(lat) * side - 0.5];
   const parts = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([east, south]) => [Math.floor(left) + east!, Math.floor(top) + south!] as const);
   const images = await Promise.all(parts.map(async ([x, y]) => {
     const template = templates[number]!;
@@ -77,10 +78,4 @@ async function shiftedTile(url: string, signal: AbortSignal): Promise<ImageBitma
 function middleOf(x: number, y: number, side: number): [number, number] {
   const lat = Math.atan(Math.sinh(Math.PI * (1 - (2 * (y + 0.5)) / side)));
   return [((x + 0.5) / side) * 360 - 180, (lat * 180) / Math.PI];
-}
-
-/** Column and row of a position, with their fractions. */
-function tileOf([lon, lat]: readonly [number, number], side: number): [number, number] {
-  const phi = (lat * Math.PI) / 180;
-  return [(lon / 360 + 0.5) * side, (0.5 - Math.asinh(Math.tan(phi)) / (2 * Math.PI)) * side];
 }

@@ -9,7 +9,7 @@
  * Changed tiles are requested again as soon as the server announces a change.
  */
 import type { Map, SourceSpecification, StyleSpecification } from "maplibre-gl";
-import { tilesOf } from "./touched";
+import { tilesOf } from "./web_mercator";
 
 type Box = readonly [number, number, number, number];
 type Metadata = { "onemap:layer"?: string };

@@ -3,7 +3,7 @@ import type { Map as MapLibreMap, VectorTileSource } from "maplibre-gl";
 import type { Box } from "./events";
 import { notice, settle } from "./notices";
 import { BASE_MAP } from "./style";
-import { tilesOf, type TileAddress } from "./touched";
+import { tilesOf, type TileAddress } from "./web_mercator";
 
 const SOURCE = "onemap";
 /** The risk surface, whose tiles change with the same features; it has none beyond a zoom. */

@@ -1,4 +1,4 @@
-// The Web Mercator tiles that show a box, including the buffer of tiles.
+// Web Mercator tiles: positions in the square of the world, and the tiles that show a box, including their buffer.
 
 export type TileAddress = { x: number; y: number; z: number };
 
@@ -18,11 +18,13 @@ export function tilesOf([west, south, east, north]: readonly [number, number, nu
   return tiles;
 }
 
-function column(longitude: number): number {
+/** Distance from the western edge of the world, as a fraction of its side. */
+export function column(longitude: number): number {
   return longitude / 360 + 0.5;
 }
 
-function row(latitude: number): number {
+/** Distance from the northern edge of the world, as a fraction of its side. */
+export function row(latitude: number): number {
   const phi = (Math.max(-MAX_LATITUDE, Math.min(MAX_LATITUDE, latitude)) * Math.PI) / 180;
   return 0.5 - Math.asinh(Math.tan(phi)) / (2 * Math.PI);
 }
