@@ -107,12 +107,17 @@ export class Card {
     try {
       const { properties } = await item(layer.id, found.id, signal);
       body.replaceChildren(...this.#rows(layer, properties));
-      const reports = layer.id === "incidents" ? await situationReports(this.catalog, found.id, signal) : undefined;
-      if (reports) body.append(reports);
     } catch (error) {
       if (signal.aborted) return;
-      const why = error instanceof ServerError ? error.message : String(error);
-      body.replaceChildren(element("p", { class: "failed" }, say("askFailed"), why));
+      body.replaceChildren(failed(error));
+    }
+    if (layer.id === "incidents") {
+      try {
+        body.append((await situationReports(this.catalog, found.id, signal)) ?? "");
+      } catch (error) {
+        if (signal.aborted) return;
+        body.append(failed(error));
+      }
     }
     body.setAttribute("aria-busy", "false");
     this.#keepInView();
@@ -242,4 +247,9 @@ export class Card {
     button.addEventListener("click", action);
     return button;
   }
+}
+
+/** Why something could not be loaded. */
+function failed(error: unknown): HTMLElement {
+  return element("p", { class: "failed" }, say("askFailed"), error instanceof ServerError ? error.message : String(error));
 }
