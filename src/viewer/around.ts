@@ -75,7 +75,8 @@ export class Around {
     const place = this.#place;
     if (!place) return;
     this.panel.draw(say("printBrief"),
-      element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, place.name)), this.#form(), this.#links(place)),
+      this.panel.keep("around", [place, this.#radii], () =>
+        element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, place.name)), this.#form(), this.#links(place))),
       ...this.#request.told(this.#found !== undefined), ...(this.#found ? this.#result(this.#found) : []));
   }
 

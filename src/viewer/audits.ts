@@ -161,7 +161,8 @@ export class Audits {
     if (!name) return;
     this.panel.draw(say(name),
       element("p", { class: "printed" }, `${pick(this.catalog.county.title)} · ${time(new Date().toISOString())} · ${say("dataVersion")} ${this.#found?.data_version ?? ""}`),
-      element("div", { class: "question" }, element("p", { class: "quiet" }, say(name === "siting" ? "sitingHint" : "coverageHint")), this.#form(name), this.#links(name), this.#legend(name)),
+      this.panel.keep("audit", [name, this.#parameters(name)], () =>
+        element("div", { class: "question" }, element("p", { class: "quiet" }, say(name === "siting" ? "sitingHint" : "coverageHint")), this.#form(name), this.#links(name), this.#legend(name))),
       ...this.#request.told(this.#found !== undefined), ...(this.#found ? [this.#table(name), this.#list(name)] : []));
   }
 

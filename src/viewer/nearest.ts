@@ -56,7 +56,7 @@ export class NearestPanel {
   ) {
     const layers = ASKED_LAYERS.filter((id) => catalog.layers.some((layer) => layer.id === id));
     this.#lines = new AnswerLines(map, Object.fromEntries(layers.map((id) => [id, signOf(style, id, { status: "standby" }).fill])));
-    this.#form = new QuestionForm(catalog, townships, (question) => void this.#pose(question));
+    this.#form = new QuestionForm(catalog, townships, (change) => this.#question && void this.#pose({ ...this.#question, ...change }));
     this.#results = new Results(style, catalog, (_, { geometry }) => {
       const [lon, lat] = geometry.coordinates as [number, number];
       this.onChoose?.();
@@ -248,9 +248,9 @@ export class NearestPanel {
     const focus = focusMark(panel);
     const { scrollTop } = panel;
     this.panel.draw(say("nearestTitle"),
-      this.#place(question),
+      this.panel.keep("place", [question.place, this.#township?.name], () => this.#place(question)),
       this.#way(question),
-      this.#conditions(question),
+      this.panel.keep("conditions", { ...question, place: undefined, by: undefined }, () => this.#conditions(question)),
       ...(this.#answer?.stale ? [element("p", { class: "failed", role: "alert" }, say("answerStale"))] : []),
       ...(this.#failure !== undefined ? [element("p", { class: "failed", role: "alert" }, say("askFailed"), this.#failure)] : []),
       ...(this.#answer

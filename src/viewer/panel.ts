@@ -2,12 +2,14 @@
 import type { Map } from "maplibre-gl";
 import { ServerError } from "./api";
 import { element } from "./element";
-import { say } from "./language";
+import { language, say } from "./language";
 import { openSheet } from "./sheet";
 
 export class Panel {
   /** Ends what the panel shows. */
   #leave: (() => void) | undefined;
+  /** Parts of the content by what they show. */
+  readonly #kept = new globalThis.Map<string, HTMLElement>();
 
   constructor(private readonly map: Map, readonly element: HTMLElement) {
     element.addEventListener("keydown", (event) => {
@@ -48,13 +50,31 @@ export class Panel {
     this.element.setAttribute("aria-busy", String(busy));
   }
 
-  /** Replaces the content below a heading with a button that closes the panel. */
+  /**
+   * A part of the content with inputs: the one that is there already, if it shows the same. So an answer that arrives
+   * does not take away what is being typed.
+   * @param shown everything that the part depends on
+   */
+  keep(name: string, shown: unknown, make: () => HTMLElement): HTMLElement {
+    const key = JSON.stringify([name, language(), shown]);
+    const part = this.#kept.get(key) ?? make();
+    this.#kept.set(key, part);
+    return part;
+  }
+
+  /** Replaces the content below a heading with a button that closes the panel; kept parts stay where they are. */
   draw(title: string, ...content: (Node | undefined)[]): void {
     const close = element("button", { type: "button", class: "close", "aria-label": say("close"), title: say("close") }, "×");
     close.addEventListener("click", () => this.close());
     this.element.setAttribute("aria-label", title);
-    const shown = content.filter((node) => node !== undefined);
-    this.element.replaceChildren(element("header", {}, element("h2", {}, title), close), ...shown);
+    const shown = [element("header", {}, element("h2", {}, title), close), ...content.filter((node) => node !== undefined)];
+    for (const old of [...this.element.childNodes]) if (!shown.includes(old)) old.remove();
+    // An element that is moved loses the focus.
+    shown.forEach((node, at) => {
+      const there = this.element.childNodes[at] ?? null;
+      if (there !== node) this.element.insertBefore(node, there);
+    });
+    for (const [key, part] of this.#kept) if (!this.element.contains(part)) this.#kept.delete(key);
   }
 }
 

@@ -82,7 +82,7 @@ export class PlanPanel {
     const area = this.#area;
     if (!area) return;
     this.panel.draw(say("planTitle"),
-      element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, area.name)), this.#conditions()),
+      this.panel.keep("plan", [area, this.#percent, this.#night, this.#way], () => element("div", { class: "question" }, element("p", { class: "where" }, element("strong", {}, area.name)), this.#conditions())),
       ...this.#request.told(this.#plan !== undefined), ...(this.#plan ? this.#result(area, this.#plan) : []));
   }
 

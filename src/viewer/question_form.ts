@@ -16,12 +16,12 @@ export class QuestionForm {
   constructor(
     private readonly catalog: Catalog,
     private readonly townships: readonly Township[],
-    private readonly onAsk: (question: Question) => void,
+    private readonly onChange: (part: Partial<Question>) => void,
   ) {}
 
   /** Creates the form for a query; every change runs the query at once, text changes when they are complete. */
   draw(question: Question): HTMLElement {
-    const change = (part: Partial<Question>) => this.onAsk({ ...question, ...part });
+    const change = this.onChange;
     const shelters = question.layers.includes("shelters");
     const form = element("form", { class: "conditions", "aria-label": say("conditions") },
       this.#what(question, change),

@@ -45,6 +45,28 @@ await run(async () => {
     kept = await page.evaluate(() => location.hash);
   });
 
+  await check("what is being typed stays when an answer arrives", async () => {
+    await page.locator(".ask-form > summary").click();
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await page.route("**/api/nearest?*", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.locator('[data-field=avoid][value="incidents"]').setChecked(false);
+    await page.locator("#nearest[aria-busy=true]").waitFor();
+    await page.locator("#nearest [data-field=people]").fill("121");
+    release();
+    await page.waitForFunction(() => document.querySelector("#nearest")?.getAttribute("aria-busy") === "false");
+    assert.equal(await page.locator("#nearest [data-field=people]").inputValue(), "121");
+    await page.unroute("**/api/nearest?*");
+    await answered(() => page.keyboard.press("Tab"));
+    assert.equal(new URL(requests.at(-1).url()).searchParams.get("people"), "121");
+    await answered(() => fill("people", "120"));
+    await chip("avoid", "incidents", true);
+    await page.locator(".ask-form > summary").click();
+  });
+
   await check("the URL repeats the query, in the language of the browser that opens it", async () => {
     const before = await rows("shelters").evaluateAll((all) => all.map((one) => one.dataset.id));
     await page.goto("about:blank");
