@@ -3,7 +3,7 @@
 use geo::{Coord, Polygon};
 
 use crate::divisions::{self, SEATS};
-use crate::plane::{board, covers, distance, heading, step};
+use crate::plane::{Line, board, covers, distance, heading, step};
 use crate::random::Random;
 use crate::terrain::Terrain;
 use crate::villages::{self, Village};
@@ -52,6 +52,12 @@ impl Land {
             Self { terrain, townships: borders.townships, county: borders.county, halls, villages: Vec::new() };
         land.villages = villages::settle(&land);
         land
+    }
+
+    /// The parts of a line that are at least `depth_m` metres inside the county.
+    pub(crate) fn within(&self, line: &Line, depth_m: f64) -> Vec<Line> {
+        let runs = line.0.split(|&at| self.terrain.depth_m(at) < depth_m);
+        runs.filter(|run| run.len() >= 2).map(|run| Line(run.to_vec())).collect()
     }
 
     /// The township in which a point lies; the one with the nearest hall for points outside all.

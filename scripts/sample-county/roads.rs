@@ -18,6 +18,9 @@ struct Road {
     line: Line,
 }
 
+/// Distance of a road from the border of the county, metres.
+const DEPTH_M: f64 = 40.0;
+
 /// The road net.
 pub(crate) struct Roads(Vec<Road>);
 
@@ -172,12 +175,6 @@ fn winding(through: &[Coord<f64>], step_m: f64, sway_m: f64) -> Line {
     })
 }
 
-/// The parts of a line that lie well within the county.
-fn within(land: &Land, line: &Line) -> Vec<Line> {
-    let runs = line.0.split(|&at| land.terrain.depth_m(at) < 40.0);
-    runs.filter(|run| run.len() >= 2).map(|run| Line(run.to_vec())).collect()
-}
-
 /// The line without its end in the wider river into which its river flows.
 fn ashore(land: &Land, river: &str, line: &Line) -> Line {
     let mut points = line.0.clone();
@@ -193,7 +190,7 @@ fn ashore(land: &Land, river: &str, line: &Line) -> Line {
 
 /// Cuts a road into sections at township borders.
 fn sections(land: &Land, roads: &mut Vec<Road>, name: &str, class: &'static str, line: &Line) {
-    for part in within(land, line) {
+    for part in land.within(line, DEPTH_M) {
         let mut section: Vec<Coord<f64>> = Vec::new();
         let mut owner = land.township(part.0[0]);
         for &at in &part.0 {
@@ -229,7 +226,7 @@ fn expressway(land: &Land, roads: &mut Vec<Road>) {
         if side > 0.0 {
             line.0.reverse();
         }
-        for part in within(land, &line) {
+        for part in land.within(&line, DEPTH_M) {
             roads.push(Road {
                 name: format!("高速公路闽清段{direction}"),
                 class: "expressway",

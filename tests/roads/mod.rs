@@ -94,13 +94,7 @@ fn times_equal_those_of_another_library_with_one_way_and_closed_roads() {
     let (folder, server) = Server::of_sample();
     let mut chance = chances(7);
     let roads = items(&server, "roads");
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index below the length"
-    )]
-    let mut pick = |length: usize| (chance() * length as f64) as usize;
+    let mut pick = |length: usize| at_random(&mut chance, length);
     let closed: BTreeSet<String> =
         (0..CLOSED_ROADS).map(|_| roads[pick(roads.len())]["id"].as_str().expect("an id").to_owned()).collect();
     let one_way: BTreeSet<String> =
@@ -436,4 +430,16 @@ fn journeys_without_roads_or_ends_are_refused() {
     let at_sea = server.get("/api/nearest?layer=shelters&point=122,24&by=road").json();
     assert_eq!(at_sea["features"], json!([]));
     assert_eq!(at_sea["layers"][0]["excluded"][0]["reasons"][0]["code"], "unreachable");
+}
+
+/// An index below a length.
+fn at_random(chance: &mut impl FnMut() -> f64, length: usize) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index below the length"
+    )]
+    let index = (chance() * length as f64) as usize;
+    index
 }

@@ -7,7 +7,7 @@ use geo::Area;
 use serde_json::{Value as Json, json};
 
 use super::isochrones::areas;
-use super::{items, route, text};
+use super::{at_random, items, route, text};
 use crate::support::database::{fresh_database, psql};
 use crate::support::{Folder, Server, await_that, chances, run, run_well};
 
@@ -35,17 +35,6 @@ ANALYZE public.ways;";
 
 const ENGINE: &str =
     "[roads]\nengine = \"pgrouting\"\nedges = \"public.ways\"\nroad = \"road\"\nlimited_access = \"limited_access\"\n";
-
-fn at_random(chance: &mut impl FnMut() -> f64, length: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index below the length"
-    )]
-    let index = (chance() * length as f64) as usize;
-    index
-}
 
 /// Closes some roads and makes others open in one direction only.
 fn change_roads(server: &Server, url: &str, chance: &mut impl FnMut() -> f64, count: usize) {
