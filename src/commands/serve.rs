@@ -31,7 +31,8 @@ use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses
 use crate::import::watch::{WatchedFolder, keep_watching};
 use crate::model::{Catalog, Role};
 use crate::routing::pgrouting::PgRouting;
-use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, disk_cache_writer, follower};
+use crate::snapshot::disk_cache::DiskCache;
+use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, Version, disk_cache_writer, follower};
 use crate::store::{AuditSpool, NoticeFile, Store, audit_spool};
 use crate::subscription::delivery::keep_delivering;
 use crate::subscription::watching::keep_noticing;
@@ -192,7 +193,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
     let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
     spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
-    opened.cache.map(|cache| tasks.spawn(disk_cache_writer::keep(cache, snapshots.clone(), opened.saved, stopped)));
+    spawn_disk_cache(&mut tasks, opened.cache, (snapshots.clone(), opened.saved), stopped);
     let (close_streams, closing) = watch::channel(false);
     let limits = options.limits();
     let token = (!options.no_write).then(|| token::load(&options.token_file())).transpose()?;
@@ -231,6 +232,18 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the disk cache current, if there is one.
+fn spawn_disk_cache(
+    tasks: &mut JoinSet<()>,
+    cache: Option<DiskCache>,
+    (snapshots, saved): (Arc<SnapshotHandle>, Option<(Version, i64)>),
+    stopped: watch::Receiver<bool>,
+) {
+    if let Some(cache) = cache {
+        tasks.spawn(disk_cache_writer::keep(cache, snapshots, saved, stopped));
+    }
 }
 
 /// Releases commitments that have ended.

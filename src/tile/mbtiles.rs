@@ -15,7 +15,6 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// An open file.
 pub(super) struct MbTiles {
     pool: SqlitePool,
-    pub(super) metadata: Map<String, Json>,
     pub(super) zooms: (u8, u8),
     pub(super) envelope: Envelope,
     /// Name of the tile format and media type.
@@ -25,7 +24,8 @@ pub(super) struct MbTiles {
 }
 
 impl MbTiles {
-    pub(super) async fn open(path: &Path) -> Result<Self, sqlx::Error> {
+    /// The file and its metadata.
+    pub(super) async fn open(path: &Path) -> Result<(Self, Map<String, Json>), sqlx::Error> {
         // The file is not written while it is open; one that replaces it is opened anew.
         let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
@@ -36,21 +36,22 @@ impl MbTiles {
         let value = |wanted: &str| rows.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let sample: Option<(Vec<u8>,)> =
             sqlx::query_as("SELECT tile_data FROM tiles LIMIT 1").fetch_optional(&pool).await?;
-        let stated: (Option<i64>, Option<i64>) =
-            sqlx::query_as("SELECT min(zoom_level), max(zoom_level) FROM tiles").fetch_one(&pool).await?;
-        let zoom = |name: &str, stored: Option<i64>| {
-            let stated = value(name).and_then(|text| text.trim().parse().ok());
-            stated.or_else(|| u8::try_from(stored?).ok()).unwrap_or(0)
+        let stated = |name: &str| value(name).and_then(|text| text.trim().parse::<u8>().ok());
+        let zooms = match (stated("minzoom"), stated("maxzoom")) {
+            (Some(least), Some(most)) => (least, most),
+            (least, most) => {
+                let stored = stored_zooms(&pool).await?;
+                (least.unwrap_or(stored.0), most.unwrap_or(stored.1))
+            }
         };
-        let zooms = (zoom("minzoom", stated.0), zoom("maxzoom", stated.1));
-        Ok(Self {
+        let opened = Self {
             zooms,
             envelope: value("bounds").and_then(bounds).unwrap_or(Envelope::WORLD),
             format: format(value("format").unwrap_or_default()),
             has_gzip: sample.is_some_and(|(tile,)| tile.starts_with(&GZIP)),
-            metadata: metadata(&rows),
             pool,
-        })
+        };
+        Ok((opened, metadata(&rows)))
     }
 
     /// A tile as it is stored; rows are counted from the south.
@@ -63,6 +64,16 @@ impl MbTiles {
             sqlx::query_as(sql).bind(zoom).bind(x).bind(row).fetch_optional(&self.pool).await?;
         Ok(found.map(|(tile,)| tile.into()))
     }
+}
+
+/// The least and the greatest zoom of the tiles; one query each, because only so the index is used.
+async fn stored_zooms(pool: &SqlitePool) -> Result<(u8, u8), sqlx::Error> {
+    let (least, most): (Option<i64>, Option<i64>) =
+        sqlx::query_as("SELECT (SELECT min(zoom_level) FROM tiles), (SELECT max(zoom_level) FROM tiles)")
+            .fetch_one(pool)
+            .await?;
+    let zoom = |stored: Option<i64>| stored.and_then(|stored| u8::try_from(stored).ok()).unwrap_or(0);
+    Ok((zoom(least), zoom(most)))
 }
 
 /// West, south, east and north, joined by commas.

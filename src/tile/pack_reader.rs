@@ -85,7 +85,7 @@ impl From<&std::fs::Metadata> for ArchiveState {
 }
 
 impl PackReader {
-    /// Opens an archive; the ending of its name tells the format.
+    /// Opens an archive; the ending of its name shows the format.
     ///
     /// # Errors
     /// When the file cannot be read or is no archive.
@@ -93,8 +93,8 @@ impl PackReader {
         let file = Arc::new(File::open(path)?);
         let state = ArchiveState::from(&file.metadata()?);
         if path.extension().is_some_and(|ending| ending == MBTILES) {
-            let mbtiles = MbTiles::open(path).await?;
-            return Ok(Self { metadata: mbtiles.metadata.clone(), archive: Archive::MbTiles(mbtiles), file, state });
+            let (mbtiles, metadata) = MbTiles::open(path).await?;
+            return Ok(Self { metadata, archive: Archive::MbTiles(mbtiles), file, state });
         }
         let reader =
             AsyncPmTilesReader::try_from_cached_source(ArchiveFile(file.clone()), HashMapCache::default()).await?;
