@@ -107,7 +107,7 @@ fn end_when_unread(listener: &TcpListener) {
     }
 }
 
-/// Tells browsers which pages of other origins may read a reply.
+/// Shows browsers which pages of other origins may read a reply.
 async fn allow_origin(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

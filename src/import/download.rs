@@ -2,7 +2,7 @@
 //! of the meteorological bureau.
 //!
 //! The address is that of a document, or of a feed (Atom or RSS), whose documents are fetched once each. Those of other
-//! servers are left out: a feed must not make this server ask the machines beside it.
+//! servers are left out: a feed must not make this server send requests to the machines beside it.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ pub struct WatchedUrl {
 }
 
 impl WatchedUrl {
-    /// The status before the first request. The address may hold a key, so only its host is told.
+    /// The status before the first request. The address may hold a key, so only its host is shown.
     #[must_use]
     pub fn status(&self, layer: &str) -> SyncStatus {
         let url = Url::parse(&self.url).ok();
@@ -177,7 +177,7 @@ fn first_bytes(digest: &[u8]) -> [u8; 8] {
     std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default())
 }
 
-/// The ending that tells the format of a document: that of its address, if it has one, otherwise by its first character.
+/// The ending that shows the format of a document: that of its address, if it has one, otherwise by its first character.
 fn ending<'a>(url: &'a str, document: &[u8]) -> &'a str {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();

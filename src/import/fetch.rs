@@ -55,7 +55,7 @@ impl Fetcher {
         tag: Option<&str>,
         max_bytes: u64,
     ) -> Result<Option<TaggedDocument>, FetchError> {
-        let unreachable = |error| FetchError::Unreachable { url: told(url), error: Box::new(error) };
+        let unreachable = |error| FetchError::Unreachable { url: without_query(url), error: Box::new(error) };
         let mut request = self.agent.get(url).header("accept", accept);
         // The secret is not for a server that a link leads to.
         if let Some(secret) = self.secret.as_ref().filter(|_| is_same_server(url, &self.url)) {
@@ -68,7 +68,7 @@ impl Fetcher {
         match reply.status().as_u16() {
             200 => {}
             304 => return Ok(None),
-            status => return Err(FetchError::Status { url: told(url), status }),
+            status => return Err(FetchError::Status { url: without_query(url), status }),
         }
         let tag = reply.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let body = reply.body_mut().with_config().limit(max_bytes).read_to_vec().map_err(unreachable)?;
@@ -77,7 +77,7 @@ impl Fetcher {
 }
 
 /// An address without its query, which may hold a key.
-fn told(url: &str) -> String {
+fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }
 

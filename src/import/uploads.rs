@@ -67,7 +67,7 @@ impl Uploads {
         Self { folder, waiting: Mutex::default() }
     }
 
-    /// Keeps a file. The ending of its name tells its format.
+    /// Keeps a file. The ending of its name shows its format.
     ///
     /// # Errors
     /// When it cannot be written, or too many files wait.

@@ -1,6 +1,6 @@
 // What this page itself has stored: its changes come back with the event stream, and are no news to who made them.
 
-/** The stream tells a change within seconds. */
+/** The stream reports a change within seconds. */
 const KEPT_MS = 30_000;
 const writes = new Map<string, number>();
 

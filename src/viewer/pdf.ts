@@ -1,4 +1,4 @@
-// A picture as a PDF of one page; loaded when somebody asks for it.
+// An image of the map as a PDF of one page; loaded when it is first needed.
 import { PDFDocument } from "@cantoo/pdf-lib";
 
 /** A4, points. */
@@ -6,7 +6,7 @@ const [SHORT, LONG] = [595.28, 841.89];
 /** 10 mm, points. */
 const MARGIN = 28.35;
 
-/** A page of A4, upright or across as the picture is, with the picture as large as it fits. */
+/** A page of A4, portrait or landscape as the image is, with the image as large as it fits. */
 export async function pdfOf(jpeg: Blob, title: string): Promise<Blob> {
   const file = await PDFDocument.create();
   file.setTitle(title, { showInWindowTitleBar: true });

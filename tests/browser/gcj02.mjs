@@ -64,10 +64,10 @@ async function markNear(place, zoom) {
   const frame = await page.locator("#map").boundingBox();
   const clip = { x: Math.round(frame.x + frame.width / 2) - 40, y: Math.round(frame.y + frame.height / 2) - 40, width: 80, height: 80 };
   const middle = [frame.x + frame.width / 2 - clip.x, frame.y + frame.height / 2 - clip.y];
-  const picture = (await page.screenshot({ clip })).toString("base64");
-  return page.evaluate(async ([picture, middle]) => {
+  const encoded = (await page.screenshot({ clip })).toString("base64");
+  return page.evaluate(async ([encoded, middle]) => {
     const image = new Image();
-    image.src = `data:image/png;base64,${picture}`;
+    image.src = `data:image/png;base64,${encoded}`;
     await image.decode();
     const canvas = new OffscreenCanvas(80, 80);
     const out = canvas.getContext("2d");
@@ -79,7 +79,7 @@ async function markNear(place, zoom) {
       [sumX, sumY, count] = [sumX + (at % 80) + 0.5, sumY + Math.floor(at / 80) + 0.5, count + 1];
     }
     return count === 0 ? undefined : Math.hypot(sumX / count - middle[0], sumY / count - middle[1]);
-  }, [picture, middle]);
+  }, [encoded, middle]);
 }
 
 /** The pixel of a position in the whole world at a zoom. */

@@ -1,7 +1,7 @@
-// PNG pictures for tests: made of a function of the pixel, and a pixel of one.
+// PNG images for tests: made of a function of the pixel, and a pixel of one.
 import { crc32, deflateSync } from "node:zlib";
 
-/** A square picture; `colour` gives red, green and blue of a pixel. */
+/** A square image; `colour` gives red, green and blue of a pixel. */
 export function png(size, colour) {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(size, 0);

@@ -157,7 +157,7 @@ fn text<'a>(call: &Call<'_>, layer: &Layer, row: &Row<'a>, field: &str) -> &'a s
     }
 }
 
-/// The figures that a report states; what it does not state is left out, and zero is told.
+/// The figures that a report states; what it does not state is left out, and zero is kept.
 fn figures(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
     let schema = layer.schema();
     let names = schema.roles.situation_report.as_ref().map_or(&[][..], |role| role.figures.as_slice());

@@ -96,7 +96,7 @@ fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
     })
 }
 
-/// The roles by which the viewer tells what is over, closed, or may be closed, and finds reports and plans.
+/// The roles by which the viewer recognizes what is over, closed, or may be closed, and finds reports and plans.
 fn roles(roles: &Roles) -> Json {
     json!({
         "active_area": roles.active_area,

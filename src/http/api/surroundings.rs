@@ -57,7 +57,7 @@ fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> 
     })
 }
 
-/// What is on file about the incident or warning that is asked about.
+/// What is on file about the incident or warning of the request.
 fn documents<'a>(call: &'a Call<'_>, wanted: &SurroundingsRequest) -> Result<Option<EventDocuments<'a>>, Problem> {
     let subject = wanted.subject.as_ref().and_then(|(layer, id)| {
         let layer = call.current.snapshot.layer(layer).filter(|layer| layer.schema().roles.time.is_some())?;

@@ -1,18 +1,18 @@
-// Takes the pictures of the README from a server with the sample: pictures.mjs BASE_URL .github.
+// Takes the screenshots of the README from a server with the sample: screenshots.mjs BASE_URL .github.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser } from "./chromium.mjs";
 
 const [base, out] = process.argv.slice(2);
 if (!out) {
-  console.error("usage: node tests/browser/pictures.mjs BASE_URL OUT_DIR");
+  console.error("usage: node tests/browser/screenshots.mjs BASE_URL OUT_DIR");
   process.exit(2);
 }
 const origin = new URL(base).origin;
 mkdirSync(out, { recursive: true });
 const QUALITY = 56;
 
-/** The name, the size, the address, and what is done before the picture is taken. */
+/** The name, the size, the address, and what is done before the screenshot is taken. */
 const PICTURES = [
   ["overview", [1440, 810], "?lang=zh", async () => undefined],
   ["evacuation-plan", [1440, 810], "?lang=zh", async (page) => {
