@@ -77,7 +77,7 @@ export class NearestPanel {
   async askAddress(): Promise<void> {
     const question = questionInAddress();
     if (!question) return;
-    this.#formOpen ||= conditionsOf(question) > 0;
+    if (conditionsOf(question) > 0) this.#openForm();
     await this.#pose(question);
     if (this.#question && !OPENED_WITH_VIEW) this.#zoomToAnswers();
   }
@@ -241,10 +241,22 @@ export class NearestPanel {
     this.#lines.draw(place.kind === "point" ? { type: "Point", coordinates: [place.lon, place.lat] } : place.geometry, this.#answer, this.#results.routes);
   }
 
+  /** The form of the conditions, if it is shown. */
+  get #shownForm(): HTMLDetailsElement | null {
+    return this.panel.element.querySelector<HTMLDetailsElement>(".ask-form");
+  }
+
+  #openForm(): void {
+    this.#formOpen = true;
+    if (this.#shownForm) this.#shownForm.open = true;
+  }
+
   #draw(): void {
     const question = this.#question;
     if (!question) return;
     const panel = this.panel.element;
+    // Its event is late when the page is busy.
+    this.#formOpen = this.#shownForm?.open ?? this.#formOpen;
     const focus = focusMark(panel);
     const { scrollTop } = panel;
     this.panel.draw(say("nearestTitle"),
@@ -257,7 +269,7 @@ export class NearestPanel {
         ? [...this.#results.draw(question, this.#answer), element("p", { class: "quiet foot" }, say(wayOf(question) === WAYS[0] ? "straightLine" : "byRoadNote"))]
         : this.#failure === undefined ? [element("p", { class: "quiet", role: "status" }, say("loading"))] : []));
     panel.scrollTop = scrollTop;
-    if (focus) panel.querySelector<HTMLElement>(focus)?.focus();
+    if (focus) panel.querySelector<HTMLElement>(focus)?.focus({ preventScroll: true });
   }
 
   /** How near is measured; journeys begin at a point. */
@@ -274,12 +286,10 @@ export class NearestPanel {
 
   #conditions(question: Question): HTMLElement {
     const summary = summaryOf(question, this.catalog, this.townships);
-    const details = element("details", { class: "ask-form", open: this.#formOpen },
+    return element("details", { class: "ask-form", open: this.#formOpen },
       element("summary", {}, element("span", { class: "label" }, say("conditions")),
         element("span", { class: summary ? "chosen" : "chosen quiet" }, summary || say("noCondition"))),
       this.#form.draw(question));
-    details.addEventListener("toggle", () => (this.#formOpen = details.open));
-    return details;
   }
 
   /** The query location, and a field for another one by coordinates or name. */

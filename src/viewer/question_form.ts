@@ -11,7 +11,8 @@ const AVOIDED: readonly (readonly [string, Word])[] = [["any", "anyZone"], ["war
 export type Township = { code: string; name: string };
 
 export class QuestionForm {
-  readonly #open = new Set<string>();
+  /** The groups of the form that was drawn last, by name. */
+  #groups = new Map<string, HTMLDetailsElement>();
 
   constructor(
     private readonly catalog: Catalog,
@@ -21,7 +22,8 @@ export class QuestionForm {
 
   /** Creates the form for a query; every change runs the query at once, text changes when they are complete. */
   draw(question: Question): HTMLElement {
-    const change = this.onChange;
+    // The focus first moves on to the next input, which is then found again.
+    const change = (part: Partial<Question>) => void setTimeout(() => this.onChange(part));
     const shelters = question.layers.includes("shelters");
     const form = element("form", { class: "conditions", "aria-label": say("conditions") },
       this.#what(question, change),
@@ -128,11 +130,11 @@ export class QuestionForm {
   }
 
   #folded(name: string, title: Word, chosen: string, ...children: HTMLElement[]): HTMLElement {
-    const details = element("details", { "data-fold": name, open: this.#open.has(name) },
+    const details = element("details", { "data-fold": name, open: this.#groups.get(name)?.open ?? false },
       element("summary", {}, element("span", { class: "label" }, say(title)),
         element("span", { class: chosen ? "chosen" : "chosen quiet" }, chosen || say("noCondition"))),
       ...children);
-    details.addEventListener("toggle", () => (details.open ? this.#open.add(name) : this.#open.delete(name)));
+    this.#groups.set(name, details);
     return details;
   }
 

@@ -62,6 +62,7 @@ await run(async () => {
     await page.unroute("**/api/nearest?*");
     await answered(() => page.keyboard.press("Tab"));
     assert.equal(new URL(requests.at(-1).url()).searchParams.get("people"), "121");
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.field), "night", "the focus moved on to the next input");
     await answered(() => fill("people", "120"));
     await chip("avoid", "incidents", true);
     await page.locator(".ask-form > summary").click();

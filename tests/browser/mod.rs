@@ -129,7 +129,7 @@ fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 7, "{printed}");
+    assert_eq!(printed.lines().count(), 8, "{printed}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ await run(async () => {
     await click(page.locator(".ask-form > summary"));
     await answered(() => enter(page.locator("#nearest [data-field=people]"), "60"));
     const night = page.locator("#nearest [data-field=night]");
-    if (!(await night.isChecked())) await answered(() => click(page.locator("#nearest label.chip", { has: night })));
+    if (!(await night.isChecked())) await answered(() => click(page.locator("#nearest label.chip", { has: page.locator("[data-field=night]") })));
     const first = page.locator('#nearest [data-layer="shelters"] > ol > li').first();
     assert.match(await first.textContent(), /过夜余位 [\d,]+/);
     return await first.locator(".name").first().textContent();
@@ -129,10 +129,11 @@ async function enter(locator, text) {
 
 /** Waits until the results are those of the form. */
 async function answered(act) {
-  const reply = page.waitForResponse((response) => response.url().includes("/api/nearest"));
-  await act();
-  await page.keyboard.press("Tab");
-  await reply;
+  const complete = async () => {
+    await act();
+    await page.keyboard.press("Tab");
+  };
+  await Promise.all([page.waitForResponse((response) => response.url().includes("/api/nearest")), complete()]);
   await page.waitForFunction(() => document.querySelector("#nearest")?.getAttribute("aria-busy") === "false");
 }
 
