@@ -36,7 +36,7 @@ pub(super) fn write_report(path: &Path, report: &Report, table: &Path, hints: &T
 
 /// Logs what became of the rows.
 pub(super) fn log_report(report: &Report, schema: &LayerSchema) {
-    for RowIssue { row, line, field, value, reason } in report.refused.iter().take(MAX_LOGGED_ISSUES) {
+    for RowIssue { row, line, field, value, reason, .. } in report.refused.iter().take(MAX_LOGGED_ISSUES) {
         tracing::warn!(row, line, field, value, "refused: {reason}");
     }
     if report.refused_count > MAX_LOGGED_ISSUES {

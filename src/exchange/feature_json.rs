@@ -4,6 +4,7 @@ use geozero::ToGeo;
 use geozero::geojson::GeoJson;
 use serde_json::{Map, Value as Json};
 
+use super::fault::Fault;
 use super::reader::{Defect, Reader, Spelling};
 use crate::model::{Catalog, FeatureId, LayerSchema, Shape, Value};
 
@@ -28,6 +29,8 @@ pub struct FeatureError {
     pub pointer: String,
     /// The value as JSON.
     pub value: String,
+    /// Its kind, if the value itself is at fault and not the structure of the document.
+    pub fault: Option<Box<Fault>>,
     /// The reason.
     pub reason: String,
     /// What is accepted.
@@ -42,7 +45,12 @@ impl FeatureError {
         accepted: impl Into<String>,
     ) -> Self {
         let value = value.to_string().chars().take(200).collect();
-        Self { pointer: pointer.into(), value, reason: reason.to_string(), accepted: accepted.into() }
+        Self { pointer: pointer.into(), value, fault: None, reason: reason.to_string(), accepted: accepted.into() }
+    }
+
+    fn of_defect(pointer: impl Into<String>, value: &Json, defect: Defect) -> Self {
+        let Defect { fault, reason, accepted } = defect;
+        Self { fault: Some(Box::new(fault)), ..Self::at(pointer, value, &reason, accepted) }
     }
 }
 
@@ -106,12 +114,11 @@ fn read_geometry(reader: &Reader<'_>, geometry: &Json) -> Result<Option<Shape>, 
     if geometry.is_null() {
         return Ok(None);
     }
-    let fault = |Defect { reason, accepted }: Defect| FeatureError::at("/geometry", geometry, &reason, accepted);
     let read = GeoJson(&geometry.to_string()).to_geo().map_err(|error| {
         let accepted = format!("a GeoJSON {} geometry", reader.schema().geometry.name());
-        fault(Defect { reason: format!("it is not GeoJSON: {error}"), accepted })
+        FeatureError::at("/geometry", geometry, &format!("it is not GeoJSON: {error}"), accepted)
     })?;
-    reader.shape(read).map(Some).map_err(fault)
+    reader.shape(read).map(Some).map_err(|defect| FeatureError::of_defect("/geometry", geometry, defect))
 }
 
 fn read_property(reader: &Reader<'_>, name: &str, value: &Json) -> Result<Option<(usize, Value)>, FeatureError> {
@@ -124,6 +131,6 @@ fn read_property(reader: &Reader<'_>, name: &str, value: &Json) -> Result<Option
     if STORE_FIELDS.contains(&name) {
         return Ok(None);
     }
-    let fault = |Defect { reason, accepted }: Defect| FeatureError::at(pointer, value, &reason, accepted);
-    reader.value(&schema.fields[at], value).map(|value| Some((at, value))).map_err(fault)
+    let read = reader.value(&schema.fields[at], value);
+    read.map(|value| Some((at, value))).map_err(|defect| FeatureError::of_defect(pointer, value, defect))
 }

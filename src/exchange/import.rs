@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use geo::{Intersects, MapCoords};
 use serde_json::Value as Json;
 
+use super::fault::Fault;
 use super::matching::ColumnMatch;
 use super::reader::{Defect, Reader, Spelling, check_place};
 use super::{Record, Unreadable};
@@ -100,6 +101,8 @@ pub struct RowIssue {
     pub field: Option<String>,
     /// The value in the file, shortened; empty for a sensitive field.
     pub value: Option<String>,
+    /// The kind of the reason.
+    pub fault: Fault,
     /// The reason.
     pub reason: String,
 }
@@ -181,16 +184,17 @@ pub struct Importer<'a> {
 }
 
 /// Why a feature may not be imported, if it may not.
-pub type FeatureCheck = Box<dyn Fn(&Feature) -> Result<(), String> + Send>;
+pub type FeatureCheck = Box<dyn Fn(&Feature) -> Result<(), (Fault, String)> + Send>;
 
 struct Refusal {
     field: Option<String>,
     value: Option<String>,
+    fault: Fault,
     reason: String,
 }
 
 impl Refusal {
-    fn of(field: &str, value: &impl ToString, reason: &impl ToString) -> Self {
+    fn of(field: &str, value: &impl ToString, fault: Fault, reason: &impl ToString) -> Self {
         const SHOWN_CHARS: usize = 80;
         let value = value.to_string();
         let shown = if value.chars().count() > SHOWN_CHARS {
@@ -198,7 +202,7 @@ impl Refusal {
         } else {
             value
         };
-        Self { field: Some(field.to_owned()), value: Some(shown), reason: reason.to_string() }
+        Self { field: Some(field.to_owned()), value: Some(shown), fault, reason: reason.to_string() }
     }
 }
 
@@ -243,7 +247,11 @@ impl<'a> Importer<'a> {
             Ok(record) => (record.row, record.line, self.feature(&record).and_then(|feature| self.checked(feature))),
             Err(bad) => {
                 self.report.is_cut |= bad.is_end;
-                (bad.row, bad.line, Err(Refusal { field: None, value: None, reason: bad.reason }))
+                (
+                    bad.row,
+                    bad.line,
+                    Err(Refusal { field: None, value: None, fault: Fault::Unreadable, reason: bad.reason }),
+                )
             }
         };
         match outcome {
@@ -252,10 +260,10 @@ impl<'a> Importer<'a> {
                 self.note(&feature, row, line);
                 Some(feature)
             }
-            Err(Refusal { field, value, reason }) => {
+            Err(Refusal { field, value, fault, reason }) => {
                 self.report.refused_count += 1;
                 if self.report.refused.len() < MAX_ISSUES {
-                    self.report.refused.push(RowIssue { row, line, field, value, reason });
+                    self.report.refused.push(RowIssue { row, line, field, value, fault, reason });
                 }
                 None
             }
@@ -276,8 +284,9 @@ impl<'a> Importer<'a> {
             && self.report.warnings.len() < MAX_ISSUES
         {
             let (field, value) = (Some("geometry".to_owned()), Some(format!("{},{}", at.lon(), at.lat())));
-            let reason = format!("it is inside {}", zone.name);
-            self.report.warnings.push(RowIssue { row, line, field, value, reason });
+            let (fault, reason) =
+                (Fault::InsideDanger { area: zone.name.clone() }, format!("it is inside {}", zone.name));
+            self.report.warnings.push(RowIssue { row, line, field, value, fault, reason });
         }
     }
 
@@ -294,7 +303,7 @@ impl<'a> Importer<'a> {
     }
 
     fn checked(&self, feature: Feature) -> Result<Feature, Refusal> {
-        let refusal = |reason| Refusal { field: None, value: Some(feature.id.to_string()), reason };
+        let refusal = |(fault, reason)| Refusal { field: None, value: Some(feature.id.to_string()), fault, reason };
         self.check.as_ref().map_or(Ok(()), |check| check(&feature)).map_err(refusal)?;
         Ok(feature)
     }
@@ -304,31 +313,32 @@ impl<'a> Importer<'a> {
         let geometry = record.geometry.as_ref().map(|geometry| self.shape(geometry)).transpose()?;
         if geometry.is_none() && self.rules.needs_place {
             let reason = "it has no place, so that it would not be on the map".to_owned();
-            return Err(Refusal { field: Some("geometry".to_owned()), value: None, reason });
+            return Err(Refusal { field: Some("geometry".to_owned()), value: None, fault: Fault::NoPlace, reason });
         }
         let id = self.id(record)?;
         let mut values = Vec::with_capacity(self.schema.fields.len());
         for field in &self.schema.fields {
             let column = self.column(&field.name);
             let json = record.properties.get(column).unwrap_or(&Json::Null);
-            let refusal = |Defect { reason, accepted }: Defect| {
+            let refusal = |Defect { fault, reason, accepted }: Defect| {
                 if field.sensitive {
                     let reason = format!("invalid value (sensitive, not shown); accepted: {accepted}");
-                    return Refusal { field: Some(column.to_owned()), value: None, reason };
+                    return Refusal { field: Some(column.to_owned()), value: None, fault, reason };
                 }
-                Refusal::of(column, json, &format!("{reason}; accepted: {accepted}"))
+                Refusal::of(column, json, fault, &format!("{reason}; accepted: {accepted}"))
             };
             let value = self.reader.value(field, json).map_err(refusal)?;
             values.push(if value.is_unknown() { self.default_value(&field.name) } else { value });
         }
         if let Err(over) = self.schema.check_capacity(&values) {
             let column = self.column(&self.schema.fields[over.field].name);
-            return Err(Refusal::of(column, &over.people, &over));
+            return Err(Refusal::of(column, &over.people, Fault::OverCapacity, &over));
         }
         let is_nameless = self.name_field.is_some_and(|field| values[field].is_unknown());
         if is_nameless && self.rules.needs_name {
             let reason = "it has no name".to_owned();
-            return Err(Refusal { field: Some(self.column("name").to_owned()), value: None, reason });
+            let field = Some(self.column("name").to_owned());
+            return Err(Refusal { field, value: None, fault: Fault::NoName, reason });
         }
         self.report.placeless += usize::from(geometry.is_none());
         self.seen.insert(hash_of(&id));
@@ -356,9 +366,10 @@ impl<'a> Importer<'a> {
             _ => record.id.clone(),
         };
         let text = given.clone().unwrap_or_else(|| format!("{}-{}", self.rules.id_prefix, record.row));
-        let id = FeatureId::new(&text).map_err(|error| Refusal::of(column, &text, &error))?;
+        let id = FeatureId::new(&text).map_err(|error| Refusal::of(column, &text, Fault::InvalidId, &error))?;
         if self.seen.contains(&hash_of(&id)) {
-            return Err(Refusal::of(column, &text, &"another row of the file has the same id"));
+            let reason = "another row of the file has the same id";
+            return Err(Refusal::of(column, &text, Fault::DuplicateId, &reason));
         }
         if given.is_none() {
             self.report.numbered += 1;
@@ -368,17 +379,17 @@ impl<'a> Importer<'a> {
 
     fn shape(&self, geometry: &geo::Geometry) -> Result<Shape, Refusal> {
         let converted = geometry.try_map_coords(|coord| {
-            let at: LonLat = self
-                .transform
-                .position(coord.x, coord.y)
-                .map_err(|error| Refusal::of("geometry", &format!("{},{}", coord.x, coord.y), &error))?;
+            let at: LonLat = self.transform.position(coord.x, coord.y).map_err(|error| {
+                Refusal::of("geometry", &format!("{},{}", coord.x, coord.y), Fault::NoPosition, &error)
+            })?;
             Ok(geo::Coord { x: at.lon(), y: at.lat() })
         })?;
-        let refusal = |reason: String| Refusal { field: Some("geometry".to_owned()), value: None, reason };
-        let shape = self.reader.shape(converted).map_err(|defect| refusal(defect.reason))?;
+        let refusal =
+            |fault, reason: String| Refusal { field: Some("geometry".to_owned()), value: None, fault, reason };
+        let shape = self.reader.shape(converted).map_err(|defect| refusal(defect.fault, defect.reason))?;
         if !self.rules.anywhere {
-            check_place(&self.catalog.county, &shape).map_err(|Defect { reason, accepted }| {
-                refusal(format!("{reason}; accepted: {accepted}, or any position with --anywhere"))
+            check_place(&self.catalog.county, &shape).map_err(|Defect { fault, reason, accepted }| {
+                refusal(fault, format!("{reason}; accepted: {accepted}, or any position with --anywhere"))
             })?;
         }
         Ok(shape)

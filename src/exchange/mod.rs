@@ -6,6 +6,7 @@
 pub mod cap;
 pub mod csv;
 pub mod delimited;
+pub mod fault;
 pub mod feature_json;
 pub mod feed;
 pub mod flatgeobuf;

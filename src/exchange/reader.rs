@@ -9,12 +9,15 @@ use geo::CoordsIter;
 use serde_json::Value as Json;
 use time::Time;
 
+use super::fault::Fault;
 use super::{spelling, value_from_json};
 use crate::geodesy::distance::nearest_place;
 use crate::geodesy::validity::check_validity;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::catalog::{Code, CodeValue, County};
-use crate::model::{Catalog, Field, FieldType, LayerSchema, Shape, Value, format_date, parse_date, parse_instant};
+use crate::model::{
+    Catalog, Field, FieldType, LayerSchema, Shape, ShapeError, Value, format_date, parse_date, parse_instant,
+};
 
 /// Likeness, from 0 to 1, from which a label is suggested for a text that is no code.
 const LEAST_LIKENESS: f64 = 0.6;
@@ -31,6 +34,8 @@ pub enum Spelling {
 /// Why a value or a geometry is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defect {
+    /// Its kind.
+    pub fault: Fault,
     /// The reason.
     pub reason: String,
     /// What is accepted.
@@ -63,16 +68,19 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When it has another type, is out of range or is not in the code list.
     pub fn value(&self, field: &Field, json: &Json) -> Result<Value, Defect> {
-        let defect = |reason: String| Defect { reason, accepted: self.accepted(field) };
+        let defect = |fault, reason: String| Defect { fault, reason, accepted: self.accepted(field) };
         let codes = field.codes.as_ref().and_then(|list| self.catalog.codes.get(list)).map(Vec::as_slice);
         let json = match self.spelling {
             Spelling::Exact if !is_of_type(field.field_type, json) => {
-                return Err(defect(format!("it is not of type {}", field.field_type.name())));
+                return Err(defect(Fault::WrongType, format!("it is not of type {}", field.field_type.name())));
             }
             Spelling::Exact => Cow::Borrowed(json),
-            Spelling::Table => as_typed(field, codes.unwrap_or_default(), json).map_err(defect)?,
+            Spelling::Table => {
+                as_typed(field, codes.unwrap_or_default(), json).map_err(|reason| defect(Fault::WrongType, reason))?
+            }
         };
-        let mut value = value_from_json(field, &json).map_err(defect)?;
+        let mut value =
+            value_from_json(field, &json).map_err(|error| defect(Fault::from(&error), error.to_string()))?;
         let Some(codes) = codes else { return Ok(value) };
         if self.spelling == Spelling::Table {
             match &mut value {
@@ -83,8 +91,9 @@ impl<'a> Reader<'a> {
         }
         match unknown_code(codes, &value) {
             Some(unknown) => {
-                let like = similar_label(codes, &unknown).map(|label| format!("; did you mean {label}?"));
-                Err(defect(format!("{unknown} is not in the code list{}", like.unwrap_or_default())))
+                let like = similar_label(codes, &unknown).map(str::to_owned);
+                let hint = like.as_ref().map(|label| format!("; did you mean {label}?")).unwrap_or_default();
+                Err(defect(Fault::UnknownCode { like }, format!("{unknown} is not in the code list{hint}")))
             }
             None => Ok(value),
         }
@@ -97,15 +106,22 @@ impl<'a> Reader<'a> {
     /// self-intersecting ring.
     pub fn shape(&self, geometry: geo::Geometry) -> Result<Shape, Defect> {
         let kind = self.schema.geometry.name();
-        let defect = |reason: String| Defect {
+        let defect = |fault, reason: String| Defect {
+            fault,
             reason,
             accepted: format!("a GeoJSON {kind} geometry in longitude, latitude degrees, or null"),
         };
-        let shape = Shape::new(geometry).map_err(|error| defect(error.to_string()))?;
+        let shape = Shape::new(geometry).map_err(|error| {
+            let fault =
+                if matches!(error, ShapeError::Position(_)) { Fault::NoPosition } else { Fault::InvalidGeometry };
+            defect(fault, error.to_string())
+        })?;
         if !self.schema.geometry.accepts(shape.kind()) {
-            return Err(defect(format!("the layer contains {kind} features, not {}", shape.kind().name())));
+            let reason = format!("the layer contains {kind} features, not {}", shape.kind().name());
+            return Err(defect(Fault::WrongGeometry, reason));
         }
-        check_validity(shape.geometry()).map_err(|error| defect(format!("it is not valid: {error}")))?;
+        check_validity(shape.geometry())
+            .map_err(|error| defect(Fault::InvalidGeometry, format!("it is not valid: {error}")))?;
         Ok(shape)
     }
 
@@ -241,18 +257,20 @@ pub fn check_place(county: &County, shape: &Shape) -> Result<(), Defect> {
         y: center.lat().clamp(around.south(), around.north()),
     };
     let nearest = if has_unset { LonLat::ORIGIN } else { LonLat::try_from(nearest).unwrap_or(LonLat::ORIGIN) };
-    let distance_m = distance_m(nearest, &county.bounds);
+    let away_m = distance_m(nearest, &county.bounds);
     let hint = LonLat::new(nearest.lat(), nearest.lon()).ok().filter(|swapped| is_allowed(&(*swapped).into()));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a distance on the Earth")]
+    let distance_km = (away_m / 1000.0).round() as u64;
+    let fault = Fault::OutsideCounty { distance_km, is_swapped: hint.is_some() };
     let hint = match hint {
         _ if has_unset => "; coordinates that were never set are 0,0".to_owned(),
         Some(swapped) => format!("; did you mean {swapped}?"),
         None => String::new(),
     };
-    let reason =
-        format!("{nearest} is {:.0} km outside {} {}{hint}", distance_m / 1000.0, county.name.zh, county.name.en);
+    let reason = format!("{nearest} is {:.0} km outside {} {}{hint}", away_m / 1000.0, county.name.zh, county.name.en);
     let [west, south, east, north] = county.bounds.to_array();
     let accepted = format!("a position within {:.0} km of {west},{south},{east},{north}", county.margin_m / 1000.0);
-    Err(Defect { reason, accepted })
+    Err(Defect { fault, reason, accepted })
 }
 
 /// Geodesic distance from a position to a box, metres.

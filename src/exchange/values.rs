@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::geojson::write_json;
+use crate::model::schema::ValueError;
 use crate::model::{Field, FieldType, Value, ValueRef, format_date, format_instant, parse_date, parse_instant};
 
 /// Appends the value as JSON; unknown is null.
@@ -26,7 +27,7 @@ pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
 ///
 /// # Errors
 /// A message that states what the field accepts.
-pub fn value_from_json(field: &Field, json: &Json) -> Result<Value, String> {
+pub fn value_from_json(field: &Field, json: &Json) -> Result<Value, ValueError> {
     if json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()) {
         return Ok(Value::Unknown);
     }
@@ -40,8 +41,8 @@ pub fn value_from_json(field: &Field, json: &Json) -> Result<Value, String> {
         FieldType::TextList => list(json).map(Value::TextList),
         FieldType::Json => document(json).map(Value::Json),
     }
-    .ok_or_else(|| format!("not {}", accepted(field.field_type)))?;
-    field.check(&value).map_err(|error| error.to_string())?;
+    .ok_or(ValueError::Unreadable { accepted: accepted(field.field_type) })?;
+    field.check(&value)?;
     Ok(value)
 }
 

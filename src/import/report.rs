@@ -9,8 +9,8 @@ use crate::exchange::import::{Report, RowIssue, Twin};
 #[must_use]
 pub fn as_json(report: &Report, most: usize) -> Json {
     let row = |issue: &RowIssue| {
-        let RowIssue { row, line, field, value, reason } = issue;
-        json!({"row": row, "line": line, "column": field, "value": value, "reason": reason})
+        let RowIssue { row, line, field, value, fault, reason } = issue;
+        json!({"row": row, "line": line, "column": field, "value": value, "fault": fault, "reason": reason})
     };
     let twin = |Twin { name, ids }: &Twin| json!({"name": name, "ids": ids});
     json!({

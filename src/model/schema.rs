@@ -89,6 +89,12 @@ pub enum ValueError {
         /// The type of the field.
         expected: &'static str,
     },
+    /// Not in a form in which the type is read.
+    #[error("not {accepted}")]
+    Unreadable {
+        /// The form.
+        accepted: &'static str,
+    },
     /// Below the minimum or above the maximum.
     #[error("{value} is outside {min}..={max}")]
     Range {

@@ -3,6 +3,7 @@ import type { Feature, FeatureCollection, Geometry, LineString, MultiPolygon, Po
 import type { StyleSpecification } from "maplibre-gl";
 import { KEPT_AT } from "./kept";
 import { say, type Bilingual } from "./language";
+import type { Fault } from "./fault";
 import { explain, type Problem } from "./problem";
 import { noteOwnWrite } from "./own_writes";
 
@@ -348,7 +349,7 @@ export type ImportOptions = {
   crs?: string; columns: Record<string, string>; sheet?: string; mode: "add" | "update" | "replace"; key?: string;
   skip_bad: boolean; anywhere: boolean; incomplete: boolean;
 };
-export type ImportRow = { row: number; line: number | null; column: string | null; value: string | null; reason: string };
+export type ImportRow = { row: number; line: number | null; column: string | null; value: string | null; fault: Fault; reason: string };
 export type ImportCounts = { new: number; changed: number; unchanged: number; removed: number; skipped: number };
 /** What a sent file would change; nothing is stored yet. */
 export type ImportPreview = {

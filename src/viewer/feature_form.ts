@@ -9,6 +9,7 @@ import { FieldInput, isSame } from "./field_input";
 import { fieldValue } from "./format";
 import { say } from "./language";
 import { PlaceInput } from "./place_input";
+import { explainFault } from "./fault";
 import { kindOf } from "./problem";
 
 const CONFLICT = 412;
@@ -197,11 +198,12 @@ export class FeatureForm {
     // Too many people are named by their number only.
     const named = kindOf(problem) === "over-capacity" ? this.#inputs.find((input) => input.read() === problem.value)
       : [...this.#inputs, ...this.#contacts].find(({ field }) => problem.parameter === `/properties/${field.name}` || problem.parameter === field.name);
+    const explained = (field?: Field) => problem.fault ? explainFault(problem.fault, message, field, this.codes) : message;
     if (named) {
-      named.complain(message);
+      named.complain(explained(named.field));
       named.focus();
     } else if (problem.parameter === "/geometry") {
-      this.place.complain(message);
+      this.place.complain(explained());
       this.place.focus();
     } else if (status === 0) this.#note.textContent = `${message}${say("keptInForm")}`;
     else if (status === 401) this.#note.textContent = say("signInToSave");

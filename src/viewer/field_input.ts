@@ -73,7 +73,8 @@ export function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 }
 
-function limitsOf({ min, max, codes }: Field): string | undefined {
+/** The smallest and largest accepted number. */
+export function limitsOf({ min, max, codes }: Field): string | undefined {
   if (codes || (min === undefined && max === undefined)) return undefined;
   if (min === undefined) return `≤ ${number(max!)}`;
   return max === undefined ? `≥ ${number(min)}` : `${number(min)} – ${number(max)}`;

@@ -4,8 +4,9 @@ import { LngLatBounds, type GeoJSONSource, type LayerSpecification, type Map as 
 import type { Geometry, Position } from "geojson";
 import * as api from "./api";
 import { element } from "./element";
+import { explainFault } from "./fault";
 import { number } from "./format";
-import { onLanguage, pick, say } from "./language";
+import { language, onLanguage, pick, say } from "./language";
 import type { Panel } from "./panel";
 import { saveFile } from "./save_file";
 import type { Word } from "./words";
@@ -185,13 +186,13 @@ export class ImportPanel {
     const back = element("button", { type: "button", class: "link" }, say("importBack"));
     back.addEventListener("click", () => this.panel.close());
     return [
-      ...(needs ? [element("p", { class: "failed", role: "alert", "data-needs": needs.option ?? "" }, needs.detail)] : []),
+      ...(needs ? [element("p", { class: "failed", role: "alert", "data-needs": needs.option ?? "" }, needsText(needs))] : []),
       this.#form(preview),
       ...(report ? [this.#summary(report, counts)] : []),
       element("p", { class: "actions plan-actions" }, importNow, back, ...(report && report.refused_count + report.warnings.length > 0 ? this.#reports(preview) : [])),
       ...(report ? [
-        ...rowList("importRefused", report.refused_count, report.refused, true),
-        ...rowList("importWarnings", report.warnings.length, report.warnings, false),
+        ...this.#rowList("importRefused", report.refused_count, report.refused, true),
+        ...this.#rowList("importWarnings", report.warnings.length, report.warnings, false),
         ...(report.twins.length > 0 ? [element("details", { class: "excluded" },
           element("summary", {}, `${say("importTwins")} ${number(report.twins.length)}`),
           element("ul", {}, ...report.twins.slice(0, SHOWN_ROWS).map(({ name, ids }) => element("li", {},
@@ -284,9 +285,25 @@ export class ImportPanel {
   /** The title of a field. */
   #title(name: string): string {
     if (name === "id") return say("identifier");
-    const layer = this.catalog.layers.find(({ id }) => id === this.#layer);
-    const found = [...(layer?.fields ?? []), ...(layer?.contacts ?? [])].find((own) => own.name === name);
+    const found = this.#field(name);
     return found ? pick(found.title) : name;
+  }
+
+  #field(name: string): api.Field | undefined {
+    const layer = this.catalog.layers.find(({ id }) => id === this.#layer);
+    const contact = layer?.contacts.find((own) => own.name === name);
+    return layer?.fields.find((own) => own.name === name) ?? (contact && { ...contact, type: "text" });
+  }
+
+  #rowList(word: Word, count: number, rows: api.ImportRow[], isOpen: boolean): HTMLElement[] {
+    if (count === 0) return [];
+    const fieldOf = (column: string | null) =>
+      this.#field(this.#preview?.recognised?.matches.find((own) => own.column === column)?.field ?? column ?? "");
+    return [element("details", { class: "excluded", open: isOpen, "data-rows": word },
+      element("summary", {}, `${say(word)} ${number(count)}`),
+      element("ul", {}, ...rows.slice(0, SHOWN_ROWS).map(({ row, line, column, value, fault, reason }) => element("li", {},
+        element("span", { class: "name" }, `${number(line ?? row)} · ${column === "geometry" ? say("place") : column ?? ""}`), element("span", { class: "far" }, value ?? ""),
+        element("span", { class: "reasons" }, explainFault(fault, reason, fieldOf(column), this.catalog.codes))))))];
   }
 }
 
@@ -295,13 +312,11 @@ function countsText(counts: api.ImportCounts): string {
   return parts.filter(([count]) => count > 0).map(([count, word]) => `${say(word)} ${number(count)}`).join(say("listComma")) || `${say("importUnchanged")} 0`;
 }
 
-function rowList(word: Word, count: number, rows: api.ImportRow[], isOpen: boolean): HTMLElement[] {
-  if (count === 0) return [];
-  return [element("details", { class: "excluded", open: isOpen, "data-rows": word },
-    element("summary", {}, `${say(word)} ${number(count)}`),
-    element("ul", {}, ...rows.slice(0, SHOWN_ROWS).map(({ row, line, column, value, reason }) => element("li", {},
-      element("span", { class: "name" }, `${number(line ?? row)} · ${column ?? ""}`), element("span", { class: "far" }, value ?? ""),
-      element("span", { class: "reasons" }, reason)))))];
+/** What to do so that the file can be imported. The detail, with names and shares, is in English. */
+function needsText({ option, detail }: NonNullable<api.ImportPreview["needs"]>): string {
+  if (language() === "en") return detail;
+  const words = { crs: "importNeedsCrs", columns: "importNeedsColumns", column: "importNeedsColumns", sheet: "importNeedsSheet", mode: "importNeedsMode", key: "importNeedsKey" } as const;
+  return `${say(words[option as keyof typeof words] ?? "importNeedsFile")}（${detail}）`;
 }
 
 function choice(options: [string, string][], chosen: string, act: (value: string) => void): HTMLSelectElement {

@@ -1,9 +1,10 @@
 // Problem details of the server (RFC 9457) in the language of the page.
+import type { Fault } from "./fault";
 import { language, say } from "./language";
 import { words, type Word } from "./words";
 
 /** What the server says about a request that it refused. */
-export type Problem = { type?: string; title?: string; detail?: string; parameter?: string; value?: unknown; accepted?: unknown };
+export type Problem = { type?: string; title?: string; detail?: string; parameter?: string; value?: unknown; accepted?: unknown; fault?: Fault };
 
 const PREFIX = "urn:problem-type:onemap:";
 

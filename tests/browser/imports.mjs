@@ -31,7 +31,7 @@ await run(async () => {
     await page.locator(".exchange-import").waitFor();
     await drop("shelters 避灾点.csv", TABLE);
     await page.locator('#nearest [data-needs="crs"]').waitFor();
-    assert.match(await page.locator("#nearest .failed").textContent(), /gcj02 \(高德, 腾讯\)/);
+    assert.match(await page.locator("#nearest .failed").textContent(), /请在下面指定坐标系.*gcj02 \(高德, 腾讯\)/);
     assert.ok(await page.locator("#nearest .commit").isDisabled());
   });
 
@@ -44,7 +44,7 @@ await run(async () => {
     assert.equal(await page.locator('#nearest [data-column="点名"]').inputValue(), "name");
     assert.equal(await page.locator('#nearest [data-column="可容纳人数"]').inputValue(), "capacity");
     assert.equal(await page.locator('#nearest [data-column="备用"]').inputValue(), "");
-    assert.match(await page.locator('#nearest [data-rows="importRefused"]').textContent(), /可容纳人数.*is not a number/);
+    assert.match(await page.locator('#nearest [data-rows="importRefused"]').textContent(), /可容纳人数.*很多.*格式不对，应为整数（人）/);
     await page.waitForFunction(() => window.onemap.map.querySourceFeatures("import").length > 0);
     await screenshot("import-zh");
   });

@@ -63,7 +63,10 @@ fn every_text_of_the_viewer_is_there_in_both_languages_and_used() {
         }
     }
     let says = |name: &str| code.contains(&format!("\"{name}\"")) || code.contains(&format!("words.{name}"));
-    let spare: Vec<&String> = words.keys().filter(|name| !name.starts_with("problem") && !says(name)).collect();
+    let spare: Vec<&String> = words
+        .keys()
+        .filter(|name| !["problem", "fault"].iter().any(|own| name.starts_with(own)) && !says(name))
+        .collect();
     assert!(spare.is_empty(), "nothing says {spare:?}");
 }
 
@@ -79,6 +82,21 @@ fn every_problem_of_the_server_is_explained_in_both_languages() {
         let parts = kind.split('-').map(|part| part[..1].to_uppercase() + &part[1..]);
         let name = format!("problem{}", parts.collect::<String>());
         assert!(words.contains_key(&name), "words.ts does not explain {kind} ({name})");
+    }
+}
+
+#[test]
+fn every_fault_of_a_row_is_explained_in_both_languages() {
+    let words = words_of_the_viewer();
+    let source = std::fs::read_to_string(project().join("src/exchange/fault.rs")).expect("the faults");
+    let (_, kinds) = source.split_once("pub enum Fault {").expect("the kinds of faults");
+    let (kinds, _) = kinds.split_once("\n}").expect("the end of the kinds");
+    let is_kind = |line: &&str| line.starts_with("    ") && line[4..].starts_with(char::is_uppercase);
+    let kinds: Vec<&str> =
+        kinds.lines().filter(is_kind).map(|line| line.trim_end_matches([',', ' ', '{']).trim()).collect();
+    assert!(kinds.len() > 10, "{kinds:?}");
+    for kind in kinds {
+        assert!(words.contains_key(&format!("fault{kind}")), "words.ts does not explain {kind}");
     }
 }
 

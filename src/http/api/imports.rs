@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use crate::clock;
+use crate::exchange::fault::Fault;
 use crate::exchange::geojson::write_geometry;
 use crate::exchange::import::{DangerZone, Report};
 use crate::exchange::{TableHints, marked_table};
@@ -387,7 +388,7 @@ fn check_division(
     snapshot: &Snapshot,
     schema: &LayerSchema,
     feature: &Feature,
-) -> Result<(), String> {
+) -> Result<(), (Fault, String)> {
     let Some(field) = schema.position("region_code") else { return Ok(()) };
     let is_own = |code: Option<&str>| code.is_some_and(|code| regions.iter().any(|own| code.starts_with(own.as_str())));
     let code = if let Some(Value::Text(code)) = feature.values.get(field) { Some(code.as_str()) } else { None };
@@ -399,7 +400,8 @@ fn check_division(
     if is_stored_own && is_new_own {
         return Ok(());
     }
-    Err(format!("it is not in the division of the account; accepted: region_code {}", regions.join(", ")))
+    let reason = format!("it is not in the division of the account; accepted: region_code {}", regions.join(", "));
+    Err((Fault::OtherDivision, reason))
 }
 
 fn danger_zones(catalog: &Catalog, snapshot: &Snapshot) -> Vec<DangerZone> {

@@ -131,7 +131,8 @@ pub(crate) async fn batch(call: Call<'static>) -> Result<Reply, Problem> {
 fn read_edit(call: &Call<'_>, raw: RawEdit) -> Result<Edit, RefusedEdit> {
     let missing = |name: &str| {
         let (reason, accepted) = ("it is missing".to_owned(), format!("an edit with {name}"));
-        RefusedEdit::Content(FeatureError { pointer: format!("/{name}"), value: "null".to_owned(), reason, accepted })
+        let (pointer, value) = (format!("/{name}"), "null".to_owned());
+        RefusedEdit::Content(FeatureError { pointer, value, fault: None, reason, accepted })
     };
     let RawEdit { op, collection, id, feature, if_match } = raw;
     let condition = condition(if_match.iter().flat_map(|tags| tags.split(',')).map(str::trim));
@@ -156,7 +157,7 @@ enum RefusedEdit {
 impl RefusedEdit {
     fn of(self, edit: Option<usize>) -> Problem {
         match self {
-            Self::Content(fault) => Problem::InvalidContent { edit, fault },
+            Self::Content(fault) => Problem::InvalidContent { edit, fault: Box::new(fault) },
             Self::Other(Problem::EditRefused { reason, .. }) => {
                 Problem::EditRefused { edit: edit.unwrap_or(0), reason }
             }
@@ -237,6 +238,7 @@ fn same_id(id: &str, own: Option<&FeatureId>) -> Result<FeatureId, RefusedEdit> 
     let fault = |reason: &str| FeatureError {
         pointer: "/id".to_owned(),
         value: own.map_or_else(|| id.to_owned(), ToString::to_string),
+        fault: None,
         reason: reason.to_owned(),
         accepted: format!("{id:?}, or no id at all"),
     };
@@ -334,13 +336,14 @@ fn check_places(call: &Call<'_>, edits: &[Edit], is_batch: bool) -> Result<(), P
         else {
             continue;
         };
-        check_place(&call.state.catalog.county, shape).map_err(|Defect { reason, accepted }| {
+        check_place(&call.state.catalog.county, shape).map_err(|Defect { fault, reason, accepted }| {
             let mut value = Vec::new();
             write_geometry(&mut value, shape.geometry());
             let value = String::from_utf8_lossy(&value).chars().take(200).collect();
             let accepted = format!("{accepted}, or any position with the header Onemap-Anywhere: true");
-            let fault = FeatureError { pointer: "/geometry".to_owned(), value, reason, accepted };
-            Problem::InvalidContent { edit: is_batch.then_some(index), fault }
+            let fault =
+                FeatureError { pointer: "/geometry".to_owned(), value, fault: Some(Box::new(fault)), reason, accepted };
+            Problem::InvalidContent { edit: is_batch.then_some(index), fault: Box::new(fault) }
         })?;
     }
     Ok(())

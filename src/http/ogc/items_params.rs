@@ -130,7 +130,7 @@ impl ItemsParamsReader<'_, '_> {
             }
             FieldType::TextList => Value::TextList(vec![text.to_owned()]),
             other => value_from_json(field, &json!(text))
-                .map_err(|reason| refused(&reason, &format!("a value of type {}", other.name())))?,
+                .map_err(|reason| refused(&reason.to_string(), &format!("a value of type {}", other.name())))?,
         };
         self.checked(&field.name, Filter::equals(field, &value, self.view))
     }

@@ -94,7 +94,7 @@ pub(crate) enum Problem {
         /// Index of the edit in a batch, from 0.
         edit: Option<usize>,
         /// The member at fault, and the reason.
-        fault: FeatureError,
+        fault: Box<FeatureError>,
     },
     /// The media type of the body is not supported.
     WrongMediaType {
@@ -345,10 +345,13 @@ impl Problem {
             Self::RateLimited { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
             Self::Timeout { limit_s } => json!({"accepted": format!("replies within {limit_s} s")}),
             Self::InvalidContent { edit, fault } => {
-                let FeatureError { pointer, value, accepted, .. } = fault;
+                let FeatureError { pointer, value, fault, accepted, .. } = &**fault;
                 let mut facts = json!({"parameter": pointer, "value": value, "accepted": accepted});
                 if let Some(edit) = edit {
                     facts["edit"] = json!(edit);
+                }
+                if let Some(fault) = fault {
+                    facts["fault"] = json!(fault);
                 }
                 facts
             }

@@ -37,7 +37,7 @@ impl fmt::Display for Problem {
                 write!(f, "the reply was not ready within {limit_s} s; try again, or request less")
             }
             Self::InvalidContent { fault, .. } => {
-                let FeatureError { pointer, value, reason, accepted } = fault;
+                let FeatureError { pointer, value, reason, accepted, .. } = &**fault;
                 write!(f, "{pointer} is {value}: {reason}; accepted: {accepted}")
             }
             Self::WrongMediaType { given, accepted } => {
