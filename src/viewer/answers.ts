@@ -5,7 +5,6 @@ import type { Answer, Result, Route } from "./api";
 import { element } from "./element";
 import { distance, duration } from "./format";
 import { nearestPlace, type LonLat } from "./geometry";
-import { enlarged, wallScale } from "./wall";
 
 const SOURCE = "answers";
 const LAYERS: LayerSpecification[] = [
@@ -38,7 +37,7 @@ export class AnswerLines {
   /** @param colours the colour of each layer that can be queried */
   constructor(private readonly map: Map, private readonly colours: Record<string, string>) {
     map.addSource(SOURCE, { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    for (const layer of enlarged({ version: 8, sources: {}, layers: LAYERS }, wallScale()).layers) map.addLayer(layer);
+    for (const layer of LAYERS) map.addLayer(layer);
   }
 
   ask(lon: number, lat: number): void {

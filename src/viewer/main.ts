@@ -43,7 +43,7 @@ import { Ticker } from "./ticker";
 import { Tiles } from "./tiles";
 import { Tour } from "./tour";
 import { ViewList } from "./view_list";
-import { enlarged, isWall, startWall, wallScale } from "./wall";
+import { isWall, startWall } from "./wall";
 
 declare global {
   interface Window {
@@ -257,7 +257,7 @@ async function load() {
     const situation = new Situation(own, catalog);
     const [named] = await Promise.all([townships, situation.load()]);
     const drawn = Object.fromEntries(own.map((layer: SituationLayer) => [layer, situation.drawn(layer)]));
-    const complete = (own: StyleSpecification) => enlarged(drawSituation(own, drawn), wallScale());
+    const complete = (own: StyleSpecification) => drawSituation(own, drawn);
     return { catalog, style: complete(style), complete, townships: named, situation };
   } catch (error) {
     const why = error instanceof Error ? ` (${error.message})` : "";

@@ -6,7 +6,7 @@ import { viewInAddress } from "./embed";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
 import { OVER } from "./situation";
-import { metadata } from "./style";
+import { BASE_MAP, metadata } from "./style";
 import type { Found } from "./popup";
 import { wallScale } from "./wall";
 
@@ -34,11 +34,13 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
     // Tiles outside the view are not cached, because they may change in the meantime.
     maxTileCacheSize: 0,
     localIdeographFontFamily: LOCAL_FONTS,
+    pixelRatio: pixelRatio(),
     fadeDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 200,
   });
+  window.addEventListener("resize", () => map.setPixelRatio(pixelRatio()));
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
-  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 * wallScale() }), "bottom-right");
+  map.addControl(new ScaleControl({ unit: "metric", maxWidth: 140 }), "bottom-right");
   // The owner of a base map wants to be named.
   if (Object.values(style.sources).some((source) => "attribution" in source && source.attribution)) {
     map.addControl(new AttributionControl({ compact: false }), "bottom-right");
@@ -49,12 +51,17 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   return map;
 }
 
+/** Pixels of the screen for a pixel of the map, which a wall screen enlarges. */
+function pixelRatio(): number {
+  return window.devicePixelRatio * wallScale();
+}
+
 /** The distinct features under a pixel: points before lines before areas, ended ones last, topmost first. */
 export function featuresAt(map: Map, at: { x: number; y: number }): { marked: Found[]; township: Found | undefined } {
   const box: [PointLike, PointLike] = [[at.x - REACH_PX, at.y - REACH_PX], [at.x + REACH_PX, at.y + REACH_PX]];
   const hits = [...map.queryRenderedFeatures([at.x, at.y]), ...map.queryRenderedFeatures(box).filter((hit) => hit.layer.type !== "fill")];
   const ranked = hits
-    .filter((hit) => metadata(hit.layer)["onemap:layer"] !== undefined && typeof hit.properties.id === "string")
+    .filter((hit) => ![undefined, BASE_MAP].includes(metadata(hit.layer)["onemap:layer"]) && typeof hit.properties.id === "string")
     .toSorted((a, b) => KINDS.indexOf(a.layer.type) - KINDS.indexOf(b.layer.type) || Number(isOver(a)) - Number(isOver(b)));
   const seen = new Set<string>();
   const marked: Found[] = [];

@@ -10,7 +10,6 @@ import { isNight } from "./question";
 import { PanelRequest, type Panel } from "./panel";
 import { saveFile } from "./save_file";
 import { signOf } from "./signs";
-import { enlarged, wallScale } from "./wall";
 
 const SOURCE = "plan";
 const SHELTERS = "shelters";
@@ -40,7 +39,7 @@ export class PlanPanel {
       id: "plan-line", type: "line", source: SOURCE, layout: { "line-cap": "round", "line-join": "round" },
       paint: { "line-color": colour, "line-opacity": 0.75, "line-width": ["interpolate", ["linear"], ["get", "amount"], 1, 1.5, 100, 3, 1000, 8] },
     };
-    for (const layer of enlarged({ version: 8, sources: {}, layers: [line] }, wallScale()).layers) map.addLayer(layer);
+    map.addLayer(line);
     onLanguage(() => this.#draw());
   }
 

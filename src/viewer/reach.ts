@@ -5,7 +5,6 @@ import { isochrones, item, ServerError } from "./api";
 import { onLanguage, say } from "./language";
 import { notice, settle } from "./notices";
 import type { Found } from "./popup";
-import { enlarged, wallScale } from "./wall";
 
 const SOURCE = "reach";
 const MINUTES = [10, 20, 30];
@@ -29,7 +28,7 @@ export class Reach {
         paint: { "text-color": COLOURS, "text-halo-color": "#ffffff", "text-halo-width": 2 },
       },
     ] as unknown as LayerSpecification[];
-    for (const layer of enlarged({ version: 8, sources: {}, layers }, wallScale()).layers) map.addLayer(layer);
+    for (const layer of layers) map.addLayer(layer);
     onLanguage(() => this.#draw());
   }
 

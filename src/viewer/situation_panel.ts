@@ -8,7 +8,6 @@ import { boundsOf } from "./geometry";
 import { onLanguage, pick, say } from "./language";
 import type { Card } from "./popup";
 import { isOver, SITUATION_LAYERS, type Occurrence, type Situation } from "./situation";
-import { wallScale } from "./wall";
 
 const CLOSE_UP_ZOOM = 14;
 /** Levels are also shown as Roman numerals, for users who cannot distinguish the colours. */
@@ -61,7 +60,7 @@ export class SituationPanel {
     if (!bounds) return;
     const [west, south, east, north] = bounds;
     if (west === east && south === north) this.map.flyTo({ center: [west, south], zoom: CLOSE_UP_ZOOM });
-    else this.map.fitBounds(bounds, { padding: 70 * wallScale(), maxZoom: CLOSE_UP_ZOOM });
+    else this.map.fitBounds(bounds, { padding: 70, maxZoom: CLOSE_UP_ZOOM });
   }
 
   /** Marks the one that the map is showing. */

@@ -139,7 +139,7 @@ fn a_wall_screen_tours_the_situation() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/wall.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]

@@ -74,6 +74,21 @@ await run(async () => {
     assert.ok(Math.abs(sizes[1] / sizes[0] - 2) < 0.1, sizes.join(" "));
   });
 
+  await check("the map is one of the usual size that is enlarged, in the pixels of the screen, and clicks hit what they show", async () => {
+    const at = await page.evaluate(() => {
+      const { map } = window.onemap;
+      const frame = map.getContainer().getBoundingClientRect();
+      const scale = frame.width / map.getContainer().clientWidth;
+      const found = map.queryRenderedFeatures().find(({ layer, geometry, properties }) => layer.type === "circle" && geometry.type === "Point" && properties.id?.startsWith("IN-"));
+      const { x, y } = map.project(found.geometry.coordinates);
+      return { scale, drawn: map.getCanvas().width / frame.width, id: found.properties.id, x: frame.left + x * scale, y: frame.top + y * scale };
+    });
+    assert.ok(Math.abs(at.scale - 2.4) < 0.01 && Math.abs(at.drawn - 1) < 0.01, JSON.stringify(at));
+    await page.mouse.click(at.x, at.y);
+    await page.locator(`.card [data-feature="${at.id}"]`).waitFor();
+    await page.keyboard.press("Escape");
+  });
+
   await check("the list shows which reports were made, and ended ones by day", async () => {
     await page.setViewportSize({ width: 1366, height: 768 });
     await page.goto(`${origin}/`);
