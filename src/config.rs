@@ -17,7 +17,7 @@ use url::Url;
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
 use crate::model::access::Anonymous;
-use crate::model::base_map::{BaseMap, BaseMapDatum, TileTemplate};
+use crate::model::base_map::{BaseMap, BaseMapDatum, TileTemplate, VectorSchema};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
 use crate::model::{Catalog, LayerAccess, OverCommitment};
@@ -145,6 +145,7 @@ struct RawBaseMap {
     attribution: Option<String>,
     max_zoom: Option<Spanned<u8>>,
     tile_px: Option<Spanned<u16>>,
+    schema: Option<Spanned<VectorSchema>>,
     #[serde(default)]
     datum: BaseMapDatum,
 }
@@ -159,16 +160,29 @@ impl RawBaseMap {
         if tiles.is_empty() {
             return Err((self.tiles.span().start, "base_map.tiles is empty".to_owned()));
         }
-        let max_zoom = self.max_zoom.as_ref().map_or(DEFAULT_BASE_MAP_ZOOM, |zoom| *zoom.get_ref());
+        let schema = self.schema.as_ref().map(|schema| *schema.get_ref());
+        let usual_zoom = schema.map_or(DEFAULT_BASE_MAP_ZOOM, VectorSchema::max_zoom);
+        let max_zoom = self.max_zoom.as_ref().map_or(usual_zoom, |zoom| *zoom.get_ref());
         let tile_px = self.tile_px.as_ref().map_or(DEFAULT_TILE_PX, |px| *px.get_ref());
         if let Some(zoom) = self.max_zoom.filter(|zoom| *zoom.get_ref() > MAX_BASE_MAP_ZOOM) {
             let reason = format!("base_map.max_zoom {} is above {MAX_BASE_MAP_ZOOM}", zoom.get_ref());
             return Err((zoom.span().start, reason));
         }
-        if let Some(px) = self.tile_px.filter(|px| ![256, 512].contains(px.get_ref())) {
+        if let Some(px) = self.tile_px.as_ref().filter(|px| ![256, 512].contains(px.get_ref())) {
             return Err((px.span().start, format!("base_map.tile_px {} is neither 256 nor 512", px.get_ref())));
         }
-        Ok(BaseMap { tiles, attribution: self.attribution, max_zoom, tile_px, datum: self.datum })
+        if let Some(schema) = self.schema {
+            let reason = match (tiles.len(), self.datum, &self.tile_px) {
+                (1, BaseMapDatum::Wgs84, None) => None,
+                (1, BaseMapDatum::Gcj02, _) => Some("only raster tiles may be in GCJ-02"),
+                (1, ..) => Some("tile_px is for raster tiles"),
+                _ => Some("vector tiles have one template"),
+            };
+            if let Some(reason) = reason {
+                return Err((schema.span().start, format!("base_map.schema: {reason}")));
+            }
+        }
+        Ok(BaseMap { tiles, attribution: self.attribution, max_zoom, tile_px, schema, datum: self.datum })
     }
 }
 

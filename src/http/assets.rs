@@ -2,6 +2,7 @@
 
 use actix_web::http::{StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use serde_json::Value as Json;
 
 use crate::http::call::Call;
 use crate::http::map_style;
@@ -9,7 +10,7 @@ use crate::http::map_theme::MapTheme;
 use crate::http::reply::Reply;
 use crate::http::reply::etag::{etag, is_known};
 use crate::http::reply::problem::Problem;
-use crate::model::base_map::{BaseMap, TileTemplate};
+use crate::model::base_map::{BaseMap, TileTemplate, VectorSchema};
 
 /// The security policy of pages: they load nothing from another host but the tiles of a base map.
 pub(crate) fn viewer_policy(base_map: Option<&BaseMap>) -> String {
@@ -32,6 +33,7 @@ struct Viewer;
 struct Styles;
 
 const THEMES: &str = "themes/";
+const BASE_MAPS: &str = "base_map/";
 const JSON_ENDING: &str = ".json";
 
 /// `GET /`: the viewer.
@@ -73,15 +75,26 @@ pub(crate) fn style_as(call: &Call<'_>, media_type: &'static str) -> Result<Repl
     let own = styles.iter().find(|own| own.name == name).ok_or_else(missing)?;
     let file = Styles::get(&own.file).ok_or_else(missing)?;
     let layers = call.current.snapshot.layers().iter().map(|layer| layer.schema());
+    let drawn = call.state.base_map.as_ref().and_then(|base_map| base_map.schema).map(base_map_layers).transpose();
+    let drawn = drawn.map_err(|error| Problem::internal(&error))?;
     let style = map_style::fill(
         &file.data,
-        (own.theme.as_ref(), call.state.base_map.as_ref()),
+        (own.theme.as_ref(), call.state.base_map.as_ref(), drawn),
         &call.state.catalog,
         layers,
         &call.base_url(),
     );
     let style = style.map_err(|error| Problem::internal(&error))?;
     Ok(tagged(call, media_type, &etag(&style), style))
+}
+
+/// The style layers that draw vector tiles of a schema.
+///
+/// # Errors
+/// Only if the embedded file is invalid.
+fn base_map_layers(schema: VectorSchema) -> Result<Vec<Json>, serde_json::Error> {
+    let file = Styles::get(&format!("{BASE_MAPS}{}{JSON_ENDING}", schema.name()));
+    file.map_or_else(|| Ok(Vec::new()), |file| serde_json::from_slice(&file.data))
 }
 
 /// A map style: a style file, and a theme of it.
@@ -97,7 +110,8 @@ pub(crate) struct NamedStyle {
 /// # Errors
 /// Only if an embedded theme is invalid.
 pub(crate) fn styles() -> Result<Vec<NamedStyle>, serde_json::Error> {
-    let (themes, files): (Vec<_>, Vec<_>) = Styles::iter().partition(|file| file.starts_with(THEMES));
+    let files = Styles::iter().filter(|file| !file.starts_with(BASE_MAPS));
+    let (themes, files): (Vec<_>, Vec<_>) = files.partition(|file| file.starts_with(THEMES));
     let mut styles = Vec::new();
     for file in files {
         let name = file.trim_end_matches(JSON_ENDING);

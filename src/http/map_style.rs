@@ -31,7 +31,7 @@ const GROUNDS: [&str; 2] = ["county", "townships"];
 /// Only if the embedded template is invalid.
 pub(crate) fn fill<'a>(
     template: &[u8],
-    (theme, base_map): (Option<&MapTheme>, Option<&BaseMap>),
+    (theme, base_map, vector_layers): (Option<&MapTheme>, Option<&BaseMap>, Option<Vec<Json>>),
     catalog: &Catalog,
     layers: impl Iterator<Item = &'a LayerSchema> + Clone,
     base: &str,
@@ -55,13 +55,16 @@ pub(crate) fn fill<'a>(
     let tiles = tiles_of(&style, &drawn);
     fill_value(&mut style, catalog, &tiles, base);
     if let Some(base_map) = base_map {
-        add_base_map(&mut style, base_map, theme, base);
+        match vector_layers {
+            Some(drawn) => add_vector_base_map(&mut style, (base_map, drawn), theme, base),
+            None => add_base_map(&mut style, base_map, theme, base),
+        }
     }
     serde_json::to_vec(&style)
 }
 
-/// Draws a base map below everything but the background, and makes the areas of the ground transparent. One in GCJ-02
-/// would be off by hundreds of metres, so it is in the metadata only: the viewer shifts its tiles and draws them.
+/// Draws raster tiles below everything but the background. A base map in GCJ-02 would be off by hundreds of metres, so it
+/// is in the metadata only: the viewer shifts its tiles and draws them.
 fn add_base_map(style: &mut Json, base_map: &BaseMap, theme: Option<&MapTheme>, base: &str) {
     let paint = theme.map_or_else(|| json!({}), MapTheme::raster_paint);
     let (mut sources, mut drawn) = (Map::new(), Vec::new());
@@ -82,6 +85,37 @@ fn add_base_map(style: &mut Json, base_map: &BaseMap, theme: Option<&MapTheme>, 
         style["metadata"][GCJ02_BASE_MAP] = json!({"sources": sources, "layers": drawn, "grounds": GROUNDS});
         return;
     }
+    insert_below(style, sources, drawn);
+}
+
+/// The same for vector tiles, drawn by style layers of their own.
+fn add_vector_base_map(
+    style: &mut Json,
+    (base_map, drawn): (&BaseMap, Vec<Json>),
+    theme: Option<&MapTheme>,
+    base: &str,
+) {
+    let mut own = json!({"layers": drawn});
+    if let Some(theme) = theme {
+        theme.apply(&mut own);
+    }
+    let mut drawn = own["layers"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    for layer in &mut drawn {
+        layer["id"] = json!(format!("{BASE_MAP}-{}", layer["id"].as_str().unwrap_or_default()));
+        layer["source"] = json!(BASE_MAP);
+        layer["metadata"] = json!({default_style::LAYER: BASE_MAP});
+    }
+    let source = json!({
+        "type": "vector",
+        "tiles": base_map.tiles.iter().map(|tiles| tiles.url(base)).collect::<Vec<_>>(),
+        "maxzoom": base_map.max_zoom,
+        "attribution": base_map.attribution.as_deref().unwrap_or_default(),
+    });
+    insert_below(style, Map::from_iter([(BASE_MAP.to_owned(), source)]), drawn);
+}
+
+/// Inserts the layers of a base map above the background, and makes the areas of the ground transparent.
+fn insert_below(style: &mut Json, sources: Map<String, Json>, drawn: Vec<Json>) {
     let Some(layers) = style["layers"].as_array_mut() else { return };
     for layer in layers.iter_mut() {
         let id = layer["metadata"][default_style::LAYER].as_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A base map: raster tiles of somebody else below the layers.
+//! A base map: raster or vector tiles of somebody else below the layers.
 
 use serde::Deserialize;
 
@@ -16,6 +16,39 @@ pub enum BaseMapDatum {
     Gcj02,
 }
 
+/// The schema of vector tiles, by which they are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VectorSchema {
+    /// OpenMapTiles 3.
+    OpenMapTiles,
+    /// Protomaps basemap 4.
+    Protomaps,
+    /// Shortbread 1.
+    Shortbread,
+}
+
+impl VectorSchema {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenMapTiles => "openmaptiles",
+            Self::Protomaps => "protomaps",
+            Self::Shortbread => "shortbread",
+        }
+    }
+
+    /// Zoom of the most detailed tiles of its usual archives.
+    #[must_use]
+    pub const fn max_zoom(self) -> u8 {
+        match self {
+            Self::OpenMapTiles | Self::Shortbread => 14,
+            Self::Protomaps => 15,
+        }
+    }
+}
+
 /// A base map in Web Mercator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseMap {
@@ -26,8 +59,10 @@ pub struct BaseMap {
     pub attribution: Option<String>,
     /// Zoom of the most detailed tiles.
     pub max_zoom: u8,
-    /// Side of a tile, pixels.
+    /// Side of a raster tile, pixels.
     pub tile_px: u16,
+    /// The schema of vector tiles, which have one template; `None` for raster tiles.
+    pub schema: Option<VectorSchema>,
     /// Its datum.
     pub datum: BaseMapDatum,
 }

@@ -249,6 +249,60 @@ fn a_base_map_lies_below_the_layers() {
 }
 
 #[test]
+fn a_base_map_of_vector_tiles_is_drawn_below_the_layers() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.file("packs")).expect("a folder");
+    let source = folder.file("base.gpkg").display().to_string();
+    let feature = |geometry: &str, properties: &str| {
+        format!(
+            r#"{{"type":"FeatureCollection","features":[{{"type":"Feature","properties":{properties},"geometry":{geometry}}}]}}"#
+        )
+    };
+    let lake = r#"{"type":"Polygon","coordinates":[[[118.78,26.18],[118.82,26.18],[118.82,26.21],[118.78,26.21],[118.78,26.18]]]}"#;
+    let road = r#"{"type":"LineString","coordinates":[[118.7,26.22],[118.9,26.22]]}"#;
+    let town = r#"{"type":"Point","coordinates":[118.774,26.191]}"#;
+    for (layer, features) in [
+        ("water", feature(lake, r#"{"class":"lake"}"#)),
+        ("transportation", feature(road, r#"{"class":"motorway"}"#)),
+        ("place", feature(town, r#"{"class":"town","name":"基图镇","id":"OSM-1"}"#)),
+    ] {
+        let file = folder.write(&format!("{layer}.geojson"), features).display().to_string();
+        foreign("ogr2ogr", &["-f", "GPKG", "-update", "-append", &source, &file, "-nln", layer]);
+    }
+    let pack = folder.file("packs").join("base.mbtiles").display().to_string();
+    foreign("ogr2ogr", &["-f", "MBTILES", &pack, &source, "-dsco", "MINZOOM=8", "-dsco", "MAXZOOM=13"]);
+    folder.write(
+        "onemap.toml",
+        "[base_map]\ntiles = [\"/packs/base.mbtiles/{z}/{x}/{y}\"]\nschema = \"openmaptiles\"\nmax_zoom = 13\n\
+         attribution = \"© OpenStreetMap\"\n",
+    );
+    let server = Server::start(&folder, &["--packs", "packs"]);
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/vector_base_map.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+}
+
+#[test]
+fn styles_with_vector_base_maps_are_valid() {
+    for schema in ["openmaptiles", "protomaps", "shortbread"] {
+        let folder = Folder::new();
+        let tiles = "[base_map]\ntiles = [\"https://tiles.example/{z}/{x}/{y}\"]";
+        folder.write("onemap.toml", format!("{tiles}\nschema = \"{schema}\"\n"));
+        let server = Server::start(&folder, &[]);
+        for theme in ["-dark", ""] {
+            let style = server.get(&format!("/styles/onemap{theme}.json"));
+            let layers = style.json()["layers"].as_array().expect("layers").clone();
+            let own: Vec<_> = layers.iter().filter(|layer| layer["source"] == "base_map").collect();
+            assert!(own.len() > 8 && layers[1]["source"] == "base_map", "{schema}{theme}");
+            let water = own.iter().find(|layer| layer["id"] == "base_map-water").expect("water");
+            assert_eq!(water["paint"]["fill-color"] == "#c3dcea", theme.is_empty(), "{schema}{theme}: {water}");
+            let file = folder.write("style.json", style.body);
+            script_well("styles/validate.mjs", &[&file.display().to_string()]);
+        }
+    }
+}
+
+#[test]
 fn the_questions_of_a_night_are_answered_in_few_clicks() {
     const MOST_CLICKS: u32 = 4;
     let folder = Folder::new();

@@ -133,6 +133,10 @@ fn a_mistake_in_a_catalog_is_reported_with_its_line_and_a_caret() {
         ("[base_map]\ntiles = [\"https://a;b/{z}/{x}/{y}\"]", "no plain host name"),
         ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\nmax_zoom = 30", "above 22"),
         ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\ntile_px = 100", "neither 256 nor 512"),
+        ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\nschema = \"osm\"", "openmaptiles"),
+        ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\nschema = \"protomaps\"\ndatum = \"gcj02\"", "only raster tiles"),
+        ("[base_map]\ntiles = [\"/{z}/{x}/{y}\"]\nschema = \"protomaps\"\ntile_px = 512", "for raster tiles"),
+        ("[base_map]\ntiles = [\"/{z}/{x}/{y}\", \"/{z}/{x}/{y}\"]\nschema = \"shortbread\"", "one template"),
     ] {
         folder.write("onemap.toml", format!("# a comment\n\n{toml}\n"));
         let output = run(&folder, &["layers"]);
