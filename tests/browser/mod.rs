@@ -1,5 +1,9 @@
 //! Chromium: the viewer draws the map, lists results, has two languages and contacts no other host; the style is valid.
 
+#[path = "../../benches/nation/mod.rs"]
+mod nation;
+mod national;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 
