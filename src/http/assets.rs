@@ -28,9 +28,10 @@ pub(crate) fn viewer_policy(base_map: Option<&BaseMap>) -> String {
 #[allow_missing = true]
 struct Viewer;
 
+/// Style files, and folders with their themes, base maps and fonts.
 #[derive(RustEmbed)]
 #[folder = "styles"]
-struct Styles;
+pub(crate) struct Styles;
 
 const THEMES: &str = "themes/";
 const BASE_MAPS: &str = "base_map/";
@@ -110,8 +111,8 @@ pub(crate) struct NamedStyle {
 /// # Errors
 /// Only if an embedded theme is invalid.
 pub(crate) fn styles() -> Result<Vec<NamedStyle>, serde_json::Error> {
-    let files = Styles::iter().filter(|file| !file.starts_with(BASE_MAPS));
-    let (themes, files): (Vec<_>, Vec<_>) = files.partition(|file| file.starts_with(THEMES));
+    let themes: Vec<_> = Styles::iter().filter(|file| file.starts_with(THEMES)).collect();
+    let files = Styles::iter().filter(|file| !file.contains('/'));
     let mut styles = Vec::new();
     for file in files {
         let name = file.trim_end_matches(JSON_ENDING);

@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::http::default_style;
 use crate::http::map_theme::MapTheme;
 use crate::http::reply::links::encode;
+use crate::http::{dash_styles, default_style};
 use crate::model::base_map::{BaseMap, BaseMapDatum};
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, LayerSchema};
@@ -50,6 +50,7 @@ pub(crate) fn fill<'a>(
     if let Some(drawn) = style["layers"].as_array_mut() {
         drawn.retain(|layer| layer["source-layer"].as_str().is_none_or(is_drawn));
     }
+    dash_styles::split(&mut style);
     let added = default_style::add_missing(&mut style, catalog, layers);
     let drawn: Vec<&str> = own.into_iter().chain(added.iter().map(String::as_str)).collect();
     let tiles = tiles_of(&style, &drawn);

@@ -257,7 +257,8 @@ async function load() {
     const situation = new Situation(own, catalog);
     const [named] = await Promise.all([townships, situation.load()]);
     const drawn = Object.fromEntries(own.map((layer: SituationLayer) => [layer, situation.drawn(layer)]));
-    const complete = (own: StyleSpecification) => drawSituation(own, drawn);
+    // This page draws its text from fonts of the machine, which needs no download.
+    const complete = ({ glyphs: _, ...own }: StyleSpecification) => drawSituation(own, drawn);
     return { catalog, style: complete(style), complete, townships: named, situation };
   } catch (error) {
     const why = error instanceof Error ? ` (${error.message})` : "";

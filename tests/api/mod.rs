@@ -6,6 +6,7 @@ mod commitments;
 mod edits;
 mod events;
 mod filters;
+mod glyphs;
 mod load;
 mod modified;
 mod monitoring;

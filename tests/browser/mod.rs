@@ -1,5 +1,12 @@
 //! Chromium: the viewer draws the map, lists results, has two languages and contacts no other host; the style is valid.
 
+#[expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "small numbers of a generator"
+)]
 #[path = "../../benches/nation/mod.rs"]
 mod nation;
 mod national;
@@ -381,6 +388,14 @@ fn the_map_works_inside_another_page_and_its_layers_on_the_map_of_another_page()
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let printed = script_well("browser/embed.mjs", &[&server.url, &snapshots, &maplibre, token.trim()]);
     assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
+fn maps_of_other_programs_draw_the_style() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/foreign_maps.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 3, "{printed}");
 }
 
 #[test]

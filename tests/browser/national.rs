@@ -30,5 +30,4 @@ fn a_country_is_opened_panned_and_asked_about() {
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/national.mjs", &[&server.url, &snapshots]);
     assert_eq!(printed.lines().filter(|line| line.starts_with("ok: ")).count(), 3, "{printed}");
-    println!("{printed}");
 }

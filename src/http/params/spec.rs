@@ -457,4 +457,10 @@ pub(crate) static PATH: &[PathParam] = &[
     PathParam { name: "warningId", about: "Id of a warning", kind: PathKind::Text("WN-01") },
     PathParam { name: "pack", about: "File name of an archive of tiles", kind: PathKind::Text("county.pmtiles") },
     PathParam { name: "styleId", about: "Name of a style", kind: PathKind::Text("onemap") },
+    PathParam {
+        name: "fontStack",
+        about: "Names of fonts joined by commas",
+        kind: PathKind::Text("Noto Sans Regular"),
+    },
+    PathParam { name: "range", about: "256 codes of Unicode", kind: PathKind::Text("0-255") },
 ];

@@ -4,6 +4,7 @@ use crate::http::api::{clusters, health};
 use crate::http::assets;
 use crate::http::endpoint::{Endpoint, Handler, Success, Thread, empty, ok};
 use crate::http::endpoint_kinds::{GEOJSON_TYPE, JSON_TYPE, TILES, tile_endpoint};
+use crate::http::fonts;
 use crate::http::params::lists::{MEMBERS, TILEJSON, XYZ_TILE};
 use crate::http::tiles::{packs, tile_catalog, xyz};
 use crate::tile::TileFormat;
@@ -39,6 +40,13 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         summary: "A MapLibre style",
         replies: &[ok(JSON_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/styles/{styleId}.json", assets::style)
+    },
+    Endpoint {
+        id: "getGlyphs",
+        tag: TILES,
+        summary: "Glyphs of a font for map styles",
+        replies: &[ok(fonts::MEDIA_TYPE, ""), empty(304)],
+        ..Endpoint::get("/fonts/{fontStack}/{range}.pbf", fonts::glyphs)
     },
     Endpoint {
         id: "getTileCatalog",

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::http::api::coverage;
 use crate::http::assets::styles;
 use crate::http::call::Call;
+use crate::http::fonts;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 use crate::tile::risk_grid::{self, RISK_GRID};
@@ -37,5 +38,5 @@ pub(crate) fn catalog(call: &Call<'_>) -> Result<Reply, Problem> {
             (own.name, json!({"path": path}))
         })
         .collect();
-    Ok(call.current.json(json!({"tiles": tiles, "styles": styles, "sprites": {}, "fonts": {}})))
+    Ok(call.current.json(json!({"tiles": tiles, "styles": styles, "sprites": {}, "fonts": fonts::listed()})))
 }
