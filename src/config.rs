@@ -1,6 +1,7 @@
 //! The configuration file `onemap.toml`: parsed and checked; a mistake is reported with its line and a caret.
 
 mod arrivals;
+mod identity;
 pub mod roads;
 mod subscriptions;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use url::Url;
 
+use crate::access::oidc::OidcConfig;
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
 use crate::model::access::Anonymous;
@@ -24,6 +26,7 @@ use crate::model::{Catalog, LayerAccess, OverCommitment};
 use crate::store::TableLayer;
 use crate::subscription::webhook::DeliveryRules;
 use arrivals::{RawSync, RawWatch};
+use identity::RawOidc;
 use roads::{RawRoads, RoadEngineConfig};
 use subscriptions::RawSubscriptions;
 
@@ -54,6 +57,8 @@ pub struct Config {
     pub allowed_origins: Option<Vec<String>>,
     /// The engine that computes travel on roads; `None` for the roads on the map.
     pub road_engine: Option<RoadEngineConfig>,
+    /// The identity provider whose tokens are accepted.
+    pub oidc: Option<OidcConfig>,
 }
 
 /// Why a configuration file cannot be used.
@@ -105,6 +110,7 @@ struct RawConfig {
     roads: RawRoads,
     #[serde(default)]
     cors: RawCors,
+    oidc: Option<RawOidc>,
 }
 
 #[derive(Default, Deserialize)]
@@ -257,6 +263,7 @@ impl Config {
             delivery: DeliveryRules::default(),
             allowed_origins: None,
             road_engine: None,
+            oidc: None,
         })
     }
 
@@ -319,6 +326,7 @@ impl Config {
         let delivery = raw.subscriptions.checked().map_err(mistake)?;
         let road_engine = raw.roads.checked().map_err(mistake)?;
         let allowed_origins = raw.cors.checked().map_err(mistake)?;
+        let oidc = raw.oidc.map(|oidc| oidc.checked(folder)).transpose().map_err(mistake)?;
         Ok(Self {
             layers,
             catalog,
@@ -332,6 +340,7 @@ impl Config {
             delivery,
             allowed_origins,
             road_engine,
+            oidc,
         })
     }
 }

@@ -266,10 +266,16 @@ impl Accounts {
         self.current().is_empty()
     }
 
+    /// Whether a text has the form of the secret of an account.
+    #[must_use]
+    pub fn is_secret(text: &str) -> bool {
+        text.starts_with(SECRET_PREFIX)
+    }
+
     /// The account with a secret, expired ones included.
     #[must_use]
     pub fn find(&self, secret: &str) -> Option<Arc<Account>> {
-        secret.starts_with(SECRET_PREFIX).then(|| self.current().get(&digest(secret)).cloned())?
+        Self::is_secret(secret).then(|| self.current().get(&digest(secret)).cloned())?
     }
 
     /// The account with an id, expired ones included.

@@ -9,6 +9,8 @@ use clap::Args;
 use super::accounts::AccountOptions;
 use super::store::StoreOptions;
 use crate::access;
+use crate::access::identity::GrantRules;
+use crate::access::oidc::{IdentityProvider, OidcConfig};
 use crate::config::Config;
 use crate::exchange::reader::{check_place, check_value};
 use crate::geodesy::validity::check_validity;
@@ -85,6 +87,11 @@ pub(super) async fn check(options: CheckOptions) -> anyhow::Result<ExitCode> {
         is_sound &= found.is_ok();
         writeln!(out, "road engine\t{}", found.map_or_else(|error| error.to_string(), |()| "pgRouting".to_owned()))?;
     }
+    if let Some(oidc) = config.oidc {
+        let found = IdentityProvider::new(oidc)?.check().await;
+        is_sound &= found.is_ok();
+        writeln!(out, "keys of the identity provider\t{}", found.map_or_else(|error| error, |keys| keys.to_string()))?;
+    }
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -94,10 +101,11 @@ fn configuration(store: &StoreOptions, config: &Config, accounts: usize) -> Vec<
     let proxies = config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let anonymous = match (config.anonymous, accounts) {
         (Some(anonymous), _) => format!("{anonymous:?} (configured)").to_lowercase(),
-        (None, 0) => "viewer (no accounts)".to_owned(),
+        (None, 0) if config.oidc.is_none() => "viewer (no accounts)".to_owned(),
+        (None, 0) => "public (others identify callers)".to_owned(),
         (None, _) => "public (there are accounts)".to_owned(),
     };
-    vec![
+    let mut lines = vec![
         ("configuration", store.config_file().map_or_else(|| "none".to_owned(), |file| file.display().to_string())),
         (
             "catalog",
@@ -107,7 +115,23 @@ fn configuration(store: &StoreOptions, config: &Config, accounts: usize) -> Vec<
         ("accounts", accounts.to_string()),
         ("callers without credentials", anonymous),
         ("trusted proxies", if proxies.is_empty() { "none".to_owned() } else { proxies }),
-    ]
+    ];
+    if let Some(OidcConfig { issuer, audience, jwks_url, ca_file, name, rules }) = &config.oidc {
+        let keys = jwks_url.clone().unwrap_or_else(|| "as the issuer states".to_owned());
+        let authorities = ca_file.as_ref().map(|file| format!(", authorities {}", file.display())).unwrap_or_default();
+        lines.push(("identity provider", format!("{issuer}, audience {audience}, keys {keys}{authorities}")));
+        lines.push(("its claims", format!("name {name}, {}", rules_text(rules))));
+    }
+    lines
+}
+
+/// What the statements of another system mean.
+fn rules_text(GrantRules { role, region, layers, roles }: &GrantRules) -> String {
+    let limits = [("region", region), ("layers", layers)];
+    let limits = limits.into_iter().filter_map(|(name, own)| Some(format!(", {name} {}", own.as_ref()?)));
+    let mapped = roles.iter().map(|(value, role)| format!("{value} = {}", role.name())).collect::<Vec<_>>().join(", ");
+    let mapped = if mapped.is_empty() { String::new() } else { format!(" ({mapped})") };
+    format!("role {role}{mapped}{}", limits.collect::<String>())
 }
 
 async fn examine(store: &dyn Store, catalog: &Catalog) -> anyhow::Result<(BTreeMap<LayerIndex, usize>, Found)> {

@@ -120,7 +120,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Serve(options) => serve::serve(options).await,
-            Command::Import(arguments) => import::import(arguments).await,
+            Command::Import(arguments) => Box::pin(import::import(arguments)).await,
             Command::Imports(arguments) => imports::list(arguments).await,
             Command::Sync(arguments) => sync::run(arguments).await,
             Command::Undo(arguments) => imports::undo(arguments).await,

@@ -20,6 +20,7 @@ use super::startup::{self, CacheOptions};
 use super::stop_signal::stop_signal;
 use super::store::{Fill, StoreOptions};
 use super::token;
+use crate::access::oidc::{IdentityProvider, OidcConfig, keep_keys};
 use crate::access::{self, Accounts};
 use crate::clock;
 use crate::config::parse_network;
@@ -29,6 +30,7 @@ use crate::http::{self, AccessControl, AllowedOrigins, Limits, Reachability, Ser
 use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
+use crate::model::access::Anonymous;
 use crate::model::{Catalog, Role};
 use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::disk_cache::DiskCache;
@@ -166,10 +168,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let tls = options.tls()?;
     raise_file_limit();
     let config = options.store.config()?;
-    let accounts = Arc::new(Accounts::open(options.accounts.file(&options.store))?);
-    let access = AccessControl { token: None, accounts: accounts.clone(), anonymous: config.anonymous };
-    let is_agreed = options.insecure_public || !access.lets_everybody_in();
-    addresses.iter().try_for_each(|address| require_consent(*address, is_agreed))?;
+    let access = access_control(&options, (config.oidc, config.anonymous), &addresses)?;
+    let accounts = access.accounts.clone();
     let catalog = config.catalog;
     let started = Instant::now();
     // The sample belongs to the built-in county.
@@ -193,6 +193,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
     let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
     spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
+    spawn_keys(&mut tasks, access.provider.as_ref(), &stopped);
     spawn_disk_cache(&mut tasks, opened.cache, (snapshots.clone(), opened.saved), stopped);
     let (close_streams, closing) = watch::channel(false);
     let limits = options.limits();
@@ -232,6 +233,20 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How callers are identified. Addresses that other machines reach are refused while everybody reads everything.
+fn access_control(
+    options: &ServeOptions,
+    (oidc, anonymous): (Option<OidcConfig>, Option<Anonymous>),
+    addresses: &[SocketAddr],
+) -> anyhow::Result<AccessControl> {
+    let accounts = Arc::new(Accounts::open(options.accounts.file(&options.store))?);
+    let provider = oidc.map(IdentityProvider::new).transpose()?.map(Arc::new);
+    let access = AccessControl { token: None, accounts, provider, anonymous };
+    let is_agreed = options.insecure_public || !access.lets_everybody_in();
+    addresses.iter().try_for_each(|address| require_consent(*address, is_agreed))?;
+    Ok(access)
 }
 
 /// Keeps the disk cache current, if there is one.
@@ -307,6 +322,15 @@ fn spawn_audit(tasks: &mut JoinSet<()>, spool: AuditSpool, store: Arc<dyn Store>
     let until = stopped.clone();
     tasks.spawn(restart_on_panic("audit log", RESTART_AFTER, stopped.clone(), move || {
         audit_spool::keep_draining(spool.clone(), store.clone(), until.clone())
+    }));
+}
+
+/// Keeps the keys of the identity provider, if there is one.
+fn spawn_keys(tasks: &mut JoinSet<()>, provider: Option<&Arc<IdentityProvider>>, stopped: &watch::Receiver<bool>) {
+    let Some(provider) = provider.cloned() else { return };
+    let until = stopped.clone();
+    tasks.spawn(restart_on_panic("keys of the identity provider", RESTART_AFTER, stopped.clone(), move || {
+        keep_keys(provider.clone(), clock::now, until.clone())
     }));
 }
 

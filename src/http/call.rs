@@ -131,11 +131,11 @@ impl Call<'_> {
     /// When the system returns no random numbers.
     pub(crate) fn origin_of(&self, caller: &Caller) -> Result<Origin, Problem> {
         let entry = getrandom::u64().map_err(|error| Problem::internal(&error))?;
-        let account = caller.account();
+        let identity = caller.identity();
         Ok(Origin {
             entry: format!("{entry:016x}"),
-            actor: account.map_or_else(|| "machine token".to_owned(), |account| account.name.clone()),
-            account: account.map(|account| account.id.clone()),
+            actor: identity.map_or_else(|| "machine token".to_owned(), |own| own.name().to_owned()),
+            account: identity.map(|own| own.id().to_owned()),
             role: caller.role(),
             address: self.state.reachability.client(&self.headers, self.peer).map(|address| address.to_string()),
             request_id: self.request_id.clone(),

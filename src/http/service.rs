@@ -319,7 +319,7 @@ async fn read<'a>(
     let headers = headers_with_host(request);
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
-    let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now());
+    let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now()).await;
     let caller = limited(&state, endpoint, request.headers(), peer, caller)?;
     let audience = state.audience(caller.role())?.clone();
     // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
@@ -391,12 +391,12 @@ fn limited(
         return caller;
     }
     let has_credentials = headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
-    if matches!(caller, Err(Problem::Unauthorized)) && has_credentials {
+    if caller.as_ref().is_err_and(Problem::is_wrong_secret) && has_credentials {
         state.rate_limits.count_failure(address)?;
     }
     let caller = caller?;
-    let account = caller.account().map(|account| LimitedCaller::Account(account.id.clone()));
-    state.rate_limits.admit(account.unwrap_or(LimitedCaller::Address(address)))?;
+    let identity = caller.identity().map(|own| LimitedCaller::Account(own.id().to_owned()));
+    state.rate_limits.admit(identity.unwrap_or(LimitedCaller::Address(address)))?;
     Ok(caller)
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod cors;
 mod imports;
+mod oidc;
 mod rates;
 mod tls;
 mod visibility;

@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 pub(crate) mod file_server;
+pub(crate) mod identity_provider;
 pub(crate) mod listener;
 pub(crate) mod node;
 pub(crate) mod proxy;

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::access::Account;
+use crate::access::identity::Identity;
 use crate::geodesy::crs_transform::CrsTransform;
 use crate::geodesy::region::Region;
 use crate::http::api::change_events::EventFilter;
@@ -56,7 +56,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
         pending_id: false,
         state,
         audience,
-        account: call.caller.account().cloned(),
+        identity: call.caller.identity().cloned(),
         filter,
         versions,
         _place: place,
@@ -95,7 +95,7 @@ fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Prob
 struct EventStream {
     state: web::Data<AppState>,
     audience: Arc<Audience>,
-    account: Option<Account>,
+    identity: Option<Identity>,
     filter: EventFilter,
     versions: watch::Receiver<Version>,
     closing: watch::Receiver<bool>,
@@ -114,7 +114,7 @@ impl EventStream {
     async fn next(&mut self) -> Option<String> {
         loop {
             // Whoever loses the account also loses the streams that it opened.
-            if *self.closing.borrow() || !is_permitted(&self.state, self.account.as_ref()) {
+            if *self.closing.borrow() || !is_permitted(&self.state, self.identity.as_ref()) {
                 return None;
             }
             let text = self.due_events();

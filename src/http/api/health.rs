@@ -5,9 +5,11 @@ use std::sync::PoisonError;
 use actix_web::http::{StatusCode, header};
 use serde_json::{Map, Value as Json, json};
 
+use crate::access::oidc::KeyStatus;
 use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
+use crate::model::format_instant;
 
 /// The media type of the text format of Prometheus.
 pub(crate) const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,7 +34,8 @@ pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, Problem> {
 }
 
 /// `GET /health/ready`: 200 while the snapshot follows the store; otherwise 503 with the age of the snapshot. All other
-/// endpoints keep serving. Unreadable values and unavailable layers are listed and do not change the status.
+/// endpoints keep serving. Unreadable values, unavailable layers, and an identity provider whose keys are not current are
+/// listed and do not change the status.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
     let (current, store) = (&call.current, &call.state.store);
@@ -46,6 +49,13 @@ pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
         "status": status, "features": features, "read_warnings": read_warnings, "unavailable": current.unavailable(),
         "synced": &*call.state.sync_statuses.lock().unwrap_or_else(PoisonError::into_inner),
         "subscriptions": call.state.subscriptions.as_ref().map(|own| own.as_json()),
+        "identity_provider": call.state.access.provider.as_ref().map(|own| provider(own.status())),
     }));
     Ok(if current.is_stale() { reply.status(StatusCode::SERVICE_UNAVAILABLE) } else { reply })
+}
+
+/// How the keys of the identity provider are kept.
+fn provider(status: KeyStatus) -> Json {
+    let KeyStatus { keys, confirmed_at, is_failing } = status;
+    json!({"keys": keys, "confirmed_at": confirmed_at.map(format_instant), "is_failing": is_failing})
 }

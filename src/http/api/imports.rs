@@ -190,7 +190,7 @@ fn new_id() -> Result<String, Problem> {
 
 /// Whose uploads they are.
 fn owner(call: &Call<'_>) -> String {
-    call.caller.account().map(|account| account.id.clone()).unwrap_or_default()
+    call.caller.identity().map(|own| own.id().to_owned()).unwrap_or_default()
 }
 
 fn own_upload(call: &Call<'_>) -> Result<(String, Upload), Problem> {

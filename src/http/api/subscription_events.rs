@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::access::Account;
+use crate::access::identity::Identity;
 use crate::http::api::subscriptions::{find, registry};
 use crate::http::call::Call;
 use crate::http::params::{invalid, spec};
@@ -44,7 +44,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
         _place: call.state.streams.place()?,
         closing: call.state.streams.closing(),
         updates: registry(&call)?.updates.subscribe(),
-        account: call.caller.account().cloned(),
+        identity: call.caller.identity().cloned(),
         state: call.state.clone(),
         id: own.id,
         position,
@@ -61,7 +61,7 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
 /// One open stream.
 struct NoticeStream {
     state: web::Data<AppState>,
-    account: Option<Account>,
+    identity: Option<Identity>,
     id: String,
     /// Number of the notice that was sent last.
     position: i64,
@@ -77,7 +77,7 @@ impl NoticeStream {
     /// works.
     async fn next(&mut self) -> Option<String> {
         loop {
-            if *self.closing.borrow() || !is_permitted(&self.state, self.account.as_ref()) {
+            if *self.closing.borrow() || !is_permitted(&self.state, self.identity.as_ref()) {
                 return None;
             }
             self.updates.borrow_and_update();

@@ -3,10 +3,12 @@
 use actix_web::http::{StatusCode, header};
 use serde_json::{Value as Json, json};
 
+use crate::access::identity::Identity;
 use crate::clock;
 use crate::http::api::subscription_request::{accepted, read};
 use crate::http::call::Call;
 use crate::http::reply::Reply;
+use crate::http::reply::identity_problem::IdentityProblem;
 use crate::http::reply::problem::Problem;
 use crate::model::{Role, format_instant};
 use crate::query::geofence::{FenceCondition, Geofence, SeenFeatures};
@@ -20,6 +22,10 @@ const LISTED: i64 = 1_000;
 /// `POST /api/subscriptions`: what is in the area now is not told.
 pub(crate) async fn create(call: Call<'static>) -> Result<Reply, Problem> {
     let registry = registry(&call)?;
+    // Notices are sent as long as the account works, also when nobody is signed in.
+    if let Some(Identity::External(_)) = call.caller.identity() {
+        return Err(Problem::Identity(IdentityProblem::NeedsAccount));
+    }
     let document = read(&call, &registry.rules.destinations)?;
     let secret = document.webhook.as_ref().map(|webhook| webhook.secret.clone());
     let fence = Geofence::new(document.fence.clone()).map_err(|error| accepted("/area", "", &error))?;
@@ -117,7 +123,7 @@ pub(crate) fn registry<'a>(call: &'a Call<'_>) -> Result<&'a Registry, Problem> 
 
 /// Whose subscriptions they are: the id of the account; empty for the token of the machine.
 fn owner(call: &Call<'_>) -> String {
-    call.caller.account().map(|account| account.id.clone()).unwrap_or_default()
+    call.caller.identity().map(|own| own.id().to_owned()).unwrap_or_default()
 }
 
 fn is_own(call: &Call<'_>, subscription: &StoredSubscription) -> bool {

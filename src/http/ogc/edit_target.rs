@@ -1,5 +1,6 @@
 //! What a caller may write: the layer, and the divisions within it.
 
+use crate::access::identity::Identity;
 use crate::http::call::Call;
 use crate::http::params::layer;
 use crate::http::reply::problem::Problem;
@@ -39,7 +40,7 @@ impl<'a> Target<'a> {
         let schemas = call.state.store.schemas();
         let index = LayerIndex::find(schemas, &visible.id).ok_or(Problem::Unavailable)?;
         check_layer(call, &visible.id)?;
-        let regions = call.caller.account().into_iter().flat_map(|account| &account.regions);
+        let regions = call.caller.identity().into_iter().flat_map(Identity::regions);
         let regions = regions.filter_map(|region| division_prefix(region)).map(str::to_owned).collect();
         Ok(Self { index, schema: index.of(schemas), visible, regions })
     }
@@ -54,7 +55,7 @@ fn check_layer(call: &Call<'_>, id: &str) -> Result<(), Problem> {
         let lowest = writers(id).iter().copied().find(|accepted| *accepted > role).unwrap_or(Role::Admin);
         return Err(Problem::RoleTooLow { role, accepted: lowest });
     }
-    match call.caller.account().map(|account| &account.layers) {
+    match call.caller.identity().map(Identity::layers) {
         Some(layers) if !layers.is_empty() && !layers.contains(id) => {
             let accepted = layers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             Err(Problem::OutOfScope { parameter: "collection", value: id.to_owned(), accepted })

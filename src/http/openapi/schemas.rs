@@ -429,7 +429,7 @@ fn dispatch() -> Json {
                 "type": kind("Feature"), "id": text(), "geometry": reference("geometry"), "properties": {"type": "object"},
             }))),
         })),
-        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Number of unreadable values and skipped rows, by layer", "additionalProperties": whole()}})),
+        "health": answer(&["status", "features"], json!({"status": {"type": "string", "enum": ["ready", "stale"]}, "features": whole(), "read_warnings": {"type": "object", "description": "Number of unreadable values and skipped rows, by layer", "additionalProperties": whole()}, "identity_provider": {"type": "object", "nullable": true, "description": "Keys of the identity provider: their number, when they were fetched, and whether the last fetch failed"}})),
     })
 }
 

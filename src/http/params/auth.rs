@@ -8,7 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
 use time::UtcDateTime;
 
-use crate::access::{Account, Accounts};
+use crate::access::Accounts;
+use crate::access::identity::Identity;
+use crate::access::oidc::IdentityProvider;
 use crate::http::endpoint::Access;
 use crate::http::params::cookie;
 use crate::http::reply::problem::Problem;
@@ -46,7 +48,9 @@ pub struct AccessControl {
     pub token: Option<BearerToken>,
     /// Accounts of people and programs.
     pub accounts: Arc<Accounts>,
-    /// What callers without credentials may do; `None`: viewer as long as there are no accounts, then public.
+    /// The provider whose tokens are accepted beside accounts.
+    pub provider: Option<Arc<IdentityProvider>>,
+    /// What callers without credentials may do; `None`: viewer as long as nobody can sign in, then public.
     pub anonymous: Option<Anonymous>,
 }
 
@@ -55,7 +59,7 @@ pub struct AccessControl {
 pub(crate) struct Caller {
     role: Role,
     /// `None` for a caller without credentials, and for the holder of the machine's token.
-    account: Option<Arc<Account>>,
+    identity: Option<Identity>,
     is_signed_in: bool,
 }
 
@@ -71,14 +75,27 @@ impl AccessControl {
         self.anonymous().role == Role::Viewer
     }
 
+    /// Whether anybody but the holder of the machine's token can sign in.
+    fn has_identities(&self) -> bool {
+        self.provider.is_some() || !self.accounts.is_empty()
+    }
+
+    /// Whether an identity that was found before still works.
+    pub(crate) fn is_current(&self, identity: &Identity, now: UtcDateTime) -> bool {
+        match identity {
+            Identity::Account(account) => self.accounts.is_current(account, now),
+            Identity::External(own) => own.expires_at.is_none_or(|end| !IdentityProvider::is_past(end, now)),
+        }
+    }
+
     /// A caller without credentials.
     pub(crate) fn anonymous(&self) -> Caller {
         let role = match self.anonymous {
             Some(Anonymous::Viewer) => Role::Viewer,
-            None if self.accounts.is_empty() => Role::Viewer,
+            None if !self.has_identities() => Role::Viewer,
             Some(Anonymous::Public | Anonymous::None) | None => Role::Public,
         };
-        Caller { role, account: None, is_signed_in: false }
+        Caller { role, identity: None, is_signed_in: false }
     }
 
     /// Identifies the caller of an endpoint. `is_local` is true for a caller on this machine.
@@ -86,7 +103,7 @@ impl AccessControl {
     /// # Errors
     /// When the endpoint requires credentials or a role that the caller does not have, or when the credentials are
     /// wrong.
-    pub(crate) fn identify(
+    pub(crate) async fn identify(
         &self,
         access: Access,
         headers: &HeaderMap,
@@ -104,7 +121,7 @@ impl AccessControl {
         let caller = match given {
             None if self.anonymous == Some(Anonymous::None) => return Err(Problem::Unauthorized),
             None => self.anonymous(),
-            Some(secret) => self.caller_of(&secret, is_local, now)?,
+            Some(secret) => self.caller_of(&secret, is_local, now).await?,
         };
         let lowest = match access {
             Access::Open | Access::Read => Role::Public,
@@ -125,8 +142,9 @@ impl AccessControl {
     /// The caller with a secret.
     ///
     /// # Errors
-    /// When no account has it, or the account has expired, or the token is used from another machine.
-    pub(crate) fn caller_of(
+    /// When no account has it, or the account has expired, or the token is used from another machine, or a token of the
+    /// identity provider is not valid.
+    pub(crate) async fn caller_of(
         &self,
         secret: &[u8],
         is_local: impl FnOnce() -> bool,
@@ -135,16 +153,23 @@ impl AccessControl {
         // Constant-time comparison.
         if self.token.as_ref().is_some_and(|token| bool::from(secret.ct_eq(token.0.as_bytes()))) {
             return if is_local() {
-                Ok(Caller { role: Role::Admin, account: None, is_signed_in: true })
+                Ok(Caller { role: Role::Admin, identity: None, is_signed_in: true })
             } else {
                 Err(Problem::LoopbackOnly)
             };
         }
-        let account = str::from_utf8(secret).ok().and_then(|secret| self.accounts.find(secret));
-        let account = account.ok_or(Problem::Unauthorized)?;
-        match account.expires_at {
-            Some(expired_at) if account.is_expired(now) => Err(Problem::Expired { expired_at }),
-            _ => Ok(Caller { role: account.role, account: Some(account), is_signed_in: true }),
+        let secret = str::from_utf8(secret).map_err(|_| Problem::Unauthorized)?;
+        let identity = match &self.provider {
+            Some(provider) if !Accounts::is_secret(secret) => Identity::External(Arc::new(
+                provider.identify(secret).await.map_err(|refusal| Problem::Identity(refusal.into()))?,
+            )),
+            _ => Identity::Account(self.accounts.find(secret).ok_or(Problem::Unauthorized)?),
+        };
+        match &identity {
+            Identity::Account(account) if account.is_expired(now) => {
+                Err(Problem::Expired { expired_at: account.expires_at.unwrap_or(now) })
+            }
+            _ => Ok(Caller { role: identity.role(), identity: Some(identity), is_signed_in: true }),
         }
     }
 }
@@ -160,9 +185,9 @@ impl Caller {
         self.is_signed_in
     }
 
-    /// The account; `None` for the holder of the machine's token and for a caller without credentials.
-    pub(crate) fn account(&self) -> Option<&Account> {
-        self.account.as_deref()
+    /// The identity; `None` for the holder of the machine's token and for a caller without credentials.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// The view of a layer for the caller: fields that its role may not see are sensitive in the schema of its snapshot.

@@ -17,9 +17,10 @@ pub(crate) fn secret_of(headers: &HeaderMap) -> Option<String> {
     cookies.find(|cookie| cookie.name() == NAME).map(|cookie| cookie.value().to_owned())
 }
 
-/// The header that signs a browser in; `base_url` limits the cookie to the path and the scheme of the server.
-pub(crate) fn signing_in(secret: &str, base_url: &str) -> String {
-    cookie(secret, base_url, MAX_AGE)
+/// The header that signs a browser in; `base_url` limits the cookie to the path and the scheme of the server. `left` is the
+/// time until the secret expires, if it does.
+pub(crate) fn signing_in(secret: &str, base_url: &str, left: Option<Duration>) -> String {
+    cookie(secret, base_url, left.map_or(MAX_AGE, |left| left.clamp(Duration::ZERO, MAX_AGE)))
 }
 
 /// The header that signs a browser out.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 
-use crate::access::Account;
+use crate::access::identity::Identity;
 use crate::clock;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
@@ -25,7 +25,7 @@ pub(crate) fn event_stream() -> Reply {
         .closing()
 }
 
-/// Whether an account may still read the stream that it opened; a stream without an account has no end of this kind.
-pub(crate) fn is_permitted(state: &AppState, account: Option<&Account>) -> bool {
-    account.is_none_or(|own| state.access.accounts.is_current(own, clock::now()))
+/// Whether an identity may still read the stream that it opened; a stream without one has no end of this kind.
+pub(crate) fn is_permitted(state: &AppState, identity: Option<&Identity>) -> bool {
+    identity.is_none_or(|own| state.access.is_current(own, clock::now()))
 }

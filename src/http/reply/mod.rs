@@ -5,6 +5,7 @@ pub(crate) mod event_stream;
 pub(crate) mod freshness;
 pub(crate) mod geojson;
 pub(crate) mod html;
+pub(crate) mod identity_problem;
 pub(crate) mod links;
 pub(crate) mod media;
 pub(crate) mod modified;

@@ -9,6 +9,7 @@ use time::UtcDateTime;
 
 use crate::exchange::feature_json::FeatureError;
 use crate::http::reply::Reply;
+use crate::http::reply::identity_problem::IdentityProblem;
 use crate::http::reply::modified::date_not_before;
 use crate::model::{EditError, ReservationError, Role, format_instant};
 use crate::query::cancel::Cancelled;
@@ -120,6 +121,8 @@ pub(crate) enum Problem {
         /// Since then.
         expired_at: UtcDateTime,
     },
+    /// An identity of another system is not accepted.
+    Identity(IdentityProblem),
     /// The role of the caller does not suffice.
     RoleTooLow {
         /// Its role.
@@ -210,6 +213,15 @@ impl Problem {
         Self::Internal { incident }
     }
 
+    /// Whether it refuses credentials that may have been guessed.
+    pub(crate) fn is_wrong_secret(&self) -> bool {
+        match self {
+            Self::Unauthorized => true,
+            Self::Identity(problem) => problem.is_wrong_secret(),
+            _ => false,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::InvalidParameter { .. } | Self::MissingParameter { .. } | Self::UnknownParameter { .. } => {
@@ -232,6 +244,7 @@ impl Problem {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized | Self::Expired { .. } => StatusCode::UNAUTHORIZED,
+            Self::Identity(problem) => problem.status(),
             Self::EditRefused { reason: EditError::OutOfRegion, .. }
             | Self::RoleTooLow { .. }
             | Self::OutOfScope { .. }
@@ -275,6 +288,7 @@ impl Problem {
             Self::BodyTimeout { .. } => ("body-timeout", "The body did not arrive in time"),
             Self::Unauthorized => ("unauthorized", "Valid credentials are required"),
             Self::Expired { .. } => ("expired", "The account has expired"),
+            Self::Identity(problem) => problem.kind(),
             Self::RoleTooLow { .. } => ("role-too-low", "The role does not permit this"),
             Self::OutOfScope { .. } | Self::EditRefused { reason: EditError::OutOfRegion, .. } => {
                 ("out-of-scope", "The account may not write this")
@@ -368,6 +382,7 @@ impl Problem {
             Self::Expired { expired_at } => {
                 json!({"parameter": "Authorization", "value": format_instant(*expired_at), "accepted": "an account that has not expired"})
             }
+            Self::Identity(problem) => problem.facts(),
             Self::RoleTooLow { role, accepted } => {
                 json!({"parameter": "Authorization", "value": role.name(), "accepted": accepted.name()})
             }
@@ -422,6 +437,7 @@ impl From<Problem> for Reply {
             | Problem::RoadEngine { .. }
             | Problem::OutcomeUnknown
             | Problem::NoSpace
+            | Problem::Identity(IdentityProblem::NoKeys)
             | Problem::Timeout { .. } => {
                 reply.set_header((header::RETRY_AFTER, STORE_RETRY_AFTER_S));
             }
@@ -429,6 +445,11 @@ impl From<Problem> for Reply {
                 header::WWW_AUTHENTICATE,
                 "Bearer realm=\"onemap\", Basic realm=\"onemap\", charset=\"UTF-8\"",
             )),
+            Problem::Identity(problem) => {
+                if let Some(challenge) = problem.challenge() {
+                    reply.set_header((header::WWW_AUTHENTICATE, challenge));
+                }
+            }
             Problem::TooMany { retry_after_s, .. } | Problem::RateLimited { retry_after_s, .. } => {
                 reply.set_header((header::RETRY_AFTER, *retry_after_s));
             }

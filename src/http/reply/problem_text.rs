@@ -50,6 +50,7 @@ impl fmt::Display for Problem {
                  machine that runs the server, with the token in the file that its log names",
             ),
             Self::Expired { expired_at } => write!(f, "the account expired at {}", format_instant(*expired_at)),
+            Self::Identity(problem) => problem.fmt(f),
             Self::RoleTooLow { role, accepted } => {
                 write!(f, "the role {} does not permit this; {} does", role.name(), accepted.name())
             }

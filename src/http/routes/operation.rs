@@ -53,12 +53,12 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         method: Verb::Post,
         id: "signIn",
         tag: OPERATION,
-        summary: "Sign a browser in: a cookie with the secret of an account",
+        summary: "Sign a browser in: a cookie with the secret of an account, or a token of the identity provider",
         access: Access::Open,
-        thread: Thread::Interactive,
         body: Some(Body { media_types: &[JSON_TYPE], schema: "signIn", max_bytes: 10_000 }),
+        handler: Handler::Async(|call| Box::pin(session::sign_in(call))),
         replies: &[ok(JSON_TYPE, "signedIn")],
-        ..Endpoint::get("/api/session", session::sign_in)
+        ..Endpoint::get("/api/session", session::session)
     },
     Endpoint {
         method: Verb::Delete,
