@@ -16,6 +16,7 @@ use toml::Spanned;
 use url::Url;
 
 use crate::access::oidc::OidcConfig;
+use crate::access::proxy_identity::ProxyIdentityConfig;
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
 use crate::model::access::Anonymous;
@@ -26,7 +27,7 @@ use crate::model::{Catalog, LayerAccess, OverCommitment};
 use crate::store::TableLayer;
 use crate::subscription::webhook::DeliveryRules;
 use arrivals::{RawSync, RawWatch};
-use identity::RawOidc;
+use identity::{RawOidc, RawProxyIdentity};
 use roads::{RawRoads, RoadEngineConfig};
 use subscriptions::RawSubscriptions;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub road_engine: Option<RoadEngineConfig>,
     /// The identity provider whose tokens are accepted.
     pub oidc: Option<OidcConfig>,
+    /// The headers by which trusted proxies state who a caller is.
+    pub proxy_identity: Option<ProxyIdentityConfig>,
 }
 
 /// Why a configuration file cannot be used.
@@ -111,6 +114,7 @@ struct RawConfig {
     #[serde(default)]
     cors: RawCors,
     oidc: Option<RawOidc>,
+    proxy_identity: Option<RawProxyIdentity>,
 }
 
 #[derive(Default, Deserialize)]
@@ -264,6 +268,7 @@ impl Config {
             allowed_origins: None,
             road_engine: None,
             oidc: None,
+            proxy_identity: None,
         })
     }
 
@@ -316,31 +321,31 @@ impl Config {
         };
         let trusted_proxies = raw.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
         let base_map = raw.base_map.map(RawBaseMap::checked).transpose().map_err(mistake)?;
-        let anonymous = raw.access.anonymous;
         let folder = path.parent().unwrap_or(Path::new(""));
         let syncs = raw.sync.into_iter().map(|sync| sync.checked(&catalog, folder));
         let syncs = syncs.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
         let watches = raw.watch.into_iter().map(|watch| watch.checked(&catalog, folder));
         let watches = watches.collect::<Result<Vec<_>, _>>().map_err(mistake)?;
-        let over_commitment = raw.commitments.over;
         let delivery = raw.subscriptions.checked().map_err(mistake)?;
         let road_engine = raw.roads.checked().map_err(mistake)?;
         let allowed_origins = raw.cors.checked().map_err(mistake)?;
         let oidc = raw.oidc.map(|oidc| oidc.checked(folder)).transpose().map_err(mistake)?;
+        let proxy_identity = raw.proxy_identity.map(RawProxyIdentity::checked).transpose().map_err(mistake)?;
         Ok(Self {
             layers,
             catalog,
             has_own_catalog,
             trusted_proxies,
-            anonymous,
+            anonymous: raw.access.anonymous,
             base_map,
             syncs,
             watches,
-            over_commitment,
+            over_commitment: raw.commitments.over,
             delivery,
             allowed_origins,
             road_engine,
             oidc,
+            proxy_identity,
         })
     }
 }

@@ -184,7 +184,7 @@ fn refusal(statement: &str, given: &[String], reason: &'static str, accepted: St
 
 /// A name of another system, in the form that names of accounts have; `None` if nothing remains of it.
 #[must_use]
-pub(super) fn plain_name(text: &str) -> Option<String> {
+pub fn plain_name(text: &str) -> Option<String> {
     let name: String = text.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())

@@ -4,6 +4,7 @@ mod accounts;
 mod audience;
 pub mod identity;
 pub mod oidc;
+pub mod proxy_identity;
 
 pub use accounts::{Account, AccountError, Accounts, AccountsFile, NewAccount};
 pub use audience::{AccessError, restrictions};

@@ -11,6 +11,7 @@ use super::store::StoreOptions;
 use crate::access;
 use crate::access::identity::GrantRules;
 use crate::access::oidc::{IdentityProvider, OidcConfig};
+use crate::access::proxy_identity::ProxyIdentityConfig;
 use crate::config::Config;
 use crate::exchange::reader::{check_place, check_value};
 use crate::geodesy::validity::check_validity;
@@ -101,7 +102,7 @@ fn configuration(store: &StoreOptions, config: &Config, accounts: usize) -> Vec<
     let proxies = config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let anonymous = match (config.anonymous, accounts) {
         (Some(anonymous), _) => format!("{anonymous:?} (configured)").to_lowercase(),
-        (None, 0) if config.oidc.is_none() => "viewer (no accounts)".to_owned(),
+        (None, 0) if config.oidc.is_none() && config.proxy_identity.is_none() => "viewer (no accounts)".to_owned(),
         (None, 0) => "public (others identify callers)".to_owned(),
         (None, _) => "public (there are accounts)".to_owned(),
     };
@@ -121,6 +122,10 @@ fn configuration(store: &StoreOptions, config: &Config, accounts: usize) -> Vec<
         let authorities = ca_file.as_ref().map(|file| format!(", authorities {}", file.display())).unwrap_or_default();
         lines.push(("identity provider", format!("{issuer}, audience {audience}, keys {keys}{authorities}")));
         lines.push(("its claims", format!("name {name}, {}", rules_text(rules))));
+    }
+    if let Some(ProxyIdentityConfig { user_header, rules }) = &config.proxy_identity {
+        let lack = if config.trusted_proxies.is_empty() { ", refused without --trusted-proxy" } else { "" };
+        lines.push(("headers of trusted proxies", format!("user {user_header}, {}{lack}", rules_text(rules))));
     }
     lines
 }

@@ -20,17 +20,16 @@ use super::startup::{self, CacheOptions};
 use super::stop_signal::stop_signal;
 use super::store::{Fill, StoreOptions};
 use super::token;
-use crate::access::oidc::{IdentityProvider, OidcConfig, keep_keys};
+use crate::access::oidc::{IdentityProvider, keep_keys};
 use crate::access::{self, Accounts};
 use crate::clock;
-use crate::config::parse_network;
 use crate::config::roads::RoadEngineConfig;
+use crate::config::{Config, parse_network};
 use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, AllowedOrigins, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
-use crate::model::access::Anonymous;
 use crate::model::{Catalog, Role};
 use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::disk_cache::DiskCache;
@@ -168,7 +167,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let tls = options.tls()?;
     raise_file_limit();
     let config = options.store.config()?;
-    let access = access_control(&options, (config.oidc, config.anonymous), &addresses)?;
+    let reachability = reachability(&options, &config, tls.is_some())?;
+    let access = access_control(&options, &config, &addresses)?;
     let accounts = access.accounts.clone();
     let catalog = config.catalog;
     let started = Instant::now();
@@ -200,11 +200,6 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let token = (!options.no_write).then(|| token::load(&options.token_file())).transpose()?;
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
-    let reachability = Reachability {
-        public_url: options.public_url.map(|PublicUrl(url)| url),
-        trusted_proxies: [config.trusted_proxies, options.trusted_proxy].concat(),
-        has_tls: tls.is_some(),
-    };
     let access = AccessControl { token, ..access };
     let state = Service {
         snapshots,
@@ -235,15 +230,23 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How the server is reached.
+fn reachability(options: &ServeOptions, config: &Config, has_tls: bool) -> anyhow::Result<Reachability> {
+    let trusted_proxies = [config.trusted_proxies.clone(), options.trusted_proxy.clone()].concat();
+    anyhow::ensure!(
+        config.proxy_identity.is_none() || !trusted_proxies.is_empty(),
+        "[proxy_identity] needs trusted_proxies in onemap.toml or --trusted-proxy: only their headers are believed"
+    );
+    let public_url = options.public_url.clone().map(|PublicUrl(url)| url);
+    Ok(Reachability { public_url, trusted_proxies, has_tls })
+}
+
 /// How callers are identified. Addresses that other machines reach are refused while everybody reads everything.
-fn access_control(
-    options: &ServeOptions,
-    (oidc, anonymous): (Option<OidcConfig>, Option<Anonymous>),
-    addresses: &[SocketAddr],
-) -> anyhow::Result<AccessControl> {
+fn access_control(options: &ServeOptions, config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<AccessControl> {
     let accounts = Arc::new(Accounts::open(options.accounts.file(&options.store))?);
-    let provider = oidc.map(IdentityProvider::new).transpose()?.map(Arc::new);
-    let access = AccessControl { token: None, accounts, provider, anonymous };
+    let provider = config.oidc.clone().map(IdentityProvider::new).transpose()?.map(Arc::new);
+    let (proxy_identity, anonymous) = (config.proxy_identity.clone(), config.anonymous);
+    let access = AccessControl { token: None, accounts, provider, proxy_identity, anonymous };
     let is_agreed = options.insecure_public || !access.lets_everybody_in();
     addresses.iter().try_for_each(|address| require_consent(*address, is_agreed))?;
     Ok(access)

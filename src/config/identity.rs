@@ -1,4 +1,4 @@
-//! The section `[oidc]`: the identity provider, and what the claims of its tokens mean.
+//! The sections `[oidc]` and `[proxy_identity]`: other systems that identify callers, and what their statements mean.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,17 @@ use url::Url;
 use super::Mistake;
 use crate::access::identity::GrantRules;
 use crate::access::oidc::{OidcConfig, is_authentic};
+use crate::access::proxy_identity::ProxyIdentityConfig;
 use crate::model::Role;
 
 /// The claim that Keycloak and others give the name of a user.
 const NAME: &str = "preferred_username";
 const ROLE: &str = "onemap_role";
+const USER_HEADER: &str = "x-remote-user";
+const ROLE_HEADER: &str = "x-remote-role";
+/// Headers that have another meaning.
+const RESERVED: [&str; 7] =
+    ["authorization", "cookie", "host", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,5 +75,41 @@ impl RawOidc {
                 roles: self.roles,
             },
         })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProxyIdentity {
+    user_header: Option<Spanned<String>>,
+    role_header: Option<Spanned<String>>,
+    region_header: Option<Spanned<String>>,
+    layers_header: Option<Spanned<String>>,
+    #[serde(default)]
+    roles: BTreeMap<String, Role>,
+}
+
+impl RawProxyIdentity {
+    pub(super) fn checked(self) -> Result<ProxyIdentityConfig, Mistake> {
+        let mut names: Vec<String> = Vec::new();
+        let mut header = |given: Option<Spanned<String>>| {
+            let Some(given) = given else { return Ok(None) };
+            let name = given.get_ref().to_ascii_lowercase();
+            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            let is_own = !name.is_empty() && name.bytes().all(is_token) && !RESERVED.contains(&name.as_str());
+            if !is_own || names.contains(&name) {
+                let reason = format!(
+                    "proxy_identity: {:?} is no header of its own; accepted: names such as {USER_HEADER}, each once",
+                    given.get_ref()
+                );
+                return Err((given.span().start, reason));
+            }
+            names.push(name.clone());
+            Ok(Some(name))
+        };
+        let user_header = header(self.user_header)?.unwrap_or_else(|| USER_HEADER.to_owned());
+        let role = header(self.role_header)?.unwrap_or_else(|| ROLE_HEADER.to_owned());
+        let (region, layers) = (header(self.region_header)?, header(self.layers_header)?);
+        Ok(ProxyIdentityConfig { user_header, rules: GrantRules { role, region, layers, roles: self.roles } })
     }
 }

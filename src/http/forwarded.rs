@@ -37,9 +37,14 @@ impl Reachability {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
+    /// Whether a connection comes from a trusted proxy.
+    pub(crate) fn is_proxied(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.trusts(peer))
+    }
+
     /// Whether what proxies say of a request is believed: it came from one that is trusted.
     fn believes(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|peer| self.trusts(peer)) && is_forwarded(headers)
+        self.is_proxied(peer) && is_forwarded(headers)
     }
 
     /// The URL of the server as the caller reached it, without a trailing slash; nothing else decides the base of

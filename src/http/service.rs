@@ -319,7 +319,8 @@ async fn read<'a>(
     let headers = headers_with_host(request);
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
-    let caller = state.access.identify(endpoint.access, request.headers(), is_local, clock::now()).await;
+    let is_proxied = state.reachability.is_proxied(peer);
+    let caller = state.access.identify(endpoint.access, request.headers(), is_proxied, is_local, clock::now()).await;
     let caller = limited(&state, endpoint, request.headers(), peer, caller)?;
     let audience = state.audience(caller.role())?.clone();
     // The router leaves %2F, %25 and %2B as they are, and decodes everything else.

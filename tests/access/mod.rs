@@ -5,6 +5,7 @@ mod audit;
 mod cors;
 mod imports;
 mod oidc;
+mod proxy_identity;
 mod rates;
 mod tls;
 mod visibility;

@@ -11,8 +11,10 @@ use time::UtcDateTime;
 use crate::access::Accounts;
 use crate::access::identity::Identity;
 use crate::access::oidc::IdentityProvider;
+use crate::access::proxy_identity::ProxyIdentityConfig;
 use crate::http::endpoint::Access;
-use crate::http::params::cookie;
+use crate::http::params::{cookie, proxy_identity};
+use crate::http::reply::identity_problem::IdentityProblem;
 use crate::http::reply::problem::Problem;
 use crate::model::access::Anonymous;
 use crate::model::{FingerprintKey, LayerSchema, Role, View};
@@ -50,6 +52,8 @@ pub struct AccessControl {
     pub accounts: Arc<Accounts>,
     /// The provider whose tokens are accepted beside accounts.
     pub provider: Option<Arc<IdentityProvider>>,
+    /// The headers by which trusted proxies state who a caller is.
+    pub proxy_identity: Option<ProxyIdentityConfig>,
     /// What callers without credentials may do; `None`: viewer as long as nobody can sign in, then public.
     pub anonymous: Option<Anonymous>,
 }
@@ -77,7 +81,7 @@ impl AccessControl {
 
     /// Whether anybody but the holder of the machine's token can sign in.
     fn has_identities(&self) -> bool {
-        self.provider.is_some() || !self.accounts.is_empty()
+        self.provider.is_some() || self.proxy_identity.is_some() || !self.accounts.is_empty()
     }
 
     /// Whether an identity that was found before still works.
@@ -98,7 +102,8 @@ impl AccessControl {
         Caller { role, identity: None, is_signed_in: false }
     }
 
-    /// Identifies the caller of an endpoint. `is_local` is true for a caller on this machine.
+    /// Identifies the caller of an endpoint. `is_local` is true for a caller on this machine, `is_proxied` for a connection
+    /// from a trusted proxy.
     ///
     /// # Errors
     /// When the endpoint requires credentials or a role that the caller does not have, or when the credentials are
@@ -107,6 +112,7 @@ impl AccessControl {
         &self,
         access: Access,
         headers: &HeaderMap,
+        is_proxied: bool,
         is_local: impl FnOnce() -> bool,
         now: UtcDateTime,
     ) -> Result<Caller, Problem> {
@@ -116,6 +122,9 @@ impl AccessControl {
         if matches!(access, Access::Write | Access::Dispatch) && !self.offers_edits() {
             return Err(Problem::WritesDisabled);
         }
+        if let Some(caller) = self.proxied(access, headers, is_proxied)? {
+            return caller.with(access);
+        }
         let given = headers.get(header::AUTHORIZATION).map(|given| secret(given.as_bytes()));
         let given = given.or_else(|| cookie::secret_of(headers).map(String::into_bytes));
         let caller = match given {
@@ -123,20 +132,20 @@ impl AccessControl {
             None => self.anonymous(),
             Some(secret) => self.caller_of(&secret, is_local, now).await?,
         };
-        let lowest = match access {
-            Access::Open | Access::Read => Role::Public,
-            Access::Operate => Role::Viewer,
-            Access::Write | Access::Reveal => Role::Editor,
-            Access::Dispatch => Role::Dispatcher,
-            Access::Admin => Role::Admin,
-        };
-        if caller.role >= lowest && (lowest <= Role::Viewer || caller.is_signed_in) {
-            Ok(caller)
-        } else if caller.is_signed_in {
-            Err(Problem::RoleTooLow { role: caller.role, accepted: lowest })
-        } else {
-            Err(Problem::Unauthorized)
+        caller.with(access)
+    }
+
+    /// The caller that a trusted proxy names. The proxy has authenticated it, so its credentials are those of the proxy and
+    /// are not read.
+    fn proxied(&self, access: Access, headers: &HeaderMap, is_proxied: bool) -> Result<Option<Caller>, Problem> {
+        let Some(config) = self.proxy_identity.as_ref().filter(|_| is_proxied) else { return Ok(None) };
+        let Some(own) = proxy_identity::of_headers(config, headers)? else { return Ok(None) };
+        let is_read = matches!(access, Access::Open | Access::Read | Access::Operate);
+        if !is_read && proxy_identity::is_cross_site(headers) {
+            return Err(Problem::Identity(IdentityProblem::CrossSite));
         }
+        let identity = Identity::External(Arc::new(own));
+        Ok(Some(Caller { role: identity.role(), identity: Some(identity), is_signed_in: true }))
     }
 
     /// The caller with a secret.
@@ -175,6 +184,27 @@ impl AccessControl {
 }
 
 impl Caller {
+    /// The caller, if its role permits the access.
+    ///
+    /// # Errors
+    /// When it does not, or credentials are required.
+    fn with(self, access: Access) -> Result<Self, Problem> {
+        let lowest = match access {
+            Access::Open | Access::Read => Role::Public,
+            Access::Operate => Role::Viewer,
+            Access::Write | Access::Reveal => Role::Editor,
+            Access::Dispatch => Role::Dispatcher,
+            Access::Admin => Role::Admin,
+        };
+        if self.role >= lowest && (lowest <= Role::Viewer || self.is_signed_in) {
+            Ok(self)
+        } else if self.is_signed_in {
+            Err(Problem::RoleTooLow { role: self.role, accepted: lowest })
+        } else {
+            Err(Problem::Unauthorized)
+        }
+    }
+
     /// The role of the caller.
     pub(crate) fn role(&self) -> Role {
         self.role

@@ -7,6 +7,7 @@ pub(crate) mod duty;
 pub(crate) mod filters;
 pub(crate) mod lists;
 pub(crate) mod param;
+pub(crate) mod proxy_identity;
 pub(crate) mod spec;
 pub(crate) mod travel;
 pub(crate) mod viewer;

@@ -24,6 +24,8 @@ pub(crate) enum IdentityProblem {
     NoKeys,
     /// What the caller creates outlives its identity.
     NeedsAccount,
+    /// A page of another site made the request in the name of the caller.
+    CrossSite,
 }
 
 impl From<TokenRefusal> for IdentityProblem {
@@ -40,7 +42,7 @@ impl IdentityProblem {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::InvalidToken { .. } => StatusCode::UNAUTHORIZED,
-            Self::NoGrant(_) | Self::NeedsAccount => StatusCode::FORBIDDEN,
+            Self::NoGrant(_) | Self::NeedsAccount | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -52,6 +54,7 @@ impl IdentityProblem {
             Self::NoGrant(_) => ("no-grant", "The identity has no permission"),
             Self::NoKeys => ("identity-provider", "The identity provider does not answer"),
             Self::NeedsAccount => ("needs-account", "An account of this server is required"),
+            Self::CrossSite => ("cross-site", "Pages of other sites may not do this"),
         }
     }
 
@@ -65,6 +68,9 @@ impl IdentityProblem {
             }
             Self::NoKeys => json!({}),
             Self::NeedsAccount => json!({"parameter": "Authorization", "accepted": "Bearer SECRET of an account"}),
+            Self::CrossSite => {
+                json!({"parameter": "Sec-Fetch-Site", "value": "cross-site", "accepted": "same-origin, same-site, none"})
+            }
         }
     }
 
@@ -110,6 +116,7 @@ impl fmt::Display for IdentityProblem {
             Self::NeedsAccount => f.write_str(
                 "this outlives the sign-in of the caller, so it needs an account of this server (onemap token add)",
             ),
+            Self::CrossSite => f.write_str("a page of another site made this request in the name of its reader"),
         }
     }
 }
