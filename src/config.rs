@@ -19,7 +19,7 @@ use crate::access::oidc::OidcConfig;
 use crate::access::proxy_identity::ProxyIdentityConfig;
 use crate::import::sync::SyncedCollection;
 use crate::import::watch::WatchedFolder;
-use crate::model::access::Anonymous;
+use crate::model::access::{Anonymous, TrustedProxy};
 use crate::model::base_map::{BaseMap, BaseMapDatum, TileTemplate, VectorSchema};
 use crate::model::catalog::{CatalogError, distances_grow};
 use crate::model::schema::Label;
@@ -40,8 +40,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// Whether `catalog` names a file.
     pub has_own_catalog: bool,
-    /// Networks of proxies whose headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies whose headers are believed.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// What callers without credentials may do; `None` for the default.
     pub anonymous: Option<Anonymous>,
     /// Raster tiles below the layers.
@@ -315,11 +315,11 @@ impl Config {
         };
         catalog.access.extend(access);
         set_rings(&mut catalog, raw.rings_m).map_err(mistake)?;
-        let network = |text: Spanned<String>| {
-            parse_network(text.get_ref())
+        let proxy = |text: Spanned<String>| {
+            parse_trusted_proxy(text.get_ref())
                 .map_err(|reason| mistake((text.span().start, format!("trusted_proxies: {reason}"))))
         };
-        let trusted_proxies = raw.trusted_proxies.into_iter().map(network).collect::<Result<_, _>>()?;
+        let trusted_proxies = raw.trusted_proxies.into_iter().map(proxy).collect::<Result<_, _>>()?;
         let base_map = raw.base_map.map(RawBaseMap::checked).transpose().map_err(mistake)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let syncs = raw.sync.into_iter().map(|sync| sync.checked(&catalog, folder));
@@ -376,6 +376,18 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
         format!("{text:?} is no IP address and no network; accepted: an address such as 127.0.0.1 or ::1, or a network such as 10.1.0.0/16")
     })
+}
+
+/// Reads `unix`, an IP address, or a network in CIDR notation.
+///
+/// # Errors
+/// When the text is none of them; the message names it and what is accepted.
+pub fn parse_trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
+    if text == "unix" {
+        return Ok(TrustedProxy::UnixSocket);
+    }
+    let network = parse_network(text).map(TrustedProxy::Network);
+    network.map_err(|reason| format!("{reason}, or unix for those that use the Unix socket"))
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {

@@ -21,6 +21,7 @@ mod stop_signal;
 mod store;
 mod sync;
 mod token;
+mod unix_socket;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,19 +1,18 @@
 //! `onemap serve`: opens the store, loads the snapshot, and serves HTTP until a signal arrives.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accounts::AccountOptions;
-use super::listen::{ListenAddress, bind, require_consent};
+use super::listen::{BoundSockets, ListenAddress, require_consent};
 use super::public_url::PublicUrl;
 use super::restart::restart_on_panic;
 use super::startup::{self, CacheOptions};
@@ -24,12 +23,13 @@ use crate::access::oidc::{IdentityProvider, keep_keys};
 use crate::access::{self, Accounts};
 use crate::clock;
 use crate::config::roads::RoadEngineConfig;
-use crate::config::{Config, parse_network};
+use crate::config::{Config, parse_trusted_proxy};
 use crate::dispatch::expiry;
 use crate::http::{self, AccessControl, AllowedOrigins, Limits, Reachability, Server, Service, Tls, TlsFiles};
 use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
+use crate::model::access::TrustedProxy;
 use crate::model::{Catalog, Role};
 use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::disk_cache::DiskCache;
@@ -55,10 +55,11 @@ Examples:
 The server shuts down gracefully on Ctrl-C, SIGTERM and SIGHUP: it completes running requests first.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct ServeOptions {
-    /// Address or host name, and port; port 0 selects a free port. May be given several times.
+    /// Address or host name, and port; port 0 selects a free port. Or unix: and the file of a Unix socket, for a proxy on
+    /// this machine. May be given several times.
     #[arg(
         long,
-        value_name = "HOST:PORT",
+        value_name = "HOST:PORT|unix:FILE",
         default_value = "127.0.0.1:8080",
         env = "ONEMAP_LISTEN",
         value_delimiter = ','
@@ -82,15 +83,16 @@ pub(super) struct ServeOptions {
     #[arg(long, value_name = "URL", env = "ONEMAP_PUBLIC_URL")]
     public_url: Option<PublicUrl>,
 
-    /// Proxy whose Forwarded and X-Forwarded-* headers are believed; may be given several times.
+    /// Proxy whose Forwarded and X-Forwarded-* headers are believed; unix stands for those that use the Unix socket. May be
+    /// given several times.
     #[arg(
         long,
-        value_name = "ADDR|CIDR",
+        value_name = "ADDR|CIDR|unix",
         env = "ONEMAP_TRUSTED_PROXIES",
         value_delimiter = ',',
-        value_parser = parse_network
+        value_parser = parse_trusted_proxy
     )]
-    trusted_proxy: Vec<IpNet>,
+    trusted_proxy: Vec<TrustedProxy>,
 
     /// Create a new store without the sample county.
     #[arg(long)]
@@ -162,13 +164,12 @@ impl ServeOptions {
 
 pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Bind first: a second server must not touch the store.
-    let listeners: Vec<TcpListener> = options.listen.iter().map(bind).collect::<anyhow::Result<_>>()?;
-    let addresses: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?;
+    let mut sockets = BoundSockets::bind(&options.listen)?;
     let tls = options.tls()?;
     raise_file_limit();
     let config = options.store.config()?;
     let reachability = reachability(&options, &config, tls.is_some())?;
-    let access = access_control(&options, &config, &addresses)?;
+    let access = access_control(&options, &config, &sockets.addresses)?;
     let accounts = access.accounts.clone();
     let catalog = config.catalog;
     let started = Instant::now();
@@ -220,8 +221,8 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         allowed_origins: AllowedOrigins(config.allowed_origins),
         road_engine: road_engine(&options.store, config.road_engine).await?.map(|engine| engine as _),
     };
-    let server = http::serve(state, limits, closing, listeners, tls.as_ref())?;
-    run(server, if tls.is_some() { "https" } else { "http" }, &addresses, &close_streams).await?;
+    let server = http::serve(state, limits, closing, std::mem::take(&mut sockets.listeners), tls.as_ref())?;
+    run(server, &sockets.urls(if tls.is_some() { "https" } else { "http" }), &close_streams).await?;
     stop.send_replace(true);
     while let Some(ended) = tasks.join_next().await {
         ended?;
@@ -387,19 +388,14 @@ fn spawn_download(
 }
 
 /// Runs the server until a signal arrives, and then completes the requests that it has.
-async fn run(
-    server: Server,
-    scheme: &str,
-    addresses: &[SocketAddr],
-    close_streams: &watch::Sender<bool>,
-) -> anyhow::Result<()> {
+async fn run(server: Server, urls: &[String], close_streams: &watch::Sender<bool>) -> anyhow::Result<()> {
     let handle = server.handle();
     // Signal handlers are installed before the log line below, because a supervisor may stop the server once it reads
     // it.
     let stopped_by_signal = stop_signal()?;
     let mut server = tokio::spawn(server);
-    for address in addresses {
-        tracing::info!(url = %format!("{scheme}://{address}/"), "listening");
+    for url in urls {
+        tracing::info!(url, "listening");
     }
 
     tokio::select! {

@@ -1,7 +1,6 @@
 //! One request as handlers see it: caller, parameters, headers, body and snapshot.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -10,6 +9,7 @@ use actix_web::web;
 
 use crate::http::params::auth::Caller;
 use crate::http::params::{QueryParams, invalid};
+use crate::http::peer::Peer;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
@@ -36,7 +36,7 @@ pub(crate) struct Call<'a> {
     pub(crate) uri: Uri,
     pub(crate) headers: Cow<'a, HeaderMap>,
     /// The other end of the connection: the caller, or a proxy.
-    pub(crate) peer: Option<IpAddr>,
+    pub(crate) peer: Peer,
     /// The id of the request.
     pub(crate) request_id: Option<String>,
     /// Path parameters in the order of the template: name and value.

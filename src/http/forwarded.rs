@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
-use ipnet::IpNet;
+
+use crate::http::peer::Peer;
+use crate::model::access::TrustedProxy;
 
 /// Most proxies in a row that are read; more make a header malformed.
 const MAX_HOPS: usize = 32;
@@ -26,50 +28,59 @@ const MARKS: [HeaderName; 8] =
 pub struct Reachability {
     /// The URL people reach the server by; it takes precedence over all headers.
     pub public_url: Option<String>,
-    /// Networks of the proxies.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether connections to the server itself use TLS.
     pub has_tls: bool,
 }
 
 impl Reachability {
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
+        let is_in =
+            |own: &TrustedProxy| matches!(own, TrustedProxy::Network(own) if own.contains(&address.to_canonical()));
+        self.trusted_proxies.iter().any(is_in)
     }
 
     /// Whether a connection comes from a trusted proxy.
-    pub(crate) fn is_proxied(&self, peer: Option<IpAddr>) -> bool {
-        peer.is_some_and(|peer| self.trusts(peer))
+    pub(crate) fn is_proxied(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Address(address) => self.trusts(address),
+            Peer::UnixSocket => self.trusted_proxies.contains(&TrustedProxy::UnixSocket),
+            Peer::Unknown => false,
+        }
     }
 
     /// Whether what proxies say of a request is believed: it came from one that is trusted.
-    fn believes(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
+    fn believes(&self, headers: &HeaderMap, peer: Peer) -> bool {
         self.is_proxied(peer) && is_forwarded(headers)
     }
 
     /// The URL of the server as the caller reached it, without a trailing slash; nothing else decides the base of
     /// absolute links. Headers of a peer that is not trusted are not read; a malformed one of a trusted peer counts as
     /// absent.
-    pub(crate) fn base_url(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> String {
+    pub(crate) fn base_url(&self, headers: &HeaderMap, peer: Peer) -> String {
         if let Some(url) = &self.public_url {
             return url.trim_end_matches('/').to_owned();
         }
         let own = headers.get(header::HOST).and_then(|value| Host::read(value.to_str().ok()?));
         let host = own.unwrap_or_else(|| Host { name: "localhost".to_owned(), port: None });
         let said = if self.believes(headers, peer) { self.said(headers) } else { Said::default() };
-        said.base_url(host, if self.has_tls { "https" } else { "http" })
+        // Connections to the Unix socket have no TLS.
+        let has_tls = self.has_tls && peer != Peer::UnixSocket;
+        said.base_url(host, if has_tls { "https" } else { "http" })
     }
 
     /// Whether the caller is on this machine. A request that a trusted proxy passed on is local only if its headers name
     /// at least one client and only clients on this machine: the first entries of a list may be forged, and a proxy may
     /// pass on headers that it does not know, so every entry must be local. A request that another proxy passed on is
-    /// never local, because its headers are not believed.
-    pub(crate) fn is_local(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
-        if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
-            return false;
-        }
-        if !is_forwarded(headers) {
-            return true;
+    /// never local, because its headers are not believed. A Unix socket is there for proxies, so a request over it is local
+    /// only if one is trusted and names such clients.
+    pub(crate) fn is_local(&self, headers: &HeaderMap, peer: Peer) -> bool {
+        match peer {
+            Peer::Address(address) if !address.is_loopback() => return false,
+            Peer::Address(_) if !is_forwarded(headers) => return true,
+            Peer::Unknown => return false,
+            Peer::Address(_) | Peer::UnixSocket => {}
         }
         if !self.believes(headers, peer) {
             return false;
@@ -83,18 +94,18 @@ impl Reachability {
         named.peek().is_some() && named.all(Client::is_loopback)
     }
 
-    /// The address of the caller: that of the connection, or the one that the outermost trusted proxy names.
-    pub(crate) fn client(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
-        let peer = peer?.to_canonical();
-        if !self.believes(headers, Some(peer)) {
-            return Some(peer);
+    /// The address of the caller: that of the connection, or the one that the outermost trusted proxy names. A Unix socket
+    /// has none of its own.
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: Peer) -> Option<IpAddr> {
+        if !self.believes(headers, peer) {
+            return peer.address();
         }
         let hops: Vec<Option<Client>> = Hop::all(headers).unwrap_or_default().iter().map(|hop| hop.client).collect();
         let listed = clients(headers, &X_FOR).unwrap_or_default().into_iter().map(Some).collect();
         let named = if hops.is_empty() { listed } else { hops };
         match named.get(self.outermost(named.iter().copied())) {
             Some(Some(Client::Address(address))) => Some(address.to_canonical()),
-            _ => Some(peer),
+            _ => peer.address(),
         }
     }
 

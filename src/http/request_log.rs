@@ -12,6 +12,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 
+use crate::http::peer::Peer;
 use crate::http::state::AppState;
 
 /// The header with the id of a request: taken from the client or a proxy, or generated, and sent with the response.
@@ -33,7 +34,11 @@ pub(crate) async fn log_request(
     request.extensions_mut().insert(RequestId(id.clone()));
     let is_logged = request.app_data::<web::Data<AppState>>().is_some_and(|state| state.access_log);
     let line = is_logged.then(|| {
-        let client = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
+        let client = match Peer::of(request.request()) {
+            Peer::Address(address) => address.to_string(),
+            Peer::UnixSocket => "unix".to_owned(),
+            Peer::Unknown => String::new(),
+        };
         (client, request.method().to_string(), request.path().to_owned())
     });
     let mut response = next.call(request).await?;

@@ -1,7 +1,8 @@
 //! The HTTP service: routes from the endpoint table, conversion of requests to calls and of replies to responses.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -18,6 +19,7 @@ use crate::http::endpoint::{Access, Endpoint, Handler, Thread, Verb};
 use crate::http::metrics::Metrics;
 use crate::http::params::auth::Caller;
 use crate::http::params::{QueryParams, invalid, layer};
+use crate::http::peer::{self, Peer};
 use crate::http::rate_limits::LimitedCaller;
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
@@ -53,6 +55,15 @@ const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Ran
                              Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot, \
                              X-Request-Id";
 
+/// A socket on which the server listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// For TCP, over TLS if it is configured.
+    Tcp(TcpListener),
+    /// For processes on this machine, never over TLS.
+    Unix(UnixListener),
+}
+
 /// Serves on listeners until its handle is stopped, over TLS if it is configured. Event streams end once `closing` turns
 /// true.
 ///
@@ -62,7 +73,7 @@ pub fn serve(
     service: Service,
     limits: Limits,
     closing: watch::Receiver<bool>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     tls: Option<&Tls>,
 ) -> std::io::Result<Server> {
     let has_tls = tls.is_some();
@@ -88,11 +99,18 @@ pub fn serve(
     });
     // A caller who hangs up sends the same as one who only ends its sending side. Its work is to be cancelled.
     let mut server = server.h1_allow_half_closed(false).shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals();
+    server = server.on_connect(peer::mark);
     for listener in listeners {
-        end_when_unread(&listener);
-        server = match tls {
-            Some(Tls(tls)) => server.listen_rustls_0_23(listener, tls.clone())?,
-            None => server.listen(listener)?,
+        server = match (listener, tls) {
+            (Listener::Tcp(listener), Some(Tls(tls))) => {
+                end_when_unread(&listener);
+                server.listen_rustls_0_23(listener, tls.clone())?
+            }
+            (Listener::Tcp(listener), None) => {
+                end_when_unread(&listener);
+                server.listen(listener)?
+            }
+            (Listener::Unix(listener), _) => server.listen_uds(listener)?,
         };
     }
     Ok(server.run())
@@ -315,7 +333,7 @@ async fn read<'a>(
     if path.contains('%') && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
         return Err(invalid("path", path, "it is not UTF-8", "percent-encoded UTF-8"));
     }
-    let peer = request.peer_addr().map(|peer| peer.ip());
+    let peer = Peer::of(request);
     let headers = headers_with_host(request);
     // Authorization is checked before the body is read.
     let is_local = || state.reachability.is_local(request.headers(), peer);
@@ -381,23 +399,27 @@ fn limited(
     state: &AppState,
     endpoint: &Endpoint,
     headers: &HeaderMap,
-    peer: Option<IpAddr>,
+    peer: Peer,
     caller: Result<Caller, Problem>,
 ) -> Result<Caller, Problem> {
     // Health checks are never limited.
-    let Some(address) = state.reachability.client(headers, peer).filter(|_| endpoint.access != Access::Open) else {
-        return caller;
-    };
-    if state.reachability.is_local(headers, peer) {
+    if endpoint.access == Access::Open || state.reachability.is_local(headers, peer) {
         return caller;
     }
+    let address = state.reachability.client(headers, peer);
     let has_credentials = headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
-    if caller.as_ref().is_err_and(Problem::is_wrong_secret) && has_credentials {
+    if let Some(address) = address
+        && caller.as_ref().is_err_and(Problem::is_wrong_secret)
+        && has_credentials
+    {
         state.rate_limits.count_failure(address)?;
     }
     let caller = caller?;
     let identity = caller.identity().map(|own| LimitedCaller::Account(own.id().to_owned()));
-    state.rate_limits.admit(identity.unwrap_or(LimitedCaller::Address(address)))?;
+    // Without an address all clients of a proxy would be one caller.
+    if let Some(limited) = identity.or(address.map(LimitedCaller::Address)) {
+        state.rate_limits.admit(limited)?;
+    }
     Ok(caller)
 }
 

@@ -1,7 +1,9 @@
 //! Roles of callers, and the access rules of layers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::LayerSchema;
@@ -48,6 +50,24 @@ impl std::str::FromStr for Role {
             let names = Self::ALL.map(Self::name).join(", ");
             format!("{text:?} is no role; accepted: {names}")
         })
+    }
+}
+
+/// A proxy whose headers are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// Each with an address in a network.
+    Network(IpNet),
+    /// Each process that may use the Unix socket of the server.
+    UnixSocket,
+}
+
+impl fmt::Display for TrustedProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(network) => network.fmt(f),
+            Self::UnixSocket => f.write_str("unix"),
+        }
     }
 }
 

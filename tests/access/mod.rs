@@ -8,6 +8,7 @@ mod oidc;
 mod proxy_identity;
 mod rates;
 mod tls;
+mod unix_socket;
 mod visibility;
 mod writes;
 
