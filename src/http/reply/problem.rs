@@ -358,17 +358,7 @@ impl Problem {
             Self::TooMany { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
             Self::RateLimited { what, limit, .. } => json!({"parameter": what, "accepted": limit}),
             Self::Timeout { limit_s } => json!({"accepted": format!("replies within {limit_s} s")}),
-            Self::InvalidContent { edit, fault } => {
-                let FeatureError { pointer, value, fault, accepted, .. } = &**fault;
-                let mut facts = json!({"parameter": pointer, "value": value, "accepted": accepted});
-                if let Some(edit) = edit {
-                    facts["edit"] = json!(edit);
-                }
-                if let Some(fault) = fault {
-                    facts["fault"] = json!(fault);
-                }
-                facts
-            }
+            Self::InvalidContent { edit, fault } => content_facts(*edit, fault),
             Self::WrongMediaType { given, accepted } => {
                 json!({"parameter": "Content-Type", "value": given, "accepted": accepted})
             }
@@ -457,4 +447,17 @@ impl From<Problem> for Reply {
         }
         reply.body(problem.body().to_string())
     }
+}
+
+/// What is wrong with a submitted feature, and in which edit of a batch.
+fn content_facts(edit: Option<usize>, error: &FeatureError) -> serde_json::Value {
+    let FeatureError { pointer, value, fault, accepted, .. } = error;
+    let mut facts = json!({"parameter": pointer, "value": value, "accepted": accepted});
+    if let Some(edit) = edit {
+        facts["edit"] = json!(edit);
+    }
+    if let Some(fault) = fault {
+        facts["fault"] = json!(fault);
+    }
+    facts
 }
