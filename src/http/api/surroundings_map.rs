@@ -83,7 +83,9 @@ impl MapSvg {
         let level = layer.integer(row, LEVELS).map(CodeValue::Integer);
         let by_level = level.and_then(|level| catalog.color(LEVELS, &level)).unwrap_or("#8b94a0");
         let schema = layer.schema();
+        let is_line = row.shape().is_some_and(|shape| is_line(shape.geometry()));
         let style = match (schema.group.as_str(), schema.id.as_str()) {
+            (_, "rivers") => format!("fill:none;stroke:#9dc4dd;stroke-width:{}", self.river_width(layer, row)),
             (_, "county") => return Markup::default(),
             (_, "townships") => "fill:#fbfaf6;stroke:#b9c0c9;stroke-dasharray:5 3".to_owned(),
             (_, "risk_zones") => format!("fill:{by_level};fill-opacity:.22;stroke:{by_level};stroke-width:.8"),
@@ -92,11 +94,19 @@ impl MapSvg {
             (_, "shelters") => "fill:#1b8a5a;stroke:#fff;stroke-width:.8".to_owned(),
             ("rescue", _) => "fill:#6a3fb5;stroke:#fff;stroke-width:.8".to_owned(),
             ("event", _) => "fill:#b3261e;fill-opacity:.05;stroke:#b3261e;stroke-dasharray:8 3".to_owned(),
+            ("risk", _) if is_line => format!("fill:none;stroke:{by_level};stroke-width:1.6"),
+            ("base", _) if is_line => "fill:none;stroke:#5b6673;stroke-width:.8".to_owned(),
             ("risk", _) => format!("fill:{by_level};stroke:#fff;stroke-width:.5"),
             ("base", _) => "fill:#5b6673;stroke:#fff;stroke-width:.5".to_owned(),
             _ => return Markup::default(),
         };
         row.shape().map_or_else(Markup::default, |shape| self.shape(shape, &style))
+    }
+
+    /// The true width of a river in pixels, at least that of a line that is seen.
+    fn river_width(&self, layer: &Layer, row: &Row<'_>) -> String {
+        let width_m = layer.schema().position("width_m").and_then(|at| row.real(at)).unwrap_or_default();
+        format!("{:.1}", (width_m * self.pixels_per_m).clamp(1.0, WIDTH))
     }
 
     fn shape(&self, shape: &Shape, style: &str) -> Markup {
@@ -186,4 +196,8 @@ fn north_arrow() -> Markup {
 /// Pixels with one decimal.
 fn tenths(pixels: f64) -> String {
     format!("{pixels:.1}")
+}
+
+fn is_line(geometry: &Geometry) -> bool {
+    matches!(geometry, Geometry::LineString(_) | Geometry::MultiLineString(_))
 }
