@@ -80,6 +80,8 @@ pub enum ImportFileError {
     MissingColumn {
         /// What is missing, and the columns of the file.
         reason: String,
+        /// The columns of the file.
+        columns: Vec<String>,
     },
 }
 
@@ -379,9 +381,10 @@ fn place_columns(
         };
         found.cloned().ok_or_else(|| {
             let what = given.map_or_else(|| format!("no column for {name}"), |column| format!("no column {column:?}"));
-            let columns = columns.join(", ");
+            let listed = columns.join(", ");
             ImportFileError::MissingColumn {
-                reason: format!("the table has {what}; its columns: {columns} (column COLUMN={name} names it)"),
+                reason: format!("the table has {what}; its columns: {listed} (column COLUMN={name} names it)"),
+                columns: columns.to_vec(),
             }
         })
     };
@@ -412,10 +415,11 @@ fn check_columns(
 ) -> Result<(), ImportFileError> {
     let is_matched = |field: &str| is_filled(field, columns, matches);
     let missing = |what: String| {
-        let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+        let listed = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
         Err(ImportFileError::MissingColumn {
+            columns: columns.to_vec(),
             reason: format!(
-                "nothing was stored: {what}; columns of the file: {columns}; fields of layer {}: {} (column \
+                "nothing was stored: {what}; columns of the file: {listed}; fields of layer {}: {} (column \
                  COLUMN=FIELD matches a column)",
                 schema.id,
                 fields(schema)

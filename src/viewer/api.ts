@@ -355,7 +355,7 @@ export type ImportCounts = { new: number; changed: number; unchanged: number; re
 export type ImportPreview = {
   id: string; collection: string; file: string;
   /** What must be named before the file can be read, and why. */
-  needs?: { option: string | null; detail: string };
+  needs?: { option: string | null; detail: string; columns?: string[] };
   recognised?: { table: string | null; crs: string; places: [string, string] | null; columns: string[]; matches: { field: string; column: string }[] };
   fields?: string[];
   report?: { read: number; taken: number; refused_count: number; refused: ImportRow[]; warnings: ImportRow[]; twins: { name: string; ids: string[] }[] };

@@ -68,12 +68,12 @@ export class ImportPanel {
     this.#file = file;
     this.#done = undefined;
     this.#options = { columns: {}, mode: "add", skip_bad: false, anywhere: false, incomplete: false };
-    // The name of the file often names the layer.
+    // The name of the file often names the layer; otherwise it is chosen, because a wrong one is filled all too easily.
     const named = layers.find(({ id, title }) => file.name.includes(id) || file.name.includes(title.zh));
-    if (!layers.some(({ id }) => id === this.#layer) || named) this.#layer = (named ?? layers[0])?.id ?? "";
+    this.#layer = (layers.length === 1 ? layers[0] : named)?.id ?? "";
     const isKnown = ACCEPTED.some((ending) => file.name.toLowerCase().endsWith(ending));
-    this.#failure = !isKnown ? `${say("importWrongKind")}${say("importFormats")}` : this.#layer === "" ? say("importNoLayer") : undefined;
-    if (this.#failure === undefined) await this.#send();
+    this.#failure = !isKnown ? `${say("importWrongKind")}${say("importFormats")}` : layers.length === 0 ? say("importNoLayer") : undefined;
+    if (this.#failure === undefined && this.#layer !== "") await this.#send();
     else this.#draw();
   }
 
@@ -171,7 +171,8 @@ export class ImportPanel {
   }
 
   #target(): HTMLElement {
-    const select = choice(this.layers().map(({ id, title }) => [id, pick(title)]), this.#layer, (id) => {
+    const none: [string, string][] = this.#layer === "" ? [["", say("importChooseLayer")]] : [];
+    const select = choice([...none, ...this.layers().map(({ id, title }): [string, string] => [id, pick(title)])], this.#layer, (id) => {
       this.#layer = id;
       void this.#send();
     });
@@ -224,12 +225,13 @@ export class ImportPanel {
       field(say("importMode"), mode),
       ...(options.mode === "add" ? [] : [field(say("importKey"), key)]),
       element("div", { class: "chips" }, flag("skip_bad", "importSkipBad"), flag("anywhere", "importAnywhere"), flag("incomplete", "importIncomplete")),
-      ...(preview.recognised && preview.recognised.columns.length > 0 ? [this.#columns(preview.recognised, fields)] : []));
+      ...(preview.recognised && preview.recognised.columns.length > 0 ? [this.#columns(preview.recognised, fields)]
+        : preview.needs?.columns?.length ? [this.#columns({ columns: preview.needs.columns, matches: this.#chosen(), places: null }, fields)] : []));
   }
 
   /** Each column of the file and the field that it fills. */
-  #columns({ columns, matches, places }: NonNullable<api.ImportPreview["recognised"]>, fields: string[]): HTMLElement {
-    const targets = (): [string, string][] => [["", say("importIgnored")], ["id", this.#title("id")], ...fields.map((name): [string, string] => [name, this.#title(name)])];
+  #columns({ columns, matches, places }: Pick<NonNullable<api.ImportPreview["recognised"]>, "columns" | "matches" | "places">, fields: string[]): HTMLElement {
+    const targets = (): [string, string][] => [["", say("importIgnored")], ...["id", "lon", "lat", ...fields].map((name): [string, string] => [name, this.#title(name)])];
     const rows = columns.map((column) => {
       const matched = matches.find((own) => own.column === column)?.field ?? "";
       const select = choice(targets(), matched, (name) => {
@@ -243,6 +245,11 @@ export class ImportPanel {
     const placed = (places ?? []).map((column) => element("tr", {}, element("th", { scope: "row" }, column), element("td", { class: "quiet" }, say("readCoordinates"))));
     return element("details", { open: true }, element("summary", {}, element("span", { class: "label" }, say("importColumns"))),
       element("table", { class: "import-columns" }, element("tbody", {}, ...rows, ...placed)));
+  }
+
+  /** The columns whose fields were chosen. */
+  #chosen(): { field: string; column: string }[] {
+    return Object.entries(this.#options.columns).map(([column, field]) => ({ field, column }));
   }
 
   #summary(report: NonNullable<api.ImportPreview["report"]>, counts: api.ImportPreview["counts"]): HTMLElement {
@@ -285,6 +292,7 @@ export class ImportPanel {
   /** The title of a field. */
   #title(name: string): string {
     if (name === "id") return say("identifier");
+    if (name === "lon" || name === "lat") return say(name === "lon" ? "longitudeOf" : "latitudeOf");
     const found = this.#field(name);
     return found ? pick(found.title) : name;
   }
@@ -314,9 +322,9 @@ function countsText(counts: api.ImportCounts): string {
 
 /** What to do so that the file can be imported. The detail, with names and shares, is in English. */
 function needsText({ option, detail }: NonNullable<api.ImportPreview["needs"]>): string {
-  if (language() === "en") return detail;
   const words = { crs: "importNeedsCrs", columns: "importNeedsColumns", column: "importNeedsColumns", sheet: "importNeedsSheet", mode: "importNeedsMode", key: "importNeedsKey" } as const;
-  return `${say(words[option as keyof typeof words] ?? "importNeedsFile")}（${detail}）`;
+  const said = say(words[option as keyof typeof words] ?? "importNeedsFile");
+  return language() === "en" ? `${said} (${detail})` : `${said}（${detail}）`;
 }
 
 function choice(options: [string, string][], chosen: string, act: (value: string) => void): HTMLSelectElement {

@@ -84,6 +84,25 @@ await run(async () => {
     assert.ok(await page.locator("#nearest").isHidden());
   });
 
+  await check("the layer of a file that names none is chosen, and columns that are not recognised too", async () => {
+    await drop("某表.csv", "点名,东,北\n甲,118.859,26.222\n");
+    await page.waitForFunction(() => document.querySelector('#nearest [data-field="layer"]')?.value === "");
+    assert.ok(await page.locator("#nearest .commit").count() === 0, "nothing can be imported yet");
+    await page.locator('#nearest [data-field="layer"]').selectOption("shelters");
+    await page.locator('#nearest [data-needs="columns"]').waitFor();
+    for (const [column, field] of [["东", "lon"], ["北", "lat"]]) {
+      await settled();
+      await page.locator(`#nearest [data-column="${column}"]`).selectOption(field);
+    }
+    await page.locator('#nearest [data-needs="crs"]').waitFor();
+    await page.locator('#nearest [data-field="crs"]').fill("wgs84");
+    await page.locator('#nearest [data-field="crs"]').press("Tab");
+    await page.locator("#nearest .verdict").waitFor();
+    await settled();
+    assert.match(await verdict(), /1 行.*1 可导入/);
+    await page.locator("#nearest .close").click();
+  });
+
   await check("a file of no known kind is refused, and closing leaves the map", async () => {
     await drop("photo.png", "not a table");
     await page.locator("#nearest .failed").waitFor();

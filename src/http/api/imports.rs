@@ -226,7 +226,13 @@ async fn preview(call: &Call<'static>, id: &str, upload: &Upload, raw: RawOption
         Ok(outcome) => outcome,
         // The file may be readable with other options, which the client is asked for.
         Err(error) => {
-            body["needs"] = json!({"option": needed_option(&error), "detail": error.to_string()});
+            // The sender knows the file by its own name.
+            let detail = error.to_string().replace(&upload.path.display().to_string(), &upload.name);
+            body["needs"] = json!({"option": needed_option(&error), "detail": detail});
+            if let ImportFileError::MissingColumn { columns, .. } = &error {
+                body["needs"]["columns"] = json!(columns);
+                body["fields"] = json!(field_names(Target::to_edit(call, &upload.collection)?.schema));
+            }
             return Ok(Preview { json: body, report: Report::default() });
         }
     };
@@ -377,9 +383,14 @@ impl Job {
         let mut source = Sampled { file, sample: Vec::new(), name_field };
         let imported = self.store.import(self.index, &mut source).await;
         let Sampled { file, sample, .. } = source;
-        let fields = self.schema.fields.iter().map(|field| field.name.clone()).collect();
+        let fields = field_names(&self.schema);
         Ok(Outcome { recognised: file.recognised.clone(), report: file.into_report(), imported, sample, fields })
     }
+}
+
+/// The fields that columns can fill.
+fn field_names(schema: &LayerSchema) -> Vec<String> {
+    schema.fields.iter().map(|field| field.name.clone()).collect()
 }
 
 /// Checks that a feature, before and after, is in a division of the account.
