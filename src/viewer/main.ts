@@ -19,6 +19,7 @@ import { LastEdit } from "./last_edit";
 import { LayerPanel } from "./layers";
 import { Legend } from "./legend";
 import { clusterAt, createMap, featuresAt } from "./map";
+import { startLocate } from "./locate";
 import { NearestPanel } from "./nearest";
 import { notice, noticeWith, settle } from "./notices";
 import { startOffline } from "./offline";
@@ -29,7 +30,7 @@ import { Card, type Found } from "./popup";
 import { Panel } from "./panel";
 import { PlanPanel } from "./plan";
 import { Reach } from "./reach";
-import { drawnPlace, pointAt, unknownInAddress, type Place } from "./question";
+import { drawnPlace, invalidPoint, pointAt, unknownInAddress, type Place } from "./question";
 import type { Township } from "./question_form";
 import { RoadClosure } from "./road_closure";
 import { Search } from "./search";
@@ -86,11 +87,13 @@ async function start(): Promise<void> {
   window.onemap = { map, ready };
   const tiles = new Tiles(map);
   map.once("load", () => {
-    const picture = new Picture(map, catalog, part<HTMLButtonElement>("save-picture"));
+    const picture = new Picture(map, style, catalog, part<HTMLButtonElement>("save-picture"));
     picture.version = catalog.data_version;
     const layers = new LayerPanel(map, style, catalog, part("layer-groups"));
     new Legend(style, catalog, layers, part("legend"));
     const unknown = isEmbedded ? showNamedLayers(layers, catalog) : unknownInAddress();
+    warnOfPoint();
+    window.addEventListener("hashchange", warnOfPoint);
     if (unknown.length > 0) noticeWith("layers", "unknownLayers", [{ word: "understood", act: () => settle("layers") }], () => unknown.join(say("listComma")));
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
@@ -268,6 +271,13 @@ async function load() {
   }
 }
 
+/** Says that the address asks about a position that is none. */
+function warnOfPoint(): void {
+  const point = invalidPoint();
+  if (point === undefined) settle("point");
+  else noticeWith("point", "badPoint", [{ word: "understood", act: () => settle("point") }], () => point);
+}
+
 /** The field `source` of every sample record marks it as a sample. */
 function isSample(townships: Awaited<ReturnType<typeof api.townships>> | undefined): boolean {
   return /示例|样例|模拟|sample/i.test(String(townships?.features[0]?.properties.source ?? ""));
@@ -302,6 +312,7 @@ function startClicks(map: Map, card: Card, clusters: ClusterCard, nearest: Neare
     map.getCanvas().style.cursor = clusterAt(map, event.point) || featuresAt(map, event.point).marked.length > 0 ? "pointer" : "crosshair";
   });
   part("ask-centre").addEventListener("click", askCentre);
+  startLocate(map, (lon, lat) => void nearest.ask(pointAt(lon, lat)));
   map.getCanvas().addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !isTaken() && !editing.isOpen) askCentre();
   });

@@ -1,14 +1,24 @@
-// The map as a picture: title, time, data version, risk colours and scale around what is on the screen; to save or to print.
-import type { Map } from "maplibre-gl";
+// The map as a picture: title, time, data version, legend and scale around what is on the screen; to save or to print.
+import type { Map, StyleSpecification } from "maplibre-gl";
 import type { Catalog } from "./api";
 import { element, part } from "./element";
 import { distance, time } from "./format";
 import { onLanguage, pick, say } from "./language";
+import { HELD } from "./legend";
 import { saveFile } from "./save_file";
+import { drawSign, signOf, type Sign } from "./signs";
+import { metadata } from "./style";
 
 const MARGIN = 24;
 const HEAD = 64;
 const FOOT = 52;
+/** Height of a further line of the title or the legend. */
+const LINE = 26;
+const TITLE_PX = 26;
+const TEXT_PX = 14;
+/** Width of an entry of the legend without its words, and of the scale beside the legend. */
+const ENTRY_PX = 45;
+const SCALE_PX = 250;
 const JPEG_QUALITY = 0.92;
 /** Colours of the sheet, which is light in every theme. */
 const INK = "#17222c";
@@ -19,7 +29,7 @@ export class Picture {
   /** The version of the data that the map shows. */
   version = "";
 
-  constructor(private readonly map: Map, private readonly catalog: Catalog, button: HTMLButtonElement) {
+  constructor(private readonly map: Map, private readonly style: StyleSpecification, private readonly catalog: Catalog, button: HTMLButtonElement) {
     document.body.append(this.#dialog);
     button.addEventListener("click", () => void this.open());
     onLanguage(() => this.#dialog.close());
@@ -67,34 +77,53 @@ export class Picture {
     const ratio = width / this.map.getCanvas().clientWidth;
     const px = (size: number) => size * ratio;
     const sheet = document.createElement("canvas");
-    sheet.width = width + 2 * px(MARGIN);
-    sheet.height = height + px(HEAD + FOOT);
     const out = sheet.getContext("2d")!;
+    const font = (size: number, weight: number) => (out.font = `${weight} ${px(size)}px ${getComputedStyle(document.body).fontFamily}`);
     const text = (words: string, x: number, y: number, size: number, weight: number, colour = INK, align: CanvasTextAlign = "left") => {
-      out.font = `${weight} ${px(size)}px ${getComputedStyle(document.body).fontFamily}`;
+      font(size, weight);
       out.fillStyle = colour;
       out.textAlign = align;
       out.fillText(words, x, y);
     };
+    const sample = part("sample-badge").hidden ? "" : `${say("sampleData")} · `;
+    const stated = `${sample}${time(new Date().toISOString())} · ${say("dataVersion")} ${this.version}`;
+    // On a telephone the time stands below the title, and the legend above the scale.
+    font(TITLE_PX, 700);
+    const titleWidth = out.measureText(this.#title()).width;
+    font(TEXT_PX, 400);
+    const isOneLine = titleWidth + out.measureText(stated).width + px(MARGIN) <= width;
+    const head = isOneLine ? HEAD : HEAD + LINE;
+    const entries = this.#entries();
+    const rows = rowsOf(entries.map(({ words }) => px(ENTRY_PX) + out.measureText(words).width), isOneLine ? width - px(SCALE_PX) : width);
+    const lines = isOneLine ? rows.length : rows.length + 1;
+    sheet.width = width + 2 * px(MARGIN);
+    sheet.height = height + px(head + FOOT + (lines - 1) * LINE);
     out.fillStyle = "#ffffff";
     out.fillRect(0, 0, sheet.width, sheet.height);
-    text(this.#title(), px(MARGIN), px(42), 26, 700);
-    const sample = part("sample-badge").hidden ? "" : `${say("sampleData")} · `;
-    text(`${sample}${time(new Date().toISOString())} · ${say("dataVersion")} ${this.version}`, sheet.width - px(MARGIN), px(40), 14, 400, QUIET, "right");
-    out.drawImage(source, px(MARGIN), px(HEAD));
+    text(this.#title(), px(MARGIN), px(42), TITLE_PX, 700);
+    text(stated, isOneLine ? sheet.width - px(MARGIN) : px(MARGIN), px(isOneLine ? 40 : 42 + LINE), TEXT_PX, 400, QUIET, isOneLine ? "right" : "left");
+    out.drawImage(source, px(MARGIN), px(head));
     out.strokeStyle = "#8a929a";
     out.lineWidth = ratio;
-    out.strokeRect(px(MARGIN), px(HEAD), width, height);
-    const foot = px(HEAD) + height + px(33);
-    let x = px(MARGIN);
-    for (const level of this.catalog.codes.risk_level ?? []) {
-      out.fillStyle = level.color ?? QUIET;
-      out.fillRect(x, foot - px(13), px(18), px(15));
-      text(pick(level), x + px(25), foot, 14, 400);
-      x += px(25) + out.measureText(pick(level)).width + px(20);
-    }
-    this.#scale(out, sheet.width - px(MARGIN), foot, ratio);
+    out.strokeRect(px(MARGIN), px(head), width, height);
+    const foot = px(head) + height + px(33);
+    rows.forEach((row, line) => row.forEach(({ at, x }) => {
+      const { sign, words } = entries[at]!;
+      const y = foot + px(line * LINE);
+      drawSign(out, sign, px(MARGIN) + x, y - px(13), px(18));
+      text(words, px(MARGIN) + x + px(25), y, TEXT_PX, 400);
+    }));
+    this.#scale(out, sheet.width - px(MARGIN), isOneLine ? foot : foot + px(rows.length * LINE), ratio);
     return sheet;
+  }
+
+  /** The risk colours, and the signs of the layers that are on the map. */
+  #entries(): { sign: Sign; words: string }[] {
+    const levels = (this.catalog.codes.risk_level ?? []).map((level): { sign: Sign; words: string } =>
+      ({ sign: { shape: "area", fill: level.color ?? QUIET, edge: level.color ?? QUIET, text: "", ink: INK }, words: pick(level) }));
+    const shown = new Set(this.map.queryRenderedFeatures().map(({ layer }) => metadata(layer)["onemap:layer"]));
+    const layers = this.catalog.layers.filter(({ id, group }) => shown.has(id) && group !== "base");
+    return [...levels, ...layers.map((layer) => ({ sign: signOf(this.style, layer.id, { risk_level: 2, ...HELD[layer.id] }), words: pick(layer.title) }))];
   }
 
   /** A bar of a round length, in the middle of the map. */
@@ -111,6 +140,21 @@ export class Picture {
     out.font = `600 ${13 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
     out.fillText(distance(metres), right - width - 8 * ratio, y + 2 * ratio);
   }
+}
+
+/** Places entries of these widths in rows; the first leaves room at its end. */
+function rowsOf(widths: readonly number[], width: number): { at: number; x: number }[][] {
+  const rows: { at: number; x: number }[][] = [[]];
+  let x = 0;
+  widths.forEach((own, at) => {
+    if (x > 0 && x + own > width) {
+      rows.push([]);
+      x = 0;
+    }
+    rows.at(-1)!.push({ at, x });
+    x += own;
+  });
+  return rows;
 }
 
 /** What the map shows, as a canvas: its own is empty except while it draws. */

@@ -136,6 +136,12 @@ export function unknownInAddress(hash = location.hash): string[] {
   return decoded(asked ?? "").split(",").filter((id) => id !== "" && !(ASKED_LAYERS as readonly string[]).includes(id));
 }
 
+/** The position that the URL hash asks about, if it is none. */
+export function invalidPoint(hash = location.hash): string | undefined {
+  const given = hash.replace(/^#/, "").split("&").find((part) => part.startsWith("point="))?.slice("point=".length);
+  return given !== undefined && !parsePoint(decoded(given)) ? decoded(given) : undefined;
+}
+
 /** The query in the URL hash; undefined if it is missing or invalid. */
 export function questionInAddress(hash = location.hash): Question | undefined {
   const given = new Map(hash.replace(/^#/, "").split("&").map((part) => {

@@ -122,7 +122,8 @@ export class Search {
       this.onPosition?.(lon, lat);
       return;
     }
-    this.card.open([{ layer: hit.properties.layer, id: hit.id, name: hit.properties.name ?? hit.id }], new LngLat(lon, lat));
+    const found = { layer: hit.properties.layer, id: hit.id, name: hit.properties.name ?? hit.id };
+    this.card.open([found], new LngLat(lon, lat), () => this.#field.focus());
   }
 
   /** Shows the whole of a line or area. */

@@ -103,6 +103,35 @@ export function swatch(sign: Sign): SVGSVGElement {
   return svg;
 }
 
+/** Draws a symbol on a canvas, in a square. */
+export function drawSign(out: CanvasRenderingContext2D, sign: Sign, x: number, y: number, side: number): void {
+  const middle = side / 2;
+  [out.fillStyle, out.strokeStyle, out.lineWidth] = [sign.fill, sign.edge, side / 10];
+  out.beginPath();
+  if (sign.shape === "disc") {
+    out.arc(x + middle, y + middle, side * 0.42, 0, 2 * Math.PI);
+    out.fill();
+    if (sign.edge.toLowerCase() !== "#ffffff") out.stroke();
+  } else if (sign.shape === "line") {
+    out.strokeStyle = sign.fill;
+    out.lineWidth = side / 6;
+    out.moveTo(x, y + middle);
+    out.lineTo(x + side, y + middle);
+    out.stroke();
+  } else {
+    out.rect(x + side * 0.05, y + side * 0.12, side * 0.9, side * 0.76);
+    out.fill();
+    out.stroke();
+  }
+  if (!sign.text) return;
+  out.fillStyle = sign.ink;
+  out.textAlign = "center";
+  out.textBaseline = "middle";
+  out.font = `700 ${side * 0.55}px ${getComputedStyle(document.body).fontFamily}`;
+  out.fillText(sign.text, x + middle, y + middle);
+  out.textBaseline = "alphabetic";
+}
+
 /** A swatch with its text; a long text takes the whole width. */
 export function entry(sign: Sign, words: string): HTMLElement {
   // A Chinese character is as wide as two letters.

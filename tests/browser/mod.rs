@@ -232,7 +232,7 @@ fn a_dropped_file_is_looked_at_stored_and_undone() {
     let server = Server::start(&folder, &[]);
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/imports.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 7, "{printed}");
+    assert_eq!(printed.lines().count(), 8, "{printed}");
 }
 
 #[test]
@@ -388,6 +388,14 @@ fn the_map_works_inside_another_page_and_its_layers_on_the_map_of_another_page()
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
     let printed = script_well("browser/embed.mjs", &[&server.url, &snapshots, &maplibre, token.trim()]);
     assert_eq!(printed.lines().count(), 4, "{printed}");
+}
+
+#[test]
+fn tablets_frames_and_telephones_show_the_map() {
+    let (_folder, server) = Server::of_sample();
+    let snapshots = project().join("target/screenshots").display().to_string();
+    let printed = script_well("browser/layouts.mjs", &[&server.url, &snapshots]);
+    assert_eq!(printed.lines().count(), 5, "{printed}");
 }
 
 #[test]

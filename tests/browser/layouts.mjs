@@ -1,0 +1,64 @@
+// Layouts between a telephone and a desk, in a frame of another page, and where the officer is: layouts.mjs BASE_URL OUT_DIR;
+// exit code 1 at the first failure.
+import assert from "node:assert/strict";
+import { openScenario } from "./scenario.mjs";
+
+const POSITION = { longitude: 118.8632, latitude: 26.2211 };
+const { origin, page, check, screenshot, run } = await openScenario(["BASE_URL", "OUT_DIR"], { viewport: { width: 768, height: 900 } });
+const ready = () => page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+const width = (id) => page.locator(`#${id}`).evaluate((own) => own.clientWidth);
+
+await run(async () => {
+  await check("on a tablet nothing is cut off, and the map stays beside the answers", async () => {
+    for (const side of [768, 1024]) {
+      await page.setViewportSize({ width: side, height: 900 });
+      await page.goto("about:blank");
+      await page.goto(`${origin}/?lang=en#point=118.86,26.22`);
+      await ready();
+      await page.waitForSelector('#nearest:not([hidden])[aria-busy="false"]');
+      if (!(await page.locator("#layers").isVisible())) await page.locator("#layers-toggle").click();
+      assert.ok(await page.locator("#header").evaluate((own) => own.scrollWidth <= own.clientWidth), `${side}: the header`);
+      assert.ok((await width("stage")) >= 400, `${side}: the map has ${await width("stage")} px`);
+      await screenshot(`tablet-${side}`);
+    }
+  });
+
+  await check("a small frame shows the map alone", async () => {
+    await page.setViewportSize({ width: 600, height: 400 });
+    await page.goto(`${origin}/?embed=1&layers=shelters,teams`);
+    await ready();
+    assert.ok(!(await page.locator("#situation").isVisible()));
+    assert.equal(await page.locator("#map").evaluate((own) => own.clientHeight), 400);
+  });
+
+  await check("what is near the officer is shown, and why not if the browser does not permit it", async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${origin}/?lang=zh`);
+    await ready();
+    await page.locator("#locate").click();
+    await page.waitForSelector('[data-notice="locate"]');
+    await page.locator('[data-notice="locate"] button').click();
+    await page.context().grantPermissions(["geolocation"], { origin });
+    await page.context().setGeolocation(POSITION);
+    await page.locator("#locate").click();
+    await page.waitForSelector('#nearest:not([hidden])[aria-busy="false"] [data-layer="shelters"] li');
+    assert.match(await page.evaluate(() => location.hash), /point=118\.8632,26\.2211/);
+    const { lng, lat } = await page.evaluate(() => window.onemap.map.getCenter());
+    assert.ok(Math.hypot(lng - POSITION.longitude, lat - POSITION.latitude) < 0.02, `${lng},${lat}`);
+  });
+
+  await check("targets of the drawing panel are large enough for a finger", async () => {
+    await page.locator("#draw").click();
+    const sizes = await page.locator("#drawing button").evaluateAll((all) => all.map((one) => Math.min(one.offsetWidth, one.offsetHeight)));
+    assert.ok(sizes.length > 3 && sizes.every((size) => size >= 44), String(sizes));
+    assert.ok(await page.locator("#drawing").evaluate((own) => own.scrollWidth <= own.clientWidth));
+    await page.keyboard.press("Escape");
+  });
+
+  await check("a position that is none is named", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=zh#point=abc,26.22`);
+    await ready();
+    assert.match(await page.locator('[data-notice="point"]').textContent(), /abc,26\.22/);
+  });
+});
