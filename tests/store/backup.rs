@@ -64,6 +64,24 @@ fn a_restored_copy_is_served_at_once_and_the_replaced_file_is_kept() {
 }
 
 #[test]
+fn a_copy_takes_the_place_of_a_file_that_was_lost_without_its_log() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    run_well(&folder, &["backup", "copy.gpkg"]);
+    // A power failure leaves changes in the write-ahead log, which are pages of the lost file.
+    edit(&folder.file("onemap.gpkg"), "update shelters set name = '灾后'");
+    server.kill();
+    let log = std::fs::metadata(folder.file("onemap.gpkg-wal")).expect("a log");
+    assert!(log.len() > 0);
+    std::fs::remove_file(folder.file("onemap.gpkg")).expect("the file is lost");
+    run_well(&folder, &["restore", "copy.gpkg"]);
+    run_well(&folder, &["check"]);
+    let server = Server::start(&folder, &[]);
+    let shelter = server.get("/ogc/collections/shelters/items/SH-0001").json();
+    assert_ne!(shelter["properties"]["name"], json!("灾后"));
+}
+
+#[test]
 fn a_failed_copy_or_restoration_changes_nothing() {
     let folder = Folder::new();
     drop(Server::start(&folder, &[]));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use super::{check_header, file_error};
+use super::{check_header, file_error, side_files};
 use crate::private_file::beside;
 use crate::store::StoreError;
 
@@ -50,6 +50,14 @@ pub async fn restore(copy: &Path, path: &Path) -> Result<Option<PathBuf>, StoreE
         let name = unused(path)?;
         fs::hard_link(path, &name).map_err(file_error(&name))?;
         kept = Some(name);
+    } else {
+        // The log of a lost file would be applied to the copy.
+        for name in side_files(path) {
+            match fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_error(&name)(error)),
+                _ => (),
+            }
+        }
     }
     draft.replace(path)?;
     Ok(kept)
