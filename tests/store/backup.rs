@@ -1,5 +1,7 @@
 //! Copies of a store that is written meanwhile, and their restoration under a running server.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
@@ -79,6 +81,22 @@ fn a_copy_takes_the_place_of_a_file_that_was_lost_without_its_log() {
     let server = Server::start(&folder, &[]);
     let shelter = server.get("/ogc/collections/shelters/items/SH-0001").json();
     assert_ne!(shelter["properties"]["name"], json!("灾后"));
+}
+
+#[test]
+fn a_restored_file_belongs_to_the_owner_of_its_folder() {
+    let folder = Folder::new();
+    drop(Server::start(&folder, &[]));
+    run_well(&folder, &["backup", "copy.gpkg"]);
+    let owner = |path: &Path| std::fs::metadata(path).expect("a file").uid();
+    // Root restores the store of a service; other users cannot give files away.
+    if owner(folder.path()) == 0 {
+        std::os::unix::fs::chown(folder.path(), Some(12_345), None).expect("root gives the folder away");
+    }
+    run_well(&folder, &["restore", "copy.gpkg"]);
+    let file = folder.file("onemap.gpkg");
+    assert_eq!(owner(&file), owner(folder.path()));
+    assert_eq!(std::fs::metadata(&file).expect("a file").mode() & 0o777, 0o600);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Copies of a file while servers use it, and their restoration.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{check_header, file_error, side_files};
-use crate::private_file::beside;
+use crate::private_file::{self, beside};
 use crate::store::StoreError;
 
 /// Copies a GeoPackage to a new file, as of one moment and complete; others may write meanwhile.
@@ -39,7 +40,11 @@ pub async fn restore(copy: &Path, path: &Path) -> Result<Option<PathBuf>, StoreE
     check_header(copy)?;
     check_integrity(copy).await?;
     let draft = Draft::beside(path)?;
-    fs::copy(copy, &draft.0).map_err(file_error(&draft.0))?;
+    // The user of the service reads what root restores in its folder.
+    let mut target =
+        private_file::open(&draft.0, File::options().write(true).create_new(true)).map_err(file_error(&draft.0))?;
+    let mut source = File::open(copy).map_err(file_error(copy))?;
+    io::copy(&mut source, &mut target).map_err(file_error(&draft.0))?;
     let mut kept = None;
     if path.exists() {
         // Its write-ahead log has the name that the log of the restored file will have.
@@ -54,7 +59,7 @@ pub async fn restore(copy: &Path, path: &Path) -> Result<Option<PathBuf>, StoreE
         // The log of a lost file would be applied to the copy.
         for name in side_files(path) {
             match fs::remove_file(&name) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_error(&name)(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(&name)(error)),
                 _ => (),
             }
         }
@@ -70,7 +75,7 @@ impl Draft {
     fn beside(target: &Path) -> Result<Self, StoreError> {
         let draft = beside(target, ".unfinished");
         match fs::remove_file(&draft) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(&draft)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(&draft)(error)),
             _ => Ok(Self(draft)),
         }
     }
