@@ -1,5 +1,7 @@
 //! Rules of the code base: dependencies between modules, captions, file sizes, names.
 
+mod guide; // the guide for operators
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
