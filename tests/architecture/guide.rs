@@ -12,7 +12,12 @@ const LANGUAGES: [&str; 2] = ["en", "zh"];
 /// Folders and files of the project that pages name by path.
 const PROJECT_PATHS: [&str; 6] = ["docs/", "scripts/", "data/", "tests/", "benches/", "Containerfile"];
 /// Messages of other programs and libraries on the page of troubleshooting.
-const FOREIGN_MESSAGES: [&str; 2] = ["unknown field", "unsupported startup parameter: extra_float_digits"];
+const FOREIGN_MESSAGES: [&str; 4] = [
+    "unknown field",
+    "unsupported startup parameter: extra_float_digits",
+    "file is not a database",
+    "database disk image is malformed",
+];
 
 struct Page {
     name: String,
@@ -58,8 +63,8 @@ fn parts(text: &str) -> (Vec<Block>, String) {
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(language)) => open = Some((language.to_owned(), String::new())),
             (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some((_, content)), None) => *content += &format!("{line}\n"),
-            (None, None) => prose += &format!("{line}\n"),
+            (Some((_, content)), None) => content.extend([line, "\n"]),
+            (None, None) => prose.extend([line, "\n"]),
         }
     }
     assert!(open.is_none(), "a block is not closed");
@@ -165,14 +170,9 @@ fn both_languages_show_the_same_commands_and_files() {
         let different = english_blocks.iter().zip(&chinese_blocks).find(|(english, chinese)| english != chinese);
         assert_eq!(different, None, "{}", english.name);
         assert_eq!(english_blocks.len(), chinese_blocks.len(), "{}", english.name);
-        let headings = |text: &str| {
-            let levels = parts(text)
-                .1
-                .lines()
-                .filter(|line| line.starts_with('#'))
-                .map(|line| line.matches('#').count())
-                .collect::<Vec<_>>();
-            levels
+        let headings = |text: &str| -> Vec<usize> {
+            let prose = parts(text).1;
+            prose.lines().filter(|line| line.starts_with('#')).map(|line| line.matches('#').count()).collect()
         };
         assert_eq!(headings(&english.text), headings(&chinese.text), "{}", english.name);
     }
