@@ -18,7 +18,6 @@ mod undo;
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -40,6 +39,7 @@ use crate::model::{
     Applied, AuditEntry, Batch, Catalog, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
     Undo, Undone,
 };
+use crate::private_file;
 use crate::store::quoting::identifier;
 
 const SCHEMA: &str = include_str!("geopackage/schema.sql");
@@ -85,7 +85,7 @@ impl GeoPackage {
             }
         }
         // Created here first, so that a read-only folder is reported with the error of the system.
-        let private = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&unfinished);
+        let private = private_file::open(&unfinished, std::fs::File::options().write(true).create_new(true));
         private.map_err(file_error(path))?;
         let store = Self::connect(&unfinished, catalog).await?;
         let mut sql = SCHEMA.to_owned();

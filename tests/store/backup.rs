@@ -1,7 +1,6 @@
 //! Copies of a store that is written meanwhile, and their restoration under a running server.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
@@ -83,20 +82,30 @@ fn a_copy_takes_the_place_of_a_file_that_was_lost_without_its_log() {
     assert_ne!(shelter["properties"]["name"], json!("灾后"));
 }
 
-#[test]
-fn a_restored_file_belongs_to_the_owner_of_its_folder() {
-    let folder = Folder::new();
-    drop(Server::start(&folder, &[]));
-    run_well(&folder, &["backup", "copy.gpkg"]);
-    let owner = |path: &Path| std::fs::metadata(path).expect("a file").uid();
-    // Root restores the store of a service; other users cannot give files away.
-    if owner(folder.path()) == 0 {
-        std::os::unix::fs::chown(folder.path(), Some(12_345), None).expect("root gives the folder away");
+/// Root works on the store of a service, whose user owns the folder. Other users cannot give files away.
+fn give_to_a_service(folder: &Folder) -> u32 {
+    let owner = std::fs::metadata(folder.path()).expect("a folder").uid();
+    if owner != 0 {
+        return owner;
     }
+    std::os::unix::fs::chown(folder.path(), Some(12_345), None).expect("root gives the folder away");
+    12_345
+}
+
+#[test]
+fn new_and_restored_stores_belong_to_the_owner_of_their_folder() {
+    let folder = Folder::new();
+    let owner = give_to_a_service(&folder);
+    folder.write("shelters.csv", "id,name,lon,lat\nSH-1,甲,118.86,26.22\n");
+    let facts = || {
+        let file = std::fs::metadata(folder.file("onemap.gpkg")).expect("a store");
+        (file.uid(), file.mode() & 0o777)
+    };
+    run_well(&folder, &["import", "shelters.csv", "--layer", "shelters", "--crs", "wgs84"]);
+    assert_eq!(facts(), (owner, 0o600));
+    run_well(&folder, &["backup", "copy.gpkg"]);
     run_well(&folder, &["restore", "copy.gpkg"]);
-    let file = folder.file("onemap.gpkg");
-    assert_eq!(owner(&file), owner(folder.path()));
-    assert_eq!(std::fs::metadata(&file).expect("a file").mode() & 0o777, 0o600);
+    assert_eq!(facts(), (owner, 0o600));
 }
 
 #[test]
