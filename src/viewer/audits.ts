@@ -60,7 +60,6 @@ export class Audits {
   clear(): void {
     this.#request.abort();
     this.#open = this.#found = this.#township = undefined;
-    delete document.body.dataset.auditing;
     this.#show();
     this.#drawMenu();
   }
@@ -86,7 +85,6 @@ export class Audits {
     this.onOpen();
     this.#open = name;
     this.#found = this.#township = undefined;
-    document.body.dataset.auditing = name;
     this.panel.open(this.#leave);
     this.map.fitBounds(this.catalog.county.bounds, { padding: 30 });
     this.#drawMenu();

@@ -32,7 +32,7 @@ export class Editing {
   ) {
     button.addEventListener("click", () => this.#choose(this.layers()[0]));
     document.addEventListener("keydown", (event) => this.#key(event));
-    onLanguage(() => this.#form?.place.draw());
+    onLanguage(() => this.#redraw());
   }
 
   /** Whether a form is open, so that a click on the map asks nothing. */
@@ -102,7 +102,14 @@ export class Editing {
     this.#announce({ layer: layer.id, id, name: String(properties.name ?? id) }, geometry);
   }
 
-  #open(draft: Draft): void {
+  /** Draws the form in another language; contacts are in no draft, so a form with typed ones stays. */
+  #redraw(): void {
+    if (!this.#form) return;
+    if (this.#form.hasTypedContacts) this.#form.place.draw();
+    else this.#open(this.#form.draft, false);
+  }
+
+  #open(draft: Draft, takesFocus = true): void {
     const layer = this.#layer(draft.layer);
     if (!layer) return;
     settle(NOTICE);
@@ -114,7 +121,7 @@ export class Editing {
     this.panel.open(this.#leave);
     this.#title = () => (draft.id === undefined ? `${say("newFeature")}` : `${say("edit")} · ${String(draft.stored.name ?? draft.id)}`);
     this.panel.draw(this.#title(), draft.id === undefined ? this.#layerChoice(layer) : element("p", { class: "quiet" }, pick(layer.title)), form.element);
-    form.focus();
+    if (takesFocus) form.focus();
   }
 
   /** The layer of a new feature. */

@@ -52,7 +52,16 @@ export class FeatureForm {
 
   /** Whether something would be saved. */
   get hasChanged(): boolean {
-    return this.place.hasChanged || this.#changed().length > 0 || this.#contacts.some((input) => input.read() !== null);
+    return this.place.hasChanged || this.#changed().length > 0 || this.hasTypedContacts;
+  }
+
+  get hasTypedContacts(): boolean {
+    return this.#contacts.some((input) => input.read() !== null);
+  }
+
+  /** What was typed so far. */
+  get draft(): Draft {
+    return this.#draft;
   }
 
   /** Takes the map back. */

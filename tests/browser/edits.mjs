@@ -27,6 +27,13 @@ await run(async () => {
     await page.waitForFunction(() => /^118\.\d+,26\.\d+$/.test(document.querySelector("#edit-place").value));
     await page.locator("#edit-name").fill("新建的避灾点");
     await page.locator("#edit-capacity").fill("80");
+    const label = () => page.locator('label[for="edit-capacity"]').textContent();
+    const before = await label();
+    await page.locator("#language").click();
+    assert.doesNotMatch(await label(), /\p{Script=Han}/u);
+    assert.equal(await page.locator("#edit-capacity").inputValue(), "80", "what was typed stays in another language");
+    await page.locator("#language").click();
+    assert.equal(await label(), before);
     await page.locator("#edit-contact").fill("王五");
     await screenshot("create-zh");
     const at = (await page.locator("#edit-place").inputValue()).split(",").map(Number);

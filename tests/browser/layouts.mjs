@@ -23,6 +23,15 @@ await run(async () => {
     }
   });
 
+  await check("the answers are printed whole, without the map and the form", async () => {
+    await page.emulateMedia({ media: "print" });
+    assert.ok(await page.locator("#nearest").evaluate((own) => own.scrollHeight <= own.clientHeight));
+    for (const hidden of ["#header", "#stage", "#nearest form", "#nearest .close"]) assert.ok(!(await page.locator(hidden).first().isVisible()), hidden);
+    assert.ok(await page.locator('#nearest [data-layer="depots"] li').first().isVisible());
+    await screenshot("answers-printed");
+    await page.emulateMedia({ media: null });
+  });
+
   await check("a small frame shows the map alone", async () => {
     await page.setViewportSize({ width: 600, height: 400 });
     await page.goto(`${origin}/?embed=1&layers=shelters,teams`);

@@ -395,7 +395,7 @@ fn tablets_frames_and_telephones_show_the_map() {
     let (_folder, server) = Server::of_sample();
     let snapshots = project().join("target/screenshots").display().to_string();
     let printed = script_well("browser/layouts.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    assert_eq!(printed.lines().count(), 6, "{printed}");
 }
 
 #[test]
