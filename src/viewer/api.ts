@@ -2,7 +2,7 @@
 import type { Feature, FeatureCollection, Geometry, LineString, MultiPolygon, Point, Position } from "geojson";
 import type { StyleSpecification } from "maplibre-gl";
 import { KEPT_AT } from "./kept";
-import { say, type Bilingual } from "./language";
+import { language, say, type Bilingual } from "./language";
 import type { Fault } from "./fault";
 import { explain, type Problem } from "./problem";
 import { noteOwnWrite } from "./own_writes";
@@ -185,7 +185,7 @@ export async function allocationTable(body: AllocationRequest): Promise<Blob> {
 
 /** The address of a plan to print. */
 export function allocationPage(body: AllocationRequest): string {
-  return `api/allocations?${new URLSearchParams({ request: JSON.stringify(body), f: "html" }).toString()}`;
+  return `api/allocations?${new URLSearchParams({ request: JSON.stringify(body), f: "html", lang: language() }).toString()}`;
 }
 
 export type ItemsPage = FeatureCollection<Geometry | null, Properties> & { numberMatched: number; links?: { rel: string; href: string }[] };

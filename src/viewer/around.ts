@@ -7,7 +7,7 @@ import { bar, type Part } from "./charts";
 import { element } from "./element";
 import { codeOf, distance, number, wind } from "./format";
 import { wkt } from "./geometry";
-import { onLanguage, pick, say } from "./language";
+import { language, onLanguage, pick, say } from "./language";
 import { PanelRequest, type Panel } from "./panel";
 
 const UNKNOWN_COLOUR = "#7d8794";
@@ -94,7 +94,7 @@ export class Around {
   /** The brief and the table have addresses of their own, which can be printed and sent. */
   #links(place: Place): HTMLElement {
     const link = (format: string, word: "brief" | "tableCsv", more: Record<string, string>) =>
-      element("a", { class: "link", href: surroundingsPath({ ...this.#parameters(place), f: format }), ...more }, say(word));
+      element("a", { class: "link", href: surroundingsPath({ ...this.#parameters(place), f: format, ...(format === "html" ? { lang: language() } : {}) }), ...more }, say(word));
     return element("p", { class: "tools" },
       link("html", "brief", { target: "_blank", rel: "noopener" }), link("csv", "tableCsv", { download: `${place.name}.csv` }));
   }

@@ -315,7 +315,7 @@ export class NearestPanel {
     const zoom = this.#link(say("seeAnswers"), () => this.#zoomToAnswers());
     const copy = this.#link(say("copyLink"), () => void navigator.clipboard?.writeText(location.href).then(() => (copy.textContent = say("copied"))));
     const of = place.kind === "point" ? `point=${place.lon},${place.lat}` : place.layer === "" && place.geometry ? drawnParameters(place.geometry) : BRIEF_OF[place.layer] ? `${BRIEF_OF[place.layer]}=${encodeURIComponent(place.id)}` : centre && `point=${centre.join(",")}`;
-    const brief = element("a", { class: "link brief", target: "_blank", rel: "noopener", href: `api/surroundings?${of}&f=html` }, say("printBrief"));
+    const brief = element("a", { class: "link brief", target: "_blank", rel: "noopener", href: `api/surroundings?${of}&f=html&lang=${language()}` }, say("printBrief"));
     return element("div", { class: "question" }, where, form, element("p", { class: "tools" }, zoom, copy, of ? brief : undefined));
   }
 

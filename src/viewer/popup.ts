@@ -3,7 +3,7 @@ import { Popup, type LngLat, type Map } from "maplibre-gl";
 import { item, reveal, ServerError, type Catalog, type Field, type Layer, type Properties } from "./api";
 import { element } from "./element";
 import { fieldValue, time } from "./format";
-import { onLanguage, pick, say } from "./language";
+import { language, onLanguage, pick, say } from "./language";
 import { reportLayer, situationReports } from "./situation_reports";
 
 export type Found = { layer: string; id: string; name: string };
@@ -186,7 +186,7 @@ export class Card {
     plan.addEventListener("click", () => this.onPlan?.({ layer, id, name }));
     return [element("p", { class: "actions reports" },
       ...(this.onPlan ? [plan] : []),
-      ...(layer === "warnings" ? [link(`api/alerts/${encodeURIComponent(id)}?f=html`)] : []),
+      ...(layer === "warnings" ? [link(`api/alerts/${encodeURIComponent(id)}?f=html&lang=${language()}`)] : []),
       around)];
   }
 

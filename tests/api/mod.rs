@@ -11,6 +11,7 @@ mod load;
 mod modified;
 mod monitoring;
 mod night;
+mod printed_pages;
 mod proxies;
 mod statistics;
 mod sync;

@@ -8,6 +8,7 @@ use crate::exchange::write_value;
 use crate::http::api::labels::label_of;
 use crate::http::api::surroundings::contacts;
 use crate::http::call::Call;
+use crate::http::reply::page_language::PageLanguage;
 use crate::model::ValueRef;
 use crate::model::schema::Label;
 use crate::query::alert::{Alert, AlertedPlace};
@@ -97,10 +98,10 @@ pub(crate) fn warning_label(call: &Call<'_>, (layer, row): &(&Layer, Row<'_>), f
 }
 
 /// The person and the phone of a contact in words.
-pub(crate) fn contact_words(contact: Option<[Option<String>; 2]>) -> String {
+pub(crate) fn contact_words(language: PageLanguage, contact: Option<[Option<String>; 2]>) -> String {
     match contact {
         None => String::new(),
-        Some([None, None]) => "未登记".to_owned(),
+        Some([None, None]) => language.say("未登记", "not on file").to_owned(),
         Some(known) => known.into_iter().flatten().collect::<Vec<_>>().join(" "),
     }
 }

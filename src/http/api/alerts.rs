@@ -14,6 +14,7 @@ use crate::http::params::{feature, invalid, layer};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, HTML};
 use crate::http::reply::numbers::millimetres;
+use crate::http::reply::page_language::PageLanguage;
 use crate::http::reply::problem::Problem;
 use crate::query::alert::{Alert, AlertQuery, AlertedPlace, alert};
 use crate::query::surroundings::People;
@@ -24,6 +25,7 @@ const WARNINGS: &str = "warnings";
 pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
     let (current, id) = (&call.current, call.segment("warningId"));
     let (format, at) = (call.format()?, instant(&call.params)?);
+    let language = PageLanguage::of(&call.params)?;
     let snapshot = &current.snapshot;
     let warnings = layer(snapshot, "layer", WARNINGS)?;
     let row = feature(warnings, "warning", id)?;
@@ -35,7 +37,7 @@ pub(crate) fn alerts(call: &Call<'_>) -> Result<Reply, Problem> {
     let plans = plans_of(call, (warnings, row), (&found.area, &divisions), at)?;
     let warning = (warnings, row);
     Ok(match format {
-        HTML => alert_report::page(call, &warning, &found, &townships, &plans).reply(current),
+        HTML => alert_report::page((call, language), &warning, &found, &townships, &plans).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(call, &townships)),
         _ => current.json(json!({
             "warning": describe_warning(call, &warning, warnings.resources().is_active(&row, at)),

@@ -14,6 +14,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::geojson::{CollectionWriter, write_feature_of};
 use crate::http::reply::media::{CSV, CSV_UTF8, GEOJSON, HTML};
 use crate::http::reply::numbers::millimetres;
+use crate::http::reply::page_language::PageLanguage;
 use crate::http::reply::problem::Problem;
 use crate::model::Shape;
 use crate::query::allocation::{Allocation, AllocationByRoad, AllocationError, AllocationQuery, Assignment, allocate};
@@ -55,7 +56,8 @@ pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(call.current.reply(CSV_UTF8).body(table(&request, &allocation)));
     }
     if format == HTML {
-        return Ok(allocation_report::page(call, &request, &allocation).reply(&call.current));
+        return Ok(allocation_report::page((call, PageLanguage::of(&call.params)?), &request, &allocation)
+            .reply(&call.current));
     }
     let mut body = CollectionWriter::new();
     for (assignment, path) in allocation.assignments.iter().zip(&allocation.paths) {

@@ -8,6 +8,7 @@ use crate::geodesy::edge_index::EdgeIndex;
 use crate::http::api::alert_facts::{TOWNSHIPS, contact, contact_words, json_of, value};
 use crate::http::api::labels::label_of;
 use crate::http::call::Call;
+use crate::http::reply::page_language::PageLanguage;
 use crate::http::reply::printed_page::beijing_time;
 use crate::http::reply::problem::Problem;
 use crate::model::ValueRef;
@@ -96,18 +97,22 @@ pub(crate) fn describe_plan(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> Js
 }
 
 /// The plans on a printed page.
-pub(crate) fn plans_printed(call: &Call<'_>, plans: &[(&Layer, Row<'_>)]) -> Markup {
+pub(crate) fn plans_printed(call: &Call<'_>, language: PageLanguage, plans: &[(&Layer, Row<'_>)]) -> Markup {
+    let say = |zh, en| language.say(zh, en);
     html! {
-        h2 { "适用预案" }
-        @if plans.is_empty() { p { "没有登记适用的预案。" } }
+        h2 { (say("适用预案", "Plans in force")) }
+        @if plans.is_empty() { p { (say("没有登记适用的预案。", "No plan for it is on file.")) } }
         @else {
             table {
-                tr { th { "预案" } th { "发布单位、文号" } th { "指挥长、电话" } }
+                tr {
+                    th { (say("预案", "Plan")) } th { (say("发布单位、文号", "Issued by, number")) }
+                    th { (say("指挥长、电话", "Commander, phone")) }
+                }
                 @for (layer, row) in plans {
                     tr {
                         td { (layer.text(row, "name").unwrap_or(row.id().as_str())) }
-                        td { (layer.text(row, "issued_by").unwrap_or("不明")) " " (layer.text(row, "document").unwrap_or_default()) }
-                        td { (contact_words(contact(call, layer, row))) }
+                        td { (layer.text(row, "issued_by").unwrap_or(language.unknown())) " " (layer.text(row, "document").unwrap_or_default()) }
+                        td { (contact_words(language, contact(call, layer, row))) }
                     }
                 }
             }
@@ -116,20 +121,24 @@ pub(crate) fn plans_printed(call: &Call<'_>, plans: &[(&Layer, Row<'_>)]) -> Mar
 }
 
 /// The situation reports of an incident on a printed page.
-pub(crate) fn reports_printed(call: &Call<'_>, reports: &[(&Layer, Row<'_>)]) -> Markup {
+pub(crate) fn reports_printed(call: &Call<'_>, language: PageLanguage, reports: &[(&Layer, Row<'_>)]) -> Markup {
+    let say = |zh, en| language.say(zh, en);
     html! {
-        h2 { "灾情报告（由新到旧）" }
-        @if reports.is_empty() { p { "没有报告。" } }
+        h2 { (say("灾情报告（由新到旧）", "Situation reports, latest first")) }
+        @if reports.is_empty() { p { (say("没有报告。", "There is none.")) } }
         @else {
             table {
-                tr { th { "截至时间" } th { "类别" } th { "地点" } th { "情况" } th { "数据" } }
+                tr {
+                    th { (say("截至时间", "As of")) } th { (say("类别", "Kind")) } th { (say("地点", "Place")) }
+                    th { (say("情况", "Situation")) } th { (say("数据", "Figures")) }
+                }
                 @for (layer, row) in reports {
                     tr {
-                        td { (as_of(call, layer, row)) }
-                        td { (kind(call, layer, row)) }
+                        td { (as_of(call, language, layer, row)) }
+                        td { (kind(call, language, layer, row)) }
                         td { (layer.text(row, "name").unwrap_or(row.id().as_str())) }
                         td { (text(call, layer, row, "summary")) }
-                        td { (figures(call, layer, row)) }
+                        td { (figures(call, language, layer, row)) }
                     }
                 }
             }
@@ -137,17 +146,18 @@ pub(crate) fn reports_printed(call: &Call<'_>, reports: &[(&Layer, Row<'_>)]) ->
     }
 }
 
-fn as_of(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
+fn as_of(call: &Call<'_>, language: PageLanguage, layer: &Layer, row: &Row<'_>) -> String {
     let field = layer.schema().roles.time.as_ref().map_or("", |time| time.start.as_str());
     match value(call, layer, row, field) {
-        ValueRef::DateTime(instant) => beijing_time(instant),
-        _ => "不明".to_owned(),
+        ValueRef::DateTime(instant) => beijing_time(language, instant),
+        _ => language.unknown().to_owned(),
     }
 }
 
-fn kind(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
+fn kind(call: &Call<'_>, language: PageLanguage, layer: &Layer, row: &Row<'_>) -> String {
     let code = text(call, layer, row, "report");
-    label_of(&call.state.catalog, layer, "report", Some(code).filter(|code| !code.is_empty())).zh
+    let label = label_of(&call.state.catalog, layer, "report", Some(code).filter(|code| !code.is_empty()));
+    language.pick(&label).to_owned()
 }
 
 fn text<'a>(call: &Call<'_>, layer: &Layer, row: &Row<'a>, field: &str) -> &'a str {
@@ -158,13 +168,13 @@ fn text<'a>(call: &Call<'_>, layer: &Layer, row: &Row<'a>, field: &str) -> &'a s
 }
 
 /// The figures that a report states; what it does not state is left out, and zero is kept.
-fn figures(call: &Call<'_>, layer: &Layer, row: &Row<'_>) -> String {
+fn figures(call: &Call<'_>, language: PageLanguage, layer: &Layer, row: &Row<'_>) -> String {
     let schema = layer.schema();
     let names = schema.roles.situation_report.as_ref().map_or(&[][..], |role| role.figures.as_slice());
     let stated = names.iter().filter_map(|name| {
         let field = schema.fields.get(schema.position(name)?)?;
         let figure = json_of(value(call, layer, row, name));
-        figure.is_number().then(|| format!("{}{figure}", field.title.zh))
+        figure.is_number().then(|| format!("{}{}{figure}", language.pick(&field.title), language.say("", " ")))
     });
-    stated.collect::<Vec<_>>().join("，")
+    stated.collect::<Vec<_>>().join(language.say("，", ", "))
 }

@@ -14,6 +14,7 @@ use crate::http::params::crs::crs_by_name;
 use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, HTML};
 use crate::http::reply::numbers::millimetres;
+use crate::http::reply::page_language::PageLanguage;
 use crate::http::reply::problem::Problem;
 use crate::model::mask::{mask_name, mask_phone};
 use crate::model::schema::Label;
@@ -35,11 +36,11 @@ pub(crate) fn surroundings_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn answer(call: &Call<'_>, crs: &CrsTransform, wanted: &SurroundingsRequest) -> Result<Reply, Problem> {
     let (current, catalog) = (&call.current, &call.state.catalog);
-    let format = call.format()?;
+    let (format, language) = (call.format()?, PageLanguage::of(&call.params)?);
     let found = look_around(&current.snapshot, &wanted.ask, &call.cancel)?;
     let documents = documents(call, wanted)?;
     Ok(match format {
-        HTML => surroundings_report::page(call, wanted, &found, documents.as_ref()).reply(current),
+        HTML => surroundings_report::page(call, language, wanted, &found, documents.as_ref()).reply(current),
         CSV => current.reply(CSV_UTF8).body(table(catalog, &found)),
         _ => {
             let mut json = describe(catalog, crs, wanted, &found);

@@ -6,7 +6,7 @@ use geo::{CoordsIter, Geometry, LineString};
 use maud::{Markup, html};
 
 use crate::geodesy::{Envelope, LonLat};
-use crate::http::reply::numbers::metres;
+use crate::http::reply::page_language::PageLanguage;
 use crate::model::catalog::CodeValue;
 use crate::model::{Catalog, Shape};
 use crate::query::surroundings::{Area, Surroundings};
@@ -24,7 +24,12 @@ pub(crate) const LEVELS: &str = "risk_level";
 const METRES_PER_DEGREE: f64 = 111_195.0;
 
 /// Draws the area, the features around it, and numbers for the first secondary hazards.
-pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &Surroundings<'_>) -> Markup {
+pub(crate) fn map(
+    (catalog, language): (&Catalog, PageLanguage),
+    snapshot: &Snapshot,
+    area: &Area,
+    found: &Surroundings<'_>,
+) -> Markup {
     let (centre, half_width_m, half_height_m) = match area {
         Area::Rings(at, radii) => (*at, radii.last().copied().unwrap_or(1.0), radii.last().copied().unwrap_or(1.0)),
         Area::Around(shape, radii) => {
@@ -35,10 +40,10 @@ pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &S
         Area::Inside(shape) => bounds_of(shape),
     };
     let pixels_per_m = (WIDTH / 2.0 / half_width_m).min(HEIGHT / 2.0 / half_height_m) * 0.94;
-    let map = MapSvg { centre, pixels_per_m };
+    let map = MapSvg { centre, pixels_per_m, language };
     let shown = Envelope::from(centre).padded((WIDTH.hypot(HEIGHT) / 2.0 / pixels_per_m).min(5_000_000.0));
     html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label="位置图" {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(language.say("位置图", "Map")) {
             @for layer in snapshot.layers() {
                 @for row in layer.rows_in(&shown).take(MAX_DRAWN) { (map.feature(catalog, layer, &row)) }
             }
@@ -50,7 +55,7 @@ pub(crate) fn map(catalog: &Catalog, snapshot: &Snapshot, area: &Area, found: &S
                 @if let Some(at) = hazard.row.shape().and_then(Shape::as_point) { (map.number(at, index + 1)) }
             }
             (map.scale_bar())
-            (north_arrow())
+            (north_arrow(language))
         }
     }
 }
@@ -70,6 +75,7 @@ fn bounds_of(shape: &Shape) -> (LonLat, f64, f64) {
 struct MapSvg {
     centre: LonLat,
     pixels_per_m: f64,
+    language: PageLanguage,
 }
 
 impl MapSvg {
@@ -156,7 +162,7 @@ impl MapSvg {
                 @let pixels = radius_m * self.pixels_per_m;
                 circle cx=(x) cy=(y) r=(tenths(pixels)) style="fill:none;stroke:#b3261e;stroke-dasharray:6 4" {}
                 text x=(x) y=(tenths(y - pixels + 12.0)) style="font:10px sans-serif;fill:#b3261e;text-anchor:middle" {
-                    (metres(*radius_m))
+                    (self.language.metres(*radius_m))
                 }
             }
             path d={ "M" (x - 8.0) " " (y) "h16M" (x) " " (y - 8.0) "v16" } style="stroke:#b3261e;stroke-width:2" {}
@@ -181,15 +187,15 @@ impl MapSvg {
         let (pixels, y) = (bar_m * self.pixels_per_m, HEIGHT - 17.0);
         html! {
             path d={ "M14 " (y) "v5h" (tenths(pixels)) "v-5" } style="fill:none;stroke:#1d2530;stroke-width:1.5" {}
-            text x=(tenths(14.0 + pixels / 2.0)) y=(y) style="font:10px sans-serif;text-anchor:middle" { (metres(bar_m)) }
+            text x=(tenths(14.0 + pixels / 2.0)) y=(y) style="font:10px sans-serif;text-anchor:middle" { (self.language.metres(bar_m)) }
         }
     }
 }
 
-fn north_arrow() -> Markup {
+fn north_arrow(language: PageLanguage) -> Markup {
     html! {
         path d={ "M" (WIDTH - 30.0) " 34l6-18 6 18-6-4z" } style="fill:#1d2530" {}
-        text x=(WIDTH - 24.0) y="46" style="font:bold 11px sans-serif;text-anchor:middle" { "北" }
+        text x=(WIDTH - 24.0) y="46" style="font:bold 11px sans-serif;text-anchor:middle" { (language.say("北", "N")) }
     }
 }
 

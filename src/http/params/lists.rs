@@ -49,8 +49,8 @@ pub(crate) static XYZ_TILE: &[&dyn Param] = &[
     &spec::IDS,
 ];
 pub(crate) static UPLOAD: &[&dyn Param] = &[&spec::COLLECTION, &spec::FILE_NAME];
-pub(crate) static ALERTS: &[&dyn Param] = &[&spec::AT, &spec::F];
-pub(crate) static ALLOCATION: &[&dyn Param] = &[&spec::ALLOCATION, &spec::F];
+pub(crate) static ALERTS: &[&dyn Param] = &[&spec::AT, &spec::LANG, &spec::F];
+pub(crate) static ALLOCATION: &[&dyn Param] = &[&spec::ALLOCATION, &spec::LANG, &spec::F];
 pub(crate) static ROUTES: &[&dyn Param] = &[
     &spec::FROM,
     &spec::TO,
@@ -81,10 +81,12 @@ pub(crate) static SURROUNDINGS: &[&dyn Param] = &[
     &spec::WARNING,
     &spec::ZONE,
     &spec::AT,
+    &spec::LANG,
     &spec::F,
     &spec::CRS,
 ];
-pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] = &[&spec::RADIUS_M, &spec::AT, &spec::F, &spec::CRS];
+pub(crate) static SURROUNDINGS_OF_BODY: &[&dyn Param] =
+    &[&spec::RADIUS_M, &spec::AT, &spec::LANG, &spec::F, &spec::CRS];
 pub(crate) static MEMBERS: &[&dyn Param] = &[
     &spec::MEMBERS_LIMIT,
     &spec::AFTER,

@@ -202,6 +202,8 @@ pub(crate) static COVER: Flag =
     Flag { name: "cover", about: "Reply with the nearest set of features that covers the demand together" };
 pub(crate) static TILE_FORMAT: Choice =
     Choice { name: "f", about: "Format of the tiles", values: &[TileFormat::Mvt.name(), TileFormat::Mlt.name()] };
+pub(crate) static LANG: Choice =
+    Choice { name: "lang", about: "Language of the page, for people to read", values: &["zh", "en"] };
 pub(crate) static DATUM: Choice = Choice {
     name: "datum",
     about: "Datum of the tiles: wgs84, or gcj02 for use over Chinese base maps in that datum",

@@ -3,9 +3,8 @@
 use crate::http::params::param::{Choice, Count, Numbers, Param};
 use crate::http::params::spec;
 
-pub(crate) static VIEWER: &[&dyn Param] = &[&LANG, &WALL, &TOUR, &THEME, &EMBED, &VIEW, &spec::LAYERS];
+pub(crate) static VIEWER: &[&dyn Param] = &[&spec::LANG, &WALL, &TOUR, &THEME, &EMBED, &VIEW, &spec::LAYERS];
 
-static LANG: Choice = Choice { name: "lang", about: "Language of the page", values: &["zh", "en"] };
 static WALL: Choice = Choice { name: "wall", about: "1 shows the layout for wall screens", values: &["0", "1"] };
 
 static EMBED: Choice = Choice {

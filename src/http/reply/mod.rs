@@ -10,6 +10,7 @@ pub(crate) mod links;
 pub(crate) mod media;
 pub(crate) mod modified;
 pub(crate) mod numbers;
+pub(crate) mod page_language;
 pub(crate) mod printed_page;
 pub(crate) mod problem;
 mod problem_text;

@@ -18,27 +18,8 @@ pub(crate) fn bearing(degrees: Option<f64>) -> Json {
     degrees.map_or(Json::Null, |degrees| json!((degrees * 100.0).round() % 36_000.0 / 100.0))
 }
 
-/// A distance as text: whole metres below a kilometre, otherwise kilometres.
-pub(crate) fn metres(metres: f64) -> String {
-    if metres < 999.5 { format!("{metres:.0} 米") } else { format!("{} 公里", tenths(metres / 1_000.0)) }
-}
-
 /// With one decimal unless it is zero.
-fn tenths(number: f64) -> String {
+pub(crate) fn tenths(number: f64) -> String {
     let text = format!("{number:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_metres_below_a_kilometre() {
-        for (number, text) in
-            [(0.4, "0 米"), (999.4, "999 米"), (999.6, "1 公里"), (1_500.0, "1.5 公里"), (12_345.0, "12.3 公里")]
-        {
-            assert_eq!(metres(number), text);
-        }
-    }
 }

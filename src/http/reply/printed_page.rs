@@ -1,4 +1,4 @@
-//! The layout shared by all printable pages: Chinese, A4, without scripts.
+//! The layout shared by all printable pages: A4, without scripts.
 
 use actix_web::http::header;
 use maud::{DOCTYPE, Markup, html};
@@ -9,6 +9,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::html::style_sheet;
 use crate::http::reply::media::HTML_UTF8;
+use crate::http::reply::page_language::PageLanguage;
 use crate::model::format_date;
 
 /// The page loads no other file and runs no script.
@@ -32,6 +33,7 @@ h2{break-after:avoid}svg,.chips,.facts{break-inside:avoid}thead{display:table-he
 
 /// A printable page.
 pub(crate) struct PrintedPage {
+    pub(crate) language: PageLanguage,
     pub(crate) heading: &'static str,
     /// What it is about, under its heading.
     pub(crate) subject: String,
@@ -43,9 +45,10 @@ pub(crate) struct PrintedPage {
 impl PrintedPage {
     /// The page as a reply, with the version of its data, and its age if it may be out of date.
     pub(crate) fn reply(&self, current: &RequestSnapshot) -> Reply {
+        let language = self.language;
         let page = html! {
             (DOCTYPE)
-            html lang="zh-CN" {
+            html lang=(language.say("zh-CN", "en")) {
                 head {
                     meta charset="utf-8";
                     title { (self.heading) " " (self.subject) }
@@ -54,15 +57,21 @@ impl PrintedPage {
                 body {
                     header {
                         h1 { (self.heading) }
-                        p { (self.subject) br; (now()) "　数据版本 " (current.snapshot.version().to_string()) }
+                        p { (self.subject) br; (beijing_time(language, clock::now())) (language.say("　数据版本 ", ", data version ")) (current.snapshot.version().to_string()) }
                     }
                     main {
                         @if current.is_stale() {
-                            p.stale { "数据可能已过时：" (current.age_s()) " 秒前与数据库同步。" }
+                            p.stale {
+                                (language.say("数据可能已过时：", "The data may be out of date: it was compared with the database "))
+                                (current.age_s()) (language.say(" 秒前与数据库同步。", " s ago."))
+                            }
                         }
                         (self.body)
                     }
-                    footer { (self.remark) "本页由 onemap 于 " (format_date(clock::today())) " 生成。" }
+                    footer {
+                        (self.remark) (language.say("本页由 onemap 于 ", " Made by onemap on ")) (format_date(clock::today()))
+                        (language.say(" 生成。", "."))
+                    }
                 }
             }
         };
@@ -73,14 +82,16 @@ impl PrintedPage {
     }
 }
 
-/// The time in Beijing.
-fn now() -> String {
-    beijing_time(clock::now())
-}
-
 /// An instant in Beijing time, to the minute.
-pub(crate) fn beijing_time(instant: UtcDateTime) -> String {
-    let now = instant.to_offset(time::macros::offset!(+8));
-    let format = time::macros::format_description!("[year]年[month]月[day]日 [hour]:[minute]");
-    now.format(format).unwrap_or_default()
+pub(crate) fn beijing_time(language: PageLanguage, instant: UtcDateTime) -> String {
+    let local = instant.to_offset(time::macros::offset!(+8));
+    let text = match language {
+        PageLanguage::Chinese => {
+            local.format(time::macros::format_description!("[year]年[month]月[day]日 [hour]:[minute]"))
+        }
+        PageLanguage::English => {
+            local.format(time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]"))
+        }
+    };
+    text.unwrap_or_default()
 }
