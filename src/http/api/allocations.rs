@@ -23,8 +23,8 @@ use crate::snapshot::Layer;
 
 /// `POST /api/allocations`, and `GET` with the same object as a parameter, which gives a plan an address.
 pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
+    let (format, language) = (call.format()?, PageLanguage::of(&call.params)?);
     let request = AllocationRequest::read(call)?;
-    let format = call.format()?;
     let snapshot = &call.current.snapshot;
     let closures = request.by_road.as_ref().map(|by_road| by_road.closures(snapshot));
     let by_road = request.by_road.as_ref().zip(closures.as_ref()).map(|(by_road, closures)| AllocationByRoad {
@@ -56,8 +56,7 @@ pub(crate) fn allocations(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(call.current.reply(CSV_UTF8).body(table(&request, &allocation)));
     }
     if format == HTML {
-        return Ok(allocation_report::page((call, PageLanguage::of(&call.params)?), &request, &allocation)
-            .reply(&call.current));
+        return Ok(allocation_report::page((call, language), &request, &allocation).reply(&call.current));
     }
     let mut body = CollectionWriter::new();
     for (assignment, path) in allocation.assignments.iter().zip(&allocation.paths) {

@@ -50,6 +50,7 @@ pub(crate) static XYZ_TILE: &[&dyn Param] = &[
 ];
 pub(crate) static UPLOAD: &[&dyn Param] = &[&spec::COLLECTION, &spec::FILE_NAME];
 pub(crate) static ALERTS: &[&dyn Param] = &[&spec::AT, &spec::LANG, &spec::F];
+pub(crate) static PRINTED: &[&dyn Param] = &[&spec::LANG, &spec::F];
 pub(crate) static ALLOCATION: &[&dyn Param] = &[&spec::ALLOCATION, &spec::LANG, &spec::F];
 pub(crate) static ROUTES: &[&dyn Param] = &[
     &spec::FROM,

@@ -7,8 +7,8 @@ use crate::http::api::{
 use crate::http::endpoint::{Access, Body, Endpoint, Handler, Success, Thread, Verb, ok};
 use crate::http::endpoint_kinds::{DISPATCH, GEOJSON_TYPE, JSON_TYPE, MAP, PAGE, TABLE};
 use crate::http::params::lists::{
-    ALERTS, ALLOCATION, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ISOCHRONES, ROUTES, SEARCH, SITING,
-    SURROUNDINGS, SURROUNDINGS_OF_BODY,
+    ALERTS, ALLOCATION, COMMITMENTS, COORDINATES, COVERAGE, EVENTS, FORMAT_ONLY, ISOCHRONES, PRINTED, ROUTES, SEARCH,
+    SITING, SURROUNDINGS, SURROUNDINGS_OF_BODY,
 };
 use crate::http::reply::media::{CSV, GEOJSON_NAMED, HTML, JSON, NDJSON};
 
@@ -42,7 +42,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         tag: DISPATCH,
         summary: "Resources for several demands at once: as much as possible served, nothing given twice, least total distance",
         thread: Thread::Bulk,
-        params: FORMAT_ONLY,
+        params: PRINTED,
         formats: &[GEOJSON_NAMED, CSV, HTML],
         body: Some(Body { media_types: &[JSON_TYPE], schema: "allocationRequest", max_bytes: 1_000_000 }),
         replies: &[ok(GEOJSON_TYPE, "allocation"), TABLE, PAGE],
