@@ -16,8 +16,8 @@ const APART = new Set(["name", "region_code", "source", "confirmed_at", "updated
 export class Card {
   readonly #popup: Popup;
   #found: Found[] = [];
-  /** Gives the focus back to where the card was opened. */
-  #onClose: (() => void) | undefined;
+  /** Gives the focus back to where the card was opened, when the card is closed by hand. */
+  #returnFocus: (() => void) | undefined;
   #at = 0;
   #request = new AbortController();
 
@@ -45,16 +45,15 @@ export class Card {
     this.#popup = new Popup({ closeButton: false, closeOnClick: false, maxWidth: "none", offset: 10, className: "card" });
     onLanguage(() => this.#draw());
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.close();
+      if (event.key === "Escape") this.#dismiss();
     });
   }
 
   /**
    * Several features under one click are shown one at a time.
-   * @param onClose gives the focus back
+   * @param returnFocus gives the focus back to where the card was opened
    */
-  open(found: Found[], place: LngLat, onClose?: () => void): void {
-    this.#onClose = undefined;
+  open(found: Found[], place: LngLat, returnFocus?: () => void): void {
     this.#found = found;
     this.#at = 0;
     if (found.length === 0) return this.close();
@@ -63,7 +62,7 @@ export class Card {
     // Opening gives the card the focus.
     if (this.#popup.isOpen()) this.#popup.getElement()?.querySelector<HTMLElement>("header button")?.focus();
     else this.#popup.addTo(this.map);
-    this.#onClose = onClose;
+    this.#returnFocus = returnFocus;
   }
 
   /** Reloads the card after a change of its feature. */
@@ -77,9 +76,14 @@ export class Card {
     this.#request.abort();
     this.#found = [];
     this.#popup.remove();
-    const onClose = this.#onClose;
-    this.#onClose = undefined;
-    onClose?.();
+    this.#returnFocus = undefined;
+  }
+
+  /** Closes the card by hand: by its button or Escape. What else closes it takes the focus itself. */
+  #dismiss(): void {
+    const returnFocus = this.#returnFocus;
+    this.close();
+    returnFocus?.();
   }
 
   #draw(): void {
@@ -92,7 +96,7 @@ export class Card {
     this.#popup.setDOMContent(element("article", { "data-feature": found.id, "aria-label": found.name },
       element("header", {},
         element("div", {}, element("h2", {}, found.name || found.id), element("p", { class: "quiet" }, pick(layer.title))),
-        ...this.#leaf(), this.#button("×", "close", () => this.close())),
+        ...this.#leaf(), this.#button("×", "close", () => this.#dismiss())),
       body,
       ...this.actionsOf(found, layer, this.#popup.getLngLat()),
       ...(this.mayEdit(layer.id) ? [this.#editButtons(found)] : []),

@@ -47,9 +47,9 @@ export class Search {
     this.#field.addEventListener("input", () => this.#askSoon());
     this.#field.addEventListener("focus", () => this.#show(this.#hits.length > 0));
     this.#field.addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("pointerdown", (event) => {
-      if (!box.contains(event.target as Node)) this.#show(false);
-    });
+    this.#field.addEventListener("blur", () => this.#show(false));
+    // A press beside the rows keeps the focus in the field.
+    this.#list.addEventListener("mousedown", (event) => event.preventDefault());
   }
 
   #askSoon(): void {
@@ -81,7 +81,7 @@ export class Search {
     }
     this.#settled = true;
     this.#list.setAttribute("aria-busy", "false");
-    this.#show(words !== "");
+    this.#show(words !== "" && document.activeElement === this.#field);
     const first = this.#hits[0];
     if (this.#chooseFirst && first) this.#choose(first);
     this.#chooseFirst = false;

@@ -24,6 +24,15 @@ await run(async () => {
     await field.press("Enter");
     await page.waitForSelector(`.card article[data-feature="${id}"] .body[aria-busy="false"]`);
     assert.equal(await page.locator("#search ul").isHidden(), true);
+    await page.keyboard.press("Escape");
+    assert.equal(await field.evaluate((own) => own === document.activeElement), true, "the field has the focus again");
+    await field.press("Enter");
+    await page.waitForSelector(".card article");
+    await page.locator(".card .start-edit, .card .ask").first().click();
+    await page.waitForFunction(() => !document.querySelector("#nearest").hidden);
+    assert.equal(await page.locator(".card article").count(), 0);
+    assert.equal(await page.locator("#search ul").isHidden(), true, "no list lies over another panel");
+    await page.locator("#nearest .close").click();
   });
 
   await check("a search without results shows a message", async () => {
