@@ -27,7 +27,7 @@ const DIVISION_CODE: &str = "code";
 /// Check the configuration and the store; exit code 1 if something is wrong.
 #[derive(Args)]
 #[command(after_help = "\
-Reads everything and changes no feature, also while servers run. Told are unreadable values, values outside of their range or
+Reads everything and changes no feature, also while servers run. Reports unreadable values, values outside of their range or
 code list, invalid geometries, places far outside the county, more people than places, and divisions that do not exist.
 
 Examples:

@@ -22,7 +22,7 @@ fn trusting(algorithm: Algorithm, more: &str) -> (Folder, SigningKey, IdentityPr
     (folder, key, provider, server)
 }
 
-/// Type and failed check of a refusal, which has the header that RFC 6750 asks for.
+/// Type and failed check of a refusal, which has the header that RFC 6750 requires.
 fn refused(reply: &Reply) -> (u16, String) {
     assert!(reply.header("www-authenticate").contains("error=\"invalid_token\""), "{:?}", reply.headers);
     let problem = reply.json();

@@ -226,7 +226,7 @@ async fn preview(call: &Call<'static>, id: &str, upload: &Upload, raw: RawOption
         Ok(outcome) => outcome,
         // The file may be readable with other options, which the client is asked for.
         Err(error) => {
-            // The sender knows the file by its own name.
+            // The path on the server means nothing to the sender.
             let detail = error.to_string().replace(&upload.path.display().to_string(), &upload.name);
             body["needs"] = json!({"option": needed_option(&error), "detail": detail});
             if let ImportFileError::MissingColumn { columns, .. } = &error {

@@ -123,7 +123,7 @@ impl AccessControl {
             return Err(Problem::WritesDisabled);
         }
         if let Some(caller) = self.proxied(access, headers, is_proxied)? {
-            return caller.with(access);
+            return caller.permitted(access);
         }
         let given = headers.get(header::AUTHORIZATION).map(|given| secret(given.as_bytes()));
         let given = given.or_else(|| cookie::secret_of(headers).map(String::into_bytes));
@@ -132,7 +132,7 @@ impl AccessControl {
             None => self.anonymous(),
             Some(secret) => self.caller_of(&secret, is_local, now).await?,
         };
-        caller.with(access)
+        caller.permitted(access)
     }
 
     /// The caller that a trusted proxy names. The proxy has authenticated it, so its credentials are those of the proxy and
@@ -188,7 +188,7 @@ impl Caller {
     ///
     /// # Errors
     /// When it does not, or credentials are required.
-    fn with(self, access: Access) -> Result<Self, Problem> {
+    fn permitted(self, access: Access) -> Result<Self, Problem> {
         let lowest = match access {
             Access::Open | Access::Read => Role::Public,
             Access::Operate => Role::Viewer,
