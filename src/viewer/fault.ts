@@ -1,4 +1,4 @@
-// What is wrong with a value, a geometry or a row, in the language of the page. The server names the kind and says the rest in English.
+// What is wrong with a value, a geometry or a row, in the language of the page. The server gives the kind and an English reason.
 import type { Catalog, Field } from "./api";
 import { limitsOf } from "./field_input";
 import { distance } from "./format";
@@ -12,7 +12,7 @@ const SHOWN_CODES = 12;
 
 /**
  * A fault in words.
- * @param reason what the server says, in English
+ * @param reason the reason from the server, in English
  * @param field the field whose value is wrong
  */
 export function explainFault(fault: Fault | undefined, reason: string, field: Field | undefined, codes: Catalog["codes"]): string {

@@ -1,4 +1,4 @@
-// Where the officer is: the map moves there, and the resources nearby are shown. The position stays in the browser but for that query.
+// Moves the map to the position of the device and queries the nearest resources; only that query sends the position to the server.
 import type { Map } from "maplibre-gl";
 import { part } from "./element";
 import { say } from "./language";

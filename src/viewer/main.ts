@@ -25,12 +25,12 @@ import { notice, noticeWith, settle } from "./notices";
 import { startOffline } from "./offline";
 import { Drawing } from "./drawing";
 import { Editing } from "./editing";
-import { Picture } from "./picture";
+import { MapImage } from "./map_image";
 import { Card, type Found } from "./popup";
 import { Panel } from "./panel";
 import { PlanPanel } from "./plan";
 import { Reach } from "./reach";
-import { drawnPlace, invalidPoint, pointAt, unknownInAddress, type Place } from "./question";
+import { drawnPlace, pointAt, unknownInAddress, type Place } from "./question";
 import type { Township } from "./question_form";
 import { RoadClosure } from "./road_closure";
 import { Search } from "./search";
@@ -87,13 +87,11 @@ async function start(): Promise<void> {
   window.onemap = { map, ready };
   const tiles = new Tiles(map);
   map.once("load", () => {
-    const picture = new Picture(map, style, catalog, part<HTMLButtonElement>("save-picture"));
-    picture.version = catalog.data_version;
+    const mapImage = new MapImage(map, style, catalog, part<HTMLButtonElement>("save-image"));
+    mapImage.version = catalog.data_version;
     const layers = new LayerPanel(map, style, catalog, part("layer-groups"));
     new Legend(style, catalog, layers, part("legend"));
     const unknown = isEmbedded ? showNamedLayers(layers, catalog) : unknownInAddress();
-    warnOfPoint();
-    window.addEventListener("hashchange", warnOfPoint);
     if (unknown.length > 0) noticeWith("layers", "unknownLayers", [{ word: "understood", act: () => settle("layers") }], () => unknown.join(say("listComma")));
     const card = new Card(map, catalog);
     const clusters = new ClusterCard(map, catalog, (found, place) => card.open([found], place));
@@ -161,7 +159,7 @@ async function start(): Promise<void> {
     let events: Events | undefined;
     const freshness = new Freshness(catalog, (news, moved) => {
       layers.update(news);
-      picture.version = news.data_version;
+      mapImage.version = news.data_version;
       // While the event stream is connected, events refresh the changed tiles.
       if (tiles.areMissing || (moved && !events?.isConnected)) tiles.refresh();
       if (moved && !events?.isConnected) {
@@ -269,13 +267,6 @@ async function load() {
     part("loading").hidden = true;
     return undefined;
   }
-}
-
-/** Says that the address asks about a position that is none. */
-function warnOfPoint(): void {
-  const point = invalidPoint();
-  if (point === undefined) settle("point");
-  else noticeWith("point", "badPoint", [{ word: "understood", act: () => settle("point") }], () => point);
 }
 
 /** The field `source` of every sample record marks it as a sample. */

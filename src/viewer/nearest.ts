@@ -8,8 +8,9 @@ import { element } from "./element";
 import { coordinates } from "./format";
 import { boundsOf, positionsOf } from "./geometry";
 import { language, onLanguage, pick, say } from "./language";
+import { noticeWith, settle } from "./notices";
 import {
-  ASKED_LAYERS, conditionsOf, emptyQuestion, keepInAddress, parametersOf, parsePoint, questionInAddress, WAYS, wayOf,
+  ASKED_LAYERS, conditionsOf, emptyQuestion, invalidPointInAddress, keepInAddress, parametersOf, parsePoint, questionInAddress, WAYS, wayOf,
   type Place, type Question, type Way,
 } from "./question";
 import { QuestionForm, summaryOf, type Township } from "./question_form";
@@ -75,6 +76,7 @@ export class NearestPanel {
 
   /** Runs the query in the URL, if it has one. */
   async askAddress(): Promise<void> {
+    warnOfPoint();
     const question = questionInAddress();
     if (!question) return;
     if (conditionsOf(question) > 0) this.#openForm();
@@ -255,7 +257,7 @@ export class NearestPanel {
     const question = this.#question;
     if (!question) return;
     const panel = this.panel.element;
-    // Its event is late when the page is busy.
+    // The toggle event is late when the page is busy.
     this.#formOpen = this.#shownForm?.open ?? this.#formOpen;
     const focus = focusMark(panel);
     const { scrollTop } = panel;
@@ -342,6 +344,13 @@ export class NearestPanel {
     button.addEventListener("click", action);
     return button;
   }
+}
+
+/** Warns of an invalid position in the URL. */
+function warnOfPoint(): void {
+  const point = invalidPointInAddress();
+  if (point === undefined) settle("point");
+  else noticeWith("point", "badPoint", [{ word: "understood", act: () => settle("point") }], () => point);
 }
 
 /** Layers whose features have surroundings reports. */

@@ -136,8 +136,8 @@ export function unknownInAddress(hash = location.hash): string[] {
   return decoded(asked ?? "").split(",").filter((id) => id !== "" && !(ASKED_LAYERS as readonly string[]).includes(id));
 }
 
-/** The position that the URL hash asks about, if it is none. */
-export function invalidPoint(hash = location.hash): string | undefined {
+/** The position in the URL hash if it is not valid. */
+export function invalidPointInAddress(hash = location.hash): string | undefined {
   const given = hash.replace(/^#/, "").split("&").find((part) => part.startsWith("point="))?.slice("point=".length);
   return given !== undefined && !parsePoint(decoded(given)) ? decoded(given) : undefined;
 }

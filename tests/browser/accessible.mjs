@@ -44,9 +44,9 @@ try {
   await page.locator("#session").click();
   await inBothThemes("sign in", "dialog[open]");
   await page.keyboard.press("Escape");
-  await page.locator("#save-picture").click();
+  await page.locator("#save-image").click();
   await page.waitForSelector("dialog[open]");
-  await examine("picture", "dialog[open]");
+  await examine("map image", "dialog[open]");
   await map("?wall=1");
   await examine("wall");
 

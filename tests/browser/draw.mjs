@@ -74,11 +74,11 @@ await run(async () => {
     assert.ok(await page.locator("#drawing").isHidden());
   });
 
-  await check("the map is saved as a picture with title, version and legend", async () => {
-    await page.locator("#save-picture").click();
-    await page.waitForFunction(() => (document.querySelector("#picture .sheet")?.naturalWidth ?? 0) > 0);
-    const picture = await page.evaluate(() => {
-      const image = document.querySelector("#picture .sheet");
+  await check("the map is saved as an image with title, version and legend", async () => {
+    await page.locator("#save-image").click();
+    await page.waitForFunction(() => (document.querySelector("#map-image .sheet")?.naturalWidth ?? 0) > 0);
+    const saved = await page.evaluate(() => {
+      const image = document.querySelector("#map-image .sheet");
       const canvas = document.createElement("canvas");
       [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
       const out = canvas.getContext("2d");
@@ -88,16 +88,16 @@ await run(async () => {
       return { width, height, head: colours(0, 0, width, 60), map: colours(30, 70, width - 60, height - 140), foot: colours(0, height - 45, width, 40) };
     });
     const shown = await page.evaluate(() => window.onemap.map.getCanvas().clientWidth);
-    assert.ok(picture.width > shown && picture.map > 500 && picture.head > 20 && picture.foot > 20, JSON.stringify(picture));
-    assert.match(await page.locator("#picture a[download]").getAttribute("download"), /^闽清县.*\.png$/);
-    const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#picture .pdf").click()]);
+    assert.ok(saved.width > shown && saved.map > 500 && saved.head > 20 && saved.foot > 20, JSON.stringify(saved));
+    assert.match(await page.locator("#map-image a[download]").getAttribute("download"), /^闽清县.*\.png$/);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#map-image .pdf").click()]);
     assert.match(download.suggestedFilename(), /^闽清县.*\.pdf$/);
     const pdf = join(out, "map.pdf");
     await download.saveAs(pdf);
     const told = JSON.parse(execFileSync("gdalinfo", ["-json", pdf], { encoding: "utf8" }));
     // A page of A4, which is upright because the panels beside the map are open.
     assert.ok(told.driverShortName === "PDF" && Math.abs(Math.max(...told.size) / Math.min(...told.size) - Math.SQRT2) < 0.01, JSON.stringify(told.size));
-    await page.screenshot({ path: join(out, "picture-zh.png") });
+    await page.screenshot({ path: join(out, "map-image-zh.png") });
     await page.keyboard.press("Escape");
   });
 

@@ -1,5 +1,5 @@
-// Layouts between a telephone and a desk, in a frame of another page, and where the officer is: layouts.mjs BASE_URL OUT_DIR;
-// exit code 1 at the first failure.
+// Layouts of tablets, small frames and telephones, and the position of the device: layouts.mjs BASE_URL OUT_DIR; exit code 1 at
+// the first failure.
 import assert from "node:assert/strict";
 import { openScenario } from "./scenario.mjs";
 
@@ -56,11 +56,19 @@ await run(async () => {
     assert.ok(Math.hypot(lng - POSITION.longitude, lat - POSITION.latitude) < 0.02, `${lng},${lat}`);
   });
 
-  await check("targets of the drawing panel are large enough for a finger", async () => {
+  await check("targets of panels are large enough for a finger", async () => {
     await page.locator("#draw").click();
     const sizes = await page.locator("#drawing button").evaluateAll((all) => all.map((one) => Math.min(one.offsetWidth, one.offsetHeight)));
     assert.ok(sizes.length > 3 && sizes.every((size) => size >= 44), String(sizes));
     assert.ok(await page.locator("#drawing").evaluate((own) => own.scrollWidth <= own.clientWidth));
+    await page.keyboard.press("Escape");
+    await page.locator('#tabs [data-tab="layers"]').click();
+    const exports = await page.locator(".exchange-export :is(select, a)").evaluateAll((all) => all.map((one) => one.offsetHeight));
+    assert.ok(exports.length === 3 && exports.every((size) => size >= 44), String(exports));
+    await page.locator("#save-image").click();
+    await page.locator("#map-image[open]").waitFor();
+    const actions = await page.locator("#map-image[open] .actions > *").evaluateAll((all) => all.map((one) => one.offsetHeight));
+    assert.ok(actions.length === 4 && actions.every((size) => size >= 44), String(actions));
     await page.keyboard.press("Escape");
   });
 

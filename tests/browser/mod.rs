@@ -111,6 +111,14 @@ fn every_fault_of_a_row_is_explained_in_both_languages() {
     }
 }
 
+/// Runs a script of checks against a server; it must print a line for each check.
+fn checked(server: &Server, script: &str, more: &[&str], checks: usize) {
+    let screenshots = project().join("target/screenshots").display().to_string();
+    let arguments = [&[server.url.as_str(), &screenshots][..], more].concat();
+    let printed = script_well(&format!("browser/{script}.mjs"), &arguments);
+    assert_eq!(printed.lines().count(), checks, "{printed}");
+}
+
 #[test]
 fn the_viewer_draws_lists_and_has_two_languages() {
     let (_folder, server) = Server::of_sample();
@@ -122,43 +130,33 @@ fn the_viewer_draws_lists_and_has_two_languages() {
 #[test]
 fn a_move_in_the_store_appears_on_the_open_map() {
     let (folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
     let file = folder.file("onemap.gpkg").display().to_string();
-    let printed = script_well("browser/events.mjs", &[&server.url, &snapshots, &file]);
-    assert_eq!(printed.lines().count(), 4, "{printed}");
+    checked(&server, "events", &[&file], 4);
 }
 
 #[test]
 fn names_are_found_and_audits_are_drawn() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/search.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    checked(&server, "search", &[], 5);
 }
 
 #[test]
 fn running_incidents_come_first_and_new_ones_are_announced() {
     let (folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
     let token = std::fs::read_to_string(folder.file("onemap.gpkg.token")).expect("a token");
-    let printed = script_well("browser/situation.mjs", &[&server.url, &snapshots, token.trim()]);
-    assert_eq!(printed.lines().count(), 9, "{printed}");
+    checked(&server, "situation", &[token.trim()], 9);
 }
 
 #[test]
 fn a_wall_screen_tours_the_situation() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/wall.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "wall", &[], 6);
 }
 
 #[test]
 fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/ask.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 8, "{printed}");
+    checked(&server, "ask", &[], 8);
 }
 
 #[test]
@@ -170,9 +168,7 @@ fn an_officer_signs_in_reads_contacts_and_edits() {
     };
     let (secret, other) = (secret("指挥中心", "dispatcher"), secret("管理员", "admin"));
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/session.mjs", &[&server.url, &snapshots, &secret, &other]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "session", &[&secret, &other], 6);
 }
 
 #[test]
@@ -181,17 +177,13 @@ fn features_are_created_moved_and_deleted_and_nothing_typed_is_lost() {
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let other = crate::access::account(&folder, "管理员", &["--role", "admin"]);
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/edits.mjs", &[&server.url, &snapshots, &secret, &other]);
-    assert_eq!(printed.lines().count(), 15, "{printed}");
+    checked(&server, "edits", &[&secret, &other], 15);
 }
 
 #[test]
 fn everything_in_view_is_reached_by_keyboard_through_a_list() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/view_list.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 5, "{printed}");
+    checked(&server, "view_list", &[], 5);
 }
 
 #[test]
@@ -200,9 +192,7 @@ fn a_road_is_closed_and_opened_from_its_card() {
     let dispatcher = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let editor = crate::access::account(&folder, "道路员", &["--role", "editor", "--layer", "roads"]);
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/road_closure.mjs", &[&server.url, &snapshots, &dispatcher, &editor]);
-    assert_eq!(printed.lines().count(), 4, "{printed}");
+    checked(&server, "road_closure", &[&dispatcher, &editor], 4);
 }
 
 #[test]
@@ -210,9 +200,7 @@ fn a_dispatcher_promises_resources_and_releases_them() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/commit.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "commit", &[&secret], 6);
 }
 
 #[test]
@@ -220,9 +208,7 @@ fn an_evacuation_plan_is_drawn_and_promised() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/plan.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "plan", &[&secret], 6);
 }
 
 #[test]
@@ -230,9 +216,7 @@ fn a_dropped_file_is_looked_at_stored_and_undone() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "录入员", &["--role", "editor"]);
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/imports.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 8, "{printed}");
+    checked(&server, "imports", &[&secret], 8);
 }
 
 #[test]
@@ -252,11 +236,9 @@ fn a_base_map_lies_below_the_layers() {
     let server = Server::start(&folder, &[]);
     let policy = server.get("/").header("content-security-policy").to_owned();
     let origin = format!("http://127.0.0.1:{port}");
-    assert_eq!(policy.matches(&origin).count(), 2, "for the tiles as pictures and as data only: {policy}");
+    assert_eq!(policy.matches(&origin).count(), 2, "for the tiles as images and as data only: {policy}");
     assert!(!server.get("/docs").header("content-security-policy").contains("script-src"));
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/base_map.mjs", &[&server.url, &snapshots, &port.to_string()]);
-    assert_eq!(printed.lines().count(), 4, "{printed}");
+    checked(&server, "base_map", &[&port.to_string()], 4);
 }
 
 #[test]
@@ -288,9 +270,7 @@ fn a_base_map_of_vector_tiles_is_drawn_below_the_layers() {
          attribution = \"© OpenStreetMap\"\n",
     );
     let server = Server::start(&folder, &["--packs", "packs"]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/vector_base_map.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 2, "{printed}");
+    checked(&server, "vector_base_map", &[], 2);
 }
 
 #[test]
@@ -338,9 +318,7 @@ fn a_base_map_in_gcj02_lies_below_the_layers_where_they_are() {
     let style = server.get("/styles/onemap.json").json();
     let sources = style["sources"].as_object().expect("sources");
     assert!(!sources.contains_key("base_map-0"), "other programs would draw it at another place");
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/gcj02.mjs", &[&server.url, &snapshots, &port.to_string()]);
-    assert_eq!(printed.lines().count(), 2, "{printed}");
+    checked(&server, "gcj02", &[&port.to_string()], 2);
 }
 
 #[test]
@@ -358,17 +336,13 @@ fn the_nearest_by_road_has_times_and_lines_and_a_closed_road_changes_it() {
     let folder = Folder::new();
     let secret = crate::access::account(&folder, "指挥中心", &["--role", "dispatcher"]);
     let server = Server::start(&folder, &[]);
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/by_road.mjs", &[&server.url, &snapshots, &secret]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "by_road", &[&secret], 6);
 }
 
 #[test]
 fn lines_and_areas_are_measured_and_asked_about_and_coordinates_copied() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/draw.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "draw", &[], 6);
 }
 
 #[test]
@@ -393,17 +367,13 @@ fn the_map_works_inside_another_page_and_its_layers_on_the_map_of_another_page()
 #[test]
 fn tablets_frames_and_telephones_show_the_map() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/layouts.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 6, "{printed}");
+    checked(&server, "layouts", &[], 6);
 }
 
 #[test]
 fn maps_of_other_programs_draw_the_style() {
     let (_folder, server) = Server::of_sample();
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/foreign_maps.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 3, "{printed}");
+    checked(&server, "foreign_maps", &[], 3);
 }
 
 #[test]
@@ -415,9 +385,7 @@ fn an_unreadable_layer_is_named_on_the_map() {
     await_that("the layer is unavailable", || {
         server.get("/health/ready").json()["unavailable"]["shelters"]["age_s"].is_u64()
     });
-    let snapshots = project().join("target/screenshots").display().to_string();
-    let printed = script_well("browser/unavailable.mjs", &[&server.url, &snapshots]);
-    assert_eq!(printed.lines().count(), 2, "{printed}");
+    checked(&server, "unavailable", &[], 2);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-// A browser test: its arguments, a page that collects complaints, named checks, and a picture when one fails.
+// A browser test: its arguments, a page that collects complaints, named checks, and a screenshot when one fails.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -7,7 +7,7 @@ import { openBrowser } from "./chromium.mjs";
 export const PATIENCE_MS = 90_000;
 
 /**
- * Opens a page for the arguments of the script: the address of the server, a directory for pictures, and further ones by
+ * Opens a page for the arguments of the script: the address of the server, a directory for screenshots, and further ones by
  * name. Console errors that match `expected`, such as refusals that the test provokes, are no complaints; requests to other
  * hosts are, unless their URL matches `elsewhere`.
  */

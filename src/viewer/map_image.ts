@@ -1,4 +1,4 @@
-// The map as a picture: title, time, data version, legend and scale around what is on the screen; to save or to print.
+// The map as an image: title, time, data version, legend and scale around what is on the screen; to save or to print.
 import type { Map, StyleSpecification } from "maplibre-gl";
 import type { Catalog } from "./api";
 import { element, part } from "./element";
@@ -24,8 +24,8 @@ const JPEG_QUALITY = 0.92;
 const INK = "#17222c";
 const QUIET = "#56616b";
 
-export class Picture {
-  readonly #dialog = element("dialog", { id: "picture", "aria-labelledby": "picture-title" });
+export class MapImage {
+  readonly #dialog = element("dialog", { id: "map-image", "aria-labelledby": "map-image-title" });
   /** The version of the data that the map shows. */
   version = "";
 
@@ -41,14 +41,14 @@ export class Picture {
     if (!blob) return;
     const address = URL.createObjectURL(blob);
     const image = element("img", { src: address, alt: this.#title(), class: "sheet" });
-    const save = element("a", { href: address, download: `${this.#fileName()}.png`, class: "primary" }, say("savePicture"));
+    const save = element("a", { href: address, download: `${this.#fileName()}.png`, class: "primary" }, say("saveImage"));
     const pdf = element("button", { type: "button", class: "pdf" }, say("savePdf"));
     pdf.addEventListener("click", () => void this.#savePdf(sheet, pdf));
     const print = element("button", { type: "button" }, say("print"));
     print.addEventListener("click", () => window.print());
     const close = element("button", { type: "button" }, say("close"));
     close.addEventListener("click", () => this.#dialog.close());
-    this.#dialog.replaceChildren(element("h2", { id: "picture-title" }, say("picture")), image, element("p", { class: "actions" }, save, pdf, print, close));
+    this.#dialog.replaceChildren(element("h2", { id: "map-image-title" }, say("mapImage")), image, element("p", { class: "actions" }, save, pdf, print, close));
     this.#dialog.addEventListener("close", () => URL.revokeObjectURL(address), { once: true });
     this.#dialog.showModal();
   }
