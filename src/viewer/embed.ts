@@ -1,5 +1,5 @@
-// The map inside another page (?embed=1): no header and panels; `layers` names what is shown, `view` or the hash of the URL
-// what part of the map.
+// What the URL says about the page: `layers` names what is shown, `view` or the hash what part of the map; with `embed=1` the
+// map is inside another page, without header and panels.
 import type { LayerPanel } from "./layers";
 import type { Catalog } from "./api";
 import { BASE_MAP } from "./style";

@@ -6,7 +6,8 @@ import { age } from "./format";
 import { onLanguage, pick, say } from "./language";
 import { notice, settle } from "./notices";
 
-const POLL_EVERY_MS = 30_000;
+/** Bounds the time until a lost connection is told: the event stream does not tell it. */
+const POLL_EVERY_MS = 10_000;
 const RETRY_AFTER_MS = 5_000;
 /** Delay that combines changes in quick succession. */
 const SOON_MS = 500;
@@ -25,6 +26,7 @@ export class Freshness {
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void this.look();
     });
+    for (const change of ["offline", "online"]) window.addEventListener(change, () => void this.look());
   }
 
   /** The version of the data that the page shows. */

@@ -1,14 +1,15 @@
 // Creates the map: worker, fonts, limits and tools, and finds the features under a click.
-import { AttributionControl, Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
+import { AttributionControl, LngLatBounds, Map, ScaleControl, setWorkerUrl, type LngLatBoundsLike, type MapGeoJSONFeature, type PointLike, type StyleSpecification } from "maplibre-gl";
 import { clusterOf, type Cluster } from "./clusters";
 import { part } from "./element";
-import { viewInAddress } from "./embed";
+import { isEmbedded, viewInAddress } from "./embed";
 import { coordinates } from "./format";
 import { onLanguage, say } from "./language";
+import { noticeWith, settle } from "./notices";
 import { OVER } from "./situation";
 import { BASE_MAP, metadata } from "./style";
 import type { Found } from "./popup";
-import { wallScale } from "./wall";
+import { screenScale } from "./screen_scale";
 
 export const LOCAL_FONTS = '"Noto Sans CJK SC","Noto Sans SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif';
 /** Touch needs a larger tolerance than a mouse pointer. */
@@ -47,13 +48,14 @@ export function createMap(style: StyleSpecification, bounds: LngLatBoundsLike): 
   }
   onLanguage(() => map.getCanvas().setAttribute("aria-label", say("map")));
   startTools(map, bounds);
+  if (!isEmbedded) warnOutside(map, LngLatBounds.convert(bounds));
   startCoordinates(map);
   return map;
 }
 
-/** Pixels of the screen for a pixel of the map, which a wall screen enlarges. */
+/** Pixels of the screen for a pixel of the map, which a large screen enlarges. */
 function pixelRatio(): number {
-  return window.devicePixelRatio * wallScale();
+  return window.devicePixelRatio * screenScale();
 }
 
 /** The distinct features under a pixel: points before lines before areas, ended ones last, topmost first. */
@@ -93,6 +95,22 @@ function startTools(map: Map, bounds: LngLatBoundsLike): void {
   part("zoom-in").addEventListener("click", () => map.zoomIn());
   part("zoom-out").addEventListener("click", () => map.zoomOut());
   part("fit-county").addEventListener("click", () => map.fitBounds(bounds, { padding: edges() }));
+}
+
+/** Tells that the view of the URL has nothing of the county, until the map is moved there. */
+function warnOutside(map: Map, county: LngLatBounds): void {
+  const isOutside = () => {
+    const view = map.getBounds();
+    return view.getWest() > county.getEast() || view.getEast() < county.getWest() || view.getSouth() > county.getNorth() || view.getNorth() < county.getSouth();
+  };
+  if (!isOutside()) return;
+  noticeWith("outside", "outsideCounty", [{ word: "fitCounty", act: () => part("fit-county").click() }]);
+  const settled = () => {
+    if (isOutside()) return;
+    settle("outside");
+    map.off("moveend", settled);
+  };
+  map.on("moveend", settled);
 }
 
 /** Coordinates of the pointer, or of the map centre if the pointer is elsewhere. */

@@ -1,6 +1,7 @@
 // The query panel for nearest resources: location, form, results and lines on the map; its state is kept in the URL.
 import { LngLatBounds, type Map as MapView, type StyleSpecification } from "maplibre-gl";
 import { item, nearestOf, routeOf, search, ServerError, type Answer, type Catalog, type Result, type Route } from "./api";
+import { keepInAddress, questionInAddress } from "./address";
 import { drawnParameters } from "./around";
 import { AnswerLines } from "./answers";
 import type { Offer } from "./commitments";
@@ -10,8 +11,7 @@ import { boundsOf, positionsOf } from "./geometry";
 import { language, onLanguage, pick, say } from "./language";
 import { noticeWith, settle } from "./notices";
 import {
-  ASKED_LAYERS, conditionsOf, emptyQuestion, invalidPointInAddress, keepInAddress, parametersOf, parsePoint, questionInAddress, WAYS, wayOf,
-  type Place, type Question, type Way,
+  ASKED_LAYERS, conditionsOf, emptyQuestion, parametersOf, parsePoint, WAYS, wayOf, type Place, type Question, type Way,
 } from "./question";
 import { QuestionForm, summaryOf, type Township } from "./question_form";
 import { Results } from "./results";
@@ -76,8 +76,8 @@ export class NearestPanel {
 
   /** Runs the query in the URL, if it has one. */
   async askAddress(): Promise<void> {
-    warnOfPoint();
-    const question = questionInAddress();
+    const { question, refused } = questionInAddress(this.catalog);
+    warnOfAddress(refused);
     if (!question) return;
     if (conditionsOf(question) > 0) this.#openForm();
     await this.#pose(question);
@@ -346,11 +346,10 @@ export class NearestPanel {
   }
 }
 
-/** Warns of an invalid position in the URL. */
-function warnOfPoint(): void {
-  const point = invalidPointInAddress();
-  if (point === undefined) settle("point");
-  else noticeWith("point", "badPoint", [{ word: "understood", act: () => settle("point") }], () => point);
+/** Warns of parts of the URL that the query does not have. */
+function warnOfAddress(refused: string[]): void {
+  if (refused.length === 0) settle("address");
+  else noticeWith("address", "badAddress", [{ word: "understood", act: () => settle("address") }], () => refused.join(say("listComma")));
 }
 
 /** Layers whose features have surroundings reports. */

@@ -15,11 +15,16 @@ export function kindOf({ type }: Problem): string | undefined {
 
 /** What is wrong and what to do. The detail, which is in English, follows where the Chinese does not say everything. */
 export function explain(problem: Problem): string | undefined {
-  const word = wordOf(kindOf(problem) ?? "");
+  const kind = kindOf(problem);
+  if (kind === "invalid-parameter" && SHAPES.has(problem.parameter ?? "")) return say("problemShape");
+  const word = wordOf(kind ?? "");
   if (!word) return problem.detail ?? problem.title;
   if (!problem.detail || word in COMPLETE) return say(word);
   return language() === "zh" ? `${say(word)}（${problem.detail}）` : `${say(word)} (${problem.detail})`;
 }
+
+/** Parameters with a shape that was drawn on the map. */
+const SHAPES: ReadonlySet<string> = new Set(["near"]);
 
 /** Problems about which the detail tells the officer nothing more. */
 const COMPLETE: Partial<Record<Word, true>> = {

@@ -3,11 +3,10 @@ import type { Catalog, Code, Layer } from "./api";
 import { element } from "./element";
 import { number } from "./format";
 import { language, pick, say } from "./language";
-import { ASKED_LAYERS, COUNTS, PREFERENCES, demandOf, layersAsked, type Question } from "./question";
+import { ASKED_LAYERS, AVOIDED, COUNTS, PREFERENCES, demandOf, layersAsked, type Question } from "./question";
 import type { Word } from "./words";
 
-/** Areas that can be avoided in addition to the zones of single hazards. */
-const AVOIDED: readonly (readonly [string, Word])[] = [["any", "anyZone"], ["warnings", "warningAreas"], ["incidents", "incidentAreas"]];
+const AVOIDED_WORDS: Record<(typeof AVOIDED)[number], Word> = { any: "anyZone", warnings: "warningAreas", incidents: "incidentAreas" };
 export type Township = { code: string; name: string };
 
 export class QuestionForm {
@@ -30,7 +29,7 @@ export class QuestionForm {
       shelters ? this.#people(question, change) : undefined,
       shelters ? this.#several("hazard", "hazard", "fitFor", question.hazard, this.#codes("hazard"), (hazard) => change({ hazard })) : undefined,
       this.#several("avoid", "avoid", "avoid", question.avoid,
-        [...AVOIDED.map(([code, word]) => ({ code, name: say(word) })), ...this.#codes("hazard")], (avoid) => change({ avoid })),
+        [...AVOIDED.map((code) => ({ code, name: say(AVOIDED_WORDS[code]) })), ...this.#codes("hazard")], (avoid) => change({ avoid })),
       question.layers.includes("teams")
         ? this.#several("skills", "skills", "skills", question.skills, this.#codes("skill"), (skills) => change({ skills })) : undefined,
       question.layers.includes("depots") ? this.#items(question, change) : undefined,
@@ -147,8 +146,8 @@ export class QuestionForm {
 export function summaryOf(question: Question, catalog: Catalog, townships: readonly Township[]): string {
   const name = (list: string, code: string) => {
     const found = catalog.codes[list]?.find((one) => String(one.code) === code);
-    const avoided = AVOIDED.find(([own]) => own === code);
-    return found ? pick(found) : avoided ? say(avoided[1]) : code;
+    const avoided = AVOIDED.find((own) => own === code);
+    return found ? pick(found) : avoided ? say(AVOIDED_WORDS[avoided]) : code;
   };
   const layers = layersAsked(question);
   const parts: string[] = [];

@@ -14,7 +14,7 @@ type Scope = {
 const scope = self as unknown as Scope;
 
 /** The server counts as unreachable if a reply does not begin within this time: that of the page for a whole reply. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 8_000;
 /** Formats of downloads, which may be long and are not shown by the page. */
 const DOWNLOADS = ["csv", "xlsx", "fgb", "geojsonseq", "kml", "shp"];
 

@@ -1,24 +1,13 @@
-// Layout for wall screens (?wall=1): everything scales with the screen, and a clock shows Beijing time.
+// Layout for wall screens (?wall=1), with a clock that shows Beijing time.
 import { element, part } from "./element";
 import { language, onLanguage, say } from "./language";
 
-/** Screen width at scale 1, CSS pixels. */
-const USUAL_WIDTH_PX = 1_600;
-
 export const isWall = new URLSearchParams(location.search).get("wall") === "1";
-
-/** Scale relative to a desktop screen. */
-export function wallScale(): number {
-  return isWall ? Math.max(1, window.innerWidth / USUAL_WIDTH_PX) : 1;
-}
 
 /** Switches the page to the wall layout and starts its clock. */
 export function startWall(): void {
   if (!isWall) return;
   document.documentElement.dataset.wall = "true";
-  const grow = () => document.documentElement.style.setProperty("--scale", String(wallScale()));
-  window.addEventListener("resize", grow);
-  grow();
   const clock = part("clock");
   clock.hidden = false;
   const tick = () => {

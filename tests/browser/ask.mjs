@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openScenario, PATIENCE_MS } from "./scenario.mjs";
 
-const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"]);
+const { origin, out, browser, page, complaints, check, run } = await openScenario(["BASE_URL", "OUT_DIR"], { expected: /status of 400/ });
 
 const requests = [];
 
@@ -165,13 +165,22 @@ await run(async () => {
     assert.doesNotMatch(await page.evaluate(() => location.hash), /of=|point=|layer=/);
   });
 
-  await check("a link with a layer that does not exist shows the others and says so", async () => {
+  await check("parts of a link that are not understood are named, and the others asked for", async () => {
     await page.goto("about:blank");
-    await page.goto(`${origin}/?lang=zh#point=118.86,26.22&layer=shelters,nope&k=2`);
+    await page.goto(`${origin}/?lang=zh#point=118.86,26.22&layer=shelters,nope&k=2&people=-5&hazard=flood,flod&avoid=any&items=tents:1&within=mei&by=horse`);
     await page.waitForFunction(() => document.querySelectorAll('#nearest [data-layer="shelters"] ol > li').length === 2);
-    assert.match(await page.locator('[data-notice="layers"]').textContent(), /链接中有不存在的图层，其余照常显示.*nope/);
-    await page.locator('[data-notice="layers"] button').click();
-    assert.equal(await page.locator('[data-notice="layers"]').count(), 0);
+    const notice = page.locator('[data-notice="address"]');
+    assert.match(await notice.locator("span").textContent(), /查询未采用.*：layer=nope、people=-5、hazard=flod、items=tents:1、within=mei、by=horse$/);
+    assert.equal(await page.locator(".ask-form > summary .chosen").textContent(), "洪水，避开 所有风险区");
+    await notice.locator("button").click();
+    assert.equal(await notice.count(), 0);
+  });
+
+  await check("a drawn shape that crosses itself is refused in the language of the page", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=zh#near=118.8,26.2,118.9,26.3,118.9,26.2,118.8,26.3,118.8,26.2&layer=shelters`);
+    await page.waitForSelector("#nearest .failed");
+    assert.match(await page.locator("#nearest .failed").textContent(), /所画的图形无效.*重画$/);
   });
 
   assert.deepEqual(complaints, []);

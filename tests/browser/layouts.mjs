@@ -76,6 +76,31 @@ await run(async () => {
     await page.goto("about:blank");
     await page.goto(`${origin}/?lang=zh#point=abc,26.22`);
     await ready();
-    assert.match(await page.locator('[data-notice="point"]').textContent(), /abc,26\.22/);
+    assert.match(await page.locator('[data-notice="address"]').textContent(), /point=abc,26\.22/);
+  });
+
+  await check("a view without the county says so and leads back", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=zh#map=12/10/10`);
+    await ready();
+    await page.setViewportSize({ width: 360, height: 740 });
+    const room = await page.locator("#stage").boundingBox();
+    for (const tool of await page.locator("#tools button:visible").all()) {
+      const { x, y, height } = await tool.boundingBox();
+      assert.ok(x >= room.x && y + height <= room.y + room.height, `${await tool.getAttribute("id")} is on the map`);
+    }
+    const notice = page.locator('[data-notice="outside"]');
+    assert.match(await notice.textContent(), /不在本县范围内/);
+    await notice.getByRole("button", { name: "显示全县" }).click();
+    await notice.waitFor({ state: "detached" });
+  });
+
+  await check("the address chooses the layers of the page", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=zh&layers=shelters,nope`);
+    await ready();
+    assert.match(await page.locator('[data-notice="layers"]').textContent(), /nope/);
+    const on = await page.locator('#layer-groups section:not([data-group="base"]) .layer:has(input:checked)').evaluateAll((rows) => rows.map(({ dataset }) => dataset.layer));
+    assert.deepEqual(on, ["shelters"]);
   });
 });

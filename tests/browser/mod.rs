@@ -156,7 +156,7 @@ fn a_wall_screen_tours_the_situation() {
 #[test]
 fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
-    checked(&server, "ask", &[], 8);
+    checked(&server, "ask", &[], 9);
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn the_map_works_inside_another_page_and_its_layers_on_the_map_of_another_page()
 #[test]
 fn tablets_frames_and_telephones_show_the_map() {
     let (_folder, server) = Server::of_sample();
-    checked(&server, "layouts", &[], 6);
+    checked(&server, "layouts", &[], 8);
 }
 
 #[test]
