@@ -55,6 +55,7 @@ await run(async () => {
       await page.locator("#nearest .close").click();
     }
     assert.ok((await find("梅城小学")).includes("梅城镇中心小学"));
+    assert.ok((await find("mcxx")).includes("梅城镇中心小学"));
     assert.ok((await find("县医院")).every((name) => /^县.*医院$/.test(name)));
     const depots = (await (await fetch(`${origin}/ogc/collections/depots/items?limit=1000`)).json()).features;
     const tents = depots.filter(({ properties: { stock } }) => JSON.stringify(stock).includes("帐篷")).map(({ properties: { name } }) => name);

@@ -80,6 +80,6 @@ fn matched(how: Match) -> Json {
         Match::Inside => "inside",
         Match::Stock => "stock",
         Match::Scattered => "scattered",
-        Match::SoundOfWhole | Match::SoundOfStart | Match::SoundInside => "pinyin",
+        Match::SoundOfWhole | Match::SoundOfStart | Match::SoundInside | Match::ScatteredInitials => "pinyin",
     })
 }

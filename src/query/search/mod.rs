@@ -8,7 +8,7 @@ use crate::geodesy::LonLat;
 use crate::geodesy::distance::nearest_place;
 use crate::model::GeometryKind;
 use crate::snapshot::{Layer, Row, Snapshot};
-use sound::sounds_like;
+use sound::{are_initials, sounds_like};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -53,6 +53,8 @@ pub enum Match {
     SoundInside,
     /// The id or the code begins with it, but it has only letters and is more likely pinyin.
     LettersOfCode,
+    /// The name begins with its first initial and has the others in their order, with characters between them.
+    ScatteredInitials,
 }
 
 /// A matching feature.
@@ -179,7 +181,8 @@ fn best(word: &str, name: &str, id: &str, code: Option<&str>) -> Option<Match> {
         return Some(Match::Scattered);
     }
     let Some(spoken) = sounds_like(name, word).filter(|_| letters) else {
-        return by_code.then_some(Match::LettersOfCode);
+        let by_initials = || (letters && are_initials(name, word)).then_some(Match::ScatteredInitials);
+        return by_code.then_some(Match::LettersOfCode).or_else(by_initials);
     };
     Some(match (spoken.start, spoken.end == name.chars().count()) {
         (0, true) => Match::SoundOfWhole,

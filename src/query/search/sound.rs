@@ -6,6 +6,8 @@ use pinyin::{PinyinMulti, ToPinyinMulti};
 
 /// Maximum length of a word that is compared as pinyin, bytes; bounds the work.
 const MAX_WORD_BYTES: usize = 64;
+/// Minimum number of initials that may be scattered over a name; fewer are in too many names.
+const MIN_SCATTERED_INITIALS: usize = 4;
 
 /// The characters of a name whose pinyin matches a word of ASCII letters; the last syllable may be incomplete.
 pub(super) fn sounds_like(name: &str, word: &str) -> Option<Range<usize>> {
@@ -19,6 +21,22 @@ pub(super) fn sounds_like(name: &str, word: &str) -> Option<Range<usize>> {
         follows(&syllables[start..], word.as_bytes()).map(|count| start..start + count)
     };
     (0..syllables.len()).find_map(spoken)
+}
+
+/// Whether a name begins with the first of several initials and has the others in their order: mcxx is 梅城镇中心小学.
+pub(super) fn are_initials(name: &str, word: &str) -> bool {
+    if !(MIN_SCATTERED_INITIALS..=MAX_WORD_BYTES).contains(&word.len()) {
+        return false;
+    }
+    let begins = |c: char, letter: u8| {
+        c.to_pinyin_multi().is_some_and(|readings| {
+            (0..readings.count()).any(|nth| in_common(readings.get(nth).plain(), &[letter]) > 0)
+        })
+    };
+    let mut rest = name.chars();
+    let mut letters = word.bytes();
+    let first = rest.next().zip(letters.next());
+    first.is_some_and(|(c, letter)| begins(c, letter)) && letters.all(|letter| rest.any(|c| begins(c, letter)))
 }
 
 /// Number of characters of the rest of a name that the rest of a word covers. The set of reachable letters bounds the
@@ -88,6 +106,21 @@ mod tests {
             ("abc", "abc", None),
         ] {
             assert_eq!(sounds_like(name, word), place, "{name} {word}");
+        }
+    }
+    #[test]
+    fn initials_may_be_scattered_over_a_name() {
+        for (name, word, expected) in [
+            ("梅城镇中心小学", "mcxx", true),
+            ("梅城镇中心小学", "mczxxx", true),
+            ("梅城镇中心小学", "cxxx", false),
+            ("梅城镇中心小学", "mxx", false),
+            ("梅城镇中心小学", "mxcx", false),
+            ("闽清县第一中学", "mqyz", true),
+            ("Minqing school", "mqsc", false),
+            ("", "mcxx", false),
+        ] {
+            assert_eq!(are_initials(name, word), expected, "{name} {word}");
         }
     }
 }
