@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::store::StoreOptions;
-use crate::store::{AuditHead, AuditRow, AuditSpool, Store};
+use crate::store::{AuditHead, AuditPart, AuditRow, AuditSpool, Store};
 
 /// Entries that are read at once.
 const PAGE: u32 = 1_000;
@@ -59,7 +59,7 @@ pub(super) async fn run(command: &AuditCommand) -> anyhow::Result<ExitCode> {
 async fn each_row(store: &dyn Store, mut take: impl FnMut(&AuditRow) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut after = 0;
     loop {
-        let rows = store.audit_rows(after, PAGE).await?;
+        let rows = store.audit_rows(AuditPart::After(after), PAGE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.number;
         rows.iter().try_for_each(&mut take)?;

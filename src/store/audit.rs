@@ -7,6 +7,26 @@ use crate::model::AuditEntry;
 /// The hash before the first entry.
 pub const FIRST_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// A part of the log to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditPart {
+    /// Entries with a greater number, oldest first.
+    After(i64),
+    /// Entries with a smaller number, newest first.
+    Before(i64),
+}
+
+impl AuditPart {
+    /// What is left of the part behind an entry of it.
+    #[must_use]
+    pub const fn behind(self, number: i64) -> Self {
+        match self {
+            Self::After(_) => Self::After(number),
+            Self::Before(_) => Self::Before(number),
+        }
+    }
+}
+
 /// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRow {

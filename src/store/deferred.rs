@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use super::{AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError};
+use super::{AuditPart, AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError};
 use crate::model::{
     Applied, AuditEntry, Batch, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport, Undo, Undone,
 };
@@ -93,8 +93,8 @@ impl Store for DeferredStore {
         Box::pin(async move { self.store()?.record(entries).await })
     }
 
-    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
-        Box::pin(async move { self.store()?.audit_rows(after, limit).await })
+    fn audit_rows(&self, part: AuditPart, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        Box::pin(async move { self.store()?.audit_rows(part, limit).await })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -34,7 +34,7 @@ use self::rows::{all_columns, first_present, insert};
 use self::structure::{Structure, Transform};
 use super::layer_state::LayerState;
 use super::log_retention::Trimming;
-use super::{AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError};
+use super::{AuditPart, AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError};
 use crate::model::{
     Applied, AuditEntry, Batch, Catalog, Feature, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
     Undo, Undone,
@@ -365,8 +365,8 @@ impl Store for GeoPackage {
         Box::pin(self.record_audit(entries))
     }
 
-    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
-        Box::pin(self.read_audit(after, limit))
+    fn audit_rows(&self, part: AuditPart, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        Box::pin(self.read_audit(part, limit))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

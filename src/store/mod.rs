@@ -27,7 +27,7 @@ use crate::model::{
     LayerSchema, PastImport, Undo, Undone,
 };
 
-pub use audit::{AuditHead, AuditRow};
+pub use audit::{AuditHead, AuditPart, AuditRow};
 pub use audit_spool::AuditSpool;
 pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
@@ -183,8 +183,8 @@ pub trait Store: Send + Sync {
     /// Appends entries to the audit log; entries that it has already are skipped.
     fn record<'a>(&'a self, entries: &'a [AuditEntry]) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Entries of the audit log after a number, ascending, at most `limit`.
-    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>>;
+    /// Entries of a part of the audit log, at most `limit`.
+    fn audit_rows(&self, part: AuditPart, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>>;
 
     /// Closes every connection.
     fn close(&self) -> BoxFuture<'_, ()>;

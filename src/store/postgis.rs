@@ -38,7 +38,7 @@ use self::sql::query;
 use self::triggers::Watchable;
 use super::layer_state::ReadOutcome;
 use super::log_retention::Trimming;
-use super::{AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError, TableLayer};
+use super::{AuditPart, AuditRow, Changes, LayerStatus, LogPosition, Sink, Store, StoreError, TableLayer};
 use crate::model::{
     Applied, AuditEntry, Batch, Feature, FeatureId, ImportCounts, ImportSource, LayerIndex, LayerSchema, PastImport,
     Undo, Undone,
@@ -334,8 +334,8 @@ impl Store for PostGis {
         Box::pin(self.record_audit(entries))
     }
 
-    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
-        Box::pin(self.read_audit(after, limit))
+    fn audit_rows(&self, part: AuditPart, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        Box::pin(self.read_audit(part, limit))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -94,6 +94,8 @@ const TIMEOUT_MS = 15_000;
 /** A large file is sent and read. */
 const IMPORT_TIMEOUT_MS = 300_000;
 const SESSION = "api/session";
+/** Greater than the number of any entry of the audit log. */
+const NEWEST = 2_000_000_000;
 
 export type Role = "public" | "viewer" | "editor" | "dispatcher" | "admin";
 /** Who uses this browser, and what the server permits. */
@@ -118,6 +120,23 @@ export async function signOut(): Promise<void> {
 export async function reveal(collection: string, id: string, why: string): Promise<Record<string, unknown>> {
   const reply = await ask<{ values: Record<string, unknown> }>("api/reveal", undefined, JSON.stringify({ collection, id, reason: why }));
   return reply.values;
+}
+
+/** An entry of the audit log. */
+export type AuditRow = {
+  number: number; hash: string;
+  /** Null if it was damaged in the store. */
+  entry: {
+    at: string; action: string; actor: string; role: Role; address?: string; request_id?: string; layer?: string; id?: string; reason?: string;
+    /** Values before and after, by field. */
+    changes?: Record<string, [string | null, string | null]>;
+  } | null;
+};
+
+/** Entries of the audit log, newest first, before a number. */
+export function auditEntries(filters: Record<string, string>, before = NEWEST, signal?: AbortSignal): Promise<{ entries: AuditRow[]; next: number | null }> {
+  const given = Object.entries(filters).filter(([, value]) => value !== "");
+  return ask(`api/audit?${new URLSearchParams([...given, ["before", String(before)]]).toString()}`, signal);
 }
 
 /** The server refused the request or did not respond. */

@@ -23,6 +23,8 @@ export class Editing {
   /** Called before a form opens. */
   onOpen: () => void = () => undefined;
   #form: FeatureForm | undefined;
+  /** The layer of the last new feature. */
+  #lastLayer: string | undefined;
   #title: () => string = () => "";
 
   /** @param button opens the form of a new feature */
@@ -30,7 +32,7 @@ export class Editing {
     private readonly map: Map, private readonly catalog: Catalog, private readonly panel: Panel, private readonly session: SessionPanel,
     private readonly lastEdit: LastEdit, private readonly button: HTMLButtonElement,
   ) {
-    button.addEventListener("click", () => this.#choose(this.layers()[0]));
+    button.addEventListener("click", () => this.#choose(this.#usual()));
     document.addEventListener("keydown", (event) => this.#key(event));
     onLanguage(() => this.#redraw());
   }
@@ -61,9 +63,16 @@ export class Editing {
     if (!this.isOpen && draft && this.mayWrite(draft.layer)) this.#resume(draft, "draftRestored");
   }
 
+  /** The layer of a new feature until another is chosen: the last one, or that of events. */
+  #usual(): Layer | undefined {
+    const layers = this.layers();
+    return layers.find(({ id }) => id === this.#lastLayer) ?? layers.find(({ roles }) => roles.active_area) ?? layers[0];
+  }
+
   /** The form of a new feature. */
   #choose(layer: Layer | undefined): void {
     if (!layer) return;
+    this.#lastLayer = layer.id;
     this.#open({ account: this.session.account, layer: layer.id, tag: "", stored: {}, storedGeometry: null, values: {}, geometry: null });
   }
 
@@ -153,7 +162,7 @@ export class Editing {
         if (word === "draftKept") dropDraft();
         settle(NOTICE);
       } },
-    ]);
+    ], () => ((this.#layer(draft.layer)?.contacts.length ?? 0) > 0 ? say("contactsNotKept") : ""));
   }
 
   #done(stored: Stored | undefined): void {

@@ -91,14 +91,18 @@ function boxes(field: Field, codes: readonly Code[]): Control {
   const all = codes.map((code) => element("input", { type: "checkbox", value: String(code.code) }));
   const entry = element("fieldset", {}, element("legend", {}, pick(field.title)),
     ...codes.map((code, at) => element("label", {}, all[at]!, pick(code))));
+  let written: unknown[] = [];
   return {
     entry,
     read: () => {
-      const chosen = all.filter((box) => box.checked).map((box) => box.value);
+      // What was there keeps its order, and codes that the list does not have yet are kept.
+      const kept = written.filter((code) => all.find((box) => box.value === code)?.checked ?? true);
+      const chosen = [...kept, ...all.filter((box) => box.checked && !written.includes(box.value)).map((box) => box.value)];
       return chosen.length > 0 ? chosen : null;
     },
     write: (value) => {
-      for (const box of all) box.checked = Array.isArray(value) && value.includes(box.value);
+      written = Array.isArray(value) ? value : [];
+      for (const box of all) box.checked = written.includes(box.value);
     },
   };
 }

@@ -3,6 +3,7 @@ import type { GeoJSONSource, Map, StyleSpecification } from "maplibre-gl";
 import * as api from "./api";
 import { Around } from "./around";
 import { Arrivals } from "./arrivals";
+import { AuditLog } from "./audit_log";
 import { Audits } from "./audits";
 import { ClusterCard } from "./clusters";
 import { COMMITMENT_LAYER, Commitments, type Offer } from "./commitments";
@@ -139,7 +140,9 @@ async function start(): Promise<void> {
       card.close();
       reach.clear();
     };
-    imports.onOpen = around.onOpen = audits.onOpen = leave;
+    const auditLog = new AuditLog(catalog, panel);
+    session.onAudit = () => void auditLog.open();
+    imports.onOpen = around.onOpen = audits.onOpen = auditLog.onOpen = leave;
     nearest.onChange = () => reach.clear();
     // A card of another place could cover the result.
     nearest.onChoose = () => card.close();

@@ -7,7 +7,7 @@ import { onLanguage, say } from "./language";
 import type { Word } from "./words";
 import { forgetAnswers } from "./offline";
 
-const ROLES: Record<api.Role, Word> = {
+export const ROLES: Record<api.Role, Word> = {
   public: "rolePublic", viewer: "roleViewer", editor: "roleEditor", dispatcher: "roleDispatcher", admin: "roleAdmin",
 };
 
@@ -49,6 +49,9 @@ export class SessionPanel {
     this.onKnown();
   }
 
+  /** Opens the audit log. */
+  onAudit: () => void = () => undefined;
+
   /** Called when the session is known. */
   onKnown: () => void = () => undefined;
 
@@ -88,6 +91,11 @@ export class SessionPanel {
       dropDraft();
       void this.#change(note, api.signOut);
     });
+    const log = element("button", { type: "button" }, say("auditLog"));
+    log.addEventListener("click", () => {
+      this.#dialog.close();
+      this.onAudit();
+    });
     return element("div", {},
       element("dl", {},
         ...(session.name ? fact("accountName", session.name) : []),
@@ -95,7 +103,7 @@ export class SessionPanel {
         ...(session.regions?.length ? fact("regions", session.regions.join(say("listComma"))) : []),
         ...(session.expires_at ? fact("expiresAt", time(session.expires_at)) : [])),
       note,
-      element("p", { class: "actions" }, out, close));
+      element("p", { class: "actions" }, out, session.role === "admin" ? log : undefined, close));
   }
 
   #form(note: HTMLElement, close: HTMLElement): HTMLElement {

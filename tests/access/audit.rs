@@ -6,7 +6,7 @@ use super::{account, get, send};
 use crate::support::database::{fresh_database, psql};
 use crate::support::listener::edit;
 use crate::support::proxy::Proxy;
-use crate::support::{Folder, Server, await_that, run, run_well, until};
+use crate::support::{Folder, Server, await_that, encoded, run, run_well, until};
 
 const SHELTERS: &str = "/ogc/collections/shelters/items";
 
@@ -58,6 +58,19 @@ fn edits_and_accounts_are_recorded_and_a_changed_log_is_found() {
         );
         await_that("the accounts are recorded", || entries(&server, &admin, "token-add").len() == 2);
         assert_eq!(get(&server, &officer, "/api/audit").status, 403);
+        let page = |query: &str| {
+            let page = get(&server, &admin, &format!("/api/audit?{query}")).json();
+            let numbers = page["entries"].as_array().expect("entries").iter().map(|row| row["number"].as_i64());
+            (numbers.flatten().collect::<Vec<_>>(), page["next"].as_i64())
+        };
+        assert_eq!(page("before=2000000000&limit=3"), (vec![4, 3, 2], Some(2)));
+        assert_eq!(page("before=2&limit=3"), (vec![1], None));
+        assert_eq!(page("after=1&limit=2"), (vec![2, 3], Some(3)));
+        let of_officer = format!("actor={}&layer=shelters&id=SH-0001", encoded("值班员"));
+        assert_eq!(page(&of_officer).0.len(), 2);
+        assert_eq!(page(&format!("{of_officer}&action=delete&limit=1&before=9")).0.len(), 1);
+        assert_eq!(page("action=none"), (vec![], None));
+        assert_eq!(get(&server, &admin, "/api/audit?after=1&before=2").status, 400);
         drop(server);
         let command = |verb: &str| run(&folder, &[&["audit", verb][..], &store].concat());
         let verified = command("verify");

@@ -16,6 +16,7 @@ await run(async () => {
   let made;
   await check("a new feature is put on the map by a click; what the schema does not accept is said at its field", async () => {
     await page.locator("#create").click();
+    assert.equal(await page.locator("#edit-layer").inputValue(), "incidents");
     await page.locator("#edit-layer").selectOption("shelters");
     await page.locator("#edit-capacity").fill("-5");
     await save();
@@ -159,7 +160,8 @@ await run(async () => {
 
   await check("and a sign-in that expires", async () => {
     await page.context().addCookies([{ name: "onemap_session", value: "onemap_gone", url: origin, httpOnly: true, sameSite: "Strict" }]);
-    await save();
+    // Another request of the page may be refused before it, and opens the dialog.
+    await page.locator('#nearest .edit button[type="submit"]').evaluate((button) => button.click());
     await page.waitForSelector("#sign-in[open]");
     await page.locator('#sign-in input[name="secret"]').fill(secret);
     await page.locator('#sign-in button[type="submit"]').click();
@@ -176,6 +178,7 @@ await run(async () => {
     await page.reload();
     await page.waitForSelector("#edit-occupancy");
     assert.deepEqual([await page.locator("#edit-occupancy").inputValue(), await page.locator("#edit-name").inputValue()], ["7", "编辑测试避灾点二"]);
+    assert.match(await page.locator('[data-notice="draft"]').textContent(), /姓名和电话出于保密未保留/);
   });
 
   await check("closing the panel keeps what was typed until it is discarded", async () => {

@@ -168,7 +168,7 @@ fn an_officer_signs_in_reads_contacts_and_edits() {
     };
     let (secret, other) = (secret("指挥中心", "dispatcher"), secret("管理员", "admin"));
     let server = Server::start(&folder, &[]);
-    checked(&server, "session", &[&secret, &other], 6);
+    checked(&server, "session", &[&secret, &other], 7);
 }
 
 #[test]

@@ -85,6 +85,39 @@ await run(async () => {
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
     assert.ok(!(await layers()).includes("pipelines"));
   });
+
+  await check("an administrator reads who did what, when and why", async () => {
+    const signIn = async (secret, name) => {
+      await page.locator("#session").click();
+      await page.locator('#sign-in input[name="secret"]').fill(secret);
+      await page.locator('#sign-in button[type="submit"]').click();
+      await page.waitForFunction((name) => document.getElementById("session").textContent === name, name);
+      await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+      await page.locator("#session").click();
+    };
+    await signIn(secret, "指挥中心");
+    assert.equal(await page.getByRole("button", { name: "操作记录" }).count(), 0);
+    await page.locator("#sign-in .primary").click();
+    await page.waitForFunction(() => document.getElementById("session").textContent === "登录");
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true");
+    await signIn(other, "管理员");
+    await page.getByRole("button", { name: "操作记录" }).click();
+    const entries = page.locator("#nearest .entries details");
+    await entries.first().waitFor();
+    assert.match(await entries.first().locator("summary").textContent(), /^登录/);
+    await page.locator('#nearest [name="action"]').selectOption("reveal");
+    await page.locator('#nearest [name="actor"]').fill("指挥中心");
+    await page.locator("#nearest .limits button").click();
+    await page.waitForFunction(() => document.querySelectorAll("#nearest .entries details").length === 1);
+    await entries.first().locator("summary").click();
+    assert.match(await entries.first().textContent(), /查看联系人 避灾点 SH-0001指挥中心.*角色调度来自127\.0\.0\.1理由转移群众/);
+    await page.locator('#nearest [name="action"]').selectOption("change");
+    await page.locator("#nearest .limits button").click();
+    await page.waitForFunction(() => document.querySelectorAll("#nearest .entries details").length === 3);
+    await entries.first().locator("summary").click();
+    await page.screenshot({ path: join(out, "audit-log-zh.png") });
+    assert.deepEqual(await entries.first().locator("tbody tr").first().locator("th, td").allTextContents(), ["状态", "已关闭", "已满"]);
+  });
   assert.deepEqual(complaints, []);
 });
 

@@ -6,7 +6,7 @@ use onemap::model::{
     Feature, FeatureId, ImportCounts, ImportError, ImportMode, ImportRecord, ImportScope, ImportSource, Merge, Origin,
     Role, Undo, Undone, Unmatched, Value, parse_instant,
 };
-use onemap::store::StoreError;
+use onemap::store::{AuditPart, StoreError};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -166,7 +166,7 @@ async fn an_import_changes_what_differs_and_nothing_else(backend: Backend) {
     let named = backend.store.imports(Some("i1"), 1).await.expect("found");
     assert_eq!(named, imports[1..], "also after others");
     assert_eq!(backend.store.imports(Some("none"), 1).await.expect("looked for"), []);
-    let audit = backend.store.audit_rows(0, 10).await.expect("an audit log");
+    let audit = backend.store.audit_rows(AuditPart::After(0), 10).await.expect("an audit log");
     assert!(audit.len() == 2 && audit[1].body.contains("\"removed\":[null,\"2\"]"), "{audit:?}");
 }
 

@@ -9,7 +9,7 @@ use onemap::model::{
     Undo, Undone,
 };
 use onemap::snapshot::{SnapshotHandle, follower};
-use onemap::store::{AuditRow, Changes, LayerStatus, LogPosition, PostGis, Sink, Store, StoreError};
+use onemap::store::{AuditPart, AuditRow, Changes, LayerStatus, LogPosition, PostGis, Sink, Store, StoreError};
 use serde_json::{Value as Json, json};
 
 use crate::support::database::{fresh_database, psql};
@@ -336,8 +336,8 @@ impl Store for Panicking {
         self.store.record(entries)
     }
 
-    fn audit_rows(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
-        self.store.audit_rows(after, limit)
+    fn audit_rows(&self, part: AuditPart, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>> {
+        self.store.audit_rows(part, limit)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -2,7 +2,6 @@
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use crate::clock;
@@ -12,19 +11,61 @@ use crate::http::params::{invalid, layer, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
 use crate::model::{AuditEntry, FeatureId, Role, ValueRef, View};
+use crate::store::AuditPart;
 
 const MAX_REASON_CHARS: usize = 500;
 const ACCEPTED: &str = "{\"collection\", \"id\", \"reason\": 1 to 500 characters}";
 
-/// `GET /api/audit`: entries after a number, ascending.
+/// Rows that are read at once.
+const PAGE: u32 = 1_000;
+/// Rows that one request reads at most; the reply says where the next continues.
+const MOST_READ: u32 = 50_000;
+
+/// `GET /api/audit`: entries in the order of their numbers, which may be filtered. `next` is the number to continue from.
 pub(crate) async fn entries(call: Call<'static>) -> Result<Reply, Problem> {
-    let after = i64::from(call.params.count(&spec::AUDIT_AFTER)?.unwrap_or_default());
-    let limit = call.params.count(&spec::AUDIT_LIMIT)?.unwrap_or_default();
-    let rows = call.state.store.audit_rows(after, limit).await?;
-    let entry = |body: &str| serde_json::from_str::<Box<RawValue>>(body).ok();
-    let entries: Vec<Json> =
-        rows.iter().map(|row| json!({"number": row.number, "hash": row.hash, "entry": entry(&row.body)})).collect();
-    Ok(call.current.json(json!({"entries": entries})))
+    let after = call.params.count(&spec::AUDIT_AFTER)?;
+    let before = call.params.count(&spec::AUDIT_BEFORE)?;
+    let limit = call.params.count(&spec::AUDIT_LIMIT)?.unwrap_or_default() as usize;
+    let mut part = match (after, before) {
+        (Some(_), Some(before)) => {
+            let accepted = "one of after and before";
+            return Err(invalid("before", &before.to_string(), "after is given too", accepted));
+        }
+        (after, None) => AuditPart::After(i64::from(after.unwrap_or_default())),
+        (None, Some(before)) => AuditPart::Before(i64::from(before)),
+    };
+    let mut wanted = Vec::new();
+    for (member, parameter) in [
+        ("actor", &spec::AUDIT_ACTOR),
+        ("action", &spec::AUDIT_ACTION),
+        ("layer", &spec::AUDIT_LAYER),
+        ("id", &spec::AUDIT_ID),
+    ] {
+        wanted.extend(call.params.get(parameter).map(|value| (member, value)));
+    }
+    let (mut entries, mut next, mut read) = (Vec::new(), None, 0);
+    let mut read_to = 0;
+    while next.is_none() {
+        let rows = call.state.store.audit_rows(part, PAGE).await?;
+        let is_last = rows.len() < PAGE as usize;
+        for row in rows {
+            if entries.len() == limit || read == MOST_READ {
+                next = Some(read_to);
+                break;
+            }
+            (read, read_to) = (read + 1, row.number);
+            // An entry that somebody damaged has no content here; `onemap audit verify` tells which it is.
+            let entry = serde_json::from_str::<Json>(&row.body).unwrap_or_default();
+            if wanted.iter().all(|(member, value)| entry[*member] == *value) {
+                entries.push(json!({"number": row.number, "hash": row.hash, "entry": entry}));
+            }
+        }
+        if is_last {
+            break;
+        }
+        part = part.behind(read_to);
+    }
+    Ok(call.current.json(json!({"entries": entries, "next": next})))
 }
 
 #[derive(Deserialize)]

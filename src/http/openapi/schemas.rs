@@ -387,7 +387,7 @@ fn dispatch() -> Json {
             "demands": list(json!({"type": "object"})), "totals": {"type": "object"}, "nearest_first": {"type": "object"},
             "saved_unit_km": {"type": "number", "nullable": true}, "saved_unit_h": {"type": "number", "nullable": true}, "gap": number(), "relief": {"type": "object", "nullable": true},
         })),
-        "audit": answer(&["entries"], json!({"entries": list(object(&["number", "hash", "entry"], json!({
+        "audit": answer(&["entries", "next"], json!({"next": {"type": "integer", "nullable": true}, "entries": list(object(&["number", "hash", "entry"], json!({
             "number": whole(), "hash": text(),
             "entry": object(&["entry", "at", "action", "actor", "role"], json!({
                 "entry": text(), "at": {"type": "string", "format": "date-time"}, "action": text(), "actor": text(),

@@ -120,7 +120,15 @@ pub(crate) static COVERAGE: &[&dyn Param] = &[
 ];
 pub(crate) static COORDINATES: &[&dyn Param] = &[&spec::POINT, &spec::CRS];
 pub(crate) static COMMITMENTS: &[&dyn Param] = &[&spec::COMMITMENT_INCIDENT, &spec::COMMITMENT_STATES];
-pub(crate) static AUDIT: &[&dyn Param] = &[&spec::AUDIT_AFTER, &spec::AUDIT_LIMIT];
+pub(crate) static AUDIT: &[&dyn Param] = &[
+    &spec::AUDIT_AFTER,
+    &spec::AUDIT_BEFORE,
+    &spec::AUDIT_LIMIT,
+    &spec::AUDIT_ACTOR,
+    &spec::AUDIT_ACTION,
+    &spec::AUDIT_LAYER,
+    &spec::AUDIT_ID,
+];
 pub(crate) static VIEWER_FILE: &[&dyn Param] = &[&spec::VERSION];
 pub(crate) static SUBSCRIPTION_EVENTS: &[&dyn Param] = &[&spec::LAST_EVENT_ID];
 pub(crate) static EVENTS: &[&dyn Param] = &[&spec::LAYERS, &spec::BBOX, &spec::LAST_EVENT_ID];

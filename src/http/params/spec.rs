@@ -108,12 +108,44 @@ pub(crate) static AUDIT_LIMIT: Count = Count {
 };
 pub(crate) static AUDIT_AFTER: Count = Count {
     name: "after",
-    about: "Entries with a greater number",
+    about: "Entries with a greater number, oldest first; the default, from the first",
     example: 0,
     min: 0,
     max: 2_000_000_000,
-    default: Some(0),
+    default: None,
     capped: false,
+};
+pub(crate) static AUDIT_BEFORE: Count = Count {
+    name: "before",
+    about: "Entries with a smaller number, newest first; not with after",
+    example: 2_000_000_000,
+    min: 1,
+    max: 2_000_000_000,
+    default: None,
+    capped: false,
+};
+pub(crate) static AUDIT_ACTOR: Text = Text {
+    name: "actor",
+    about: "Entries of the account with this name",
+    example: "值班员",
+    max: 200,
+    required: false,
+};
+pub(crate) static AUDIT_ACTION: Text =
+    Text { name: "action", about: "Entries of this action", example: "change", max: 50, required: false };
+pub(crate) static AUDIT_LAYER: Text = Text {
+    name: "layer",
+    about: "Entries about features of this collection",
+    example: "shelters",
+    max: 200,
+    required: false,
+};
+pub(crate) static AUDIT_ID: Text = Text {
+    name: "id",
+    about: "Entries about the feature or account with this id",
+    example: "SH-0001",
+    max: 200,
+    required: false,
 };
 pub(crate) static K: Count = Count {
     name: "k",

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{GeoPackage, release};
 use crate::model::AuditEntry;
-use crate::store::audit::{AuditHead, AuditRow};
+use crate::store::audit::{AuditHead, AuditPart, AuditRow};
 use crate::store::{Store, StoreError};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS onemap_audit (number INTEGER PRIMARY KEY NOT NULL, \
@@ -51,7 +51,7 @@ impl GeoPackage {
         transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))
     }
 
-    pub(super) async fn read_audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+    pub(super) async fn read_audit(&self, part: AuditPart, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool()?.acquire().await.map_err(failed)?;
         let table = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = 'onemap_audit'");
@@ -59,8 +59,15 @@ impl GeoPackage {
         if table.is_none() {
             return Ok(Vec::new());
         }
-        let sql = "SELECT number, body, hash FROM onemap_audit WHERE number > ? ORDER BY number LIMIT ?";
-        let rows = sqlx::query_as(sql).bind(after).bind(limit).fetch_all(&mut *connection).await;
+        let (sql, bound) = match part {
+            AuditPart::After(number) => {
+                ("SELECT number, body, hash FROM onemap_audit WHERE number > $1 ORDER BY number LIMIT $2", number)
+            }
+            AuditPart::Before(number) => {
+                ("SELECT number, body, hash FROM onemap_audit WHERE number < $1 ORDER BY number DESC LIMIT $2", number)
+            }
+        };
+        let rows = sqlx::query_as(sql).bind(bound).bind(limit).fetch_all(&mut *connection).await;
         let rows: Vec<(i64, String, String)> = rows.map_err(failed)?;
         Ok(rows.into_iter().map(|(number, body, hash)| AuditRow { number, body, hash }).collect())
     }

@@ -7,7 +7,7 @@ use super::PostGis;
 use super::follow_connection::answered;
 use super::sql::{query, query_as, query_scalar};
 use crate::model::AuditEntry;
-use crate::store::audit::{AuditHead, AuditRow};
+use crate::store::audit::{AuditHead, AuditPart, AuditRow};
 use crate::store::{Store, StoreError};
 
 /// Advisory lock that puts the entries of all servers in one order. It is taken last in a transaction.
@@ -48,11 +48,18 @@ impl PostGis {
         answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))
     }
 
-    pub(super) async fn read_audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+    pub(super) async fn read_audit(&self, part: AuditPart, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool.acquire().await.map_err(failed)?;
-        let sql = "SELECT number, body, hash FROM onemap.audit WHERE number > $1 ORDER BY number LIMIT $2";
-        let rows = query_as(sql).bind(after).bind(i64::from(limit));
+        let (sql, bound) = match part {
+            AuditPart::After(number) => {
+                ("SELECT number, body, hash FROM onemap.audit WHERE number > $1 ORDER BY number LIMIT $2", number)
+            }
+            AuditPart::Before(number) => {
+                ("SELECT number, body, hash FROM onemap.audit WHERE number < $1 ORDER BY number DESC LIMIT $2", number)
+            }
+        };
+        let rows = query_as(sql).bind(bound).bind(i64::from(limit));
         let rows: Vec<(i64, String, String)> = answered(rows.fetch_all(&mut *connection)).await.map_err(failed)?;
         Ok(rows.into_iter().map(|(number, body, hash)| AuditRow { number, body, hash }).collect())
     }
