@@ -78,7 +78,7 @@ export class AuditLog {
       layer: choice("layer", this.catalog.layers.map(({ id, title }) => [id, pick(title)])), id: text("id"),
     };
     const labels = { actor: "account", action: "auditAction", layer: "exportLayer", id: "auditId" } as const satisfies Record<keyof Filters, Word>;
-    const form = element("form", { class: "limits" },
+    const form = element("form", { class: "limits log" },
       ...FILTERS.map((name) => element("label", { class: "field" }, say(labels[name]), fields[name])), element("button", { type: "submit" }, say("ask")));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -101,9 +101,11 @@ export class AuditLog {
       const title = [...(layer?.fields ?? []), ...(layer?.contacts ?? [])].find(({ name }) => name === field)?.title;
       return title ? pick(title) : field === "geometry" ? say("position") : field;
     };
-    const valueOf = (field: string, value: string | null) => {
-      const codes = this.catalog.codes[layer?.fields.find(({ name }) => name === field)?.codes ?? ""];
-      if (value === null || !codes) return value ?? "–";
+    const valueOf = (name: string, value: string | null) => {
+      const field = layer?.fields.find((one) => one.name === name);
+      const codes = this.catalog.codes[field?.codes ?? ""];
+      if (value === null) return "–";
+      if (!codes) return field?.type === "datetime" ? time(value) : value;
       const labels = value.split(COMMA).map((text) => [text, codes.find(({ code }) => String(code) === text)] as const);
       return labels.map(([text, code]) => (code ? pick(code) : text)).join(say("listComma"));
     };
