@@ -18,8 +18,10 @@ pub struct LogPosition {
     pub(super) entry: Option<String>,
     /// The set of entries up to here, if several servers can follow the log.
     pub(super) covered: Option<CoveredEntries>,
-    /// Whether all that was read is in the log, so that every server reads the same.
+    /// Whether the log tells of every change since the first read, so that every server reads the same.
     pub(super) is_logged: bool,
+    /// Whether every layer was read up to here.
+    pub(super) is_complete: bool,
 }
 
 /// A set of entries of a log. Entries of concurrent transactions become visible in another order than that of their
@@ -51,6 +53,8 @@ impl LogPosition {
     /// What other servers have in common at this position; `None` if the data or the store are those of one server.
     #[must_use]
     pub fn shared(&self) -> Option<SharedState> {
-        self.covered.filter(|_| self.is_logged).map(|CoveredEntries { log, digest, .. }| SharedState { log, digest })
+        self.covered
+            .filter(|_| self.is_logged && self.is_complete)
+            .map(|CoveredEntries { log, digest, .. }| SharedState { log, digest })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::database::{fresh_database, psql};
 use crate::support::listener::Listener;
-use crate::support::{Folder, Server, await_that};
+use crate::support::{Folder, Server, await_that, until};
 
 async fn open(url: &str) -> PostGis {
     let catalog = onemap::model::Catalog::built_in().expect("a catalog");
@@ -61,6 +61,27 @@ async fn removed_entries_of_the_log_still_count() {
     assert_eq!(psql(&url, "SELECT count(*) FROM onemap.changes").trim(), "1");
     let after = start(&store).await;
     assert_eq!((after.version(), after.shared()), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_that_could_not_be_read_for_a_while_separates_the_states_for_that_time_only() {
+    use sqlx::Connection;
+    let url = fresh_database();
+    let store = open(&url).await;
+    let mut position = start(&store).await;
+    psql(&url, "INSERT INTO onemap.villages (id) VALUES ('v')");
+    let mut other = sqlx::PgConnection::connect(&url).await.expect("a connection");
+    let mut lock = other.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE onemap.villages IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    follow(&store, &mut position).await;
+    assert_eq!(position.shared(), None, "the position covers a change that was not read");
+    lock.rollback().await.expect("released");
+    let shared = until("the layer is read again", || {
+        let followed = follow(&store, &mut position);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(followed));
+        position.shared()
+    });
+    assert_eq!(Some(shared), start(&open(&url).await).await.shared());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -171,7 +171,16 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
     let newest = newest.unwrap_or(0);
     let entry = entry_at(connection, newest).await?;
     // The file belongs to one server.
-    Ok(LogPosition { newest, seen: None, also_seen: Vec::new(), history: None, entry, covered: None, is_logged: true })
+    Ok(LogPosition {
+        newest,
+        seen: None,
+        also_seen: Vec::new(),
+        history: None,
+        entry,
+        covered: None,
+        is_logged: true,
+        is_complete: true,
+    })
 }
 
 /// The content of the log at a position: another entry with the same number means that a backup was restored.

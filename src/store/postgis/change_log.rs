@@ -85,6 +85,7 @@ pub(super) async fn log_end(connection: &mut PgConnection) -> Result<LogPosition
         entry,
         covered: None,
         is_logged: true,
+        is_complete: true,
     })
 }
 

@@ -36,6 +36,12 @@ impl<'s> ReadResult<'s> {
         Self { end, changes: Vec::new(), reloaded: Vec::new(), outcomes: Vec::new() }
     }
 
+    /// Whether no layer failed.
+    fn is_complete(&self) -> bool {
+        let mut outcomes = self.outcomes.iter().map(|(_, _, outcome)| outcome);
+        outcomes.all(|outcome| matches!(outcome, ReadOutcome::All(_) | ReadOutcome::Rows(..)))
+    }
+
     fn note(&mut self, source: &'s Source, outcome: ReadOutcome<'s>) {
         self.outcomes.push((source, Fingerprints::new(), outcome));
     }
@@ -94,15 +100,14 @@ impl PostGis {
                 Err(error) => found.note(source, failure(&error)),
             }
         }
-        found.end.is_logged = self.is_all_logged(&found);
+        found.end.is_logged = self.has_only_logged_layers();
+        found.end.is_complete = found.is_complete();
         Ok(found)
     }
 
-    /// Whether the log tells every change of what was read.
-    fn is_all_logged(&self, found: &ReadResult<'_>) -> bool {
-        let mut outcomes = found.outcomes.iter().map(|(_, _, outcome)| outcome);
-        outcomes.all(|outcome| matches!(outcome, ReadOutcome::All(_) | ReadOutcome::Rows(..)))
-            && self.sources().iter().all(|source| source.placeholder.is_none() && source.watch() == Watch::Log)
+    /// Whether triggers write every change into the log.
+    fn has_only_logged_layers(&self) -> bool {
+        self.sources().iter().all(|source| source.placeholder.is_none() && source.watch() == Watch::Log)
     }
 
     /// Reads the changes after a position; `None` when the log no longer covers it. With `isolated`, a layer that
@@ -124,8 +129,10 @@ impl PostGis {
             let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
             let touched: Option<Vec<&str>> = touched.collect();
             let is_logged = source.watch() == Watch::Log;
-            found.end.is_logged &= !source.state.needs_reload() && !source.state.is_unavailable();
-            if source.state.needs_reload() || (touched.is_none() && is_logged && !source.state.is_unavailable()) {
+            let is_unavailable = source.state.is_unavailable();
+            // Its table changed without an entry in the log.
+            found.end.is_logged &= is_unavailable || !source.state.needs_reload();
+            if source.state.needs_reload() || (touched.is_none() && is_logged && !is_unavailable) {
                 match read_whole(transaction, source).await? {
                     Ok(Whole { features, fingerprints, warnings }) => {
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
@@ -133,8 +140,9 @@ impl PostGis {
                     }
                     Err(error) => found.note(source, failure(&error)),
                 }
-            } else if source.state.is_unavailable() {
+            } else if is_unavailable {
                 // Its changes are found when all of its rows are read.
+                found.end.is_complete = false;
             } else if source.is_due() {
                 match read_whole(transaction, source).await? {
                     Ok(Whole { features, fingerprints, warnings }) => {
@@ -148,7 +156,8 @@ impl PostGis {
                 self.read_touched(transaction, at, &ids, isolated, &mut found).await?;
             }
         }
-        found.end.is_logged &= self.is_all_logged(&found);
+        found.end.is_logged &= self.has_only_logged_layers();
+        found.end.is_complete &= found.is_complete();
         Ok(Some(found))
     }
 
@@ -175,7 +184,7 @@ impl PostGis {
                 if source.geometry.tolerate() {
                     // All rows are read next, with the expression that tolerates unusable geometries.
                     source.state.outdate();
-                    found.end.is_logged = false;
+                    found.end.is_complete = false;
                 } else {
                     found.note(source, ReadOutcome::Failed(reason(&error)));
                 }
