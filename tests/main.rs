@@ -13,6 +13,7 @@ mod api; // every path: replies and refusals
 mod architecture; // rules of the code base
 mod audits; // siting and coverage audits, compared with PostGIS
 mod browser; // the viewer in Chromium
+mod cluster; // several servers over a database cluster with failover
 mod commands; // the command line: import, export, messages
 mod conformance; // OGC API conformance, and other clients
 mod county; // another county, with its own catalog

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod backup;
 mod check;
+mod configuration_hash;
 mod export;
 mod import;
 mod import_report;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accounts::AccountOptions;
+use super::configuration_hash::configuration_hash;
 use super::listen::{BoundSockets, ListenAddress, require_consent};
 use super::public_url::PublicUrl;
 use super::restart::restart_on_panic;
@@ -25,12 +26,14 @@ use crate::clock;
 use crate::config::roads::RoadEngineConfig;
 use crate::config::{Config, parse_trusted_proxy};
 use crate::dispatch::expiry;
-use crate::http::{self, AccessControl, AllowedOrigins, Limits, Reachability, Server, Service, Tls, TlsFiles};
+use crate::http::{
+    self, AccessControl, AllowedOrigins, BearerToken, Limits, Reachability, Server, Service, Tls, TlsFiles,
+};
 use crate::import::download::{WatchedUrl, keep_downloading};
 use crate::import::sync::{SyncStatuses, SyncedCollection, keep_syncing, statuses_of};
 use crate::import::watch::{WatchedFolder, keep_watching};
 use crate::model::access::TrustedProxy;
-use crate::model::{Catalog, Role};
+use crate::model::{Catalog, FingerprintKey, Role};
 use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::disk_cache::DiskCache;
 use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, Version, disk_cache_writer, follower};
@@ -157,6 +160,18 @@ impl ServeOptions {
         }
     }
 
+    /// The token for edits, and the key of fingerprints that is made from it. A server without edits uses the token file
+    /// only for the key, so that its entity tags are those of the servers that take edits.
+    fn token_and_fingerprint_key(&self) -> anyhow::Result<(Option<BearerToken>, FingerprintKey)> {
+        let file = self.token_file();
+        if self.no_write && !file.exists() {
+            return Ok((None, token::ephemeral_key()?));
+        }
+        let token = token::load(&file)?;
+        let key = token.fingerprint_key();
+        Ok(((!self.no_write).then_some(token), key))
+    }
+
     fn token_file(&self) -> PathBuf {
         self.token_file.clone().unwrap_or_else(|| self.store.file_beside(".token"))
     }
@@ -171,6 +186,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let reachability = reachability(&options, &config, tls.is_some())?;
     let access = access_control(&options, &config, &sockets.addresses)?;
     let accounts = access.accounts.clone();
+    let configuration = configuration_hash(&config);
     let catalog = config.catalog;
     let started = Instant::now();
     // The sample belongs to the built-in county.
@@ -198,9 +214,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     spawn_disk_cache(&mut tasks, opened.cache, (snapshots.clone(), opened.saved), stopped);
     let (close_streams, closing) = watch::channel(false);
     let limits = options.limits();
-    let token = (!options.no_write).then(|| token::load(&options.token_file())).transpose()?;
-    // Without edits, fingerprints are never compared, so any key will do.
-    let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
+    let (token, fingerprint_key) = options.token_and_fingerprint_key()?;
     let access = AccessControl { token, ..access };
     let state = Service {
         snapshots,
@@ -220,6 +234,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         subscriptions: registry,
         allowed_origins: AllowedOrigins(config.allowed_origins),
         road_engine: road_engine(&options.store, config.road_engine).await?.map(|engine| engine as _),
+        configuration,
     };
     let server = http::serve(state, limits, closing, std::mem::take(&mut sockets.listeners), tls.as_ref())?;
     run(server, &sockets.urls(if tls.is_some() { "https" } else { "http" }), &close_streams).await?;

@@ -1,5 +1,6 @@
 //! Shared state of all handlers, and the limits of the server.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
@@ -24,7 +25,7 @@ use crate::model::base_map::BaseMap;
 use crate::model::{Catalog, FingerprintKey, OverCommitment, Role};
 use crate::query::road::RoadNetworks;
 use crate::query::road::engine::RoadEngine;
-use crate::snapshot::{DerivedLayer, SnapshotHandle};
+use crate::snapshot::{DerivedLayer, Snapshot, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
 use crate::subscription::{Registry, Views};
 use crate::tile::cache::TileCache;
@@ -65,6 +66,8 @@ pub struct Service {
     pub allowed_origins: AllowedOrigins,
     /// The engine that computes travel on roads; `None` for the roads on the map.
     pub road_engine: Option<Arc<dyn RoadEngine>>,
+    /// Hash of the program and its configuration: replies of servers with the same hash are the same.
+    pub configuration: u64,
 }
 
 /// Limits of a server.
@@ -122,20 +125,36 @@ pub(crate) struct Audience {
     pub(crate) tiles: TileCache,
     pub(crate) coverage: DerivedLayer,
     pub(crate) announced_dates: AnnouncedDates,
-    /// Random id of this run of the program and of what these callers see, because versions of others are not
-    /// comparable.
-    pub(crate) run: String,
+    /// What replies depend on in addition to the snapshot: the program, its configuration, and what these callers see.
+    variant: u64,
 }
 
 impl Audience {
-    fn new(snapshots: Arc<SnapshotHandle>, tile_cache_bytes: u64, tile_budget_bytes: usize) -> Self {
+    fn new(snapshots: Arc<SnapshotHandle>, variant: u64, tile_cache_bytes: u64, tile_budget_bytes: usize) -> Self {
         Self {
-            run: format!("{:016x}", snapshots.instance()),
             snapshots,
             tiles: TileCache::new(tile_cache_bytes, tile_budget_bytes, etag),
             coverage: DerivedLayer::default(),
             announced_dates: AnnouncedDates::default(),
+            variant,
         }
+    }
+
+    /// Identifies the state of the data that these callers see: equal on all servers of one database with the same
+    /// program and configuration.
+    pub(crate) fn state_id(&self, snapshot: &Snapshot) -> String {
+        let digest = snapshot.shared().map_or(0, |shared| shared.digest);
+        let hash = stable_hash(&(self.variant, digest, self.lineage(snapshot)));
+        format!("{hash:016x}-{}", snapshot.version())
+    }
+
+    /// Identifies the log in which the version of a snapshot counts: that of the database, or this run of the program.
+    pub(crate) fn lineage(&self, snapshot: &Snapshot) -> String {
+        let lineage = match snapshot.shared() {
+            Some(shared) => stable_hash(&(self.variant, shared.log)),
+            None => self.snapshots.instance(),
+        };
+        format!("{lineage:016x}")
     }
 }
 
@@ -168,13 +187,17 @@ impl AppState {
             subscriptions,
             allowed_origins,
             road_engine,
+            configuration,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
             statuses.iter().filter(|status| status.is_kept).map(|status| status.source.clone()).collect()
         };
         let share = limits.tile_cache_bytes / views.len().max(1) as u64;
-        let audience = |(roles, own)| (roles, Arc::new(Audience::new(own, share, limits.tile_budget_bytes)));
+        let audience = |(roles, own): (Vec<Role>, _)| {
+            let variant = stable_hash(&(configuration, format!("{roles:?}"), limits.tile_budget_bytes));
+            (roles, Arc::new(Audience::new(own, variant, share, limits.tile_budget_bytes)))
+        };
         Ok(Self {
             audiences: views.into_iter().map(audience).collect(),
             snapshots,
@@ -214,4 +237,11 @@ impl AppState {
         let found = self.audiences.iter().find(|(roles, _)| roles.contains(&role));
         found.map(|(_, audience)| audience).ok_or(Problem::Unavailable)
     }
+}
+
+/// A hash that is the same in every process.
+pub fn stable_hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

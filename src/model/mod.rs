@@ -14,6 +14,7 @@ pub mod mask;
 pub mod reservation;
 pub mod roles;
 pub mod schema;
+mod shared_state;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use instant::{
 pub use reservation::{ExcessMark, OverCommitment, Reservation, ReservationError, ReservedPart};
 pub use roles::Roles;
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
+pub use shared_state::SharedState;
 
 /// Position of a layer in the schemas of a store, and in the layers of its snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

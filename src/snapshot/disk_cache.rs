@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::column::Column;
 use super::{Chunk, Layer, Snapshot, Version};
-use crate::model::{FeatureId, LayerSchema, Shape};
+use crate::model::{FeatureId, LayerSchema, Shape, SharedState};
 
 /// Changes with the format of the files.
 const FORMAT: u32 = 3;
@@ -102,6 +102,8 @@ struct Manifest {
     format: u32,
     store: String,
     version: Version,
+    #[serde(default)]
+    shared: Option<SharedState>,
     confirmed_ms: i64,
     layers: Vec<LayerEntry>,
 }
@@ -200,6 +202,7 @@ impl DiskCache {
         }
         let layers = manifest.layers.into_iter().map(|entry| read_layer(&self.folder, entry));
         let snapshot = Snapshot::new(manifest.version, layers.collect::<Result<_, _>>()?);
+        let snapshot = snapshot.shared_as(manifest.shared);
         Ok(Some(CachedSnapshot { snapshot, confirmed_ms: manifest.confirmed_ms }))
     }
 
@@ -224,8 +227,8 @@ impl DiskCache {
             let (schema, chunks) = (layer.schema().clone(), layer.chunks().len());
             layers.push(LayerEntry { schema, file, chunks, rows: layer.len() });
         }
-        let version = snapshot.version();
-        let manifest = Manifest { format: FORMAT, store: self.store.clone(), version, confirmed_ms, layers };
+        let (version, shared) = (snapshot.version(), snapshot.shared());
+        let manifest = Manifest { format: FORMAT, store: self.store.clone(), version, shared, confirmed_ms, layers };
         self.replace(MANIFEST, |out| write_piece(out, &serde_json::to_vec(&manifest)?))?;
         self.remove_unnamed(&manifest);
         Ok(())

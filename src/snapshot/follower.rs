@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::{Layer, LayerDiff, Snapshot, SnapshotHandle, Version};
-use crate::model::{Feature, FeatureId, LayerIndex};
+use crate::model::{Feature, FeatureId, LayerIndex, SharedState};
 use crate::store::{Change, Changes, LayerContents, LogPosition, Store, StoreError};
 
 /// Polling interval of the store.
@@ -42,7 +42,7 @@ pub async fn build(store: &dyn Store) -> Result<(Snapshot, LogPosition), StoreEr
     for schema in &store.schemas()[layers.len()..] {
         layers.push(Layer::build(schema.clone(), std::mem::take(&mut features)));
     }
-    Ok((Snapshot::new(position.newest, layers), position))
+    Ok((Snapshot::new(position.version(), layers).shared_as(position.shared()), position))
 }
 
 /// Follows the store until `stop` turns true, from a position or, without one, after a full read. Failures are retried
@@ -168,12 +168,14 @@ async fn catch_up(
     let Some(from) = from else { return read_again(store, head, &current).await };
     match store.changes_since(from).await? {
         Changes::Since { position, changes, reloaded } => {
-            if !changes.is_empty() || !reloaded.is_empty() {
-                // A transaction that committed late adds entries older than the newest known one.
-                let version = position.newest.max(current.version() + 1);
+            // Entries of other layers count too, so that all servers give the same version to the same state.
+            let is_newer = position.shared().is_some() && position.version() > current.version();
+            if is_newer || !changes.is_empty() || !reloaded.is_empty() {
+                let (version, shared) = next_version(&current, &position);
                 tracing::debug!(version, changes = changes.len(), reloaded = reloaded.len(), "the snapshot changed");
                 let is_known = reloaded.is_empty();
-                let (mut snapshot, changed) = apply(&current, changes, version);
+                let (snapshot, changed) = apply(&current, changes, version);
+                let mut snapshot = snapshot.shared_as(shared);
                 for LayerContents { layer, features } in reloaded {
                     // A table that has just appeared has fields that the snapshot does not know.
                     let schema = layer.of(store.schemas()).clone();
@@ -192,6 +194,10 @@ async fn catch_up(
 
 async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot) -> Result<LogPosition, StoreError> {
     let (mut snapshot, position) = build(store).await?;
+    if snapshot.shared.is_some() && snapshot.shared == current.shared && has_same_schemas(&snapshot, current) {
+        // Nothing changed while the store was away: versions stay those of the other servers.
+        return Ok(position);
+    }
     // A layer that cannot be read keeps its last state, also if the store does not know the fields of its table yet.
     for (layer, status) in snapshot.layers.iter_mut().zip(store.layer_statuses()) {
         let last = current.layers.iter().find(|last| {
@@ -203,8 +209,24 @@ async fn read_again(store: &dyn Store, head: &SnapshotHandle, current: &Snapshot
             *layer = last.clone();
         }
     }
-    head.replace(Snapshot { version: snapshot.version.max(current.version() + 1), ..snapshot }, None);
+    let (version, shared) = next_version(current, &position);
+    head.replace(Snapshot { version, shared, ..snapshot }, None);
     Ok(position)
+}
+
+/// The version of the next snapshot. Versions grow, so after a transaction that committed late to a file, a change that
+/// is not in the log, or the restore of a backup, it is one that other servers do not have.
+fn next_version(current: &Snapshot, position: &LogPosition) -> (Version, Option<SharedState>) {
+    if position.version() > current.version() {
+        (position.version(), position.shared())
+    } else {
+        (current.version() + 1, None)
+    }
+}
+
+fn has_same_schemas(one: &Snapshot, other: &Snapshot) -> bool {
+    let schemas = |snapshot: &Snapshot| snapshot.layers.iter().map(|layer| layer.schema().clone()).collect::<Vec<_>>();
+    schemas(one) == schemas(other)
 }
 
 /// The snapshot after some changes, and the changes by layer.
@@ -221,5 +243,5 @@ fn apply(current: &Snapshot, changes: Vec<Change>, version: Version) -> (Snapsho
         diffs.push(LayerDiff::new(index, envelopes, [layer.envelope(), next.envelope()]));
         *layer = Arc::new(next);
     }
-    (Snapshot { version, layers }, diffs)
+    (Snapshot { version, shared: None, layers }, diffs)
 }

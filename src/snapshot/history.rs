@@ -145,6 +145,15 @@ impl History {
         }
     }
 
+    /// The newest version up to this one from which replacements are kept.
+    pub(super) fn known_version(&self, version: Version) -> Option<Version> {
+        let later = self.diffs.partition_point(|diff| diff.version <= version);
+        match later.checked_sub(1) {
+            Some(last) => self.diffs.get(last).map(|diff| diff.version),
+            None => self.diffs.front().map(|diff| diff.before).filter(|before| *before <= version),
+        }
+    }
+
     /// The replacements between two versions; `None` if they are no longer kept.
     pub(super) fn between(&self, from: Version, to: Version) -> Option<Vec<Arc<SnapshotDiff>>> {
         if from == to {
@@ -174,5 +183,15 @@ mod tests {
         assert_eq!(kept(975, 2_000), None);
         assert_eq!(kept(1_990, 2_001), None);
         assert_eq!(kept(2_001, 2_000), None);
+    }
+
+    #[test]
+    fn a_version_between_two_replacements_continues_from_the_earlier_one() {
+        let mut history = History::default();
+        assert_eq!(history.known_version(7), None);
+        history.push(10, 12, Some(Vec::new()));
+        history.push(12, 20, Some(Vec::new()));
+        let known = [9, 10, 11, 12, 19, 20].map(|version| history.known_version(version));
+        assert_eq!(known, [None, Some(10), Some(10), Some(12), Some(12), Some(20)]);
     }
 }

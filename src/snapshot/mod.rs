@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::model::LayerSchema;
+use crate::model::{LayerSchema, SharedState};
 
 pub use chunk::{Chunk, Group, Row};
 pub use derived::DerivedLayer;
@@ -41,13 +41,15 @@ pub use resources::{ChunkResources, ResourceFields, StockItem, SupplyMaximum, Su
 pub use restriction::{LayerRestriction, Restriction, RowRule, RowTest};
 pub use visible_row::VisibleRow;
 
-/// The version of the data: the position in the change log of the store.
+/// The version of the data: grows with the change log of the store.
 pub type Version = i64;
 
 /// All layers at one version.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     version: Version,
+    /// `None` if only this process has the snapshot.
+    shared: Option<SharedState>,
     layers: Vec<Arc<Layer>>,
 }
 
@@ -61,7 +63,20 @@ impl Snapshot {
     /// A snapshot of these layers.
     #[must_use]
     pub fn new(version: Version, layers: Vec<Layer>) -> Self {
-        Self { version, layers: layers.into_iter().map(Arc::new).collect() }
+        Self { version, shared: None, layers: layers.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The same snapshot, which other processes have too.
+    #[must_use]
+    pub fn shared_as(self, shared: Option<SharedState>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// What identifies it on all servers of one database; `None` if only this process has it, and the version counts
+    /// only together with [`SnapshotHandle::instance`].
+    #[must_use]
+    pub fn shared(&self) -> Option<SharedState> {
+        self.shared
     }
 
     /// Version of its newest change.
@@ -147,8 +162,8 @@ impl SnapshotHandle {
         handle
     }
 
-    /// Identifies the process: a version identifies content only within one process, because changes found by comparing
-    /// rows increment the version without an entry in the log.
+    /// Identifies the process: the version of a snapshot that is not shared identifies content only within one process,
+    /// because changes found by comparing rows increment the version without an entry in the log.
     #[must_use]
     pub fn instance(&self) -> u64 {
         self.instance
@@ -176,6 +191,14 @@ impl SnapshotHandle {
     #[must_use]
     pub fn changes(&self, from: Version, to: Version) -> Option<Vec<Arc<SnapshotDiff>>> {
         self.history.read().unwrap_or_else(PoisonError::into_inner).between(from, to)
+    }
+
+    /// The newest version up to this one whose changes are known; `None` if it is too old.
+    #[must_use]
+    pub fn known_version(&self, version: Version) -> Option<Version> {
+        let history = self.history.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.load().version;
+        if version >= current { Some(current) } else { history.known_version(version) }
     }
 
     /// Replaces the snapshot. `changes` are the changes by layer; `None` if anything may have changed.

@@ -52,7 +52,7 @@ impl Restriction {
     #[must_use]
     pub fn apply(&self, whole: &Snapshot) -> Snapshot {
         let layers = whole.layers.iter().filter_map(|layer| self.layer(layer));
-        Snapshot { version: whole.version, layers: layers.collect() }
+        Snapshot { version: whole.version, shared: whole.shared, layers: layers.collect() }
     }
 
     /// What it leaves of the next snapshot, and the visible changes; `None` if they are unknown. `changes` are those of
@@ -93,7 +93,7 @@ impl Restriction {
                 _ => visible = None,
             }
         }
-        (Snapshot { version: next.version, layers }, visible)
+        (Snapshot { version: next.version, shared: next.shared, layers }, visible)
     }
 
     fn filter_of(&self, id: &str) -> Option<&RowRule> {

@@ -9,6 +9,7 @@ pub mod foreign_rows;
 pub mod geopackage;
 mod imports;
 mod layer_state;
+mod log_position;
 mod log_retention;
 pub mod notices;
 pub mod postgis;
@@ -32,22 +33,9 @@ pub use audit_spool::AuditSpool;
 pub use deferred::DeferredStore;
 pub use geopackage::GeoPackage;
 pub use layer_state::LayerStatus;
+pub use log_position::LogPosition;
 pub use notices::NoticeFile;
 pub use postgis::PostGis;
-
-/// A position in the change log of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogPosition {
-    /// The newest entry seen; grows, and survives restarts.
-    pub newest: i64,
-    /// The transactions that were visible, in the format of the backend, if entries do not become visible in the order
-    /// of their numbers.
-    seen: Option<String>,
-    /// The history to which the numbers belong, if the store can have several.
-    history: Option<String>,
-    /// Content of the newest entry: after the restore of a backup, a different entry may have this number.
-    entry: Option<String>,
-}
 
 /// One change: the new state of a feature, or its deletion.
 #[derive(Clone, Debug, PartialEq)]

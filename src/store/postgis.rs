@@ -6,6 +6,7 @@
 //! are visible in its own snapshot and were not visible in the previous one.
 
 mod audit;
+mod change_log;
 mod copy;
 mod decode;
 mod edits;
@@ -208,26 +209,6 @@ impl PostGis {
         Ok(())
     }
 
-    /// Deletes entries of the log that no reader needs: old ones that every later read has passed. The newest entry
-    /// stays, because it identifies the log.
-    async fn trim(&self) {
-        const SQL: &str = "\
-            WITH gone AS (DELETE FROM onemap.changes WHERE changed_at < now() - interval '7 days' \
-                            AND position < (SELECT max(position) FROM onemap.changes) \
-                            AND transaction < pg_snapshot_xmin(pg_current_snapshot()) RETURNING transaction) \
-            INSERT INTO onemap.trimmed (up_to) SELECT transaction FROM gone ORDER BY transaction DESC LIMIT 1 \
-            ON CONFLICT (only_row) DO UPDATE SET up_to = greatest(trimmed.up_to, excluded.up_to)";
-        let trimmed = async {
-            let mut transaction = answered(self.pool.begin()).await?;
-            answered(sqlx::raw_sql(WITHOUT_STANDBY).execute(&mut *transaction)).await?;
-            answered(query(SQL).execute(&mut *transaction)).await?;
-            answered(transaction.commit()).await
-        };
-        if let Err(error) = trimmed.await {
-            tracing::debug!(%error, "the change log was not trimmed");
-        }
-    }
-
     async fn copy_all(
         &self,
         layer: &LayerSchema,
@@ -267,7 +248,7 @@ impl Store for PostGis {
     fn changes_since<'a>(&'a self, position: &'a LogPosition) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move {
             if self.trimming.is_due() {
-                self.trim().await;
+                change_log::trim(&self.pool).await;
             }
             self.check_tables().await.map_err(|error| self.database(error))?;
             Box::pin(self.find_missing_tables()).await.map_err(|error| self.database(error))?;

@@ -208,19 +208,19 @@ async fn a_log_restored_from_a_backup_is_not_followed(backend: Backend) {
     let mut position = before.clone();
     assert_eq!(reported(&backend, &mut position).await.map(|reported| reported.len()), Some(1));
     // The effect of restoring an older backup and one edit; the position is the same.
-    let next = position.newest;
+    let next = position.newest();
     let restart = match log {
-        "onemap_changes" => format!("UPDATE sqlite_sequence SET seq = {} WHERE name = '{log}'", before.newest),
+        "onemap_changes" => format!("UPDATE sqlite_sequence SET seq = {} WHERE name = '{log}'", before.newest()),
         _ => format!("ALTER TABLE {log} ALTER COLUMN position RESTART WITH {next}"),
     };
     (backend.foreign_sql)(&format!(
         "DELETE FROM {villages} WHERE id = 'lost'; DELETE FROM {log} WHERE position > {}; {restart};
          INSERT INTO {villages} (id) VALUES ('after the backup')",
-        before.newest
+        before.newest()
     ));
     let mut back = position.clone();
     assert_eq!(reported(&backend, &mut back).await, None);
-    assert_eq!(backend.store.read_all(&mut |_, _| {}).await.expect("a reading").newest, position.newest);
+    assert_eq!(backend.store.read_all(&mut |_, _| {}).await.expect("a reading").version(), position.version());
 }
 
 async fn the_followed_snapshot_equals_a_newly_built_one(backend: Backend) {

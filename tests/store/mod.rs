@@ -18,5 +18,6 @@ mod missing_tables;
 mod owners;
 mod pooler;
 mod postgis;
+mod shared_state;
 mod unreadable;
 mod writers;

@@ -36,7 +36,12 @@ impl Listener {
     }
 
     pub(crate) fn resume(server: &Server, query: &str, last_event_id: Option<&str>) -> Self {
-        let mut request = ureq::get(&format!("{}/api/events{query}", server.url));
+        Self::resume_at(&server.url, query, last_event_id)
+    }
+
+    /// The stream of a server that was started otherwise.
+    pub(crate) fn resume_at(base: &str, query: &str, last_event_id: Option<&str>) -> Self {
+        let mut request = ureq::get(&format!("{base}/api/events{query}"));
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }

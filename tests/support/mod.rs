@@ -152,16 +152,7 @@ impl Server {
 
     /// Sends a request to a server that may be killed meanwhile; `None` without a whole reply.
     pub(crate) fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Reply> {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(body.to_owned()).expect("a request");
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
-        let mut response = agent.run(request).ok()?;
-        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().ok()?;
-        Some(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
+        try_send_to(&format!("{}{path}", self.url), method, headers, body)
     }
 
     /// The log since the server listens.
@@ -197,6 +188,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a request to a URL; `None` without a whole reply.
+pub(crate) fn try_send_to(url: &str, method: &str, headers: &[(&str, &str)], body: &str) -> Option<Reply> {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.to_owned()).expect("a request");
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
+    let mut response = agent.run(request).ok()?;
+    let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().ok()?;
+    Some(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
 }
 
 /// A reply with its whole body.

@@ -32,6 +32,9 @@ use crate::snapshot::{Snapshot, Version};
 /// Interval at which a stream checks whether the snapshot has become stale or fresh.
 const FRESHNESS_CHECK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a stream waits for a version that another server has already sent.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// `GET /api/events`: streams changes from now on, or those after `Last-Event-ID`.
 #[expect(clippy::unused_async, reason = "asynchronous handlers have one type")]
 pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
@@ -46,10 +49,11 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     let place = streams.place()?;
     let header = call.header("last-event-id");
     let last = header.or(call.params.get(&spec::LAST_EVENT_ID)).filter(|id| !id.is_empty());
-    let position = last.map_or(Some(current.snapshot.version()), |id| version_of(&audience.run, id));
+    let resume = last.map(|id| Resume { id: id.to_owned(), until: Instant::now() + CATCH_UP_TIMEOUT });
     let stream = EventStream {
         closing: streams.closing(),
-        position,
+        position: Some(current.snapshot.version()),
+        resume,
         stale: current.is_stale(),
         last_sent: Instant::now(),
         is_new: true,
@@ -68,10 +72,32 @@ pub(crate) async fn events(call: Call<'static>) -> Result<Reply, Problem> {
     Ok(reply.stream(stream))
 }
 
-/// The version in an event id; `None` if the id is from another run of the program.
-fn version_of(run: &str, event_id: &str) -> Option<Version> {
-    let (own, version) = event_id.split_once('-')?;
-    version.parse().ok().filter(|_| own == run)
+/// An event id from which a client resumes.
+struct Resume {
+    id: String,
+    /// How long its version may be newer than those of this server.
+    until: Instant,
+}
+
+impl Resume {
+    /// The version to continue from; `None` if the id is from another log, or too old. Another server may have made
+    /// several snapshots of changes that are one here, so the client receives some of them again.
+    fn version(&self, audience: &Audience, snapshot: &Snapshot) -> Option<Version> {
+        let version = self.version_in(&audience.lineage(snapshot))?;
+        audience.snapshots.known_version(version).filter(|_| version <= snapshot.version())
+    }
+
+    /// Whether another server, which sent the id, is ahead of this one.
+    fn is_ahead(&self, audience: &Audience, snapshot: &Snapshot) -> bool {
+        snapshot.shared().is_some()
+            && Instant::now() < self.until
+            && self.version_in(&audience.lineage(snapshot)).is_some_and(|version| version > snapshot.version())
+    }
+
+    fn version_in(&self, lineage: &str) -> Option<Version> {
+        let (own, version) = self.id.split_once('-')?;
+        version.parse().ok().filter(|_| own == lineage)
+    }
 }
 
 fn filter(params: &QueryParams, snapshot: &Snapshot) -> Result<EventFilter, Problem> {
@@ -101,6 +127,8 @@ struct EventStream {
     closing: watch::Receiver<bool>,
     /// The version sent last; `None` if the client resumes from an unknown event id.
     position: Option<Version>,
+    /// The id from which the client resumes, until its version is found.
+    resume: Option<Resume>,
     stale: bool,
     last_sent: Instant,
     is_new: bool,
@@ -135,8 +163,15 @@ impl EventStream {
         let current = RequestSnapshot::now(&self.audience, &*self.state.store);
         let now = current.snapshot.version();
         let mut text = String::new();
+        if let Some(resume) = self.resume.take() {
+            if resume.is_ahead(&self.audience, &current.snapshot) {
+                self.resume = Some(resume);
+                return text;
+            }
+            self.position = resume.version(&self.audience, &current.snapshot);
+        }
         if std::mem::take(&mut self.is_new) {
-            let id = self.position.map(|position| self.event_id(position)).unwrap_or_default();
+            let id = self.position.map(|position| self.event_id(&current, position)).unwrap_or_default();
             text = format!("retry: {RETRY_MS}\n{id}{}", event("hello", &current.members()));
             self.stale = current.is_stale();
         }
@@ -151,7 +186,7 @@ impl EventStream {
         if text.is_empty() && self.last_sent.elapsed() >= HEARTBEAT_EVERY {
             text.push_str(": still here\n");
             if std::mem::take(&mut self.pending_id) {
-                text.push_str(&self.event_id(now));
+                text.push_str(&self.event_id(&current, now));
             }
             text.push('\n');
         }
@@ -164,7 +199,7 @@ impl EventStream {
         let diffs = self.position.and_then(|position| self.audience.snapshots.changes(position, now));
         let Some(changes) = diffs.and_then(|diffs| self.filter.layer_changes(&current.snapshot, &diffs)) else {
             self.pending_id = false;
-            return self.event_id(now) + &event("reset", &current.members());
+            return self.event_id(current, now) + &event("reset", &current.members());
         };
         let Some((last, others)) = changes.split_last() else {
             self.pending_id = true;
@@ -173,11 +208,11 @@ impl EventStream {
         self.pending_id = false;
         // A client that loses the connection between two layers of one version receives both again.
         let others: String = others.iter().map(|change| event("change", change)).collect();
-        others + &self.event_id(now) + &event("change", last)
+        others + &self.event_id(current, now) + &event("change", last)
     }
 
-    fn event_id(&self, version: Version) -> String {
-        format!("id: {}-{version}\n", self.audience.run)
+    fn event_id(&self, current: &RequestSnapshot, version: Version) -> String {
+        format!("id: {}-{version}\n", self.audience.lineage(&current.snapshot))
     }
 }
 

@@ -21,7 +21,7 @@ impl Call<'_> {
         let request_hash = format!("{} {} {format}", self.base_url(), self.uri);
         let request_hash = etag(request_hash.as_bytes());
         let request_hash = request_hash.trim_matches(['W', '/', '"']);
-        format!("W/\"{}-{}-{request_hash}\"", self.audience.run, self.current.snapshot.version())
+        format!("W/\"{}-{request_hash}\"", self.audience.state_id(&self.current.snapshot))
     }
 
     /// Whether the client already has the representation with this tag. A stale reply is never replaced by 304, because

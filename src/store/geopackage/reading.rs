@@ -170,7 +170,17 @@ async fn log_end(connection: &mut SqliteConnection) -> Result<LogPosition, sqlx:
         .await?;
     let newest = newest.unwrap_or(0);
     let entry = entry_at(connection, newest).await?;
-    Ok(LogPosition { newest, seen: None, history: None, entry })
+    // The file belongs to one server.
+    Ok(LogPosition {
+        newest,
+        seen: None,
+        also_seen: Vec::new(),
+        history: None,
+        entry,
+        covered: None,
+        is_logged: true,
+        is_complete: true,
+    })
 }
 
 /// The content of the log at a position: another entry with the same number means that a backup was restored.

@@ -17,7 +17,7 @@ use crate::store::quoting::identifier;
 /// Advisory lock that keeps two servers from migrating at the same time.
 const LOCK: i64 = 0x6f6e_656d_6170;
 /// The steps, in order; a released step is never changed.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("migrations/0001_change_log.sql"),
     include_str!("migrations/0002_foreign_tables.sql"),
     include_str!("migrations/0003_done.sql"),
@@ -25,6 +25,7 @@ const STEPS: [&str; 7] = [
     include_str!("migrations/0005_idempotency_keys.sql"),
     include_str!("migrations/0006_audit.sql"),
     include_str!("migrations/0007_imports.sql"),
+    include_str!("migrations/0008_trimmed_entries.sql"),
 ];
 /// Placeholder in a step for the quoted schema of PostGIS.
 const POSTGIS: &str = "{postgis}";

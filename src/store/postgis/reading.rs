@@ -7,10 +7,11 @@ use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use super::change_log::{Continuation, NewEntries, continuation, log_end, whole_log};
 use super::decode::read_feature;
 use super::follow_connection::answered;
 use super::source::{Fingerprints, Source, Watch, fingerprint};
-use super::sql::{query, query_as, query_scalar};
+use super::sql::query;
 use super::{PostGis, triggers};
 use crate::model::{Feature, FeatureId, LayerIndex};
 use crate::store::layer_state::ReadOutcome;
@@ -35,6 +36,12 @@ impl<'s> ReadResult<'s> {
         Self { end, changes: Vec::new(), reloaded: Vec::new(), outcomes: Vec::new() }
     }
 
+    /// Whether no layer failed.
+    fn is_complete(&self) -> bool {
+        let mut outcomes = self.outcomes.iter().map(|(_, _, outcome)| outcome);
+        outcomes.all(|outcome| matches!(outcome, ReadOutcome::All(_) | ReadOutcome::Rows(..)))
+    }
+
     fn note(&mut self, source: &'s Source, outcome: ReadOutcome<'s>) {
         self.outcomes.push((source, Fingerprints::new(), outcome));
     }
@@ -57,7 +64,8 @@ impl PostGis {
         transaction: &mut PgConnection,
         sink: Sink<'_>,
     ) -> Result<ReadResult<'s>, sqlx::Error> {
-        let mut found = ReadResult::at(answered(log_end(transaction)).await?);
+        let end = answered(log_end(transaction)).await?;
+        let mut found = ReadResult::at(answered(whole_log(transaction, end)).await?);
         let structures = answered(triggers::structures(transaction, self.sources())).await?;
         for ((at, source), structure) in LayerIndex::each(self.sources()).zip(structures) {
             source.has_new_structure(&structure);
@@ -92,7 +100,14 @@ impl PostGis {
                 Err(error) => found.note(source, failure(&error)),
             }
         }
+        found.end.is_logged = self.has_only_logged_layers();
+        found.end.is_complete = found.is_complete();
         Ok(found)
+    }
+
+    /// Whether triggers write every change into the log.
+    fn has_only_logged_layers(&self) -> bool {
+        self.sources().iter().all(|source| source.placeholder.is_none() && source.watch() == Watch::Log)
     }
 
     /// Reads the changes after a position; `None` when the log no longer covers it. With `isolated`, a layer that
@@ -103,23 +118,21 @@ impl PostGis {
         position: &LogPosition,
         isolated: bool,
     ) -> Result<Option<ReadResult<'s>>, sqlx::Error> {
-        let Some(before) = &position.seen else { return Ok(None) };
         let end = answered(log_end(transaction)).await?;
-        if end.newest < position.newest
-            || end.history != position.history
-            || answered(entry_at(transaction, position.newest)).await? != position.entry
-            || answered(is_cut(transaction, before)).await?
-        {
-            // The position is too old, or the log is another one: the database was replaced or restored from a backup.
+        if answered(continuation(transaction, position, &end)).await? == Continuation::Lost {
             return Ok(None);
         }
-        let touched = answered(touched_since(transaction, before)).await?;
-        let mut found = ReadResult::at(end);
+        let entries = answered(NewEntries::since(transaction, position)).await?;
+        let mut found = ReadResult::at(entries.extend(position, end));
+        let touched = entries.touched;
         for (at, source) in LayerIndex::each(self.sources()).filter(|(_, source)| source.placeholder.is_none()) {
             let touched = touched.iter().filter(|(layer, _)| *layer == source.schema.id).map(|(_, id)| id.as_deref());
             let touched: Option<Vec<&str>> = touched.collect();
             let is_logged = source.watch() == Watch::Log;
-            if source.state.needs_reload() || (touched.is_none() && is_logged && !source.state.is_unavailable()) {
+            let is_unavailable = source.state.is_unavailable();
+            // Its table changed without an entry in the log.
+            found.end.is_logged &= is_unavailable || !source.state.needs_reload();
+            if source.state.needs_reload() || (touched.is_none() && is_logged && !is_unavailable) {
                 match read_whole(transaction, source).await? {
                     Ok(Whole { features, fingerprints, warnings }) => {
                         found.outcomes.push((source, fingerprints, ReadOutcome::All(warnings)));
@@ -127,8 +140,9 @@ impl PostGis {
                     }
                     Err(error) => found.note(source, failure(&error)),
                 }
-            } else if source.state.is_unavailable() {
+            } else if is_unavailable {
                 // Its changes are found when all of its rows are read.
+                found.end.is_complete = false;
             } else if source.is_due() {
                 match read_whole(transaction, source).await? {
                     Ok(Whole { features, fingerprints, warnings }) => {
@@ -142,6 +156,8 @@ impl PostGis {
                 self.read_touched(transaction, at, &ids, isolated, &mut found).await?;
             }
         }
+        found.end.is_logged &= self.has_only_logged_layers();
+        found.end.is_complete &= found.is_complete();
         Ok(Some(found))
     }
 
@@ -168,6 +184,7 @@ impl PostGis {
                 if source.geometry.tolerate() {
                     // All rows are read next, with the expression that tolerates unusable geometries.
                     source.state.outdate();
+                    found.end.is_complete = false;
                 } else {
                     found.note(source, ReadOutcome::Failed(reason(&error)));
                 }
@@ -304,47 +321,4 @@ pub(super) async fn read_rows(
         }
     }
     Ok(())
-}
-
-/// The end of the log. Transaction numbers are unique within one history of one database: after a failover, the restore of
-/// a backup or a crash, the same numbers denote other transactions. A crash resets the statistics of the server: a
-/// transaction that was rolled back before it leaves no trace on disk, so its number is given again.
-async fn log_end(connection: &mut PgConnection) -> Result<LogPosition, sqlx::Error> {
-    const SQL: &str = "\
-        SELECT coalesce(max(position), 0), pg_current_snapshot()::text, concat_ws('/', \
-          (SELECT system_identifier FROM pg_control_system()), \
-          (SELECT oid FROM pg_database WHERE datname = current_database()), \
-          CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
-          (SELECT extract(epoch FROM stats_reset) FROM pg_stat_bgwriter)) \
-        FROM onemap.changes";
-    let (newest, seen, history) = query_as(SQL).fetch_one(&mut *connection).await?;
-    let entry = entry_at(connection, newest).await?;
-    Ok(LogPosition { newest, seen: Some(seen), history: Some(history), entry })
-}
-
-/// The content of the log at a position: another entry with the same number means that a backup was restored.
-async fn entry_at(connection: &mut PgConnection, position: i64) -> Result<Option<String>, sqlx::Error> {
-    const SQL: &str = "\
-        SELECT concat_ws('/', transaction, extract(epoch FROM changed_at), layer, id) \
-        FROM onemap.changes WHERE position = $1";
-    query_scalar(SQL).bind(position).fetch_optional(connection).await
-}
-
-/// Whether entries that a reader at this snapshot has not seen were removed.
-async fn is_cut(connection: &mut PgConnection, before: &str) -> Result<bool, sqlx::Error> {
-    const SQL: &str = "SELECT up_to >= pg_snapshot_xmin($1::pg_snapshot) FROM onemap.trimmed";
-    let is_cut: Option<bool> = query_scalar(SQL).bind(before).fetch_optional(connection).await?;
-    Ok(is_cut == Some(true))
-}
-
-/// Layers and ids that changed since a snapshot; without an id, all of the layer may have changed.
-async fn touched_since(
-    connection: &mut PgConnection,
-    before: &str,
-) -> Result<Vec<(String, Option<String>)>, sqlx::Error> {
-    const SQL: &str = "\
-        SELECT DISTINCT layer, id FROM onemap.changes \
-        WHERE transaction >= pg_snapshot_xmin($1::pg_snapshot) \
-          AND NOT pg_visible_in_snapshot(transaction, $1::pg_snapshot) ORDER BY layer, id";
-    query_as(SQL).bind(before).fetch_all(connection).await
 }
