@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod cors;
 mod imports;
+mod matrix;
 mod oidc;
 mod proxy_identity;
 mod rates;

@@ -56,7 +56,8 @@ pub(crate) fn reveal(call: &Call<'_>) -> Result<Reply, Problem> {
         let public = call.caller.view(schema);
         target.check_division(row.visible(&public).text("region_code"))?;
     }
-    // Fields that are hidden from the role are sensitive in its schema, but not in that of the store.
+    // Fields that are reserved for higher roles are sensitive in the schema of the caller, but need not be in that of the
+    // store.
     let own = call.state.store.schemas().iter().find(|own| own.id == schema.id).ok_or(Problem::Unavailable)?;
     let sensitive: Vec<&str> =
         own.fields.iter().filter(|field| field.sensitive).map(|field| field.name.as_str()).collect();
@@ -64,7 +65,7 @@ pub(crate) fn reveal(call: &Call<'_>) -> Result<Reply, Problem> {
     let shown = row.visible(&view);
     let values: Map<String, Json> = sensitive
         .iter()
-        .filter_map(|name| Some((*name, schema.position(name)?)))
+        .filter_map(|name| Some((*name, schema.position(name).filter(|at| view.shows(*at))?)))
         .map(|(name, at)| (name.to_owned(), text(shown.value(at))))
         .collect();
     let origin = call.origin()?;
