@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accounts::AccountOptions;
+use super::audit::RetentionOptions;
 use super::listen::{BoundSockets, ListenAddress, require_consent};
 use super::public_url::PublicUrl;
 use super::restart::restart_on_panic;
@@ -34,7 +35,7 @@ use crate::model::{Catalog, Role};
 use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::disk_cache::DiskCache;
 use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, Version, disk_cache_writer, follower};
-use crate::store::{AuditSpool, NoticeFile, Store, audit_spool};
+use crate::store::{AuditSpool, NoticeFile, Store, audit_retention, audit_spool};
 use crate::subscription::delivery::keep_delivering;
 use crate::subscription::watching::keep_noticing;
 use crate::subscription::webhook::DeliveryRules;
@@ -139,6 +140,9 @@ pub(super) struct ServeOptions {
 
     #[command(flatten)]
     copies: CacheOptions,
+
+    #[command(flatten)]
+    retention: RetentionOptions,
 }
 
 impl ServeOptions {
@@ -193,7 +197,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
     let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
-    spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
+    spawn_audit(&mut tasks, audit.clone(), (&store, options.retention.audit_retention_days), &stopped);
     spawn_keys(&mut tasks, access.provider.as_ref(), &stopped);
     spawn_disk_cache(&mut tasks, opened.cache, (snapshots.clone(), opened.saved), stopped);
     let (close_streams, closing) = watch::channel(false);
@@ -321,11 +325,22 @@ async fn start_subscriptions(
     Ok(Some(registry))
 }
 
-/// Moves audit entries into the store.
-fn spawn_audit(tasks: &mut JoinSet<()>, spool: AuditSpool, store: Arc<dyn Store>, stopped: &watch::Receiver<bool>) {
-    let until = stopped.clone();
+/// Moves audit entries into the store, and removes those that are older than a number of days.
+fn spawn_audit(
+    tasks: &mut JoinSet<()>,
+    spool: AuditSpool,
+    (store, retention_days): (&Arc<dyn Store>, Option<u32>),
+    stopped: &watch::Receiver<bool>,
+) {
+    let (until, own) = (stopped.clone(), store.clone());
+    if let Some(days) = retention_days {
+        let (store, until) = (store.clone(), stopped.clone());
+        tasks.spawn(restart_on_panic("retention of the audit log", RESTART_AFTER, stopped.clone(), move || {
+            audit_retention::keep_pruning(store.clone(), days, clock::now, until.clone())
+        }));
+    }
     tasks.spawn(restart_on_panic("audit log", RESTART_AFTER, stopped.clone(), move || {
-        audit_spool::keep_draining(spool.clone(), store.clone(), until.clone())
+        audit_spool::keep_draining(spool.clone(), own.clone(), until.clone())
     }));
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod audit_retention;
 mod cors;
 mod imports;
 mod matrix;
