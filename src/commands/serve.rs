@@ -40,6 +40,7 @@ use crate::subscription::delivery::keep_delivering;
 use crate::subscription::watching::keep_noticing;
 use crate::subscription::webhook::DeliveryRules;
 use crate::subscription::{Registry, Views};
+use crate::traces::{CollectorUrl, Traces, parse_ratio};
 
 /// Pause before a background task that panicked is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -143,9 +144,24 @@ pub(super) struct ServeOptions {
 
     #[command(flatten)]
     retention: RetentionOptions,
+
+    /// Address of an OpenTelemetry collector, which receives a span of each request: OTLP over HTTP, without query strings
+    /// [default: no traces].
+    #[arg(long, value_name = "URL", env = "ONEMAP_TRACE_ENDPOINT")]
+    trace_endpoint: Option<CollectorUrl>,
+
+    /// Share of the requests that are traced, 0 to 1. A caller that sends a traceparent decides itself.
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0, env = "ONEMAP_TRACE_RATIO", value_parser = parse_ratio)]
+    trace_ratio: f64,
 }
 
 impl ServeOptions {
+    /// What records spans, if there is a collector.
+    fn traces(&self) -> anyhow::Result<Option<Arc<Traces>>> {
+        let traces = self.trace_endpoint.as_ref().map(|url| Traces::start(url, self.trace_ratio)).transpose()?;
+        Ok(traces.map(Arc::new))
+    }
+
     fn tls(&self) -> anyhow::Result<Option<Tls>> {
         let files = self.tls_cert.clone().zip(self.tls_key.clone());
         let files = files.map(|(certificate, key)| TlsFiles { certificate, key });
@@ -206,6 +222,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     // Without edits, fingerprints are never compared, so any key will do.
     let fingerprint_key = token.as_ref().map_or_else(token::ephemeral_key, |token| Ok(token.fingerprint_key()))?;
     let access = AccessControl { token, ..access };
+    let traces = options.traces()?;
     let state = Service {
         snapshots,
         store: Arc::clone(&store),
@@ -224,15 +241,30 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         subscriptions: registry,
         allowed_origins: AllowedOrigins(config.allowed_origins),
         road_engine: road_engine(&options.store, config.road_engine).await?.map(|engine| engine as _),
+        traces: traces.clone(),
     };
     let server = http::serve(state, limits, closing, std::mem::take(&mut sockets.listeners), tls.as_ref())?;
     run(server, &sockets.urls(if tls.is_some() { "https" } else { "http" }), &close_streams).await?;
+    finish(&stop, tasks, &*store, traces).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends what runs beside the server: background tasks, connections of the store, spans that wait.
+async fn finish(
+    stop: &watch::Sender<bool>,
+    mut tasks: JoinSet<()>,
+    store: &dyn Store,
+    traces: Option<Arc<Traces>>,
+) -> anyhow::Result<()> {
     stop.send_replace(true);
     while let Some(ended) = tasks.join_next().await {
         ended?;
     }
     store.close().await;
-    Ok(ExitCode::SUCCESS)
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.stop()).await?;
+    }
+    Ok(())
 }
 
 /// How the server is reached.

@@ -28,6 +28,7 @@ use crate::snapshot::{DerivedLayer, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
 use crate::subscription::{Registry, Views};
 use crate::tile::cache::TileCache;
+use crate::traces::Traces;
 
 /// The parts of a server.
 pub struct Service {
@@ -65,6 +66,8 @@ pub struct Service {
     pub allowed_origins: AllowedOrigins,
     /// The engine that computes travel on roads; `None` for the roads on the map.
     pub road_engine: Option<Arc<dyn RoadEngine>>,
+    /// Records a span of each request; `None` without a collector.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// Limits of a server.
@@ -99,6 +102,7 @@ pub(crate) struct AppState {
     pub(crate) allowed_origins: AllowedOrigins,
     /// The engine that computes travel instead.
     pub(crate) road_engine: Option<Arc<dyn RoadEngine>>,
+    pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
@@ -168,6 +172,7 @@ impl AppState {
             subscriptions,
             allowed_origins,
             road_engine,
+            traces,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,6 +196,7 @@ impl AppState {
             road_networks: RoadNetworks::default(),
             allowed_origins,
             road_engine,
+            traces,
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,

@@ -10,6 +10,7 @@ mod oidc;
 mod proxy_identity;
 mod rates;
 mod tls;
+mod traces;
 mod unix_socket;
 mod visibility;
 mod writes;

@@ -11,6 +11,7 @@ use crate::http::ogc::edit_target::Target;
 use crate::http::params::{invalid, layer, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
+use crate::http::store_time::of_store;
 use crate::model::{AuditEntry, FeatureId, Role, ValueRef, View};
 
 const MAX_REASON_CHARS: usize = 500;
@@ -20,7 +21,7 @@ const ACCEPTED: &str = "{\"collection\", \"id\", \"reason\": 1 to 500 characters
 pub(crate) async fn entries(call: Call<'static>) -> Result<Reply, Problem> {
     let after = i64::from(call.params.count(&spec::AUDIT_AFTER)?.unwrap_or_default());
     let limit = call.params.count(&spec::AUDIT_LIMIT)?.unwrap_or_default();
-    let rows = call.state.store.audit_rows(after, limit).await?;
+    let rows = of_store(call.state.store.audit_rows(after, limit)).await?;
     let entry = |body: &str| serde_json::from_str::<Box<RawValue>>(body).ok();
     let entries: Vec<Json> =
         rows.iter().map(|row| json!({"number": row.number, "hash": row.hash, "entry": entry(&row.body)})).collect();

@@ -19,6 +19,7 @@ use crate::http::reply::Reply;
 use crate::http::reply::links::encode;
 use crate::http::reply::modified::date_of;
 use crate::http::reply::problem::Problem;
+use crate::http::store_time::of_store;
 use crate::model::{
     Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema, Origin,
     Precondition, Value,
@@ -437,7 +438,7 @@ pub(crate) async fn apply(
         idempotency_key,
         origin: Some(Origin { reason, ..call.origin()? }),
     };
-    let applied = state.store.apply(&batch).await?;
+    let applied = of_store(state.store.apply(&batch)).await?;
     if applied.outcomes.is_empty() {
         return Err(Problem::EditRefused { edit: 0, reason: EditError::NotThere });
     }
