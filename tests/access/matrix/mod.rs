@@ -23,6 +23,10 @@ const VOLATILE_MEMBERS: [&str; 2] = ["data_age_s", "timeStamp"];
 /// What only counts requests and resources of the process.
 const OF_THE_PROCESS: [&str; 1] = ["/metrics"];
 
+/// Headers of every reply, and a part of their values.
+const SECURITY_HEADERS: [(&str, &str); 3] =
+    [("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin"), ("permissions-policy", "camera=()")];
+
 /// The media types in which features are sent.
 const MEDIA_TYPES: [&str; 12] = [
     "application/geo+json",
@@ -289,6 +293,40 @@ fn what_is_hidden_is_in_no_byte_and_changes_no_reply() {
         let event = events.change();
         assert_eq!((&event.data["layer"], &event.data["ids"]), (&json!("shelters"), &json!([shelters.open()])));
     }
+}
+
+#[test]
+fn every_reply_has_the_security_headers() {
+    let scene = scene();
+    scene.plant(0);
+    let description = get(&scene.server, &scene.admin, "/openapi.json").json();
+    let mut requests = requests::of_description(&description, &scene.county);
+    for path in ["/", "/docs", "/nothing", "/ogc/collections/nothing", "/tiles/%ff", "/api/nearest", "/api/audit"] {
+        requests.push(Request::get(path.to_owned()));
+    }
+    let mut policies = 0;
+    for client in [&scene.clients[0], &scene.clients[ROLES.len() - 1]] {
+        for (request, answer) in requests.iter().zip(client.ask_all(&requests, |_| None)) {
+            let header = |name: &str| answer.headers.get(name).map(String::as_str).unwrap_or_default();
+            for (name, value) in SECURITY_HEADERS {
+                assert!(header(name).contains(value), "{}: {name}: {:?}", request.name(), header(name));
+            }
+            // Pages run nothing that is not from this server.
+            if header("content-type").contains("html") && answer.status == 200 {
+                policies += 1;
+                let policy = header("content-security-policy");
+                assert!(policy.contains("default-src") && !policy.contains("script-src"), "{}", request.name());
+            }
+            // Shared caches keep callers apart.
+            let is_open = ["/", "/docs", "/health/live", "/health/ready", "/fonts"]
+                .iter()
+                .any(|own| request.path == *own || (own.len() > 1 && request.path.starts_with(own)));
+            if !is_open && answer.status < 400 {
+                assert!(header("vary").contains("Authorization"), "{}: {}", request.name(), header("vary"));
+            }
+        }
+    }
+    assert!(policies > 50, "{policies} pages");
 }
 
 #[test]

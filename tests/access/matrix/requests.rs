@@ -25,6 +25,11 @@ impl Request {
         format!("{verb} {} {}", self.path, self.accept.as_deref().unwrap_or_default())
     }
 
+    pub(super) fn get(path: String) -> Self {
+        let template = path.split('?').next().unwrap_or_default().to_owned();
+        Self { path, accept: None, body: None, template }
+    }
+
     /// All of the text that it sends.
     pub(super) fn text(&self) -> String {
         format!("{} {}", self.path, self.body.as_deref().unwrap_or_default())
@@ -238,11 +243,7 @@ pub(super) fn questions(county: &County) -> Vec<Request> {
     paths.push(format!("/api/routes?from={at}&to=118.869,26.229"));
     paths.push(format!("/api/isochrones?point={at}&minutes=5"));
     paths.push(format!("/api/commitments?incident={}", county.rows_of("incidents", 1)));
-    let get = |path: String| {
-        let template = path.split('?').next().unwrap_or_default().to_owned();
-        Request { path, accept: None, body: None, template }
-    };
-    let mut requests: Vec<Request> = paths.into_iter().map(get).collect();
+    let mut requests: Vec<Request> = paths.into_iter().map(Request::get).collect();
     let area =
         json!({"type": "Polygon", "coordinates": [[[118.8, 26.2], [118.9, 26.2], [118.9, 26.3], [118.8, 26.2]]]});
     for (path, body) in [
