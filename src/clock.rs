@@ -9,6 +9,12 @@ pub fn now() -> UtcDateTime {
     UtcDateTime::now()
 }
 
+/// The current offset of local time; `None` if it is unknown, or if the program already has several threads.
+#[must_use]
+pub fn local_offset() -> Option<time::UtcOffset> {
+    time::UtcOffset::current_local_offset().ok()
+}
+
 /// Now, in milliseconds since 1970.
 #[must_use]
 pub fn now_ms() -> i64 {

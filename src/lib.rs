@@ -45,13 +45,14 @@
 //! | [`snapshot`] | the snapshot, its history, and the follower that replaces it | geodesy, model, store | rstar, arc_swap |
 //! | [`query`] | filters, pages of features, nearest, allocation, travel by road, surroundings, alerts, audits | geodesy, model, snapshot | caseless, unicode_normalization, pinyin, microlp |
 //! | [`tile`] | vector tiles: rendering, cache and archives | geodesy, model, snapshot | quick_cache, brotli, flate2, zstd, i_overlay, mlt_core, pmtiles, sqlx |
-//! | [`access`] | accounts, identities of other systems, and what each role sees of the snapshot | model, query, snapshot, private_file | jsonwebtoken, ureq |
+//! | [`access`] | accounts, identities of other systems, and what each role sees of the snapshot | model, query, snapshot, private_file | jsonwebtoken, ureq, quick_cache |
 //! | [`dispatch`] | commitments of resources to incidents | model, store, snapshot | – |
 //! | [`routing`] | travel on roads by pgRouting | geodesy, store, query | sqlx |
 //! | [`subscription`] | notices of what happens in an area, for other services | model, private_file, store, snapshot, query, access | ureq |
-//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch, subscription | actix_web, maud, prometheus, governor, rustls |
+//! | [`traces`] | spans of requests for an OpenTelemetry collector | – | opentelemetry, opentelemetry_sdk, opentelemetry_otlp, opentelemetry_http, ureq |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch, subscription, traces | actix_web, maud, prometheus, governor, rustls, opentelemetry |
 //! | [`config`] | the configuration file | model, store, import, routing, subscription, access | toml |
-//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, routing, subscription, http, config | clap, indicatif, anyhow, tracing_subscriber |
+//! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, routing, subscription, traces, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!
 //! # Rules
 //!
@@ -79,3 +80,4 @@ pub mod snapshot;
 pub mod store;
 pub mod subscription;
 pub mod tile;
+pub mod traces;

@@ -5,17 +5,38 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::command_origin;
 use super::store::StoreOptions;
-use crate::store::{AuditHead, AuditPart, AuditRow, AuditSpool, Store};
+use crate::clock;
+use crate::store::AuditSpool;
+use crate::store::audit_retention::{MAX_RETENTION_DAYS, MIN_RETENTION_DAYS, Pruned, prune, read_verified};
 
-/// Entries that are read at once.
-const PAGE: u32 = 1_000;
+/// How long the audit log is kept.
+#[derive(Args)]
+pub(super) struct RetentionOptions {
+    /// Days for which entries of the audit log are kept; older ones are removed, which is recorded in the log [default: all
+    /// are kept].
+    #[arg(long, value_name = "DAYS", env = "ONEMAP_AUDIT_RETENTION_DAYS", value_parser = parse_retention)]
+    pub(super) audit_retention_days: Option<u32>,
+}
+
+fn parse_retention(text: &str) -> Result<u32, String> {
+    let accepted = format!("accepted: {MIN_RETENTION_DAYS} to {MAX_RETENTION_DAYS}");
+    match text.parse() {
+        Ok(days) if days < MIN_RETENTION_DAYS => Err(format!(
+            "{days} days are less than the six months for which the law has logs kept (网络安全法, article 21); {accepted}"
+        )),
+        Ok(days) if days <= MAX_RETENTION_DAYS => Ok(days),
+        _ => Err(format!("no number of days; {accepted}")),
+    }
+}
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
     /// Check that no entry was changed or removed, and print the number and the hash of the last one.
     #[command(after_help = "\
 Keep the printed hash outside of the store: if the log is later cut off at its end, its last hash is another one.
+If old entries were removed, an entry records it, and the check begins behind them.
 
 Examples:
   onemap audit verify
@@ -23,6 +44,14 @@ Examples:
     Verify(AuditOptions),
     /// Print all entries as JSON lines with number and hash.
     Export(AuditOptions),
+    /// Remove entries that are older than a number of days, and record it.
+    #[command(after_help = "\
+For a database whose server may not remove entries. Export the log first if it is to be archived.
+
+Examples:
+  onemap audit export > audit.jsonl
+  onemap audit prune --audit-retention-days 365 --store postgres://county@db/county")]
+    Prune(PruneOptions),
 }
 
 #[derive(Args)]
@@ -31,37 +60,54 @@ pub(super) struct AuditOptions {
     store: StoreOptions,
 }
 
+#[derive(Args)]
+pub(super) struct PruneOptions {
+    #[command(flatten)]
+    retention: RetentionOptions,
+
+    #[command(flatten)]
+    audit: AuditOptions,
+}
+
 pub(super) async fn run(command: &AuditCommand) -> anyhow::Result<ExitCode> {
-    let (AuditCommand::Verify(options) | AuditCommand::Export(options)) = command;
+    let options = match command {
+        AuditCommand::Verify(options) | AuditCommand::Export(options) => options,
+        AuditCommand::Prune(own) => {
+            let days = own.retention.audit_retention_days;
+            let days = days.ok_or_else(|| anyhow::anyhow!("--audit-retention-days is required"))?;
+            return remove(&own.audit, days).await;
+        }
+    };
     let config = options.store.config()?;
     let store = options.store.open_existing(&config.catalog).await?;
     AuditSpool::new(options.store.audit_spool_file()).drain(&*store).await?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut head = AuditHead::default();
-    let read = each_row(&*store, |row| {
-        head.verify(row).map_err(|reason| anyhow::anyhow!("the audit log is damaged: {reason}"))?;
+    let mut written = Ok(());
+    let read = read_verified(&*store, |row| {
         if matches!(command, AuditCommand::Export(_)) {
-            writeln!(out, "{{\"number\":{},\"hash\":\"{}\",\"entry\":{}}}", row.number, row.hash, row.body)?;
+            written = writeln!(out, "{{\"number\":{},\"hash\":\"{}\",\"entry\":{}}}", row.number, row.hash, row.body);
         }
-        Ok(())
+        written.is_ok()
     });
     let read = read.await;
     store.close().await;
-    read?;
+    let (start, head) = read?;
+    written?;
     if matches!(command, AuditCommand::Verify(_)) {
-        writeln!(out, "{} entries, last hash {}", head.number, head.hash)?;
+        let removed = if start.number > 0 { format!(", {} older ones removed", start.number) } else { String::new() };
+        writeln!(out, "{} entries{removed}, last hash {}", head.number - start.number, head.hash)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the log in order.
-async fn each_row(store: &dyn Store, mut take: impl FnMut(&AuditRow) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut after = 0;
-    loop {
-        let rows = store.audit_rows(AuditPart::After(after), PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = last.number;
-        rows.iter().try_for_each(&mut take)?;
-    }
+async fn remove(options: &AuditOptions, days: u32) -> anyhow::Result<ExitCode> {
+    let config = options.store.config()?;
+    let store = options.store.open_existing(&config.catalog).await?;
+    AuditSpool::new(options.store.audit_spool_file()).drain(&*store).await?;
+    let pruned = prune(&*store, days, &command_origin()?, clock::now()).await;
+    store.close().await;
+    let entries = pruned?.map_or(0, |Pruned { entries, .. }| entries);
+    writeln!(std::io::stdout(), "{entries} entries older than {days} days removed")?;
+    Ok(ExitCode::SUCCESS)
 }

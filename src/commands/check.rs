@@ -1,12 +1,14 @@
 //! `onemap check`: the effective configuration, and what is wrong with the stored features.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::accounts::AccountOptions;
+use super::option_sources;
 use super::store::StoreOptions;
 use crate::access;
 use crate::access::identity::GrantRules;
@@ -27,7 +29,8 @@ const DIVISION_CODE: &str = "code";
 /// Check the configuration and the store; exit code 1 if something is wrong.
 #[derive(Args)]
 #[command(after_help = "\
-Reads everything and changes no feature, also while servers run. Reports unreadable values, values outside of their range or
+Prints each option of the server with its value and where that comes from: the command line, a variable, or the default. Reads
+everything and changes no feature, also while servers run. Reports unreadable values, values outside of their range or
 code list, invalid geometries, places far outside the county, more people than places, and divisions that do not exist.
 
 Examples:
@@ -52,11 +55,14 @@ struct Problems {
 /// What was found, by layer and kind.
 type Found = BTreeMap<(LayerIndex, &'static str), Problems>;
 
-pub(super) async fn check(options: CheckOptions) -> anyhow::Result<ExitCode> {
+pub(super) async fn check(options: CheckOptions, command_line: &[OsString]) -> anyhow::Result<ExitCode> {
     let config = options.store.config()?;
     let accounts = options.accounts.file(&options.store);
     let mut out = std::io::stdout();
     for (name, value) in configuration(&options.store, &config, accounts.read()?.len()) {
+        writeln!(out, "{name}\t{value}")?;
+    }
+    for (name, value) in option_sources::of_server(command_line)? {
         writeln!(out, "{name}\t{value}")?;
     }
     access::restrictions(&config.catalog)?;

@@ -11,6 +11,8 @@ mod import_report;
 mod imports;
 mod layers;
 mod listen;
+mod log;
+mod option_sources;
 mod pack;
 mod progress;
 mod public_url;
@@ -31,19 +33,14 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
 use rustix::process::umask;
-use serde_json::json;
 
-use crate::clock;
-use crate::model::{Origin, Role, format_instant};
+use crate::model::{Origin, Role};
+use log::{LogClock, LogTime, report, start_log};
 
 /// Exit code: rows of a file were refused and nothing was stored.
 const ROWS_REFUSED: u8 = 3;
 /// Exit code: wrong usage.
 const WRONG_USAGE: u8 = 2;
-
-/// Default log filter without `RUST_LOG`: our messages, and warnings of libraries. actix_http (aborted requests) and
-/// sqlx (whole statements) are silenced.
-const DEFAULT_LOG: &str = "warn,onemap=info,access=info,actix_http=off,sqlx=error";
 
 /// Map server for a county emergency bureau (应急管理一张图): vector tiles, OGC API, nearest resources.
 #[derive(Parser)]
@@ -64,6 +61,10 @@ struct Arguments {
     /// Write the log and errors as JSON lines.
     #[arg(long, global = true, env = "ONEMAP_JSON")]
     json: bool,
+
+    /// Time zone of the log.
+    #[arg(long, global = true, value_name = "ZONE", default_value = "utc", env = "ONEMAP_LOG_TIME")]
+    log_time: LogTime,
 
     #[command(subcommand)]
     command: Command,
@@ -110,14 +111,23 @@ pub fn run(command_line: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Created files (stores, tokens, exports) are readable by their owner only.
     umask(Mode::RWXG | Mode::RWXO);
     let is_json = arguments.json;
-    start_log(is_json);
-    execute(arguments.command, is_json).unwrap_or_else(|error| {
-        report(&causes(&error), is_json);
+    // Before there are other threads, which might change the time zone.
+    let Some(clock) = LogClock::new(arguments.log_time) else {
+        report(
+            "--log-time local: the time zone of this machine is unknown; set TZ, or use utc",
+            is_json,
+            LogClock::utc(),
+        );
+        return ExitCode::FAILURE;
+    };
+    start_log(is_json, clock);
+    execute(arguments.command, is_json, &command_line).unwrap_or_else(|error| {
+        report(&causes(&error), is_json, clock);
         ExitCode::FAILURE
     })
 }
 
-fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
+fn execute(command: Command, is_json: bool, command_line: &[OsString]) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         match command {
@@ -127,7 +137,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
             Command::Sync(arguments) => sync::run(arguments).await,
             Command::Undo(arguments) => imports::undo(arguments).await,
             Command::Export(options) => export::export(options).await,
-            Command::Check(options) => check::check(options).await,
+            Command::Check(options) => check::check(options, command_line).await,
             Command::Backup(options) => backup::backup(options).await,
             Command::Restore(options) => backup::restore(options).await,
             Command::Audit(command) => audit::run(&command).await,
@@ -141,7 +151,7 @@ fn execute(command: Command, is_json: bool) -> anyhow::Result<ExitCode> {
 fn refuse_usage(error: &clap::Error, command_line: &[OsString]) -> ExitCode {
     let is_json = command_line.iter().any(|argument| argument == "--json") || std::env::var_os("ONEMAP_JSON").is_some();
     if error.use_stderr() && is_json {
-        report(error.to_string().trim_end(), true);
+        report(error.to_string().trim_end(), true, LogClock::utc());
         return ExitCode::from(WRONG_USAGE);
     }
     // A closed standard output cannot be reported.
@@ -166,37 +176,6 @@ fn causes(error: &anyhow::Error) -> String {
         }
     }
     text
-}
-
-/// Prints the final error in the format of the log.
-fn report(message: &str, is_json: bool) {
-    if is_json {
-        let timestamp = format_instant(clock::now());
-        let line =
-            json!({"timestamp": timestamp, "level": "ERROR", "fields": {"message": message}, "target": "onemap"});
-        eprintln!("{line}");
-    } else {
-        eprintln!("onemap: {message}");
-    }
-}
-
-/// Logs to standard error; `RUST_LOG` sets the filter.
-fn start_log(json: bool) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    // sqlx logs whole statements, which are long and contain stored values; they are logged on request only.
-    let filter = match "sqlx=error".parse() {
-        Ok(quiet) if !filter.to_string().contains("sqlx") => filter.add_directive(quiet),
-        _ => filter,
-    };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A closed log must not cause a panic in the code that logs.
-    let log = log.log_internal_errors(false);
-    if json {
-        log.json().init();
-    } else {
-        log.with_target(false).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::accounts::AccountOptions;
 use super::configuration_hash::configuration_hash;
+use super::audit::RetentionOptions;
 use super::listen::{BoundSockets, ListenAddress, require_consent};
 use super::public_url::PublicUrl;
 use super::restart::restart_on_panic;
@@ -37,11 +38,12 @@ use crate::model::{Catalog, FingerprintKey, Role};
 use crate::routing::pgrouting::PgRouting;
 use crate::snapshot::disk_cache::DiskCache;
 use crate::snapshot::{Restriction, Snapshot, SnapshotHandle, Version, disk_cache_writer, follower};
-use crate::store::{AuditSpool, NoticeFile, Store, audit_spool};
+use crate::store::{AuditSpool, NoticeFile, Store, audit_retention, audit_spool};
 use crate::subscription::delivery::keep_delivering;
 use crate::subscription::watching::keep_noticing;
 use crate::subscription::webhook::DeliveryRules;
 use crate::subscription::{Registry, Views};
+use crate::traces::{CollectorUrl, Traces, parse_ratio};
 
 /// Pause before a background task that panicked is started again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
@@ -142,9 +144,27 @@ pub(super) struct ServeOptions {
 
     #[command(flatten)]
     copies: CacheOptions,
+
+    #[command(flatten)]
+    retention: RetentionOptions,
+
+    /// Address of an OpenTelemetry collector, which receives a span of each request: OTLP over HTTP, without query strings
+    /// [default: no traces].
+    #[arg(long, value_name = "URL", env = "ONEMAP_TRACE_ENDPOINT")]
+    trace_endpoint: Option<CollectorUrl>,
+
+    /// Share of the requests that are traced, 0 to 1. A caller that sends a traceparent decides itself.
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0, env = "ONEMAP_TRACE_RATIO", value_parser = parse_ratio)]
+    trace_ratio: f64,
 }
 
 impl ServeOptions {
+    /// What records spans, if there is a collector.
+    fn traces(&self) -> anyhow::Result<Option<Arc<Traces>>> {
+        let traces = self.trace_endpoint.as_ref().map(|url| Traces::start(url, self.trace_ratio)).transpose()?;
+        Ok(traces.map(Arc::new))
+    }
+
     fn tls(&self) -> anyhow::Result<Option<Tls>> {
         let files = self.tls_cert.clone().zip(self.tls_key.clone());
         let files = files.map(|(certificate, key)| TlsFiles { certificate, key });
@@ -209,13 +229,14 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     }
     let arriving = if options.no_write { (Vec::new(), Vec::new()) } else { (config.syncs, config.watches) };
     let sync_statuses = spawn_imports(&mut tasks, arriving, (&store, &catalog), &stopped);
-    spawn_audit(&mut tasks, audit.clone(), store.clone(), &stopped);
+    spawn_audit(&mut tasks, audit.clone(), (&store, options.retention.audit_retention_days), &stopped);
     spawn_keys(&mut tasks, access.provider.as_ref(), &stopped);
     spawn_disk_cache(&mut tasks, opened.cache, (snapshots.clone(), opened.saved), stopped);
     let (close_streams, closing) = watch::channel(false);
     let limits = options.limits();
     let (token, fingerprint_key) = options.token_and_fingerprint_key()?;
     let access = AccessControl { token, ..access };
+    let traces = options.traces()?;
     let state = Service {
         snapshots,
         store: Arc::clone(&store),
@@ -235,15 +256,30 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         allowed_origins: AllowedOrigins(config.allowed_origins),
         road_engine: road_engine(&options.store, config.road_engine).await?.map(|engine| engine as _),
         configuration,
+        traces: traces.clone(),
     };
     let server = http::serve(state, limits, closing, std::mem::take(&mut sockets.listeners), tls.as_ref())?;
     run(server, &sockets.urls(if tls.is_some() { "https" } else { "http" }), &close_streams).await?;
+    finish(&stop, tasks, &*store, traces).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends what runs beside the server: background tasks, connections of the store, spans that wait.
+async fn finish(
+    stop: &watch::Sender<bool>,
+    mut tasks: JoinSet<()>,
+    store: &dyn Store,
+    traces: Option<Arc<Traces>>,
+) -> anyhow::Result<()> {
     stop.send_replace(true);
     while let Some(ended) = tasks.join_next().await {
         ended?;
     }
     store.close().await;
-    Ok(ExitCode::SUCCESS)
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.stop()).await?;
+    }
+    Ok(())
 }
 
 /// How the server is reached.
@@ -336,11 +372,22 @@ async fn start_subscriptions(
     Ok(Some(registry))
 }
 
-/// Moves audit entries into the store.
-fn spawn_audit(tasks: &mut JoinSet<()>, spool: AuditSpool, store: Arc<dyn Store>, stopped: &watch::Receiver<bool>) {
-    let until = stopped.clone();
+/// Moves audit entries into the store, and removes those that are older than a number of days.
+fn spawn_audit(
+    tasks: &mut JoinSet<()>,
+    spool: AuditSpool,
+    (store, retention_days): (&Arc<dyn Store>, Option<u32>),
+    stopped: &watch::Receiver<bool>,
+) {
+    let (until, own) = (stopped.clone(), store.clone());
+    if let Some(days) = retention_days {
+        let (store, until) = (store.clone(), stopped.clone());
+        tasks.spawn(restart_on_panic("retention of the audit log", RESTART_AFTER, stopped.clone(), move || {
+            audit_retention::keep_pruning(store.clone(), days, clock::now, until.clone())
+        }));
+    }
     tasks.spawn(restart_on_panic("audit log", RESTART_AFTER, stopped.clone(), move || {
-        audit_spool::keep_draining(spool.clone(), store.clone(), until.clone())
+        audit_spool::keep_draining(spool.clone(), own.clone(), until.clone())
     }));
 }
 

@@ -375,7 +375,7 @@ pub fn update(
     }
     values.extend(change.note.as_ref().map(|note| ("note", Value::Text(note.clone()))));
     // Of two writers one fails: the state that both saw is no longer there for the second.
-    let seen = Precondition::OneOf(vec![row.fingerprint(key)]);
+    let seen = Precondition::OneOf(vec![key.fingerprint(&row.to_feature())]);
     let action = Action::Change { geometry: None, values: fields.values(values) };
     let change_of_own = edit(own, row.id().clone(), action, seen);
     // A resource that was deleted has nothing to return.
@@ -453,5 +453,5 @@ fn place(row: &Row<'_>) -> Option<Shape> {
 }
 
 fn edit(layer: LayerIndex, id: FeatureId, action: Action, condition: Precondition) -> Edit {
-    Edit { layer, id, action, condition, regions: Vec::new() }
+    Edit { layer, id, action, condition, regions: Vec::new(), reserved: Vec::new() }
 }

@@ -9,6 +9,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::access::oidc::IdentityProvider;
 use crate::clock;
 use crate::http::endpoint::Endpoint;
 use crate::http::reply::freshness::RequestSnapshot;
@@ -33,6 +34,7 @@ pub(crate) struct Metrics {
     read_warnings: GaugeVec,
     synced_age: GaugeVec,
     notices: NoticeMetrics,
+    provider: ProviderMetrics,
     reading: Mutex<()>,
 }
 
@@ -71,6 +73,41 @@ impl NoticeMetrics {
         }
         let now_ms = clock::now_ms();
         self.oldest_age.set(counts.oldest_ms.map_or(0.0, |oldest| (now_ms - oldest).max(0) as f64 / 1_000.0));
+    }
+}
+
+/// The identity provider, if there is one.
+struct ProviderMetrics {
+    up: GaugeVec,
+    keys_age: GaugeVec,
+    failures: IntCounterVec,
+}
+
+impl ProviderMetrics {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str| GaugeVec::new(Opts::new(name, help), &["issuer"]);
+        let up =
+            gauge("onemap_identity_provider_up", "1 if the last fetch of the keys of the identity provider succeeded")?;
+        let keys_age =
+            gauge("onemap_identity_provider_keys_age_seconds", "Time since the keys were last fetched; +Inf if never")?;
+        let failures =
+            Opts::new("onemap_identity_provider_failures_total", "Fetches of the keys that failed since the start");
+        let failures = IntCounterVec::new(failures, &["issuer"])?;
+        registry.register(Box::new(up.clone()))?;
+        registry.register(Box::new(keys_age.clone()))?;
+        registry.register(Box::new(failures.clone()))?;
+        Ok(Self { up, keys_age, failures })
+    }
+
+    fn set(&self, provider: Option<&IdentityProvider>) {
+        let Some(provider) = provider else { return };
+        let (issuer, status) = (provider.issuer(), provider.status());
+        let is_up = status.confirmed_at.is_some() && !status.is_failing;
+        self.up.with_label_values(&[issuer]).set(f64::from(u8::from(is_up)));
+        let age_s = status.confirmed_at.map_or(f64::INFINITY, |at| (clock::now() - at).as_seconds_f64());
+        self.keys_age.with_label_values(&[issuer]).set(age_s);
+        self.failures.reset();
+        self.failures.with_label_values(&[issuer]).inc_by(status.failures);
     }
 }
 
@@ -116,6 +153,7 @@ impl Metrics {
         }
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let notices = NoticeMetrics::new(&registry)?;
+        let provider = ProviderMetrics::new(&registry)?;
         let metrics = |endpoint: &'static Endpoint| {
             let duration = durations.with_label_values(&[name_of(endpoint)]);
             let requests = CLASSES.map(|class| requests.with_label_values(&[name_of(endpoint), class]));
@@ -132,6 +170,7 @@ impl Metrics {
             read_warnings,
             synced_age,
             notices,
+            provider,
             reading: Mutex::default(),
         })
     }
@@ -156,6 +195,7 @@ impl Metrics {
         store: &dyn Store,
         synced: &SyncStatuses,
         notices: Option<NoticeFigures>,
+        provider: Option<&IdentityProvider>,
     ) -> prometheus::Result<Vec<u8>> {
         // The gauges of layers are those of one caller until its text is finished.
         let _own = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,6 +218,7 @@ impl Metrics {
             self.synced_age.with_label_values(&[source, layer]).set(age_s);
         }
         self.notices.set(&notices.unwrap_or_default());
+        self.provider.set(provider);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)

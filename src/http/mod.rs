@@ -23,6 +23,7 @@ mod request_log;
 mod routes;
 mod service;
 mod state;
+mod store_time;
 mod tiles;
 mod tls;
 mod workers;

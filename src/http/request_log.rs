@@ -8,12 +8,18 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
+use opentelemetry::propagation::Extractor;
 
+use crate::clock;
 use crate::http::peer::Peer;
 use crate::http::state::AppState;
+use crate::http::store_time::measured;
+use crate::model::Role;
+use crate::traces::TracedRequest;
 
 /// The header with the id of a request: taken from the client or a proxy, or generated, and sent with the response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,12 +30,16 @@ const MAX_ID_CHARS: usize = 128;
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// Adds the request id to the response, and logs the request if the access log is on.
+/// The role of the caller, as an extension of its request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerRole(pub(crate) Role);
+
+/// Adds the request id to the response, logs the request if the access log is on, and records its span if it is traced.
 pub(crate) async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
+    let (started, started_at) = (Instant::now(), clock::now());
     let id = given_id(&request).unwrap_or_else(new_id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let is_logged = request.app_data::<web::Data<AppState>>().is_some_and(|state| state.access_log);
@@ -41,7 +51,25 @@ pub(crate) async fn log_request(
         };
         (client, request.method().to_string(), request.path().to_owned())
     });
-    let mut response = next.call(request).await?;
+    let traces = request.app_data::<web::Data<AppState>>().and_then(|state| state.traces.clone());
+    let traced = traces.map(|traces| (traces.parent(&Headers(request.headers())), traces));
+    let (response, store) = measured(next.call(request)).await;
+    let mut response = response?;
+    if let Some((parent, traces)) = traced {
+        let request = response.request();
+        let route = request.match_pattern();
+        let span = TracedRequest {
+            method: method_name(request.method()),
+            route: route.as_deref(),
+            status: response.status().as_u16(),
+            role: request.extensions().get().map(|CallerRole(role)| role.name()),
+            started: started_at.into(),
+            duration: started.elapsed(),
+            store,
+            request_id: id.clone(),
+        };
+        traces.record(span, &parent);
+    }
     if let Some((client, method, path)) = line {
         let (status, ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
         tracing::info!(target: "access", request_id = id, client, method, path, status, ms, "request");
@@ -50,6 +78,25 @@ pub(crate) async fn log_request(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// The headers with the trace of the caller.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+/// A method in a span; any other word that a client sends is one name (semantic conventions of OpenTelemetry).
+fn method_name(method: &Method) -> &'static str {
+    const NAMES: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    NAMES.into_iter().find(|name| method == name).unwrap_or("_OTHER")
 }
 
 /// The id that the request has, if it is a plain word.

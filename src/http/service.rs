@@ -24,7 +24,7 @@ use crate::http::rate_limits::LimitedCaller;
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
-use crate::http::request_log::{RequestId, log_request};
+use crate::http::request_log::{CallerRole, RequestId, log_request};
 use crate::http::routes::ENDPOINTS;
 use crate::http::state::{AppState, Limits, Service};
 use crate::http::tls::Tls;
@@ -340,6 +340,7 @@ async fn read<'a>(
     let is_proxied = state.reachability.is_proxied(peer);
     let caller = state.access.identify(endpoint.access, request.headers(), is_proxied, is_local, clock::now()).await;
     let caller = limited(&state, endpoint, request.headers(), peer, caller)?;
+    request.extensions_mut().insert(CallerRole(caller.role()));
     let audience = state.audience(caller.role())?.clone();
     // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
     let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();

@@ -29,6 +29,7 @@ use crate::snapshot::{DerivedLayer, Snapshot, SnapshotHandle};
 use crate::store::{AuditSpool, Store};
 use crate::subscription::{Registry, Views};
 use crate::tile::cache::TileCache;
+use crate::traces::Traces;
 
 /// The parts of a server.
 pub struct Service {
@@ -68,6 +69,8 @@ pub struct Service {
     pub road_engine: Option<Arc<dyn RoadEngine>>,
     /// Hash of the program and its configuration: replies of servers with the same hash are the same.
     pub configuration: u64,
+    /// Records a span of each request; `None` without a collector.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// Limits of a server.
@@ -102,6 +105,7 @@ pub(crate) struct AppState {
     pub(crate) allowed_origins: AllowedOrigins,
     /// The engine that computes travel instead.
     pub(crate) road_engine: Option<Arc<dyn RoadEngine>>,
+    pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) downloads: Downloads,
     pub(crate) streams: EventStreams,
     pub(crate) workers: Workers,
@@ -188,6 +192,7 @@ impl AppState {
             allowed_origins,
             road_engine,
             configuration,
+            traces,
         } = service;
         let synced_sources = {
             let statuses = sync_statuses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,6 +219,7 @@ impl AppState {
             road_networks: RoadNetworks::default(),
             allowed_origins,
             road_engine,
+            traces,
             downloads: Downloads::default(),
             streams: EventStreams::new(limits.event_streams, closing),
             workers: Workers::new()?,

@@ -32,6 +32,15 @@ pub struct Origin {
     pub reason: Option<String>,
 }
 
+/// The entries at the beginning of the log that were removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedEntries {
+    /// Number of the last one.
+    pub through: i64,
+    /// Its hash, from which the chain goes on.
+    pub hash: String,
+}
+
 /// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
@@ -39,7 +48,7 @@ pub struct AuditEntry {
     pub entry: String,
     /// RFC 3339 in UTC.
     pub at: String,
-    /// `create`, `change`, `delete`, `reveal`, `token-add`, `token-revoke`, `import`.
+    /// `create`, `change`, `delete`, `reveal`, `token-add`, `token-revoke`, `import`, `audit-prune`.
     pub action: String,
     /// Name of the account.
     pub actor: String,
@@ -66,6 +75,9 @@ pub struct AuditEntry {
     /// Values before and after, by field; sensitive ones are masked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub changes: BTreeMap<String, [Option<String>; 2]>,
+    /// Entries that were removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<RemovedEntries>,
 }
 
 impl Origin {
@@ -94,6 +106,7 @@ impl Origin {
             id: None,
             reason: self.reason.clone(),
             changes: BTreeMap::new(),
+            removed: None,
         }
     }
 

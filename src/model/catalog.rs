@@ -18,7 +18,6 @@ use super::LayerAccess;
 use super::schema::{Label, LayerSchema};
 use crate::geodesy::{Envelope, LonLat};
 
-pub use document::distances_grow;
 pub use fault::{CatalogError, CatalogFault};
 pub use needs::EvacueeNeed;
 
@@ -149,4 +148,12 @@ impl Catalog {
         kinds.dedup();
         kinds
     }
+}
+
+/// Whether these are valid ring radii: at least one, above 0, finite and ascending.
+#[must_use]
+pub fn distances_grow(metres: &[f64]) -> bool {
+    metres.first().is_some_and(|first| *first > 0.0)
+        && metres.iter().all(|radius| radius.is_finite())
+        && metres.is_sorted_by(|a, b| a < b)
 }

@@ -25,6 +25,9 @@ pub struct Edit {
     /// Prefixes of division codes: the division of the feature, before and after, begins with one of them. Empty for any
     /// feature.
     pub regions: Vec<String>,
+    /// The indices of the fields that are reserved for higher roles; the states in its precondition and its outcome leave
+    /// them out.
+    pub reserved: Vec<usize>,
 }
 
 /// The field with the code of the division that a feature belongs to.
@@ -102,24 +105,24 @@ impl Precondition {
         &self,
         schema: &LayerSchema,
         stored: Option<&Feature>,
-        fingerprint_key: &FingerprintKey,
+        fingerprint: impl Fn(&Feature) -> Fingerprint,
     ) -> Result<(), EditError> {
         match (self, stored) {
             (Self::None, _)
             | (Self::Exists, Some(_))
             | (Self::Absent | Self::NoneOf(_) | Self::UnmodifiedSince { .. }, None) => Ok(()),
             (Self::OneOf(states), Some(stored)) => {
-                let found = fingerprint_key.fingerprint(stored);
+                let found = fingerprint(stored);
                 if states.contains(&found) { Ok(()) } else { Err(EditError::Changed(found)) }
             }
             (Self::UnmodifiedSince { since, state }, Some(stored)) => match updated_at(schema, stored) {
-                Some(modified) if modified > *since && *state != Some(fingerprint_key.fingerprint(stored)) => {
+                Some(modified) if modified > *since && *state != Some(fingerprint(stored)) => {
                     Err(EditError::Modified(modified))
                 }
                 _ => Ok(()),
             },
             (Self::NoneOf(states), Some(stored)) => {
-                if states.contains(&fingerprint_key.fingerprint(stored)) {
+                if states.contains(&fingerprint(stored)) {
                     Err(EditError::Unchanged)
                 } else {
                     Ok(())
@@ -198,7 +201,8 @@ pub fn resolve(
     if stored.is_some_and(|stored| !edit.reaches(schema, stored)) {
         return Err(EditError::OutOfRegion);
     }
-    edit.condition.check(schema, stored, fingerprint_key)?;
+    let fingerprint = |stored: &Feature| fingerprint_key.fingerprint_without(&edit.reserved, stored);
+    edit.condition.check(schema, stored, fingerprint)?;
     let reserved;
     let (mut feature, values) = match (&edit.action, stored) {
         (Action::Create { .. }, Some(_)) => return Err(EditError::Duplicate),

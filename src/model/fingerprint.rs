@@ -1,7 +1,8 @@
 //! Fingerprints of feature states, used as entity tags.
 //!
 //! A fingerprint covers sensitive values too, so an edit cannot overwrite a changed phone number unnoticed. From a
-//! plain hash the number could be found by trying all numbers, so the hash is keyed (HMAC, RFC 2104).
+//! plain hash the number could be found by trying all numbers, so the hash is keyed (HMAC, RFC 2104). It leaves out the
+//! fields that are reserved for higher roles: the caller cannot overwrite them, and is not told that they change.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -54,6 +55,12 @@ impl FingerprintKey {
     /// The fingerprint of a feature.
     #[must_use]
     pub fn fingerprint(&self, feature: &Feature) -> Fingerprint {
+        self.fingerprint_without(&[], feature)
+    }
+
+    /// The fingerprint of a feature without some fields, by index.
+    #[must_use]
+    pub fn fingerprint_without(&self, reserved: &[usize], feature: &Feature) -> Fingerprint {
         let mut mac = self.0.clone();
         let mut part = |kind: u8, bytes: &[u8]| {
             mac.update(&[kind]);
@@ -63,8 +70,9 @@ impl FingerprintKey {
         part(b'i', feature.id.as_str().as_bytes());
         // Rust's formatting of numbers is lossless, and a shape is fully described by its coordinates.
         part(b'g', format!("{:?}", feature.geometry.as_ref().map(Shape::geometry)).as_bytes());
-        for value in &feature.values {
+        for (at, value) in feature.values.iter().enumerate() {
             match value {
+                _ if reserved.contains(&at) => part(b'h', &[]),
                 // Databases may reformat the same JSON document.
                 Value::Json(document) => part(b'j', canonical(document).as_bytes()),
                 Value::Real(number) => part(b'r', &number.to_le_bytes()),

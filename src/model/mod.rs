@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::geodesy::{Envelope, LonLat, PositionError};
 
 pub use access::{LayerAccess, Role};
-pub use audit::{AuditEntry, Origin};
+pub use audit::{AuditEntry, Origin, RemovedEntries};
 pub use catalog::Catalog;
 pub use edit::{Action, Applied, Batch, Edit, EditError, EditOutcome, IdempotencyKey, Precondition};
 pub use fingerprint::{Fingerprint, FingerprintKey};

@@ -70,6 +70,8 @@ pub struct Field {
     pub codes: Option<String>,
     /// Omitted from public replies.
     pub sensitive: bool,
+    /// Reserved for roles above that of the caller, so that no view shows it, not even masked or revealed.
+    pub is_reserved: bool,
     /// Included in vector tiles.
     pub in_tiles: bool,
     /// Smallest accepted number.
@@ -264,6 +266,12 @@ impl LayerSchema {
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
+
+    /// The indices of the fields that are reserved for roles above that of the caller.
+    #[must_use]
+    pub fn reserved_fields(&self) -> Vec<usize> {
+        self.fields.iter().enumerate().filter(|(_, field)| field.is_reserved).map(|(at, _)| at).collect()
+    }
 }
 
 /// The visible fields of a layer. Every encoder takes a view, so code without the access check does not compile.
@@ -296,11 +304,11 @@ impl<'a> View<'a> {
         self
     }
 
-    /// The view, extended by the named fields.
+    /// The view, extended by those of the named fields that are not reserved.
     #[must_use]
     pub fn with(mut self, names: &[&str]) -> Self {
         for (visible, field) in self.visible.iter_mut().zip(&self.schema.fields) {
-            *visible |= names.contains(&field.name.as_str());
+            *visible |= names.contains(&field.name.as_str()) && !field.is_reserved;
         }
         self
     }

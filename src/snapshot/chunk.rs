@@ -294,10 +294,10 @@ impl<'a> Row<'a> {
         self.chunk.columns[field].cell(self.row)
     }
 
-    /// The fingerprint of its state, hidden values included.
+    /// The fingerprint of its state, sensitive values included, without the fields that the schema reserves.
     #[must_use]
-    pub fn fingerprint(&self, key: &FingerprintKey) -> Fingerprint {
-        key.fingerprint(&self.to_feature())
+    pub fn fingerprint(&self, schema: &LayerSchema, key: &FingerprintKey) -> Fingerprint {
+        key.fingerprint_without(&schema.reserved_fields(), &self.to_feature())
     }
 
     /// The feature, owned.

@@ -151,8 +151,9 @@ impl SnapshotHandle {
         }
     }
 
-    /// A handle of what a restriction leaves of this snapshot, always equally new. Its versions are those of this
-    /// snapshot; its instance is another, because the same version has other content.
+    /// A handle of what a restriction leaves of this snapshot, always equally new. Its version is that of this snapshot
+    /// after the last visible change, so that nobody learns of other changes; its instance is another, because the same
+    /// version has other content.
     #[must_use]
     pub fn restricted(&self, restriction: Restriction) -> Arc<Self> {
         let mut all = self.restricted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -209,7 +210,13 @@ impl SnapshotHandle {
         let restricted = self.restricted.lock().unwrap_or_else(PoisonError::into_inner);
         for (restriction, handle) in &*restricted {
             let (own, changes) = restriction.follow(&before, &handle.load(), &snapshot, changes.as_deref());
-            handle.replace(own, changes);
+            if changes.as_ref().is_some_and(|changes| changes.iter().all(|diff| diff.count() == 0)) {
+                // Values that are not visible are kept current.
+                let version = handle.load().version;
+                handle.current.store(Arc::new(Snapshot { version, ..own }));
+            } else {
+                handle.replace(own, changes);
+            }
         }
         {
             // Both under the lock of the history, so that a reader of a change finds it in the snapshot.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Layer, LayerDiff, Row, Snapshot};
-use crate::model::{Feature, FeatureId, LayerIndex, LayerSchema};
+use super::{FeatureChange, Layer, LayerDiff, Row, Snapshot};
+use crate::model::{Feature, FeatureId, Field, LayerIndex, LayerSchema};
 
 /// Whether a feature is visible.
 pub type RowTest = Arc<dyn Fn(&Row<'_>) -> bool + Send + Sync>;
@@ -84,7 +84,14 @@ impl Restriction {
                     (Some(now), own_diff)
                 }
                 (Some(_), ..) => (self.layer(layer), None),
-                (None, _, diff) => (self.layer(layer), diff.map(|diff| diff.at(own_index))),
+                (None, before, diff) => {
+                    let now = self.layer(layer);
+                    let own_diff = match (before, &now, diff) {
+                        (Some(before), Some(now), Some(diff)) => Some(visible_part(&before, now, own_index, diff)),
+                        (.., diff) => diff.map(|diff| diff.at(own_index)),
+                    };
+                    (now, own_diff)
+                }
             };
             let Some(now) = now else { continue };
             layers.push(now);
@@ -108,7 +115,8 @@ impl Restriction {
         }
         let mut schema = whole.schema().clone();
         for field in &mut schema.fields {
-            field.sensitive |= own.fields.contains(&field.name);
+            field.is_reserved = own.fields.contains(&field.name);
+            field.sensitive |= field.is_reserved;
         }
         Some(Arc::new(match &own.rows {
             None => whole.with_schema(Arc::new(schema)),
@@ -140,7 +148,26 @@ fn changed(
     if changes.is_empty() {
         return (before.restricted.clone(), Some(LayerDiff::new(index, Vec::new(), [None, None])));
     }
-    let (now, envelopes) = before.restricted.with_changes(changes);
+    let (now, mut changes) = before.restricted.with_changes(changes);
     let bounds = [before.restricted.envelope(), now.envelope()];
-    (Arc::new(now), Some(LayerDiff::new(index, envelopes, bounds)))
+    changes.retain(|change| is_visible_change(before.restricted, &now, change));
+    (Arc::new(now), Some(LayerDiff::new(index, changes, bounds)))
+}
+
+/// The changes of a layer of which every feature is visible, without those of reserved fields only.
+fn visible_part(before: &Before<'_>, now: &Layer, index: LayerIndex, diff: &LayerDiff) -> LayerDiff {
+    match diff.changes() {
+        Some(changes) if now.schema().fields.iter().any(|field| field.is_reserved) => {
+            let changes = changes.iter().filter(|change| is_visible_change(before.restricted, now, change)).cloned();
+            LayerDiff::new(index, changes.collect(), [before.restricted.envelope(), now.envelope()])
+        }
+        _ => diff.at(index),
+    }
+}
+
+/// Whether a change concerns more than the fields that are reserved for higher roles.
+fn is_visible_change(before: &Layer, now: &Layer, change: &FeatureChange) -> bool {
+    let (Some(old), Some(new)) = (before.find(&change.id), now.find(&change.id)) else { return true };
+    let differs = |(at, field): (usize, &Field)| !field.is_reserved && old.value(at) != new.value(at);
+    old.shape() != new.shape() || now.schema().fields.iter().enumerate().any(differs)
 }

@@ -97,6 +97,10 @@ impl Store for DeferredStore {
         Box::pin(async move { self.store()?.audit_rows(part, limit).await })
     }
 
+    fn prune_audit<'a>(&'a self, through: i64, entry: &'a AuditEntry) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.store()?.prune_audit(through, entry).await })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if let Ok(store) = self.store() {

@@ -102,7 +102,8 @@ pub(super) fn plan(schemas: &[LayerSchema], batch: &Batch, stored: &Stored) -> R
             Value::Integer(version) => Some(version),
             _ => None,
         });
-        let fingerprint = after.as_ref().map(|feature| batch.fingerprint_key.fingerprint(feature));
+        let fingerprint =
+            after.as_ref().map(|feature| batch.fingerprint_key.fingerprint_without(&edit.reserved, feature));
         let updated_at = after.as_ref().and_then(|feature| updated_at(schema, feature));
         plan.outcomes.push(EditOutcome { layer: edit.layer, id: edit.id.clone(), fingerprint, version, updated_at });
         let mut written = earlier.map(|(_, written)| written.clone()).unwrap_or_default();

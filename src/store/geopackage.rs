@@ -369,6 +369,10 @@ impl Store for GeoPackage {
         Box::pin(self.read_audit(part, limit))
     }
 
+    fn prune_audit<'a>(&'a self, through: i64, entry: &'a AuditEntry) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.remove_audit(through, entry))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).parts();
         Box::pin(opened.close())

@@ -1,6 +1,7 @@
 //! The store: one contract, and the backends that implement it.
 
 pub mod audit;
+pub mod audit_retention;
 pub mod audit_spool;
 pub mod deferred;
 mod edits;
@@ -173,6 +174,10 @@ pub trait Store: Send + Sync {
 
     /// Entries of a part of the audit log, at most `limit`.
     fn audit_rows(&self, part: AuditPart, limit: u32) -> BoxFuture<'_, Result<Vec<AuditRow>, StoreError>>;
+
+    /// Removes the entries of the audit log up to a number, and appends the entry that records it; does nothing if they are
+    /// removed already.
+    fn prune_audit<'a>(&'a self, through: i64, entry: &'a AuditEntry) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Closes every connection.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -29,6 +29,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool};
 
+use self::copy::copy_in;
 use self::follow_connection::{FollowConnection, NotifyListener, answered, within};
 use self::foreign::DiscoverError;
 use self::generation::Generation;
@@ -47,8 +48,6 @@ use crate::model::{
 
 const CONNECTIONS: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// COPY sends its rows in buffers of about this many bytes.
-const PIECE_BYTES: usize = 256 * 1024;
 /// For rows that every server can create again: their commit must not wait for an absent standby.
 const WITHOUT_STANDBY: &str = "SET LOCAL synchronous_commit = local";
 /// Interval at which tables and their triggers are checked for changes.
@@ -319,6 +318,10 @@ impl Store for PostGis {
         Box::pin(self.read_audit(part, limit))
     }
 
+    fn prune_audit<'a>(&'a self, through: i64, entry: &'a AuditEntry) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.remove_audit(through, entry))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.follow_connection.close().await;
@@ -451,29 +454,5 @@ async fn merge_in(
         update.join(", ")
     );
     query(AssertSqlSafe(merge)).execute(connection).await?;
-    Ok(count)
-}
-
-/// Inserts rows into a table by COPY.
-async fn copy_in(
-    connection: &mut PgConnection,
-    table: &str,
-    columns: &str,
-    features: &mut (dyn Iterator<Item = Feature> + Send),
-) -> Result<usize, sqlx::Error> {
-    let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)");
-    let mut copy = connection.copy_in_raw(&statement).await?;
-    let mut piece = copy::HEADER.to_vec();
-    let mut count = 0;
-    for feature in features {
-        copy::write_row(&mut piece, &feature).map_err(sqlx::Error::Protocol)?;
-        count += 1;
-        if piece.len() >= PIECE_BYTES {
-            copy.send(std::mem::take(&mut piece)).await?;
-        }
-    }
-    piece.extend_from_slice(&copy::TRAILER);
-    copy.send(piece).await?;
-    copy.finish().await?;
     Ok(count)
 }

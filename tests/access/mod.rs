@@ -2,12 +2,15 @@
 
 mod accounts;
 mod audit;
+mod audit_retention;
 mod cors;
 mod imports;
+mod matrix;
 mod oidc;
 mod proxy_identity;
 mod rates;
 mod tls;
+mod traces;
 mod unix_socket;
 mod visibility;
 mod writes;

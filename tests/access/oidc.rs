@@ -263,6 +263,46 @@ fn an_exchanged_key_is_fetched_once_in_a_minute() {
 }
 
 #[test]
+fn a_token_that_was_verified_ends_with_its_key_and_its_time() {
+    let (folder, first, provider, server) = trusting(Algorithm::ES256, "");
+    // Within the tolerance for clocks, for two more seconds.
+    let ending = first.sign(&provider.claims(&json!({"exp": now() - 58})));
+    let token = first.sign(&provider.claims(&json!({"onemap_role": "editor"})));
+    for own in [&ending, &token, &ending, &token] {
+        assert_eq!(get(&server, own, SESSION).status, 200);
+    }
+    // A token that differs in one character is another one.
+    let forged = format!("{}{}", &token[..token.len() - 2], if token.ends_with("AA") { "BA" } else { "AA" });
+    assert_eq!(refused(&get(&server, &forged, SESSION)), (401, "signature".to_owned()));
+    await_that("the token ends", || get(&server, &ending, SESSION).status == 401);
+    assert_eq!(refused(&get(&server, &ending, SESSION)), (401, "exp".to_owned()));
+    let second = SigningKey::new(&folder, "second", Algorithm::ES256);
+    provider.publish(vec![second.public()]);
+    assert_eq!(get(&server, &second.sign(&provider.claims(&json!({}))), SESSION).status, 200);
+    assert_eq!(refused(&get(&server, &token, SESSION)), (401, "key".to_owned()));
+}
+
+#[test]
+fn metrics_tell_whether_the_provider_answers() {
+    let (folder, key, provider, server) = trusting(Algorithm::ES256, "");
+    let metric = |name: &str| {
+        let admin = machine_token(&folder);
+        let text = String::from_utf8(get(&server, &admin, "/metrics").body).expect("text");
+        let line = text.lines().find(|line| line.starts_with(&format!("onemap_identity_provider_{name}{{issuer=")));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).expect("a metric")
+    };
+    assert_eq!(get(&server, &key.sign(&provider.claims(&json!({}))), SESSION).status, 200);
+    assert_eq!((metric("up"), metric("failures_total")), (1.0, 0.0));
+    assert!((0.0..60.0).contains(&metric("keys_age_seconds")));
+    provider.set_down(true);
+    // A token with an unknown key has the keys fetched.
+    let unknown = SigningKey::new(&folder, "second", Algorithm::ES256);
+    assert_eq!(get(&server, &unknown.sign(&provider.claims(&json!({}))), SESSION).status, 503);
+    await_that("it is down", || metric("up") == 0.0);
+    assert!(metric("failures_total") >= 1.0 && metric("keys_age_seconds") >= 0.0);
+}
+
+#[test]
 fn keys_that_are_not_for_signatures_are_left_out() {
     let folder = Folder::new();
     let [signing, encryption] = ["signing", "encryption"].map(|id| SigningKey::new(&folder, id, Algorithm::RS256));

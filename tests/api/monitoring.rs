@@ -20,8 +20,9 @@ fn rules_and_dashboard_name_metrics_and_endpoints_that_exist() {
     let (rules, dashboard) = (read("alerts.yml"), read("dashboard.json"));
     let panels: Json = serde_json::from_str(&dashboard).expect("JSON");
     assert!(panels["panels"].as_array().is_some_and(|panels| panels.len() >= 9));
-    // The age of sources is told once there are some.
-    let is_told = |name: &str| name == "onemap_synced_age_seconds" || told.contains(&format!("\n{name}"));
+    // Sources and an identity provider are told once there are some.
+    let is_optional = |name: &str| name == "onemap_synced_age_seconds" || name.starts_with("onemap_identity_provider_");
+    let is_told = |name: &str| is_optional(name) || told.contains(&format!("\n{name}"));
     for (file, text) in [("alerts.yml", &rules), ("dashboard.json", &dashboard)] {
         let names = metrics_in(text);
         assert!(names.len() >= 7, "{file}: {names:?}");

@@ -1,7 +1,7 @@
 //! `onemap check`: a sound store, each kind of problem, and a configuration with a mistake.
 
 use crate::support::listener::edit;
-use crate::support::{Folder, Server, run};
+use crate::support::{Folder, Server, onemap, run};
 
 fn check(folder: &Folder) -> (Option<i32>, String) {
     let output = run(folder, &["check"]);
@@ -43,6 +43,35 @@ fn a_sound_store_passes_and_each_kind_of_problem_is_told() {
         let (code, printed) = check(&folder);
         assert!(code == Some(1) && printed.contains(wanted), "{change}: {printed}");
     }
+}
+
+#[test]
+fn each_option_is_printed_with_its_source() {
+    let folder = Folder::new();
+    drop(Server::start(&folder, &["--store", "own.gpkg"]));
+    let check = |variables: &[(&str, &str)]| {
+        let mut command = onemap(&folder, &["check", "--store", "own.gpkg"]);
+        let output = command.envs(variables.iter().copied()).output().expect("the program starts");
+        let printed = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        (output.status.code(), printed)
+    };
+    let (code, printed) = check(&[("ONEMAP_RATE_LIMIT", "7"), ("ONEMAP_LISTEN", "127.0.0.1:81,[::1]:81")]);
+    assert_eq!(code, Some(0), "{printed}");
+    for line in [
+        "--store\town.gpkg (--store)",
+        "--rate-limit\t7 (ONEMAP_RATE_LIMIT)",
+        "--listen\t127.0.0.1:81,[::1]:81 (ONEMAP_LISTEN)",
+        "--tile-cache-mb\t256 (default)",
+        "--audit-retention-days\tnone (default)",
+    ] {
+        assert!(printed.lines().any(|own| own == line), "{line}: {printed}");
+    }
+    // What the server would refuse is refused here too, and a password is not printed.
+    let (code, printed) = check(&[("ONEMAP_RATE_LIMIT", "many")]);
+    assert!(code == Some(1) && printed.contains("many"), "{printed}");
+    let output = onemap(&folder, &["check"]).env("ONEMAP_STORE", "postgres://me:secret@127.0.0.1:1/x").output();
+    let printed = String::from_utf8_lossy(&output.expect("the program starts").stdout).into_owned();
+    assert!(printed.contains("--store\tpostgres://*** (ONEMAP_STORE)") && !printed.contains("secret"), "{printed}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod cap;
 mod check;
 mod formats;
 mod large_files;
+mod log;
 mod osm;
 mod reports;
 mod round_trips;

@@ -24,6 +24,7 @@ fn field(name: &str, field_type: FieldType) -> Field {
         unit: None,
         codes: None,
         sensitive: false,
+        is_reserved: false,
         in_tiles: false,
         min: Some(0.0),
         max: Some(10.0),

@@ -340,6 +340,10 @@ impl Store for Panicking {
         self.store.audit_rows(part, limit)
     }
 
+    fn prune_audit<'a>(&'a self, through: i64, entry: &'a AuditEntry) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.prune_audit(through, entry)
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.store.close()
     }

@@ -97,7 +97,11 @@ struct VerificationKey {
 }
 
 /// The keys of a provider.
-pub(super) struct KeySet(Vec<VerificationKey>);
+pub(super) struct KeySet {
+    keys: Vec<VerificationKey>,
+    /// The document with the keys.
+    document: Vec<u8>,
+}
 
 impl KeySet {
     /// Reads the keys of a JWKS document that verify signatures; others are left out.
@@ -116,11 +120,16 @@ impl KeySet {
         if keys.is_empty() {
             return Err(format!("no key verifies signatures; accepted: {}", accepted_algorithms()));
         }
-        Ok(Self(keys))
+        Ok(Self { keys, document: document.to_vec() })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
+    }
+
+    /// Whether two key sets were read from the same document.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.document == other.document
     }
 
     /// Whether a token may be by one of the keys.
@@ -130,7 +139,7 @@ impl KeySet {
 
     /// The keys that a token names; all without a key id.
     fn candidates(&self, header: &TokenHeader) -> impl Iterator<Item = &VerificationKey> {
-        self.0.iter().filter(|key| header.key_id.is_none() || key.id == header.key_id)
+        self.keys.iter().filter(|key| header.key_id.is_none() || key.id == header.key_id)
     }
 
     /// The claims of a token that is valid.

@@ -6,6 +6,7 @@
 mod config;
 mod fetch;
 mod keys;
+mod verified_tokens;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,9 +23,11 @@ pub use fetch::CertificatesError;
 use fetch::KeySource;
 use keys::{KeySet, TokenHeader};
 pub use keys::{TokenFault, accepted_algorithms};
+use verified_tokens::VerifiedTokens;
 
 /// Difference between the clocks of the provider and of this machine that is tolerated, seconds.
 const CLOCK_SKEW_S: u64 = 60;
+const SKEW: time::Duration = time::Duration::seconds(CLOCK_SKEW_S.cast_signed());
 /// Pause between two fetches of the keys.
 const REFRESH_EVERY: Duration = Duration::from_mins(10);
 /// Pauses after a fetch that failed: the first, and the longest; each is twice the one before.
@@ -61,6 +64,8 @@ pub struct KeyStatus {
     pub confirmed_at: Option<UtcDateTime>,
     /// Whether the last fetch failed.
     pub is_failing: bool,
+    /// Fetches that have failed since the start.
+    pub failures: u64,
 }
 
 /// An identity provider and its keys.
@@ -69,6 +74,7 @@ pub struct IdentityProvider {
     validation: Validation,
     source: KeySource,
     state: Mutex<KeyState>,
+    verified: VerifiedTokens,
     /// Notified when a token needs keys that have not been fetched.
     requested: Notify,
     /// Number of fetches that have ended.
@@ -107,7 +113,8 @@ impl IdentityProvider {
         validation.set_audience(&[&config.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let (requested, fetches) = (Notify::new(), watch::Sender::new(0));
-        Ok(Self { config, validation, source, state: Mutex::default(), requested, fetches })
+        let verified = VerifiedTokens::default();
+        Ok(Self { config, validation, source, state: Mutex::default(), verified, requested, fetches })
     }
 
     /// Fetches the keys without keeping them, and returns their number.
@@ -120,6 +127,12 @@ impl IdentityProvider {
         fetched.unwrap_or_else(|error| Err(error.to_string())).map(|keys| keys.len())
     }
 
+    /// The issuer of its tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
     /// How its keys are kept.
     #[must_use]
     pub fn status(&self) -> KeyStatus {
@@ -130,7 +143,11 @@ impl IdentityProvider {
     ///
     /// # Errors
     /// When the token is not valid, or gives no role, or the keys cannot be fetched.
-    pub async fn identify(&self, token: &str) -> Result<ExternalIdentity, TokenRefusal> {
+    pub async fn identify(&self, token: &str, now: UtcDateTime) -> Result<Arc<ExternalIdentity>, TokenRefusal> {
+        let keys = self.locked().keys.clone();
+        if let Some(known) = keys.and_then(|keys| self.verified.find(token, &keys, now)) {
+            return Ok(known);
+        }
         let header = TokenHeader::read(token).map_err(|fault| self.invalid(fault))?;
         // Subscribed to before the fetch is requested, so that its end is not missed.
         let mut fetches = self.fetches.subscribe();
@@ -146,14 +163,18 @@ impl IdentityProvider {
             TokenFault::Key if is_failing => TokenRefusal::NoKeys,
             fault => self.invalid(fault),
         })?;
-        self.identity(&claims)
+        let identity = Arc::new(self.identity(&claims)?);
+        let end = identity.expires_at.and_then(|end| end.checked_add(SKEW));
+        if let Some(end) = end {
+            self.verified.keep(token, keys, identity.clone(), end);
+        }
+        Ok(identity)
     }
 
     /// Whether the end of an identity is past, with the tolerance that its token had.
     #[must_use]
     pub fn is_past(expires_at: UtcDateTime, now: UtcDateTime) -> bool {
-        let tolerated = expires_at.checked_add(time::Duration::seconds(CLOCK_SKEW_S.cast_signed()));
-        tolerated.is_some_and(|end| end <= now)
+        expires_at.checked_add(SKEW).is_some_and(|end| end <= now)
     }
 
     fn identity(&self, claims: &Map<String, Json>) -> Result<ExternalIdentity, TokenRefusal> {
@@ -218,8 +239,13 @@ impl IdentityProvider {
                 if state.last_error.take().is_some() || state.keys.is_none() {
                     tracing::info!(issuer, keys = keys.len(), "the keys of the identity provider are current");
                 }
-                state.status = KeyStatus { keys: keys.len(), confirmed_at: Some(now), is_failing: false };
-                state.keys = Some(Arc::new(keys));
+                let failures = state.status.failures;
+                state.status = KeyStatus { keys: keys.len(), confirmed_at: Some(now), is_failing: false, failures };
+                // Tokens that were verified stay so as long as the keys are the same.
+                if state.keys.as_ref().is_none_or(|known| !known.is_same(&keys)) {
+                    state.keys = Some(Arc::new(keys));
+                    self.verified.clear();
+                }
                 state.failures = 0;
                 REFRESH_EVERY
             }
@@ -230,6 +256,7 @@ impl IdentityProvider {
                     tracing::warn!(issuer, kept, "the keys of the identity provider cannot be fetched: {error}");
                 }
                 state.last_error = Some(error);
+                state.status.failures += 1;
                 let (first, longest) = RETRY_AFTER;
                 let pause = first.saturating_mul(2_u32.saturating_pow(state.failures)).min(longest);
                 state.failures = state.failures.saturating_add(1);

@@ -10,6 +10,7 @@ use crate::http::ogc::edit_target::Target;
 use crate::http::params::{invalid, layer, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::problem::Problem;
+use crate::http::store_time::of_store;
 use crate::model::{AuditEntry, FeatureId, Role, ValueRef, View};
 use crate::store::AuditPart;
 
@@ -46,7 +47,7 @@ pub(crate) async fn entries(call: Call<'static>) -> Result<Reply, Problem> {
     let (mut entries, mut next, mut read) = (Vec::new(), None, 0);
     let mut read_to = 0;
     while next.is_none() {
-        let rows = call.state.store.audit_rows(part, PAGE).await?;
+        let rows = of_store(call.state.store.audit_rows(part, PAGE)).await?;
         let is_last = rows.len() < PAGE as usize;
         for row in rows {
             if entries.len() == limit || read == MOST_READ {
@@ -97,7 +98,8 @@ pub(crate) fn reveal(call: &Call<'_>) -> Result<Reply, Problem> {
         let public = call.caller.view(schema);
         target.check_division(row.visible(&public).text("region_code"))?;
     }
-    // Fields that are hidden from the role are sensitive in its schema, but not in that of the store.
+    // Fields that are reserved for higher roles are sensitive in the schema of the caller, but need not be in that of the
+    // store.
     let own = call.state.store.schemas().iter().find(|own| own.id == schema.id).ok_or(Problem::Unavailable)?;
     let sensitive: Vec<&str> =
         own.fields.iter().filter(|field| field.sensitive).map(|field| field.name.as_str()).collect();
@@ -105,7 +107,7 @@ pub(crate) fn reveal(call: &Call<'_>) -> Result<Reply, Problem> {
     let shown = row.visible(&view);
     let values: Map<String, Json> = sensitive
         .iter()
-        .filter_map(|name| Some((*name, schema.position(name)?)))
+        .filter_map(|name| Some((*name, schema.position(name).filter(|at| view.shows(*at))?)))
         .map(|(name, at)| (name.to_owned(), text(shown.value(at))))
         .collect();
     let origin = call.origin()?;

@@ -61,6 +61,7 @@ fn schema() -> LayerSchema {
         unit: unit.map(str::to_owned),
         codes: None,
         sensitive: false,
+        is_reserved: false,
         in_tiles: true,
         min: None,
         max: None,

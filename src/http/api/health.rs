@@ -28,6 +28,7 @@ pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, Problem> {
         &*call.state.store,
         &call.state.sync_statuses,
         call.state.subscriptions.as_ref().map(|own| own.figures()),
+        call.state.access.provider.as_deref(),
     );
     let text = text.map_err(|error| Problem::internal(&error))?;
     Ok(Reply::new(StatusCode::OK).header((header::CONTENT_TYPE, METRICS_TYPE)).body(text))
@@ -56,6 +57,6 @@ pub(crate) fn ready(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// How the keys of the identity provider are kept.
 fn provider(status: KeyStatus) -> Json {
-    let KeyStatus { keys, confirmed_at, is_failing } = status;
+    let KeyStatus { keys, confirmed_at, is_failing, .. } = status;
     json!({"keys": keys, "confirmed_at": confirmed_at.map(format_instant), "is_failing": is_failing})
 }

@@ -22,6 +22,7 @@ use crate::http::params::{invalid, parse_json, spec};
 use crate::http::reply::Reply;
 use crate::http::reply::media::{CSV, CSV_UTF8, XLSX};
 use crate::http::reply::problem::Problem;
+use crate::http::store_time::of_store;
 use crate::http::workers::lower_priority;
 use crate::import::file::{ImportFile, ImportFileError, ImportOptions, Recognised, known_columns};
 use crate::import::report;
@@ -144,7 +145,7 @@ pub(crate) fn discard(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /api/imports`: the last imports into layers that the caller sees.
 pub(crate) async fn list(call: Call<'static>) -> Result<Reply, Problem> {
-    let imports = call.state.store.imports(None, LISTED).await?;
+    let imports = of_store(call.state.store.imports(None, LISTED)).await?;
     let seen: Vec<_> =
         imports.into_iter().filter(|import| call.current.snapshot.layer(&import.layer).is_some()).collect();
     Ok(json_reply(StatusCode::OK, &json!({"imports": seen})))
@@ -165,7 +166,7 @@ pub(crate) async fn undo(call: Call<'static>) -> Result<Reply, Problem> {
     if !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(missing());
     }
-    let import = call.state.store.imports(Some(&id), 1).await?.pop().ok_or_else(missing)?;
+    let import = of_store(call.state.store.imports(Some(&id), 1)).await?.pop().ok_or_else(missing)?;
     let target = Target::to_edit(&call, &import.layer)?;
     if !target.regions.is_empty() {
         return Err(Problem::OutOfScope {
@@ -176,7 +177,8 @@ pub(crate) async fn undo(call: Call<'static>) -> Result<Reply, Problem> {
     }
     let at = clock::now();
     let audit = AuditEntry { id: Some(id.clone()), ..call.origin()?.entry(0, "undo-import", at) };
-    let undone = call.state.store.undo_import(&Undo { id, skip_changed: raw.skip_changed, at, audit }).await?;
+    let undone =
+        of_store(call.state.store.undo_import(&Undo { id, skip_changed: raw.skip_changed, at, audit })).await?;
     Ok(json_reply(StatusCode::OK, &json!(undone)))
 }
 

@@ -44,12 +44,14 @@ pub(crate) fn layers(call: &Call<'_>) -> Result<Reply, Problem> {
     })))
 }
 
-/// `own` is the schema in the store; in that of the layer, fields that are hidden from the role are sensitive too.
+/// `own` is the schema in the store; in that of the layer, fields that are reserved for higher roles are sensitive too.
 fn describe(caller: &Caller, layer: &Layer, own: Option<&LayerSchema>) -> Json {
     let schema = layer.schema();
     let contacts = own.filter(|_| caller.may_reveal()).into_iter().flat_map(|own| &own.fields);
     let contacts: Vec<Json> = contacts
-        .filter(|field| field.sensitive)
+        .filter(|field| {
+            field.sensitive && schema.fields.iter().any(|seen| seen.name == field.name && !seen.is_reserved)
+        })
         .map(|field| json!({"name": field.name, "title": label(&field.title)}))
         .collect();
     let view = caller.view(schema);

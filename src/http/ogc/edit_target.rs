@@ -67,7 +67,14 @@ fn check_layer(call: &Call<'_>, id: &str) -> Result<(), Problem> {
 impl Target<'_> {
     /// An edit of one of its features.
     pub(crate) fn edit(self, id: FeatureId, action: Action, condition: Precondition) -> Edit {
-        Edit { layer: self.index, id, action, condition, regions: self.regions }
+        Edit {
+            layer: self.index,
+            id,
+            action,
+            condition,
+            regions: self.regions,
+            reserved: self.visible.reserved_fields(),
+        }
     }
 
     /// Checks that a feature of a division may be edited; `None` is an unknown division.
@@ -91,8 +98,8 @@ impl Target<'_> {
         let (Some(own), Some(visible)) = (self.schema.fields.get(field), self.visible.fields.get(field)) else {
             return Err(Problem::Unavailable);
         };
-        if visible.sensitive && !own.sensitive {
-            let fields = self.visible.fields.iter().filter(|field| !field.sensitive);
+        if visible.is_reserved {
+            let fields = self.visible.fields.iter().filter(|field| !field.is_reserved);
             let accepted = fields.map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Problem::OutOfScope { parameter: "property", value: own.name.clone(), accepted });
         }

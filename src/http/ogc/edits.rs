@@ -19,12 +19,12 @@ use crate::http::reply::Reply;
 use crate::http::reply::links::encode;
 use crate::http::reply::modified::date_of;
 use crate::http::reply::problem::Problem;
-use crate::http::state::AppState;
+use crate::http::store_time::of_store;
 use crate::model::{
     Action, Applied, Batch, Edit, EditError, EditOutcome, FeatureId, Fingerprint, IdempotencyKey, LayerSchema, Origin,
     Precondition, Value,
 };
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Layer, Snapshot};
 
 const MAX_EDITS: usize = 10_000;
 /// Maximum time that a reply waits until the snapshot contains the edit.
@@ -438,13 +438,13 @@ pub(crate) async fn apply(
         idempotency_key,
         origin: Some(Origin { reason, ..call.origin()? }),
     };
-    let applied = state.store.apply(&batch).await?;
+    let applied = of_store(state.store.apply(&batch)).await?;
     if applied.outcomes.is_empty() {
         return Err(Problem::EditRefused { edit: 0, reason: EditError::NotThere });
     }
     let schemas = state.store.schemas();
     let shown = async {
-        while !shows(state, schemas, &applied.outcomes) {
+        while !shows(call, schemas, &applied.outcomes) {
             if versions.changed().await.is_err() {
                 return;
             }
@@ -455,17 +455,21 @@ pub(crate) async fn apply(
 }
 
 /// Whether the snapshot is as new as these outcomes, or newer.
-fn shows(state: &AppState, schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> bool {
-    let snapshot = state.snapshots.load();
-    outcomes.iter().rev().all(|outcome| has(state, &snapshot, outcome.layer.of(schemas), outcome))
+fn shows(call: &Call<'_>, schemas: &[LayerSchema], outcomes: &[EditOutcome]) -> bool {
+    let snapshot = call.state.snapshots.load();
+    outcomes.iter().rev().all(|outcome| has(call, &snapshot, outcome.layer.of(schemas), outcome))
 }
 
-fn has(state: &AppState, snapshot: &Snapshot, schema: &LayerSchema, outcome: &EditOutcome) -> bool {
+fn has(call: &Call<'_>, snapshot: &Snapshot, schema: &LayerSchema, outcome: &EditOutcome) -> bool {
     let found = snapshot.layer(&schema.id).and_then(|layer| Some((layer, layer.find(&outcome.id)?)));
     let Some((layer, row)) = found else { return outcome.fingerprint.is_none() };
     match (outcome.fingerprint, outcome.version, layer.integer(&row, "version")) {
         (None, ..) => false,
         (Some(_), Some(written), Some(shown)) => shown >= written,
-        (Some(fingerprint), ..) => row.fingerprint(&state.fingerprint_key) == fingerprint,
+        (Some(fingerprint), ..) => {
+            // The outcome leaves out what is reserved in the schema of the caller.
+            let visible = call.current.snapshot.layer(&schema.id).map_or(schema, Layer::schema);
+            row.fingerprint(visible, &call.state.fingerprint_key) == fingerprint
+        }
     }
 }

@@ -115,7 +115,7 @@ pub(crate) fn item(call: &Call<'_>) -> Result<Reply, Problem> {
         return Ok(feature_page(&call.state.catalog, &call.caller.view(layer.schema()), layer, &row, &base)
             .reply(&call.current));
     }
-    let state = row.fingerprint(&call.state.fingerprint_key);
+    let state = row.fingerprint(layer.schema(), &call.state.fingerprint_key);
     let etag = tag(state);
     let mut reply =
         call.current.reply(format.media_type).header((header::ETAG, etag.as_str())).header(content_crs_header(&crs));

@@ -169,9 +169,9 @@ impl AccessControl {
         }
         let secret = str::from_utf8(secret).map_err(|_| Problem::Unauthorized)?;
         let identity = match &self.provider {
-            Some(provider) if !Accounts::is_secret(secret) => Identity::External(Arc::new(
-                provider.identify(secret).await.map_err(|refusal| Problem::Identity(refusal.into()))?,
-            )),
+            Some(provider) if !Accounts::is_secret(secret) => Identity::External(
+                provider.identify(secret, now).await.map_err(|refusal| Problem::Identity(refusal.into()))?,
+            ),
             _ => Identity::Account(self.accounts.find(secret).ok_or(Problem::Unauthorized)?),
         };
         match &identity {

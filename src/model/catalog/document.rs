@@ -9,7 +9,7 @@ use super::clusters::RawClusterConfig;
 use super::fault::MAX_NAME_BYTES;
 use super::mistake::{Checked, DocumentLocation, at, located, mistake};
 use super::needs::{self, EvacueeNeed};
-use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County};
+use super::{Catalog, CatalogError, CatalogFault, Code, CodeValue, County, distances_grow};
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::LayerAccess;
 use crate::model::roles::Roles;
@@ -23,14 +23,6 @@ const RESERVED_LAYERS: [&str; 7] =
     ["audit", "changes", "coverage", "done", "idempotency_keys", "migrations", "trimmed"];
 /// Reserved field names.
 const RESERVED_FIELDS: [&str; 4] = ["fid", "geom", "geometry", "id"];
-
-/// Whether these are valid ring radii: at least one, above 0, finite and ascending.
-#[must_use]
-pub fn distances_grow(metres: &[f64]) -> bool {
-    metres.first().is_some_and(|first| *first > 0.0)
-        && metres.iter().all(|radius| radius.is_finite())
-        && metres.is_sorted_by(|a, b| a < b)
-}
 
 pub(super) fn built_in(category_table: Option<&str>) -> Result<Catalog, CatalogError> {
     let mut raw: RawCatalog = from_json(BUILT_IN)?;
@@ -362,6 +354,7 @@ impl From<RawField> for Field {
             unit: raw.unit,
             codes: raw.codes,
             sensitive: raw.sensitive,
+            is_reserved: false,
             in_tiles: raw.tile,
             min: raw.min,
             max: raw.max,

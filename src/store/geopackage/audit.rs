@@ -51,6 +51,31 @@ impl GeoPackage {
         transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))
     }
 
+    pub(super) async fn remove_audit(&self, through: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut connection = self.pool()?.acquire().await.map_err(|error| self.database(error))?;
+        let outcome = self.remove_on(&mut connection, through, entry).await;
+        release(connection, outcome)
+    }
+
+    async fn remove_on(
+        &self,
+        connection: &mut SqliteConnection,
+        through: i64,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let failed = |error: sqlx::Error| self.database(error);
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let known = sqlx::query_scalar("SELECT 1 FROM onemap_audit WHERE number <= ? LIMIT 1").bind(through);
+        let known: Option<i64> = known.fetch_optional(&mut *transaction).await.map_err(failed)?;
+        if known.is_some() {
+            // Appended first, because it follows the last entry, which may be removed too.
+            append(&mut transaction, std::slice::from_ref(entry)).await.map_err(failed)?;
+            let remove = sqlx::query("DELETE FROM onemap_audit WHERE number <= ?").bind(through);
+            remove.execute(&mut *transaction).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(|error| StoreError::of_commit(self.location(), error))
+    }
+
     pub(super) async fn read_audit(&self, part: AuditPart, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool()?.acquire().await.map_err(failed)?;

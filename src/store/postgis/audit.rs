@@ -48,6 +48,24 @@ impl PostGis {
         answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))
     }
 
+    pub(super) async fn remove_audit(&self, through: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+        let failed = |error: sqlx::Error| self.database(error);
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        let mut transaction = answered(connection.begin()).await.map_err(failed)?;
+        answered(query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction))
+            .await
+            .map_err(failed)?;
+        let known = query_scalar("SELECT number FROM onemap.audit WHERE number <= $1 LIMIT 1").bind(through);
+        let known: Option<i64> = answered(known.fetch_optional(&mut *transaction)).await.map_err(failed)?;
+        if known.is_some() {
+            // Appended first, because it follows the last entry, which may be removed too.
+            append(&mut transaction, std::slice::from_ref(entry)).await.map_err(failed)?;
+            let remove = query("DELETE FROM onemap.audit WHERE number <= $1").bind(through);
+            answered(remove.execute(&mut *transaction)).await.map_err(failed)?;
+        }
+        answered(transaction.commit()).await.map_err(|error| StoreError::of_commit(self.location(), error))
+    }
+
     pub(super) async fn read_audit(&self, part: AuditPart, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         let failed = |error: sqlx::Error| self.database(error);
         let mut connection = self.pool.acquire().await.map_err(failed)?;

@@ -1,22 +1,49 @@
 //! Rows in the binary form of COPY (PostgreSQL documentation, "COPY", file formats).
 
+use sqlx::postgres::PgConnection;
 use time::macros::{date, utc_datetime};
 
 use crate::model::{Feature, Value};
 use crate::store::ewkb;
 
 /// The bytes before the first row.
-pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// The bytes after the last row.
-pub(super) const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// Object id of the type `text`.
 const TEXT_OID: u32 = 25;
+/// COPY sends its rows in buffers of about this many bytes.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Inserts rows into a table by COPY.
+pub(super) async fn copy_in(
+    connection: &mut PgConnection,
+    table: &str,
+    columns: &str,
+    features: &mut (dyn Iterator<Item = Feature> + Send),
+) -> Result<usize, sqlx::Error> {
+    let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)");
+    let mut copy = connection.copy_in_raw(&statement).await?;
+    let mut piece = HEADER.to_vec();
+    let mut count = 0;
+    for feature in features {
+        write_row(&mut piece, &feature).map_err(sqlx::Error::Protocol)?;
+        count += 1;
+        if piece.len() >= PIECE_BYTES {
+            copy.send(std::mem::take(&mut piece)).await?;
+        }
+    }
+    piece.extend_from_slice(&TRAILER);
+    copy.send(piece).await?;
+    copy.finish().await?;
+    Ok(count)
+}
 
 /// Appends one row: id, geometry, values.
 ///
 /// # Errors
 /// When a part is larger than the format can hold.
-pub(super) fn write_row(out: &mut Vec<u8>, feature: &Feature) -> Result<(), String> {
+fn write_row(out: &mut Vec<u8>, feature: &Feature) -> Result<(), String> {
     let columns = i16::try_from(feature.values.len() + 2).map_err(|_| "too many columns".to_owned())?;
     out.extend_from_slice(&columns.to_be_bytes());
     sized(out, |out| {

@@ -246,6 +246,7 @@ fn fields(table: &TableLayer, columns: &[TableColumn], key: &str, geometry: &str
             in_tiles: name == "name" || table.tile.contains(&column.name),
             title: Label { zh: column.name.clone(), en: column.name.clone() },
             sensitive: table.sensitive.contains(&column.name),
+            is_reserved: false,
             name,
             field_type,
             unit: None,
