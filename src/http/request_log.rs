@@ -52,10 +52,10 @@ pub(crate) async fn log_request(
         (client, request.method().to_string(), request.path().to_owned())
     });
     let traces = request.app_data::<web::Data<AppState>>().and_then(|state| state.traces.clone());
-    let traced = traces.map(|traces| (traces.parent(&Headers(request.headers())), traces));
+    let parent = traces.as_ref().map(|traces| traces.parent(&Headers(request.headers())));
     let (response, store) = measured(next.call(request)).await;
     let mut response = response?;
-    if let Some((parent, traces)) = traced {
+    if let Some((parent, traces)) = parent.zip(traces) {
         let request = response.request();
         let route = request.match_pattern();
         let span = TracedRequest {

@@ -88,8 +88,9 @@ async fn start_of(store: &dyn Store) -> Result<AuditHead, AuditLogError> {
         let rows = store.audit_rows(AuditPart::After(after), PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.number;
-        let removed = rows.iter().filter_map(|row| serde_json::from_str::<AuditEntry>(&row.body).ok()?.removed);
-        if let Some(RemovedEntries { through, hash }) = removed.last().filter(|removed| removed.through == first - 1) {
+        let mut removed =
+            rows.iter().rev().filter_map(|row| serde_json::from_str::<AuditEntry>(&row.body).ok()?.removed);
+        if let Some(RemovedEntries { through, hash }) = removed.next().filter(|removed| removed.through == first - 1) {
             return Ok(AuditHead { number: through, hash });
         }
     }

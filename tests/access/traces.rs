@@ -105,8 +105,8 @@ fn each_request_is_a_span_without_what_it_asks() {
         ("traceparent", parent.as_str()),
         ("X-Request-Id", "night-7"),
     ];
-    let patch = r#"{"properties": {"phone": "13812341234"}}"#;
-    assert_eq!(server.send("PATCH", path, &headers, patch).status, 204);
+    let body = r#"{"properties": {"phone": "13812341234"}}"#;
+    assert_eq!(server.send("PATCH", path, &headers, body).status, 204);
     assert_eq!(get(&server, "", "/nowhere").status, 404);
     // Not sampled by the caller.
     let unsampled = [("traceparent", format!("00-{trace}-00f067aa0ba902b7-00"))];
