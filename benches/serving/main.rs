@@ -9,6 +9,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "a benchmark prints, reads the clock and panics on unexpected results"
 )]
 
@@ -102,9 +103,8 @@ fn share_of_ceiling(what: &str, server: &Server, path: &str) {
     let reply = server.get_with(path, ("Accept-Encoding", "gzip"));
     assert_eq!(reply.status, 200, "{path}");
     let ceiling = Ceiling::start(reply.body.clone());
-    let rounds: Vec<(f64, f64)> = (0..ROUNDS)
-        .map(|_| (requests_per_s(&format!("{}{path}", server.url)), requests_per_s(&ceiling.url)))
-        .collect();
+    let rounds: Vec<(f64, f64)> =
+        (0..ROUNDS).map(|_| (requests_per_s(&format!("{}{path}", server.url)), requests_per_s(&ceiling.url))).collect();
     let share = median(rounds.iter().map(|(own, most)| own / most).collect());
     let (own, most): (Vec<f64>, Vec<f64>) = rounds.into_iter().unzip();
     compared(&format!("{what} ({} B), requests/s", reply.body.len()), median(own), median(most), share);
@@ -161,7 +161,7 @@ fn cold_tiles(server: &Server, martin: Option<&Martin>) {
 /// Sizes and durations from the whole country to a province, for the whole data and for a filter that is not kept.
 fn low_zooms(server: &Server) {
     for (what, filter) in [("", String::new()), (", new filter", format!("?filter={}", encoded("name LIKE '%1%'")))] {
-        let mut times = Vec::new();
+        let mut waited = Vec::new();
         let mut largest = 0;
         for zoom in 0..=6 {
             let tiles: std::collections::BTreeSet<String> =
@@ -169,12 +169,12 @@ fn low_zooms(server: &Server) {
             for tile in tiles {
                 let started = Instant::now();
                 let reply = server.get(&format!("/tiles/{LAYERS}/{tile}{filter}"));
-                times.push(started.elapsed());
+                waited.push(started.elapsed());
                 largest = largest.max(reply.body.len());
             }
         }
-        times.sort();
-        let ms = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        waited.sort();
+        let ms = |share: f64| waited[((waited.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         alone(&format!("z0 to z6{what}, p50 ms"), ms(0.5));
         alone(&format!("z0 to z6{what}, p99 ms"), ms(0.99));
         alone(&format!("z0 to z6{what}, largest tile, kB"), largest as f64 / 1e3);

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accounts::AccountOptions;
-use super::configuration_hash::configuration_hash;
 use super::audit::RetentionOptions;
+use super::configuration_hash::configuration_hash;
 use super::listen::{BoundSockets, ListenAddress, require_consent};
 use super::public_url::PublicUrl;
 use super::restart::restart_on_panic;

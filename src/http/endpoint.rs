@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) params: &'static [&'static dyn Param],
     /// Whether each property of the collection is a parameter too.
     pub(crate) property_params: bool,
+    /// Whether unknown parameters are ignored: programs that pass on the address of a page add their own.
+    pub(crate) ignores_unknown: bool,
     /// Media types that `f` and the Accept header choose from; the first is the default.
     pub(crate) formats: &'static [MediaType],
     pub(crate) body: Option<Body>,
@@ -154,6 +156,7 @@ impl Endpoint {
             handler: Handler::Sync(handler),
             params: &[],
             property_params: false,
+            ignores_unknown: false,
             formats: &[],
             body: None,
             replies: &[],

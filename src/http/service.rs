@@ -355,7 +355,7 @@ async fn read<'a>(
         let view = layer.map(|layer| caller.view(layer.schema()));
         let fields = view.iter().flat_map(|view| view.fields().map(|(_, field)| field.name.as_str()));
         let properties: Vec<&str> = fields.chain(view.iter().map(|_| "id")).collect();
-        QueryParams::read(request.query_string(), endpoint.params, &properties)?
+        QueryParams::read(request.query_string(), endpoint.params, &properties, endpoint.ignores_unknown)?
     };
     let body = match endpoint.body {
         None => web::Bytes::new(),

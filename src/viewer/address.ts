@@ -3,7 +3,7 @@ import type { Catalog } from "./api";
 import { positionsOf } from "./geometry";
 import { say } from "./language";
 import {
-  ASKED_LAYERS, AVOIDED, DRAWN, PREFERENCES, WAYS, drawnPlace, emptyQuestion, parsePoint, type Amount, type Place, type Question,
+  ASKED_LAYERS, AVOIDED, DRAWN, PREFERENCES, WAYS, drawnPlace, emptyQuestion, parsePoint, wayOf, type Amount, type Place, type Question,
 } from "./question";
 
 /** The parameters of the query in the URL hash: those of /api/nearest, and "of" for a feature. */
@@ -37,7 +37,7 @@ export function keepInAddress(question: Question | undefined): void {
     set("skills", question.skills.join(","));
     set("items", question.items.map(({ code, quantity }) => `${code}:${quantity}`).join(","));
     set("within", question.within);
-    set("by", question.by === WAYS[0] ? "" : question.by);
+    set("by", wayOf(question) === WAYS[0] ? "" : question.by);
     set("cover", question.cover ? "true" : "");
     set("prefer", question.cover && question.prefer !== PREFERENCES[0] ? question.prefer : "");
   }

@@ -87,7 +87,7 @@ export class Drawing {
 
   async #measure(shape: Polygon | LineString): Promise<void> {
     if (await crossesItself(shape)) {
-      this.#said = () => [element("p", { class: "failed", role: "alert" }, say("crossesItself"))];
+      this.#said = () => [element("p", { class: "failed", role: "alert" }, say("crossesRedraw"))];
       this.#fill();
       return;
     }

@@ -1,6 +1,6 @@
 // Creating, changing and deleting features in the panel, for those who may.
 import { LngLat, type Map } from "maplibre-gl";
-import { create, edit, itemToEdit, remove, reveal, ServerError, type Catalog, type Item, type Layer } from "./api";
+import { create, edit, itemToEdit, remove, reveal, ServerError, type Catalog, type Item, type Layer, type Properties } from "./api";
 import { COMMITMENT_LAYER } from "./commitments";
 import { confirmed } from "./confirmation";
 import { dropDraft, keptDraft, type Draft } from "./draft";
@@ -16,6 +16,12 @@ import type { SessionPanel } from "./session";
 
 const NOTICE = "draft";
 const TIMEOUT_MS = 10_000;
+
+/** Values of a new event: it begins now and is not over. */
+function begun({ roles: { active_area: active, time } }: Layer): Properties {
+  if (!active) return {};
+  return { [active.field]: active.codes[0], ...(time ? { [time.start]: new Date().toISOString() } : {}) };
+}
 
 export class Editing {
   /** Called with a feature after it was stored. */
@@ -73,7 +79,7 @@ export class Editing {
   #choose(layer: Layer | undefined): void {
     if (!layer) return;
     this.#lastLayer = layer.id;
-    this.#open({ account: this.session.account, layer: layer.id, tag: "", stored: {}, storedGeometry: null, values: {}, geometry: null });
+    this.#open({ account: this.session.account, layer: layer.id, tag: "", stored: {}, storedGeometry: null, values: begun(layer), geometry: null });
   }
 
   /** The form of a stored feature. */

@@ -16,7 +16,7 @@ export function startEmbedding(): void {
 export function showNamedLayers(panel: LayerPanel, catalog: Catalog): string[] {
   const named = (parameters.get("layers") ?? "").split(",").filter(Boolean);
   if (named.length === 0) return [];
-  const shown = new Set([...named, BASE_MAP, ...catalog.layers.filter(({ group }) => group === "base").map(({ id }) => id)]);
+  const shown = new Set([...named, BASE_MAP, ...catalog.layers.filter(({ group, geometry }) => group === "base" && geometry !== "point").map(({ id }) => id)]);
   panel.showOnly(shown);
   return named.filter((id) => !panel.ids().includes(id));
 }

@@ -16,6 +16,14 @@ export function boundsOf(geometry: Geometry | null): [number, number, number, nu
   return bounds[0] <= bounds[2] ? bounds : undefined;
 }
 
+/** The middle of an area's bounds, or the position on a line that is nearest to it; undefined if the geometry is empty. */
+export function middleOf(geometry: Geometry): LonLat | undefined {
+  const bounds = boundsOf(geometry);
+  if (!bounds) return undefined;
+  const middle: LonLat = [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2];
+  return geometry.type.includes("Polygon") ? middle : nearestPlace(geometry, middle);
+}
+
 export function positionsOf(geometry: Geometry | null): LonLat[] {
   return pathsOf(geometry).flat();
 }

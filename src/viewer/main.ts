@@ -144,8 +144,7 @@ async function start(): Promise<void> {
     session.onAudit = () => void auditLog.open();
     imports.onOpen = around.onOpen = audits.onOpen = auditLog.onOpen = leave;
     nearest.onChange = () => reach.clear();
-    // A card of another place could cover the result.
-    nearest.onChoose = () => card.close();
+    nearest.onChoose = (found, at) => card.open([found], at, () => part("nearest").querySelector<HTMLElement>(`li [data-id="${CSS.escape(found.id)}"]`)?.focus());
     card.onAsk = (found) => {
       card.close();
       void nearest.ask(placeOf(found));

@@ -1,5 +1,5 @@
 // The query panel for nearest resources: location, form, results and lines on the map; its state is kept in the URL.
-import { LngLatBounds, type Map as MapView, type StyleSpecification } from "maplibre-gl";
+import { LngLat, LngLatBounds, type Map as MapView, type StyleSpecification } from "maplibre-gl";
 import { item, nearestOf, routeOf, search, ServerError, type Answer, type Catalog, type Result, type Route } from "./api";
 import { keepInAddress, questionInAddress } from "./address";
 import { drawnParameters } from "./around";
@@ -16,6 +16,7 @@ import {
 import { QuestionForm, summaryOf, type Township } from "./question_form";
 import { Results } from "./results";
 import type { Panel } from "./panel";
+import type { Found } from "./popup";
 import { signOf } from "./signs";
 
 /** Minimum distance of the query point from the edge of the map, pixels. */
@@ -23,6 +24,7 @@ const MARGIN_PX = 60;
 
 /** Number of journeys that are drawn as lines. */
 const MOST_ROUTES = 12;
+const DANGER_TIMEOUT_MS = 2_000;
 const WAY_WORDS = { line: "byLine", road: "byRoad", walk: "byWalk" } as const satisfies Record<Way, string>;
 
 /** Whether the initial URL has a map view. */
@@ -37,7 +39,7 @@ export class NearestPanel {
   /** A query begins or ends; the panel belongs to it. */
   onChange: (() => void) | undefined;
   /** The map moves to a result. */
-  onChoose: (() => void) | undefined;
+  onChoose: ((found: Found, at: LngLat) => void) | undefined;
   readonly #lines: AnswerLines;
   readonly #form: QuestionForm;
   readonly #results: Results;
@@ -58,9 +60,9 @@ export class NearestPanel {
     const layers = ASKED_LAYERS.filter((id) => catalog.layers.some((layer) => layer.id === id));
     this.#lines = new AnswerLines(map, Object.fromEntries(layers.map((id) => [id, signOf(style, id, { status: "standby" }).fill])));
     this.#form = new QuestionForm(catalog, townships, (change) => this.#question && void this.#pose({ ...this.#question, ...change }));
-    this.#results = new Results(style, catalog, (_, { geometry }) => {
+    this.#results = new Results(style, catalog, (layer, { id, geometry, properties }) => {
       const [lon, lat] = geometry.coordinates as [number, number];
-      this.onChoose?.();
+      this.onChoose?.({ layer, id, name: String(properties.name ?? id) }, new LngLat(lon, lat));
       this.map.flyTo({ center: [lon, lat], zoom: Math.max(this.map.getZoom(), 14) });
     });
     this.#results.onCommit = () => this.onCommit && ((offers) => {
@@ -87,7 +89,20 @@ export class NearestPanel {
   /** Runs the query from another location with the same conditions. */
   async ask(place: Place, township?: TownshipLink): Promise<void> {
     this.#township = township;
-    await this.#pose(this.#question ? { ...this.#question, place } : emptyQuestion(place));
+    await this.#pose(this.#question ? { ...this.#question, place } : { ...emptyQuestion(place), ...(await this.#dangerOf(place)) });
+  }
+
+  /** A place of a danger is asked about with it: what is fit for the danger, outside its zones. */
+  async #dangerOf(place: Place): Promise<Partial<Question>> {
+    if (place.kind !== "feature" || place.geometry) return {};
+    try {
+      const { properties } = await item(place.layer, place.id, AbortSignal.timeout(DANGER_TIMEOUT_MS));
+      const danger = [properties.hazard, properties.kind].find((code) => this.catalog.codes.hazard?.some((own) => own.code === code));
+      return typeof danger === "string" ? { hazard: [danger], avoid: [danger] } : {};
+    } catch {
+      // The query itself tells what is wrong.
+      return {};
+    }
   }
 
   /** Repeats an open query after a change in a layer; the old results stay until new ones arrive. */
@@ -283,7 +298,8 @@ export class NearestPanel {
       return element("label", { class: "chip" }, radio, element("span", {}, say(WAY_WORDS[way])));
     });
     return element("div", { class: "way chips", role: "radiogroup", "aria-label": say("measuredBy") },
-      element("span", { class: "quiet", "aria-hidden": "true" }, say("measuredBy")), ...choices);
+      element("span", { class: "quiet", "aria-hidden": "true" }, say("measuredBy")), ...choices,
+      isPoint ? undefined : element("p", { class: "quiet" }, say("wayNeedsPoint")));
   }
 
   #conditions(question: Question): HTMLElement {

@@ -209,6 +209,14 @@ export class Card {
     return element("p", { class: "actions pair" }, button("edit", "start-edit", this.onEdit), button("delete", "start-delete", this.onDelete));
   }
 
+  /** On narrow screens the card lies at the bottom: moves the map until the place is in the part above it. */
+  #uncover(height: number): void {
+    const { x, y } = this.map.project(this.#popup.getLngLat());
+    const width = this.map.getContainer().clientWidth;
+    const isSeen = x > MARGIN_PX && x < width - MARGIN_PX && y > MARGIN_PX && y < height - MARGIN_PX;
+    if (!isSeen && height > 2 * MARGIN_PX) this.map.panBy([x - width / 2, y - height / 2], { duration: 200 });
+  }
+
   /** Moves the map until the whole card is visible, because its content grows after it is placed. */
   #keepInView(): void {
     if (this.map.isMoving()) {
@@ -218,6 +226,10 @@ export class Card {
     const card = this.#popup.getElement()?.getBoundingClientRect();
     if (!card) return;
     const room = this.map.getContainer().getBoundingClientRect();
+    if (getComputedStyle(this.#popup.getElement()!).position === "fixed") {
+      this.#uncover(Math.min(room.height, card.top - room.top));
+      return;
+    }
     const beyond = (low: number, high: number, from: number, to: number) => (high > to ? high - to + MARGIN_PX : low < from ? low - from - MARGIN_PX : 0);
     const [x, y] = [beyond(card.left, card.right, room.left, room.right), beyond(card.top, card.bottom, room.top, room.bottom)];
     if (x !== 0 || y !== 0) this.map.panBy([x, y], { duration: 200 });

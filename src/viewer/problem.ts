@@ -30,7 +30,7 @@ const SHAPES: ReadonlySet<string> = new Set(["near"]);
 const COMPLETE: Partial<Record<Word, true>> = {
   problemUnauthorized: true, problemExpired: true, problemUnavailable: true, problemInsufficientStorage: true, problemOutcomeUnknown: true,
   problemTimeout: true, problemTooManyRequests: true, problemRateLimited: true, problemWritesDisabled: true, problemLoopbackOnly: true,
-  problemBodyTimeout: true, problemFeatureNotFound: true, problemChanged: true, problemRoleTooLow: true,
+  problemBodyTimeout: true, problemFeatureNotFound: true, problemNotFound: true, problemChanged: true, problemRoleTooLow: true,
 };
 
 function wordOf(kind: string): Word | undefined {

@@ -1,7 +1,7 @@
 // Incidents and warnings with their current state, running ones first; reports new and changed ones.
 import type { Feature, FeatureCollection, Geometry } from "geojson";
 import { items, type Catalog, type Layer, type Properties } from "./api";
-import { boundsOf } from "./geometry";
+import { boundsOf, middleOf } from "./geometry";
 import { isOwnWrite } from "./own_writes";
 import { endedStatus, hasEnded } from "./roles";
 
@@ -30,6 +30,9 @@ export type Arrival = { occurrence: Occurrence; isNew: boolean };
 
 /** Property of drawn features that have ended or expired. */
 export const OVER = "over";
+/** Property of a line or area that a point feature signs and names. */
+export const SIGNED = "signed";
+const INCIDENTS = "incidents";
 /** Maximum number of features of a layer, latest first. */
 const MAX_FEATURES = 1_000;
 const UPDATE_EVERY_MS = 30_000;
@@ -104,10 +107,14 @@ export class Situation {
     const own = this.#layer(layer);
     const field = own?.roles.active_area?.field;
     const ended = field === undefined ? {} : { [field]: endedStatus(this.catalog, own) };
-    const features = this.list().filter((one) => one.layer === layer).flatMap((one): Feature<Geometry, Properties>[] => one.geometry === null ? [] : [{
-      type: "Feature", geometry: one.geometry,
-      properties: { ...one.properties, id: one.id, ...(isOver(one) ? { ...ended, [OVER]: true } : {}) },
-    }]);
+    const features = this.list().filter((one) => one.layer === layer).flatMap((one): Feature<Geometry, Properties>[] => {
+      if (one.geometry === null) return [];
+      const properties = { ...one.properties, id: one.id, ...(isOver(one) ? { ...ended, [OVER]: true } : {}) };
+      const own: Feature<Geometry, Properties> = { type: "Feature", geometry: one.geometry, properties };
+      const at = one.geometry.type === "Point" || layer !== INCIDENTS || isOver(one) ? undefined : middleOf(one.geometry);
+      // A line or area may be too small to be seen, so that a running one has the sign of a point too.
+      return at ? [{ ...own, properties: { ...properties, [SIGNED]: true } }, { ...own, geometry: { type: "Point", coordinates: at } }] : [own];
+    });
     return { type: "FeatureCollection", features };
   }
 

@@ -9,7 +9,7 @@ import { onLanguage, pick, say } from "./language";
 import type { Card } from "./popup";
 import { isOver, SITUATION_LAYERS, type Occurrence, type Situation } from "./situation";
 
-const CLOSE_UP_ZOOM = 14;
+const CLOSE_UP_ZOOM = 13;
 /** Levels are also shown as Roman numerals, for users who cannot distinguish the colours. */
 const GRADES = ["–", "I", "II", "III", "IV"];
 /** Maximum number of ended ones in the timeline. */

@@ -1,9 +1,9 @@
 // Adapts the style of the server to this page: incidents and warnings from a list, symbols in the chosen language.
-import type { ExpressionSpecification, LayerSpecification, Map, StyleSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, FilterSpecification, LayerSpecification, Map, StyleSpecification } from "maplibre-gl";
 import type { FeatureCollection, Geometry } from "geojson";
 import type { Properties } from "./api";
 import { language } from "./language";
-import { OVER } from "./situation";
+import { OVER, SIGNED } from "./situation";
 
 /** Layer of the base map, and beginning of the names of its sources. */
 export const BASE_MAP = "base_map";
@@ -35,7 +35,8 @@ export function drawSituation(
   const isOwn = (layer: LayerSpecification) => (metadata(layer)["onemap:layer"] ?? "") in drawn;
   const own = style.layers.filter(isOwn).map((layer) => {
     const { "source-layer": _, ...rest } = layer as LayerSpecification & { "source-layer"?: string };
-    return faded({ ...rest, source: metadata(layer)["onemap:layer"] } as LayerSpecification);
+    const own = { ...rest, source: metadata(layer)["onemap:layer"] } as LayerSpecification;
+    return faded(own.type === "symbol" ? { ...own, filter: ["all", own.filter ?? true, ["!=", ["get", SIGNED], true]] as FilterSpecification } : own);
   });
   const below = new Set(own.filter(({ type }) => type === "fill").map(({ id }) => id));
   return {

@@ -161,8 +161,23 @@ await run(async () => {
     await page.locator('#occurrences [data-id="IN-04"]').click();
     await answered(() => page.locator(".card .ask").click());
     assert.match(await page.locator("#nearest .where").textContent(), /货车侧翻/);
+    const result = page.locator('#nearest [data-layer="shelters"] ol > li button[data-id]').first();
+    const id = await result.getAttribute("data-id");
+    await result.click();
+    await page.waitForSelector(`.card article[data-feature="${id}"] .body[aria-busy="false"]`);
+    await page.keyboard.press("Escape");
+    assert.equal(await result.evaluate((own) => own === document.activeElement), true);
     await page.locator("#nearest .close").click();
     assert.doesNotMatch(await page.evaluate(() => location.hash), /of=|point=|layer=/);
+  });
+
+  await check("a flood asks for what is fit for floods outside their zones, and says why it has no times on roads", async () => {
+    await page.locator('#occurrences [data-id="IN-01"]').click();
+    await answered(() => page.locator(".card .ask").click());
+    assert.equal(await page.locator(".ask-form > summary .chosen").textContent(), "洪水，避开 洪水");
+    assert.match(await page.locator("#nearest .way").textContent(), /只能从一个点计算/);
+    assert.equal(await page.locator('#nearest input[name="by"][value="road"]').isDisabled(), true);
+    await page.locator("#nearest .close").click();
   });
 
   await check("parts of a link that are not understood are named, and the others asked for", async () => {

@@ -56,6 +56,26 @@ await run(async () => {
     assert.ok(Math.hypot(lng - POSITION.longitude, lat - POSITION.latitude) < 0.02, `${lng},${lat}`);
   });
 
+  await check("a chosen incident is seen above its card, and one with an area has a sign", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/?lang=zh`);
+    await ready();
+    const signs = await page.evaluate(() => window.onemap.map.queryRenderedFeatures({ layers: ["incidents"] }).map(({ properties }) => properties.id));
+    for (const id of ["IN-01", "IN-02", "IN-03"]) assert.ok(signs.includes(id), `${id} of ${signs}`);
+    const { geometry } = await (await fetch(`${origin}/ogc/collections/incidents/items/IN-03`)).json();
+    await page.locator('#occurrences [data-id="IN-03"]').click();
+    await page.waitForSelector('.card [data-feature="IN-03"] .body[aria-busy="false"]');
+    await page.waitForFunction(([lon, lat]) => {
+      const { map } = window.onemap;
+      const { x, y } = map.project([lon, lat]);
+      const room = map.getContainer().getBoundingClientRect();
+      const card = document.querySelector(".card").getBoundingClientRect();
+      return !map.isMoving() && x > 0 && x < room.width && y > 0 && y < Math.min(room.height, card.top - room.top);
+    }, geometry.coordinates);
+    await screenshot("telephone-incident");
+    await page.keyboard.press("Escape");
+  });
+
   await check("targets of panels are large enough for a finger", async () => {
     await page.locator("#draw").click();
     const sizes = await page.locator("#drawing button").evaluateAll((all) => all.map((one) => Math.min(one.offsetWidth, one.offsetHeight)));

@@ -24,9 +24,12 @@ fn the_page_loads_with_its_parameters_and_all_its_files() {
     let named: Vec<&str> = page.split('"').filter(|text| text.starts_with("viewer/")).collect();
     assert!(named.len() >= 3, "{named:?}");
     let files = named.iter().map(|file| format!("/{file}"));
-    for path in files.chain(["/?lang=en", "/?wall=1", "/?lang=zh&wall=1"].map(str::to_owned)) {
+    for path in
+        files.chain(["/?lang=en", "/?wall=1", "/?lang=zh&wall=1", "/?from=singlemessage&from=b"].map(str::to_owned))
+    {
         assert_eq!(server.get(&path).status, 200, "{path}");
     }
+    assert_eq!(server.get("/api/layers?from=singlemessage").status, 400);
 }
 
 #[test]
@@ -156,7 +159,7 @@ fn a_wall_screen_tours_the_situation() {
 #[test]
 fn a_query_is_sent_kept_in_the_url_and_answered_by_a_covering_set() {
     let (_folder, server) = Server::of_sample();
-    checked(&server, "ask", &[], 9);
+    checked(&server, "ask", &[], 10);
 }
 
 #[test]
@@ -367,7 +370,7 @@ fn the_map_works_inside_another_page_and_its_layers_on_the_map_of_another_page()
 #[test]
 fn tablets_frames_and_telephones_show_the_map() {
     let (_folder, server) = Server::of_sample();
-    checked(&server, "layouts", &[], 8);
+    checked(&server, "layouts", &[], 9);
 }
 
 #[test]

@@ -38,11 +38,12 @@ impl QueryParams {
     /// Reads a query string. `properties` are names that stand for a filter on a property of the collection.
     ///
     /// # Errors
-    /// When a parameter is unknown, is repeated or cannot be decoded.
+    /// When a parameter is unknown and not to be ignored, is repeated or cannot be decoded.
     pub(crate) fn read(
         query: &str,
         declared: &'static [&'static dyn Param],
         properties: &[&str],
+        ignores_unknown: bool,
     ) -> Result<Self, Problem> {
         let malformed = |detail: &str| Problem::InvalidParameter {
             parameter: "query string".to_owned(),
@@ -59,11 +60,15 @@ impl QueryParams {
         if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
             return Err(malformed("it is not UTF-8"));
         }
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
+        let mut pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|error| malformed(&error.to_string()))?
             .into_inner();
+        let is_known = |name: &str| declared.iter().any(|param| param.name() == name) || properties.contains(&name);
+        if ignores_unknown {
+            pairs.retain(|(name, _)| is_known(name));
+        }
         for (at, (name, value)) in pairs.iter().enumerate() {
-            if !declared.iter().any(|param| param.name() == name) && !properties.contains(&name.as_str()) {
+            if !is_known(name) {
                 return Err(unknown(name, value, declared));
             }
             if pairs.iter().take(at).any(|(earlier, _)| earlier == name) {

@@ -99,7 +99,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         replies: &[ok(openapi::MEDIA_TYPE, "anything"), empty(304)],
         ..Endpoint::get("/openapi.json", api_document)
     },
-    Endpoint { params: VIEWER, access: Access::Open, ..Endpoint::get("/", assets::viewer) },
+    Endpoint { params: VIEWER, ignores_unknown: true, access: Access::Open, ..Endpoint::get("/", assets::viewer) },
     Endpoint { access: Access::Open, ..Endpoint::get("/service-worker.js", assets::service_worker) },
     Endpoint { access: Access::Open, ..Endpoint::get("/docs", assets::docs) },
     Endpoint { params: VIEWER_FILE, access: Access::Open, ..Endpoint::get("/viewer/{file:.*}", assets::viewer_file) },
