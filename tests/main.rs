@@ -18,6 +18,7 @@ mod commands; // the command line: import, export, messages
 mod conformance; // OGC API conformance, and other clients
 mod county; // another county, with its own catalog
 mod geodesy; // distances, edges, validity, reference systems
+mod hostile; // bytes of strangers: the corpus of the fuzz targets
 mod nearest; // nearest, compared with brute force and another geodesic
 mod outage; // database outages and the disk cache
 mod query; // paging, regions, covering sets, compared with brute force

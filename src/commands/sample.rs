@@ -29,7 +29,8 @@ pub(super) async fn fill(store: &dyn Store, catalog: &Catalog) -> anyhow::Result
     let bar = progress::bar(store.schemas().len() as u64, "layers");
     for (index, schema) in LayerIndex::each(store.schemas()) {
         let Some(file) = Sample::get(&format!("{}.fgb", schema.id)) else { continue };
-        let source = flatgeobuf::read(Cursor::new(file.data))
+        let bytes = file.data.len() as u64;
+        let source = flatgeobuf::read(Cursor::new(file.data), bytes)
             .map_err(anyhow::Error::msg)
             .with_context(|| format!("sample layer {}", schema.id))?;
         let rules = Rules {

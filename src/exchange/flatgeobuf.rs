@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use flatgeobuf::packed_r_tree::PackedRTree;
 use flatgeobuf::{
     ColumnType, FallibleStreamingIterator, FeatureIter, FgbCrs, FgbReader, FgbWriter, FgbWriterOptions, GeometryType,
     NotSeekable,
@@ -11,6 +13,8 @@ use flatgeobuf::{
 use geozero::{ColumnValue, FeatureProperties, PropertyProcessor, ToGeo};
 use serde_json::Value as Json;
 
+use super::flatgeobuf_frames::{FeaturesStart, Frames};
+use super::read_ahead::read_ahead;
 use super::{ExchangeError, Record, RecordSource, Unreadable};
 use crate::model::{Feature, FieldType, GeometryKind, Value, View, format_date, format_instant};
 
@@ -23,53 +27,59 @@ const VERSION: u8 = 3;
 /// When the file cannot be read or is not FlatGeobuf of the current version.
 pub fn open(path: &Path) -> Result<RecordSource, ExchangeError> {
     let file = File::open(path).map_err(ExchangeError::file(path))?;
-    read(BufReader::new(file)).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))
+    let metadata = file.metadata().map_err(ExchangeError::file(path))?;
+    let bytes = if metadata.is_file() { metadata.len() } else { u64::MAX };
+    read(BufReader::new(file), bytes).map_err(|reason| ExchangeError::malformed(path, FORMAT, &reason))
 }
 
-/// Reads from memory or a stream.
+/// Reads from memory or a stream with so many bytes; `u64::MAX` if their number is unknown.
 ///
 /// # Errors
 /// When the data is not valid FlatGeobuf.
-pub fn read(mut bytes: impl Read + Send + 'static) -> Result<RecordSource, String> {
+pub fn read(mut bytes: impl Read + Send + 'static, count: u64) -> Result<RecordSource, String> {
     let mut start = [0; 8];
     bytes.read_exact(&mut start).map_err(|error| error.to_string())?;
     // The library does not check the version and misreads older ones.
     if start.starts_with(b"fgb") && start[3] != VERSION {
         return Err(format!("format version {} is not supported, only version {VERSION}", start[3]));
     }
-    let reader = FgbReader::open(Cursor::new(start).chain(bytes)).map_err(|error| error.to_string())?;
-    let crs = reader.header().crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));
-    let features = reader.select_all_seq().map_err(|error| error.to_string())?;
+    let bytes = Cursor::new(start).chain(bytes);
+    // The library panics on some damaged headers, and below on some damaged features.
+    let opened = catch_unwind(AssertUnwindSafe(|| open_features(bytes, count)));
+    let (crs, mut features) = opened.unwrap_or_else(|_| Err("its header is damaged".to_owned()))?;
     let rows = features.features_count();
-    Ok(RecordSource { crs, unnamed_crs: None, rows, records: Box::new(Records { features, row: 0, broken: false }) })
-}
-
-struct Records<R> {
-    features: FeatureIter<R, NotSeekable>,
-    row: usize,
-    broken: bool,
-}
-
-impl<R: Read> Iterator for Records<R> {
-    type Item = Result<Record, Unreadable>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.broken {
-            return None;
-        }
-        self.row += 1;
-        let row = self.row;
-        let unreadable = |reason: String, is_end| Unreadable { row, line: None, reason, is_end };
-        match self.features.next() {
-            Ok(None) => None,
-            Ok(Some(feature)) => Some(read_feature(feature, row).map_err(|reason| unreadable(reason, false))),
-            Err(error) => {
+    let records = read_ahead(move |rows| {
+        loop {
+            let row = rows.count() + 1;
+            let record = match features.next() {
+                Ok(None) => break,
+                Ok(Some(feature)) => read_feature(feature, row),
                 // The start of the next feature is unknown after a corrupt one.
-                self.broken = true;
-                Some(Err(unreadable(format!("the file ends unexpectedly or is corrupt here: {error}"), true)))
+                Err(error) => {
+                    break rows.push_cut(None, format!("the file ends unexpectedly or is corrupt here: {error}"));
+                }
+            };
+            if !rows.push(record.map_err(|reason| Unreadable { row, line: None, reason, is_end: false })) {
+                break;
             }
         }
-    }
+    });
+    Ok(RecordSource { crs, unnamed_crs: None, rows, records })
+}
+
+type Features<R> = FeatureIter<Frames<R>, NotSeekable>;
+
+/// The reference system and the features of a file.
+fn open_features<R: Read>(bytes: R, count: u64) -> Result<(Option<String>, Features<R>), String> {
+    let start = FeaturesStart::default();
+    let reader = FgbReader::open(Frames::new(bytes, count, start.clone())).map_err(|error| error.to_string())?;
+    let header = reader.header();
+    let crs = header.crs().map(|crs| crs.code()).filter(|&code| code != 0).map(|code| format!("EPSG:{code}"));
+    let (features, node_size) = (header.features_count(), header.index_node_size());
+    let has_index = node_size > 0 && features > 0;
+    let features = usize::try_from(features).map_err(|error| error.to_string())?;
+    start.set_after(if has_index { PackedRTree::index_size(features, node_size) as u64 } else { 0 });
+    Ok((crs, reader.select_all_seq().map_err(|error| error.to_string())?))
 }
 
 fn read_feature(feature: &flatgeobuf::FgbFeature, row: usize) -> Result<Record, String> {

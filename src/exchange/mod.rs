@@ -10,6 +10,7 @@ pub mod fault;
 pub mod feature_json;
 pub mod feed;
 pub mod flatgeobuf;
+mod flatgeobuf_frames;
 pub mod geojson;
 pub mod geojson_reader;
 pub mod gpx;

@@ -17,7 +17,7 @@ pub mod postgis;
 pub mod quoting;
 mod read_warnings;
 mod wkb;
-mod wkb_geometry;
+pub mod wkb_geometry;
 
 use std::time::Duration;
 

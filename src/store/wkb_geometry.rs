@@ -17,7 +17,7 @@ const SEGMENTS_PER_QUARTER: f64 = 32.0;
 ///
 /// # Errors
 /// A message that describes the fault in the bytes.
-pub(super) fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry>, String> {
+pub fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry>, String> {
     let mut collector = Collector::default();
     process_ewkb_geom(&mut bytes, &mut collector).map_err(|error| error.to_string())?;
     Ok(collector.finish())
@@ -27,7 +27,7 @@ pub(super) fn read_ewkb(mut bytes: &[u8]) -> std::result::Result<Option<Geometry
 ///
 /// # Errors
 /// A message that describes the fault in the bytes.
-pub(super) fn read_geopackage(blob: &[u8]) -> std::result::Result<Option<Geometry>, String> {
+pub fn read_geopackage(blob: &[u8]) -> std::result::Result<Option<Geometry>, String> {
     const HEADER_BYTES: usize = 8;
     let header = blob.get(..HEADER_BYTES).filter(|header| header.starts_with(b"GP"));
     let flags = header.ok_or("the geometry has no GeoPackage header")?[3];

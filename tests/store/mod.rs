@@ -14,6 +14,7 @@ mod foreign;
 mod geopackage;
 mod geopackage_faults;
 mod imports;
+mod kills;
 mod missing_tables;
 mod owners;
 mod pooler;

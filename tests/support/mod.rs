@@ -103,6 +103,11 @@ impl Server {
         Self::start_command(command).0
     }
 
+    /// Starts by a command that serves.
+    pub(crate) fn start_by(command: Command) -> Self {
+        Self::start_command(command).0
+    }
+
     fn start_command(mut command: Command) -> (Self, String) {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
