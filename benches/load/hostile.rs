@@ -2,6 +2,7 @@
 
 use std::io::{Result, Write};
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -74,9 +75,8 @@ impl Attack {
                 exchange(&mut stream, &[&noise[..], b"\r\n\r\n"].concat()).await
             }
             Self::Bomb => {
-                let body = bomb();
-                let head = post(server, "application/json", "Content-Encoding: gzip\r\n", body.len());
-                exchange(&mut stream, &[head.as_bytes(), &body].concat()).await
+                let head = post(server, "application/json", "Content-Encoding: gzip\r\n", BOMB.len());
+                exchange(&mut stream, &[head.as_bytes(), &BOMB].concat()).await
             }
             Self::Nesting => {
                 let filter = "NOT%20".repeat(2_000);
@@ -105,15 +105,15 @@ fn expensive() -> String {
     format!("/api/nearest?layer={layers}&status=any&near=LINESTRING({})", corners.join(","))
 }
 
-/// 50 MB of spaces in 50 kB.
-fn bomb() -> Vec<u8> {
+/// 50 MB of spaces in 50 kB; packed once, because that takes longer than a request.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     let spaces = [b' '; 10_000];
     for _ in 0..5_000 {
         encoder.write_all(&spaces).expect("packed in memory");
     }
     encoder.finish().expect("packed in memory")
-}
+});
 
 /// Sends the beginning at once and then a byte each second until the server ends it.
 async fn drip(stream: &mut BufReader<TcpStream>, beginning: &[u8]) -> Result<u16> {

@@ -99,7 +99,8 @@ pub fn serve(
     });
     // A caller who hangs up sends the same as one who only ends its sending side. Its work is to be cancelled.
     let mut server = server.h1_allow_half_closed(false).shutdown_timeout(SHUTDOWN_TIMEOUT_S).disable_signals();
-    server = server.on_connect(peer::mark);
+    // The end of a reply that is sent in two parts must not wait for the acknowledgement of the first.
+    server = server.on_connect(peer::mark).tcp_nodelay(true);
     for listener in listeners {
         server = match (listener, tls) {
             (Listener::Tcp(listener), Some(Tls(tls))) => {
