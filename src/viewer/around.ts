@@ -2,27 +2,30 @@
 // dangers, the nearest help, and links to the printed brief and the table.
 import type { Map } from "maplibre-gl";
 import type { Geometry, Position } from "geojson";
-import { surroundings, surroundingsPath, LINE_RADII, type Catalog, type Ring, type Surroundings } from "./api";
+import { item, surroundings, surroundingsPath, LINE_RADII, type Catalog, type Ring, type Surroundings } from "./api";
 import { bar, type Part } from "./charts";
 import { element } from "./element";
 import { codeOf, distance, number, wind } from "./format";
 import { wkt } from "./geometry";
 import { language, onLanguage, pick, say } from "./language";
 import { PanelRequest, type Panel } from "./panel";
+import { Rings } from "./rings";
 
 const UNKNOWN_COLOUR = "#7d8794";
 const PEOPLE_COLOUR = "#1d5c96";
 const CLOSE_UP_ZOOM = 14;
 const MOST_DANGERS = 10;
+const LOCATE_TIMEOUT_MS = 10_000;
 const STORED: Record<string, string> = { incidents: "incident", warnings: "warning", risk_zones: "zone" };
 
-type Place = { name: string; parameters: Record<string, string> };
+type Place = { name: string; parameters: Record<string, string>; geometry?: Geometry };
 
 export class Around {
   #place: Place | undefined;
   #radii = "";
   #found: Surroundings | undefined;
   readonly #request: PanelRequest;
+  readonly #rings: Rings;
 
   readonly #leave = () => this.clear();
 
@@ -31,18 +34,33 @@ export class Around {
 
   constructor(private readonly map: Map, private readonly catalog: Catalog, private readonly panel: Panel) {
     this.#request = new PanelRequest(panel, () => this.#draw());
+    this.#rings = new Rings(map);
     onLanguage(() => this.#draw());
   }
 
   /** The surroundings of a feature; an area without distances is counted as it is. */
   async ofFeature(layer: string, id: string, name: string): Promise<void> {
     const parameter = STORED[layer];
-    if (parameter) await this.#open({ name, parameters: { [parameter]: id } }, "");
+    if (!parameter) return;
+    const place: Place = { name, parameters: { [parameter]: id } };
+    await Promise.all([this.#open(place, ""), this.#locate(place, layer, id)]);
+  }
+
+  /** Loads the geometry around which rings are drawn; without it there are none on the map. */
+  async #locate(place: Place, layer: string, id: string): Promise<void> {
+    const found = await item(layer, id, AbortSignal.timeout(LOCATE_TIMEOUT_MS)).catch(() => undefined);
+    place.geometry = found?.geometry ?? undefined;
+    this.#drawRings();
+  }
+
+  #drawRings(): void {
+    const radii = (this.#found?.rings ?? []).flatMap(({ radius_m: metres }) => (metres === null ? [] : [metres]));
+    this.#rings.draw(this.#place?.geometry, radii);
   }
 
   /** The surroundings of a drawing. */
   async ofDrawing(geometry: Geometry): Promise<void> {
-    await this.#open({ name: say("drawnShape"), parameters: { near: wkt(geometry) } }, geometry.type === "LineString" ? LINE_RADII : "");
+    await this.#open({ name: say("drawnShape"), parameters: { near: wkt(geometry) }, geometry }, geometry.type === "LineString" ? LINE_RADII : "");
   }
 
   /** Leaves the panel to something else. */
@@ -50,6 +68,7 @@ export class Around {
     this.#request.abort();
     this.#place = undefined;
     this.#found = undefined;
+    this.#rings.clear();
   }
 
   async #open(place: Place, radii: string): Promise<void> {
@@ -68,7 +87,10 @@ export class Around {
   async #ask(): Promise<void> {
     const place = this.#place;
     if (!place) return;
-    await this.#request.send((signal) => surroundings(this.#parameters(place), signal), (found) => (this.#found = found));
+    await this.#request.send((signal) => surroundings(this.#parameters(place), signal), (found) => {
+      this.#found = found;
+      this.#drawRings();
+    });
   }
 
   #draw(): void {

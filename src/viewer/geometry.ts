@@ -53,6 +53,17 @@ export function nearestPlace(geometry: Geometry | null, [lon, lat]: LonLat): Lon
   return best;
 }
 
+/** Whether a position is inside an area; false for points and lines. */
+export function contains(geometry: Geometry, [x, y]: LonLat): boolean {
+  if (!geometry.type.includes("Polygon")) return false;
+  // A ray to the east crosses the rings an odd number of times.
+  const crosses = (ring: LonLat[]) => ring.filter(([x1, y1], at) => {
+    const [x0, y0] = ring.at(at - 1)!;
+    return y0 > y !== y1 > y && x < x0 + ((y - y0) / (y1 - y0)) * (x1 - x0);
+  }).length;
+  return pathsOf(geometry).reduce((sum, ring) => sum + crosses(ring), 0) % 2 === 1;
+}
+
 /** Single points, lines, and the rings of areas. */
 function pathsOf(geometry: Geometry | null): LonLat[][] {
   switch (geometry?.type) {

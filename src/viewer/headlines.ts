@@ -6,19 +6,22 @@ import { onLanguage, say } from "./language";
 import { isNight } from "./question";
 import type { Word } from "./words";
 
-type Figure = { word: Word; value: string; note?: string; doubt?: boolean };
+type Figure = { word: Word; value: string; note?: string; doubt?: boolean; list?: string };
+type Stock = { item_code?: string; name?: string; quantity?: number | null };
 
 const LAYERS = ["shelters", "teams", "depots"];
 /** Maximum number of features in a reply; a layer with more is not summed. */
 const MOST = 1_000;
 const OVER = "value >= threshold";
+/** The stations over their threshold as a page. */
+const OVER_LIST = `ogc/collections/stations/items?${new URLSearchParams({ f: "html", filter: OVER, sortby: "-observed_at", limit: "100" }).toString()}`;
 /** Maximum age of a reading. */
 const OLD_S = 86_400;
 /** Delay that combines changes in quick succession. */
 const SOON_MS = 5_000;
 
 export class Headlines {
-  #resources: { freePlaces?: number; teams?: number; depots?: number; night: boolean } | undefined;
+  #resources: { freePlaces?: number; teams?: number; depots?: number; kinds: number; night: boolean } | undefined;
   #stations: { over: number; observedAt: number | undefined } | undefined;
   #people: { people: number; isExact: boolean } | undefined;
   #soon = 0;
@@ -66,7 +69,9 @@ export class Headlines {
     };
     const free = reply.features.filter(({ properties }) => layers.length === 1 || properties.layer === "shelters")
       .reduce((sum, { properties }) => sum + (typeof properties.free_places === "number" ? Math.max(0, properties.free_places) : 0), 0);
-    this.#resources = { freePlaces: count("shelters") === undefined ? undefined : free, teams: count("teams"), depots: count("depots"), night };
+    const stock = reply.features.flatMap(({ properties }) => (Array.isArray(properties.stock) ? (properties.stock as Stock[]) : []));
+    const kinds = new Set(stock.filter(({ quantity }) => (quantity ?? 0) > 0).map(({ item_code: code, name }) => code ?? name)).size;
+    this.#resources = { freePlaces: count("shelters") === undefined ? undefined : free, teams: count("teams"), depots: count("depots"), kinds, night };
   }
 
   async #loadStations(): Promise<void> {
@@ -78,10 +83,10 @@ export class Headlines {
 
   #draw(): void {
     const figures: Figure[] = [];
-    const { freePlaces, teams, depots, night } = this.#resources ?? { night: false };
+    const { freePlaces, teams, depots, kinds, night } = this.#resources ?? { kinds: 0, night: false };
     if (freePlaces !== undefined) figures.push({ word: night ? "allFreePlacesNight" : "allFreePlaces", value: number(freePlaces) });
     if (teams !== undefined) figures.push({ word: "readyTeams", value: number(teams) });
-    if (depots !== undefined) figures.push({ word: "stockPlaces", value: number(depots) });
+    if (depots !== undefined) figures.push({ word: "stockPlaces", value: number(depots), note: `${number(kinds)} ${say("stockKinds")}` });
     if (this.#people) {
       figures.push({ word: "peopleInWarnings", value: number(this.#people.people), note: this.#people.isExact ? undefined : say("atLeast") });
     }
@@ -89,11 +94,11 @@ export class Headlines {
       const { over, observedAt } = this.#stations;
       const seconds = observedAt === undefined ? undefined : Math.max(0, (Date.now() - observedAt) / 1000);
       const note = seconds === undefined ? undefined : `${say("reading")} ${age(seconds)}${say("ago") === "前" ? "" : " "}${say("ago")}`;
-      figures.push({ word: "stationsOver", value: number(over), note, doubt: seconds !== undefined && seconds > OLD_S });
+      figures.push({ word: "stationsOver", value: number(over), note, list: OVER_LIST, doubt: seconds !== undefined && seconds > OLD_S });
     }
-    part("figures").replaceChildren(...figures.map(({ word, value, note, doubt }) =>
+    part("figures").replaceChildren(...figures.map(({ word, value, note, doubt, list }) =>
       element("div", { "data-figure": word },
         element("dt", {}, say(word)),
-        element("dd", {}, value, note === undefined ? undefined : element("span", { class: doubt ? "note doubt" : "note" }, note)))));
+        element("dd", {}, list === undefined ? value : element("a", { href: list, target: "_blank", rel: "noopener" }, value), note === undefined ? undefined : element("span", { class: doubt ? "note doubt" : "note" }, note)))));
   }
 }

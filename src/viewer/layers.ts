@@ -13,7 +13,7 @@ const RISK_GRID = "risk_grid";
 const GROUPS = ["event", "rescue", "risk", "monitor", "base"] as const;
 
 /** Example values for the symbol of a layer. */
-const TYPICAL: Record<string, Record<string, unknown>> = {
+export const TYPICAL: Record<string, Record<string, unknown>> = {
   hazards: { unit: "none", risk_level: 2 },
   geo_hazard_points: { kind: "none", risk_level: 2 },
   hidden_dangers: { level: "serious" },

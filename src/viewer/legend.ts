@@ -14,7 +14,7 @@ const EXPLAINED = [
 ];
 
 /** Values of other fields that are fixed for the legend of a field. */
-export const HELD: Record<string, Record<string, unknown>> = {
+const HELD: Record<string, Record<string, unknown>> = {
   incidents: { status: "responding", severity: 4 },
   warnings: { status: "active", severity: 4 },
 };

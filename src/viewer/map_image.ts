@@ -4,7 +4,7 @@ import type { Catalog } from "./api";
 import { element, part } from "./element";
 import { distance, time } from "./format";
 import { onLanguage, pick, say } from "./language";
-import { HELD } from "./legend";
+import { TYPICAL } from "./layers";
 import { saveFile } from "./save_file";
 import { drawSign, signOf, type Sign } from "./signs";
 import { metadata } from "./style";
@@ -123,7 +123,7 @@ export class MapImage {
       ({ sign: { shape: "area", fill: level.color ?? QUIET, edge: level.color ?? QUIET, text: "", ink: INK }, words: pick(level) }));
     const shown = new Set(this.map.queryRenderedFeatures().map(({ layer }) => metadata(layer)["onemap:layer"]));
     const layers = this.catalog.layers.filter(({ id, group }) => shown.has(id) && group !== "base");
-    return [...levels, ...layers.map((layer) => ({ sign: signOf(this.style, layer.id, { risk_level: 2, ...HELD[layer.id] }), words: pick(layer.title) }))];
+    return [...levels, ...layers.map((layer) => ({ sign: signOf(this.style, layer.id, { risk_level: 2, ...TYPICAL[layer.id] }), words: pick(layer.title) }))];
   }
 
   /** A bar of a round length, in the middle of the map. */

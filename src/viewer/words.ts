@@ -354,6 +354,7 @@ export const words = {
   allFreePlaces: ["避灾点余位", "Free shelter places"],
   allFreePlacesNight: ["避灾点过夜余位", "Free shelter beds"],
   readyTeams: ["可出动队伍", "Ready teams"],
+  stockKinds: ["种物资", "kinds of items"],
   stockPlaces: ["物资储备点", "Depots"],
   peopleInWarnings: ["预警区人口", "People in warning areas"],
   atLeast: ["至少", "at least"],

@@ -239,7 +239,8 @@ fn keys_of_an_earlier_version_are_still_recognised() {
             "ALTER TABLE onemap.idempotency_keys RENAME TO done; ALTER TABLE onemap.done RENAME created_at TO done_at; \
              ALTER INDEX onemap.idempotency_keys_pkey RENAME TO done_pkey; \
              ALTER INDEX onemap.idempotency_keys_created_at RENAME TO done_at; \
-             DROP TABLE onemap.audit, onemap.imports, onemap.import_rows; DELETE FROM onemap.migrations WHERE step >= 5",
+             DROP TABLE onemap.audit, onemap.imports, onemap.import_rows; \
+             ALTER TABLE onemap.trimmed DROP COLUMN entries, DROP COLUMN digest; DELETE FROM onemap.migrations WHERE step >= 5",
         );
     });
 }

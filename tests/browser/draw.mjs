@@ -39,7 +39,17 @@ await run(async () => {
     // The brief of the drawing has an address.
     const brief = await (await fetch(new URL(await page.locator("#nearest .tools a").first().getAttribute("href"), page.url()))).text();
     assert.match(brief, /<h1>周边分析<\/h1>[^]*指定区域/);
+    await page.locator('#nearest [data-field="radii"]').fill("500,2000");
+    await page.locator("#nearest .question form button").click();
+    const rings = () => page.evaluate(() => window.onemap.map.getSource("rings")?.serialize().data.coordinates.flat() ?? []);
+    await page.waitForFunction(() => window.onemap.map.getSource("rings")?.serialize().data.coordinates.length > 100);
+    // The outer line is 2 km beyond the corners.
+    const east = Math.max(...(await rings()).map(([lon]) => lon));
+    const beyond = (east - Math.max(...CORNERS.map(([lon]) => lon))) * 111_195 * Math.cos((26.2 * Math.PI) / 180);
+    assert.ok(Math.abs(beyond - 2_000) < 60, String(beyond));
+    await page.screenshot({ path: join(out, "rings-zh.png") });
     await page.locator('#drawing button:has-text("查询周边力量")').click();
+    assert.deepEqual(await rings(), []);
     await page.waitForFunction(() => document.querySelectorAll('#nearest [data-layer="shelters"] > ol > li').length === 3);
     assert.match(page.url(), /near=118\.8/);
     assert.match(await page.locator("#nearest li .far").first().textContent(), /此处|就在/);

@@ -129,7 +129,7 @@ pub(crate) fn reports_printed(call: &Call<'_>, language: PageLanguage, reports: 
         @else {
             table {
                 tr {
-                    th { (say("截至时间", "As of")) } th { (say("类别", "Kind")) } th { (say("地点", "Place")) }
+                    th { (say("截至时间", "As of")) } th { (say("类别", "Kind")) } th { (say("报告", "Report")) }
                     th { (say("情况", "Situation")) } th { (say("数据", "Figures")) }
                 }
                 @for (layer, row) in reports {
