@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod identity;
+pub mod options;
 pub mod roads;
 mod subscriptions;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 use url::Url;
 
@@ -115,6 +117,9 @@ struct RawConfig {
     cors: RawCors,
     oidc: Option<RawOidc>,
     proxy_identity: Option<RawProxyIdentity>,
+    /// Options of the command line, which the commands read.
+    #[serde(default, rename = "options")]
+    _options: IgnoredAny,
 }
 
 #[derive(Default, Deserialize)]

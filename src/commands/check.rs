@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::accounts::AccountOptions;
+use super::file_options::FileOptions;
 use super::option_sources;
 use super::store::StoreOptions;
 use crate::access;
@@ -29,7 +30,8 @@ const DIVISION_CODE: &str = "code";
 /// Check the configuration and the store; exit code 1 if something is wrong.
 #[derive(Args)]
 #[command(after_help = "\
-Prints each option of the server with its value and where that comes from: the command line, a variable, or the default. Reads
+Prints each option of the server with its value and where that comes from: the command line, a variable, the
+configuration file, or the default. Reads
 everything and changes no feature, also while servers run. Reports unreadable values, values outside of their range or
 code list, invalid geometries, places far outside the county, more people than places, and divisions that do not exist.
 
@@ -55,14 +57,18 @@ struct Problems {
 /// What was found, by layer and kind.
 type Found = BTreeMap<(LayerIndex, &'static str), Problems>;
 
-pub(super) async fn check(options: CheckOptions, command_line: &[OsString]) -> anyhow::Result<ExitCode> {
+pub(super) async fn check(
+    options: CheckOptions,
+    command_line: &[OsString],
+    file_options: &FileOptions,
+) -> anyhow::Result<ExitCode> {
     let config = options.store.config()?;
     let accounts = options.accounts.file(&options.store);
     let mut out = std::io::stdout();
     for (name, value) in configuration(&options.store, &config, accounts.read()?.len()) {
         writeln!(out, "{name}\t{value}")?;
     }
-    for (name, value) in option_sources::of_server(command_line)? {
+    for (name, value) in option_sources::of_server(command_line, file_options)? {
         writeln!(out, "{name}\t{value}")?;
     }
     access::restrictions(&config.catalog)?;

@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod configuration_hash;
 mod export;
+mod file_options;
 mod import;
 mod import_report;
 mod imports;
@@ -30,11 +31,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::fs::Mode;
 use rustix::process::umask;
 
 use crate::model::{Origin, Role};
+use file_options::FileOptions;
 use log::{LogClock, LogTime, report, start_log};
 
 /// Exit code: rows of a file were refused and nothing was stored.
@@ -104,7 +106,16 @@ enum Command {
 #[must_use]
 pub fn run(command_line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command_line: Vec<OsString> = command_line.into_iter().collect();
-    let arguments = match Arguments::try_parse_from(&command_line) {
+    let file_options = match FileOptions::read(&Arguments::command(), &command_line) {
+        Ok(options) => options,
+        Err(error) => {
+            report(&error.to_string(), requests_json(&command_line), LogClock::utc());
+            return ExitCode::FAILURE;
+        }
+    };
+    let command = file_options.apply(Arguments::command());
+    let matches = command.try_get_matches_from(&command_line);
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return refuse_usage(&error, &command_line),
     };
@@ -121,13 +132,18 @@ pub fn run(command_line: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     start_log(is_json, clock);
-    execute(arguments.command, is_json, &command_line).unwrap_or_else(|error| {
+    execute(arguments.command, is_json, &command_line, &file_options).unwrap_or_else(|error| {
         report(&causes(&error), is_json, clock);
         ExitCode::FAILURE
     })
 }
 
-fn execute(command: Command, is_json: bool, command_line: &[OsString]) -> anyhow::Result<ExitCode> {
+fn execute(
+    command: Command,
+    is_json: bool,
+    command_line: &[OsString],
+    file_options: &FileOptions,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         match command {
@@ -137,7 +153,7 @@ fn execute(command: Command, is_json: bool, command_line: &[OsString]) -> anyhow
             Command::Sync(arguments) => sync::run(arguments).await,
             Command::Undo(arguments) => imports::undo(arguments).await,
             Command::Export(options) => export::export(options).await,
-            Command::Check(options) => check::check(options, command_line).await,
+            Command::Check(options) => check::check(options, command_line, file_options).await,
             Command::Backup(options) => backup::backup(options).await,
             Command::Restore(options) => backup::restore(options).await,
             Command::Audit(command) => audit::run(&command).await,
@@ -149,14 +165,18 @@ fn execute(command: Command, is_json: bool, command_line: &[OsString]) -> anyhow
 
 /// Prints help and version; reports wrong usage, as JSON if the command line or the environment requests it.
 fn refuse_usage(error: &clap::Error, command_line: &[OsString]) -> ExitCode {
-    let is_json = command_line.iter().any(|argument| argument == "--json") || std::env::var_os("ONEMAP_JSON").is_some();
-    if error.use_stderr() && is_json {
+    if error.use_stderr() && requests_json(command_line) {
         report(error.to_string().trim_end(), true, LogClock::utc());
         return ExitCode::from(WRONG_USAGE);
     }
     // A closed standard output cannot be reported.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(WRONG_USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// Whether the command line or the environment requests JSON.
+fn requests_json(command_line: &[OsString]) -> bool {
+    command_line.iter().any(|argument| argument == "--json") || std::env::var_os("ONEMAP_JSON").is_some()
 }
 
 /// Who runs the command, for the audit log.

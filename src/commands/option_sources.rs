@@ -1,4 +1,5 @@
-//! Where the value of each option of `onemap serve` comes from: the command line, a variable, or the default.
+//! Where the value of each option of `onemap serve` comes from: the command line, a variable, the
+//! configuration file, or the default.
 
 use std::ffi::OsString;
 
@@ -6,14 +7,18 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory};
 
 use super::Arguments;
+use super::file_options::FileOptions;
 
 /// The options of `onemap serve` as they are in effect: name, value and source. Those that `onemap check` was given too have
 /// the values of its command line.
 ///
 /// # Errors
 /// When a variable has a value that the server would refuse.
-pub(super) fn of_server(command_line: &[OsString]) -> Result<Vec<(String, String)>, clap::Error> {
-    let command = Arguments::command();
+pub(super) fn of_server(
+    command_line: &[OsString],
+    file_options: &FileOptions,
+) -> Result<Vec<(String, String)>, clap::Error> {
+    let command = file_options.apply(Arguments::command());
     let server = command.clone().try_get_matches_from(["onemap", "serve"])?;
     let own = command.clone().try_get_matches_from(command_line)?;
     let Some((_, server)) = server.subcommand() else { return Ok(Vec::new()) };
@@ -28,7 +33,7 @@ pub(super) fn of_server(command_line: &[OsString]) -> Result<Vec<(String, String
         let from = match source(matches, id) {
             Some(ValueSource::CommandLine) => format!("--{name}"),
             Some(ValueSource::EnvVariable) => option.get_env().unwrap_or_default().to_string_lossy().into_owned(),
-            _ => "default".to_owned(),
+            _ => file_options.place(name).unwrap_or("default").to_owned(),
         };
         Some((format!("--{name}"), format!("{} ({from})", value.unwrap_or_else(|| "none".to_owned()))))
     });

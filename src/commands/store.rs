@@ -195,8 +195,7 @@ impl StoreOptions {
 
     /// The configuration file; `None` without one.
     pub(super) fn config_file(&self) -> Option<&Path> {
-        const DEFAULT: &str = "onemap.toml";
-        self.config.as_deref().or_else(|| Path::new(DEFAULT).is_file().then_some(Path::new(DEFAULT)))
+        config_file(self.config.as_deref())
     }
 
     /// Reads the configuration file; the defaults without one.
@@ -274,4 +273,10 @@ async fn fill_new(store: &dyn Store, location: &str, catalog: &Catalog, fill: Fi
     }
     tracing::info!(store = location, "creating a store with the sample county (示例数据)");
     sample::fill(store, catalog).await
+}
+
+/// The configuration file that is named, or the default if it exists.
+pub(super) fn config_file(named: Option<&Path>) -> Option<&Path> {
+    const DEFAULT: &str = "onemap.toml";
+    named.or_else(|| Path::new(DEFAULT).is_file().then_some(Path::new(DEFAULT)))
 }

@@ -98,3 +98,52 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
         assert!(code == Some(1) && printed.contains(reason), "{reason}: {printed}");
     }
 }
+
+#[test]
+fn the_configuration_sets_options_below_variables_and_the_command_line() {
+    let folder = Folder::new();
+    let text = "[options]\nstore = \"own.gpkg\"\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\ntile_cache_mb = 64\nrate_limit = 9\nno_write = true\n";
+    folder.write("onemap.toml", text);
+    let mut serve = onemap(&folder, &["--json", "serve", "--listen", "127.0.0.1:0"]);
+    let (server, _) = Server::start_command({
+        serve.env("ONEMAP_RATE_LIMIT", "7");
+        serve
+    });
+    assert!(folder.file("own.gpkg").exists());
+    let written = server.send("DELETE", "/ogc/collections/shelters/items/SH-0001", &[], "");
+    assert_eq!(written.status, 403, "no_write");
+    drop(server);
+    let check = |arguments: &[&str]| {
+        let output = onemap(&folder, &[&["check"][..], arguments].concat()).env("ONEMAP_RATE_LIMIT", "7").output();
+        let output = output.expect("the program starts");
+        let printed = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        (output.status.code(), printed)
+    };
+    let (code, printed) = check(&[]);
+    assert_eq!(code, Some(0), "{printed}");
+    for line in [
+        "--store\town.gpkg (onemap.toml, line 2)",
+        "--listen\t127.0.0.1:0,[::1]:0 (onemap.toml, line 3)",
+        "--tile-cache-mb\t64 (onemap.toml, line 4)",
+        "--rate-limit\t7 (ONEMAP_RATE_LIMIT)",
+        "--no-write\ttrue (onemap.toml, line 6)",
+        "--access-log\tfalse (default)",
+    ] {
+        assert!(printed.lines().any(|own| own == line), "{line}: {printed}");
+    }
+    for (text, place, reason) in [
+        (
+            "[options]\ntile_cache = 64\n",
+            "line 2, column 1",
+            "unknown option \"tile_cache\"; accepted: access_log, accounts,",
+        ),
+        ("[options]\nconfig = \"a\"\n", "line 2, column 1", "unknown option \"config\""),
+        ("[options]\ntile-cache-mb = 64\n", "line 2, column 1", "unknown option"),
+        ("[options]\ntile_cache_mb = -1\n", "line 2, column 17", "'-1'"),
+        ("[options]\nlisten = {}\n", "line 2, column 10", "accepted are a text"),
+    ] {
+        folder.write("onemap.toml", text);
+        let (code, printed) = check(&[]);
+        assert!(code == Some(1) && printed.contains(place) && printed.contains(reason), "{text}: {printed}");
+    }
+}

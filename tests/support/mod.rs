@@ -108,7 +108,7 @@ impl Server {
         Self::start_command(command).0
     }
 
-    fn start_command(mut command: Command) -> (Self, String) {
+    pub(crate) fn start_command(mut command: Command) -> (Self, String) {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
         let mut log_text = String::new();
