@@ -155,6 +155,8 @@ pub(super) async fn import(arguments: ImportArguments) -> anyhow::Result<ExitCod
     if schema.roles.capacity.is_some() {
         file.warn_inside(danger_zones(store, &catalog).await?);
     }
+    // Noticed before the log says that the import begins.
+    let interrupted = stop_signal()?;
     log_recognised(&file, &name, schema);
 
     file.record = if arguments.dry_run { None } else { Some(record(schema, &name)?) };
@@ -164,7 +166,7 @@ pub(super) async fn import(arguments: ImportArguments) -> anyhow::Result<ExitCod
     let mut source = Counted { file, bar: bar.clone() };
     let imported = tokio::select! {
         imported = store.import(index, &mut source) => Some(imported),
-        () = stop_signal()? => None,
+        () = interrupted => None,
     };
     bar.finish_and_clear();
     let Some(imported) = imported else {
