@@ -211,9 +211,9 @@ impl SnapshotHandle {
         for (restriction, handle) in &*restricted {
             let (own, changes) = restriction.follow(&before, &handle.load(), &snapshot, changes.as_deref());
             if changes.as_ref().is_some_and(|changes| changes.iter().all(|diff| diff.count() == 0)) {
-                // Values that are not visible are kept current.
-                let version = handle.load().version;
-                handle.current.store(Arc::new(Snapshot { version, ..own }));
+                // Values that are not visible are kept current; what identifies the state stays.
+                let Snapshot { version, shared, .. } = *handle.load();
+                handle.current.store(Arc::new(Snapshot { version, shared, ..own }));
             } else {
                 handle.replace(own, changes);
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{account, get, machine_token, send};
+use crate::support::database::fresh_database;
 use crate::support::listener::Listener;
 use crate::support::{Folder, Server, await_that, encoded};
 
@@ -206,6 +207,31 @@ fn what_is_hidden_changes_no_reply() {
         assert_eq!(String::from_utf8_lossy(&tile.body).contains(MARKER), is_public);
         assert_eq!(events.change().data["ids"], json!(["HID-1"]));
     }
+}
+
+#[test]
+fn what_is_hidden_changes_no_tag_over_a_database() {
+    let (folder, url) = (Folder::new(), fresh_database());
+    let store = ["--store", url.as_str()];
+    let [public, admin] =
+        ["public", "admin"].map(|role| account(&folder, role, &[&["--role", role][..], &store].concat()));
+    let server = Server::start(&folder, &store);
+    let paths =
+        ["limit=5", "limit=5&f=csv", "sortby=name"].map(|query| format!("/ogc/collections/shelters/items?{query}"));
+    let tags = || {
+        paths.each_ref().map(|path| {
+            let reply = get(&server, &public, path);
+            ["etag", "x-onemap-data-version"].map(|name| reply.header(name).to_owned())
+        })
+    };
+    let before = tags();
+    assert!(before.iter().flatten().all(|value| !value.is_empty()), "{before:?}");
+    plant(&server, &admin);
+    assert_eq!(tags(), before);
+    let id = get(&server, &public, &paths[0]).json()["features"][0]["id"].clone();
+    let patch = format!("/ogc/collections/shelters/items/{}", id.as_str().expect("a shelter"));
+    assert_eq!(send(&server, &admin, "PATCH", &patch, r#"{"properties": {"occupancy": 1}}"#).status, 204);
+    await_that("a visible change has new tags", || tags().iter().zip(&before).all(|(now, before)| now != before));
 }
 
 #[test]
