@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use super::{Server, foreign};
 
-/// Maximum wait for an expected event.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Time limit of a whole stream, because the client has none for one event. A test may do much while it is open.
+const STREAM_LIMIT: Duration = Duration::from_mins(5);
 
 /// A received event.
 #[derive(Debug)]
@@ -52,14 +52,14 @@ impl Listener {
     pub(crate) fn open_at(server: &Server, path: &str, headers: &[(&str, &str)]) -> Self {
         let request = ureq::get(&format!("{}{path}", server.url));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = request.config().timeout_global(Some(PATIENCE)).build().call().expect("a stream");
+        let response = request.config().timeout_global(Some(STREAM_LIMIT)).build().call().expect("a stream");
         let mut listener = Self(BufReader::new(Box::new(response.into_body().into_reader())));
         assert_eq!(listener.receive().expect("a greeting").name, "hello");
         listener
     }
 
     fn read(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Self {
-        let response = request.config().timeout_global(Some(PATIENCE)).build().call().expect("a stream");
+        let response = request.config().timeout_global(Some(STREAM_LIMIT)).build().call().expect("a stream");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
