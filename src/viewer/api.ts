@@ -77,6 +77,8 @@ export type Properties = Record<string, unknown>;
 export type Item = Feature<Geometry, Properties> & { id: string };
 export type Reason = Bilingual & { code: string };
 export type Excluded = { id: string; name: string | null; distance_m: number; reasons: Reason[] };
+/** A line of the stock of a depot. */
+export type StockItem = { item_code?: string; name?: string; quantity?: number | null; promised?: number | null; unit?: string | null };
 /** The total of several resources, or the missing amounts. */
 export type Amounts = { people: number; skills: string[]; items: { item_code: string; quantity: number }[] };
 /** The summary of one layer in a reply. */

@@ -18,7 +18,7 @@ const MOST_DANGERS = 10;
 const LOCATE_TIMEOUT_MS = 10_000;
 const STORED: Record<string, string> = { incidents: "incident", warnings: "warning", risk_zones: "zone" };
 
-type Place = { name: string; parameters: Record<string, string>; geometry?: Geometry };
+type Place = { name: string; parameters: Record<string, string>; geometry: () => Promise<Geometry | null> };
 
 export class Around {
   #place: Place | undefined;
@@ -42,25 +42,21 @@ export class Around {
   async ofFeature(layer: string, id: string, name: string): Promise<void> {
     const parameter = STORED[layer];
     if (!parameter) return;
-    const place: Place = { name, parameters: { [parameter]: id } };
-    await Promise.all([this.#open(place, ""), this.#locate(place, layer, id)]);
+    const geometry = async () => (await item(layer, id, AbortSignal.timeout(LOCATE_TIMEOUT_MS))).geometry;
+    await this.#open({ name, parameters: { [parameter]: id }, geometry }, "");
   }
 
-  /** Loads the geometry around which rings are drawn; without it there are none on the map. */
-  async #locate(place: Place, layer: string, id: string): Promise<void> {
-    const found = await item(layer, id, AbortSignal.timeout(LOCATE_TIMEOUT_MS)).catch(() => undefined);
-    place.geometry = found?.geometry ?? undefined;
-    this.#drawRings();
-  }
-
-  #drawRings(): void {
-    const radii = (this.#found?.rings ?? []).flatMap(({ radius_m: metres }) => (metres === null ? [] : [metres]));
-    this.#rings.draw(this.#place?.geometry, radii);
+  /** Draws the rings that were found; without the geometry there are none on the map. */
+  async #drawRings(): Promise<void> {
+    const found = this.#found;
+    const radii = (found?.rings ?? []).flatMap(({ radius_m: metres }) => (metres === null ? [] : [metres]));
+    const geometry = radii.length > 0 ? await this.#place?.geometry().catch(() => null) : null;
+    if (found === this.#found) this.#rings.draw(geometry ?? undefined, radii);
   }
 
   /** The surroundings of a drawing. */
   async ofDrawing(geometry: Geometry): Promise<void> {
-    await this.#open({ name: say("drawnShape"), parameters: { near: wkt(geometry) }, geometry }, geometry.type === "LineString" ? LINE_RADII : "");
+    await this.#open({ name: say("drawnShape"), parameters: { near: wkt(geometry) }, geometry: () => Promise.resolve(geometry) }, geometry.type === "LineString" ? LINE_RADII : "");
   }
 
   /** Leaves the panel to something else. */
@@ -89,7 +85,7 @@ export class Around {
     if (!place) return;
     await this.#request.send((signal) => surroundings(this.#parameters(place), signal), (found) => {
       this.#found = found;
-      this.#drawRings();
+      void this.#drawRings();
     });
   }
 

@@ -10,7 +10,7 @@ import type { Word } from "./words";
 const PAGE = 50;
 const ACTIONS: Record<string, Word> = {
   create: "auditCreate", change: "auditChange", delete: "auditDelete", reveal: "auditReveal", "sign-in": "auditSignIn", "token-add": "auditTokenAdd",
-  "token-revoke": "auditTokenRevoke", import: "auditImport", "undo-import": "auditUndoImport", sync: "auditSync",
+  "token-revoke": "auditTokenRevoke", import: "auditImport", "undo-import": "auditUndoImport", sync: "auditSync", "audit-prune": "auditPrune",
 };
 /** Between the values of a list in an entry. */
 const COMMA = ", ";

@@ -1,5 +1,5 @@
 // Current figures: free places, ready teams, depots, people in warning areas, stations over their threshold.
-import { items, nearestOf, type Catalog } from "./api";
+import { items, nearestOf, type Catalog, type StockItem } from "./api";
 import { element, part } from "./element";
 import { age, number } from "./format";
 import { onLanguage, say } from "./language";
@@ -7,7 +7,6 @@ import { isNight } from "./question";
 import type { Word } from "./words";
 
 type Figure = { word: Word; value: string; note?: string; doubt?: boolean; list?: string };
-type Stock = { item_code?: string; name?: string; quantity?: number | null };
 
 const LAYERS = ["shelters", "teams", "depots"];
 /** Maximum number of features in a reply; a layer with more is not summed. */
@@ -69,7 +68,7 @@ export class Headlines {
     };
     const free = reply.features.filter(({ properties }) => layers.length === 1 || properties.layer === "shelters")
       .reduce((sum, { properties }) => sum + (typeof properties.free_places === "number" ? Math.max(0, properties.free_places) : 0), 0);
-    const stock = reply.features.flatMap(({ properties }) => (Array.isArray(properties.stock) ? (properties.stock as Stock[]) : []));
+    const stock = reply.features.flatMap(({ properties }) => (Array.isArray(properties.stock) ? (properties.stock as StockItem[]) : []));
     const kinds = new Set(stock.filter(({ quantity }) => (quantity ?? 0) > 0).map(({ item_code: code, name }) => code ?? name)).size;
     this.#resources = { freePlaces: count("shelters") === undefined ? undefined : free, teams: count("teams"), depots: count("depots"), kinds, night };
   }

@@ -1,6 +1,6 @@
 // The query panel for nearest resources: location, form, results and lines on the map; its state is kept in the URL.
 import { LngLat, LngLatBounds, type Map as MapView, type StyleSpecification } from "maplibre-gl";
-import { item, nearestOf, routeOf, search, ServerError, type Answer, type Catalog, type Result, type Route } from "./api";
+import { item, nearestOf, routeOf, search, ServerError, type Answer, type Catalog, type Properties, type Result, type Route } from "./api";
 import { keepInAddress, questionInAddress } from "./address";
 import { drawnParameters } from "./around";
 import { AnswerLines } from "./answers";
@@ -24,7 +24,7 @@ const MARGIN_PX = 60;
 
 /** Number of journeys that are drawn as lines. */
 const MOST_ROUTES = 12;
-const DANGER_TIMEOUT_MS = 2_000;
+const BEGIN_TIMEOUT_MS = 2_000;
 const WAY_WORDS = { line: "byLine", road: "byRoad", walk: "byWalk" } as const satisfies Record<Way, string>;
 
 /** Whether the initial URL has a map view. */
@@ -89,19 +89,19 @@ export class NearestPanel {
   /** Runs the query from another location with the same conditions. */
   async ask(place: Place, township?: TownshipLink): Promise<void> {
     this.#township = township;
-    await this.#pose(this.#question ? { ...this.#question, place } : { ...emptyQuestion(place), ...(await this.#dangerOf(place)) });
+    await this.#pose(this.#question ? { ...this.#question, place } : await this.#begin(place));
   }
 
-  /** A place of a danger is asked about with it: what is fit for the danger, outside its zones. */
-  async #dangerOf(place: Place): Promise<Partial<Question>> {
-    if (place.kind !== "feature" || place.geometry) return {};
+  /** A new query. From a danger it asks for what is fit for it, outside its zones. */
+  async #begin(place: Place): Promise<Question> {
+    if (place.kind !== "feature" || place.geometry) return emptyQuestion(place);
     try {
-      const { properties } = await item(place.layer, place.id, AbortSignal.timeout(DANGER_TIMEOUT_MS));
+      const { located, properties } = await load(place, AbortSignal.timeout(BEGIN_TIMEOUT_MS));
       const danger = [properties.hazard, properties.kind].find((code) => this.catalog.codes.hazard?.some((own) => own.code === code));
-      return typeof danger === "string" ? { hazard: [danger], avoid: [danger] } : {};
+      return { ...emptyQuestion(located), ...(typeof danger === "string" ? { hazard: [danger], avoid: [danger] } : {}) };
     } catch {
-      // The query itself tells what is wrong.
-      return {};
+      // The query says what is wrong.
+      return emptyQuestion(place);
     }
   }
 
@@ -204,12 +204,7 @@ export class NearestPanel {
   async #locate(signal: AbortSignal): Promise<void> {
     const question = this.#question;
     if (question?.place.kind !== "feature" || question.place.geometry) return;
-    const { layer, id } = question.place;
-    const { geometry, properties } = await item(layer, id, signal);
-    if (!geometry) throw new ServerError(0, say("noPlace"));
-    const name = String(properties.name ?? id);
-    // A point feature is replaced by its coordinates, so that the URL stays valid if the feature is deleted.
-    this.#question = { ...question, place: { kind: "feature", layer, id, name, geometry } };
+    this.#question = { ...question, place: (await load(question.place, signal)).located };
     this.#reveal();
   }
 
@@ -360,6 +355,13 @@ export class NearestPanel {
     button.addEventListener("click", action);
     return button;
   }
+}
+
+/** Loads the feature from which a query starts. */
+async function load({ layer, id }: Place & { kind: "feature" }, signal: AbortSignal): Promise<{ located: Place; properties: Properties }> {
+  const { geometry, properties } = await item(layer, id, signal);
+  if (!geometry) throw new ServerError(0, say("noPlace"));
+  return { located: { kind: "feature", layer, id, name: String(properties.name ?? id), geometry }, properties };
 }
 
 /** Warns of parts of the URL that the query does not have. */

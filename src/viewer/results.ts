@@ -1,14 +1,12 @@
 // The results of a query: rank, distance, direction, amounts or contributions, and the reasons for exclusions.
 import type { StyleSpecification } from "maplibre-gl";
-import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason, Result, Route } from "./api";
+import type { Amounts, Answer, Catalog, Excluded, Layer, LayerSummary, Reason, Result, Route, StockItem } from "./api";
 import type { Offer } from "./commitments";
 import { element } from "./element";
 import { codeLabel, codeOf, distance, duration, number, time, wind } from "./format";
 import { language, pick, say } from "./language";
 import { demandOf, isPlan, type Question } from "./question";
 import { signOf, swatch } from "./signs";
-
-type Stock = { item_code?: string; name?: string; quantity?: number | null; promised?: number | null; unit?: string | null };
 
 /** Maximum number of rows of a layer; a covering set may have hundreds. */
 const MOST_ROWS = 60;
@@ -133,7 +131,7 @@ export class Results {
 
   /** The available quantities of the requested items, or of the first few items. */
   #stock(question: Question, stock: unknown): HTMLElement[] {
-    const lines = Array.isArray(stock) ? stock as Stock[] : [];
+    const lines = Array.isArray(stock) ? stock as StockItem[] : [];
     const requested = question.items.map(({ code }) => code);
     const shown = requested.length > 0 ? lines.filter(({ item_code: code }) => requested.includes(String(code))) : lines.slice(0, STOCK_SHOWN);
     const facts = shown.map(({ item_code: code, name, quantity, promised, unit }) => {
