@@ -4,7 +4,7 @@
 use std::time::UNIX_EPOCH;
 
 use crate::config::Config;
-use crate::http::stable_hash;
+use crate::model::stable_hash;
 
 /// The hash for the running program and its configuration.
 pub(super) fn configuration_hash(config: &Config) -> u64 {

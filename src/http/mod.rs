@@ -33,5 +33,5 @@ pub use cors::AllowedOrigins;
 pub use forwarded::Reachability;
 pub use params::auth::{AccessControl, BearerToken};
 pub use service::{Listener, serve};
-pub use state::{Limits, Service, stable_hash};
+pub use state::{Limits, Service};
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -39,10 +39,12 @@ pub(crate) async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let (started, started_at) = (Instant::now(), clock::now());
+    let started = Instant::now();
     let id = given_id(&request).unwrap_or_else(new_id);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let is_logged = request.app_data::<web::Data<AppState>>().is_some_and(|state| state.access_log);
+    let state = request.app_data::<web::Data<AppState>>();
+    let is_logged = state.is_some_and(|state| state.access_log);
+    let traces = state.and_then(|state| state.traces.clone());
     let line = is_logged.then(|| {
         let client = match Peer::of(request.request()) {
             Peer::Address(address) => address.to_string(),
@@ -51,11 +53,10 @@ pub(crate) async fn log_request(
         };
         (client, request.method().to_string(), request.path().to_owned())
     });
-    let traces = request.app_data::<web::Data<AppState>>().and_then(|state| state.traces.clone());
-    let parent = traces.as_ref().map(|traces| traces.parent(&Headers(request.headers())));
-    let (response, store) = measured(next.call(request)).await;
-    let mut response = response?;
-    if let Some((parent, traces)) = parent.zip(traces) {
+    let mut response = if let Some(traces) = traces {
+        let (started_at, parent) = (clock::now(), traces.parent(&Headers(request.headers())));
+        let (response, store) = measured(next.call(request)).await;
+        let response = response?;
         let request = response.request();
         let route = request.match_pattern();
         let span = TracedRequest {
@@ -69,7 +70,10 @@ pub(crate) async fn log_request(
             request_id: id.clone(),
         };
         traces.record(span, &parent);
-    }
+        response
+    } else {
+        next.call(request).await?
+    };
     if let Some((client, method, path)) = line {
         let (status, ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
         tracing::info!(target: "access", request_id = id, client, method, path, status, ms, "request");

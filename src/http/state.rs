@@ -1,6 +1,5 @@
 //! Shared state of all handlers, and the limits of the server.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
@@ -22,7 +21,7 @@ use crate::http::workers::Workers;
 use crate::import::sync::SyncStatuses;
 use crate::import::uploads::Uploads;
 use crate::model::base_map::BaseMap;
-use crate::model::{Catalog, FingerprintKey, OverCommitment, Role};
+use crate::model::{Catalog, FingerprintKey, OverCommitment, Role, stable_hash};
 use crate::query::road::RoadNetworks;
 use crate::query::road::engine::RoadEngine;
 use crate::snapshot::{DerivedLayer, Snapshot, SnapshotHandle};
@@ -148,17 +147,20 @@ impl Audience {
     /// program and configuration.
     pub(crate) fn state_id(&self, snapshot: &Snapshot) -> String {
         let digest = snapshot.shared().map_or(0, |shared| shared.digest);
-        let hash = stable_hash(&(self.variant, digest, self.lineage(snapshot)));
+        let hash = stable_hash(&(self.variant, digest, self.lineage_number(snapshot)));
         format!("{hash:016x}-{}", snapshot.version())
     }
 
     /// Identifies the log in which the version of a snapshot counts: that of the database, or this run of the program.
     pub(crate) fn lineage(&self, snapshot: &Snapshot) -> String {
-        let lineage = match snapshot.shared() {
+        format!("{:016x}", self.lineage_number(snapshot))
+    }
+
+    fn lineage_number(&self, snapshot: &Snapshot) -> u64 {
+        match snapshot.shared() {
             Some(shared) => stable_hash(&(self.variant, shared.log)),
             None => self.snapshots.instance(),
-        };
-        format!("{lineage:016x}")
+        }
     }
 }
 
@@ -243,11 +245,4 @@ impl AppState {
         let found = self.audiences.iter().find(|(roles, _)| roles.contains(&role));
         found.map(|(_, audience)| audience).ok_or(Problem::Unavailable)
     }
-}
-
-/// A hash that is the same in every process.
-pub fn stable_hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }

@@ -37,7 +37,7 @@ pub use instant::{
 pub use reservation::{ExcessMark, OverCommitment, Reservation, ReservationError, ReservedPart};
 pub use roles::Roles;
 pub use schema::{Field, FieldType, GeometryKind, LayerSchema, View};
-pub use shared_state::SharedState;
+pub use shared_state::{SharedState, stable_hash};
 
 /// Position of a layer in the schemas of a store, and in the layers of its snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,7 @@
 //! What identifies the state of the data on all servers of one database.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 /// Identifies the data of a snapshot: equal on all servers that follow the same log and have read the same entries.
@@ -9,4 +11,11 @@ pub struct SharedState {
     pub log: u64,
     /// Identifies the set of entries.
     pub digest: u64,
+}
+
+/// A hash that is the same in every process of one program.
+pub fn stable_hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

@@ -5,14 +5,13 @@
 //! rolled back before it leaves no trace on disk, so its number is given again. In another history a position holds only
 //! if the entries that it covers are exactly those that were read.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use super::WITHOUT_STANDBY;
 use super::follow_connection::answered;
 use super::sql::{query, query_as, query_scalar};
+use crate::model::stable_hash;
 use crate::store::LogPosition;
 use crate::store::log_position::CoveredEntries;
 
@@ -129,10 +128,7 @@ async fn log_identity(connection: &mut PgConnection) -> Result<u64, sqlx::Error>
           (SELECT oid FROM pg_database WHERE datname = current_database()), \
           (SELECT extract(epoch FROM applied_at) FROM onemap.migrations WHERE step = 1))";
     let identity: String = query_scalar(SQL).fetch_one(connection).await?;
-    // Every server computes the same: the keys of this hasher are fixed.
-    let mut hasher = DefaultHasher::new();
-    identity.hash(&mut hasher);
-    Ok(hasher.finish())
+    Ok(stable_hash(&identity))
 }
 
 /// A sum of hashes, modulo 2⁶⁴.
