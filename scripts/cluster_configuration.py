@@ -78,9 +78,22 @@ query_wait_timeout = 5
 
 def haproxy(cluster):
     ports = cluster["ports"]
-
     nodes = "\n".join(
         f"    server {node} 127.0.0.1:{ports[node]} check port {ports['patroni' + node[-1]]}" for node in NODES)
+
+    def database(name, check):
+        return f"""\
+listen {name}
+    mode tcp
+    bind 127.0.0.1:{ports[name]}
+    timeout client 1h
+    timeout server 1h
+    option httpchk OPTIONS {check}
+    http-check expect status 200
+    default-server on-marked-down shutdown-sessions
+{nodes}
+"""
+
     servers = "\n".join(f"    server {server} 127.0.0.1:{ports[server]} check" for server in SERVERS)
     return f"""\
 global
@@ -93,26 +106,8 @@ defaults
     default-server inter 1s fall 2 rise 1
 
 # PostgreSQL: Patroni tells which server is the primary. A server that no longer is loses its connections.
-listen primary
-    mode tcp
-    bind 127.0.0.1:{ports["primary"]}
-    timeout client 1h
-    timeout server 1h
-    option httpchk OPTIONS /primary
-    http-check expect status 200
-    default-server on-marked-down shutdown-sessions
-{nodes}
-
-listen standby
-    mode tcp
-    bind 127.0.0.1:{ports["standby"]}
-    timeout client 1h
-    timeout server 1h
-    option httpchk OPTIONS /replica
-    http-check expect status 200
-    default-server on-marked-down shutdown-sessions
-{nodes}
-
+{database("primary", "/primary")}
+{database("standby", "/replica")}
 # onemap: servers whose data is current. While there are none, because the database is away, all that run.
 frontend onemap
     mode http

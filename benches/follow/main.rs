@@ -30,7 +30,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use nation::Nation;
 use support::database::{fresh_database, psql};
-use support::{Folder, Server};
+use support::{Folder, Server, memory_kb};
 
 const SINGLE_CHANGES: u64 = 1_000;
 const LOAD_TIME: Duration = Duration::from_secs(20);
@@ -101,12 +101,8 @@ fn compare_with_psql(url: &str) {
 }
 
 fn memory(server: &Server) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).expect("a status");
-    let kilobytes = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
-        line.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok()).expect("a number")
-    };
-    format!("{:.0} MB (peak {:.0} MB)", kilobytes("VmRSS") / 1e3, kilobytes("VmHWM") / 1e3)
+    let mb = |figure| memory_kb(server.process_id(), figure) as f64 / 1e3;
+    format!("{:.0} MB (peak {:.0} MB)", mb("VmRSS"), mb("VmHWM"))
 }
 
 /// Processor time of a server so far, seconds.

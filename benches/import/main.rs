@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::database::fresh_database;
-use support::{Folder, foreign, onemap};
+use support::{Folder, foreign, memory_kb, onemap};
 
 const DEFAULT_ROWS: u64 = 1_000_000;
 /// Interval at which the memory of a process is read.
@@ -81,20 +81,13 @@ fn run(command: &mut Command) -> Measured {
         if let Some(status) = child.try_wait().expect("a status") {
             break status;
         }
-        memory_mb = memory_mb.max(peak_mb(child.id()));
+        memory_mb = memory_mb.max(memory_kb(child.id(), "VmHWM") / 1024);
         std::thread::sleep(WATCH_EVERY);
     };
     let mut log = String::new();
     std::io::Read::read_to_string(&mut child.stderr.take().expect("a log"), &mut log).expect("a log");
     assert!(status.success(), "{log}");
     Measured { time: started.elapsed(), memory_mb }
-}
-
-/// The greatest memory of a process so far, MB.
-fn peak_mb(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    peak.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) / 1024
 }
 
 fn compare(what: &str, rows: u64, ours: &Measured, theirs: &Measured) {

@@ -30,7 +30,7 @@ use onemap::tile::{TileAddress, TileMatrixSet};
 use nation::Nation;
 use peers::{Ceiling, Martin, requests_per_s};
 use support::database::{fresh_database, psql};
-use support::{Folder, Server, encoded};
+use support::{Folder, Server, encoded, memory_kb};
 
 const LAYERS: &str = "hazards,shelters,risk_zones,pipelines";
 /// Rounds of a comparison, whose median counts.
@@ -200,7 +200,5 @@ fn tile_formats(server: &Server) {
 fn resident_mb(server: &Server) -> f64 {
     // Freed memory is returned some time later.
     std::thread::sleep(Duration::from_secs(2));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).expect("a status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("a line");
-    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<f64>().ok()).expect("a number") / 1e3
+    memory_kb(server.process_id(), "VmRSS") as f64 / 1e3
 }

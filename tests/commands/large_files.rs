@@ -8,7 +8,7 @@ use serde_json::json;
 use zip::write::SimpleFileOptions;
 
 use super::{exported, import};
-use crate::support::{Folder, foreign, onemap};
+use crate::support::{Folder, foreign, memory_kb, onemap};
 
 /// Points as CSV.
 fn points(folder: &Folder, name: &str, first: u32, count: u32) {
@@ -26,9 +26,7 @@ fn peak_of_import(folder: &Folder, file: &str) -> u64 {
     let mut child = onemap(folder, &arguments).stderr(Stdio::null()).spawn().expect("the program starts");
     let mut peak = 0;
     loop {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let own = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        peak = peak.max(own.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) / 1024);
+        peak = peak.max(memory_kb(child.id(), "VmHWM") / 1024);
         if let Some(status) = child.try_wait().expect("a status") {
             assert!(status.success());
             return peak;

@@ -69,6 +69,13 @@ pub(crate) fn run_well(folder: &Folder, arguments: &[&str]) -> String {
     log
 }
 
+/// A figure of the memory of a process in kilobytes: `VmRSS` now, `VmHWM` at most; 0 if it has ended.
+pub(crate) fn memory_kb(process: u32, figure: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(figure));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
 /// A running server on its own port.
 pub(crate) struct Server {
     child: Child,
