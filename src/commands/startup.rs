@@ -13,8 +13,9 @@ use crate::snapshot::disk_cache::{CachedSnapshot, DiskCache};
 use crate::snapshot::{Snapshot, Version, follower};
 use crate::store::{DeferredStore, LogPosition, Store};
 
-/// If the store takes longer than this, the server starts from the disk cache.
-const STORE_TIMEOUT: Duration = Duration::from_secs(10);
+/// If the store takes longer than this, the server starts from the disk cache, which even for a country takes little
+/// longer, and reads the store while it serves.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Options of the disk cache.
 #[derive(Args)]

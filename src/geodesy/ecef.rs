@@ -123,6 +123,30 @@ impl EcefBox {
     }
 }
 
+/// A box with half the memory: its sides are those of an [`EcefBox`], rounded outward by less than a metre.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactEcefBox {
+    low: [f32; 3],
+    high: [f32; 3],
+}
+
+impl CompactEcefBox {
+    /// The smallest such box around a box.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "rounded outward")]
+    pub fn around(own: &EcefBox) -> Self {
+        let down = |side: f64| if f64::from(side as f32) > side { (side as f32).next_down() } else { side as f32 };
+        let up = |side: f64| if f64::from(side as f32) < side { (side as f32).next_up() } else { side as f32 };
+        Self { low: own.low.map(down), high: own.high.map(up) }
+    }
+
+    /// The same box.
+    #[must_use]
+    pub fn to_box(self) -> EcefBox {
+        EcefBox { low: self.low.map(f64::from), high: self.high.map(f64::from) }
+    }
+}
+
 /// Scales the ellipsoid to the unit sphere, where a position is at its reduced latitude.
 pub(super) fn unit([x, y, z]: Ecef) -> Ecef {
     [x / SEMI_MAJOR_M, y / SEMI_MAJOR_M, z / SEMI_MINOR_M]

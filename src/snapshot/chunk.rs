@@ -30,9 +30,9 @@ impl Chunk {
             .iter()
             .enumerate()
             .map(|(at, field)| {
-                let values =
-                    features.iter_mut().map(|feature| std::mem::replace(&mut feature.values[at], Value::Unknown));
-                Column::collect(field.field_type, values)
+                let values = features.iter_mut();
+                let values = values.map(|feature| std::mem::replace(&mut feature.values[at], Value::Unknown));
+                Column::collect(field.field_type, &values.collect::<Vec<_>>())
             })
             .collect();
         let (ids, shapes) = features.into_iter().map(|feature| (feature.id, feature.geometry)).unzip();
@@ -57,7 +57,7 @@ impl Chunk {
         for (row, feature) in rows {
             for (column, value) in chunk.columns.iter_mut().zip(feature.values) {
                 if column.get(row) != value {
-                    Arc::make_mut(column).set(row, value);
+                    Arc::make_mut(column).set(row, &value);
                 }
             }
             if self.spatial_index.shapes()[row] != feature.geometry {
@@ -158,10 +158,10 @@ impl Chunk {
         self.spatial_index.blocks().iter().map(|block| &block.bounds).enumerate()
     }
 
-    /// The row and box of each part of a feature in a block.
-    pub fn block_rows(&self, block: usize) -> impl Iterator<Item = (usize, &EcefBox)> {
+    /// The row of each part of a feature in a block, and a box around the part.
+    pub fn block_rows(&self, block: usize) -> impl Iterator<Item = (usize, EcefBox)> {
         let places = self.spatial_index.places(&self.spatial_index.blocks()[block]);
-        places.iter().map(|place| (place.row as usize, &place.bounds))
+        places.iter().map(|place| (place.row(), place.bounds()))
     }
 
     /// Summary of the resources of features with a geometry.

@@ -1,118 +1,82 @@
-//! A column: the values of one field in a chunk, as a typed array.
-
-use std::collections::HashMap;
+//! A column: the values of one field in a chunk.
 
 use serde::{Deserialize, Serialize};
+use time::{Date, UtcDateTime};
 
+use super::packed_integers::PackedIntegers;
+use super::texts::Texts;
 use crate::model::{FieldType, Value, ValueRef};
 
-/// Values of a field, one per row; `None` is unknown.
+/// Values of a field, one per row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Column {
-    Boolean(Vec<Option<bool>>),
-    Integer(Vec<Option<i64>>),
-    Real(Vec<Option<f64>>),
+    /// 0 and 1.
+    Boolean(PackedIntegers),
+    Integer(PackedIntegers),
+    /// The bits of the numbers.
+    Real(PackedIntegers),
     Text(Texts),
-    Date(Vec<Option<time::Date>>),
-    DateTime(Vec<Option<time::UtcDateTime>>),
+    /// Julian days.
+    Date(PackedIntegers),
+    /// Microseconds since 1970.
+    DateTime(PackedIntegers),
     TextList(Vec<Option<Box<[String]>>>),
-    Json(Vec<Option<Box<str>>>),
-}
-
-/// Texts, each distinct one stored once.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Texts {
-    entries: Vec<Option<u32>>,
-    dictionary: Vec<Box<str>>,
-}
-
-impl Texts {
-    fn get(&self, row: usize) -> Option<&str> {
-        self.entries[row].map(|entry| &*self.dictionary[entry as usize])
-    }
-
-    fn set(&mut self, row: usize, text: Option<String>) {
-        self.entries[row] = text.map(|text| {
-            let known = self.dictionary.iter().position(|known| **known == *text);
-            #[expect(clippy::cast_possible_truncation, reason = "a chunk has a few thousand rows")]
-            let entry = known.unwrap_or(self.dictionary.len()) as u32;
-            if known.is_none() {
-                self.dictionary.push(text.into());
-            }
-            entry
-        });
-        // Unused texts are removed when they outnumber the used ones.
-        if self.dictionary.len() > 2 * self.entries.len() {
-            let all: Vec<Value> = (0..self.entries.len()).map(|row| self.value(row)).collect();
-            *self = collect_texts(all.into_iter());
-        }
-    }
-
-    fn value(&self, row: usize) -> Value {
-        self.get(row).map_or(Value::Unknown, |text| Value::Text(text.to_owned()))
-    }
+    Json(Texts),
 }
 
 impl Column {
     /// Collects a column. A value of another type than the field is unknown; stores and imports have checked and
     /// reported it.
-    pub(super) fn collect(field_type: FieldType, values: impl Iterator<Item = Value>) -> Self {
-        macro_rules! array {
-            ($column:ident, $value:ident) => {
-                Self::$column(
-                    values
-                        .map(|value| if let Value::$value(inner) = value { Some(inner.into()) } else { None })
-                        .collect(),
-                )
-            };
-        }
+    pub(super) fn collect(field_type: FieldType, values: &[Value]) -> Self {
+        let numbers = || PackedIntegers::collect(values.iter().map(|value| number_of(field_type, value)));
+        let texts = || Texts::collect(values.iter().map(|value| text_of(field_type, value)));
         match field_type {
-            FieldType::Boolean => array!(Boolean, Boolean),
-            FieldType::Integer => array!(Integer, Integer),
-            FieldType::Real => array!(Real, Real),
-            FieldType::Text => Self::Text(collect_texts(values)),
-            FieldType::Date => array!(Date, Date),
-            FieldType::DateTime => array!(DateTime, DateTime),
-            FieldType::TextList => array!(TextList, TextList),
-            FieldType::Json => array!(Json, Json),
+            FieldType::Boolean => Self::Boolean(numbers()),
+            FieldType::Integer => Self::Integer(numbers()),
+            FieldType::Real => Self::Real(numbers()),
+            FieldType::Date => Self::Date(numbers()),
+            FieldType::DateTime => Self::DateTime(numbers()),
+            FieldType::Text => Self::Text(texts()),
+            FieldType::Json => Self::Json(texts()),
+            FieldType::TextList => Self::TextList(values.iter().map(list_of).collect()),
+        }
+    }
+
+    /// Type of its field.
+    fn field_type(&self) -> FieldType {
+        match self {
+            Self::Boolean(_) => FieldType::Boolean,
+            Self::Integer(_) => FieldType::Integer,
+            Self::Real(_) => FieldType::Real,
+            Self::Text(_) => FieldType::Text,
+            Self::Date(_) => FieldType::Date,
+            Self::DateTime(_) => FieldType::DateTime,
+            Self::TextList(_) => FieldType::TextList,
+            Self::Json(_) => FieldType::Json,
         }
     }
 
     /// Whether it has this type, this number of rows and valid contents.
     pub(super) fn fits(&self, field_type: FieldType, rows: usize) -> bool {
-        let (own, length) = match self {
-            Self::Boolean(values) => (FieldType::Boolean, values.len()),
-            Self::Integer(values) => (FieldType::Integer, values.len()),
-            Self::Real(values) => (FieldType::Real, values.len()),
-            Self::Text(texts) => {
-                let known = |entry: &u32| (*entry as usize) < texts.dictionary.len();
-                let whole = texts.entries.iter().flatten().all(known);
-                (FieldType::Text, if whole { texts.entries.len() } else { usize::MAX })
+        let (len, is_sound) = match self {
+            Self::Boolean(own) | Self::Integer(own) | Self::Real(own) | Self::Date(own) | Self::DateTime(own) => {
+                (own.len(), true)
             }
-            Self::Date(values) => (FieldType::Date, values.len()),
-            Self::DateTime(values) => (FieldType::DateTime, values.len()),
-            Self::TextList(values) => (FieldType::TextList, values.len()),
-            Self::Json(values) => (FieldType::Json, values.len()),
+            Self::Text(texts) | Self::Json(texts) => (texts.len(), texts.is_sound()),
+            Self::TextList(lists) => (lists.len(), true),
         };
-        own == field_type && length == rows
+        self.field_type() == field_type && len == rows && is_sound
     }
 
     /// Sets a value of a row; a value of another type is unknown.
-    pub(super) fn set(&mut self, row: usize, value: Value) {
-        macro_rules! put {
-            ($values:ident, $value:ident) => {
-                $values[row] = if let Value::$value(inner) = value { Some(inner.into()) } else { None }
-            };
-        }
+    pub(super) fn set(&mut self, row: usize, value: &Value) {
+        let field_type = self.field_type();
         match self {
-            Self::Boolean(values) => put!(values, Boolean),
-            Self::Integer(values) => put!(values, Integer),
-            Self::Real(values) => put!(values, Real),
-            Self::Text(texts) => texts.set(row, if let Value::Text(text) = value { Some(text) } else { None }),
-            Self::Date(values) => put!(values, Date),
-            Self::DateTime(values) => put!(values, DateTime),
-            Self::TextList(values) => put!(values, TextList),
-            Self::Json(values) => put!(values, Json),
+            Self::Boolean(own) | Self::Integer(own) | Self::Real(own) | Self::Date(own) | Self::DateTime(own) => {
+                own.set(row, number_of(field_type, value));
+            }
+            Self::Text(texts) | Self::Json(texts) => texts.set(row, text_of(field_type, value)),
+            Self::TextList(lists) => lists[row] = list_of(value),
         }
     }
 
@@ -121,35 +85,53 @@ impl Column {
     }
 
     pub(super) fn cell(&self, row: usize) -> ValueRef<'_> {
-        match self {
-            Self::Boolean(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Boolean),
-            Self::Integer(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Integer),
-            Self::Real(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Real),
-            Self::Text(texts) => texts.get(row).map_or(ValueRef::Unknown, ValueRef::Text),
-            Self::Date(values) => values[row].map_or(ValueRef::Unknown, ValueRef::Date),
-            Self::DateTime(values) => values[row].map_or(ValueRef::Unknown, ValueRef::DateTime),
-            Self::TextList(values) => values[row].as_deref().map_or(ValueRef::Unknown, ValueRef::TextList),
-            Self::Json(values) => values[row].as_deref().map_or(ValueRef::Unknown, ValueRef::Json),
-        }
+        let known = match self {
+            Self::Boolean(own) => own.get(row).map(|number| ValueRef::Boolean(number != 0)),
+            Self::Integer(own) => own.get(row).map(ValueRef::Integer),
+            Self::Real(own) => own.get(row).map(|bits| ValueRef::Real(f64::from_bits(bits.cast_unsigned()))),
+            Self::Text(texts) => texts.get(row).map(ValueRef::Text),
+            Self::Date(own) => own.get(row).and_then(date).map(ValueRef::Date),
+            Self::DateTime(own) => own.get(row).and_then(instant).map(ValueRef::DateTime),
+            Self::TextList(lists) => lists[row].as_deref().map(ValueRef::TextList),
+            Self::Json(texts) => texts.get(row).map(ValueRef::Json),
+        };
+        known.unwrap_or(ValueRef::Unknown)
     }
 }
 
-fn collect_texts(values: impl Iterator<Item = Value>) -> Texts {
-    let mut texts = Texts::default();
-    let mut known: HashMap<Box<str>, u32> = HashMap::new();
-    for value in values {
-        let Value::Text(text) = value else {
-            texts.entries.push(None);
-            continue;
-        };
-        let text: Box<str> = text.into();
-        let entry = *known.entry(text.clone()).or_insert_with(|| {
-            texts.dictionary.push(text);
-            #[expect(clippy::cast_possible_truncation, reason = "a chunk has a few thousand rows")]
-            let entry = (texts.dictionary.len() - 1) as u32;
-            entry
-        });
-        texts.entries.push(Some(entry));
+/// A value of a type that is stored as a number.
+fn number_of(field_type: FieldType, value: &Value) -> Option<i64> {
+    match (field_type, value) {
+        (FieldType::Boolean, Value::Boolean(yes)) => Some(i64::from(*yes)),
+        (FieldType::Integer, Value::Integer(number)) => Some(*number),
+        (FieldType::Real, Value::Real(number)) => Some(number.to_bits().cast_signed()),
+        (FieldType::Date, Value::Date(date)) => Some(i64::from(date.to_julian_day())),
+        (FieldType::DateTime, Value::DateTime(instant)) => {
+            let whole = instant.unix_timestamp().checked_mul(MICROSECONDS)?;
+            whole.checked_add(i64::from(instant.microsecond()))
+        }
+        _ => None,
     }
-    texts
+}
+
+const MICROSECONDS: i64 = 1_000_000;
+
+fn date(julian_day: i64) -> Option<Date> {
+    Date::from_julian_day(i32::try_from(julian_day).ok()?).ok()
+}
+
+fn instant(microseconds: i64) -> Option<UtcDateTime> {
+    let whole = UtcDateTime::from_unix_timestamp(microseconds.div_euclid(MICROSECONDS)).ok()?;
+    whole.replace_microsecond(u32::try_from(microseconds.rem_euclid(MICROSECONDS)).ok()?).ok()
+}
+
+fn text_of(field_type: FieldType, value: &Value) -> Option<&str> {
+    match (field_type, value) {
+        (FieldType::Text, Value::Text(text)) | (FieldType::Json, Value::Json(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn list_of(value: &Value) -> Option<Box<[String]>> {
+    if let Value::TextList(list) = value { Some(list.clone().into()) } else { None }
 }

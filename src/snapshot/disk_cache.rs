@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -19,11 +19,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::column::Column;
+use super::texts::Texts;
 use super::{Chunk, Layer, Snapshot, Version};
 use crate::model::{FeatureId, LayerSchema, Shape, SharedState};
 
 /// Changes with the format of the files.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 const MANIFEST: &str = "manifest";
 const LAYER_ENDING: &str = "layer";
 const UNFINISHED_ENDING: &str = "unfinished";
@@ -118,7 +119,7 @@ struct LayerEntry {
 
 #[derive(Serialize)]
 struct PieceOut<'a> {
-    ids: Vec<&'a str>,
+    ids: Texts,
     shapes: Vec<Option<StoredShape>>,
     columns: Vec<&'a Column>,
 }
@@ -134,7 +135,7 @@ enum StoredShape {
 
 #[derive(Deserialize)]
 struct PieceIn {
-    ids: Vec<String>,
+    ids: Texts,
     shapes: Vec<Option<StoredShape>>,
     columns: Vec<Column>,
 }
@@ -279,7 +280,7 @@ fn read_manifest(path: &Path, file: &mut impl Read) -> Result<Manifest, DiskCach
 fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
     for chunk in layer.chunks() {
         let (ids, shapes, columns) = chunk.parts();
-        let ids = ids.iter().map(FeatureId::as_str).collect();
+        let ids = Texts::collect(ids.iter().map(|id| Some(id.as_str())));
         let columns = columns.iter().map(AsRef::as_ref).collect();
         let shapes = shapes.iter().map(|shape| shape.as_ref().map(StoredShape::of).transpose());
         let shapes = shapes.collect::<Result<_, _>>().map_err(std::io::Error::other)?;
@@ -289,15 +290,22 @@ fn write_layer(out: &mut impl Write, layer: &Layer) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads a layer, piece after piece, and builds its chunks on all cores.
+/// Reads a layer. Its pieces are found one after another; they are read, checked and built on all cores.
 fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError> {
     let path = folder.join(&entry.file);
-    let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(at(&path))?);
-    let pieces = (0..entry.chunks).map(|_| read_piece(&path, &mut file)).collect::<Vec<_>>();
-    let chunks = pieces
+    let file = File::open(&path).map_err(at(&path))?;
+    let mut end = 0;
+    let starts = (0..entry.chunks).map(|_| {
+        let start = end;
+        let head = read_head(&path, &mut ReadAt { file: &file, at: start })?;
+        end = start + HEAD_BYTES + u64::from(head.length);
+        Ok(start)
+    });
+    let starts = starts.collect::<Result<Vec<u64>, _>>()?;
+    let chunks = starts
         .into_par_iter()
-        .map(|piece| {
-            let piece = piece?;
+        .map(|start| {
+            let piece = read_piece(&path, &mut ReadAt { file: &file, at: start })?;
             let chunk = read_chunk(&piece, &entry);
             chunk.map(Arc::new).map_err(|reason| DiskCacheError::Damaged { path: path.clone(), reason })
         })
@@ -311,8 +319,8 @@ fn read_layer(folder: &Path, entry: LayerEntry) -> Result<Layer, DiskCacheError>
 
 fn read_chunk(piece: &[u8], entry: &LayerEntry) -> Result<Chunk, String> {
     let PieceIn { ids, shapes, columns } = postcard::from_bytes(piece).map_err(|error| error.to_string())?;
-    let ids: Vec<FeatureId> =
-        ids.iter().map(|id| FeatureId::new(id)).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let id = |row: usize| FeatureId::new(ids.get(row).unwrap_or_default()).map_err(|error| error.to_string());
+    let ids: Vec<FeatureId> = (0..ids.len()).map(id).collect::<Result<_, _>>()?;
     let shapes: Vec<Option<Shape>> =
         shapes.into_iter().map(|shape| shape.map(StoredShape::shape).transpose()).collect::<Result<_, _>>()?;
     let fields = &entry.schema.fields;
@@ -335,25 +343,56 @@ fn write_piece(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
     out.write_all(bytes)
 }
 
-fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheError> {
-    let damaged = |reason: &str| DiskCacheError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
+/// What precedes the bytes of a piece.
+struct PieceHead {
+    length: u32,
+    checksum: u32,
+}
+
+/// Bytes of a head.
+const HEAD_BYTES: u64 = 8;
+
+fn damaged(path: &Path, reason: &str) -> DiskCacheError {
+    DiskCacheError::Damaged { path: path.to_owned(), reason: reason.to_owned() }
+}
+
+fn read_head(path: &Path, file: &mut impl Read) -> Result<PieceHead, DiskCacheError> {
     let mut number = [0; 4];
-    let mut next = |file: &mut dyn Read| {
-        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged("it is truncated"))
+    let mut next = || {
+        file.read_exact(&mut number).map(|()| u32::from_le_bytes(number)).map_err(|_| damaged(path, "it is truncated"))
     };
-    let (length, checksum) = (next(file)?, next(file)?);
+    let (length, checksum) = (next()?, next()?);
     if length > LONGEST_PIECE {
-        return Err(damaged("a length is out of range"));
+        return Err(damaged(path, "a length is out of range"));
     }
+    Ok(PieceHead { length, checksum })
+}
+
+fn read_piece(path: &Path, file: &mut impl Read) -> Result<Vec<u8>, DiskCacheError> {
+    let PieceHead { length, checksum } = read_head(path, file)?;
     let mut bytes = Vec::new();
     file.take(u64::from(length)).read_to_end(&mut bytes).map_err(at(path))?;
     if bytes.len() != length as usize {
-        return Err(damaged("it is truncated"));
+        return Err(damaged(path, "it is truncated"));
     }
     if crc32fast::hash(&bytes) != checksum {
-        return Err(damaged("a checksum does not match"));
+        return Err(damaged(path, "a checksum does not match"));
     }
     Ok(bytes)
+}
+
+/// Reads a file from a place, independently of other readers of it.
+struct ReadAt<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for ReadAt<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
 }
 
 /// A file that only its owner may read.

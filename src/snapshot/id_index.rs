@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::Chunk;
 use crate::model::FeatureId;
 
@@ -16,8 +18,8 @@ const BUCKET_IDS: usize = 512;
 /// Chunks that may contain an id: one for nearly every id.
 #[derive(Clone, Debug)]
 pub(super) struct IdIndex {
-    /// Hash of the id and index of the chunk, sorted. The number of buckets is a power of two.
-    buckets: Vec<Arc<[(u64, u32)]>>,
+    /// Upper half of the hash of the id, and index of the chunk, sorted. The number of buckets is a power of two.
+    buckets: Vec<Arc<[(u32, u32)]>>,
     len: usize,
 }
 
@@ -36,25 +38,26 @@ impl IdIndex {
         let len = chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
         let count = (len / BUCKET_IDS).next_power_of_two();
         let mut buckets = vec![Vec::new(); count];
-        for (chunk, at) in chunks.iter().zip(0..) {
-            for id in chunk.ids() {
-                let hash = hash(id);
-                buckets[bucket(hash, count)].push((hash, at));
+        let hashes: Vec<Vec<u64>> = chunks.par_iter().map(|chunk| chunk.ids().iter().map(hash).collect()).collect();
+        for (hashes, at) in hashes.into_iter().zip(0..) {
+            for hash in hashes {
+                buckets[bucket(hash, count)].push((entry(hash), at));
             }
         }
-        let sorted = |mut bucket: Vec<(u64, u32)>| {
+        let sorted = |mut bucket: Vec<(u32, u32)>| {
             bucket.sort_unstable();
             bucket.into()
         };
-        Self { buckets: buckets.into_iter().map(sorted).collect(), len }
+        Self { buckets: buckets.into_par_iter().map(sorted).collect(), len }
     }
 
     /// Indices of the chunks that may contain an id.
     pub(super) fn candidates(&self, id: &FeatureId) -> impl Iterator<Item = usize> + use<'_> {
         let hash = hash(id);
         let bucket = &self.buckets[bucket(hash, self.buckets.len())];
-        let start = bucket.partition_point(|(other, _)| *other < hash);
-        bucket[start..].iter().take_while(move |(other, _)| *other == hash).map(|(_, at)| *at as usize)
+        let own = entry(hash);
+        let start = bucket.partition_point(|(other, _)| *other < own);
+        bucket[start..].iter().take_while(move |(other, _)| *other == own).map(|(_, at)| *at as usize)
     }
 
     /// The index after changes; `chunks` are the new chunks.
@@ -77,9 +80,9 @@ impl IdIndex {
             let mut bucket = buckets[at].to_vec();
             for (hash, op) in ops {
                 match op {
-                    IndexOp::Add(chunk) => bucket.push((hash, position(chunk))),
+                    IndexOp::Add(chunk) => bucket.push((entry(hash), position(chunk))),
                     IndexOp::Remove(chunk) => {
-                        if let Some(found) = bucket.iter().position(|entry| *entry == (hash, position(chunk))) {
+                        if let Some(found) = bucket.iter().position(|own| *own == (entry(hash), position(chunk))) {
                             bucket.swap_remove(found);
                         }
                     }
@@ -96,6 +99,11 @@ fn hash(id: &FeatureId) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     hasher.finish()
+}
+
+/// What a bucket keeps of a hash: the bits that did not choose the bucket. Equal ones of different ids cost a lookup.
+fn entry(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]

@@ -15,10 +15,12 @@ mod history;
 mod id_index;
 mod label_point;
 mod layer;
+mod packed_integers;
 mod pyramid;
 mod resources;
 mod restriction;
 mod spatial_index;
+mod texts;
 pub mod vertex_zooms;
 mod visible_row;
 

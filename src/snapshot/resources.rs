@@ -259,7 +259,7 @@ impl ChunkResources {
         let supply = |block: &Block| {
             let mut supply = SupplySummary::default();
             for place in spatial_index.places(block) {
-                let row = chunk.row(place.row as usize);
+                let row = chunk.row(place.row());
                 supply.take(&row, resources, stock_items.get(row.number()).and_then(Option::as_deref));
             }
             supply

@@ -1,5 +1,5 @@
-//! Spatial index of a chunk: an R-tree of envelopes, and boxes in earth-centred coordinates, grouped in blocks of
-//! neighbours.
+//! Spatial index of a chunk: boxes in earth-centred coordinates, grouped in blocks of neighbours, and an R-tree of
+//! envelopes.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use rstar::{RTree, RTreeObject};
 
 use super::label_point::label_point;
 use super::vertex_zooms::{VertexZooms, vertex_zooms};
-use crate::geodesy::ecef::{EcefBox, ecef};
+use crate::geodesy::ecef::{CompactEcefBox, EcefBox, ecef};
 use crate::geodesy::plane::EQUATOR_KM;
 use crate::geodesy::{Envelope, LonLat};
 use crate::model::Shape;
@@ -18,12 +18,36 @@ use crate::model::Shape;
 /// near ones.
 const BLOCK: usize = 32;
 
-/// The box of a part of a feature; a point has a box without extent.
+/// A part of a feature.
 #[derive(Clone, Debug)]
 pub(super) struct IndexedPart {
-    pub(super) bounds: EcefBox,
+    bounds: CompactEcefBox,
     /// The row that the part belongs to.
-    pub(super) row: u32,
+    row: u32,
+}
+
+impl IndexedPart {
+    /// A box around it.
+    pub(super) fn bounds(&self) -> EcefBox {
+        self.bounds.to_box()
+    }
+
+    pub(super) fn row(&self) -> usize {
+        self.row as usize
+    }
+}
+
+/// An R-tree of envelopes in degrees.
+type EnvelopeTree = RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>;
+
+/// An index of rows by envelope.
+#[derive(Debug)]
+enum EnvelopeIndex {
+    /// Of blocks: each row is one point, so a block has all there is of its rows, and comparing its points costs less
+    /// memory than a tree of them.
+    Points(EnvelopeTree),
+    /// Of rows.
+    Rows(EnvelopeTree),
 }
 
 /// A block of neighbouring parts.
@@ -41,8 +65,7 @@ pub(super) struct SpatialIndex {
     shapes: Vec<Option<Shape>>,
     /// Rows without a shape.
     without_place: Vec<u32>,
-    /// Envelopes in degrees.
-    envelopes: RTree<GeomWithData<Rectangle<[f64; 2]>, u32>>,
+    envelopes: EnvelopeIndex,
     /// One entry per part of a shape, block by block.
     places: Vec<IndexedPart>,
     blocks: Vec<Block>,
@@ -59,17 +82,14 @@ pub(super) struct SpatialIndex {
 impl SpatialIndex {
     pub(super) fn index(shapes: Vec<Option<Shape>>) -> Self {
         let located = || (0u32..).zip(&shapes).filter_map(|(row, shape)| Some((row, shape.as_ref()?)));
-        let boxes: Vec<(u32, Envelope)> =
-            located().filter_map(|(row, shape)| Some((row, Envelope::around(shape.geometry())?))).collect();
-        let mut places: Vec<IndexedPart> = located()
-            .flat_map(|(row, shape)| parts(shape).into_iter().map(move |bounds| IndexedPart { bounds, row }))
-            .collect();
-        let mut blocks = Vec::with_capacity(places.len().div_ceil(BLOCK));
-        divide(&mut places, 0, &mut blocks);
-        let envelope = boxes.iter().map(|(_, envelope)| *envelope).reduce(|a, b| a.union(&b));
-        let envelopes = RTree::bulk_load(
-            boxes.into_iter().map(|(row, envelope)| GeomWithData::new(rectangle(&envelope), row)).collect(),
-        );
+        let mut boxes: Vec<(EcefBox, u32)> =
+            located().flat_map(|(row, shape)| parts(shape).into_iter().map(move |bounds| (bounds, row))).collect();
+        let mut blocks = Vec::with_capacity(boxes.len().div_ceil(BLOCK));
+        divide(&mut boxes, 0, &mut blocks);
+        let place = |(bounds, row): &(EcefBox, u32)| IndexedPart { bounds: CompactEcefBox::around(bounds), row: *row };
+        let places: Vec<IndexedPart> = boxes.iter().map(place).collect();
+        let envelope = located().filter_map(|(_, shape)| Envelope::around(shape.geometry())).reduce(|a, b| a.union(&b));
+        let envelopes = EnvelopeIndex::of(&shapes, &places, &blocks);
         let bounds = EcefBox::around(blocks.iter().map(|block| block.bounds));
         let without_place = (0u32..).zip(&shapes).filter(|(_, shape)| shape.is_none()).map(|(row, _)| row).collect();
         Self {
@@ -141,14 +161,48 @@ impl SpatialIndex {
     /// The rows whose envelope intersects this one, which must not cross the antimeridian; unordered.
     pub(super) fn rows_in<'a>(&'a self, envelope: &Envelope) -> impl Iterator<Item = usize> + use<'a> {
         let near = self.envelope.as_ref().is_some_and(|own| own.intersects(envelope));
-        let found = near.then(|| self.envelopes.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
-        found.into_iter().flatten().map(|entry| entry.data as usize)
+        let (tree, is_of_blocks) = match &self.envelopes {
+            EnvelopeIndex::Points(tree) => (tree, true),
+            EnvelopeIndex::Rows(tree) => (tree, false),
+        };
+        let found = near.then(|| tree.locate_in_envelope_intersecting(rectangle(envelope).envelope()));
+        let found = found.into_iter().flatten().map(|entry| entry.data as usize);
+        let envelope = *envelope;
+        let is_inside = move |row: &usize| {
+            let own = self.shapes[*row].as_ref().and_then(|shape| Envelope::around(shape.geometry()));
+            own.is_some_and(|own| own.intersects(&envelope))
+        };
+        let rows_of = move |number: usize| {
+            let points = if is_of_blocks { self.places(&self.blocks[number]) } else { &[] };
+            let points = points.iter().map(|place| place.row as usize).filter(is_inside);
+            points.chain((!is_of_blocks).then_some(number))
+        };
+        found.flat_map(rows_of)
+    }
+}
+
+impl EnvelopeIndex {
+    fn of(shapes: &[Option<Shape>], places: &[IndexedPart], blocks: &[Block]) -> Self {
+        let around = |row: u32| Envelope::around(shapes[row as usize].as_ref()?.geometry());
+        let tree = |envelopes: &mut dyn Iterator<Item = (Option<Envelope>, u32)>| {
+            let known = envelopes.filter_map(|(envelope, at)| Some(GeomWithData::new(rectangle(&envelope?), at)));
+            RTree::bulk_load(known.collect())
+        };
+        if shapes.iter().flatten().all(|shape| matches!(shape.geometry(), geo::Geometry::Point(_))) {
+            let block = |(at, block): (u32, &Block)| {
+                let own = places[block.first as usize..block.end as usize].iter().filter_map(|place| around(place.row));
+                (own.reduce(|a, b| a.union(&b)), at)
+            };
+            Self::Points(tree(&mut (0u32..).zip(blocks).map(block)))
+        } else {
+            Self::Rows(tree(&mut (0u32..).zip(shapes).map(|(row, _)| (around(row), row))))
+        }
     }
 }
 
 /// Bisects along the widest axis until each part is a block.
-fn divide(places: &mut [IndexedPart], first: usize, blocks: &mut Vec<Block>) {
-    let Some(bounds) = EcefBox::around(places.iter().map(|place| place.bounds)) else { return };
+fn divide(places: &mut [(EcefBox, u32)], first: usize, blocks: &mut Vec<Block>) {
+    let Some(bounds) = EcefBox::around(places.iter().map(|(bounds, _)| *bounds)) else { return };
     if places.len() <= BLOCK {
         #[expect(clippy::cast_possible_truncation, reason = "a chunk has a few thousand rows of bounded size")]
         blocks.push(Block { bounds, first: first as u32, end: (first + places.len()) as u32 });
@@ -157,7 +211,7 @@ fn divide(places: &mut [IndexedPart], first: usize, blocks: &mut Vec<Block>) {
     let axis = bounds.widest_axis();
     // Fills blocks on the left, so that few are half empty.
     let middle = (places.len() / 2).next_multiple_of(BLOCK);
-    places.select_nth_unstable_by(middle, |a, b| a.bounds.middle(axis).total_cmp(&b.bounds.middle(axis)));
+    places.select_nth_unstable_by(middle, |a, b| a.0.middle(axis).total_cmp(&b.0.middle(axis)));
     let (left, right) = places.split_at_mut(middle);
     divide(left, first, blocks);
     divide(right, first + middle, blocks);

@@ -198,7 +198,7 @@ impl<'a, F: Fn(Group<'_>) -> bool> Iterator for BestFirst<'a, F> {
         loop {
             let Reverse(QueueEntry { bound_m, node }) = self.queue.pop()?;
             let from = self.from;
-            let to = |bounds, node| Reverse(QueueEntry { bound_m: box_lower_bound_m(from, bounds), node });
+            let to = |bounds: &EcefBox, node| Reverse(QueueEntry { bound_m: box_lower_bound_m(from, bounds), node });
             match node {
                 Node::Unmeasured(chunk) => {
                     self.queue.extend(chunks[chunk].bounds().map(|bounds| to(bounds, Node::Chunk(chunk))));
@@ -209,7 +209,7 @@ impl<'a, F: Fn(Group<'_>) -> bool> Iterator for BestFirst<'a, F> {
                 }
                 Node::Block(chunk, block) if (self.may_hold)(Group::block(&chunks[chunk], block)) => {
                     let rows = chunks[chunk].block_rows(block);
-                    self.queue.extend(rows.map(|(row, bounds)| to(bounds, Node::Row(chunk, row))));
+                    self.queue.extend(rows.map(|(row, bounds)| to(&bounds, Node::Row(chunk, row))));
                 }
                 Node::Chunk(_) | Node::Block(..) => {}
                 Node::Row(chunk, row) => return Some(Step { row: chunks[chunk].row(row), bound_m }),
