@@ -50,7 +50,7 @@
 //! | [`routing`] | travel on roads by pgRouting | geodesy, store, query | sqlx |
 //! | [`subscription`] | notices of what happens in an area, for other services | model, private_file, store, snapshot, query, access | ureq |
 //! | [`traces`] | spans of requests for an OpenTelemetry collector | – | opentelemetry, opentelemetry_sdk, opentelemetry_otlp, opentelemetry_http, ureq |
-//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch, subscription, traces | actix_web, maud, prometheus, governor, rustls, opentelemetry |
+//! | [`http`] | endpoints, parameters, replies | geodesy, model, clock, store, exchange, import, snapshot, query, tile, access, dispatch, subscription, traces | actix_web, maud, prometheus, governor, rustls, opentelemetry, quick_cache, flate2, zstd |
 //! | [`config`] | the configuration file | model, store, import, routing, subscription, access | toml |
 //! | [`commands`] | the command line: serve, import, export | geodesy, model, clock, private_file, store, exchange, import, snapshot, tile, access, dispatch, routing, subscription, traces, http, config | clap, indicatif, anyhow, tracing_subscriber |
 //!

@@ -9,8 +9,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,7 +23,7 @@ use crate::private_file;
 /// Begins every secret, so that programs that search for leaked secrets find them.
 const SECRET_PREFIX: &str = "onemap_";
 /// Interval at which a change of the file is noticed.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY_MS: u64 = 1_000;
 const MAX_NAME_CHARS: usize = 100;
 const MAX_ACCOUNTS: usize = 10_000;
 /// Permission bits of others and of the group.
@@ -239,14 +240,11 @@ pub struct Accounts {
     file: AccountsFile,
     /// By the hash of the secret: a lookup tells nothing of the secrets by its duration.
     by_secret: RwLock<Arc<HashMap<String, Arc<Account>>>>,
-    seen: Mutex<Seen>,
-}
-
-/// What was last seen of the file.
-#[derive(Debug)]
-struct Seen {
-    at: Instant,
-    state: Option<(u64, i64, i64, u64)>,
+    /// The state of the file when it was last looked at.
+    seen: Mutex<Option<(u64, i64, i64, u64)>>,
+    opened: Instant,
+    /// When the file is to be looked at again, milliseconds after `opened`.
+    next_look_ms: AtomicU64,
 }
 
 impl Accounts {
@@ -257,13 +255,15 @@ impl Accounts {
     pub fn open(file: AccountsFile) -> Result<Self, AccountError> {
         let state = file.state();
         let by_secret = RwLock::new(Arc::new(by_secret(file.read()?)));
-        Ok(Self { file, by_secret, seen: Mutex::new(Seen { at: Instant::now(), state }) })
+        let next_look_ms = AtomicU64::new(CHECK_EVERY_MS);
+        Ok(Self { file, by_secret, seen: Mutex::new(state), opened: Instant::now(), next_look_ms })
     }
 
     /// Whether there is none, expired ones included.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.current().is_empty()
+        self.look();
+        self.by_secret.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Whether a text has the form of the secret of an account.
@@ -290,27 +290,36 @@ impl Accounts {
         !account.is_expired(now) && self.current().get(&account.secret_sha256).is_some_and(|own| **own == *account)
     }
 
-    /// The accounts; a changed file is read first. If it cannot be read, the last accounts remain.
+    /// The accounts.
     fn current(&self) -> Arc<HashMap<String, Arc<Account>>> {
-        // Another thread that checks at the same time suffices.
-        if let Ok(mut seen) = self.seen.try_lock()
-            && seen.at.elapsed() >= CHECK_EVERY
-        {
-            seen.at = Instant::now();
-            let state = self.file.state();
-            if state != seen.state {
-                match self.file.read() {
-                    Ok(accounts) => {
-                        seen.state = state;
-                        tracing::info!(accounts = accounts.len(), "the accounts changed");
-                        let accounts = Arc::new(by_secret(accounts));
-                        *self.by_secret.write().unwrap_or_else(PoisonError::into_inner) = accounts;
-                    }
-                    Err(error) => tracing::error!(%error, "the changed accounts cannot be read; the last ones apply"),
-                }
-            }
-        }
+        self.look();
         self.by_secret.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the file if it has changed since it was last looked at, some time ago. If it cannot be read, the last accounts
+    /// remain.
+    fn look(&self) {
+        // Every request comes here, so it costs no more than the time.
+        let now_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now_ms < self.next_look_ms.load(Ordering::Relaxed) {
+            return;
+        }
+        // Another thread that looks at the same time suffices.
+        let Ok(mut seen) = self.seen.try_lock() else { return };
+        self.next_look_ms.store(now_ms + CHECK_EVERY_MS, Ordering::Relaxed);
+        let state = self.file.state();
+        if state == *seen {
+            return;
+        }
+        match self.file.read() {
+            Ok(accounts) => {
+                *seen = state;
+                tracing::info!(accounts = accounts.len(), "the accounts changed");
+                let accounts = Arc::new(by_secret(accounts));
+                *self.by_secret.write().unwrap_or_else(PoisonError::into_inner) = accounts;
+            }
+            Err(error) => tracing::error!(%error, "the changed accounts cannot be read; the last ones apply"),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::peer::Peer;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
+use crate::http::request_log::RequestId;
 use crate::http::state::{AppState, Audience};
 use crate::model::Origin;
 use crate::query::cancel::{CancelToken, Cancelled};
@@ -38,7 +39,7 @@ pub(crate) struct Call<'a> {
     /// The other end of the connection: the caller, or a proxy.
     pub(crate) peer: Peer,
     /// The id of the request.
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<RequestId>,
     /// Path parameters in the order of the template: name and value.
     pub(crate) path: Vec<(String, String)>,
 }
@@ -138,7 +139,7 @@ impl Call<'_> {
             account: identity.map(|own| own.id().to_owned()),
             role: caller.role(),
             address: self.state.reachability.client(&self.headers, self.peer).map(|address| address.to_string()),
-            request_id: self.request_id.clone(),
+            request_id: self.request_id.as_ref().map(|id| id.as_str().to_owned()),
             reason: None,
         })
     }

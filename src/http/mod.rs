@@ -20,6 +20,7 @@ mod peer;
 mod rate_limits;
 mod reply;
 mod request_log;
+mod response_head;
 mod routes;
 mod service;
 mod state;

@@ -28,20 +28,27 @@ const MAX_ID_CHARS: usize = 128;
 
 /// The id of a request, as an extension of it.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub(crate) String);
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The id; it has no character that a header could not have.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
 
 /// The role of the caller, as an extension of its request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerRole(pub(crate) Role);
 
 /// Adds the request id to the response, logs the request if the access log is on, and records its span if it is traced.
-pub(crate) async fn log_request(
+pub(super) async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
-    let id = given_id(&request).unwrap_or_else(new_id);
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let id = RequestId(given_id(&request).unwrap_or_else(new_id));
+    request.extensions_mut().insert(id.clone());
     let state = request.app_data::<web::Data<AppState>>();
     let is_logged = state.is_some_and(|state| state.access_log);
     let traces = state.and_then(|state| state.traces.clone());
@@ -67,7 +74,7 @@ pub(crate) async fn log_request(
             started: started_at.into(),
             duration: started.elapsed(),
             store,
-            request_id: id.clone(),
+            request_id: id.as_str().to_owned(),
         };
         traces.record(span, &parent);
         response
@@ -76,11 +83,9 @@ pub(crate) async fn log_request(
     };
     if let Some((client, method, path)) = line {
         let (status, ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1e3);
-        tracing::info!(target: "access", request_id = id, client, method, path, status, ms, "request");
+        tracing::info!(target: "access", request_id = id.as_str(), client, method, path, status, ms, "request");
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    response.headers_mut().insert(REQUEST_ID, id.0);
     Ok(response)
 }
 
@@ -104,15 +109,16 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 /// The id that the request has, if it is a plain word.
-fn given_id(request: &ServiceRequest) -> Option<String> {
-    let given = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+fn given_id(request: &ServiceRequest) -> Option<HeaderValue> {
+    let given = request.headers().get(REQUEST_ID)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte);
-    ((1..=MAX_ID_CHARS).contains(&given.len()) && given.bytes().all(is_plain)).then(|| given.to_owned())
+    ((1..=MAX_ID_CHARS).contains(&given.len()) && given.as_bytes().iter().copied().all(is_plain)).then(|| given.clone())
 }
 
 /// A new id: the requests of this process since a random start. Without random numbers, ids of several processes may be
 /// equal.
-fn new_id() -> String {
+fn new_id() -> HeaderValue {
     static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(getrandom::u64().unwrap_or_default()));
-    format!("{:016x}", NEXT.fetch_add(1, Ordering::Relaxed))
+    let id = format!("{:016x}", NEXT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
 }

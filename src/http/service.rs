@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::body::BoxBody;
+use actix_web::dev::Server;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version, header};
-use actix_web::middleware::{Compress, Condition, DefaultHeaders, Next, NormalizePath, from_fn};
-use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -24,9 +25,11 @@ use crate::http::rate_limits::LimitedCaller;
 use crate::http::reply::Reply;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::problem::Problem;
-use crate::http::request_log::{CallerRole, RequestId, log_request};
+use crate::http::request_log::{CallerRole, RequestId};
+use crate::http::response_head::with_head;
 use crate::http::routes::ENDPOINTS;
-use crate::http::state::{AppState, Limits, Service};
+use crate::http::state::{AppState, Audience, Limits, Service};
+use crate::http::tiles::xyz::tile_reply;
 use crate::http::tls::Tls;
 use crate::query::cancel::CancelToken;
 
@@ -43,18 +46,10 @@ const WEB_BUDGET: usize = 2_000;
 const INTERACTIVE_LIMIT: Duration = Duration::from_secs(10);
 const BULK_LIMIT: Duration = Duration::from_secs(30);
 
-/// What pages of the server may use of a device: its location, for the map.
-const PERMISSIONS: &str = "geolocation=(self), camera=(), microphone=(), payment=(), usb=()";
-/// Browsers that reached the server over TLS do so for a year.
-const STRICT_TRANSPORT: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
-/// CORS: headers that pages of other origins may send, and those that they may read.
+/// CORS: headers that pages of other origins may send.
 const REQUEST_HEADERS: &str = "Accept, Authorization, Content-Crs, Content-Type, Idempotency-Key, If-Match, \
                                If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, \
                                Onemap-Anywhere, Range";
-const REPLY_HEADERS: &str = "Accept-Ranges, Age, Allow, Content-Crs, Content-Range, ETag, Idempotency-Replayed, Link, \
-                             Location, Retry-After, Warning, X-Onemap-Data-Version, X-Onemap-Omitted, X-Onemap-Snapshot, \
-                             X-Request-Id";
-
 /// A socket on which the server listens.
 #[derive(Debug)]
 pub enum Listener {
@@ -82,19 +77,7 @@ pub fn serve(
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
-            .wrap(Compress::default())
-            .wrap(from_fn(finish_head))
-            .wrap(from_fn(log_request))
-            .wrap(NormalizePath::trim())
-            .wrap(from_fn(allow_origin))
-            .wrap(
-                DefaultHeaders::new()
-                    .add(("X-Content-Type-Options", "nosniff"))
-                    .add(("Referrer-Policy", "same-origin"))
-                    .add(("Permissions-Policy", PERMISSIONS))
-                    .add(("Access-Control-Expose-Headers", REPLY_HEADERS)),
-            )
-            .wrap(Condition::new(has_tls, DefaultHeaders::new().add(STRICT_TRANSPORT)))
+            .wrap(from_fn(move |request, next| with_head(has_tls, request, next)))
             .configure(routes)
     });
     // A caller who hangs up sends the same as one who only ends its sending side. Its work is to be cancelled.
@@ -126,48 +109,6 @@ fn end_when_unread(listener: &TcpListener) {
     }
 }
 
-/// Shows browsers which pages of other origins may read a reply.
-async fn allow_origin(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let state = request.app_data::<web::Data<AppState>>().cloned();
-    let mut response = next.call(request).await?;
-    let Some(state) = state else { return Ok(response) };
-    let allowed = state.allowed_origins.header(origin.as_ref(), state.access.lets_everybody_in());
-    let headers = response.headers_mut();
-    if allowed.as_ref().is_none_or(|allowed| allowed != "*") {
-        let known =
-            headers.get(header::VARY).and_then(|known| known.to_str().ok()).map(|known| format!("{known}, Origin"));
-        let varies = known.and_then(|known| HeaderValue::from_str(&known).ok());
-        headers.insert(header::VARY, varies.unwrap_or(HeaderValue::from_static("Origin")));
-    }
-    if let Some(allowed) = allowed {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    }
-    Ok(response)
-}
-
-/// Last changes to a response: `identity` only disables the compressor and is not a content coding (RFC 9110, section
-/// 8.4.1), and an HTTP/1.0 client cannot read chunks (RFC 9112, section 6.1).
-async fn finish_head(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let is_old = request.version() < Version::HTTP_11;
-    let mut response = next.call(request).await?;
-    let head = response.response_mut();
-    if head.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "identity") {
-        head.headers_mut().remove(header::CONTENT_ENCODING);
-    }
-    if is_old {
-        head.head_mut().no_chunking(true);
-        head.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-    }
-    Ok(response)
-}
-
 /// One resource for each path of the table.
 fn routes(app: &mut web::ServiceConfig) {
     let mut paths: Vec<&'static str> = Vec::new();
@@ -177,17 +118,22 @@ fn routes(app: &mut web::ServiceConfig) {
         }
     }
     for path in paths {
-        let at_path = || ENDPOINTS.iter().copied().filter(move |endpoint| endpoint.path == path);
+        let at_path = || ENDPOINTS.iter().copied().enumerate().filter(move |(_, endpoint)| endpoint.path == path);
         let resource = web::resource(path).default_service(web::to(move |request: HttpRequest| {
             std::future::ready(HttpResponse::from(other_method(&request, path)))
         }));
-        let resource = at_path().fold(resource, |resource, endpoint| {
-            let answer = move |request: HttpRequest, payload: web::Payload| answer(endpoint, request, payload);
+        let resource = at_path().fold(resource, |resource, (number, endpoint)| {
+            let answer = move |request: HttpRequest, payload: web::Payload| answer(number, endpoint, request, payload);
             let route = web::method(endpoint.method.method()).to(answer);
             let resource = resource.route(route);
             if endpoint.method == Verb::Get { resource.route(web::head().to(answer)) } else { resource }
         });
-        app.service(resource);
+        // A kept tile is compressed already.
+        if at_path().any(|(_, endpoint)| matches!(endpoint.handler, Handler::Cached { .. })) {
+            app.service(resource);
+        } else {
+            app.service(resource.wrap(Compress::default()));
+        }
     }
     app.default_service(web::to(|request: HttpRequest| {
         std::future::ready(HttpResponse::from(Reply::from(not_found(&request))))
@@ -244,22 +190,36 @@ fn other_method(request: &HttpRequest, path: &'static str) -> Reply {
         .header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
 }
 
-async fn answer(endpoint: &'static Endpoint, request: HttpRequest, payload: web::Payload) -> HttpResponse<BoxBody> {
+async fn answer(
+    number: usize,
+    endpoint: &'static Endpoint,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse<BoxBody> {
     let started = Instant::now();
     let reply = run(endpoint, &request, payload).await.unwrap_or_else(Reply::from);
     if let Some(state) = request.app_data::<web::Data<AppState>>() {
-        state.metrics.observe(endpoint, reply.status.as_u16(), started.elapsed());
+        state.metrics.observe(number, reply.status.as_u16(), started.elapsed());
+    }
+    if reply.is_tile() {
+        return reply.into();
     }
     // With several media types the reply depends on the Accept header, also if none is acceptable.
     let reply = if endpoint.formats.len() > 1 { reply.varying_by("Accept") } else { reply };
     // Shared caches keep what the public sees apart from what an account sees.
     let reply =
         if endpoint.access == Access::Open { reply } else { reply.varying_by("Authorization").varying_by("Cookie") };
-    reply.into()
+    reply.compressed_for(request.headers()).into()
 }
 
 async fn run(endpoint: &'static Endpoint, request: &HttpRequest, payload: web::Payload) -> Result<Reply, Problem> {
-    let call = read(endpoint, request, payload).await?;
+    let admitted = admit(endpoint, request).await?;
+    if matches!(endpoint.handler, Handler::Cached { .. })
+        && let Some(reply) = admitted.requested_tile(request)
+    {
+        return Ok(reply);
+    }
+    let call = read(endpoint, request, payload, admitted).await?;
     match &endpoint.handler {
         Handler::Async(handler) => handler(call.into_owned()).await,
         Handler::Cached { lookup, make } => match lookup(&call)? {
@@ -322,18 +282,28 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Parses a request according to its endpoint.
-async fn read<'a>(
-    endpoint: &'static Endpoint,
-    request: &'a HttpRequest,
-    payload: web::Payload,
-) -> Result<Call<'a>, Problem> {
-    let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
-    // Bytes that are no text would become replacement characters, and name another feature.
-    let path = request.uri().path();
-    if path.contains('%') && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
-        return Err(invalid("path", path, "it is not UTF-8", "percent-encoded UTF-8"));
+/// A request whose caller may make it.
+struct Admitted<'a> {
+    state: web::Data<AppState>,
+    peer: Peer,
+    headers: Cow<'a, HeaderMap>,
+    caller: Caller,
+    audience: Arc<Audience>,
+    current: RequestSnapshot,
+}
+
+impl Admitted<'_> {
+    /// A tile that the same request got before.
+    fn requested_tile(&self, request: &HttpRequest) -> Option<Reply> {
+        let version = self.current.snapshot.version();
+        let (format, tile) = self.audience.requested_tiles.find(request.uri(), &self.headers, version)?;
+        Some(tile_reply(&self.current, &self.headers, format, &tile))
     }
+}
+
+/// Identifies the caller of an endpoint, counts the request, and loads the snapshot.
+async fn admit<'a>(endpoint: &'static Endpoint, request: &'a HttpRequest) -> Result<Admitted<'a>, Problem> {
+    let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::Unavailable)?.clone();
     let peer = Peer::of(request);
     let headers = headers_with_host(request);
     // Authorization is checked before the body is read.
@@ -341,14 +311,32 @@ async fn read<'a>(
     let is_proxied = state.reachability.is_proxied(peer);
     let caller = state.access.identify(endpoint.access, request.headers(), is_proxied, is_local, clock::now()).await;
     let caller = limited(&state, endpoint, request.headers(), peer, caller)?;
-    request.extensions_mut().insert(CallerRole(caller.role()));
+    if state.traces.is_some() {
+        request.extensions_mut().insert(CallerRole(caller.role()));
+    }
     let audience = state.audience(caller.role())?.clone();
+    let current = RequestSnapshot::now(&audience, &*state.store);
+    Ok(Admitted { state, peer, headers, caller, audience, current })
+}
+
+/// Parses a request according to its endpoint.
+async fn read<'a>(
+    endpoint: &'static Endpoint,
+    request: &'a HttpRequest,
+    payload: web::Payload,
+    admitted: Admitted<'a>,
+) -> Result<Call<'a>, Problem> {
+    let Admitted { state, peer, headers, caller, audience, current } = admitted;
+    // Bytes that are no text would become replacement characters, and name another feature.
+    let path = request.uri().path();
+    if path.contains('%') && percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
+        return Err(invalid("path", path, "it is not UTF-8", "percent-encoded UTF-8"));
+    }
     // The router leaves %2F, %25 and %2B as they are, and decodes everything else.
     let decode = |value: &str| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
     let path: Vec<(String, String)> =
         request.match_info().iter().map(|(name, value)| (name.to_owned(), decode(value))).collect();
     let own_layer = path.iter().find(|(name, _)| name == "collectionId");
-    let current = RequestSnapshot::now(&audience, &*state.store);
     let current = if let Some((_, id)) = own_layer { current.of_layer(id) } else { current };
     let params = {
         let collection = own_layer.filter(|_| endpoint.property_params);
@@ -375,7 +363,7 @@ async fn read<'a>(
         uri: request.uri().clone(),
         headers,
         peer,
-        request_id: request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone()),
+        request_id: request.extensions().get::<RequestId>().cloned(),
         path,
     })
 }

@@ -17,6 +17,7 @@ use crate::http::reply::modified::AnnouncedDates;
 use crate::http::reply::problem::Problem;
 use crate::http::reply::stream::{Downloads, EventStreams};
 use crate::http::tiles::packs::Packs;
+use crate::http::tiles::requested::RequestedTiles;
 use crate::http::workers::Workers;
 use crate::import::sync::SyncStatuses;
 use crate::import::uploads::Uploads;
@@ -126,6 +127,7 @@ pub(crate) struct AppState {
 pub(crate) struct Audience {
     pub(crate) snapshots: Arc<SnapshotHandle>,
     pub(crate) tiles: TileCache,
+    pub(crate) requested_tiles: RequestedTiles,
     pub(crate) coverage: DerivedLayer,
     pub(crate) announced_dates: AnnouncedDates,
     /// What replies depend on in addition to the snapshot: the program, its configuration, and what these callers see.
@@ -137,6 +139,7 @@ impl Audience {
         Self {
             snapshots,
             tiles: TileCache::new(tile_cache_bytes, tile_budget_bytes, etag),
+            requested_tiles: RequestedTiles::default(),
             coverage: DerivedLayer::default(),
             announced_dates: AnnouncedDates::default(),
             variant,

@@ -57,6 +57,10 @@ impl Store for DeferredStore {
         self.store().map_or_else(|_| vec![LayerStatus::default(); self.schemas.len()], Store::layer_statuses)
     }
 
+    fn has_unavailable_layers(&self) -> bool {
+        self.store().is_ok_and(Store::has_unavailable_layers)
+    }
+
     fn changed(&self) -> BoxFuture<'_, ()> {
         self.store().map_or_else(|_| Box::pin(std::future::pending()) as BoxFuture<'_, ()>, Store::changed)
     }

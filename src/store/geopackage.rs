@@ -325,6 +325,10 @@ impl Store for GeoPackage {
         self.states.iter().map(LayerState::status).collect()
     }
 
+    fn has_unavailable_layers(&self) -> bool {
+        self.states.iter().any(LayerState::is_unavailable)
+    }
+
     /// SQLite does not signal changes by other programs.
     fn changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.written.notified())

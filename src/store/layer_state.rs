@@ -1,5 +1,6 @@
 //! Whether a layer of a store can be read: the reason if not, since when, and when reading is retried.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,11 @@ pub(super) enum ReadOutcome<'a> {
 
 /// The state of one layer, shared between the follower and the health report.
 #[derive(Debug, Default)]
-pub(super) struct LayerState(Mutex<State>);
+pub(super) struct LayerState {
+    state: Mutex<State>,
+    /// Whether the state is unavailable, for requests, which must not wait for a lock of each layer.
+    is_unavailable: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -56,7 +61,12 @@ struct Unavailable {
 impl LayerState {
     /// Every assignment leaves a consistent state, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_unavailable(&self, state: &mut State, unavailable: Option<Unavailable>) -> Option<Unavailable> {
+        self.is_unavailable.store(unavailable.is_some(), Ordering::Release);
+        std::mem::replace(&mut state.unavailable, unavailable)
     }
 
     pub(super) fn status(&self) -> LayerStatus {
@@ -68,7 +78,7 @@ impl LayerState {
     }
 
     pub(super) fn is_unavailable(&self) -> bool {
-        self.lock().unavailable.is_some()
+        self.is_unavailable.load(Ordering::Acquire)
     }
 
     /// Whether all rows must be read: the layer is unavailable and a retry is due, or it changed more than the change
@@ -89,7 +99,8 @@ impl LayerState {
 
     /// Replaces the state of a placeholder: unavailable for as long as the placeholder, and due to be read at once.
     pub(super) fn succeed(&self, placeholder: &Self) {
-        self.lock().unavailable = placeholder.lock().unavailable.take();
+        let unavailable = placeholder.set_unavailable(&mut placeholder.lock(), None);
+        self.set_unavailable(&mut self.lock(), unavailable);
         self.outdate();
     }
 
@@ -108,7 +119,7 @@ impl LayerState {
         state.warnings.replace(warnings);
         state.confirmed = Some(Instant::now());
         state.is_outdated = false;
-        if let Some(unavailable) = state.unavailable.take() {
+        if let Some(unavailable) = self.set_unavailable(&mut state, None) {
             tracing::info!(layer, seconds = unavailable.since.elapsed().as_secs(), "the layer is available again");
         }
     }
@@ -138,6 +149,6 @@ impl LayerState {
                 "the layer cannot be read and is unavailable until it can be; its last state is served, other layers are not affected"
             );
         }
-        state.unavailable = Some(Unavailable { since, retry_at: now + pause, pause, reason });
+        self.set_unavailable(&mut state, Some(Unavailable { since, retry_at: now + pause, pause, reason }));
     }
 }

@@ -141,6 +141,9 @@ pub trait Store: Send + Sync {
     /// The status of each layer at its last read, in the order of [`schemas`](Store::schemas).
     fn layer_statuses(&self) -> Vec<LayerStatus>;
 
+    /// Whether a layer is unavailable by its status.
+    fn has_unavailable_layers(&self) -> bool;
+
     /// Resolves when a change may have happened, if the backend can signal it. This is a hint; polling alone is
     /// sufficient.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -272,6 +272,10 @@ impl Store for PostGis {
         self.sources().iter().map(|source| source.state.status()).collect()
     }
 
+    fn has_unavailable_layers(&self) -> bool {
+        self.sources().iter().any(|source| source.state.is_unavailable())
+    }
+
     fn changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.notify_listener.notified())
     }

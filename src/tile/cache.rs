@@ -51,6 +51,12 @@ impl CachedTile {
         &self.tag
     }
 
+    /// Whether it is known, without a look at the history, to equal one rendered at a version.
+    #[must_use]
+    pub fn is_known_for(&self, version: Version) -> bool {
+        (self.rendered_at..=self.valid_until.load(Ordering::Acquire)).contains(&version)
+    }
+
     /// Number of omitted features by layer, such as `pipelines=1234, roads=5`; empty if none.
     #[must_use]
     pub fn omitted(&self) -> &str {
@@ -197,10 +203,10 @@ impl TileCache {
 /// Whether a tile is valid for the requested snapshot.
 fn is_valid_for(tile: &CachedTile, request: TileRequest<'_>) -> bool {
     let now = request.snapshot.version();
-    let valid_until = tile.valid_until.load(Ordering::Acquire);
-    if (tile.rendered_at..=valid_until).contains(&now) {
+    if tile.is_known_for(now) {
         return true;
     }
+    let valid_until = tile.valid_until.load(Ordering::Acquire);
     let right = if now > valid_until {
         is_unchanged(request, valid_until, now)
     } else {

@@ -16,7 +16,7 @@ const CLOSE_PATH: u32 = 7;
 
 /// Encodes a layer as part of a tile.
 pub(super) fn encode(layer: &TileLayer<'_>) -> Vec<u8> {
-    let (mut keys, mut values) = (Dictionary::default(), Dictionary::default());
+    let (mut keys, mut values) = (Keys::default(), Values::default());
     let mut features = Vec::with_capacity(layer.features.len() * 64);
     let (mut feature, mut numbers) = (Vec::new(), Vec::new());
     for own in &layer.features {
@@ -24,7 +24,7 @@ pub(super) fn encode(layer: &TileLayer<'_>) -> Vec<u8> {
         number_field(&mut feature, 1, own.id);
         numbers.clear();
         for (name, value) in &own.properties {
-            numbers.push(keys.entry(&**name));
+            numbers.push(keys.entry(name));
             numbers.push(values.entry(value));
         }
         packed(&mut feature, 2, &numbers);
@@ -81,27 +81,46 @@ fn write_value(out: &mut Vec<u8>, value: &Attribute<'_>) {
     }
 }
 
-/// Distinct entries in order of first use.
-struct Dictionary<'a, T: ?Sized> {
-    entries: Vec<&'a T>,
-    places: HashMap<&'a T, u32>,
+/// Distinct names of properties in order of first use.
+#[derive(Default)]
+struct Keys<'a> {
+    entries: Vec<&'a str>,
+    /// The place after the last one: features of a layer have their properties in one order.
+    next: usize,
 }
 
-impl<T: ?Sized> Default for Dictionary<'_, T> {
-    fn default() -> Self {
-        Self { entries: Vec::new(), places: HashMap::new() }
+impl<'a> Keys<'a> {
+    fn entry(&mut self, name: &'a str) -> u32 {
+        let is_next = self.entries.get(self.next).is_some_and(|own| *own == name);
+        let known = if is_next { Some(self.next) } else { self.entries.iter().position(|own| *own == name) };
+        let place = known.unwrap_or_else(|| {
+            self.entries.push(name);
+            self.entries.len() - 1
+        });
+        self.next = place + 1;
+        number_of(place)
     }
 }
 
-impl<'a, T: Eq + std::hash::Hash + ?Sized> Dictionary<'a, T> {
-    fn entry(&mut self, value: &'a T) -> u32 {
+/// Distinct values in order of first use.
+#[derive(Default)]
+struct Values<'a> {
+    entries: Vec<&'a Attribute<'a>>,
+    places: HashMap<&'a Attribute<'a>, u32, foldhash::fast::RandomState>,
+}
+
+impl<'a> Values<'a> {
+    fn entry(&mut self, value: &'a Attribute<'a>) -> u32 {
         *self.places.entry(value).or_insert_with(|| {
             self.entries.push(value);
-            #[expect(clippy::cast_possible_truncation, reason = "a tile holds far fewer values")]
-            let place = (self.entries.len() - 1) as u32;
-            place
+            number_of(self.entries.len() - 1)
         })
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a tile holds far fewer names and values")]
+fn number_of(place: usize) -> u32 {
+    place as u32
 }
 
 /// Encodes positions as cursor-relative commands.

@@ -300,6 +300,10 @@ impl Store for Panicking {
         self.store.layer_statuses()
     }
 
+    fn has_unavailable_layers(&self) -> bool {
+        false
+    }
+
     fn changed(&self) -> BoxFuture<'_, ()> {
         self.store.changed()
     }

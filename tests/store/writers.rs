@@ -13,7 +13,7 @@ use crate::support::Folder;
 use crate::support::database::{Postgres, fresh_database, psql};
 
 const WRITERS: u64 = 8;
-const DURATION: Duration = Duration::from_mins(1);
+const DURATION: Duration = Duration::from_secs(20);
 /// Number of initial features; few, so that writers conflict often.
 const FEATURES: u64 = 3_000;
 

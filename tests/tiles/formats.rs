@@ -7,8 +7,8 @@ use onemap::tile::{TileAddress, TileMatrixSet};
 use serde_json::Value as Json;
 
 use super::layers;
-use crate::support::Server;
 use crate::support::node::script_well;
+use crate::support::{Server, encoded};
 
 #[test]
 fn both_formats_have_the_same_features() {
@@ -86,6 +86,40 @@ fn tiles_are_compressed_as_the_client_prefers() {
         assert_eq!(reply.header("content-encoding"), encoding);
         assert!(reply.body.len() < plain, "{encoding}");
     }
+}
+
+#[test]
+fn a_repeated_request_gets_the_same_reply() {
+    let (_folder, server) = Server::of_sample();
+    let facts = |path: &str, header: (&str, &str)| {
+        let reply = server.get_with(path, header);
+        let mut headers: Vec<(String, String)> = reply
+            .headers
+            .iter()
+            .filter(|(name, _)| !["date", "age", "x-request-id"].contains(&name.as_str()))
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        headers.sort();
+        (reply.status, headers, reply.body)
+    };
+    let tile = "/tiles/shelters,townships/10/849/434";
+    let mut replies = Vec::new();
+    let filtered = format!("{tile}?filter={}", encoded("name LIKE '%小学%'"));
+    for path in [tile.to_owned(), format!("{tile}?f=mlt"), format!("{tile}?datum=gcj02"), filtered] {
+        for encoding in ["identity", "gzip", "br", "zstd", "gzip;q=0, br"] {
+            let first = facts(&path, ("Accept-Encoding", encoding));
+            assert_eq!(first.0, 200, "{path}");
+            for _ in 0..2 {
+                assert_eq!(facts(&path, ("Accept-Encoding", encoding)), first, "{path} {encoding}");
+            }
+            replies.push(first.2);
+        }
+        let mlt = facts(&path, ("Accept", "application/vnd.maplibre-tile"));
+        assert_eq!(facts(&path, ("Accept", "application/vnd.maplibre-tile")), mlt, "{path}");
+    }
+    replies.sort();
+    replies.dedup();
+    assert_eq!(replies.len(), 16, "four tiles in four encodings");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::http::params::auth::Caller;
 use crate::http::params::crs::{content_crs_header, crs_by_uri};
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
-use crate::http::reply::etag::{etag, tagged};
+use crate::http::reply::etag::etag;
 use crate::http::reply::geojson::CollectionWriter;
 use crate::http::reply::links::{encode, link, link_header, own_links, profile_link, with_format};
 use crate::http::reply::media::{CSV, CSV_UTF8, FLATGEOBUF, HTML, MediaType, SEQUENCE};
@@ -202,7 +202,11 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
         export.write(&snapshot, &mut bytes).map_err(|error| Problem::internal(&error))?;
         return Ok(in_parts(call, reply, bytes.into()));
     }
-    let reply = if format == FLATGEOBUF { reply } else { tagged(call, reply, &call.snapshot_tag(format.name)) };
+    let reply = if format == FLATGEOBUF {
+        reply
+    } else {
+        call.current.tagged(&call.headers, reply, &call.snapshot_tag(format.name))
+    };
     if reply.status == StatusCode::NOT_MODIFIED {
         return Ok(reply);
     }

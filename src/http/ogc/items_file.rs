@@ -11,7 +11,6 @@ use crate::http::call::Call;
 use crate::http::ogc::items_params::ItemsQuery;
 use crate::http::params::{invalid, spec};
 use crate::http::reply::Reply;
-use crate::http::reply::etag::tagged;
 use crate::http::reply::media::{FLATGEOBUF, ITEM_FORMATS, KML, MediaType, SEQUENCE, SHAPEFILE, XLSX};
 use crate::http::reply::problem::Problem;
 use crate::model::{GeometryKind, LayerSchema};
@@ -59,7 +58,7 @@ pub(crate) fn file(call: &Call<'_>, layer: &Layer, query: ItemsQuery<'_>, format
         .current
         .reply(format.media_type)
         .header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.{ending}\"", schema.id)));
-    let reply = tagged(call, reply, &call.snapshot_tag(format.name));
+    let reply = call.current.tagged(&call.headers, reply, &call.snapshot_tag(format.name));
     if reply.status == actix_web::http::StatusCode::NOT_MODIFIED {
         return Ok(reply);
     }

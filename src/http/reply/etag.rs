@@ -1,10 +1,11 @@
 //! Entity tags: the tag of a reply, and conditional requests (RFC 9110, sections 8.8 and 13.1).
 
-use actix_web::http::header::{EntityTag, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use actix_web::http::header::{ETAG, EntityTag, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use time::UtcDateTime;
 
 use crate::http::call::Call;
 use crate::http::reply::Reply;
+use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::modified::date_of;
 
 /// A tag for bytes that are sent in several encodings: weak, FNV-1a over 64 bits.
@@ -27,7 +28,7 @@ impl Call<'_> {
     /// Whether the client already has the representation with this tag. A stale reply is never replaced by 304, because
     /// a 304 would hide that it is stale.
     pub(crate) fn knows(&self, etag: &str) -> bool {
-        !self.current.is_stale() && is_known(&self.headers, etag)
+        self.current.is_known(&self.headers, etag)
     }
 
     /// Whether the caller already has what was last modified at a time, by `If-Modified-Since`; entity tags take
@@ -38,10 +39,17 @@ impl Call<'_> {
     }
 }
 
-/// Adds a tag to a reply; the reply becomes 304 if the client already has this representation.
-pub(crate) fn tagged(call: &Call<'_>, reply: Reply, etag: &str) -> Reply {
-    let reply = reply.header((actix_web::http::header::ETAG, etag));
-    if call.knows(etag) { reply.not_modified() } else { reply }
+impl RequestSnapshot {
+    /// Whether the client already has the representation with this tag; see [`Call::knows`].
+    fn is_known(&self, headers: &HeaderMap, etag: &str) -> bool {
+        headers.contains_key(IF_NONE_MATCH) && !self.is_stale() && is_known(headers, etag)
+    }
+
+    /// Adds a tag to a reply; the reply becomes 304 if the client already has this representation.
+    pub(crate) fn tagged(&self, headers: &HeaderMap, reply: Reply, etag: &str) -> Reply {
+        let reply = reply.header((ETAG, etag));
+        if self.is_known(headers, etag) { reply.not_modified() } else { reply }
+    }
 }
 
 /// Whether `If-None-Match` holds a tag, compared weakly, or `*`.

@@ -32,7 +32,8 @@ impl RequestSnapshot {
     pub(crate) fn now(audience: &Audience, store: &dyn Store) -> Self {
         let (loaded, snapshot) = (clock::now(), audience.snapshots.load());
         let age_ms = i64::try_from(audience.snapshots.age().as_millis()).unwrap_or(i64::MAX);
-        let layers = store.schemas().iter().zip(store.layer_statuses());
+        let statuses = if store.has_unavailable_layers() { store.layer_statuses() } else { Vec::new() };
+        let layers = store.schemas().iter().zip(statuses);
         let unavailable = layers.filter_map(|(schema, status)| Some((schema.id.clone(), status.unavailable_for?)));
         let unavailable = unavailable.filter(|(id, _)| snapshot.layer(id).is_some()).collect();
         Self { snapshot, age_ms, loaded, unavailable }

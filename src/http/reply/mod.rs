@@ -1,5 +1,6 @@
 //! Replies: status, headers and body, problem details, freshness, media types, ranges, HTML, streams.
 
+pub(crate) mod encoding;
 pub(crate) mod etag;
 pub(crate) mod event_stream;
 pub(crate) mod freshness;
@@ -21,10 +22,11 @@ pub(crate) mod stream;
 use std::io;
 use std::pin::Pin;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, TryIntoHeaderPair};
+use actix_web::HttpResponse;
+use actix_web::body::{BodyStream, BoxBody};
+use actix_web::http::header::{self, HeaderMap, HeaderValue, TryIntoHeaderPair};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::Stream;
 
 /// A reply that can be built on any thread.
@@ -35,6 +37,9 @@ pub(crate) struct Reply {
     /// Whether the connection is closed after the reply.
     closes: bool,
 }
+
+/// Request headers that tiles depend on.
+const TILE_VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Cookie");
 
 type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
@@ -81,6 +86,16 @@ impl Reply {
         self
     }
 
+    /// Says that the reply is a tile: compressed already, and dependent on what tiles depend on.
+    #[must_use]
+    pub(crate) fn of_tile(self) -> Self {
+        self.header((header::VARY, TILE_VARY))
+    }
+
+    pub(crate) fn is_tile(&self) -> bool {
+        self.headers.get(header::VARY).is_some_and(|vary| *vary == TILE_VARY)
+    }
+
     /// Adds a request header to the header Vary, unless it is present.
     #[must_use]
     pub(crate) fn varying_by(mut self, name: &'static str) -> Self {
@@ -112,17 +127,16 @@ impl Reply {
 
 impl From<Reply> for HttpResponse {
     fn from(reply: Reply) -> Self {
-        let mut builder = HttpResponseBuilder::new(reply.status);
-        for (name, value) in reply.headers {
-            builder.append_header((name, value));
-        }
+        let mut response = match reply.body {
+            ReplyBody::Empty => Self::new(reply.status),
+            ReplyBody::Bytes(bytes) => Self::with_body(reply.status, BoxBody::new(bytes)),
+            ReplyBody::Stream(stream) => Self::with_body(reply.status, BoxBody::new(BodyStream::new(stream))),
+        };
+        // The headers are moved as they are.
+        *response.headers_mut() = reply.headers;
         if reply.closes {
-            builder.force_close();
+            response.head_mut().set_connection_type(ConnectionType::Close);
         }
-        match reply.body {
-            ReplyBody::Empty => builder.finish(),
-            ReplyBody::Bytes(bytes) => builder.body(bytes),
-            ReplyBody::Stream(stream) => builder.streaming(stream),
-        }
+        response
     }
 }

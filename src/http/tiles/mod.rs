@@ -2,6 +2,7 @@
 
 pub(crate) mod packs;
 pub(crate) mod pages;
+pub(crate) mod requested;
 pub(crate) mod tile_catalog;
 pub(crate) mod tilesets;
 pub(crate) mod xyz;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, AcceptEncoding, Encoding, from_comma_delimited};
+use actix_web::http::header::{self, Encoding, HeaderMap};
 use actix_web::web::Bytes;
 use serde_json::json;
 
@@ -14,7 +14,9 @@ use crate::http::call::Call;
 use crate::http::ogc::items_params::filters_of;
 use crate::http::params::{invalid, layer, spec};
 use crate::http::reply::Reply;
-use crate::http::reply::etag::{etag, tagged};
+use crate::http::reply::encoding::{coding, preferred};
+use crate::http::reply::etag::etag;
+use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::links::encode;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
@@ -25,8 +27,7 @@ use crate::tile::cache::{CachedTile, TileRequest};
 use crate::tile::risk_grid::{self, FINEST_ZOOM, LAST_ZOOM as RISK_GRID_LAST_ZOOM, RISK_GRID};
 use crate::tile::vector_layer::{MAX_ZOOM, vector_layers};
 use crate::tile::{
-    self, ContentEncoding, Drawing, FeatureFilter, InvalidAddress, LABELS, Labels, TileAddress, TileFormat,
-    TileMatrixSet,
+    self, Drawing, FeatureFilter, InvalidAddress, LABELS, Labels, TileAddress, TileFormat, TileMatrixSet,
 };
 
 /// Header with the number of features of each layer omitted from a tile over its size budget.
@@ -91,13 +92,20 @@ pub(crate) fn tile(call: &Call<'_>) -> Result<Reply, Problem> {
             let rendered = tile::render(&[&layer], drawing, address, format, filter, usize::MAX);
             let bytes = rendered.map_err(|error| Problem::internal(&error))?.bytes;
             let tag = etag(&bytes);
-            let reply = tagged(call, call.current.reply(format.media_type()), &tag);
+            let reply = call.current.tagged(&call.headers, call.current.reply(format.media_type()), &tag);
             Ok(if bytes.is_empty() { reply.status(StatusCode::NO_CONTENT) } else { with_body(reply, bytes.into()) })
         }
     }
 }
 
 const FEATURES: Drawing = Drawing::Features(Labels::None);
+/// Content encodings of tiles, the smallest first: a tile is compressed once and sent many times.
+const TILE_ENCODINGS: [Encoding; 4] = [
+    Encoding::Known(header::ContentEncoding::Brotli),
+    Encoding::Known(header::ContentEncoding::Zstd),
+    Encoding::Known(header::ContentEncoding::Gzip),
+    Encoding::Known(header::ContentEncoding::Identity),
+];
 
 /// The content and the form of a tile.
 pub(crate) struct TileContents<'a> {
@@ -252,7 +260,7 @@ pub(crate) fn kept_tile(call: &Call<'_>, content: &TileContents<'_>) -> Option<R
 /// When the tile cannot be expressed in its format.
 pub(crate) fn finished_tile(call: &Call<'_>, content: &TileContents<'_>) -> Result<Reply, Problem> {
     let tile = with_request(call, content, |request| call.audience.tiles.get(request));
-    Ok(reply(call, content.format, &*tile.map_err(|error| Problem::internal(&error))?))
+    Ok(reply(call, content.format, &tile.map_err(|error| Problem::internal(&error))?))
 }
 
 fn with_request<T>(call: &Call<'_>, content: &TileContents<'_>, run: impl FnOnce(TileRequest<'_>) -> T) -> T {
@@ -266,23 +274,32 @@ fn with_request<T>(call: &Call<'_>, content: &TileContents<'_>, run: impl FnOnce
         drawing: *drawing,
         address: *address,
         format: *format,
-        encoding: encoding(call),
+        encoding: preferred(&call.headers, &TILE_ENCODINGS),
         filter,
     })
 }
 
-fn reply(call: &Call<'_>, format: TileFormat, tile: &CachedTile) -> Reply {
-    let reply = call.current.reply(format.media_type()).header((header::VARY, "Accept, Accept-Encoding"));
+fn reply(call: &Call<'_>, format: TileFormat, tile: &Arc<CachedTile>) -> Reply {
+    call.audience.requested_tiles.remember(&call.uri, &call.headers, format, tile);
+    tile_reply(&call.current, &call.headers, format, tile)
+}
+
+/// The reply with a tile.
+pub(crate) fn tile_reply(
+    current: &RequestSnapshot,
+    headers: &HeaderMap,
+    format: TileFormat,
+    tile: &CachedTile,
+) -> Reply {
+    let reply = current.reply(format.media_type()).of_tile();
     if tile.bytes().is_empty() {
         return reply.status(StatusCode::NO_CONTENT);
     }
     let reply = if tile.omitted().is_empty() { reply } else { reply.header((OMITTED, tile.omitted())) };
-    let reply = tagged(call, reply, tile.tag());
-    let reply = match tile.encoding() {
-        ContentEncoding::Plain => reply,
-        ContentEncoding::Gzip => reply.header(header::ContentEncoding::Gzip),
-        ContentEncoding::Brotli => reply.header(header::ContentEncoding::Brotli),
-        ContentEncoding::Zstd => reply.header(header::ContentEncoding::Zstd),
+    let reply = current.tagged(headers, reply, tile.tag());
+    let reply = match coding(tile.encoding()) {
+        Some(coding) => reply.header(coding),
+        None => reply,
     };
     with_body(reply, tile.bytes().clone())
 }
@@ -290,18 +307,6 @@ fn reply(call: &Call<'_>, format: TileFormat, tile: &CachedTile) -> Reply {
 /// Adds the content, unless the reply is 304.
 fn with_body(reply: Reply, bytes: Bytes) -> Reply {
     if reply.status == StatusCode::NOT_MODIFIED { reply } else { reply.body(bytes) }
-}
-
-/// The content encoding of tiles that the client prefers.
-fn encoding(call: &Call<'_>) -> ContentEncoding {
-    let kept = [Encoding::brotli(), Encoding::zstd(), Encoding::gzip(), Encoding::identity()];
-    let accepted = from_comma_delimited(call.headers.get_all(header::ACCEPT_ENCODING)).map(AcceptEncoding).ok();
-    match accepted.as_ref().and_then(|accepted| accepted.negotiate(kept.iter())) {
-        Some(Encoding::Known(header::ContentEncoding::Brotli)) => ContentEncoding::Brotli,
-        Some(Encoding::Known(header::ContentEncoding::Zstd)) => ContentEncoding::Zstd,
-        Some(Encoding::Known(header::ContentEncoding::Gzip)) => ContentEncoding::Gzip,
-        _ => ContentEncoding::Plain,
-    }
 }
 
 /// Layers by their names joined by commas, each once. `parameter` holds the names.
