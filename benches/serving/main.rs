@@ -125,7 +125,7 @@ fn hot_nearest(server: &Server) {
     share_of_ceiling("nearest five", server, &nearest("&status=any"));
     let conditions = format!("&people=100&filter={}", encoded("kind='building'"));
     share_of_ceiling("nearest five, two conditions", server, &nearest(&conditions));
-    let rare = format!("&status=any&filter={}", encoded("capacity > 4980"));
+    let rare = format!("&status=any&filter={}", encoded("capacity > 2041"));
     share_of_ceiling("nearest five, a rare condition", server, &nearest(&rare));
 }
 

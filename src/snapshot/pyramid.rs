@@ -30,6 +30,8 @@ const MIN_DRAWN_BITS: u8 = 8;
 const KEPT_FEATURES_PER_CELL: usize = 8;
 /// Margin of a cell's envelope, as a fraction of the cell: more than the rounding of its edges.
 const CELL_MARGIN: f64 = 0.001;
+/// A chunk is aggregated as a whole for tiles that show at least this share of it, as a reciprocal.
+const FULL_SHARE: f64 = 8.0;
 const SEVERITY_COUNTS: usize = ClusterConfig::MAX_SEVERITIES + 1;
 const ZOOMS: usize = ClusterConfig::MAX_ZOOM as usize + 1;
 
@@ -220,6 +222,27 @@ struct Footprint {
     size: u32,
 }
 
+impl Footprint {
+    /// `None` without a geometry.
+    fn of(row: &Row<'_>, plane: Plane) -> Option<Self> {
+        let shape = row.shape()?.geometry();
+        let bounds = Envelope::around(shape)?;
+        let center = plane
+            .grid_point(f64::midpoint(bounds.west(), bounds.east()), f64::midpoint(bounds.south(), bounds.north()));
+        let size = if let geo::Geometry::Point(_) = shape {
+            0
+        } else {
+            let low = plane.grid_point(bounds.west(), bounds.north());
+            let high = plane.grid_point(bounds.east(), bounds.south());
+            let (columns, rows) = plane.matrix_bits(0);
+            // The world may be wider than high, but both axes have the same number of steps.
+            let width = high.x.saturating_sub(low.x).saturating_mul(1 << (columns - rows));
+            width.max(high.y.saturating_sub(low.y))
+        };
+        Some(Self { center, size })
+    }
+}
+
 /// The footprints of the features of a chunk.
 #[derive(Debug)]
 struct Footprints {
@@ -230,24 +253,7 @@ struct Footprints {
 
 impl Footprints {
     fn of(chunk: &Chunk, plane: Plane) -> Self {
-        let footprint = |row: Row<'_>| {
-            let shape = row.shape()?.geometry();
-            let bounds = Envelope::around(shape)?;
-            let center = plane
-                .grid_point(f64::midpoint(bounds.west(), bounds.east()), f64::midpoint(bounds.south(), bounds.north()));
-            let size = if let geo::Geometry::Point(_) = shape {
-                0
-            } else {
-                let low = plane.grid_point(bounds.west(), bounds.north());
-                let high = plane.grid_point(bounds.east(), bounds.south());
-                let (columns, rows) = plane.matrix_bits(0);
-                // The world may be wider than high, but both axes have the same number of steps.
-                let width = high.x.saturating_sub(low.x).saturating_mul(1 << (columns - rows));
-                width.max(high.y.saturating_sub(low.y))
-            };
-            Some(Footprint { center, size })
-        };
-        let rows: Box<[_]> = chunk.rows_after(None).map(footprint).collect();
+        let rows: Box<[_]> = chunk.rows_after(None).map(|row| Footprint::of(&row, plane)).collect();
         let max_size = rows.iter().flatten().map(|footprint| footprint.size).max().unwrap_or(0);
         Self { rows, max_size }
     }
@@ -291,6 +297,25 @@ fn min_drawn_size(zoom: u8) -> u32 {
 impl Chunk {
     fn footprints(&self, plane: Plane) -> &Footprints {
         self.pyramid().planes[plane.index()].footprints.get_or_init(|| Footprints::of(self, plane))
+    }
+
+    /// The footprint of a row: that of the chunk if they were computed, otherwise of this row alone.
+    fn footprint(&self, plane: Plane, row: &Row<'_>) -> Option<Footprint> {
+        match self.pyramid().planes[plane.index()].footprints.get() {
+            Some(all) => all.rows.get(row.number()).copied().flatten(),
+            None => Footprint::of(row, plane),
+        }
+    }
+
+    /// Whether a tile shows so little of the chunk that looking at its features there is faster than aggregating all.
+    fn is_hardly_in(&self, window: &TileWindow) -> bool {
+        let Some(own) = self.envelope() else { return true };
+        let size = |low: f64, high: f64| (high - low).max(0.0);
+        let shown = window.envelope.split().map(|half| {
+            size(own.west().max(half.west()), own.east().min(half.east()))
+                * size(own.south().max(half.south()), own.north().min(half.north()))
+        });
+        shown.sum::<f64>() * FULL_SHARE < size(own.west(), own.east()) * size(own.south(), own.north())
     }
 
     fn cells(&self, plane: Plane, zoom: u8, aggregator: &ClusterAggregator) -> Option<&[PyramidCell]> {
@@ -425,16 +450,16 @@ fn chunk_content<'a>(
 ) -> (TileCells<'a>, Vec<Row<'a>>) {
     let (mut cells, mut rows) = (TileCells::default(), Vec::new());
     let limit = min_drawn_size(window.zoom);
-    let footprints = chunk.footprints(window.plane);
-    let kept = if filter.is_none() { chunk.cells(window.plane, window.zoom, aggregator) } else { None };
+    let is_whole = filter.is_none() && !chunk.is_hardly_in(window);
+    let kept = if is_whole { chunk.cells(window.plane, window.zoom, aggregator) } else { None };
     for own in kept.into_iter().flatten().filter(|own| own.address.tile() == (window.x, window.y)) {
         cells.add(own.address, &own.stats, chunk.row(own.row));
     }
-    if kept.is_some() && footprints.max_size < limit {
+    if kept.is_some() && chunk.footprints(window.plane).max_size < limit {
         return (cells, rows);
     }
     for row in chunk.rows_in(&window.envelope) {
-        let Some(own) = footprints.rows.get(row.number()).copied().flatten() else { continue };
+        let Some(own) = chunk.footprint(window.plane, &row) else { continue };
         let is_drawn = own.size >= limit;
         if (!is_drawn && kept.is_some()) || filter.is_some_and(|filter| !filter(&row)) {
             continue;

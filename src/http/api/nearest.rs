@@ -20,6 +20,7 @@ use crate::http::reply::numbers::{bearing, millimetres, quantity};
 use crate::http::reply::problem::Problem;
 use crate::model::Catalog;
 use crate::query::cancel::CancelToken;
+use crate::query::filter::Filter;
 use crate::query::nearest::cover::{Amounts, cover};
 use crate::query::nearest::covering_program::CoverOptions;
 use crate::query::nearest::demand::{Reason, Verdict};
@@ -66,12 +67,15 @@ pub(crate) fn nearest_of_body(call: &Call<'_>) -> Result<Reply, Problem> {
 
 fn one(call: &Call<'_>, params: &QueryParams) -> Result<Reply, Problem> {
     // Each feature that these compare can cost as much as thousands of others.
-    let expensive: [&dyn Param; 6] =
-        [&spec::NEAR, &spec::WITHIN, &spec::FILTER, &spec::EXPLAIN, &spec::COVER, &travel::BY];
-    if expensive.into_iter().any(|param| params.get(param).is_some()) {
+    let expensive: [&dyn Param; 5] = [&spec::NEAR, &spec::WITHIN, &spec::EXPLAIN, &spec::COVER, &travel::BY];
+    let has_long_filter = params.get(&spec::FILTER).is_some_and(|filter| filter.len() > Filter::QUICK_BYTES);
+    if has_long_filter || expensive.into_iter().any(|param| params.get(param).is_some()) {
         call.leave_web_thread()?;
     }
     let request = NearestRequest::read(call, params)?;
+    if !request.parts.iter().all(|part| part.demand.filter.as_ref().is_none_or(Filter::is_quick)) {
+        call.leave_web_thread()?;
+    }
     let origin = match params.get(&spec::NEAR) {
         None => QueryGeometry::point(required_point(&request.crs, params, &spec::POINT)?),
         Some(near) if params.get(&spec::POINT).is_none() => {

@@ -136,6 +136,20 @@ impl Scalar<'_> {
 }
 
 impl Condition {
+    /// Whether it only compares fields and constants.
+    pub(super) fn is_quick(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_quick),
+            Self::Not(part) => part.is_quick(),
+            Self::Holds(term) => term.is_quick(),
+            Self::Compare(_, a, b) => a.is_quick() && b.is_quick(),
+            Self::Between(a, b, c) => [a, b, c].into_iter().all(Term::is_quick),
+            Self::In(term, list) => term.is_quick() && list.iter().all(Term::is_quick),
+            Self::IsNull(operand) => !matches!(operand, Nullable::Term(term) if !term.is_quick()),
+            Self::Like(..) | Self::Spatial(..) | Self::Temporal(..) | Self::Array(..) => false,
+        }
+    }
+
     /// Evaluates it for a feature; `None` is unknown.
     pub(super) fn of(&self, row: &Row<'_>) -> Option<bool> {
         match self {
@@ -212,6 +226,21 @@ impl Condition {
 }
 
 impl Term {
+    fn is_quick(&self) -> bool {
+        match self {
+            Self::Id
+            | Self::Field(_)
+            | Self::Boolean(_)
+            | Self::Number(_)
+            | Self::Text(_)
+            | Self::Date(_)
+            | Self::Instant(_) => true,
+            Self::Condition(condition) => condition.is_quick(),
+            Self::Arithmetic(_, a, b) => a.is_quick() && b.is_quick(),
+            Self::Fold(..) | Self::Function(..) | Self::Distance(_) => false,
+        }
+    }
+
     fn of<'a>(&'a self, row: &Row<'a>) -> Option<Scalar<'a>> {
         match self {
             Self::Id => Some(Scalar::Text(row.id().as_str().into())),

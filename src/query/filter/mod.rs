@@ -61,6 +61,8 @@ pub struct Filter {
 impl Filter {
     /// Maximum length of an expression, bytes.
     pub const MAX_BYTES: usize = 65_536;
+    /// Longest expression that can be quick, bytes.
+    pub const QUICK_BYTES: usize = 200;
 
     /// Parses and checks an expression for a layer. Its properties are the visible fields, `id` and `geometry`.
     ///
@@ -93,6 +95,12 @@ impl Filter {
     #[must_use]
     pub fn envelope(&self) -> Option<Envelope> {
         self.condition.envelope()
+    }
+
+    /// Whether it compares values with few constants, so that a feature costs little more than reading them.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.canonical.len() <= Self::QUICK_BYTES && self.condition.is_quick()
     }
 
     /// Canonical CQL2 text: equal for equivalent text and JSON.
