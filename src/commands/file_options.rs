@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 use crate::config::options::ConfiguredOptions;
 
 /// The option that names the file cannot be in it.
-const NAMES_THE_FILE: &str = "config";
+pub(super) const NAMES_THE_FILE: &str = "config";
 
 /// The values of a configuration file for the options of the command line.
 #[derive(Default)]
@@ -50,9 +50,7 @@ impl FileOptions {
             };
             own.options.push(FileOption { name, values, place: file.place(at_name) });
             if let Err(error) = own.apply(command.clone()).try_get_matches_from(["onemap", "serve"]) {
-                let error = error.to_string();
-                let reason = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                return Err(file.mistake(at_value, reason));
+                return Err(file.mistake(at_value, &first_line(&error)));
             }
         }
         Ok(own)
@@ -81,6 +79,12 @@ impl FileOptions {
     fn find(&self, name: &str) -> Option<&FileOption> {
         self.options.iter().find(|option| option.name == name)
     }
+}
+
+/// What is wrong with an option, without advice on usage.
+pub(super) fn first_line(error: &clap::Error) -> String {
+    let error = error.to_string();
+    error.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 /// The configuration file of a command line.

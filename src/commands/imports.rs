@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::command_origin;
+use super::plain_line::plain_line;
 use super::store::StoreOptions;
 use crate::clock;
 use crate::model::import::KEPT_IMPORTS;
@@ -45,6 +46,7 @@ pub(super) async fn list(arguments: ImportsArguments) -> anyhow::Result<ExitCode
     for PastImport { id, at, layer, file, actor, mode, counts, undone_at } in imports {
         let ImportCounts { new, changed, unchanged, removed, .. } = counts;
         let undone = undone_at.unwrap_or_default();
+        let (file, actor) = (plain_line(&file), plain_line(&actor));
         writeln!(
             out,
             "{id}\t{at}\t{layer}\t{file}\t{actor}\t{mode}\t{new}\t{changed}\t{unchanged}\t{removed}\t{undone}"

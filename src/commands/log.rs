@@ -6,10 +6,13 @@ use clap::ValueEnum;
 use serde_json::json;
 use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 
+use super::plain_line::plain_line;
 use crate::clock;
 
 /// Default log filter without `RUST_LOG`: our messages, and warnings of libraries. actix_http (aborted requests) and
@@ -61,7 +64,18 @@ pub(super) fn report(message: &str, is_json: bool, clock: LogClock) {
             json!({"timestamp": clock.text(), "level": "ERROR", "fields": {"message": message}, "target": "onemap"});
         eprintln!("{line}");
     } else {
-        eprintln!("onemap: {message}");
+        eprintln!("onemap: {}", plain_line(message));
+    }
+}
+
+/// Writes a field of an event in text. Fields contain paths, file names, values and messages of other programs, so each stays
+/// in its line.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    let text = plain_line(&text);
+    match field.name() {
+        "message" => writer.write_str(&text),
+        name => write!(writer, "{name}={text}"),
     }
 }
 
@@ -79,6 +93,7 @@ pub(super) fn start_log(json: bool, clock: LogClock) {
     if json {
         log.json().init();
     } else {
-        log.with_target(false).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        log.fmt_fields(debug_fn(write_field).delimited(" ")).with_target(false).with_ansi(is_terminal).init();
     }
 }

@@ -15,6 +15,7 @@ mod listen;
 mod log;
 mod option_sources;
 mod pack;
+mod plain_line;
 mod progress;
 mod public_url;
 mod restart;

@@ -7,7 +7,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory};
 
 use super::Arguments;
-use super::file_options::FileOptions;
+use super::file_options::{FileOptions, NAMES_THE_FILE, first_line};
+use super::store::config_file;
 
 /// The options of `onemap serve` as they are in effect: name, value and source. Those that `onemap check` was given too have
 /// the values of its command line.
@@ -17,10 +18,14 @@ use super::file_options::FileOptions;
 pub(super) fn of_server(
     command_line: &[OsString],
     file_options: &FileOptions,
-) -> Result<Vec<(String, String)>, clap::Error> {
+) -> anyhow::Result<Vec<(String, String)>> {
     let command = file_options.apply(Arguments::command());
-    let server = command.clone().try_get_matches_from(["onemap", "serve"])?;
-    let own = command.clone().try_get_matches_from(command_line)?;
+    let matches_of = |line: &[OsString]| {
+        let matches = command.clone().try_get_matches_from(line);
+        matches.map_err(|error| anyhow::Error::msg(first_line(&error)))
+    };
+    let server = matches_of(&["onemap".into(), "serve".into()])?;
+    let own = matches_of(command_line)?;
     let Some((_, server)) = server.subcommand() else { return Ok(Vec::new()) };
     let own = own.subcommand().map(|(_, own)| own);
     let options = command.find_subcommand("serve").into_iter().flat_map(Command::get_arguments);
@@ -28,7 +33,10 @@ pub(super) fn of_server(
         let (id, name) = (option.get_id().as_str(), option.get_long().filter(|name| *name != "help")?);
         let given = own.filter(|own| source(own, id) == Some(ValueSource::CommandLine));
         let matches = given.unwrap_or(server);
+        let default_file =
+            || config_file(None).filter(|_| name == NAMES_THE_FILE).map(|file| file.display().to_string());
         let value = value(matches, id)
+            .or_else(default_file)
             .map(|value| if option.is_hide_env_values_set() { without_secrets(&value) } else { value });
         let from = match source(matches, id) {
             Some(ValueSource::CommandLine) => format!("--{name}"),

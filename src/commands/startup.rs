@@ -11,7 +11,7 @@ use crate::clock;
 use crate::model::Catalog;
 use crate::snapshot::disk_cache::{CachedSnapshot, DiskCache};
 use crate::snapshot::{Snapshot, Version, follower};
-use crate::store::{DeferredStore, LogPosition, Store};
+use crate::store::{DeferredStore, LogPosition, Store, StoreError};
 
 /// If the store takes longer than this, the server starts from the disk cache, which even for a country takes little
 /// longer, and reads the store while it serves.
@@ -59,6 +59,8 @@ pub(super) async fn open(
     }
     let failure = match tokio::time::timeout(STORE_TIMEOUT, load(store, catalog, fill)).await {
         Ok(Ok(opened)) => return Ok(StartedMap { cache: Some(cache), ..opened }),
+        // It would stay so, and the map would be old for ever.
+        Ok(Err(error)) if matches!(error.downcast_ref(), Some(StoreError::NewerStore { .. })) => return Err(error),
         Ok(Err(error)) => error,
         Err(_) => anyhow::anyhow!("{location} did not respond within {} s", STORE_TIMEOUT.as_secs()),
     };

@@ -1,5 +1,6 @@
 //! Reads delimited text (CSV, TSV) of other programs; encoding and delimiter are detected.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -156,9 +157,9 @@ impl Table {
         if columns.iter().any(|name| name.contains(char::REPLACEMENT_CHARACTER)) {
             return Err(format!("its first line is not valid {origin}"));
         }
-        let mut named = columns.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        match named.find(|(at, name)| columns[..*at].contains(name)) {
-            Some((_, twice)) => Err(format!("the column {twice:?} occurs twice")),
+        let mut seen = HashSet::new();
+        match columns.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str())) {
+            Some(twice) => Err(format!("the column {twice:?} occurs twice")),
             None => Ok(Self { columns, records, rows, origin }),
         }
     }

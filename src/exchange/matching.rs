@@ -1,6 +1,6 @@
 //! Matches the columns of a file to fields: by field id, titles, or synonyms in the catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -37,12 +37,19 @@ pub fn match_columns(
         .chain([("id", [vec!["id".to_owned()], Vec::new(), synonyms(catalog, "id")])])
         .filter(|(field, _)| !given.iter().any(|own| own.field == *field))
         .collect();
-    let columns: Vec<(&String, String)> = columns.iter().map(|column| (column, simplified(column))).collect();
+    // A row of a damaged file may have a hundred thousand cells, so columns are looked up by name.
+    let mut named: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, column) in columns.iter().enumerate() {
+        named.entry(simplified(column)).or_default().push(at);
+    }
     let mut matches = Vec::new();
     for rank in 0..3 {
         open.retain(|(field, names)| {
-            let found = columns.iter().find(|(column, plain)| !used.contains(column) && names[rank].contains(plain));
-            if let Some((column, _)) = found {
+            let places = names[rank].iter().filter_map(|name| {
+                named.get(name)?.iter().copied().find(|&at| columns.get(at).is_some_and(|own| !used.contains(own)))
+            });
+            let found = places.min().and_then(|at| columns.get(at));
+            if let Some(column) = found {
                 used.insert(column);
                 matches.push(ColumnMatch { field: (*field).to_owned(), column: (*column).clone() });
             }
@@ -53,8 +60,8 @@ pub fn match_columns(
     let cut_names = column_names(schema);
     open.retain(|(field, _)| {
         let cut = schema.position(field).and_then(|at| cut_names.get(at)).filter(|cut| cut.as_str() != *field);
-        let found = columns.iter().find(|(column, _)| !used.contains(column) && cut == Some(*column));
-        if let Some((column, _)) = found {
+        let found = cut.filter(|cut| !used.contains(cut)).and_then(|cut| columns.iter().find(|own| *own == cut));
+        if let Some(column) = found {
             used.insert(column);
             matches.push(ColumnMatch { field: (*field).to_owned(), column: (*column).clone() });
         }
@@ -67,7 +74,8 @@ pub fn match_columns(
 #[must_use]
 pub fn column_of<'a>(catalog: &Catalog, name: &str, columns: &'a [String]) -> Option<&'a String> {
     let names = synonyms(catalog, name);
-    let is = |wanted: &str| columns.iter().find(|column| simplified(column) == wanted);
+    let plain: Vec<String> = columns.iter().map(|column| simplified(column)).collect();
+    let is = |wanted: &str| columns.get(plain.iter().position(|own| own == wanted)?);
     is(name).or_else(|| names.iter().find_map(|own| is(own)))
 }
 

@@ -10,6 +10,7 @@ use actix_web::web;
 use crate::http::params::auth::Caller;
 use crate::http::params::{QueryParams, invalid};
 use crate::http::peer::Peer;
+use crate::http::rate_limits::LimitedCaller;
 use crate::http::reply::freshness::RequestSnapshot;
 use crate::http::reply::media::MediaType;
 use crate::http::reply::problem::Problem;
@@ -116,6 +117,13 @@ impl Call<'_> {
             return Err(Cancelled.into());
         }
         Ok(())
+    }
+
+    /// The caller for limits of long requests; `None` for callers on this machine, who have none.
+    pub(crate) fn limited_caller(&self) -> Option<LimitedCaller> {
+        let reachability = &self.state.reachability;
+        let is_local = reachability.is_local(&self.headers, self.peer);
+        if is_local { None } else { LimitedCaller::new(&self.caller, reachability.client(&self.headers, self.peer)) }
     }
 
     /// Who makes the request, for the audit log.

@@ -8,6 +8,7 @@ mod dash_styles;
 mod default_style;
 mod endpoint;
 mod endpoint_kinds;
+mod fair_queue;
 mod fonts;
 mod forwarded;
 mod map_style;

@@ -2,14 +2,17 @@
 //!
 //! Callers on this machine are not limited: a proxy that names nobody would make all its clients one caller.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use crate::http::params::auth::Caller;
 use crate::http::reply::problem::Problem;
 
 /// Requests that a caller may make at once, in seconds of its rate: opening a map loads a hundred tiles.
@@ -18,6 +21,8 @@ const BURST_S: u32 = 4;
 const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Callers are forgotten in bulk from this number.
 const MANY_CALLERS: usize = 50_000;
+/// Seconds until a caller may retry that has too many requests at the same time.
+const CONCURRENCY_RETRY_AFTER_S: u32 = 2;
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
 
@@ -28,6 +33,14 @@ pub(crate) enum LimitedCaller {
     Account(String),
     /// By the network of the address.
     Address(IpAddr),
+}
+
+impl LimitedCaller {
+    /// The account of a caller, or else its address; `None` without either, as all clients of a proxy would be one caller.
+    pub(crate) fn new(caller: &Caller, address: Option<IpAddr>) -> Option<Self> {
+        let account = caller.identity().map(|own| Self::Account(own.id().to_owned()));
+        account.or_else(|| address.map(|address| Self::Address(network(address))))
+    }
 }
 
 /// The limits and their state.
@@ -51,14 +64,10 @@ impl RateLimits {
     ///
     /// # Errors
     /// When the caller makes too many.
-    pub(crate) fn admit(&self, caller: LimitedCaller) -> Result<(), Problem> {
+    pub(crate) fn admit(&self, caller: &LimitedCaller) -> Result<(), Problem> {
         let Some((rate, limiter)) = &self.requests else { return Ok(()) };
         forget(limiter);
-        let caller = match caller {
-            LimitedCaller::Address(address) => LimitedCaller::Address(network(address)),
-            account @ LimitedCaller::Account(_) => account,
-        };
-        limiter.check_key(&caller).map_err(|until| limited("requests per second", rate.get(), wait(&until)))
+        limiter.check_key(caller).map_err(|until| limited("requests per second", rate.get(), wait(&until)))
     }
 
     /// Counts wrong credentials from an address.
@@ -70,6 +79,55 @@ impl RateLimits {
         let checked = self.failures.check_key(&network(address));
         let limit = FAILURES_PER_MINUTE.get();
         checked.map_err(|until| limited("wrong credentials per minute", limit, wait(&until)))
+    }
+}
+
+/// Limits how many requests of a kind each caller has at the same time.
+pub(crate) struct ConcurrencyLimit {
+    what: &'static str,
+    limit: usize,
+    admitted: Arc<AdmittedCounts>,
+}
+
+/// How many requests each caller has.
+type AdmittedCounts = Mutex<HashMap<LimitedCaller, usize>>;
+
+impl ConcurrencyLimit {
+    /// A limit of requests, which are named in the plural.
+    pub(crate) fn new(what: &'static str, limit: usize) -> Self {
+        Self { what, limit, admitted: Arc::default() }
+    }
+
+    /// Counts a request until the admission is dropped; `None` is not limited.
+    ///
+    /// # Errors
+    /// When the caller has too many.
+    pub(crate) fn admit(&self, caller: Option<&LimitedCaller>) -> Result<Admission, Problem> {
+        let Some(caller) = caller else { return Ok(Admission(None)) };
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = admitted.entry(caller.clone()).or_default();
+        if *count >= self.limit {
+            let limit = u32::try_from(self.limit).unwrap_or(u32::MAX);
+            return Err(Problem::RateLimited { what: self.what, limit, retry_after_s: CONCURRENCY_RETRY_AFTER_S });
+        }
+        *count += 1;
+        Ok(Admission(Some((caller.clone(), self.admitted.clone()))))
+    }
+}
+
+/// A request that counts.
+pub(crate) struct Admission(Option<(LimitedCaller, Arc<AdmittedCounts>)>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let Some((caller, admitted)) = self.0.take() else { return };
+        let mut admitted = admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = admitted.get_mut(&caller) {
+            *count -= 1;
+            if *count == 0 {
+                admitted.remove(&caller);
+            }
+        }
     }
 }
 

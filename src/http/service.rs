@@ -256,6 +256,7 @@ async fn on_thread(
         Thread::Web => return handler(&call),
         Thread::Interactive | Thread::Bulk => (call.state.clone(), call.into_owned()),
     };
+    let caller = call.limited_caller();
     let _guard = CancelOnDrop(call.cancel.clone());
     let work = move || {
         let reply = handler(&call);
@@ -266,7 +267,7 @@ async fn on_thread(
         }
     };
     let (limit, reply) = if thread == Thread::Bulk {
-        (BULK_LIMIT, tokio::time::timeout(BULK_LIMIT, state.workers.bulk(work)).await)
+        (BULK_LIMIT, tokio::time::timeout(BULK_LIMIT, state.workers.bulk(caller, work)).await)
     } else {
         (INTERACTIVE_LIMIT, tokio::time::timeout(INTERACTIVE_LIMIT, state.workers.interactive(work)).await)
     };
@@ -405,10 +406,8 @@ fn limited(
         state.rate_limits.count_failure(address)?;
     }
     let caller = caller?;
-    let identity = caller.identity().map(|own| LimitedCaller::Account(own.id().to_owned()));
-    // Without an address all clients of a proxy would be one caller.
-    if let Some(limited) = identity.or(address.map(LimitedCaller::Address)) {
-        state.rate_limits.admit(limited)?;
+    if let Some(limited) = LimitedCaller::new(&caller, address) {
+        state.rate_limits.admit(&limited)?;
     }
     Ok(caller)
 }

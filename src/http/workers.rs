@@ -2,17 +2,21 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::setpriority_process;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::http::fair_queue::FairQueue;
+use crate::http::rate_limits::{ConcurrencyLimit, LimitedCaller};
 use crate::http::reply::problem::Problem;
 
 /// Maximum number of requests that wait for a thread, for each pool.
 const QUEUE: usize = 256;
+/// Maximum number of bulk requests of one caller, running and waiting: an office with one address has several browsers,
+/// and one caller must not fill the queue.
+const MAX_BULK_PER_CALLER: usize = QUEUE / 8;
 /// Seconds until a client may retry after the queue was full.
 const RETRY_AFTER_S: u32 = 2;
 /// Nice value of bulk threads.
@@ -22,11 +26,15 @@ const THREADS_PER_BULK_REQUEST: usize = 2;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Bulk requests that wait for a thread. Callers who have no limit are one caller.
+type BulkQueue = FairQueue<Option<LimitedCaller>, Job>;
+
 /// The two pools.
 pub(crate) struct Workers {
     interactive: Arc<Semaphore>,
     waiting: AtomicUsize,
-    bulk: SyncSender<Job>,
+    bulk: Arc<BulkQueue>,
+    bulk_limit: ConcurrencyLimit,
 }
 
 impl Workers {
@@ -36,13 +44,17 @@ impl Workers {
     /// When no thread can be started.
     pub(crate) fn new() -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let (bulk, jobs) = sync_channel(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
+        let bulk = Arc::new(BulkQueue::new(QUEUE));
         for number in 0..cores.div_ceil(2) {
-            let jobs = jobs.clone();
+            let jobs = bulk.clone();
             std::thread::Builder::new().name(format!("bulk-{number}")).spawn(move || run_bulk(&jobs))?;
         }
-        Ok(Self { interactive: Arc::new(Semaphore::new(2 * cores)), waiting: AtomicUsize::new(0), bulk })
+        Ok(Self {
+            interactive: Arc::new(Semaphore::new(2 * cores)),
+            waiting: AtomicUsize::new(0),
+            bulk,
+            bulk_limit: ConcurrencyLimit::new("long requests at the same time", MAX_BULK_PER_CALLER),
+        })
     }
 
     /// Runs interactive work.
@@ -68,22 +80,27 @@ impl Workers {
         done.await.map_err(|error| Problem::internal(&error))?
     }
 
-    /// Runs long work at lower priority. Work whose client disconnects while it is queued is not started.
+    /// Runs long work at lower priority; callers are served in turn. Work whose client disconnects while it is queued is
+    /// not started.
     ///
     /// # Errors
-    /// The error of the work, or that the queue is full.
+    /// The error of the work, that the caller has too much of it, or that the queue is full.
     pub(crate) async fn bulk<T: Send + 'static>(
         &self,
+        caller: Option<LimitedCaller>,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        let admission = self.bulk_limit.admit(caller.as_ref())?;
         let (sender, receiver) = oneshot::channel();
         let job = move || {
+            let _admission = admission;
             if !sender.is_closed() {
                 // Sending fails if the client has disconnected; the result is then dropped.
                 let _ = sender.send(work());
             }
         };
-        self.bulk.try_send(Box::new(job)).map_err(|_| full("bulk requests"))?;
+        let ticket = self.bulk.push(caller, Box::new(job)).ok_or_else(|| full("bulk requests"))?;
+        let _queued = QueuedRequest { queue: &self.bulk, ticket };
         receiver.await.map_err(|error| Problem::internal(&error))?
     }
 }
@@ -101,9 +118,27 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.bulk.close();
+    }
+}
+
+/// Removes a bulk request from the queue when its client disconnects.
+struct QueuedRequest<'a> {
+    queue: &'a BulkQueue,
+    ticket: u64,
+}
+
+impl Drop for QueuedRequest<'_> {
+    fn drop(&mut self) {
+        drop(self.queue.remove(self.ticket));
+    }
+}
+
 /// Runs jobs one after the other. Each thread has its own pool for parallel loops: in a shared pool, work stealing
 /// could start another request within this one, which would wait for a lock that this one holds.
-fn run_bulk(jobs: &Mutex<Receiver<Job>>) {
+fn run_bulk(jobs: &BulkQueue) {
     lower_priority();
     let loops = rayon::ThreadPoolBuilder::new()
         .num_threads(THREADS_PER_BULK_REQUEST)
@@ -111,10 +146,7 @@ fn run_bulk(jobs: &Mutex<Receiver<Job>>) {
         .build()
         .map_err(|error| tracing::warn!(%error, "bulk requests use the shared thread pool"))
         .ok();
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        // The server has shut down.
-        let Ok(job) = job else { return };
+    while let Some((caller, job)) = jobs.take() {
         let run = || match &loops {
             Some(loops) => loops.install(job),
             None => job(),
@@ -122,6 +154,7 @@ fn run_bulk(jobs: &Mutex<Receiver<Job>>) {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
             tracing::error!("a bulk request failed");
         }
+        jobs.end_turn(&caller);
     }
 }
 

@@ -179,7 +179,7 @@ impl GeoPackage {
         let present: BTreeSet<String> = present.into_iter().collect();
         let mut sql = missing_base_schema(&present);
         if present.contains("onemap_done") {
-            sql.push_str(edits::RENAME_IDEMPOTENCY_KEYS);
+            sql.push_str(&edits::move_earlier_idempotency_keys());
         }
         for layer in &self.schemas {
             if present.contains(&layer.id) {

@@ -122,6 +122,7 @@ fn the_configuration_sets_options_below_variables_and_the_command_line() {
     let (code, printed) = check(&[]);
     assert_eq!(code, Some(0), "{printed}");
     for line in [
+        "--config\tonemap.toml (default)",
         "--store\town.gpkg (onemap.toml, line 2)",
         "--listen\t127.0.0.1:0,[::1]:0 (onemap.toml, line 3)",
         "--tile-cache-mb\t64 (onemap.toml, line 4)",

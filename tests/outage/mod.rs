@@ -1,5 +1,7 @@
-//! Database outages: replies continue, state their age, and become current again without a restart.
+//! Outages of the database and of the network: replies continue, state their age, and become current again without a
+//! restart; writes are stored once.
 
+mod clients;
 mod writes;
 
 use serde_json::Value as Json;

@@ -21,4 +21,5 @@ mod pooler;
 mod postgis;
 mod shared_state;
 mod unreadable;
+mod upgrade;
 mod writers;

@@ -140,7 +140,7 @@ fn many(call: &Call<'_>, params: &QueryParams, points: &Json) -> Result<Reply, P
         if is_collection { out.write_all(b"]}") } else { Ok(()) }
     };
     let media_type = if is_collection { GEOJSON.media_type } else { NDJSON.media_type };
-    Ok(call.current.reply(media_type).stream(call.state.downloads.begin(write)?))
+    Ok(call.current.reply(media_type).stream(call.state.downloads.begin(call.limited_caller().as_ref(), write)?))
 }
 
 /// The features for one of many positions, each with the number of its position, preceded by a comma.

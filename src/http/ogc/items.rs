@@ -210,7 +210,8 @@ fn download(call: &Call<'_>, layer: &Layer, format: MediaType, query: ItemsQuery
     if reply.status == StatusCode::NOT_MODIFIED {
         return Ok(reply);
     }
-    Ok(reply.stream(call.state.downloads.begin(move |out| export.write(&snapshot, out))?))
+    Ok(reply
+        .stream(call.state.downloads.begin(call.limited_caller().as_ref(), move |out| export.write(&snapshot, out))?))
 }
 
 /// A whole file, or the requested range of it.

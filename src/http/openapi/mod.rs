@@ -263,7 +263,7 @@ fn meaning(status: u16) -> &'static str {
         400 => "A parameter or the body is invalid",
         401 => "The token is missing or wrong",
         403 => "The client is not permitted to do this",
-        429 => "The caller makes requests too often",
+        429 => "The caller makes too many requests",
         404 => "Not found",
         406 => "None of the offered media types is acceptable",
         408 => "The body did not arrive in time",

@@ -76,7 +76,7 @@ pub(crate) enum Problem {
         /// Seconds until the next attempt.
         retry_after_s: u32,
     },
-    /// The caller makes requests too often.
+    /// The caller makes requests too often, or has too many at the same time.
     RateLimited {
         /// What is counted, with its unit.
         what: &'static str,
@@ -280,7 +280,7 @@ impl Problem {
             Self::NotAcceptable { .. } => ("not-acceptable", "None of the offered media types is acceptable"),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", "The method is not allowed"),
             Self::TooMany { .. } => ("too-many-requests", "Too many concurrent requests"),
-            Self::RateLimited { .. } => ("rate-limited", "The caller makes requests too often"),
+            Self::RateLimited { .. } => ("rate-limited", "The caller makes too many requests"),
             Self::Timeout { .. } => ("timeout", "The reply took too long"),
             Self::InvalidContent { .. } => ("invalid-content", "The content does not match the layer"),
             Self::WrongMediaType { .. } => ("unsupported-media-type", "The media type of the body is not supported"),

@@ -9,11 +9,14 @@ use futures_util::Stream;
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use crate::http::rate_limits::{ConcurrencyLimit, LimitedCaller};
 use crate::http::reply::problem::Problem;
 use crate::http::workers::lower_priority;
 
 /// Maximum number of concurrent downloads; each uses a thread.
 const MAX_DOWNLOADS: usize = 16;
+/// Maximum number of concurrent downloads of one caller.
+const MAX_DOWNLOADS_PER_CALLER: usize = MAX_DOWNLOADS / 2;
 /// Size of a piece, bytes.
 const PIECE: usize = 65_536;
 /// Capacity of the queue between thread and connection, pieces.
@@ -21,11 +24,17 @@ const QUEUED_PIECES: usize = 4;
 const RETRY_AFTER_S: u32 = 5;
 
 /// Limits the number of concurrent downloads.
-pub(crate) struct Downloads(Arc<Semaphore>);
+pub(crate) struct Downloads {
+    places: Arc<Semaphore>,
+    by_caller: ConcurrencyLimit,
+}
 
 impl Default for Downloads {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_DOWNLOADS)))
+        Self {
+            places: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
+            by_caller: ConcurrencyLimit::new("downloads at the same time", MAX_DOWNLOADS_PER_CALLER),
+        }
     }
 }
 
@@ -34,12 +43,17 @@ impl Downloads {
     /// the part for the whole.
     ///
     /// # Errors
-    /// When the maximum is reached.
-    pub(crate) fn begin<W>(&self, write: W) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<W>, Problem>
+    /// When the maximum is reached, of the caller or of all.
+    pub(crate) fn begin<W>(
+        &self,
+        caller: Option<&LimitedCaller>,
+        write: W,
+    ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<W>, Problem>
     where
         W: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     {
-        let permit = self.0.clone().try_acquire_owned();
+        let admission = self.by_caller.admit(caller)?;
+        let permit = self.places.clone().try_acquire_owned();
         let permit = permit.map_err(|_| Problem::TooMany {
             what: "downloads",
             limit: MAX_DOWNLOADS,
@@ -55,7 +69,7 @@ impl Downloads {
                 tracing::warn!(%error, "a download was aborted");
                 let _ = pieces.sender.blocking_send(Err(error));
             }
-            drop(permit);
+            drop((permit, admission));
         };
         thread::Builder::new().name("download".to_owned()).spawn(run).map_err(|error| Problem::internal(&error))?;
         Ok(stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|piece| (piece, receiver)) }))

@@ -200,7 +200,8 @@ pub(crate) async fn file(call: Call<'static>) -> Result<Reply, Problem> {
         let read = read.map_err(io::Error::other).and_then(|read| read);
         return Ok(reply.body(read.map_err(|error| Problem::internal(&error))?));
     }
-    Ok(reply.stream(call.state.downloads.begin(move |out| copy_part(&reader, part, out))?))
+    Ok(reply
+        .stream(call.state.downloads.begin(call.limited_caller().as_ref(), move |out| copy_part(&reader, part, out))?))
 }
 
 /// Writes a part of an archive. A file that became shorter ends the transfer with an error.

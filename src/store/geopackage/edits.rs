@@ -16,9 +16,14 @@ use crate::store::{Store, StoreError};
 const IDEMPOTENCY_KEYS: &str = "CREATE TABLE IF NOT EXISTS onemap_idempotency_keys (key TEXT PRIMARY KEY NOT NULL, digest TEXT NOT NULL, \
     outcomes TEXT NOT NULL, created_at DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))";
 
-/// Renames the table of a file that an earlier version wrote.
-pub(super) const RENAME_IDEMPOTENCY_KEYS: &str = "ALTER TABLE onemap_done RENAME TO onemap_idempotency_keys; \
-    ALTER TABLE onemap_idempotency_keys RENAME COLUMN done_at TO created_at;";
+/// Moves the keys of the table of early versions. The table with the present name exists too if an early version wrote a file
+/// after a later one.
+pub(super) fn move_earlier_idempotency_keys() -> String {
+    format!(
+        "{IDEMPOTENCY_KEYS}; INSERT OR IGNORE INTO onemap_idempotency_keys (key, digest, outcomes, created_at) \
+         SELECT key, digest, outcomes, done_at FROM onemap_done; DROP TABLE onemap_done;"
+    )
+}
 
 impl GeoPackage {
     pub(super) async fn apply_batch(&self, batch: &Batch) -> Result<Applied, StoreError> {
