@@ -217,6 +217,7 @@ pub(super) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let store = opened.store;
     let age = age_of(opened.confirmed_ms, clock::now_ms());
     let snapshots = Arc::new(SnapshotHandle::aged(opened.snapshot, opened.confirmed_ms, age));
+    startup::prepare_low_zooms(snapshots.load());
     let audit = AuditSpool::new(options.store.audit_spool_file());
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();

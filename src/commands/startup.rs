@@ -1,5 +1,6 @@
 //! Loads the first snapshot: from the store, or from the disk cache while the store is unreachable.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use crate::store::{DeferredStore, LogPosition, Store, StoreError};
 /// If the store takes longer than this, the server starts from the disk cache, which even for a country takes little
 /// longer, and reads the store while it serves.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Zooms from the world to a province.
+const LOW_ZOOMS: RangeInclusive<u8> = 0..=6;
 
 /// Options of the disk cache.
 #[derive(Args)]
@@ -78,6 +82,12 @@ pub(super) async fn open(
     let deferred = DeferredStore::new(location, schemas, store.opener(catalog)?);
     let saved = Some((snapshot.version(), confirmed_ms));
     Ok(StartedMap { store: Arc::new(deferred), snapshot, confirmed_ms, position: None, cache: Some(cache), saved })
+}
+
+/// Prepares the view of the whole country while the server already answers. A request may wait for a part of it, so it has
+/// the priority of requests.
+pub(super) fn prepare_low_zooms(snapshot: Arc<Snapshot>) {
+    std::thread::spawn(move || snapshot.layers().iter().for_each(|layer| layer.prepare_clusters(LOW_ZOOMS)));
 }
 
 async fn load(store: &StoreOptions, catalog: &Catalog, fill: Fill) -> anyhow::Result<StartedMap> {

@@ -37,7 +37,7 @@ pub fn write_feature_of<'a>(
         if out.len() > start {
             out.push(b',');
         }
-        write_json(out, &name);
+        write_text(out, name);
         out.push(b':');
     };
     for (at, field) in view.fields().filter(|(_, field)| extra.iter().all(|(own, _)| *own != field.name)) {
@@ -57,6 +57,19 @@ pub fn write_geometry(out: &mut Vec<u8>, geometry: &geo::Geometry) {
     if geometry.process_geom(&mut GeoJsonWriter::new(&mut *out)).is_err() {
         out.truncate(start);
         out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends a JSON string. Most texts need no escapes and are copied as they are.
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
+    let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Without an early end the compiler compares many bytes at once.
+    if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        write_json(out, &text);
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
     }
 }
 
@@ -105,4 +118,21 @@ pub fn write_collection(
         out.write_all(&buffer)?;
     }
     out.write_all(b"\n]}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_written_as_the_json_library_writes_it(text in "[ -~一-龥\"\\\\\u{0}-\u{1f}\u{7f}\u{2028}]{0,40}") {
+            let (mut own, mut other) = (Vec::new(), Vec::new());
+            write_text(&mut own, &text);
+            write_json(&mut other, &text);
+            prop_assert_eq!(own, other);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::geojson::write_json;
+use super::geojson::{write_json, write_text};
 use crate::model::schema::ValueError;
 use crate::model::{Field, FieldType, Value, ValueRef, format_date, format_instant, parse_date, parse_instant};
 
@@ -13,7 +13,7 @@ pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
         ValueRef::Boolean(yes) => write_json(out, &yes),
         ValueRef::Integer(number) => write_json(out, &number),
         ValueRef::Real(number) => write_json(out, &number),
-        ValueRef::Text(text) => write_json(out, &text),
+        ValueRef::Text(text) => write_text(out, text),
         ValueRef::Date(date) => write_json(out, &format_date(date)),
         ValueRef::DateTime(instant) => write_json(out, &format_instant(instant)),
         ValueRef::TextList(list) => write_json(out, &list),

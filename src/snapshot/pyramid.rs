@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::{Chunk, Layer, ResourceFields, Row};
 use crate::geodesy::Envelope;
-use crate::geodesy::plane::{GridPoint, Plane};
+use crate::geodesy::plane::{Datum, GridPoint, Plane, Projection};
 use crate::model::cluster::{ClusterConfig, SeverityCode, SumSource};
 use crate::model::{LayerSchema, ValueRef as Value};
 
@@ -30,6 +30,8 @@ const MIN_DRAWN_BITS: u8 = 8;
 const KEPT_FEATURES_PER_CELL: usize = 8;
 /// Margin of a cell's envelope, as a fraction of the cell: more than the rounding of its edges.
 const CELL_MARGIN: f64 = 0.001;
+/// So many chunks of a tile are looked at by one thread.
+const FEW_CHUNKS: usize = 6;
 /// A chunk is aggregated as a whole for tiles that show at least this share of it, as a reciprocal.
 const FULL_SHARE: f64 = 8.0;
 const SEVERITY_COUNTS: usize = ClusterConfig::MAX_SEVERITIES + 1;
@@ -399,9 +401,14 @@ impl Layer {
             let rows = self.rows_in(&window.envelope).filter(passes).collect();
             return TileContent { clusters: Vec::new(), rows };
         };
-        let chunks: Vec<&Chunk> = self.chunks_in(&window.envelope).collect();
-        let parts: Vec<_> =
-            chunks.into_par_iter().map(|chunk| chunk_content(chunk, window, aggregator, filter)).collect();
+        let chunks: Vec<&'a Chunk> = self.chunks_in(&window.envelope).collect();
+        let part = |chunk: &'a Chunk| chunk_content(chunk, window, aggregator, filter);
+        // Waking other threads takes longer than looking at a few chunks.
+        let parts: Vec<_> = if chunks.len() <= FEW_CHUNKS {
+            chunks.into_iter().map(part).collect()
+        } else {
+            chunks.into_par_iter().map(part).collect()
+        };
         let mut content = TileContent::default();
         let mut cells = TileCells::default();
         for (part, rows) in parts {
@@ -412,6 +419,15 @@ impl Layer {
             if stats.count == 1 { content.rows.push(row) } else { content.clusters.push((cell, stats)) }
         }
         content
+    }
+
+    /// Aggregates the clusters of the first zooms of Web Mercator, which else the first request for each zoom waits for.
+    pub fn prepare_clusters(&self, zooms: std::ops::RangeInclusive<u8>) {
+        let Some(aggregator) = self.aggregator() else { return };
+        let plane = Plane { projection: Projection::WebMercator, datum: Datum::Wgs84 };
+        for zoom in zooms.filter(|zoom| aggregator.clusters(plane, *zoom)) {
+            self.chunks().iter().for_each(|chunk| _ = chunk.cells(plane, zoom, aggregator));
+        }
     }
 
     /// The features that are counted in a cell, unordered; none if the layer has no clusters.
