@@ -12,7 +12,7 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::FormatTime;
 
-use super::plain_line::plain_line;
+use super::plain_line::{plain_line, plain_lines};
 use crate::clock;
 
 /// Default log filter without `RUST_LOG`: our messages, and warnings of libraries. actix_http (aborted requests) and
@@ -64,7 +64,7 @@ pub(super) fn report(message: &str, is_json: bool, clock: LogClock) {
             json!({"timestamp": clock.text(), "level": "ERROR", "fields": {"message": message}, "target": "onemap"});
         eprintln!("{line}");
     } else {
-        eprintln!("onemap: {}", plain_line(message));
+        eprintln!("onemap: {}", plain_lines(message));
     }
 }
 
