@@ -1,5 +1,6 @@
 //! A chunk: a few thousand neighbouring features as columns, shapes and spatial indexes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::column::Column;
@@ -53,17 +54,16 @@ impl Chunk {
     /// The chunk with new values in some rows, which keep their ids.
     pub(super) fn with_rows(&self, rows: Vec<(usize, Feature)>) -> Self {
         let mut chunk = Self { resources: OnceLock::new(), pyramid: Arc::default(), ..self.clone() };
-        let mut moved = Vec::new();
-        for (row, feature) in rows {
-            for (column, value) in chunk.columns.iter_mut().zip(feature.values) {
-                if column.get(row) != value {
-                    Arc::make_mut(column).set(row, &value);
-                }
-            }
-            if self.spatial_index.shapes()[row] != feature.geometry {
-                moved.push((row, feature.geometry));
+        for (at, column) in chunk.columns.iter_mut().enumerate() {
+            let values = rows.iter().filter_map(|(row, feature)| Some((*row, feature.values.get(at)?)));
+            let changes: HashMap<usize, &Value> = values.filter(|(row, value)| column.get(*row) != **value).collect();
+            if !changes.is_empty() {
+                *column = Arc::new(column.with(&changes));
             }
         }
+        let moved = rows.into_iter().map(|(row, feature)| (row, feature.geometry));
+        let moved = moved.filter(|(row, geometry)| self.spatial_index.shapes()[*row] != *geometry);
+        let moved: Vec<_> = moved.collect();
         if !moved.is_empty() {
             let mut shapes = self.spatial_index.shapes().to_vec();
             for (row, shape) in moved {

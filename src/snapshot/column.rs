@@ -1,5 +1,7 @@
 //! A column: the values of one field in a chunk.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use time::{Date, UtcDateTime};
 
@@ -68,15 +70,31 @@ impl Column {
         self.field_type() == field_type && len == rows && is_sound
     }
 
-    /// Sets a value of a row; a value of another type is unknown.
-    pub(super) fn set(&mut self, row: usize, value: &Value) {
+    /// The column with other values in some rows, all of them packed at once; a value of another type is unknown.
+    pub(super) fn with(&self, changes: &HashMap<usize, &Value>) -> Self {
         let field_type = self.field_type();
+        let numbers = |own: &PackedIntegers| {
+            let value = |row: usize| changes.get(&row).map_or_else(|| own.get(row), |new| number_of(field_type, new));
+            PackedIntegers::collect((0..own.len()).map(value))
+        };
+        let texts = |own: &Texts| {
+            let value = |row: usize| changes.get(&row).map_or_else(|| own.get(row), |new| text_of(field_type, new));
+            Texts::collect((0..own.len()).map(value))
+        };
         match self {
-            Self::Boolean(own) | Self::Integer(own) | Self::Real(own) | Self::Date(own) | Self::DateTime(own) => {
-                own.set(row, number_of(field_type, value));
+            Self::Boolean(own) => Self::Boolean(numbers(own)),
+            Self::Integer(own) => Self::Integer(numbers(own)),
+            Self::Real(own) => Self::Real(numbers(own)),
+            Self::Date(own) => Self::Date(numbers(own)),
+            Self::DateTime(own) => Self::DateTime(numbers(own)),
+            Self::Text(own) => Self::Text(texts(own)),
+            Self::Json(own) => Self::Json(texts(own)),
+            Self::TextList(own) => {
+                let value = |(row, list): (usize, &Option<_>)| {
+                    changes.get(&row).map_or_else(|| list.clone(), |new| list_of(new))
+                };
+                Self::TextList(own.iter().enumerate().map(value).collect())
             }
-            Self::Text(texts) | Self::Json(texts) => texts.set(row, text_of(field_type, value)),
-            Self::TextList(lists) => lists[row] = list_of(value),
         }
     }
 
@@ -134,4 +152,34 @@ fn text_of(field_type: FieldType, value: &Value) -> Option<&str> {
 
 fn list_of(value: &Value) -> Option<Box<[String]>> {
     if let Value::TextList(list) = value { Some(list.clone().into()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_changed_column_has_the_new_values_and_the_others(
+            before in prop::collection::vec(prop::option::of(any::<i64>()), 1..30),
+            changes in prop::collection::hash_map(0..30_usize, prop::option::of(any::<i64>()), 0..10),
+        ) {
+            let integer = |number: &Option<i64>| number.map_or(Value::Unknown, Value::Integer);
+            let text = |number: &Option<i64>| number.map_or(Value::Unknown, |number| Value::Text((number % 5).to_string()));
+            for (field_type, value) in [(FieldType::Integer, &integer as &dyn Fn(&_) -> _), (FieldType::Text, &text)] {
+                let mut wanted: Vec<Value> = before.iter().map(value).collect();
+                let column = Column::collect(field_type, &wanted);
+                let new: HashMap<usize, Value> =
+                    changes.iter().filter(|(row, _)| **row < before.len()).map(|(row, own)| (*row, value(own))).collect();
+                let changed = column.with(&new.iter().map(|(row, value)| (*row, value)).collect());
+                for (row, value) in &new {
+                    wanted[*row] = value.clone();
+                }
+                prop_assert!(changed.fits(field_type, wanted.len()));
+                prop_assert_eq!((0..wanted.len()).map(|row| changed.get(row)).collect::<Vec<_>>(), wanted);
+            }
+        }
+    }
 }

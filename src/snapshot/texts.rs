@@ -59,18 +59,6 @@ impl Texts {
         let start = entry.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
         self.joined.get(start..*self.ends.get(entry)?)
     }
-
-    pub(super) fn set(&mut self, row: usize, text: Option<&str>) {
-        let entry = text.map(|text| {
-            let known = (0..self.ends.len()).find(|entry| self.entry(*entry) == Some(text));
-            known.map_or_else(|| self.append(text), entry_number)
-        });
-        self.entries.set(row, entry);
-        // Unused texts are removed when they outnumber the used ones.
-        if self.ends.len() > 2 * self.len() {
-            *self = Self::collect((0..self.len()).map(|row| self.get(row)));
-        }
-    }
 }
 
 fn entry_number(entry: usize) -> i64 {
